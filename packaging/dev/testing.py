@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./dev test: runs CTest and counts single test cases from the JUnit files that the test programs write."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import build
+from ui import ROOT, Refusal
+
+
+@dataclass
+class Tally:
+    """Counts of cases, and what to tell a person about those that did not pass."""
+
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        return f"{self.passed} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
+
+
+def _count_cases(path: Path, tally: Tally) -> int:
+    """Adds the cases of one JUnit file; gives the number of failures in it."""
+    failures = 0
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        name = f"{path.stem}: {case.get('classname', '')}.{case.get('name', '')}"
+        skip = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            tally.failed.append(name)
+            failures += 1
+        elif skip is not None or case.get("status") == "notrun":
+            reason = (skip.get("message") or skip.text or "") if skip is not None else "disabled"
+            tally.skipped.append(f"{name}: {' '.join(reason.split())[:200]}")
+        else:
+            tally.passed += 1
+    return failures
+
+
+def count(results: Path, ctest_report: Path) -> Tally:
+    """Joins CTest's verdict per program with the cases inside; a program that failed without a failed case counts as one failure."""
+    tally = Tally()
+    for program in ElementTree.parse(ctest_report).getroot().iter("testcase"):
+        name = program.get("name", "?")
+        cases = results / f"{name}.xml"
+        ok = program.get("status") == "run"
+        failures = 0
+        if cases.exists():
+            try:
+                failures = _count_cases(cases, tally)
+            except ElementTree.ParseError as problem:
+                ok = False
+                print(f"{cases}: {problem}")
+        elif ok:
+            tally.passed += 1
+        if not ok and failures == 0:
+            tally.failed.append(f"{name}: the program failed ({program.get('status')}) without naming a case")
+    return tally
+
+
+def main(levels: list[str], pattern: str, preset: str, assume_yes: bool) -> int:
+    print("AISPM tests")
+    build.everything_for_tests(assume_yes, preset)
+    folder = ROOT / "build" / preset
+    results = folder / "results"
+    for old in results.glob("*.xml"):
+        old.unlink()
+    command = ["ctest", "--test-dir", str(folder), "--output-on-failure", "--no-tests=error", "--output-junit",
+               str(results / "ctest.report"), "--timeout", "600"]
+    if levels:
+        command += ["-L", "^(" + "|".join(levels) + ")$"]
+    if pattern:
+        command += ["-R", pattern]
+    subprocess.call(command, stdin=subprocess.DEVNULL, cwd=ROOT, env=dict(os.environ))
+    if not (results / "ctest.report").exists():
+        raise Refusal("ctest ran nothing; see above")
+    tally = count(results, results / "ctest.report")
+    for title, names in (("Skipped", tally.skipped), ("FAILED", tally.failed)):
+        if names:
+            print(f"\n{title}:")
+            for name in names:
+                print("  " + name)
+    print(f"\n{tally.line()}")
+    return 1 if tally.failed or tally.passed == 0 else 0
