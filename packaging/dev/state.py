@@ -60,11 +60,13 @@ def current() -> State:
         gateway=_port("GATEWAY", 8088), provider=_port("PROVIDER", 9443))
 
 
-def _write(path: Path, text: str, mode: int = 0o600) -> None:
+def _write(path: Path, text: str, mode: int = 0o600) -> bool:
+    """True when the file changed."""
     if path.exists() and path.read_text() == text:
-        return
+        return False
     path.write_text(text)
     path.chmod(mode)
+    return True
 
 
 def _providers(state: State, demo: bool) -> str:
@@ -83,8 +85,8 @@ def _providers(state: State, demo: bool) -> str:
     return text
 
 
-def write_configs(state: State, demo: bool) -> None:
-    """Writes collector.yaml, gateway.yaml and sensord.yaml. The same keys as on a fleet; see docs/operate.md."""
+def write_configs(state: State, demo: bool) -> bool:
+    """Writes collector.yaml, gateway.yaml and sensord.yaml; True when gateway.yaml changed."""
     policies = ROOT / "policies"
     _write(state.config / "collector.yaml", f"""# Written by ./dev up.
 state_folder: {state.folder}/collector
@@ -94,7 +96,7 @@ http:
   address: 127.0.0.1
   port: {state.http}
 """)
-    _write(state.config / "gateway.yaml", f"""# Written by ./dev up.
+    changed = _write(state.config / "gateway.yaml", f"""# Written by ./dev up.
 listen: 127.0.0.1:{state.gateway}
 socket: {state.gateway_socket}
 policy: {policies}/rules/{"demo" if demo else "default"}.yaml
@@ -112,3 +114,4 @@ signatures: {policies}/signatures
 sanctioned:
   - exe: {ROOT}/build/release/bin/aispm-gateway
 """)
+    return changed
