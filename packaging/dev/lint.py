@@ -74,7 +74,7 @@ def _tidy(everything: bool) -> None:
 
 def _python() -> None:
     bin_folder = build.python_environment().parent
-    run([bin_folder / "ruff", "check", "--line-length", "130", "packaging/dev", "sdk", "tests"], "ruff")
+    run([bin_folder / "ruff", "check", "packaging/dev", "sdk", "tests"], "ruff")
     if (ROOT / "sdk" / "python" / "aispm").exists():
         run([bin_folder / "mypy", "--strict", "sdk/python/aispm"], "mypy-sdk")
     run([bin_folder / "mypy", "--strict", *_tracked("packaging/dev/*.py")], "mypy-dev", {"MYPYPATH": "packaging/dev"})

@@ -117,7 +117,8 @@ def api(state: State, path: str) -> dict:  # type: ignore[type-arg]
     token = (state.config / "admin.token").read_text().strip()
     request = urllib.request.Request(f"http://127.0.0.1:{state.http}{path}", headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=5) as reply:
-        return json.load(reply)
+        answer: dict = json.load(reply)  # type: ignore[type-arg]
+        return answer
 
 
 def _wait_for_sensor(state: State) -> None:
