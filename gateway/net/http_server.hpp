@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -44,6 +45,8 @@ class HttpReply {
   // the stream is then closed and the caller stops.
   virtual bool write(std::string chunk) = 0;
   virtual void finish() = 0;
+  // Bytes taken by `write` and not yet sent: lets a producer hold back before the limit closes the stream.
+  virtual std::size_t unsent_bytes() const { return 0; }
 };
 
 struct HttpServerOptions {
