@@ -43,7 +43,7 @@ def _count_cases(path: Path, tally: Tally) -> int:
 
 
 def count(results: Path, ctest_report: Path) -> Tally:
-    """Joins CTest's verdict per program with the cases inside; a program that failed without a failed case counts as one failure."""
+    """Joins CTest's verdict per program with the cases inside; a program that fails without a failed case counts as one."""
     tally = Tally()
     for program in ElementTree.parse(ctest_report).getroot().iter("testcase"):
         name = program.get("name", "?")
