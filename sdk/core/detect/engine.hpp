@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sdk/core/common/result.hpp"
+#include "sdk/core/detect/rule.hpp"
+
+// One verdict everywhere: sensor, gateway, sandbox and SDK scan with this engine.
+//
+//   AISPM_TRY(const std::shared_ptr<const Engine> engine, Engine::open("policies/detect"));
+//   AISPM_TRY(Scratch scratch, engine->make_scratch());             // one per thread
+//   AISPM_CHECK(engine->scan(text, Surface::kPrompt, scratch, matches));
+//   redact(*engine, text, matches, outcomes, out);                  // redact.hpp
+//
+// How it works: one Hyperscan pass says which rules fire at all (usually none); only for those a
+// small automaton (pattern.hpp) finds exact spans, boundaries and validators. Text with bytes
+// beyond ASCII is scanned a second time in a normalised form (normalise.hpp).
+namespace aispm::detect {
+
+class Automata;
+
+// Working memory of one scanning thread. Movable, not copyable; never shared between threads at the
+// same time.
+class Scratch {
+ public:
+  Scratch(Scratch&&) noexcept;
+  Scratch& operator=(Scratch&&) noexcept;
+  ~Scratch();
+
+ private:
+  friend class Engine;
+  struct State;
+  explicit Scratch(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Compiled rules: immutable, so any number of threads may scan with one engine at the same time.
+class Engine {
+ public:
+  // Longer texts are refused (kTooLarge) so that the caller fails closed; the gateway's own body
+  // limit is below it.
+  static constexpr std::size_t kMaxTextBytes = 64U << 20;
+  // Automaton steps allowed per scan besides `kWorkPerByte` per byte of text; beyond it the scan
+  // fails (kExhausted): a text made to be slow.
+  static constexpr std::size_t kWorkFloor = 4U << 20;
+  static constexpr std::size_t kWorkPerByte = 256;
+
+  // Errors name file and line of the rule that does not compile. Takes about a second for 150
+  // rules.
+  static Result<std::shared_ptr<const Engine>> compile(RuleSet rules);
+  // load_packs + compile.
+  static Result<std::shared_ptr<const Engine>> open(const std::string& folder);
+
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const std::vector<Rule>& rules() const;
+  const std::string& version() const;
+
+  Result<Scratch> make_scratch() const;
+
+  // Replaces `matches` by all matches in `text` of rules that apply to `surface`, sorted by offset,
+  // then length (longest first), then rule. Matches of one rule never overlap each other
+  // (overlapping ones are joined); those of different rules may, and `redact` joins them. `text` is
+  // decoded text (JSON escapes already resolved), any bytes. Base64 and hex runs are decoded once
+  // and scanned too, except on replies, where a stream could not do the same. No allocation once
+  // scratch and `matches` have grown. Errors: kTooLarge, kExhausted, kInternal; the caller must
+  // then treat the text as denied.
+  Result<> scan(std::string_view text, Surface surface, Scratch& scratch,
+                std::vector<Match>& matches) const;
+
+  // Runs every rule's hits and misses; fails with file:line of the first rule that does not do what
+  // its examples say.
+  Result<> verify() const;
+
+  // The exact matchers; used by StreamScanner.
+  const Automata& automata() const;
+
+ private:
+  struct State;
+  explicit Engine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// The event record of a match: `text` is what was scanned. Evidence is masked by the rule's own
+// style.
+model::Detection describe(const Rule& rule, const Match& match, std::string_view text,
+                          Surface surface);
+
+}  // namespace aispm::detect
