@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """./dev bench: runs every bench in tests/bench and prints value, target and verdict.
 
-A bench is a program `tests/bench/<part>/bench_*.py`, or a compiled one named bench_* in build/release/tests. It prints JSON lines:
-{"name": ..., "value": ..., "unit": ..., "target": ..., "ok": ...}; target and ok may be null.
+A bench is a program `tests/bench/<part>/bench_*.py`, or a compiled one named bench_* in build/release/tests. It prints JSON
+lines: {"name": ..., "value": ..., "unit": ..., "target": ..., "ok": ...}; target and ok may be null.
 """
 
 from __future__ import annotations

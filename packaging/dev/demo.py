@@ -65,7 +65,7 @@ def run_demonstrators(state: State) -> None:
                  ["setpriv", f"--reuid={user}", f"--regid={_group_of(user)}", "--clear-groups",
                   str(build.binary("aispm-run")), "--gateway", str(state.gateway_socket), "--agent", "demo-agent",
                   "--python", str(python), str(EXAMPLES / "sandboxed.py")], {"HOME": "/tmp"})
-    print("\nLook at: Inventory > AI processes (demonstrator 1 is unsanctioned), Sessions > demo-agent (demonstrator 3 as a story).")
+    print("\nLook at: Inventory > AI processes (demonstrator 1 is unsanctioned) and Sessions > demo-agent (3 as a story).")
 
 
 def _group_of(user: str) -> int:
