@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The one header that BPF programs and the sensor both compile: every record that crosses the border.
+ * Clocks are CLOCK_BOOTTIME nanoseconds. Addresses are bytes in network order, ports are in host order.
+ * A process is (tgid, start_boottime_ns of its group leader): tgids are reused, the pair is not.
+ */
+#ifndef AISPM_BPF_EVENTS_H
+#define AISPM_BPF_EVENTS_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#ifdef __cplusplus
+#define AISPM_SAME_LAYOUT(type, bytes) static_assert(sizeof(type) == (bytes), #type ": the two compilers disagree")
+#else
+#define AISPM_SAME_LAYOUT(type, bytes) _Static_assert(sizeof(type) == (bytes), #type ": the two compilers disagree")
+#endif
+
+#define AISPM_COMM_LEN 16
+#define AISPM_PATH_LEN 256    /* executable path, cut at AISPM_PATH_LEN - 1 */
+#define AISPM_ARGS_LEN 4096   /* argument block of one exec; the rest is cut and flagged */
+#define AISPM_CHUNK_LEN 16384 /* plaintext bytes of one TLS record of ours */
+
+#define AISPM_FAMILY_INET 2
+#define AISPM_FAMILY_INET6 10
+
+/* header.kind */
+#define AISPM_KIND_EXEC 1
+#define AISPM_KIND_EXIT 2
+#define AISPM_KIND_LISTEN 3
+#define AISPM_KIND_CONNECT 4
+#define AISPM_KIND_TLS_DATA 5
+#define AISPM_KIND_TLS_CLOSE 6
+
+struct aispm_event_header {
+	__u16 kind;
+	__u16 cpu;
+	__u32 size; /* bytes used of the whole record, this header included; the ring may hold more */
+	__u64 boottime_ns;
+	__u32 tgid;
+	__u32 tid;
+	__u64 start_boottime_ns;
+	__u64 cgroup_id;
+};
+AISPM_SAME_LAYOUT(struct aispm_event_header, 40);
+
+/* Who acted. Follows the header in records about processes and sockets. */
+struct aispm_actor {
+	__u32 uid; /* real uid in the initial user namespace */
+	__u32 pid_namespace; /* inode number */
+	__u32 parent_tgid;
+	__u32 pad;
+	__u64 parent_start_boottime_ns;
+	char comm[AISPM_COMM_LEN];
+};
+AISPM_SAME_LAYOUT(struct aispm_actor, 40);
+
+#define AISPM_EXEC_ARGS_TRUNCATED 1 /* the argument block was longer than AISPM_ARGS_LEN */
+#define AISPM_EXEC_ARGS_FAULT 2     /* the argument block could not be read */
+#define AISPM_EXEC_PATH_TRUNCATED 4
+
+struct aispm_exec_event {
+	struct aispm_event_header header;
+	struct aispm_actor actor;
+	__u16 path_size; /* bytes used in path, without NUL */
+	__u16 args_size; /* bytes used in args: strings, each ended by NUL (the last one maybe cut) */
+	__u32 flags;     /* AISPM_EXEC_* */
+	char path[AISPM_PATH_LEN]; /* file that was loaded: the interpreter when a script was started */
+	char args[AISPM_ARGS_LEN]; /* only args_size bytes are sent */
+};
+AISPM_SAME_LAYOUT(struct aispm_exec_event, 40 + 40 + 8 + AISPM_PATH_LEN + AISPM_ARGS_LEN);
+
+struct aispm_exit_event {
+	struct aispm_event_header header;
+	struct aispm_actor actor;
+	__u32 exit_code; /* 0..255; 0 when a signal ended the process */
+	__u32 signal;    /* 0 when none did */
+};
+AISPM_SAME_LAYOUT(struct aispm_exit_event, 40 + 40 + 8);
+
+/* One TCP socket's two ends. IPv4 uses the first four bytes. All zero when unknown. */
+struct aispm_endpoints {
+	__u8 source[16];
+	__u8 destination[16];
+	__u16 source_port;
+	__u16 destination_port;
+	__u16 family; /* AISPM_FAMILY_*, 0 = unknown */
+	__u16 pad;
+	__u64 cookie; /* SO_COOKIE; 0 = none was assigned */
+};
+AISPM_SAME_LAYOUT(struct aispm_endpoints, 48);
+
+struct aispm_listen_event {
+	struct aispm_event_header header;
+	struct aispm_actor actor;
+	struct aispm_endpoints socket; /* source is what it listens on */
+};
+AISPM_SAME_LAYOUT(struct aispm_listen_event, 40 + 40 + 48);
+
+/* connect_event.outcome */
+#define AISPM_CONNECT_ESTABLISHED 1
+#define AISPM_CONNECT_FAILED 2
+#define AISPM_CONNECT_PENDING 3 /* the first SYN was not answered in time; no second record follows */
+
+struct aispm_connect_event {
+	struct aispm_event_header header; /* of the process that called connect; time of the call */
+	struct aispm_actor actor;
+	struct aispm_endpoints socket;
+	__u32 outcome;
+	__u32 latency_us; /* from the call to the outcome, at most 2^32 - 1 */
+};
+AISPM_SAME_LAYOUT(struct aispm_connect_event, 40 + 40 + 48 + 8);
+
+/* A TLS connection as a library sees it. `generation` differs when the same pointer is used again. */
+struct aispm_tls_key {
+	__u64 ssl;
+	__u64 generation; /* CLOCK_BOOTTIME ns when this SSL object was first seen */
+};
+AISPM_SAME_LAYOUT(struct aispm_tls_key, 16);
+
+/* tls_event.direction */
+#define AISPM_TLS_READ 0  /* the process received it */
+#define AISPM_TLS_WRITE 1 /* the process sent it */
+
+#define AISPM_TLS_LAST_OF_CALL 1 /* no further chunk of the same SSL_read or SSL_write follows */
+#define AISPM_TLS_FROM_START 2   /* generation began with the connection: offset 0 is the first byte */
+
+/* tls_event.library */
+#define AISPM_LIBRARY_OPENSSL 1
+
+struct aispm_tls_event {
+	struct aispm_event_header header;
+	struct aispm_tls_key key;
+	__u64 offset; /* of the first byte in this direction's plaintext since `generation` */
+	struct aispm_endpoints socket; /* family 0 until the library did I/O on a socket itself */
+	__u32 size; /* bytes of plaintext, at most AISPM_CHUNK_LEN; header.size covers exactly these */
+	__u8 direction;
+	__u8 flags;
+	__u8 library;
+	__u8 pad;
+	__u32 uid;
+	__u32 pid_namespace;
+	char comm[AISPM_COMM_LEN]; /* of the thread */
+	/* `size` bytes of plaintext follow */
+};
+AISPM_SAME_LAYOUT(struct aispm_tls_event, 40 + 16 + 8 + 48 + 16 + 16);
+
+struct aispm_tls_close_event {
+	struct aispm_event_header header;
+	struct aispm_tls_key key;
+	__u64 read_bytes;  /* plaintext seen in all, whether delivered or lost */
+	__u64 written_bytes;
+};
+AISPM_SAME_LAYOUT(struct aispm_tls_close_event, 40 + 16 + 16);
+
+/* Per-CPU counters of what did not arrive, one slot a cause; user space sums over CPUs. Totals since the programs were loaded. */
+#define AISPM_LOSS_RING_FULL_CONTROL 0 /* exec, exit, listen, connect records that met a full ring */
+#define AISPM_LOSS_RING_FULL_DATA 1    /* TLS records that met a full ring */
+#define AISPM_LOSS_READ_FAULT 2        /* plaintext whose page could not be read */
+#define AISPM_LOSS_CALLS_FULL 3        /* TLS calls not followed: table of running calls full */
+#define AISPM_LOSS_CONNECTIONS_FULL 4  /* TLS calls not followed: table of connections full */
+#define AISPM_LOSS_CONNECTS_FULL 5     /* connects not followed: table of pending connects full */
+#define AISPM_LOSS_LENGTH_FAULT 6      /* *_ex calls whose length could not be read */
+#define AISPM_LOSS_CAUSES 7
+
+struct aispm_loss {
+	__u64 records;
+	__u64 bytes; /* plaintext bytes; 0 for causes that have none */
+};
+AISPM_SAME_LAYOUT(struct aispm_loss, 16);
+
+/* Per-CPU counters of work done. */
+#define AISPM_COUNT_TLS_CALLS 0  /* SSL_read, SSL_write and _ex calls that returned data */
+#define AISPM_COUNT_TLS_BYTES 1
+#define AISPM_COUNT_TLS_NESTED 2 /* calls within another TLS call on the same thread: not captured, by design */
+#define AISPM_COUNTS 3
+
+#endif

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/model/records.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+
+namespace aispm::sensor {
+
+std::string Address::host_text() const {
+  static constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  const bool is_mapped = is_v6 && std::equal(kMapped.begin(), kMapped.end(), bytes.begin());
+  const bool as_v6 = is_v6 && !is_mapped;
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const void* from = bytes.data() + (is_mapped ? kMapped.size() : 0);
+  if (::inet_ntop(as_v6 ? AF_INET6 : AF_INET, from, text.data(), text.size()) == nullptr) return "";
+  return text.data();
+}
+
+}  // namespace aispm::sensor
