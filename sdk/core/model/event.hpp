@@ -11,7 +11,7 @@
 #include "sdk/core/common/time.hpp"
 
 // The product's vocabulary as plain structs; proto/aispm/v1/event.proto has the same fields and documents each of them.
-// model/convert.hpp maps one to the other.
+// report/convert.hpp maps one to the other.
 namespace aispm::model {
 
 enum class Source : std::uint8_t { kUnspecified, kSensor, kGateway, kSandbox, kSdk, kCollector };

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/common/utf8.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace aispm {
+namespace {
+
+bool is_ascii(std::string_view bytes) {
+  return std::all_of(bytes.begin(), bytes.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+bool in_range(std::string_view text, std::size_t at, std::uint8_t low, std::uint8_t high) {
+  if (at >= text.size()) return false;
+  const auto byte = static_cast<std::uint8_t>(text[at]);
+  return byte >= low && byte <= high;
+}
+
+}  // namespace
+
+std::size_t utf8_length(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto lead = static_cast<std::uint8_t>(text[0]);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xc2 && lead <= 0xdf) return in_range(text, 1, 0x80, 0xbf) ? 2 : 0;
+  if (lead >= 0xe0 && lead <= 0xef) {
+    const std::uint8_t low = lead == 0xe0 ? 0xa0 : 0x80;
+    const std::uint8_t high = lead == 0xed ? 0x9f : 0xbf;
+    return in_range(text, 1, low, high) && in_range(text, 2, 0x80, 0xbf) ? 3 : 0;
+  }
+  if (lead >= 0xf0 && lead <= 0xf4) {
+    const std::uint8_t low = lead == 0xf0 ? 0x90 : 0x80;
+    const std::uint8_t high = lead == 0xf4 ? 0x8f : 0xbf;
+    const bool well_formed = in_range(text, 1, low, high) && in_range(text, 2, 0x80, 0xbf) &&
+                             in_range(text, 3, 0x80, 0xbf);
+    return well_formed ? 4 : 0;
+  }
+  return 0;
+}
+
+std::string to_utf8(std::string_view bytes) {
+  if (is_ascii(bytes)) return std::string(bytes);
+  std::string text;
+  text.reserve(bytes.size() + 8);
+  while (!bytes.empty()) {
+    const std::size_t length = utf8_length(bytes);
+    if (length == 0)
+      text += "\xef\xbf\xbd";
+    else
+      text += bytes.substr(0, length);
+    bytes.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return text;
+}
+
+}  // namespace aispm

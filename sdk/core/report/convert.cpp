@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/report/convert.hpp"
+
+#include <google/protobuf/util/json_util.h>
+
+#include "sdk/core/common/utf8.hpp"
+
+namespace aispm::report {
+namespace {
+
+constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+
+template <typename Texts>
+void put(const std::vector<std::string>& from, Texts* to) {
+  to->Reserve(static_cast<int>(from.size()));
+  for (const std::string& text : from) to->Add(to_utf8(text));
+}
+
+void put_time(WallTime time, google::protobuf::Timestamp& out) {
+  std::int64_t seconds = time.nanoseconds / kNanosPerSecond;
+  std::int64_t rest = time.nanoseconds % kNanosPerSecond;
+  if (rest < 0) {
+    rest += kNanosPerSecond;
+    --seconds;
+  }
+  out.set_seconds(seconds);
+  out.set_nanos(static_cast<std::int32_t>(rest));
+}
+
+void put_process(const model::Process& process, v1::Process& out) {
+  out.set_pid(process.id.pid);
+  out.set_start_boottime_ns(process.id.start.nanoseconds);
+  out.set_parent_pid(process.parent.pid);
+  out.set_parent_start_boottime_ns(process.parent.start.nanoseconds);
+  out.set_uid(process.uid);
+  out.set_user(to_utf8(process.user));
+  out.set_comm(to_utf8(process.comm));
+  out.set_exe(to_utf8(process.exe));
+  put(process.argv, out.mutable_argv());
+  out.set_argv_truncated(process.argv_truncated);
+  out.set_cgroup_id(process.cgroup_id);
+  out.set_pid_namespace(process.pid_namespace);
+}
+
+void put_detection(const model::Detection& detection, v1::Detection& out) {
+  out.set_rule_id(to_utf8(detection.rule_id));
+  out.set_category(to_utf8(detection.category));
+  out.set_severity(static_cast<v1::Severity>(detection.severity));
+  out.set_confidence(detection.confidence);
+  out.set_surface(to_utf8(detection.surface));
+  out.set_offset(detection.offset);
+  out.set_length(detection.length);
+  out.set_evidence(to_utf8(detection.evidence));
+  out.set_message(to_utf8(detection.message));
+}
+
+void put_decision(const model::Decision& decision, v1::Decision& out) {
+  out.set_outcome(static_cast<v1::Decision::Outcome>(decision.outcome));
+  out.set_mode(to_utf8(decision.mode));
+  out.set_rule_id(to_utf8(decision.rule_id));
+  out.set_reason(to_utf8(decision.reason));
+  out.set_policy_version(to_utf8(decision.policy_version));
+  out.set_case_id(to_utf8(decision.case_id));
+}
+
+// One overload a body: adding an alternative to the variant without one does not compile.
+struct PutBody {
+  v1::Event& out;
+
+  void operator()(const std::monostate&) const { out.clear_body(); }
+  void operator()(const model::ProcessExec&) const { out.mutable_process_exec(); }
+  void operator()(const model::ProcessExit& body) const {
+    auto& to = *out.mutable_process_exit();
+    to.set_exit_code(body.exit_code);
+    to.set_signal(body.signal);
+  }
+  void operator()(const model::SocketListen& body) const {
+    auto& to = *out.mutable_socket_listen();
+    to.set_address(to_utf8(body.address));
+    to.set_port(body.port);
+    to.set_protocol(to_utf8(body.protocol));
+  }
+  void operator()(const model::SocketConnect& body) const {
+    auto& to = *out.mutable_socket_connect();
+    to.set_source_address(to_utf8(body.source_address));
+    to.set_source_port(body.source_port);
+    to.set_destination_address(to_utf8(body.destination_address));
+    to.set_destination_port(body.destination_port);
+    to.set_protocol(to_utf8(body.protocol));
+  }
+  void operator()(const model::LlmCall& body) const {
+    auto& to = *out.mutable_llm_call();
+    to.set_provider(to_utf8(body.provider));
+    to.set_api(to_utf8(body.api));
+    to.set_host(to_utf8(body.host));
+    to.set_request_model(to_utf8(body.request_model));
+    to.set_response_model(to_utf8(body.response_model));
+    to.set_stream(body.stream);
+    to.set_status(body.status);
+    to.set_input_tokens(body.input_tokens);
+    to.set_output_tokens(body.output_tokens);
+    put(body.tools_offered, to.mutable_tools_offered());
+    put(body.tools_called, to.mutable_tools_called());
+    to.set_prompt_sha256(to_utf8(body.prompt_sha256));
+    to.set_reply_sha256(to_utf8(body.reply_sha256));
+    to.set_prompt_text(to_utf8(body.prompt_text));
+    to.set_reply_text(to_utf8(body.reply_text));
+    to.set_request_bytes(body.request_bytes);
+    to.set_response_bytes(body.response_bytes);
+    to.set_duration_us(body.duration_us);
+    to.set_first_byte_us(body.first_byte_us);
+    to.set_finish_reason(to_utf8(body.finish_reason));
+    to.set_response_id(to_utf8(body.response_id));
+    to.set_partial(body.partial);
+  }
+  void operator()(const model::SandboxStart& body) const {
+    auto& to = *out.mutable_sandbox_start();
+    put(body.command, to.mutable_command());
+    to.set_profile(to_utf8(body.profile));
+    to.set_pid_namespace(body.pid_namespace);
+    put(body.mechanisms, to.mutable_mechanisms());
+  }
+  void operator()(const model::SandboxExit& body) const {
+    auto& to = *out.mutable_sandbox_exit();
+    to.set_exit_code(body.exit_code);
+    to.set_signal(body.signal);
+    to.set_duration_us(body.duration_us);
+    to.set_denials(body.denials);
+  }
+  void operator()(const model::SandboxDenial& body) const {
+    auto& to = *out.mutable_sandbox_denial();
+    to.set_kind(static_cast<v1::SandboxDenial::Kind>(body.kind));
+    to.set_target(to_utf8(body.target));
+    to.set_protocol(to_utf8(body.protocol));
+    to.set_count(body.count);
+  }
+  void operator()(const model::AgentReady& body) const {
+    auto& to = *out.mutable_agent_ready();
+    to.set_name(to_utf8(body.name));
+    to.set_version(to_utf8(body.version));
+    to.set_framework(to_utf8(body.framework));
+  }
+  void operator()(const model::AgentLog& body) const {
+    auto& to = *out.mutable_agent_log();
+    to.set_level(to_utf8(body.level));
+    to.set_message(to_utf8(body.message));
+    for (const auto& [key, value] : body.fields)
+      (*to.mutable_fields())[to_utf8(key)] = to_utf8(value);
+  }
+  void operator()(const model::AiUse& body) const {
+    auto& to = *out.mutable_ai_use();
+    to.set_evidence(to_utf8(body.evidence));
+    to.set_provider(to_utf8(body.provider));
+    to.set_model(to_utf8(body.model));
+    to.set_host(to_utf8(body.host));
+    to.set_confidence(body.confidence);
+    to.set_sanctioned(body.sanctioned);
+    to.set_rule(to_utf8(body.rule));
+    to.set_detail(to_utf8(body.detail));
+  }
+  void operator()(const model::ComponentHealth& body) const {
+    auto& to = *out.mutable_component_health();
+    to.set_component(to_utf8(body.component));
+    to.set_version(to_utf8(body.version));
+    to.set_state(to_utf8(body.state));
+    put(body.reasons, to.mutable_reasons());
+    for (const auto& [key, value] : body.losses) (*to.mutable_losses())[to_utf8(key)] = value;
+    for (const auto& [key, value] : body.counters) (*to.mutable_counters())[to_utf8(key)] = value;
+    for (const auto& [key, value] : body.features)
+      (*to.mutable_features())[to_utf8(key)] = to_utf8(value);
+  }
+};
+
+}  // namespace
+
+void to_proto(const model::Event& event, v1::Event& out) {
+  out.Clear();
+  out.set_id(to_utf8(event.id));
+  put_time(event.time, *out.mutable_time());
+  out.set_tenant(to_utf8(event.tenant));
+  out.set_host_id(to_utf8(event.host_id));
+  out.set_agent_id(to_utf8(event.agent_id));
+  out.set_session_id(to_utf8(event.session_id));
+  out.set_trace_id(to_utf8(event.trace_id));
+  out.set_span_id(to_utf8(event.span_id));
+  out.set_parent_span_id(to_utf8(event.parent_span_id));
+  out.set_source(static_cast<v1::Source>(event.source));
+  if (event.process) put_process(*event.process, *out.mutable_process());
+  std::visit(PutBody{out}, event.body);
+  for (const auto& detection : event.detections) put_detection(detection, *out.add_detections());
+  if (event.decision) put_decision(*event.decision, *out.mutable_decision());
+}
+
+Result<std::string> to_json(const model::Event& event) {
+  v1::Event message;
+  to_proto(event, message);
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  if (const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
+      !status.ok())
+    return fail(Errc::kInternal, "event to JSON: " + status.ToString());
+  return json;
+}
+
+}  // namespace aispm::report

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <google/protobuf/util/json_util.h>
+
+#include "sdk/core/report/convert.hpp"
+
+namespace aispm::report {
+namespace {
+
+constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+constexpr std::int64_t kLastSecond = INT64_MAX / kNanosPerSecond - 1;
+
+template <typename Texts>
+std::vector<std::string> get(const Texts& from) {
+  return {from.begin(), from.end()};
+}
+
+Result<WallTime> get_time(const google::protobuf::Timestamp& time) {
+  if (time.seconds() < 0 || time.seconds() > kLastSecond || time.nanos() < 0 ||
+      time.nanos() >= kNanosPerSecond)
+    return fail(Errc::kInvalid, "event: time must lie between 1970 and 2262");
+  return WallTime{time.seconds() * kNanosPerSecond + time.nanos()};
+}
+
+// Open enums of proto3 may hold any number.
+template <typename Enum>
+Enum get_enum(int value, Enum last) {
+  return value < 0 || value > static_cast<int>(last) ? Enum{} : static_cast<Enum>(value);
+}
+
+Result<std::uint16_t> get_port(std::uint32_t port) {
+  if (port > UINT16_MAX) return fail(Errc::kInvalid, "event: a port must be 0..65535");
+  return static_cast<std::uint16_t>(port);
+}
+
+model::Process get_process(const v1::Process& process) {
+  model::Process out;
+  out.id = {process.pid(), {process.start_boottime_ns()}};
+  out.parent = {process.parent_pid(), {process.parent_start_boottime_ns()}};
+  out.uid = process.uid();
+  out.user = process.user();
+  out.comm = process.comm();
+  out.exe = process.exe();
+  out.argv = get(process.argv());
+  out.argv_truncated = process.argv_truncated();
+  out.cgroup_id = process.cgroup_id();
+  out.pid_namespace = process.pid_namespace();
+  return out;
+}
+
+model::Detection get_detection(const v1::Detection& detection) {
+  model::Detection out;
+  out.rule_id = detection.rule_id();
+  out.category = detection.category();
+  out.severity = get_enum(detection.severity(), model::Severity::kCritical);
+  out.confidence = detection.confidence();
+  out.surface = detection.surface();
+  out.offset = detection.offset();
+  out.length = detection.length();
+  out.evidence = detection.evidence();
+  out.message = detection.message();
+  return out;
+}
+
+model::Decision get_decision(const v1::Decision& decision) {
+  return {get_enum(decision.outcome(), model::Outcome::kRequireHuman),
+          decision.mode(),
+          decision.rule_id(),
+          decision.reason(),
+          decision.policy_version(),
+          decision.case_id()};
+}
+
+model::LlmCall get_llm_call(const v1::LlmCall& from) {
+  model::LlmCall out;
+  out.provider = from.provider();
+  out.api = from.api();
+  out.host = from.host();
+  out.request_model = from.request_model();
+  out.response_model = from.response_model();
+  out.stream = from.stream();
+  out.status = from.status();
+  out.input_tokens = from.input_tokens();
+  out.output_tokens = from.output_tokens();
+  out.tools_offered = get(from.tools_offered());
+  out.tools_called = get(from.tools_called());
+  out.prompt_sha256 = from.prompt_sha256();
+  out.reply_sha256 = from.reply_sha256();
+  out.prompt_text = from.prompt_text();
+  out.reply_text = from.reply_text();
+  out.request_bytes = from.request_bytes();
+  out.response_bytes = from.response_bytes();
+  out.duration_us = from.duration_us();
+  out.first_byte_us = from.first_byte_us();
+  out.finish_reason = from.finish_reason();
+  out.response_id = from.response_id();
+  out.partial = from.partial();
+  return out;
+}
+
+model::ComponentHealth get_health(const v1::ComponentHealth& from) {
+  model::ComponentHealth out;
+  out.component = from.component();
+  out.version = from.version();
+  out.state = from.state();
+  out.reasons = get(from.reasons());
+  out.losses = {from.losses().begin(), from.losses().end()};
+  out.counters = {from.counters().begin(), from.counters().end()};
+  out.features = {from.features().begin(), from.features().end()};
+  return out;
+}
+
+using Body = decltype(model::Event::body);
+
+Result<Body> get_sockets(const v1::Event& from) {
+  if (from.body_case() == v1::Event::kSocketListen) {
+    const auto& body = from.socket_listen();
+    AISPM_TRY(const std::uint16_t port, get_port(body.port()));
+    return Body(model::SocketListen{body.address(), port, body.protocol()});
+  }
+  const auto& body = from.socket_connect();
+  AISPM_TRY(const std::uint16_t source_port, get_port(body.source_port()));
+  AISPM_TRY(const std::uint16_t destination_port, get_port(body.destination_port()));
+  return Body(model::SocketConnect{body.source_address(), source_port, body.destination_address(),
+                                   destination_port, body.protocol()});
+}
+
+Body get_sandbox(const v1::Event& from) {
+  if (from.body_case() == v1::Event::kSandboxStart) {
+    const auto& body = from.sandbox_start();
+    return model::SandboxStart{get(body.command()), body.profile(), body.pid_namespace(),
+                               get(body.mechanisms())};
+  }
+  if (from.body_case() == v1::Event::kSandboxExit) {
+    const auto& body = from.sandbox_exit();
+    return model::SandboxExit{body.exit_code(), body.signal(), body.duration_us(), body.denials()};
+  }
+  const auto& body = from.sandbox_denial();
+  return model::SandboxDenial{get_enum(body.kind(), model::DenialKind::kLimit), body.target(),
+                              body.protocol(), body.count()};
+}
+
+Body get_agent(const v1::Event& from) {
+  if (from.body_case() == v1::Event::kAgentReady) {
+    const auto& body = from.agent_ready();
+    return model::AgentReady{body.name(), body.version(), body.framework()};
+  }
+  const auto& body = from.agent_log();
+  return model::AgentLog{
+      body.level(), body.message(), {body.fields().begin(), body.fields().end()}};
+}
+
+Body get_ai_use(const v1::AiUse& body) {
+  return model::AiUse{body.evidence(),   body.provider(),   body.model(), body.host(),
+                      body.confidence(), body.sanctioned(), body.rule(),  body.detail()};
+}
+
+Result<Body> get_body(const v1::Event& from) {
+  switch (from.body_case()) {
+    case v1::Event::BODY_NOT_SET:
+      return Body();
+    case v1::Event::kProcessExec:
+      return Body(model::ProcessExec{});
+    case v1::Event::kProcessExit:
+      return Body(
+          model::ProcessExit{from.process_exit().exit_code(), from.process_exit().signal()});
+    case v1::Event::kSocketListen:
+    case v1::Event::kSocketConnect:
+      return get_sockets(from);
+    case v1::Event::kLlmCall:
+      return Body(get_llm_call(from.llm_call()));
+    case v1::Event::kSandboxStart:
+    case v1::Event::kSandboxExit:
+    case v1::Event::kSandboxDenial:
+      return get_sandbox(from);
+    case v1::Event::kAgentReady:
+    case v1::Event::kAgentLog:
+      return get_agent(from);
+    case v1::Event::kAiUse:
+      return get_ai_use(from.ai_use());
+    case v1::Event::kComponentHealth:
+      return Body(get_health(from.component_health()));
+  }
+  return fail(Errc::kInternal, "event: a body without conversion");
+}
+
+}  // namespace
+
+Result<model::Event> from_proto(const v1::Event& event) {
+  model::Event out;
+  out.id = event.id();
+  if (event.has_time()) {
+    AISPM_TRY(out.time, get_time(event.time()));
+  }
+  out.tenant = event.tenant();
+  out.host_id = event.host_id();
+  out.agent_id = event.agent_id();
+  out.session_id = event.session_id();
+  out.trace_id = event.trace_id();
+  out.span_id = event.span_id();
+  out.parent_span_id = event.parent_span_id();
+  out.source = get_enum(event.source(), model::Source::kCollector);
+  if (event.has_process()) out.process = get_process(event.process());
+  AISPM_TRY(out.body, get_body(event));
+  out.detections.reserve(static_cast<std::size_t>(event.detections_size()));
+  for (const auto& detection : event.detections())
+    out.detections.push_back(get_detection(detection));
+  if (event.has_decision()) out.decision = get_decision(event.decision());
+  return out;
+}
+
+Result<model::Event> from_json(std::string_view json) {
+  if (json.size() > kMaxEventJsonBytes)
+    return fail(Errc::kTooLarge,
+                "event: JSON text larger than " + std::to_string(kMaxEventJsonBytes) + " bytes");
+  v1::Event message;
+  const auto status = google::protobuf::util::JsonStringToMessage(
+      google::protobuf::StringPiece(json.data(), json.size()), &message);
+  if (!status.ok()) return fail(Errc::kInvalid, "event: " + status.ToString());
+  return from_proto(message);
+}
+
+}  // namespace aispm::report
