@@ -104,8 +104,8 @@ def make_initramfs(folder: Path, programs: list[Path], command: str) -> Path:
 def boot(kernel: Path, initramfs: Path) -> Outcome:
     if shutil.which("qemu-system-x86_64") is None or os.uname().machine != "x86_64":
         raise CannotBoot("qemu-system-x86_64 is not installed, or this is not an x86-64 host")
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", str(MEMORY_MIB), "-smp", "2", "-nographic", "-no-reboot",
-               "-nic", "none", "-kernel", str(kernel), "-initrd", str(initramfs), "-append", "console=ttyS0 panic=-1 quiet"]
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", str(MEMORY_MIB), "-smp", "2", "-nographic",
+               "-no-reboot", "-nic", "none", "-kernel", str(kernel), "-initrd", str(initramfs), "-append", "console=ttyS0 panic=-1 quiet"]
     try:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=BOOT_SECONDS, check=False)
         console = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")
