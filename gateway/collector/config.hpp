@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sdk/core/common/result.hpp"
+
+namespace aispm::collector {
+
+struct Retention {
+  std::chrono::hours max_age{24 * 90};
+  std::uint64_t max_bytes = 20ULL << 30;
+};
+
+// What collector.yaml says. Everything has a default; an unknown key is an error.
+struct Config {
+  std::string state_folder;                      // store, keys and certificates; made with mode 0700
+  std::string grpc_address = "127.0.0.1:7443";   // "host:port"
+  std::string http_address = "127.0.0.1";
+  std::uint16_t http_port = 7080;
+  std::vector<std::string> names;                // further names of this host in the server certificate
+  std::string tenant = "default";
+  std::string dashboard_folder;                  // instead of the embedded dashboard
+  Retention retention;
+};
+
+// Errors read `file:line: what is wrong, what is allowed`.
+Result<Config> load_config(const std::string& path);
+Result<Config> parse_config(const std::string& content, const std::string& name);
+
+}  // namespace aispm::collector
