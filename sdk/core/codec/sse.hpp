@@ -63,6 +63,7 @@ class SseParser {
   std::size_t line_start_ = 0;   // from start_
   bool after_cr_ = false;        // the previous event ended with CR: an LF now still belongs to it
   bool at_stream_start_ = true;  // a byte order mark may come
+  bool is_first_event_ = true;
   bool failed_ = false;
 };
 

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <string>
+
+#include "sdk/core/codec/http1.hpp"
+
+namespace aispm::codec::http1 {
+namespace {
+
+tl::unexpected<Error> bad(std::string_view what) {
+  return fail(Errc::kInvalid, "http body: " + std::string(what));
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool is_text_byte(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
+}
+
+bool is_trailer_name_byte(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+}  // namespace
+
+BodyReader::BodyReader(BodyKind kind, std::uint64_t content_length) {
+  switch (kind) {
+    case BodyKind::kNone:
+      break;
+    case BodyKind::kLength:
+      left_ = content_length;
+      state_ = left_ > 0 ? State::kLength : State::kDone;
+      break;
+    case BodyKind::kChunked:
+      state_ = State::kChunkLine;
+      break;
+    case BodyKind::kUntilClose:
+    case BodyKind::kTunnel:
+      state_ = State::kUntilClose;
+      break;
+  }
+}
+
+Result<BodyReader::Slice> BodyReader::next(std::string_view bytes) {
+  if (state_ == State::kDone || bytes.empty()) return Slice{};
+  if (state_ == State::kUntilClose) {
+    body_bytes_ += bytes.size();
+    return Slice{bytes, bytes.size()};
+  }
+  std::size_t framing = 0;
+  if (state_ != State::kLength && state_ != State::kChunkData) {
+    AISPM_TRY(framing, read_framing(bytes));
+    if (state_ != State::kChunkData) return Slice{{}, framing};
+    bytes.remove_prefix(framing);
+  }
+  const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(left_, bytes.size()));
+  left_ -= size;
+  body_bytes_ += size;
+  if (left_ == 0) state_ = state_ == State::kLength ? State::kDone : State::kChunkDataCr;
+  return Slice{bytes.substr(0, size), framing + size};
+}
+
+Result<> BodyReader::finish() {
+  if (state_ == State::kUntilClose) state_ = State::kDone;
+  if (state_ != State::kDone) return bad("the peer closed before its end");
+  return {};
+}
+
+// Consumes framing up to the next chunk's data, the end of the body or the end of `bytes`.
+Result<std::size_t> BodyReader::read_framing(std::string_view bytes) {
+  std::size_t used = 0;
+  while (used < bytes.size() && state_ != State::kChunkData && state_ != State::kDone) {
+    const char byte = bytes[used++];
+    switch (state_) {
+      case State::kChunkLine:
+        AISPM_CHECK(step_chunk_line(byte));
+        break;
+      case State::kChunkLineEnd:
+        if (byte != '\n') return bad("CR without LF after a chunk size");
+        AISPM_CHECK(end_chunk_line());
+        break;
+      case State::kChunkDataCr:
+        if (byte != '\r') return bad("chunk longer than its size");
+        state_ = State::kChunkDataLf;
+        break;
+      case State::kChunkDataLf:
+        if (byte != '\n') return bad("CR without LF after a chunk");
+        state_ = State::kChunkLine;
+        break;
+      default:
+        AISPM_CHECK(step_trailer(byte));
+        break;
+    }
+  }
+  return used;
+}
+
+// chunk-size [ ";" extension ] CR. Extensions are checked for bytes and length and otherwise
+// ignored.
+Result<> BodyReader::step_chunk_line(char byte) {
+  if (++line_bytes_ > kMaxChunkLineBytes)
+    return fail(Errc::kTooLarge, "http body: chunk line longer than " +
+                                     std::to_string(kMaxChunkLineBytes) + " bytes");
+  if (byte == '\r') {
+    if (digits_ == 0) return bad("chunk without size");
+    state_ = State::kChunkLineEnd;
+    return {};
+  }
+  if (in_extension_) {
+    if (!is_text_byte(byte)) return bad("control byte in a chunk extension");
+    return {};
+  }
+  if (byte == ';' && digits_ > 0) {
+    in_extension_ = true;
+    return {};
+  }
+  const int value = hex_value(byte);
+  if (value < 0 || ++digits_ > kMaxChunkSizeDigits) return bad("malformed chunk size");
+  left_ = left_ * 16 + static_cast<std::uint64_t>(value);
+  return {};
+}
+
+Result<> BodyReader::end_chunk_line() {
+  state_ = left_ > 0 ? State::kChunkData : State::kTrailerStart;
+  line_bytes_ = 0;
+  digits_ = 0;
+  in_extension_ = false;
+  return {};
+}
+
+// Trailers are held to the rules of headers, counted against one limit, and dropped.
+Result<> BodyReader::step_trailer(char byte) {
+  if (++line_bytes_ > kMaxTrailerBytes)
+    return fail(Errc::kTooLarge,
+                "http body: trailers of more than " + std::to_string(kMaxTrailerBytes) + " bytes");
+  switch (state_) {
+    case State::kTrailerStart:
+      if (byte == '\r') {
+        state_ = State::kLastLf;
+      } else if (is_trailer_name_byte(byte)) {
+        state_ = State::kTrailerName;
+      } else {
+        return bad("malformed trailer");
+      }
+      return {};
+    case State::kTrailerName:
+      if (byte == ':') {
+        state_ = State::kTrailerValue;
+      } else if (!is_trailer_name_byte(byte)) {
+        return bad("malformed trailer name");
+      }
+      return {};
+    case State::kTrailerValue:
+      if (byte == '\r') {
+        state_ = State::kTrailerLf;
+      } else if (!is_text_byte(byte)) {
+        return bad("control byte in a trailer");
+      }
+      return {};
+    case State::kTrailerLf:
+      if (byte != '\n') return bad("CR without LF in a trailer");
+      state_ = State::kTrailerStart;
+      return {};
+    default:  // kLastLf
+      if (byte != '\n') return bad("CR without LF at the end");
+      state_ = State::kDone;
+      return {};
+  }
+}
+
+}  // namespace aispm::codec::http1
