@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/collector/ingest/batch.hpp"
+#include "gateway/collector/ingest/uuid.hpp"
 #include "sdk/core/common/result.hpp"
 
 // From bytes of the wire to deliveries. Pure: no clock, no I/O. Thread-safe.
@@ -36,9 +37,5 @@ struct AcceptedBatch {
   std::string first_problem;
 };
 AcceptedBatch accept_batch(const RawBatch& batch, const std::shared_ptr<const Producer>& producer);
-
-// 16 bytes of a UUID written as 8-4-4-4-12 hex digits; nullopt for anything else.
-std::optional<EventId> parse_uuid(std::string_view text);
-std::string format_uuid(std::string_view bytes);
 
 }  // namespace aispm::collector
