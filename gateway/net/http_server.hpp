@@ -12,8 +12,9 @@
 
 #include "sdk/core/common/result.hpp"
 
-// A small HTTP/1.1 server behind a plain interface, for REST, the dashboard and metrics (not for the gateway's data path).
-// This header shows neither Asio nor Beast, so that its users compile fast.
+// A small HTTP/1.1 server behind a plain interface, for REST, the dashboard and metrics (not for
+// the gateway's data path). This header shows neither Asio nor Beast, so that its users compile
+// fast.
 namespace aispm::net {
 
 struct HttpRequest {
@@ -33,19 +34,21 @@ struct HttpResponse {
   std::string body;
 };
 
-// One reply in the making. Thread-safe: any thread may call, the server's thread writes. Exactly one of `send` or
-// `start_stream` is called; dropping a Reply without either answers 500.
+// One reply in the making. Thread-safe: any thread may call, the server's thread writes. Exactly
+// one of `send` or `start_stream` is called; dropping a Reply without either answers 500.
 class HttpReply {
  public:
   virtual ~HttpReply() = default;
   virtual void send(HttpResponse response) = 0;
-  // Chunked reply, e.g. server-sent events. `headers` of the response are sent at once, its body first.
+  // Chunked reply, e.g. server-sent events. `headers` of the response are sent at once, its body
+  // first.
   virtual void start_stream(HttpResponse response) = 0;
-  // False when the client is gone or more than `HttpServerOptions::max_stream_buffer_bytes` wait unsent (slow client):
-  // the stream is then closed and the caller stops.
+  // False when the client is gone or more than `HttpServerOptions::max_stream_buffer_bytes` wait
+  // unsent (slow client): the stream is then closed and the caller stops.
   virtual bool write(std::string chunk) = 0;
   virtual void finish() = 0;
-  // Bytes taken by `write` and not yet sent: lets a producer hold back before the limit closes the stream.
+  // Bytes taken by `write` and not yet sent: lets a producer hold back before the limit closes the
+  // stream.
   virtual std::size_t unsent_bytes() const { return 0; }
 };
 
@@ -67,7 +70,8 @@ class HttpServer {
   using Handler = std::function<void(const HttpRequest&, std::shared_ptr<HttpReply>)>;
 
   // kUnavailable with the address when the port is taken.
-  static Result<std::unique_ptr<HttpServer>> start(const HttpServerOptions& options, Handler handler);
+  static Result<std::unique_ptr<HttpServer>> start(const HttpServerOptions& options,
+                                                   Handler handler);
   virtual ~HttpServer() = default;
   virtual std::uint16_t port() const = 0;
 };

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls of the Operator service over REST. Paths, parameters and shapes all come from the generated descriptors: there is no
+// second copy of the API here.
+import {
+  create,
+  fromJson,
+  getOption,
+  toJson,
+  type DescMessage,
+  type DescMethod,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type JsonValue,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import { createParser } from "eventsource-parser";
+import { ApiError, errorFromReply, unreachable } from "./errors";
+import { rest } from "./gen/aispm/v1/options_pb";
+
+// Longest stored event with room to spare; a line beyond it ends the stream with an error instead of eating memory.
+const MAX_STREAM_LINE_CHARS = 4 << 20;
+const CALL_TIMEOUT_MS = 20_000;
+
+export interface ApiOptions {
+  // Origin of the API; empty for the page's own.
+  readonly base?: string;
+  readonly token: () => string | null;
+  // Called when a call is answered with 401.
+  readonly onRefused?: () => void;
+  readonly fetch?: typeof fetch;
+}
+
+// Path and query of a call whose REST rule is a `get`.
+export function restUrl<I extends DescMessage>(method: DescMethod & { input: I }, input: MessageInitShape<I>): string {
+  const path = getOption(method, rest).path;
+  if (path.case !== "get") throw new Error(`${method.name} has no GET route`);
+  const fields = toJson(method.input, create(method.input, input), { useProtoFieldName: true }) as Record<string, JsonValue>;
+  const filled = path.value.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = fields[name];
+    if (typeof value !== "string" || value === "") throw new Error(`${method.name} needs ${name}`);
+    delete fields[name];
+    return encodeURIComponent(value);
+  });
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) query.set(name, String(value));
+  return query.size > 0 ? `${filled}?${query}` : filled;
+}
+
+export class Api {
+  constructor(private readonly options: ApiOptions) {}
+
+  // One answer. Throws ApiError, or the signal's own error when the caller gave up.
+  async call<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    input: MessageInitShape<I>,
+    signal?: AbortSignal,
+  ): Promise<MessageShape<O>> {
+    const deadline = AbortSignal.timeout(CALL_TIMEOUT_MS);
+    const reply = await this.#send(method, input, signal ? AbortSignal.any([signal, deadline]) : deadline, signal);
+    let text: string;
+    try {
+      text = await reply.text();
+    } catch {
+      signal?.throwIfAborted();
+      throw unreachable();
+    }
+    return decode(method.output, text);
+  }
+
+  // Messages as they come, until the collector or the signal ends the stream. `onOpen` is called once, before the first one.
+  async stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    input: MessageInitShape<I>,
+    handlers: { onOpen: () => void; onMessage: (message: MessageShape<O>) => void },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const reply = await this.#send(method, input, signal, signal);
+    if (!reply.body) throw unreachable();
+    handlers.onOpen();
+    let tooLong = false;
+    const parser = createParser({
+      maxBufferSize: MAX_STREAM_LINE_CHARS,
+      onEvent: (event) => {
+        if (event.data) handlers.onMessage(decode(method.output, event.data));
+      },
+      onError: (error) => {
+        if (error.type === "max-buffer-size-exceeded") tooLong = true;
+      },
+    });
+    const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        parser.feed(value);
+        if (tooLong) throw new ApiError("malformed", "The event stream sent a line that is too long.");
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error instanceof ApiError ? error : unreachable();
+    } finally {
+      reader.cancel().catch(() => undefined);
+    }
+  }
+
+  async #send<I extends DescMessage>(
+    method: DescMethod & { input: I },
+    input: MessageInitShape<I>,
+    signal: AbortSignal,
+    callerSignal: AbortSignal | undefined,
+  ): Promise<Response> {
+    const url = (this.options.base ?? "") + restUrl(method, input);
+    let reply: Response;
+    try {
+      reply = await (this.options.fetch ?? fetch)(url, {
+        headers: { Authorization: `Bearer ${this.options.token() ?? ""}` },
+        cache: "no-store",
+        credentials: "omit",
+        signal,
+      });
+    } catch {
+      callerSignal?.throwIfAborted();
+      throw unreachable();
+    }
+    if (reply.ok) return reply;
+    const error = errorFromReply(reply.status, await reply.text().catch(() => ""));
+    if (error.kind === "refused") this.options.onRefused?.();
+    throw error;
+  }
+}
+
+function decode<O extends DescMessage>(shape: O, text: string): MessageShape<O> {
+  try {
+    return fromJson(shape, JSON.parse(text) as JsonValue, { ignoreUnknownFields: true });
+  } catch (error) {
+    throw new ApiError("malformed", `The answer is not a valid ${shape.name}: ${String(error).slice(0, 200)}`);
+  }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// What pages read, as cached queries. Every number shown comes out of one of these.
+import { infiniteQueryOptions, QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
+import { Api } from "./client";
+import { ApiError } from "./errors";
+import { Operator } from "./gen/aispm/v1/api_pb";
+import { TokenStore } from "./token";
+
+const REFRESH_MS = 10_000;
+const PAGE_SIZE = 100;
+const MAX_RETRIES = 1;
+
+export const tokens = new TokenStore(window.sessionStorage);
+
+export const api = new Api({ token: () => tokens.snapshot().token, onRefused: () => tokens.signOut("refused") });
+
+export const queryClient = new QueryClient({
+  queryCache: new QueryCache(),
+  defaultOptions: {
+    queries: {
+      staleTime: 2_000,
+      // The collector is on the same host as a rule: the browser's own idea of being offline says nothing about it.
+      networkMode: "always",
+      retry: (failures, error) => failures < MAX_RETRIES && error instanceof ApiError && error.isTransient,
+      retryDelay: 1_000,
+    },
+  },
+});
+
+const { method } = Operator;
+
+export const overviewQuery = (hours: number) =>
+  queryOptions({
+    queryKey: ["overview", hours],
+    queryFn: ({ signal }) => api.call(method.getOverview, { hours }, signal),
+    refetchInterval: REFRESH_MS,
+  });
+
+export const statusQuery = () =>
+  queryOptions({
+    queryKey: ["status"],
+    queryFn: ({ signal }) => api.call(method.getStatus, {}, signal),
+    refetchInterval: REFRESH_MS,
+  });
+
+export interface EventFilter {
+  readonly kind: string;
+  readonly agentId: string;
+  readonly sessionId: string;
+}
+
+// Newest events that carry a detection or a decision other than ALLOW, for the overview.
+export const recentQuery = (list: "detections" | "decisions", pageSize: number) =>
+  queryOptions({
+    queryKey: [list, pageSize],
+    queryFn: ({ signal }) =>
+      api.call(list === "detections" ? method.listDetections : method.listDecisions, { pageSize }, signal),
+    refetchInterval: REFRESH_MS,
+  });
+
+export const sessionQuery = (sessionId: string) =>
+  queryOptions({
+    queryKey: ["session", sessionId],
+    queryFn: ({ signal }) => api.call(method.getSession, { sessionId }, signal),
+    // A finished run may still get late records of the sensor, but not for long.
+    refetchInterval: (query) => (query.state.data?.session?.running === false ? REFRESH_MS * 3 : 2_000),
+  });
+
+type ListMethod =
+  | typeof method.listHosts
+  | typeof method.listProcesses
+  | typeof method.listAgents
+  | typeof method.listProviders
+  | typeof method.listModels
+  | typeof method.listSessions;
+
+// A paged list, read page by page as the operator asks for more; `search` is a part of a name.
+export function listQuery<M extends ListMethod>(list: M, search: string) {
+  return infiniteQueryOptions({
+    queryKey: ["list", list.name, search],
+    queryFn: ({ signal, pageParam }) =>
+      api.call(list as ListMethod, { query: search, pageSize: PAGE_SIZE, pageToken: pageParam }, signal),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.nextPageToken || undefined,
+    refetchInterval: REFRESH_MS,
+  });
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/config.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "gateway/net/dial.hpp"
+#include "gateway/net/listen.hpp"
+#include "sdk/core/common/file.hpp"
+#include "sdk/core/common/yaml.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+constexpr std::size_t kMaxKeyBytes = 4096;
+constexpr std::size_t kMaxProviders = 64;
+
+std::string trim(std::string text) {
+  const auto last = text.find_last_not_of(" \t\r\n");
+  text.erase(last == std::string::npos ? 0 : last + 1);
+  return text;
+}
+
+// One line of visible ASCII, fit for a header.
+bool is_header_value(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+// The first line of the file that `key` names; "" when `key` is absent.
+std::string read_secret_file(const YamlMap& map, const std::string& key) {
+  const std::string path = map.text(key, "");
+  if (path.empty()) return {};
+  auto content = read_file(path, kMaxKeyBytes);
+  if (!content) {
+    map.reject(key, content.error().message);
+    return {};
+  }
+  std::string value = trim(std::move(*content));
+  if (value.empty() || !is_header_value(value))
+    map.reject(key, path + ": must hold one line of visible ASCII");
+  return value;
+}
+
+void read_provider_key(const YamlMap& map, ProviderConfig& provider) {
+  if (map.has("key_env") && map.has("key_file"))
+    map.reject("key_env", "give key_env or key_file, not both");
+  if (!map.has("key_env")) {
+    provider.key = Secret(read_secret_file(map, "key_file"));
+    return;
+  }
+  const std::string variable = map.text("key_env", "");
+  const char* value = std::getenv(variable.c_str());
+  if (!value || !*value) {
+    // Not an error of the file: the other providers work, and this one says what it lacks.
+    provider.missing_key = "environment variable " + variable + " is not set";
+    return;
+  }
+  if (!is_header_value(value))
+    map.reject("key_env", variable + " must be visible ASCII without spaces");
+  provider.key = Secret(value);
+}
+
+// A token is used once; afterwards its file may be empty or gone.
+std::string read_enrolment_token(const YamlMap& map) {
+  const std::string path = map.text("enrolment_token_file", "");
+  if (path.empty()) return {};
+  auto content = read_file(path, kMaxKeyBytes);
+  return content ? trim(std::move(*content)) : std::string();
+}
+
+ProviderConfig read_provider(const YamlMap& map) {
+  ProviderConfig provider;
+  provider.name = map.required_text("name");
+  provider.dialect = map.choice("dialect", "openai", {"openai", "anthropic"}) == "anthropic"
+                         ? Dialect::kAnthropic
+                         : Dialect::kOpenAi;
+  if (!map.has("dialect")) map.reject("", "provider without dialect; allowed: openai, anthropic");
+  provider.origin = map.required_text("origin");
+  if (!provider.origin.empty()) {
+    auto origin = net::parse_origin(provider.origin);
+    if (!origin) map.reject("origin", origin.error().message);
+    if (origin && !origin->tls && map.has("ca_file"))
+      map.reject("ca_file", "only for https origins");
+  }
+  provider.ca_file = map.text("ca_file", "");
+  read_provider_key(map, provider);
+  provider.allow_private = map.flag("allow_private", false);
+  provider.models = map.texts("models");
+  return provider;
+}
+
+void read_providers(const YamlMap& root, Config& config) {
+  for (const YamlMap& map : root.maps("providers")) {
+    config.providers.push_back(read_provider(map));
+    const std::string& name = config.providers.back().name;
+    const auto same =
+        std::count_if(config.providers.begin(), config.providers.end(),
+                      [&](const ProviderConfig& other) { return other.name == name; });
+    if (same > 1) map.reject("name", "provider '" + name + "' is given twice");
+  }
+  if (config.providers.empty())
+    root.reject("providers", "no provider; give at least one with name, dialect and origin");
+  if (config.providers.size() > kMaxProviders) root.reject("providers", "more than 64 providers");
+}
+
+void read_limits(const YamlMap& map, Limits& limits) {
+  limits.body_bytes = map.size_bytes("body", limits.body_bytes, 64U << 20);
+  limits.reply_bytes = map.size_bytes("reply", limits.reply_bytes, 256U << 20);
+  limits.connections = static_cast<std::size_t>(map.integer("connections", 10'000, {1, 1'000'000}));
+  limits.idle = map.duration("idle", limits.idle);
+  limits.request = map.duration("request", limits.request);
+  limits.upstream_connect = map.duration("upstream_connect", limits.upstream_connect);
+  limits.upstream_reply = map.duration("upstream_reply", limits.upstream_reply);
+  limits.client_write = map.duration("client_write", limits.client_write);
+}
+
+void read_report(const YamlMap& root, Config& config) {
+  config.audit = root.choice("audit", "required", {"required", "best_effort"}) == "required"
+                     ? Audit::kRequired
+                     : Audit::kBestEffort;
+  if (!root.has("report")) {
+    if (config.audit == Audit::kRequired)
+      root.reject("",
+                  "no `report` section: exchanges could not be recorded; give one, or say `audit: "
+                  "best_effort`");
+    return;
+  }
+  const YamlMap map = root.map("report");
+  ReportConfig report;
+  report.collector = map.required_text("collector");
+  report.state_folder = map.required_text("state_folder");
+  report.enrolment_token = read_enrolment_token(map);
+  report.spool_cap_bytes = map.size_bytes("spool_cap", report.spool_cap_bytes, 1ULL << 40U);
+  config.report = std::move(report);
+}
+
+Result<Config> read_config(const YamlMap& root) {
+  Config config;
+  config.listen = root.text("listen", config.listen);
+  if (!config.listen.empty()) {
+    if (auto endpoint = net::parse_endpoint(config.listen); !endpoint)
+      root.reject("listen", endpoint.error().message);
+  }
+  config.socket = root.text("socket", "");
+  if (config.listen.empty() && config.socket.empty())
+    root.reject("listen", "neither `listen` nor `socket` is given: nothing to serve");
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  config.workers = static_cast<unsigned>(root.integer("workers", cores, {1, 256}));
+  config.policy_file = root.required_text("policy");
+  config.pack_folder = root.required_text("packs");
+  config.keys_file = root.text("keys_file", "");
+  read_providers(root, config);
+  read_limits(root.map("limits"), config.limits);
+  read_report(root, config);
+  const YamlMap sticky = root.map("sticky");
+  config.sticky_entries = static_cast<std::size_t>(sticky.integer("entries", 4096, {0, 1'000'000}));
+  config.sticky_ttl = sticky.duration("ttl", config.sticky_ttl);
+  AISPM_CHECK(root.finish());
+  return config;
+}
+
+}  // namespace
+
+Result<Config> load_config(const std::string& path) {
+  AISPM_TRY(const YamlMap root, YamlMap::load(path));
+  return read_config(root);
+}
+
+Result<Config> parse_config(const std::string& content, const std::string& name) {
+  AISPM_TRY(const YamlMap root, YamlMap::parse(content, name));
+  return read_config(root);
+}
+
+}  // namespace aispm::gateway

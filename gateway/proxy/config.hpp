@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/proxy/dialect.hpp"
+#include "sdk/core/common/result.hpp"
+#include "sdk/core/common/secret.hpp"
+
+namespace aispm::gateway {
+
+// An upstream. Its key is bound to its origin: nothing a client sends can make it go elsewhere.
+struct ProviderConfig {
+  std::string name;
+  Dialect dialect = Dialect::kOpenAi;
+  std::string origin;   // "https://api.openai.com"; checked by load_config
+  std::string ca_file;  // "" = the system's store
+  Secret key;           // "" = requests carry no credentials
+  std::string
+      missing_key;  // why the key that should be there is not; such a provider answers nothing
+  bool allow_private = false;
+  std::vector<std::string>
+      models;  // globs routed here whatever else matches; empty: default of its dialect
+};
+
+struct Limits {
+  static constexpr std::size_t kMaxHeaderBytes = 64U << 10;
+  std::size_t body_bytes = 16U << 20;
+  std::size_t reply_bytes = 32U << 20;        // of a reply that is not streamed
+  std::size_t connections = 10'000;           // over all workers
+  std::chrono::milliseconds idle{75'000};     // a client's connection between requests
+  std::chrono::milliseconds request{60'000};  // from a request's first byte to its last
+  std::chrono::milliseconds upstream_connect{10'000};
+  std::chrono::milliseconds upstream_reply{
+      600'000};  // silence of an upstream: before the reply, or within it
+  std::chrono::milliseconds client_write{60'000};  // a client that does not read
+};
+
+// What happens when exchanges cannot be recorded any more.
+enum class Audit : std::uint8_t { kRequired, kBestEffort };
+
+struct ReportConfig {
+  std::string collector;
+  std::string state_folder;
+  std::string enrolment_token;
+  std::uint64_t spool_cap_bytes = 256U << 20;
+};
+
+struct Config {
+  std::string listen = "127.0.0.1:8088";  // "" = no TCP
+  std::string socket;                     // "" = no Unix socket
+  unsigned workers = 1;
+  std::string policy_file;
+  std::string pack_folder;
+  std::string keys_file;  // "" = none
+  Audit audit = Audit::kRequired;
+  std::optional<ReportConfig> report;
+  std::vector<ProviderConfig> providers;
+  Limits limits;
+  std::size_t sticky_entries = 4096;  // over all agents
+  std::chrono::milliseconds sticky_ttl{600'000};
+};
+
+// Reads and checks a configuration file. Errors read `file:line: what is wrong, what is allowed`.
+// Keys are read from the files and environment variables that it names.
+Result<Config> load_config(const std::string& path);
+Result<Config> parse_config(const std::string& content, const std::string& name);
+
+}  // namespace aispm::gateway

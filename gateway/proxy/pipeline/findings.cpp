@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/pipeline/findings.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+int strength(model::Outcome outcome) {
+  switch (outcome) {
+    case model::Outcome::kUnspecified:
+    case model::Outcome::kAllow:
+      return 0;
+    case model::Outcome::kRedact:
+      return 1;
+    default:
+      return 2;
+  }
+}
+
+}  // namespace
+
+void strengthen(policy::Verdict& verdict, const policy::Verdict& other) {
+  const bool applied = strength(other.applied) > strength(verdict.applied);
+  const bool decided = strength(other.applied) == strength(verdict.applied) &&
+                       strength(other.decided) > strength(verdict.decided);
+  const bool named = verdict.rule_id.empty() && !other.rule_id.empty() &&
+                     strength(other.applied) == strength(verdict.applied) &&
+                     strength(other.decided) == strength(verdict.decided);
+  if (applied || decided || named) verdict = other;
+}
+
+void judge(Findings& findings, std::size_t first, const policy::Policy& policy,
+           const policy::Context& context, policy::Direction direction) {
+  for (std::size_t i = first; i < findings.detections.size(); ++i)
+    strengthen(findings.verdict,
+               policy.judge(context, direction, policy::fact_of(findings.detections[i])));
+}
+
+model::Detection describe_found(const detect::Rule& rule, const detect::StreamScanner::Found& found,
+                                detect::Surface surface) {
+  return {.rule_id = rule.id,
+          .category = std::string(detect::name_of(rule.category)),
+          .severity = rule.severity,
+          .confidence = rule.confidence,
+          .surface = std::string(detect::name_of(surface)),
+          .offset = found.match.offset,
+          .length = found.match.length,
+          .evidence = found.evidence,
+          .message = rule.message};
+}
+
+}  // namespace aispm::gateway

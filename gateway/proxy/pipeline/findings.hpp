@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "gateway/proxy/rule_book.hpp"
+#include "sdk/core/detect/stream.hpp"
+#include "sdk/core/model/event.hpp"
+
+namespace aispm::gateway {
+
+// Detections of one direction of one exchange, kept for the record up to a limit; the verdict
+// counts all of them.
+struct Findings {
+  static constexpr std::size_t kMaxRecorded = 128;
+
+  std::vector<model::Detection> detections;
+  std::uint64_t dropped = 0;  // beyond kMaxRecorded
+  policy::Verdict verdict;    // views into the policy of the exchange's rule book
+  std::uint64_t redactions = 0;
+
+  bool denied() const { return verdict.applied == model::Outcome::kDeny; }
+  void add(model::Detection detection) {
+    if (detections.size() < kMaxRecorded) {
+      detections.push_back(std::move(detection));
+    } else {
+      ++dropped;
+    }
+  }
+};
+
+// Deny before redact before allow; the first of equals.
+void strengthen(policy::Verdict& verdict, const policy::Verdict& other);
+
+// Judges the detections added from `first` on and strengthens the verdict.
+void judge(Findings& findings, std::size_t first, const policy::Policy& policy,
+           const policy::Context& context, policy::Direction direction);
+
+// The record of what a stream scanner found.
+model::Detection describe_found(const detect::Rule& rule, const detect::StreamScanner::Found& found,
+                                detect::Surface surface);
+
+}  // namespace aispm::gateway

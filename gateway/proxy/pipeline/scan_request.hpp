@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "gateway/proxy/pipeline/findings.hpp"
+#include "sdk/core/codec/llm.hpp"
+
+namespace aispm::gateway {
+
+// Who asks what of whom, with the rules in force: what both scans need.
+struct ScanContext {
+  std::shared_ptr<const RuleBook> book;
+  std::shared_ptr<const OutcomeTables> tables;
+  std::shared_ptr<Workbench> bench;
+  policy::Context caller;  // views must outlive the scan
+};
+
+struct RequestScan {
+  Findings findings;
+  std::vector<codec::JsonPatch> patches;  // redactions, to be applied to the body
+};
+
+// Scans every text of the request: all roles, tool results and arguments, tool descriptions, every
+// other string. An error means that something could not be scanned.
+Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmRequest& request);
+
+// True when `arguments`, a JSON text, says more once its escapes are resolved: what a tool will see
+// is scanned too. Adds what only shows in that form; such a match cannot be cut out in place.
+Result<bool> scan_unescaped(const ScanContext& context, std::string_view arguments,
+                            const detect::Outcomes& outcomes, Findings& findings,
+                            policy::Direction direction);
+
+}  // namespace aispm::gateway

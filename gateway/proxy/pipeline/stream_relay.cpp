@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/pipeline/stream_relay.hpp"
+
+#include <algorithm>
+
+namespace aispm::gateway {
+
+using codec::ChannelKind;
+using codec::StreamEvent;
+using model::Outcome;
+
+namespace {
+
+codec::Api api_of(Dialect dialect) {
+  return dialect == Dialect::kOpenAi ? codec::Api::kOpenAiChat : codec::Api::kAnthropicMessages;
+}
+
+// Event names are protocol words; anything else could carry text past the scanner.
+bool is_event_name(std::string_view name) {
+  return name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+         });
+}
+
+// Nothing in the event's bytes but its name and data.
+bool is_bare(const codec::SseEvent& sse) {
+  if (!sse.single_line || !sse.terminated) return false;
+  const std::size_t name =
+      sse.event.empty() ? 0 : std::string_view("event: \n").size() + sse.event.size();
+  return sse.raw.size() == name + std::string_view("data: \n\n").size() + sse.data.size();
+}
+
+}  // namespace
+
+struct StreamRelay::Outgoing {
+  struct Argument {
+    codec::Channel channel;
+    codec::JsonSpan span;
+  };
+  std::string name;
+  std::string data;
+  std::string_view
+      raw;  // to be sent as it is when nothing changes; only valid until the next event
+  std::vector<codec::JsonPatch> patches;
+  std::vector<Argument> arguments;
+  enum class Mark : std::uint8_t {
+    kNone,
+    kMessageStart,
+    kBlockStart,
+    kBlockStop
+  } mark = Mark::kNone;
+  std::uint32_t block = 0;
+  bool withheld = false;  // holds a denied string outside the text channels: never shown
+};
+
+struct StreamRelay::Piece {
+  Lane* lane;
+  codec::JsonSpan span;
+  std::string_view text;
+  std::string release;
+};
+
+struct StreamRelay::Lane {
+  Lane(codec::Channel c, const ScanContext& context, Dialect dialect)
+      : channel(c),
+        scanner(context.book->engine, surface_of(c.kind),
+                table_of(*context.tables, api_of(dialect), c.kind)) {}
+
+  bool is_tool() const { return channel.kind == ChannelKind::kToolArguments; }
+
+  codec::Channel channel;
+  detect::StreamScanner scanner;
+  std::size_t recorded = 0;
+  std::string arguments;   // tools: what may be released, whole when closed
+  std::string spare_name;  // an event that can carry what is held, should the channel end
+  std::string spare_data;
+  codec::JsonSpan spare_span;
+  std::vector<codec::JsonPatch> spare_patches;  // for the other texts in it
+  bool closed = false;
+  bool delivered = false;  // tools: redacted arguments were put into an event
+};
+
+StreamRelay::StreamRelay(const ScanContext& context, Options options)
+    : context_(context), options_(std::move(options)), reply_(api_of(options_.dialect)) {
+  position_.created = options_.now;
+}
+
+StreamRelay::~StreamRelay() = default;
+
+StreamRelay::State StreamRelay::feed(std::string_view bytes, std::string& out) {
+  if (state_ != State::kRunning) return state_;
+  parser_.feed(bytes);
+  while (state_ == State::kRunning) {
+    auto event = parser_.next();
+    if (!event) {
+      give_up(event.error().message);
+      block(out);
+      break;
+    }
+    if (!*event) break;
+    take(**event, out);
+  }
+  return state_;
+}
+
+StreamRelay::State StreamRelay::finish(std::string& out, std::string_view why) {
+  if (state_ != State::kRunning) return state_;
+  if (auto last = parser_.finish(); last && *last && (*last)->has_data) take(**last, out);
+  if (state_ != State::kRunning) return state_;
+  // Some OpenAI-compatible servers leave out [DONE]; an answer whose choices all have their finish
+  // reason is whole.
+  const bool whole = why.empty() && options_.dialect == Dialect::kOpenAi && position_.started &&
+                     position_.open_choices.empty();
+  if (whole && held_.empty()) return state_ = State::kEnded;
+  failure_ = "the upstream ended the stream early" +
+             (why.empty() ? std::string() : ": " + std::string(why));
+  out += stream_error(options_.dialect, {.kind = RefusalKind::kUpstream,
+                                         .message = "AISPM: " + failure_,
+                                         .decision = {},
+                                         .case_id = {}});
+  return state_ = State::kBroken;
+}
+
+void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
+  if (!sse.has_data) {
+    out += ":\n\n";  // a sign of life without the upstream's words
+    return;
+  }
+  auto read = reply_.read(sse);
+  if (!read || !is_event_name(sse.event)) {
+    give_up(read ? "an event has a strange name" : read.error().message);
+    return block(out);
+  }
+  const StreamEvent& event = **read;
+  if (event.type == StreamEvent::Type::kUsage && options_.strip_usage && event.deltas.empty())
+    return;
+  open_tools();
+  Outgoing outgoing;
+  outgoing.name = sse.event;
+  if (is_bare(sse)) outgoing.raw = sse.raw;
+  track(sse, event, outgoing);
+
+  std::vector<Piece> pieces;
+  outgoing.data = sse.data;
+  const bool clean = read_pieces(event, pieces, outgoing) && close_lanes(event, pieces, out);
+  const bool ends =
+      event.type == StreamEvent::Type::kFinish || event.type == StreamEvent::Type::kEnd;
+  if (!clean && (ends || !held_.empty())) return block(out);
+  for (Piece& piece : pieces) {
+    if (piece.lane->is_tool()) {
+      outgoing.arguments.push_back({piece.lane->channel, piece.span});
+    } else if (piece.release != piece.text) {
+      outgoing.patches.push_back(codec::string_patch(piece.span, piece.release));
+    }
+    if (piece.lane->channel.kind == ChannelKind::kText &&
+        released_text_.size() < codec::kMaxKeptReplyBytes)
+      released_text_ += piece.release;
+  }
+  if (!outgoing.patches.empty())
+    for (const codec::JsonSpan& span : event.logprobs) outgoing.patches.push_back({span, "null"});
+  for (Piece& piece : pieces) {
+    Lane& lane = *piece.lane;
+    if (lane.is_tool() || lane.closed || lane.scanner.held_bytes() == 0) continue;
+    lane.spare_name = outgoing.name;
+    lane.spare_data = outgoing.data;
+    lane.spare_span = piece.span;
+    lane.spare_patches.clear();
+    for (const Piece& other : pieces)
+      if (other.span != piece.span)
+        lane.spare_patches.push_back(codec::string_patch(other.span, ""));
+    for (const codec::JsonSpan& span : event.logprobs) lane.spare_patches.push_back({span, "null"});
+  }
+  // A tool call that is denied is never begun for the client; text before a denied match is.
+  const bool shows = clean || (outgoing.arguments.empty() && !outgoing.withheld && !pieces.empty());
+  if (shows) emit(std::move(outgoing), out);
+  if (!clean) return block(out);
+  if (event.type == StreamEvent::Type::kEnd) state_ = State::kEnded;
+}
+
+// Feeds the event's texts to their scanners. False when the stream must end.
+bool StreamRelay::read_pieces(const StreamEvent& event, std::vector<Piece>& pieces,
+                              Outgoing& outgoing) {
+  bool clean = true;
+  for (const codec::ReplyText& delta : event.deltas) {
+    if (delta.channel.kind == ChannelKind::kOther || delta.is_key) {
+      clean = check_other(delta, outgoing) && clean;
+      continue;
+    }
+    Lane& lane = lane_for(delta.channel);
+    Piece piece{&lane, delta.span, delta.text, {}};
+    if (auto fed = lane.scanner.feed(delta.text, piece.release); !fed)
+      clean = give_up(fed.error().message);
+    clean = record(lane) && clean;
+    if (lane.is_tool()) lane.arguments += piece.release;
+    pieces.push_back(std::move(piece));
+  }
+  return clean;
+}
+
+// Strings outside the text channels come whole: each is scanned by itself.
+bool StreamRelay::check_other(const codec::ReplyText& text, Outgoing& outgoing) {
+  if (text.text.empty()) return true;
+  std::vector<detect::Match>& matches = context_.bench->matches;
+  const detect::Surface surface = surface_of(text.channel.kind);
+  if (auto scanned =
+          context_.book->engine->scan(text.text, surface, context_.bench->scratch, matches);
+      !scanned)
+    return give_up(scanned.error().message);
+  if (matches.empty()) return true;
+  const auto& rules = context_.book->engine->rules();
+  const detect::Outcomes& outcomes =
+      *table_of(*context_.tables, api_of(options_.dialect), text.channel.kind);
+  const std::size_t first = findings_.detections.size();
+  bool denied = false;
+  bool redacted = false;
+  for (const detect::Match& match : matches) {
+    findings_.add(detect::describe(rules[match.rule], match, text.text, surface));
+    denied = denied || outcomes[match.rule] == Outcome::kDeny;
+    redacted = redacted || outcomes[match.rule] == Outcome::kRedact;
+  }
+  judge(findings_, first, *context_.book->policy, context_.caller, policy::Direction::kReply);
+  if (denied || (redacted && text.is_key)) {
+    findings_.verdict.decided = findings_.verdict.applied = Outcome::kDeny;
+    outgoing.withheld = true;
+    return false;
+  }
+  if (!redacted) return true;
+  std::string clean;
+  findings_.redactions += detect::redact(rules, text.text, matches, outcomes, clean);
+  outgoing.patches.push_back(codec::string_patch(text.span, clean));
+  return true;
+}
+
+bool StreamRelay::closes(const StreamEvent& event, const Lane& lane) const {
+  if (lane.closed) return false;
+  switch (event.type) {
+    case StreamEvent::Type::kStop:
+      return lane.channel.index == event.index;
+    case StreamEvent::Type::kFinish:
+      return options_.dialect == Dialect::kAnthropic || lane.channel.choice == event.index;
+    case StreamEvent::Type::kEnd:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool StreamRelay::close_lanes(const StreamEvent& event, std::vector<Piece>& pieces,
+                              std::string& out) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i)
+    if (closes(event, *lanes_[i]) && !close_lane(*lanes_[i], pieces, out)) return false;
+  return true;
+}
+
+// The channel is complete: its rest goes into this event's piece of it, else into an event of its
+// own before this one.
+bool StreamRelay::close_lane(Lane& lane, std::vector<Piece>& pieces, std::string& out) {
+  lane.closed = true;
+  std::string rest;
+  if (auto finished = lane.scanner.finish(rest); !finished)
+    return give_up(finished.error().message);
+  if (!record(lane)) return false;
+  if (lane.is_tool()) {
+    lane.arguments += rest;
+    auto hidden = scan_unescaped(context_, lane.arguments,
+                                 context_.tables->of_reply(detect::Surface::kToolArguments),
+                                 findings_, policy::Direction::kReply);
+    if (!hidden) return give_up(hidden.error().message);
+    return !*hidden;
+  }
+  if (rest.empty()) return true;
+  const auto own = std::find_if(pieces.rbegin(), pieces.rend(),
+                                [&](const Piece& piece) { return piece.lane == &lane; });
+  if (own != pieces.rend()) {
+    own->release += rest;
+    return true;
+  }
+  if (lane.channel.kind == ChannelKind::kText && released_text_.size() < codec::kMaxKeptReplyBytes)
+    released_text_ += rest;
+  Outgoing extra;
+  extra.name = std::move(lane.spare_name);
+  extra.data = std::move(lane.spare_data);
+  extra.patches = std::move(lane.spare_patches);
+  extra.patches.push_back(codec::string_patch(lane.spare_span, rest));
+  emit(std::move(extra), out);
+  return true;
+}
+
+// Tool calls are withheld from their first event on, even before any argument came.
+void StreamRelay::open_tools() {
+  const auto& calls = reply_.tool_calls();
+  for (; known_tools_ < calls.size(); ++known_tools_) lane_for(calls[known_tools_].channel);
+}
+
+StreamRelay::Lane& StreamRelay::lane_for(const codec::Channel& channel) {
+  for (const auto& lane : lanes_)
+    if (lane->channel == channel && !lane->closed) return *lane;
+  lanes_.push_back(std::make_unique<Lane>(channel, context_, options_.dialect));
+  return *lanes_.back();
+}
+
+// Adds what the lane's scanner found since last time. False when policy denies.
+bool StreamRelay::record(Lane& lane) {
+  const auto& found = lane.scanner.found();
+  const std::size_t first = findings_.detections.size();
+  for (; lane.recorded < found.size(); ++lane.recorded) {
+    const auto& one = found[lane.recorded];
+    findings_.add(describe_found(context_.book->engine->rules()[one.match.rule], one,
+                                 surface_of(lane.channel.kind)));
+  }
+  judge(findings_, first, *context_.book->policy, context_.caller, policy::Direction::kReply);
+  if (!lane.scanner.denied()) return true;
+  findings_.verdict.decided = findings_.verdict.applied = Outcome::kDeny;
+  return false;
+}
+
+// Where the client's view of the stream will stand once this event was sent.
+void StreamRelay::track(const codec::SseEvent& sse, const StreamEvent& event, Outgoing& outgoing) {
+  using Mark = Outgoing::Mark;
+  if (options_.dialect == Dialect::kAnthropic) {
+    outgoing.block = event.index;
+    if (event.type == StreamEvent::Type::kStart)
+      outgoing.mark = sse.event == "content_block_start" ? Mark::kBlockStart : Mark::kMessageStart;
+    if (event.type == StreamEvent::Type::kStop) outgoing.mark = Mark::kBlockStop;
+    return;
+  }
+  position_.started = true;
+  auto& open = position_.open_choices;
+  const auto add = [&](std::uint32_t choice) {
+    if (std::find(open.begin(), open.end(), choice) == open.end()) open.push_back(choice);
+  };
+  if (event.type == StreamEvent::Type::kStart) add(event.index);
+  for (const codec::ReplyText& delta : event.deltas)
+    if (delta.channel.kind != ChannelKind::kOther) add(delta.channel.choice);
+  if (event.type == StreamEvent::Type::kFinish) std::erase(open, event.index);
+}
+
+void StreamRelay::emit(Outgoing outgoing, std::string& out) {
+  const bool tool_open = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return lane->is_tool() && !lane->closed;
+  });
+  if (!tool_open && held_.empty() && outgoing.arguments.empty()) return render(outgoing, out);
+  outgoing.raw = {};
+  held_bytes_ += outgoing.data.size() + sizeof outgoing;
+  held_.push_back(std::move(outgoing));
+  if (held_bytes_ > kMaxHeldBytes) {
+    give_up("a tool call is larger than 4 MiB");
+    return block(out);
+  }
+  if (!tool_open) release_held(out);
+}
+
+void StreamRelay::release_held(std::string& out) {
+  for (Outgoing& outgoing : held_) {
+    for (const auto& argument : outgoing.arguments) {
+      // Closed lanes keep their channel, and indexes are not used twice for tools within one
+      // choice.
+      const auto lane = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& one) {
+        return one->channel == argument.channel;
+      });
+      if (lane == lanes_.end() || (*lane)->scanner.redactions() == 0) continue;
+      outgoing.patches.push_back(
+          codec::string_patch(argument.span, (*lane)->delivered ? "" : (*lane)->arguments));
+      (*lane)->delivered = true;
+    }
+    render(outgoing, out);
+  }
+  held_.clear();
+  held_bytes_ = 0;
+}
+
+void StreamRelay::render(Outgoing& outgoing, std::string& out) {
+  using Mark = Outgoing::Mark;
+  if (outgoing.mark == Mark::kMessageStart) position_.started = true;
+  if (outgoing.mark == Mark::kBlockStart) {
+    position_.open_block = outgoing.block;
+    position_.next_block = std::max(position_.next_block, outgoing.block + 1);
+  }
+  if (outgoing.mark == Mark::kBlockStop) position_.open_block.reset();
+  if (outgoing.patches.empty() && !outgoing.raw.empty()) {
+    out += outgoing.raw;
+    return;
+  }
+  if (outgoing.patches.empty()) {
+    out += codec::serialise_sse(outgoing.name, outgoing.data);
+    return;
+  }
+  auto patched = codec::apply_patches(outgoing.data, std::move(outgoing.patches));
+  if (!patched) {
+    give_up(patched.error().message);
+    return block(out);
+  }
+  out += codec::serialise_sse(outgoing.name, *patched);
+}
+
+bool StreamRelay::give_up(std::string why) {
+  if (failure_.empty()) failure_ = std::move(why);
+  return false;
+}
+
+void StreamRelay::block(std::string& out) {
+  if (state_ != State::kRunning) return;
+  state_ = State::kBlocked;
+  held_.clear();
+  findings_.verdict.decided = findings_.verdict.applied = Outcome::kDeny;
+  position_.id = reply_.id();
+  position_.model = reply_.model().empty() ? options_.model : reply_.model();
+  if (const auto& usage = reply_.usage()) position_.output_tokens = usage->output_tokens;
+  const std::string why = failure_.empty() ? "rule " + std::string(findings_.verdict.rule_id)
+                                           : "it could not be scanned";
+  out += replace_rest(options_.dialect, position_,
+                      "\n[AISPM stopped this reply: " + why + ", case " + options_.case_id + "]");
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/proxy/pipeline/scan_reply.hpp"
+#include "gateway/proxy/pipeline/stream_notice.hpp"
+#include "sdk/core/codec/sse.hpp"
+#include "sdk/core/detect/stream.hpp"
+
+namespace aispm::gateway {
+
+// Scans a streamed reply as it passes: bytes of the provider's event stream in, bytes for the
+// client out. Pure logic.
+//
+// Text leaves when the scanner of its channel releases it; what is held joins the next piece of the
+// same channel, or an extra event before the channel ends. Tool calls are withheld from their first
+// event until their arguments are whole and scanned. Events pass as the bytes received unless
+// something in them was changed; comments, ids and retry fields do not pass. A denial ends the
+// stream in the dialect's own form with a notice. What cannot be read or scanned ends it likewise.
+class StreamRelay {
+ public:
+  // Events withheld for tool calls; more fails the stream closed.
+  static constexpr std::size_t kMaxHeldBytes = 4U << 20;
+
+  struct Options {
+    Dialect dialect = Dialect::kOpenAi;
+    bool strip_usage = false;  // the client did not ask for the usage chunk that we asked for
+    std::string case_id;       // named in notices
+    std::string model;         // for notices when the reply named none
+    std::int64_t now = 0;      // Unix seconds, for notices
+  };
+
+  enum class State : std::uint8_t {
+    kRunning,
+    kEnded,    // the reply came to its end
+    kBlocked,  // policy, or something that could not be scanned, ended it: stop reading the
+               // upstream
+    kBroken,   // the upstream ended it early: the client was told
+  };
+
+  // `context` must outlive the relay.
+  StreamRelay(const ScanContext& context, Options options);
+  ~StreamRelay();
+
+  // Takes the next bytes of the body and appends what the client may see.
+  State feed(std::string_view bytes, std::string& out);
+  // The upstream's body is complete (or, with `why`, failed).
+  State finish(std::string& out, std::string_view why = {});
+
+  const Findings& findings() const { return findings_; }
+  const codec::StreamReply& reply() const { return reply_; }
+  // Why the stream was ended without a policy rule; empty otherwise.
+  const std::string& failure() const { return failure_; }
+  // The reply's text as the client got it; kept up to codec::kMaxKeptReplyBytes when `keep`.
+  const std::string& released_text() const { return released_text_; }
+
+ private:
+  struct Lane;      // one channel
+  struct Piece;     // one text of the current event
+  struct Outgoing;  // one event on its way out
+
+  void take(const codec::SseEvent& sse, std::string& out);
+  bool read_pieces(const codec::StreamEvent& event, std::vector<Piece>& pieces, Outgoing& outgoing);
+  bool check_other(const codec::ReplyText& text, Outgoing& outgoing);
+  bool close_lanes(const codec::StreamEvent& event, std::vector<Piece>& pieces, std::string& out);
+  bool close_lane(Lane& lane, std::vector<Piece>& pieces, std::string& out);
+  bool closes(const codec::StreamEvent& event, const Lane& lane) const;
+  void open_tools();
+  void emit(Outgoing outgoing, std::string& out);
+  void release_held(std::string& out);
+  void render(Outgoing& outgoing, std::string& out);
+  bool record(Lane& lane);
+  Lane& lane_for(const codec::Channel& channel);
+  void track(const codec::SseEvent& sse, const codec::StreamEvent& event, Outgoing& outgoing);
+  void block(std::string& out);
+  bool give_up(std::string why);
+
+  const ScanContext& context_;
+  Options options_;
+  codec::SseParser parser_;
+  codec::StreamReply reply_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<Outgoing> held_;
+  std::size_t held_bytes_ = 0;
+  std::size_t known_tools_ = 0;
+  StreamPosition position_;
+  Findings findings_;
+  std::string failure_;
+  std::string released_text_;
+  State state_ = State::kRunning;
+};
+
+}  // namespace aispm::gateway

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "sdk/core/common/result.hpp"
+#include "sdk/core/detect/engine.hpp"
+#include "sdk/core/detect/redact.hpp"
+#include "sdk/core/policy/policy.hpp"
+
+namespace aispm::gateway {
+
+// What is done with each detection rule's matches on each surface, for one (agent, provider,
+// model).
+struct OutcomeTables {
+  using Table = std::shared_ptr<const detect::Outcomes>;
+  std::array<Table, detect::kSurfaceCount> request;
+  std::array<Table, detect::kSurfaceCount> reply;
+  // For reply text that may be withheld but not edited (signed thinking): redaction becomes denial.
+  Table sealed_reply;
+
+  const detect::Outcomes& of_request(detect::Surface surface) const {
+    return *request[static_cast<std::size_t>(surface)];
+  }
+  const detect::Outcomes& of_reply(detect::Surface surface) const {
+    return *reply[static_cast<std::size_t>(surface)];
+  }
+};
+
+// Detection rules and policy that belong together: compiled once, immutable, shared by all threads.
+struct RuleBook {
+  std::shared_ptr<const detect::Engine> engine;
+  std::shared_ptr<const policy::Policy> policy;
+  std::shared_ptr<const OutcomeTables>
+      for_all;  // when policy looks at no agent, provider or model; else null
+  std::uint64_t generation = 0;
+
+  // Errors read `file:line: ...`.
+  static Result<std::shared_ptr<const RuleBook>> load(const std::string& pack_folder,
+                                                      const std::string& policy_file);
+  std::shared_ptr<const OutcomeTables> make_tables(const policy::Context& context) const;
+};
+
+// The rule book in force. A reload compiles beside it and swaps; a failed one changes nothing. Any
+// thread.
+class RuleShelf {
+ public:
+  RuleShelf(std::string pack_folder, std::string policy_file)
+      : pack_folder_(std::move(pack_folder)), policy_file_(std::move(policy_file)) {}
+  Result<> reload();
+  std::shared_ptr<const RuleBook> current() const {
+    return current_.load(std::memory_order_acquire);
+  }
+  // Cheap question whether current() has changed.
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+
+ private:
+  std::string pack_folder_;
+  std::string policy_file_;
+  std::atomic<std::shared_ptr<const RuleBook>> current_;
+  std::atomic<std::uint64_t> generation_{0};
+};
+
+// Working memory for one rule book on one thread; used only between two waits.
+struct Workbench {
+  detect::Scratch scratch;
+  std::vector<detect::Match> matches;
+};
+
+// One thread's view of the rules: the book, working memory, and outcome tables of recent callers.
+class RuleDesk {
+ public:
+  static constexpr std::size_t kMaxTables = 1024;
+  // An exchange takes it at its start and keeps it to its end, whatever is reloaded meanwhile.
+  struct Rules {
+    std::shared_ptr<const RuleBook> book;
+    std::shared_ptr<Workbench> bench;
+  };
+
+  static Result<std::unique_ptr<RuleDesk>> open(const RuleShelf& shelf);
+  // Follows a reload.
+  Result<Rules> rules();
+  std::shared_ptr<const OutcomeTables> tables(const RuleBook& book, const policy::Context& context);
+
+ private:
+  explicit RuleDesk(const RuleShelf& shelf) : shelf_(shelf) {}
+  const RuleShelf& shelf_;
+  Rules rules_;
+  std::unordered_map<std::string, std::shared_ptr<const OutcomeTables>> tables_;
+};
+
+}  // namespace aispm::gateway

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/wire_error.hpp"
+
+#include <array>
+
+#include "sdk/core/codec/json_edit.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+struct Form {
+  int status;
+  std::string_view reason;
+  std::string_view code;
+  std::string_view openai_type;
+  std::string_view anthropic_type;
+};
+
+constexpr std::array<Form, 13> kForms = {{
+    {400, "Bad Request", "", "invalid_request_error", "invalid_request_error"},
+    {400, "Bad Request", "aispm_bad_request", "invalid_request_error", "invalid_request_error"},
+    {401, "Unauthorized", "invalid_api_key", "invalid_request_error", "authentication_error"},
+    {404, "Not Found", "unknown_url", "invalid_request_error", "not_found_error"},
+    {405, "Method Not Allowed", "method_not_supported", "invalid_request_error",
+     "invalid_request_error"},
+    {408, "Request Timeout", "aispm_request_timeout", "invalid_request_error", "timeout_error"},
+    {413, "Payload Too Large", "aispm_too_large", "invalid_request_error", "request_too_large"},
+    {415, "Unsupported Media Type", "aispm_unsupported_encoding", "invalid_request_error",
+     "invalid_request_error"},
+    {431, "Request Header Fields Too Large", "aispm_headers_too_large", "invalid_request_error",
+     "invalid_request_error"},
+    {502, "Bad Gateway", "aispm_upstream_unavailable", "server_error", "api_error"},
+    {503, "Service Unavailable", "aispm_not_recorded", "server_error", "api_error"},
+    {503, "Service Unavailable", "aispm_overloaded", "server_error", "overloaded_error"},
+    {504, "Gateway Timeout", "aispm_upstream_timeout", "server_error", "timeout_error"},
+}};
+
+const Form& form_of(RefusalKind kind) { return kForms.at(static_cast<std::size_t>(kind)); }
+
+// A header value from trusted words; anything else would be a bug that must not split the reply.
+std::string header_safe(std::string_view text) {
+  std::string safe;
+  for (char c : text)
+    if (c >= ' ' && c < '\x7f') safe.push_back(c);
+  return safe;
+}
+
+}  // namespace
+
+int status_of(RefusalKind kind) { return form_of(kind).status; }
+
+std::string code_of(const Refusal& refusal) {
+  if (refusal.kind == RefusalKind::kPolicy) return "aispm_" + refusal.decision;
+  return std::string(form_of(refusal.kind).code);
+}
+
+std::string error_body(Dialect dialect, const Refusal& refusal) {
+  const Form& form = form_of(refusal.kind);
+  std::string body;
+  if (dialect == Dialect::kOpenAi) {
+    body = R"({"error":{"message":)";
+    body += codec::json_string(refusal.message);
+    body.append(R"(,"type":")").append(form.openai_type).append(R"(","param":null,"code":)");
+    body += codec::json_string(code_of(refusal));
+    body += "}}";
+    return body;
+  }
+  body = R"({"type":"error","error":{"type":")";
+  body.append(form.anthropic_type).append(R"(","message":)");
+  body += codec::json_string(refusal.message);
+  body += R"(,"details":{"error_code":)";
+  body += codec::json_string(code_of(refusal));
+  body += "}}";
+  if (!refusal.case_id.empty()) {
+    body += R"(,"request_id":)";
+    body += codec::json_string(refusal.case_id);
+  }
+  body += "}";
+  return body;
+}
+
+std::string error_reply(Dialect dialect, const Refusal& refusal, bool keep_alive, bool with_body) {
+  const Form& form = form_of(refusal.kind);
+  const std::string body = error_body(dialect, refusal);
+  std::string reply =
+      "HTTP/1.1 " + std::to_string(form.status) + " " + std::string(form.reason) +
+      "\r\ncontent-type: application/json\r\ncontent-length: " + std::to_string(body.size()) +
+      "\r\n";
+  if (form.status < 500) reply += "x-should-retry: false\r\n";
+  if (refusal.kind == RefusalKind::kPolicy) {
+    reply += "x-aispm-decision: " + header_safe(refusal.decision) +
+             "\r\nx-aispm-case: " + header_safe(refusal.case_id) + "\r\n";
+  }
+  if (refusal.kind == RefusalKind::kUnauthenticated) reply += "www-authenticate: Bearer\r\n";
+  if (refusal.kind == RefusalKind::kMethod) reply += "allow: GET, HEAD, POST\r\n";
+  reply += keep_alive ? "connection: keep-alive\r\n\r\n" : "connection: close\r\n\r\n";
+  if (with_body) reply += body;
+  return reply;
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "gateway/proxy/dialect.hpp"
+
+namespace aispm::gateway {
+
+// Why the gateway itself answers instead of a provider.
+enum class RefusalKind : std::uint8_t {
+  kPolicy,           // 400: policy denies it; the client must not try again
+  kBadRequest,       // 400: malformed
+  kUnauthenticated,  // 401
+  kNotFound,         // 404: no such route
+  kMethod,           // 405
+  kTimeout,          // 408: the client took too long to send its request
+  kTooLarge,         // 413
+  kEncoding,         // 415: compressed bodies are not read, so they are not let through
+  kHeaders,          // 431
+  kUpstream,         // 502: the provider cannot be reached or talks nonsense
+  kUnrecorded,       // 503: exchanges cannot be recorded, and policy demands that they are
+  kOverloaded,       // 503: too many connections
+  kUpstreamTimeout,  // 504
+};
+
+struct Refusal {
+  RefusalKind kind = RefusalKind::kBadRequest;
+  std::string message;   // one sentence for the person at the client
+  std::string decision;  // kPolicy: "deny", ...; else empty
+  std::string case_id;   // kPolicy: what to quote when asking; else empty
+};
+
+int status_of(RefusalKind kind);
+// Stable word for programs: "aispm_deny", "invalid_api_key", "aispm_upstream_unavailable", ...
+std::string code_of(const Refusal& refusal);
+
+// The error object that the dialect's own clients show: GATEWAY 5.5.
+std::string error_body(Dialect dialect, const Refusal& refusal);
+
+// The whole HTTP/1.1 reply. A policy refusal forbids the clients' automatic retry (x-should-retry:
+// false).
+std::string error_reply(Dialect dialect, const Refusal& refusal, bool keep_alive,
+                        bool with_body = true);
+
+}  // namespace aispm::gateway
