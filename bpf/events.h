@@ -138,12 +138,14 @@ struct aispm_tls_event {
 	__u8 flags;
 	__u8 library;
 	__u8 pad;
+	__s32 fd; /* descriptor that carried it, -1 = unknown */
+	__u32 pad2;
 	__u32 uid;
 	__u32 pid_namespace;
 	char comm[AISPM_COMM_LEN]; /* of the thread */
 	/* `size` bytes of plaintext follow */
 };
-AISPM_SAME_LAYOUT(struct aispm_tls_event, 40 + 16 + 8 + 48 + 16 + 16);
+AISPM_SAME_LAYOUT(struct aispm_tls_event, 40 + 16 + 8 + 48 + 24 + 16);
 
 struct aispm_tls_close_event {
 	struct aispm_event_header header;

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/capture/capture.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "sdk/core/common/log.hpp"
+#include "sensor/capture/bpf_log.hpp"
+
+namespace aispm::sensor {
+namespace {
+
+constexpr std::size_t kControlBatch = 16384;  // records handed over before plaintext gets its turn
+constexpr std::size_t kDataBatch = 4096;
+constexpr rlim_t kDescriptors = 65536;  // two for each probe
+
+// Kernels before 5.11 charge BPF memory to this limit; every probe needs descriptors.
+void raise_limits() {
+  const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+  if (::setrlimit(RLIMIT_MEMLOCK, &unlimited) != 0) log::debug("limit.memlock", {{"errno", errno}});
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= kDescriptors) return;
+  files.rlim_max = std::max(files.rlim_max, kDescriptors);
+  files.rlim_cur = kDescriptors;
+  if (::setrlimit(RLIMIT_NOFILE, &files) != 0) log::warn("limit.descriptors", {{"errno", errno}});
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Capture>> Capture::open(const CaptureOptions& options) {
+  capture_libbpf_messages();
+  raise_limits();
+  std::unique_ptr<Capture> capture(new Capture());
+  capture->proc_interval_ = options.proc_interval;
+  capture->wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!capture->wake_) return fail_errno("eventfd");
+  capture->methods_ = {{"process", "/proc polling"}, {"network", "/proc polling"}, {"tls", "no"}};
+  capture->features_ = find_kernel_features();
+  if (options.mode == CaptureMode::kProc) {
+    capture->reasons_.push_back("configured `capture: proc`: /proc polling, no TLS plaintext");
+  } else if (capture->features_.can_use_ebpf()) {
+    AISPM_CHECK(capture->open_kernel(options));
+  }
+  if (options.mode != CaptureMode::kProc)
+    for (std::string& reason : capture->features_.reasons())
+      capture->reasons_.push_back(std::move(reason));
+  if (options.mode == CaptureMode::kEbpf &&
+      (!capture->process_ || !capture->network_ || !capture->tls_))
+    return fail(Errc::kUnsupported, "`capture: ebpf` is configured but: " +
+                                        (capture->reasons_.empty() ? std::string("unknown")
+                                                                   : capture->reasons_.front()));
+  const ProcPoller::Subjects missing{!capture->process_, !capture->network_};
+  if (missing.processes || missing.sockets) capture->poller_.emplace(missing);
+  return capture;
+}
+
+Result<> Capture::open_kernel(const CaptureOptions& options) {
+  AISPM_TRY(maps_, SharedMaps::open(options.rings));
+  AISPM_TRY(rings_, RingReader::open(*maps_));
+  // Each part on its own: what one kernel refuses must not cost us the others.
+  if (auto process = ProcessTracepoints::open(*maps_); process) {
+    process_ = std::move(*process);
+    methods_["process"] = "tp_btf";
+  } else {
+    reasons_.push_back(process.error().message + "; /proc polling instead");
+  }
+  if (auto network = NetworkTracepoints::open(*maps_); network) {
+    network_ = std::move(*network);
+    methods_["network"] = "tp_btf";
+  } else {
+    reasons_.push_back(network.error().message + "; /proc polling instead");
+  }
+  if (features_.uprobes) open_tls(options);
+  return {};
+}
+
+void Capture::open_tls(const CaptureOptions& options) {
+  auto tls = TlsProbes::open(*maps_, features_, options.own_tgid);
+  if (!tls) {
+    reasons_.push_back(tls.error().message + "; no TLS plaintext");
+    return;
+  }
+  tls_ = std::move(*tls);
+  methods_["tls"] = "uprobe";
+  methods_["tls_socket"] = tls_->socket_method();
+  libraries_ = std::make_unique<LibraryWatcher>(*tls_);
+  libraries_->start();
+}
+
+Result<> Capture::wait_without_rings(std::chrono::milliseconds longest) {
+  pollfd waked{.fd = wake_.get(), .events = POLLIN, .revents = 0};
+  if (::poll(&waked, 1, static_cast<int>(longest.count())) < 0 && errno != EINTR)
+    return fail_errno("poll");
+  std::uint64_t wakes = 0;
+  if (::read(wake_.get(), &wakes, sizeof(wakes)) < 0 && errno != EAGAIN && errno != EINTR)
+    return fail_errno("read the wake-up");
+  return {};
+}
+
+Result<> Capture::wait(std::chrono::milliseconds longest) {
+  if (poller_) {
+    const auto until_poll =
+        std::chrono::ceil<std::chrono::milliseconds>(next_poll_ - std::chrono::steady_clock::now());
+    longest = std::clamp(until_poll, std::chrono::milliseconds(0), longest);
+  }
+  return rings_ ? rings_->wait(longest) : wait_without_rings(longest);
+}
+
+Result<bool> Capture::drain(const OnBytes& on_control, const OnBytes& on_data,
+                            const OnRecord& on_record) {
+  bool has_more = false;
+  if (rings_) {
+    AISPM_TRY(const std::size_t control, rings_->drain(Ring::kControl, kControlBatch, on_control));
+    AISPM_TRY(const std::size_t data, rings_->drain(Ring::kData, kDataBatch, on_data));
+    has_more = control >= kControlBatch || data >= kDataBatch;
+  }
+  if (poller_ && std::chrono::steady_clock::now() >= next_poll_) {
+    poller_->poll(on_record);
+    next_poll_ = std::chrono::steady_clock::now() + proc_interval_;
+  }
+  return has_more;
+}
+
+void Capture::follow(std::uint32_t pid) {
+  if (libraries_) libraries_->on_exec(pid);
+}
+
+void Capture::sweep() {
+  if (!tls_) return;
+  if (const auto living = tls_->sweep_connections(); living)
+    connections_ = *living;
+  else
+    log::warn("tls.sweep", {{"why", living.error().message}});
+}
+
+CaptureHealth Capture::health() const {
+  CaptureHealth health;
+  health.reasons = reasons_;
+  health.features = features_.texts();
+  health.features.insert(methods_.begin(), methods_.end());
+  if (maps_) {
+    if (const auto losses = maps_->losses(); losses) health.losses = *losses;
+    if (const auto counts = maps_->counts(); counts) {
+      health.counters["tls.calls"] = (*counts)[AISPM_COUNT_TLS_CALLS];
+      health.counters["tls.bytes"] = (*counts)[AISPM_COUNT_TLS_BYTES];
+      health.counters["tls.nested_calls"] = (*counts)[AISPM_COUNT_TLS_NESTED];
+    }
+  }
+  if (libraries_) {
+    const LibraryWatcher::Stats stats = libraries_->stats();
+    health.counters["tls.libraries"] = stats.libraries.size();
+    health.counters["tls.scans"] = stats.processes_scanned;
+    health.counters["tls.scans_refused"] = stats.scans_refused;
+    health.counters["tls.connections"] = connections_;
+    for (const auto& library : stats.libraries)
+      if (!library.error.empty())
+        health.reasons.push_back("TLS of " + library.path + " is not seen: " + library.error);
+  }
+  return health;
+}
+
+void Capture::wake() const {
+  if (rings_) return rings_->wake();
+  const std::uint64_t one = 1;
+  if (::write(wake_.get(), &one, sizeof(one)) < 0) return;  // a wake-up is pending already
+}
+
+}  // namespace aispm::sensor

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bpf/events.h"
+#include "sdk/core/common/result.hpp"
+#include "sensor/capture/kernel_features.hpp"
+#include "sensor/capture/library_watcher.hpp"
+#include "sensor/capture/proc_poller.hpp"
+#include "sensor/capture/ring_reader.hpp"
+#include "sensor/capture/tracepoints.hpp"
+
+namespace aispm::sensor {
+
+enum class CaptureMode : std::uint8_t { kAuto, kEbpf, kProc };
+
+struct CaptureOptions {
+  CaptureMode mode =
+      CaptureMode::kAuto;  // kEbpf fails where kAuto degrades; kProc never loads a program
+  RingSizes rings;
+  std::uint32_t own_tgid = 0;  // whose TLS is never captured
+  std::chrono::milliseconds proc_interval{500};
+};
+
+struct CaptureHealth {
+  std::vector<std::string> reasons;             // why less is seen than could be, with what to do
+  std::map<std::string, std::string> features;  // "process": "tp_btf", "tls": "uprobe", ...
+  std::map<std::string, std::uint64_t> counters;
+  std::array<aispm_loss, AISPM_LOSS_CAUSES> losses{};
+};
+
+// All ways of seeing this host, chosen once at the start: eBPF where it works, /proc polling for
+// the rest. Lives on the pipeline thread; only wake() may be called from elsewhere.
+class Capture {
+ public:
+  using OnBytes = RingReader::OnRecord;
+  using OnRecord = std::function<void(Record)>;
+
+  static Result<std::unique_ptr<Capture>> open(const CaptureOptions& options);
+
+  // Waits until there may be something, at most `longest`.
+  Result<> wait(std::chrono::milliseconds longest);
+  // Hands over what there is, control records before plaintext: kernel records as bytes (valid
+  // during the call), those made from /proc as values. Bounded, so call it again. True when there
+  // may be more.
+  Result<bool> drain(const OnBytes& on_control, const OnBytes& on_data, const OnRecord& on_record);
+  // A process was started: find its TLS libraries.
+  void follow(std::uint32_t pid);
+  // Periodic work: forgets dead processes' connections.
+  void sweep();
+  CaptureHealth health() const;
+  void wake() const;
+
+  // For the self-test and the benchmark; null without TLS probes.
+  const TlsProbes* tls_probes() const { return tls_ ? &*tls_ : nullptr; }
+
+ private:
+  Capture() = default;
+  Result<> open_kernel(const CaptureOptions& options);
+  void open_tls(const CaptureOptions& options);
+  Result<> wait_without_rings(std::chrono::milliseconds longest);
+
+  KernelFeatures features_;
+  std::vector<std::string> reasons_;
+  std::map<std::string, std::string> methods_;
+  std::optional<SharedMaps> maps_;
+  std::optional<RingReader> rings_;
+  std::optional<ProcessTracepoints> process_;
+  std::optional<NetworkTracepoints> network_;
+  std::optional<TlsProbes> tls_;
+  std::unique_ptr<LibraryWatcher> libraries_;
+  std::optional<ProcPoller> poller_;
+  std::chrono::milliseconds proc_interval_{};
+  std::chrono::steady_clock::time_point next_poll_;
+  UniqueFd wake_;  // used without rings
+  std::size_t connections_ = 0;
+};
+
+}  // namespace aispm::sensor

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/capture/proc_reader.hpp"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <climits>
+
+#include "sdk/core/common/c_ptr.hpp"
+#include "sdk/core/common/file.hpp"
+#include "sensor/capture/proc_text.hpp"
+
+namespace aispm::sensor {
+namespace {
+
+constexpr std::size_t kMaxProcFileBytes = 256U << 10;
+constexpr std::uint64_t kNanosecondsPerTick =
+    10'000'000;  // USER_HZ is 100 on every architecture we support
+
+// Where the unified hierarchy is mounted: hybrid hosts keep it apart.
+const std::string& unified_cgroup() {
+  static const std::string folder = ::access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) == 0
+                                        ? "/sys/fs/cgroup/unified"
+                                        : "/sys/fs/cgroup";
+  return folder;
+}
+
+std::uint64_t inode_of(const std::string& path) {
+  struct stat facts {};
+  return ::stat(path.c_str(), &facts) == 0 ? facts.st_ino : 0;
+}
+
+std::optional<ProcStat> read_stat(const std::string& folder) {
+  const auto text = read_file(folder + "/stat", kMaxProcFileBytes);
+  return text ? parse_stat(*text) : std::nullopt;
+}
+
+BootTime start_of(const ProcStat& stat) { return {stat.start_ticks * kNanosecondsPerTick}; }
+
+}  // namespace
+
+std::string read_executable(std::uint32_t pid) {
+  std::array<char, PATH_MAX> target{};
+  const std::string link = "/proc/" + std::to_string(pid) + "/exe";
+  const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
+  if (size <= 0) return "";
+  std::string path(target.data(), static_cast<std::size_t>(size));
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (path.ends_with(kDeleted)) path.resize(path.size() - kDeleted.size());
+  return path;
+}
+
+std::optional<Exec> read_process(std::uint32_t pid) {
+  const std::string folder = "/proc/" + std::to_string(pid);
+  const auto stat = read_stat(folder);
+  const auto status = read_file(folder + "/status", kMaxProcFileBytes);
+  const auto cmdline = read_file(folder + "/cmdline", kMaxProcFileBytes);
+  if (!stat || !status) return std::nullopt;
+  Exec process;
+  process.exe = read_executable(pid);
+  if (process.exe.empty() && (!cmdline || cmdline->empty())) return std::nullopt;
+  process.time = start_of(*stat);
+  process.actor.id = {pid, start_of(*stat)};
+  process.actor.tid = pid;
+  process.actor.comm = stat->comm;
+  process.actor.parent.pid = stat->parent_pid;
+  if (const auto parent = read_stat("/proc/" + std::to_string(stat->parent_pid)))
+    process.actor.parent.start = start_of(*parent);
+  process.actor.uid = parse_uid(*status).value_or(0);
+  process.actor.pid_namespace = inode_of(folder + "/ns/pid");
+  if (const auto cgroup = read_file(folder + "/cgroup", kMaxProcFileBytes))
+    if (const auto path = parse_cgroup(*cgroup))
+      process.actor.cgroup_id = inode_of(unified_cgroup() + *path);
+  if (cmdline) {
+    process.argv_truncated = cmdline->size() > kMaxArgumentBytes;
+    process.argv = parse_cmdline(std::string_view(*cmdline).substr(0, kMaxArgumentBytes));
+  } else {
+    process.argv_unreadable = cmdline.error().code != Errc::kTooLarge;
+    process.argv_truncated = cmdline.error().code == Errc::kTooLarge;
+  }
+  return process;
+}
+
+std::vector<std::uint32_t> list_processes() {
+  std::vector<std::uint32_t> pids;
+  const CPtr<DIR, ::closedir> processes(::opendir("/proc"));
+  while (const dirent* entry = processes ? ::readdir(processes.get()) : nullptr) {
+    std::uint32_t pid = 0;
+    const std::string_view name = entry->d_name;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (error == std::errc() && end == name.data() + name.size()) pids.push_back(pid);
+  }
+  return pids;
+}
+
+}  // namespace aispm::sensor

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sdk/core/common/c_ptr.hpp"
+#include "sdk/core/common/result.hpp"
+#include "sensor/capture/kernel_features.hpp"
+#include "sensor/capture/probe_plan.hpp"
+#include "sensor/capture/shared_maps.hpp"
+
+struct bpf_link;
+struct bpf_program;
+extern "C" int bpf_link__destroy(bpf_link* link);
+struct tls_bpf;
+
+namespace aispm::sensor {
+
+using BpfLink = CPtr<bpf_link, bpf_link__destroy>;
+
+// The TLS programs, and their probes in libraries.
+class TlsProbes {
+ public:
+  // Probes of one library; destroying them detaches.
+  using Attached = std::vector<BpfLink>;
+
+  // `own_tgid` is never captured.
+  static Result<TlsProbes> open(const SharedMaps& maps, const KernelFeatures& features,
+                                std::uint32_t own_tgid);
+
+  // `path` names the library's file (any path that resolves to it now); `image_offset` turns
+  // addresses into file offsets. All probes or none.
+  Result<Attached> attach(
+      const std::string& path, std::span<const ProbePoint> plan,
+      const std::function<std::optional<std::uint64_t>(std::uint64_t)>& file_offset) const;
+  // One probe that does nothing, to measure what a probe costs.
+  Result<BpfLink> attach_nothing(const std::string& path, std::uint64_t offset) const;
+
+  // Forgets the connections of processes that are gone. Returns how many connections are left.
+  Result<std::size_t> sweep_connections();
+  // How sockets are found: "sock_send_length" or "syscalls" or "no: <why>".
+  const std::string& socket_method() const { return socket_method_; }
+
+ private:
+  struct FreeTls {
+    void operator()(tls_bpf* programs) const;
+  };
+
+  TlsProbes() = default;
+  Result<> attach_socket_hooks(const KernelFeatures& features);
+
+  std::unique_ptr<tls_bpf, FreeTls> programs_;
+  std::vector<BpfLink> socket_hooks_;
+  std::string socket_method_;
+};
+
+}  // namespace aispm::sensor

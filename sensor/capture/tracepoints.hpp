@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include "sdk/core/common/result.hpp"
+#include "sensor/capture/shared_maps.hpp"
+
+struct process_bpf;
+struct network_bpf;
+void free_programs(process_bpf* programs);
+void free_programs(network_bpf* programs);
+
+namespace aispm::sensor {
+
+struct FreePrograms {
+  template <typename T>
+  void operator()(T* programs) const {
+    free_programs(programs);
+  }
+};
+
+// exec and exit, attached while this lives.
+class ProcessTracepoints {
+ public:
+  static Result<ProcessTracepoints> open(const SharedMaps& maps);
+
+ private:
+  std::unique_ptr<process_bpf, FreePrograms> programs_;
+};
+
+// listen and connect, attached while this lives.
+class NetworkTracepoints {
+ public:
+  static Result<NetworkTracepoints> open(const SharedMaps& maps);
+
+ private:
+  std::unique_ptr<network_bpf, FreePrograms> programs_;
+};
+
+}  // namespace aispm::sensor

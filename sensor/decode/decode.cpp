@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/decode/decode.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace aispm::sensor {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+// Copies a T out of the front of `bytes`.
+template <typename T>
+Result<T> copy_front(Bytes bytes) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  if (bytes.size() < sizeof(T)) return fail(Errc::kInvalid, "record is shorter than its kind");
+  T value;
+  std::memcpy(&value, bytes.data(), sizeof(T));
+  return value;
+}
+
+// A fixed-size record fills its announced size exactly.
+template <typename T>
+Result<T> copy_whole(Bytes bytes) {
+  if (bytes.size() != sizeof(T)) return fail(Errc::kInvalid, "record has not the size of its kind");
+  return copy_front<T>(bytes);
+}
+
+template <std::size_t Size>
+std::string text_of(const char (&field)[Size]) {
+  return {field, static_cast<std::size_t>(std::find(field, field + Size, '\0') - field)};
+}
+
+std::string text_of(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Actor decode_actor(const aispm_event_header& header) {
+  Actor actor;
+  actor.id = {header.tgid, BootTime{header.start_boottime_ns}};
+  actor.tid = header.tid;
+  actor.cgroup_id = header.cgroup_id;
+  return actor;
+}
+
+Actor decode_actor(const aispm_event_header& header, const aispm_actor& who) {
+  Actor actor = decode_actor(header);
+  actor.parent = {who.parent_tgid, BootTime{who.parent_start_boottime_ns}};
+  actor.uid = who.uid;
+  actor.pid_namespace = who.pid_namespace;
+  actor.comm = text_of(who.comm);
+  return actor;
+}
+
+Result<Endpoints> decode_endpoints(const aispm_endpoints& socket) {
+  if (socket.family != AISPM_FAMILY_INET && socket.family != AISPM_FAMILY_INET6)
+    return fail(Errc::kInvalid, "socket of an unknown address family");
+  const bool is_v6 = socket.family == AISPM_FAMILY_INET6;
+  Endpoints endpoints;
+  endpoints.source = {std::to_array(socket.source), is_v6, socket.source_port};
+  endpoints.destination = {std::to_array(socket.destination), is_v6, socket.destination_port};
+  endpoints.cookie = socket.cookie;
+  return endpoints;
+}
+
+std::vector<std::string> split_arguments(std::string_view block) {
+  std::vector<std::string> arguments;
+  while (!block.empty()) {
+    const std::size_t size = std::min(block.find('\0'), block.size());
+    arguments.emplace_back(block.substr(0, size));
+    block.remove_prefix(std::min(size + 1, block.size()));
+  }
+  return arguments;
+}
+
+Result<Record> decode_exec(Bytes bytes) {
+  constexpr std::size_t kFixed = offsetof(aispm_exec_event, args);
+  if (bytes.size() < kFixed) return fail(Errc::kInvalid, "exec record is cut");
+  aispm_exec_event event{};
+  std::memcpy(&event, bytes.data(), kFixed);
+  if (event.path_size >= AISPM_PATH_LEN || event.args_size > AISPM_ARGS_LEN ||
+      bytes.size() != kFixed + event.args_size)
+    return fail(Errc::kInvalid, "exec record with wrong sizes");
+  Exec exec;
+  exec.time = {event.header.boottime_ns};
+  exec.actor = decode_actor(event.header, event.actor);
+  exec.exe.assign(event.path, event.path_size);
+  exec.argv = split_arguments(text_of(bytes.subspan(kFixed)));
+  exec.argv_truncated = (event.flags & AISPM_EXEC_ARGS_TRUNCATED) != 0;
+  exec.argv_unreadable = (event.flags & AISPM_EXEC_ARGS_FAULT) != 0;
+  return exec;
+}
+
+Result<Record> decode_exit(Bytes bytes) {
+  AISPM_TRY(const auto event, copy_whole<aispm_exit_event>(bytes));
+  return Exit{{event.header.boottime_ns},
+              decode_actor(event.header, event.actor),
+              event.exit_code,
+              event.signal};
+}
+
+Result<Record> decode_listen(Bytes bytes) {
+  AISPM_TRY(const auto event, copy_whole<aispm_listen_event>(bytes));
+  AISPM_TRY(const Endpoints socket, decode_endpoints(event.socket));
+  return Listen{{event.header.boottime_ns}, decode_actor(event.header, event.actor), socket};
+}
+
+Result<Record> decode_connect(Bytes bytes) {
+  AISPM_TRY(const auto event, copy_whole<aispm_connect_event>(bytes));
+  AISPM_TRY(const Endpoints socket, decode_endpoints(event.socket));
+  Connect connect{{event.header.boottime_ns},
+                  decode_actor(event.header, event.actor),
+                  socket,
+                  {},
+                  event.latency_us};
+  switch (event.outcome) {
+    case AISPM_CONNECT_ESTABLISHED:
+      connect.outcome = ConnectOutcome::kEstablished;
+      break;
+    case AISPM_CONNECT_FAILED:
+      connect.outcome = ConnectOutcome::kFailed;
+      break;
+    case AISPM_CONNECT_PENDING:
+      connect.outcome = ConnectOutcome::kPending;
+      break;
+    default:
+      return fail(Errc::kInvalid, "connect record with an unknown outcome");
+  }
+  return connect;
+}
+
+Result<Record> decode_tls_data(Bytes bytes) {
+  AISPM_TRY(const auto event, copy_front<aispm_tls_event>(bytes));
+  if (event.size == 0 || event.size > AISPM_CHUNK_LEN || bytes.size() != sizeof(event) + event.size)
+    return fail(Errc::kInvalid, "TLS record with wrong sizes");
+  if (event.direction > AISPM_TLS_WRITE || event.library != AISPM_LIBRARY_OPENSSL)
+    return fail(Errc::kInvalid, "TLS record with an unknown direction or library");
+  if (event.offset > UINT64_MAX - event.size)
+    return fail(Errc::kInvalid, "TLS record with an impossible offset");
+  TlsChunk chunk;
+  chunk.time = {event.header.boottime_ns};
+  chunk.actor = decode_actor(event.header);
+  chunk.actor.uid = event.uid;
+  chunk.actor.pid_namespace = event.pid_namespace;
+  chunk.actor.comm = text_of(event.comm);
+  chunk.key = {chunk.actor.id, event.key.ssl, event.key.generation};
+  chunk.direction = event.direction == AISPM_TLS_WRITE ? Direction::kWrite : Direction::kRead;
+  chunk.offset = event.offset;
+  chunk.bytes = text_of(bytes.subspan(sizeof(event)));
+  chunk.last_of_call = (event.flags & AISPM_TLS_LAST_OF_CALL) != 0;
+  chunk.from_start = (event.flags & AISPM_TLS_FROM_START) != 0;
+  if (event.socket.family != 0) {
+    AISPM_TRY(chunk.socket, decode_endpoints(event.socket));
+  }
+  chunk.fd = event.fd;
+  return chunk;
+}
+
+Result<Record> decode_tls_close(Bytes bytes) {
+  AISPM_TRY(const auto event, copy_whole<aispm_tls_close_event>(bytes));
+  TlsClose close;
+  close.time = {event.header.boottime_ns};
+  close.actor = decode_actor(event.header);
+  close.key = {close.actor.id, event.key.ssl, event.key.generation};
+  close.read_bytes = event.read_bytes;
+  close.written_bytes = event.written_bytes;
+  return close;
+}
+
+}  // namespace
+
+Result<Record> decode_record(Bytes bytes) {
+  AISPM_TRY(const auto header, copy_front<aispm_event_header>(bytes));
+  if (header.size > bytes.size())
+    return fail(Errc::kInvalid, "record announces more bytes than there are");
+  const Bytes used = bytes.first(header.size);
+  switch (header.kind) {
+    case AISPM_KIND_EXEC:
+      return decode_exec(used);
+    case AISPM_KIND_EXIT:
+      return decode_exit(used);
+    case AISPM_KIND_LISTEN:
+      return decode_listen(used);
+    case AISPM_KIND_CONNECT:
+      return decode_connect(used);
+    case AISPM_KIND_TLS_DATA:
+      return decode_tls_data(used);
+    case AISPM_KIND_TLS_CLOSE:
+      return decode_tls_close(used);
+    default:
+      return fail(Errc::kInvalid, "record of unknown kind " + std::to_string(header.kind));
+  }
+}
+
+LossSnapshot decode_losses(BootTime time, const std::array<aispm_loss, AISPM_LOSS_CAUSES>& sums) {
+  static constexpr std::pair<std::size_t, const char*> kNames[] = {
+      {AISPM_LOSS_RING_FULL_CONTROL, "ring_full.control"},
+      {AISPM_LOSS_RING_FULL_DATA, "ring_full.data"},
+      {AISPM_LOSS_READ_FAULT, "read_fault"},
+      {AISPM_LOSS_CALLS_FULL, "tls_calls_full"},
+      {AISPM_LOSS_CONNECTIONS_FULL, "tls_connections_full"},
+      {AISPM_LOSS_CONNECTS_FULL, "connects_full"},
+      {AISPM_LOSS_LENGTH_FAULT, "length_fault"}};
+  static_assert(std::size(kNames) == AISPM_LOSS_CAUSES);
+  LossSnapshot snapshot{time, {}};
+  for (const auto& [cause, name] : kNames)
+    snapshot.causes[name] = {sums[cause].records, sums[cause].bytes};
+  return snapshot;
+}
+
+}  // namespace aispm::sensor
