@@ -66,7 +66,7 @@ class Engine {
   Result<Scratch> make_scratch() const;
 
   // Replaces `matches` by all matches in `text` of rules that apply to `surface`, sorted by offset,
-  // then length (longest first), then rule. Matches of one rule never overlap each other
+  // then rule. Matches of one rule never overlap each other
   // (overlapping ones are joined); those of different rules may, and `redact` joins them. `text` is
   // decoded text (JSON escapes already resolved), any bytes. Base64 and hex runs are decoded once
   // and scanned too, except on replies, where a stream could not do the same. No allocation once

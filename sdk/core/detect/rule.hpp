@@ -53,10 +53,10 @@ struct Validator {
     kAwsKeyId,
     kNotPlaceholder,
     kMixed,
-    kIpv4Public
   };
   Kind kind = Kind::kLuhn;
-  double minimum = 0;  // bits per character, for kEntropy
+  double minimum = 0;    // bits per character, for kEntropy
+  bool required = true;  // false (`name?` in YAML): failing only leaves Match::validated false
 };
 
 struct Rule {

@@ -121,8 +121,4 @@ class Policy {
   std::unique_ptr<State> state_;
 };
 
-// Shell-like: `*` any run, `?` one character, else itself. Linear time for each star (no
-// recursion).
-bool glob_matches(std::string_view pattern, std::string_view text);
-
 }  // namespace aispm::policy

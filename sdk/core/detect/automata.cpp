@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/detect/automata.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include "sdk/core/detect/validate.hpp"
+
+namespace aispm::detect {
+namespace {
+
+// Ends tried when the longest match does not validate.
+constexpr std::size_t kMaxShorterEnds = 32;
+
+tl::unexpected<Error> at_rule(const Rule& rule, const Error& error) {
+  return fail(error.code, rule.where + ": " + rule.id + ": " + error.message);
+}
+
+Result<Dfa> compile_patterns(const std::vector<std::string>& patterns, bool caseless) {
+  std::vector<Node> nodes;
+  for (const std::string& pattern : patterns) {
+    AISPM_TRY(Node node, parse_pattern(pattern, caseless));
+    nodes.push_back(std::move(node));
+  }
+  return Dfa::compile(nodes);
+}
+
+Result<RuleAutomaton> compile_rule(const Rule& rule) {
+  RuleAutomaton automaton;
+  AISPM_TRY(automaton.dfa, compile_patterns(rule.patterns, rule.caseless));
+  if (!rule.keep.empty()) {
+    AISPM_TRY(automaton.keep, compile_patterns({rule.keep}, rule.caseless));
+  }
+  if (!rule.not_after.empty()) {
+    AISPM_TRY(automaton.not_after, parse_class(rule.not_after));
+  }
+  if (!rule.not_before.empty()) {
+    AISPM_TRY(automaton.not_before, parse_class(rule.not_before));
+    automaton.has_not_before = true;
+  }
+  automaton.max_bytes = rule.max_bytes;
+  return automaton;
+}
+
+// Bytes at the start of `text` that are context; 0 when `keep` does not match or would leave
+// nothing.
+std::size_t kept_bytes(const RuleAutomaton& automaton, std::string_view text) {
+  if (!automaton.keep) return 0;
+  std::size_t kept = 0;
+  Dfa::State state = Dfa::kStart;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    state = automaton.keep->next(state, static_cast<std::uint8_t>(text[i]));
+    if (state == Dfa::kDead) break;
+    if (automaton.keep->accepts(state)) kept = i + 1;
+  }
+  return kept == text.size() ? 0 : kept;
+}
+
+// Accepted ends shorter than the whole of `text`, longest first.
+std::size_t shorter_ends(const RuleAutomaton& automaton, std::string_view text,
+                         std::array<std::size_t, kMaxShorterEnds>& ends) {
+  std::size_t count = 0;
+  Dfa::State state = Dfa::kStart;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    state = automaton.dfa.next(state, static_cast<std::uint8_t>(text[i]));
+    if (state == Dfa::kDead) break;
+    const bool bounded =
+        i + 1 < text.size() && !automaton.not_before.test(static_cast<std::uint8_t>(text[i + 1]));
+    if (bounded && automaton.dfa.accepts(state)) ends[count++ % ends.size()] = i + 1;
+  }
+  const std::size_t kept = std::min(count, ends.size());
+  std::sort(ends.begin(), ends.begin() + static_cast<std::ptrdiff_t>(kept), std::greater<>());
+  return kept;
+}
+
+}  // namespace
+
+Result<Automata> Automata::compile(const std::vector<Rule>& rules) {
+  Automata all;
+  for (std::size_t index = 0; index < rules.size(); ++index) {
+    const Rule& rule = rules[index];
+    auto automaton = compile_rule(rule);
+    if (!automaton) return at_rule(rule, automaton.error());
+    for (std::size_t surface = 0; surface < kSurfaceCount; ++surface) {
+      if (!rule.applies_to(static_cast<Surface>(surface))) continue;
+      for (std::size_t byte = 0; byte < 256; ++byte)
+        if (automaton->dfa.first_bytes().test(byte))
+          all.starts_[surface][byte].push_back(static_cast<std::uint16_t>(index));
+    }
+    all.automata_.push_back(std::move(*automaton));
+  }
+  return all;
+}
+
+std::optional<Automata::Span> Automata::resolve(const Rule& rule, std::uint32_t index,
+                                                std::string_view original, View view,
+                                                Shadow& shadow) const {
+  const RuleAutomaton& automaton = automata_[index];
+  const bool is_shadow = view == View::kShadow;
+  if (!automaton.keep && rule.validators.empty()) return Span{0, original.size(), false};
+  if (is_shadow) normalise(original, shadow);
+  const std::string_view text = is_shadow ? std::string_view(shadow.text) : original;
+  const std::size_t begin = kept_bytes(automaton, text);
+  std::size_t end = text.size();
+  Validation validation = validate(rule.validators, text.substr(begin));
+  if (validation == Validation::kFailed && retries_shorter(rule.validators)) {
+    std::array<std::size_t, kMaxShorterEnds> ends{};
+    const std::size_t count = shorter_ends(automaton, text, ends);
+    for (std::size_t i = 0; i < count && validation == Validation::kFailed; ++i) {
+      if (ends[i] <= begin) break;
+      end = ends[i];
+      validation = validate(rule.validators, text.substr(begin, end - begin));
+    }
+  }
+  if (validation == Validation::kFailed) return std::nullopt;
+  Span span{begin, end, validation == Validation::kPassed};
+  if (is_shadow) {
+    span.begin = shadow.origin[begin].begin;
+    span.end = shadow.origin[end - 1].end;
+  }
+  return span;
+}
+
+std::size_t Automata::memory_bytes() const {
+  std::size_t bytes = sizeof(*this);
+  for (const RuleAutomaton& automaton : automata_) {
+    bytes += automaton.dfa.memory_bytes();
+    if (automaton.keep) bytes += automaton.keep->memory_bytes();
+  }
+  return bytes;
+}
+
+}  // namespace aispm::detect

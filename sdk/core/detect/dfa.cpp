@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/detect/dfa.hpp"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+namespace aispm::detect {
+namespace {
+
+// Thompson's construction. A state either reads a byte of `set` and goes to `out`, or goes to both
+// outs without reading, or accepts.
+struct NfaState {
+  enum class Kind : std::uint8_t { kRead, kSplit, kAccept };
+  Kind kind = Kind::kSplit;
+  std::uint32_t out = 0;
+  std::uint32_t out2 = 0;
+  std::uint32_t set = 0;  // index into Nfa::sets
+};
+
+class Nfa {
+ public:
+  Result<> build(const std::vector<Node>& alternatives) {
+    const std::uint32_t accept = add({NfaState::Kind::kAccept, 0, 0, 0});
+    start = accept;
+    bool first = true;
+    for (const Node& node : alternatives) {
+      AISPM_TRY(const std::uint32_t head, compile(node, accept));
+      start = first ? head : add({NfaState::Kind::kSplit, start, head, 0});
+      first = false;
+    }
+    return {};
+  }
+
+  std::vector<NfaState> states;
+  std::vector<ByteSet> sets;
+  std::uint32_t start = 0;
+
+ private:
+  std::uint32_t add(NfaState state) {
+    states.push_back(state);
+    return static_cast<std::uint32_t>(states.size() - 1);
+  }
+
+  std::uint32_t set_index(const ByteSet& set) {
+    for (std::size_t i = 0; i < sets.size(); ++i)
+      if (sets[i] == set) return static_cast<std::uint32_t>(i);
+    sets.push_back(set);
+    return static_cast<std::uint32_t>(sets.size() - 1);
+  }
+
+  // Builds backwards: the state from which `node` followed by `next` is matched.
+  Result<std::uint32_t> compile(const Node& node, std::uint32_t next) {
+    if (states.size() > Dfa::kMaxNfaStates)
+      return fail(Errc::kTooLarge, "the pattern is too large (repeats multiply what they repeat)");
+    switch (node.kind) {
+      case Node::Kind::kSet:
+        return add({NfaState::Kind::kRead, next, 0, set_index(node.set)});
+      case Node::Kind::kConcat:
+        for (auto child = node.children.rbegin(); child != node.children.rend(); ++child) {
+          AISPM_TRY(next, compile(*child, next));
+        }
+        return next;
+      case Node::Kind::kAlternate: {
+        AISPM_TRY(std::uint32_t head, compile(node.children.front(), next));
+        for (std::size_t i = 1; i < node.children.size(); ++i) {
+          AISPM_TRY(const std::uint32_t other, compile(node.children[i], next));
+          head = add({NfaState::Kind::kSplit, head, other, 0});
+        }
+        return head;
+      }
+      case Node::Kind::kRepeat:
+        return compile_repeat(node, next);
+    }
+    return fail(Errc::kInternal, "unknown node");
+  }
+
+  Result<std::uint32_t> compile_repeat(const Node& node, std::uint32_t next) {
+    const Node& item = node.children.front();
+    std::uint32_t tail = next;
+    if (node.high == Node::kNoLimit) {
+      const std::uint32_t loop = add({NfaState::Kind::kSplit, next, next, 0});
+      AISPM_TRY(const std::uint32_t body, compile(item, loop));
+      states[loop].out2 = body;
+      tail = loop;
+    } else {
+      for (std::uint32_t i = node.low; i < node.high; ++i) {
+        AISPM_TRY(const std::uint32_t body, compile(item, tail));
+        tail = add({NfaState::Kind::kSplit, body, next, 0});
+      }
+    }
+    for (std::uint32_t i = 0; i < node.low; ++i) {
+      AISPM_TRY(tail, compile(item, tail));
+    }
+    return tail;
+  }
+};
+
+using StateSet = std::vector<std::uint32_t>;  // sorted NFA states that read or accept
+
+struct StateSetHash {
+  std::size_t operator()(const StateSet& set) const {
+    std::size_t hash = 1469598103934665603U;
+    for (const std::uint32_t state : set) hash = (hash ^ state) * 1099511628211U;
+    return hash;
+  }
+};
+
+}  // namespace
+
+class DfaBuilder {
+ public:
+  explicit DfaBuilder(const Nfa& nfa) : nfa_(nfa), seen_(nfa.states.size(), 0) {}
+
+  Result<Dfa> build() {
+    find_classes();
+    (void)intern({});  // kDead
+    (void)intern(closure({nfa_.start}));
+    for (std::size_t i = 0; i < sets_.size(); ++i) {
+      work_ += sets_[i].size() * sample_.size();
+      if (sets_.size() > Dfa::kMaxStates || work_ > Dfa::kMaxWork)
+        return fail(Errc::kTooLarge,
+                    "the pattern needs too many automaton states; use shorter gaps and repeats");
+      add_row(i);
+    }
+    if (dfa_.accepts(Dfa::kStart))
+      return fail(Errc::kInvalid, "the pattern matches the empty text");
+    for (unsigned byte = 0; byte < 256; ++byte)
+      if (dfa_.next(Dfa::kStart, static_cast<std::uint8_t>(byte)) != Dfa::kDead)
+        dfa_.first_bytes_.set(byte);
+    return std::move(dfa_);
+  }
+
+ private:
+  // Bytes that no set tells apart share a column.
+  void find_classes() {
+    std::map<std::vector<bool>, std::uint8_t> known;
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      std::vector<bool> signature;
+      for (const ByteSet& set : nfa_.sets) signature.push_back(set.test(byte));
+      const auto [entry, fresh] =
+          known.emplace(std::move(signature), static_cast<std::uint8_t>(known.size()));
+      dfa_.class_of_[byte] = entry->second;
+      if (fresh) sample_.push_back(static_cast<std::uint8_t>(byte));
+    }
+    dfa_.class_count_ = known.size();
+  }
+
+  StateSet closure(StateSet pending) {
+    StateSet result;
+    ++round_;
+    while (!pending.empty()) {
+      const std::uint32_t index = pending.back();
+      pending.pop_back();
+      if (seen_[index] == round_) continue;
+      seen_[index] = round_;
+      const NfaState& state = nfa_.states[index];
+      if (state.kind == NfaState::Kind::kSplit) {
+        pending.push_back(state.out);
+        pending.push_back(state.out2);
+      } else {
+        result.push_back(index);
+      }
+    }
+    std::sort(result.begin(), result.end());
+    return result;
+  }
+
+  Dfa::State intern(StateSet set) {
+    const auto [entry, fresh] = index_.emplace(set, static_cast<Dfa::State>(sets_.size()));
+    if (fresh) sets_.push_back(std::move(set));
+    return entry->second;
+  }
+
+  void add_row(std::size_t index) {
+    const StateSet set = sets_[index];
+    bool accepts = false;
+    for (const std::uint32_t state : set)
+      accepts |= nfa_.states[state].kind == NfaState::Kind::kAccept;
+    bool leaf = true;
+    for (const std::uint8_t byte : sample_) {
+      StateSet targets;
+      for (const std::uint32_t state : set) {
+        const NfaState& from = nfa_.states[state];
+        if (from.kind == NfaState::Kind::kRead && nfa_.sets[from.set].test(byte))
+          targets.push_back(from.out);
+      }
+      const Dfa::State target = intern(closure(std::move(targets)));
+      leaf = leaf && target == Dfa::kDead;
+      dfa_.table_.push_back(target);
+    }
+    dfa_.marks_.push_back(
+        static_cast<std::uint8_t>((accepts ? Dfa::kAccept : 0) | (leaf ? Dfa::kLeaf : 0)));
+  }
+
+  const Nfa& nfa_;
+  Dfa dfa_;
+  std::vector<std::uint8_t> sample_;  // one byte of each class
+  std::vector<StateSet> sets_;
+  std::unordered_map<StateSet, Dfa::State, StateSetHash> index_;
+  std::vector<std::uint32_t> seen_;
+  std::uint32_t round_ = 0;
+  std::size_t work_ = 0;
+};
+
+Result<Dfa> Dfa::compile(const std::vector<Node>& alternatives) {
+  Nfa nfa;
+  AISPM_CHECK(nfa.build(alternatives));
+  return DfaBuilder(nfa).build();
+}
+
+std::size_t Dfa::memory_bytes() const {
+  return sizeof(*this) + table_.capacity() * sizeof(State) + marks_.capacity();
+}
+
+}  // namespace aispm::detect

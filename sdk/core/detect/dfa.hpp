@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "sdk/core/common/result.hpp"
+#include "sdk/core/detect/pattern.hpp"
+
+namespace aispm::detect {
+
+// A deterministic automaton that matches from one given start: the language of all patterns of a
+// rule. It knows at every byte whether a match may still come (state not dead), which is what makes
+// a sound hold-back possible. Immutable after compile; any thread.
+class Dfa {
+ public:
+  using State = std::uint16_t;
+  static constexpr State kDead = 0;
+  static constexpr State kStart = 1;
+  static constexpr std::size_t kMaxStates = 20'000;
+  static constexpr std::size_t kMaxNfaStates = 20'000;
+  // Bounds the time to compile (about a second in a debug build).
+  static constexpr std::size_t kMaxWork = 100'000'000;
+
+  // kTooLarge when the pattern needs more states, kInvalid when it matches the empty text.
+  static Result<Dfa> compile(const std::vector<Node>& alternatives);
+
+  State next(State state, std::uint8_t byte) const {
+    return table_[static_cast<std::size_t>(state) * class_count_ + class_of_[byte]];
+  }
+  // A match may end here.
+  bool accepts(State state) const { return (marks_[state] & kAccept) != 0; }
+  // A match ends here and cannot become longer.
+  bool is_final(State state) const { return marks_[state] == (kAccept | kLeaf); }
+  // Bytes a match can start with.
+  const ByteSet& first_bytes() const { return first_bytes_; }
+  std::size_t state_count() const { return marks_.size(); }
+  std::size_t memory_bytes() const;
+
+ private:
+  friend class DfaBuilder;
+  static constexpr std::uint8_t kAccept = 1;
+  static constexpr std::uint8_t kLeaf = 2;
+
+  std::uint8_t class_of_[256] = {};
+  std::size_t class_count_ = 0;
+  std::vector<State> table_;
+  std::vector<std::uint8_t> marks_;
+  ByteSet first_bytes_;
+};
+
+}  // namespace aispm::detect

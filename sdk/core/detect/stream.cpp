@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/detect/stream.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+#include "sdk/core/detect/automata.hpp"
+
+namespace aispm::detect {
+namespace {
+
+// Capacity that an empty buffer may keep.
+constexpr std::size_t kKeptCapacity = 1024;
+
+// A rule that started somewhere and may still match. Offsets are bytes of the original stream.
+struct Attempt {
+  std::uint64_t start = 0;
+  std::uint64_t accepted_end = 0;  // 0 = not yet
+  std::uint16_t rule = 0;
+  Dfa::State state = Dfa::kStart;
+  bool holds = false;  // its outcome keeps text from leaving
+};
+
+// The automata of one view of the text.
+struct Lane {
+  std::vector<Attempt> attempts;
+  std::uint64_t last_end = 0;  // end of the last byte fed
+  std::uint8_t last_byte = 0;
+  bool has_last = false;
+};
+
+// A match that must not leave, in order of release.
+struct Span {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::uint32_t rule = 0;
+  bool operator<(const Span& other) const {
+    return std::tie(begin, rule) < std::tie(other.begin, other.rule);
+  }
+};
+
+}  // namespace
+
+struct StreamScanner::State {
+  State(std::shared_ptr<const Engine> the_engine, Surface the_surface,
+        std::shared_ptr<const Outcomes> the_outcomes)
+      : engine(std::move(the_engine)), outcomes(std::move(the_outcomes)), surface(the_surface) {}
+
+  std::shared_ptr<const Engine> engine;
+  std::shared_ptr<const Outcomes> outcomes;
+  Surface surface;
+
+  // Original bytes from `base` on: those held, and those that an attempt of a recording rule still
+  // needs.
+  std::string buffer;
+  std::uint64_t base = 0;
+  std::uint64_t total = 0;     // taken
+  std::uint64_t released = 0;  // released or replaced
+  std::uint64_t decoded = 0;   // up to here the shadow lane has seen the text
+
+  Lane raw;
+  Lane shadow;
+  bool forked = false;  // the shadow lane differs from the raw one
+  Shadow resolving;
+
+  std::vector<Span> spans;  // sorted, not released yet
+  std::vector<Found> found;
+  std::uint64_t dropped = 0;
+  std::uint64_t redactions = 0;
+  bool denied = false;
+  std::optional<Error> failure;
+
+  std::string_view original(std::uint64_t begin, std::uint64_t end) const {
+    return std::string_view(buffer).substr(begin - base, end - begin);
+  }
+
+  void fail_closed(Errc code, std::string message) {
+    if (!failure) failure = Error{code, std::move(message), 0};
+  }
+
+  void record(std::uint32_t rule, std::uint64_t begin, std::uint64_t end, bool validated);
+  void resolve(const Attempt& attempt, View view);
+  bool advance(Attempt& attempt, std::uint8_t byte, std::uint64_t end, const Lane& lane, View view);
+  void step(Lane& lane, std::uint8_t byte, std::uint64_t begin, std::uint64_t end, View view);
+  void spawn(Lane& lane, std::uint8_t byte, std::uint64_t begin, std::uint64_t end, View view);
+  void feed_raw();
+  void feed_shadow(bool complete);
+  void end_lane(Lane& lane, View view);
+  std::uint64_t hold_from() const;
+  void release_text(std::uint64_t limit, std::string& release);
+  void release_until(std::uint64_t limit, std::string& release);
+  void forget();
+  void bound_memory();
+};
+
+// Adds a match to the record; joins it with those of the same rule that it overlaps.
+void StreamScanner::State::record(std::uint32_t rule, std::uint64_t begin, std::uint64_t end,
+                                  bool validated) {
+  Found* home = nullptr;
+  for (std::size_t i = 0; i < found.size();) {
+    Match& known = found[i].match;
+    const std::uint64_t known_end = known.offset + known.length;
+    if (known.rule != rule || known.offset >= end || begin >= known_end) {
+      ++i;
+      continue;
+    }
+    begin = std::min(begin, known.offset);
+    end = std::max(end, known_end);
+    validated = validated || known.validated;
+    if (home != nullptr) {
+      found.erase(found.begin() + static_cast<std::ptrdiff_t>(i));
+    } else {
+      home = &found[i];
+      ++i;
+    }
+    home->match = {rule, begin, end - begin, validated, false};
+  }
+  if (home != nullptr) return;
+  if (found.size() >= kMaxRecorded) {
+    ++dropped;
+    return;
+  }
+  found.push_back({{rule, begin, end - begin, validated, false},
+                   mask(original(begin, end), engine->rules()[rule].mask)});
+}
+
+void StreamScanner::State::resolve(const Attempt& attempt, View view) {
+  if (attempt.accepted_end == 0) return;
+  const auto span =
+      engine->automata().resolve(engine->rules()[attempt.rule], attempt.rule,
+                                 original(attempt.start, attempt.accepted_end), view, resolving);
+  if (!span) return;
+  const std::uint64_t begin = attempt.start + span->begin;
+  const std::uint64_t end = attempt.start + span->end;
+  record(attempt.rule, begin, end, span->validated);
+  if (!attempt.holds) return;
+  const Span hidden{begin, end, attempt.rule};
+  spans.insert(std::upper_bound(spans.begin(), spans.end(), hidden), hidden);
+}
+
+// Takes one byte; false when the attempt is over (and resolved). Same steps as the block scan's.
+bool StreamScanner::State::advance(Attempt& attempt, std::uint8_t byte, std::uint64_t end,
+                                   const Lane& lane, View view) {
+  const RuleAutomaton& automaton = engine->automata().of(attempt.rule);
+  if (automaton.dfa.accepts(attempt.state) && !automaton.not_before.test(byte))
+    attempt.accepted_end = lane.last_end;
+  attempt.state = automaton.dfa.next(attempt.state, byte);
+  if (attempt.state == Dfa::kDead) {
+    resolve(attempt, view);
+    return false;
+  }
+  if (automaton.dfa.accepts(attempt.state)) {
+    if (automaton.has_not_before || !automaton.dfa.is_final(attempt.state)) return true;
+    attempt.accepted_end = end;
+    resolve(attempt, view);
+    return false;
+  }
+  return attempt.accepted_end != 0 || end - attempt.start < automaton.max_bytes;
+}
+
+void StreamScanner::State::spawn(Lane& lane, std::uint8_t byte, std::uint64_t begin,
+                                 std::uint64_t end, View view) {
+  for (const std::uint16_t rule : engine->automata().starting_with(surface, byte)) {
+    const model::Outcome outcome = (*outcomes)[rule];
+    if (outcome == model::Outcome::kUnspecified) continue;
+    if (lane.has_last && engine->automata().of(rule).not_after.test(lane.last_byte)) continue;
+    const bool holds = outcome == model::Outcome::kRedact || outcome == model::Outcome::kDeny;
+    Attempt attempt{begin, 0, rule, Dfa::kStart, holds};
+    if (!advance(attempt, byte, end, lane, view)) continue;
+    if (lane.attempts.size() >= kMaxAttempts) {
+      fail_closed(Errc::kExhausted, "reply takes too long to scan");
+      return;
+    }
+    lane.attempts.push_back(attempt);
+  }
+}
+
+void StreamScanner::State::step(Lane& lane, std::uint8_t byte, std::uint64_t begin,
+                                std::uint64_t end, View view) {
+  for (std::size_t i = 0; i < lane.attempts.size();) {
+    if (advance(lane.attempts[i], byte, end, lane, view)) {
+      ++i;
+    } else {
+      lane.attempts[i] = lane.attempts.back();
+      lane.attempts.pop_back();
+    }
+  }
+  spawn(lane, byte, begin, end, view);
+  lane.last_byte = byte;
+  lane.has_last = true;
+  lane.last_end = end;
+}
+
+// The raw lane sees every byte as it comes. While all text is ASCII, it stands for the shadow lane
+// too.
+void StreamScanner::State::feed_raw() {
+  for (std::uint64_t at = raw.last_end; at < total; ++at) {
+    const auto byte = static_cast<std::uint8_t>(buffer[at - base]);
+    if (byte >= 0x80 && !forked) {
+      shadow = raw;
+      forked = true;
+      decoded = at;
+    }
+    step(raw, byte, at, at + 1, View::kRaw);
+    if (failure) return;
+  }
+  if (!forked) decoded = total;
+}
+
+// `complete`: a character cut off at the end will not be completed any more.
+void StreamScanner::State::feed_shadow(bool complete) {
+  const std::string_view text = buffer;
+  while (decoded < total && !failure) {
+    const std::uint64_t at = decoded;
+    Decoded unit = decode_utf8(text, at - base);
+    if (unit.size == 0) {
+      if (!complete) return;
+      unit = {kInvalidByte, 1};
+    }
+    const Replacement& bytes = normalise_code_point(unit.code_point);
+    for (std::uint8_t i = 0; i < bytes.size; ++i)
+      step(shadow, static_cast<std::uint8_t>(bytes.bytes[i]), at, at + unit.size, View::kShadow);
+    decoded = at + unit.size;
+  }
+  // Both lanes in the same condition: one is enough again.
+  if (decoded != total) return;
+  const bool same = raw.attempts.empty() && shadow.attempts.empty() &&
+                    raw.has_last == shadow.has_last && raw.last_byte == shadow.last_byte &&
+                    raw.last_end == shadow.last_end;
+  if (same) forked = false;
+}
+
+void StreamScanner::State::end_lane(Lane& lane, View view) {
+  for (Attempt& attempt : lane.attempts) {
+    if (engine->automata().of(attempt.rule).dfa.accepts(attempt.state))
+      attempt.accepted_end = lane.last_end;
+    resolve(attempt, view);
+  }
+  lane.attempts.clear();
+}
+
+// The first byte that may still become part of a match that must not leave.
+std::uint64_t StreamScanner::State::hold_from() const {
+  std::uint64_t from = decoded;
+  const auto consider = [&](const Lane& lane) {
+    for (const Attempt& attempt : lane.attempts)
+      if (attempt.holds) from = std::min(from, attempt.start);
+  };
+  consider(raw);
+  if (forked) consider(shadow);
+  return from;
+}
+
+void StreamScanner::State::release_text(std::uint64_t limit, std::string& release) {
+  if (limit <= released) return;
+  release += original(released, limit);
+  released = limit;
+}
+
+// Releases up to `limit`, replacing spans that end there or before. A span that might still overlap
+// another one stays.
+void StreamScanner::State::release_until(std::uint64_t limit, std::string& release) {
+  std::size_t done = 0;
+  while (done < spans.size() && !denied) {
+    const Span& first = spans[done];
+    std::uint64_t end = first.end;
+    bool deny = false;
+    std::size_t next = done;
+    for (; next < spans.size() && (next == done || spans[next].begin < end); ++next) {
+      end = std::max(end, spans[next].end);
+      deny = deny || (*outcomes)[spans[next].rule] == model::Outcome::kDeny;
+    }
+    if (end > limit) {
+      limit = std::min(limit, first.begin);
+      break;
+    }
+    release_text(first.begin, release);
+    if (deny) {
+      denied = true;
+      break;
+    }
+    append_redaction(engine->rules()[first.rule], release);
+    ++redactions;
+    released = end;
+    done = next;
+  }
+  spans.erase(spans.begin(), spans.begin() + static_cast<std::ptrdiff_t>(done));
+  if (!denied) release_text(limit, release);
+}
+
+// Drops the bytes that nobody needs any more.
+void StreamScanner::State::forget() {
+  std::uint64_t needed = std::min(released, decoded);
+  for (const Attempt& attempt : raw.attempts) needed = std::min(needed, attempt.start);
+  if (forked)
+    for (const Attempt& attempt : shadow.attempts) needed = std::min(needed, attempt.start);
+  buffer.erase(0, needed - base);
+  base = needed;
+  if (buffer.empty() && buffer.capacity() > kKeptCapacity) buffer.shrink_to_fit();
+}
+
+// What is held must leave some day: a match that goes on and on fails closed, one that is only
+// recorded is given up and counted.
+void StreamScanner::State::bound_memory() {
+  if (buffer.size() <= kMaxHeldBytes) return;
+  if (total - released > kMaxHeldBytes)
+    return fail_closed(Errc::kTooLarge, "a match in the reply is longer than " +
+                                            std::to_string(kMaxHeldBytes) + " bytes");
+  const auto give_up = [&](Lane& lane) {
+    dropped += std::erase_if(lane.attempts, [&](const Attempt& attempt) {
+      return !attempt.holds && attempt.start + kMaxHeldBytes < total;
+    });
+  };
+  give_up(raw);
+  give_up(shadow);
+  forget();
+}
+
+StreamScanner::StreamScanner(std::shared_ptr<const Engine> engine, Surface surface,
+                             std::shared_ptr<const Outcomes> outcomes)
+    : state_(std::make_unique<State>(std::move(engine), surface, std::move(outcomes))) {
+  if (state_->outcomes == nullptr || state_->outcomes->size() != state_->engine->rules().size())
+    state_->fail_closed(Errc::kInternal, "outcomes and rules differ in number");
+}
+
+StreamScanner::StreamScanner(StreamScanner&&) noexcept = default;
+StreamScanner& StreamScanner::operator=(StreamScanner&&) noexcept = default;
+StreamScanner::~StreamScanner() = default;
+
+Result<> StreamScanner::feed(std::string_view delta, std::string& release) {
+  State& state = *state_;
+  if (state.denied) return {};
+  if (!state.failure) {
+    state.buffer += delta;
+    state.total += delta.size();
+    state.feed_raw();
+    if (state.forked) state.feed_shadow(false);
+  }
+  if (!state.failure) {
+    state.release_until(state.hold_from(), release);
+    state.forget();
+    if (!state.denied) state.bound_memory();
+  }
+  if (state.failure) return fail(*state.failure);
+  return {};
+}
+
+Result<> StreamScanner::finish(std::string& release) {
+  State& state = *state_;
+  if (state.denied) return {};
+  if (!state.failure && state.forked) state.feed_shadow(true);
+  if (state.failure) return fail(*state.failure);
+  state.end_lane(state.raw, View::kRaw);
+  if (state.forked) state.end_lane(state.shadow, View::kShadow);
+  state.release_until(state.total, release);
+  state.forget();
+  return {};
+}
+
+bool StreamScanner::denied() const { return state_->denied; }
+const std::vector<StreamScanner::Found>& StreamScanner::found() const { return state_->found; }
+std::uint64_t StreamScanner::dropped_matches() const { return state_->dropped; }
+std::uint64_t StreamScanner::redactions() const { return state_->redactions; }
+std::size_t StreamScanner::held_bytes() const { return state_->total - state_->released; }
+std::uint64_t StreamScanner::total_bytes() const { return state_->total; }
+
+std::size_t StreamScanner::memory_bytes() const {
+  const State& state = *state_;
+  return sizeof(*this) + sizeof(State) + state.buffer.capacity() + state.resolving.text.capacity() +
+         state.resolving.origin.capacity() * sizeof(Shadow::Origin) +
+         state.spans.capacity() * sizeof(Span) +
+         (state.raw.attempts.capacity() + state.shadow.attempts.capacity()) * sizeof(Attempt) +
+         state.found.capacity() * sizeof(Found);
+}
+
+}  // namespace aispm::detect

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/detect/validate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <string>
+
+namespace aispm::detect {
+namespace {
+
+using Kind = Validator::Kind;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+// ISO/IEC 7812-1 annex B, over the digits of the text.
+bool passes_luhn(std::string_view text) {
+  unsigned sum = 0;
+  unsigned count = 0;
+  bool all_same = true;
+  char first = 0;
+  for (auto c = text.rbegin(); c != text.rend(); ++c) {
+    if (!is_digit(*c)) continue;
+    if (first == 0) first = *c;
+    all_same = all_same && *c == first;
+    unsigned digit = static_cast<unsigned>(*c - '0');
+    if (count++ % 2 == 1) digit = digit > 4 ? digit * 2 - 9 : digit * 2;
+    sum += digit;
+  }
+  return count >= 12 && count <= 19 && sum % 10 == 0 && !all_same;
+}
+
+// ISO 13616: country, its length, and mod 97. Lengths from the IBAN registry.
+struct IbanLength {
+  char country[3];
+  std::uint8_t length;
+};
+constexpr IbanLength kIbanLengths[] = {
+    {"AD", 24}, {"AE", 23}, {"AL", 28}, {"AT", 20}, {"AZ", 28}, {"BA", 20}, {"BE", 16}, {"BG", 22},
+    {"BH", 22}, {"BI", 27}, {"BR", 29}, {"BY", 28}, {"CH", 21}, {"CR", 22}, {"CY", 28}, {"CZ", 24},
+    {"DE", 22}, {"DJ", 27}, {"DK", 18}, {"DO", 28}, {"EE", 20}, {"EG", 29}, {"ES", 24}, {"FI", 18},
+    {"FK", 18}, {"FO", 18}, {"FR", 27}, {"GB", 22}, {"GE", 22}, {"GI", 23}, {"GL", 18}, {"GR", 27},
+    {"GT", 28}, {"HR", 21}, {"HU", 28}, {"IE", 22}, {"IL", 23}, {"IQ", 23}, {"IS", 26}, {"IT", 27},
+    {"JO", 30}, {"KW", 30}, {"KZ", 20}, {"LB", 28}, {"LC", 32}, {"LI", 21}, {"LT", 20}, {"LU", 20},
+    {"LV", 21}, {"LY", 25}, {"MC", 27}, {"MD", 24}, {"ME", 22}, {"MK", 19}, {"MN", 20}, {"MR", 27},
+    {"MT", 31}, {"MU", 30}, {"NI", 28}, {"NL", 18}, {"NO", 15}, {"OM", 23}, {"PK", 24}, {"PL", 28},
+    {"PS", 29}, {"PT", 25}, {"QA", 29}, {"RO", 24}, {"RS", 22}, {"RU", 33}, {"SA", 24}, {"SC", 31},
+    {"SD", 18}, {"SE", 24}, {"SI", 19}, {"SK", 24}, {"SM", 27}, {"SO", 23}, {"ST", 25}, {"SV", 28},
+    {"TL", 23}, {"TN", 24}, {"TR", 26}, {"UA", 29}, {"VA", 22}, {"VG", 24}, {"XK", 20}};
+
+bool passes_iban(std::string_view text) {
+  std::array<char, 34> compact{};
+  std::size_t size = 0;
+  for (const char c : text) {
+    if (c == ' ' || c == '-') continue;
+    if (size == compact.size() || (!is_digit(c) && !is_letter(c))) return false;
+    compact[size++] = static_cast<char>(is_letter(c) ? lower(c) - 32 : c);
+  }
+  if (size < 15) return false;
+  const std::string_view country(compact.data(), 2);
+  const auto known =
+      std::find_if(std::begin(kIbanLengths), std::end(kIbanLengths),
+                   [&](const IbanLength& entry) { return entry.country == country; });
+  if (known == std::end(kIbanLengths) || known->length != size) return false;
+  unsigned rest = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    const char c = compact[(i + 4) % size];  // the first four characters count last
+    rest = is_digit(c) ? (rest * 10 + static_cast<unsigned>(c - '0')) % 97
+                       : (rest * 100 + static_cast<unsigned>(c - 'A') + 10) % 97;
+  }
+  return rest == 1;
+}
+
+// Ranges that the Social Security Administration never issues.
+bool passes_ssn(std::string_view text) {
+  std::string_view::size_type count = 0;
+  std::array<char, 9> digits{};
+  for (const char c : text) {
+    if (!is_digit(c)) continue;
+    if (count == digits.size()) return false;
+    digits[count++] = c;
+  }
+  if (count != digits.size()) return false;
+  const std::string_view all(digits.data(), digits.size());
+  const std::string_view area = all.substr(0, 3);
+  if (area == "000" || area == "666" || area[0] == '9') return false;
+  if (all.substr(3, 2) == "00" || all.substr(5) == "0000") return false;
+  return all != "123456789" && all != "078051120" && all != "111111111" && all != "219099999";
+}
+
+std::uint32_t crc32(std::string_view bytes) {
+  std::uint32_t crc = ~0U;
+  for (const char c : bytes) {
+    crc ^= static_cast<std::uint8_t>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (0xedb88320U & (0U - (crc & 1U)));
+  }
+  return ~crc;
+}
+
+// The last six characters of a GitHub or npm token are the CRC-32 of what stands between prefix and
+// them, in base 62. Source: GitHub, "Behind GitHub's new authentication token formats" (2021).
+bool passes_github(std::string_view text) {
+  const auto split = text.find('_');
+  if (split == std::string_view::npos || text.size() < split + 1 + 30 + 6) return false;
+  const std::string_view body = text.substr(split + 1, text.size() - split - 7);
+  constexpr std::string_view kDigits =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  std::uint32_t crc = crc32(body);
+  std::array<char, 6> expected{};
+  for (auto place = expected.rbegin(); place != expected.rend(); ++place, crc /= 62)
+    *place = kDigits[crc % 62];
+  return text.substr(text.size() - 6) == std::string_view(expected.data(), expected.size());
+}
+
+// An AWS key id is four letters and 16 base-32 digits, never all of one kind of run.
+bool passes_aws(std::string_view text) {
+  if (text.size() < 20) return false;
+  std::uint32_t seen = 0;
+  for (const char c : text.substr(4)) {
+    const bool valid = (c >= 'A' && c <= 'Z') || (c >= '2' && c <= '7');
+    if (!valid) return false;
+    seen |= 1U << (is_digit(c) ? 26 + c - '2' : c - 'A');
+  }
+  return __builtin_popcount(seen) >= 6;
+}
+
+// Words and shapes of examples, templates and references to a secret kept elsewhere.
+bool passes_not_placeholder(std::string_view text) {
+  constexpr std::string_view kWords[] = {
+      "example",    "placeholder", "your_",     "your-",       "yourkey",    "yourtoken",
+      "yourpass",   "changeme",    "change_me", "replace",     "redacted",   "dummy",
+      "xxxx",       "****",        "....",      "process.env", "os.environ", "getenv",
+      "${",         "{{",          "<",         "insert",      "todo",       "sample",
+      "notasecret", "not_real",    "fake",      "secret_here", "key_here",   "1234567890",
+      "abcdefghij", "0000000",     "test_key",  "my_secret",   "mysecret",   "lorem",
+      "none",       "null",        "undefined", "password123"};
+  const auto same = [](char a, char b) { return lower(a) == b; };
+  for (const std::string_view word : kWords)
+    if (std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end())
+      return false;
+  return true;
+}
+
+bool passes_mixed(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), is_digit) &&
+         std::any_of(text.begin(), text.end(), is_letter);
+}
+
+struct Name {
+  std::string_view name;
+  Kind kind;
+};
+constexpr Name kNames[] = {{"luhn", Kind::kLuhn},
+                           {"iban", Kind::kIban},
+                           {"ssn", Kind::kSsn},
+                           {"github_checksum", Kind::kGithubChecksum},
+                           {"aws_key_id", Kind::kAwsKeyId},
+                           {"not_placeholder", Kind::kNotPlaceholder},
+                           {"mixed", Kind::kMixed}};
+
+}  // namespace
+
+double entropy(std::string_view text) {
+  if (text.empty()) return 0;
+  std::array<std::uint32_t, 256> counts{};
+  for (const char c : text) ++counts[static_cast<std::uint8_t>(c)];
+  double bits = 0;
+  const double total = static_cast<double>(text.size());
+  for (const std::uint32_t count : counts) {
+    if (count == 0) continue;
+    const double share = count / total;
+    bits -= share * std::log2(share);
+  }
+  return bits;
+}
+
+std::optional<Validator> parse_validator(std::string_view text) {
+  Validator validator;
+  if (text.ends_with('?')) {
+    validator.required = false;
+    text.remove_suffix(1);
+  }
+  constexpr std::string_view kEntropy = "entropy>=";
+  if (text.starts_with(kEntropy)) {
+    validator.kind = Kind::kEntropy;
+    const std::string number(text.substr(kEntropy.size()));
+    char* end = nullptr;
+    validator.minimum = std::strtod(number.c_str(), &end);
+    const bool valid =
+        !number.empty() && *end == '\0' && validator.minimum > 0 && validator.minimum <= 8;
+    return valid ? std::optional(validator) : std::nullopt;
+  }
+  for (const Name& entry : kNames) {
+    if (entry.name != text) continue;
+    validator.kind = entry.kind;
+    return validator;
+  }
+  return std::nullopt;
+}
+
+bool passes(const Validator& validator, std::string_view matched) {
+  switch (validator.kind) {
+    case Kind::kLuhn:
+      return passes_luhn(matched);
+    case Kind::kIban:
+      return passes_iban(matched);
+    case Kind::kSsn:
+      return passes_ssn(matched);
+    case Kind::kEntropy:
+      return entropy(matched) >= validator.minimum;
+    case Kind::kGithubChecksum:
+      return passes_github(matched);
+    case Kind::kAwsKeyId:
+      return passes_aws(matched);
+    case Kind::kNotPlaceholder:
+      return passes_not_placeholder(matched);
+    case Kind::kMixed:
+      return passes_mixed(matched);
+  }
+  return false;
+}
+
+Validation validate(std::span<const Validator> validators, std::string_view matched) {
+  if (validators.empty()) return Validation::kNone;
+  Validation result = Validation::kPassed;
+  for (const Validator& validator : validators) {
+    if (passes(validator, matched)) continue;
+    if (validator.required) return Validation::kFailed;
+    result = Validation::kAdvisoryFailed;
+  }
+  return result;
+}
+
+bool retries_shorter(std::span<const Validator> validators) {
+  return std::any_of(validators.begin(), validators.end(), [](const Validator& validator) {
+    return validator.kind == Kind::kLuhn || validator.kind == Kind::kIban;
+  });
+}
+
+}  // namespace aispm::detect

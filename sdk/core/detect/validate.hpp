@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "sdk/core/detect/rule.hpp"
+
+// Checks of matched bytes that patterns cannot express. Pure; any bytes.
+namespace aispm::detect {
+
+// "luhn", "iban", "ssn", "entropy>=3.5", "github_checksum", "aws_key_id", "not_placeholder",
+// "mixed"; a trailing `?` makes it advisory.
+std::optional<Validator> parse_validator(std::string_view text);
+
+bool passes(const Validator& validator, std::string_view matched);
+
+enum class Validation : std::uint8_t { kNone, kPassed, kAdvisoryFailed, kFailed };
+// kNone without validators; kFailed when a required one fails.
+Validation validate(std::span<const Validator> validators, std::string_view matched);
+
+// A shorter match may pass where the longest fails: a card number followed by its check code.
+bool retries_shorter(std::span<const Validator> validators);
+
+// Shannon entropy in bits per byte.
+double entropy(std::string_view text);
+
+}  // namespace aispm::detect
