@@ -60,8 +60,8 @@ enum class Surface : std::uint8_t {
 // "media"
 std::string_view name_of(Surface surface);
 
-// One string of a request. `text` points into the body when it held no escapes, else into the
-// request.
+// One string of a request, never empty. `text` points into the body when it held no escapes, else
+// into the request.
 struct TextPart {
   Surface surface = Surface::kOther;
   std::string_view text;
@@ -189,7 +189,8 @@ struct StreamEvent {
   std::uint32_t index = 0;  // choice (kFinish, OpenAI) or content block (kStop, kStart)
   std::vector<ReplyText> deltas;
   std::vector<JsonSpan> logprobs;
-  JsonSpan finish_reason_span;  // empty when the event has none
+  std::vector<std::uint32_t> finished;  // kFinish: every choice that this event finished
+  JsonSpan finish_reason_span;          // empty when the event has none
 };
 
 // Follows one streamed reply. An OpenAI event may carry text and a finish reason at once: deltas
