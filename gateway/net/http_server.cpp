@@ -145,6 +145,8 @@ class Session : public std::enable_shared_from_this<Session> {
     return unsent_.fetch_add(bytes) + bytes <= core_->options.max_stream_buffer_bytes;
   }
 
+  std::size_t unsent_bytes() const { return unsent_; }
+
   void write_chunk(std::string bytes) {
     const std::size_t size = bytes.size();
     if (open_ && answered_ && !ended_ && size > 0) {
@@ -321,6 +323,8 @@ class SessionReply : public HttpReply {
     if (!enter(State::kStreaming, State::kDone)) return;
     session_->post([session = session_] { session->finish_stream(); });
   }
+
+  std::size_t unsent_bytes() const override { return session_->unsent_bytes(); }
 
  private:
   enum class State { kNone, kStreaming, kDone };
