@@ -62,6 +62,7 @@ Result<std::string> fingerprint(std::string_view certificate_pem);
 
 // The end of validity of the first certificate in the text.
 Result<WallTime> expiry(std::string_view certificate_pem);
+Result<Validity> validity(std::string_view certificate_pem);
 
 // Splits a chain into single certificates, first (leaf) first. At most 16.
 Result<std::vector<std::string>> split_chain(std::string_view chain_pem);

@@ -40,6 +40,13 @@ Result<std::string> common_name_of(X509* certificate) {
                      static_cast<std::size_t>(ASN1_STRING_length(text)));
 }
 
+Result<WallTime> to_wall(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1)
+    return fail_openssl(Errc::kInvalid, "certificate: its validity cannot be read");
+  return WallTime{static_cast<std::int64_t>(::timegm(&parts)) * 1'000'000'000};
+}
+
 }  // namespace
 
 tl::unexpected<Error> fail_openssl(Errc code, std::string_view what) {
@@ -140,12 +147,16 @@ Result<std::string> fingerprint(std::string_view certificate_pem) {
   return to_hex(digest);
 }
 
-Result<WallTime> expiry(std::string_view certificate_pem) {
+Result<Validity> validity(std::string_view certificate_pem) {
   AISPM_TRY(const Certificate certificate, parse_certificate(certificate_pem));
-  std::tm parts{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &parts) != 1)
-    return fail_openssl(Errc::kInvalid, "certificate: its end of validity cannot be read");
-  return WallTime{static_cast<std::int64_t>(::timegm(&parts)) * 1'000'000'000};
+  AISPM_TRY(const WallTime from, to_wall(X509_get0_notBefore(certificate.get())));
+  AISPM_TRY(const WallTime until, to_wall(X509_get0_notAfter(certificate.get())));
+  return Validity{from, until};
+}
+
+Result<WallTime> expiry(std::string_view certificate_pem) {
+  AISPM_TRY(const Validity valid, validity(certificate_pem));
+  return valid.until;
 }
 
 Result<std::vector<std::string>> split_chain(std::string_view chain_pem) {

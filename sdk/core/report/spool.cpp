@@ -51,6 +51,12 @@ SpoolStats Spool::stats() const {
   return stats;
 }
 
+void Spool::add_loss(std::uint64_t events) {
+  const std::scoped_lock guard(mutex_);
+  lost_total_ += events;
+  losses_changed_ = losses_changed_ || events > 0;
+}
+
 // Caller holds the lock.
 void Spool::lose(std::uint64_t SpoolStats::*cause, std::uint64_t events) {
   stats_.*cause += events;

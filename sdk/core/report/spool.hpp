@@ -60,6 +60,9 @@ class Spool {
   Result<> append(std::string_view events_bytes, std::uint32_t events);
   // On failure the batches since the last success are lost and counted.
   Result<> sync();
+  // Counts events that were lost before they reached the spool, so that the collector is told of
+  // them too.
+  void add_loss(std::uint64_t events);
   // Lost events that no batch has told yet. An append of no events tells them.
   std::uint64_t untold_losses() const;
 
