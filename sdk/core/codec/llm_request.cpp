@@ -145,13 +145,25 @@ class RequestReader {
       } else if (key.text == "role") {
         if (!known) add_all(value, Surface::kOther);
       } else if (key.text == "tool_calls" || key.text == "function_call") {
-        add_all(value, Surface::kToolArguments);
+        read_calls(value);
       } else if (key.text == "refusal" || key.text == "reasoning" ||
                  key.text == "reasoning_content") {
         add_all(value, surface);
       } else if (!is_id_key(key.text)) {
         add_all(value, Surface::kOther);
       }
+    });
+  }
+
+  // Names and arguments of earlier calls, without their ids.
+  void read_calls(std::size_t calls) {
+    if (tree_[calls].kind != JsonKind::kArray) return add_all(calls, Surface::kToolArguments);
+    tree_.each_element(calls, [&](std::size_t call, std::size_t) {
+      if (tree_[call].kind != JsonKind::kObject) return add_all(call, Surface::kToolArguments);
+      tree_.each_member(call, [&](const JsonNode& key, std::size_t value) {
+        const bool is_word = key.text == "type" && is_protocol_word("type", tree_[value].text);
+        if (!is_word && !is_id_key(key.text)) add_all(value, Surface::kToolArguments);
+      });
     });
   }
 
