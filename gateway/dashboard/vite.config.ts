@@ -14,6 +14,10 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
     rollupOptions: {
+      onwarn(warning, warn) {
+        // Component libraries mark their files for server rendering, which there is none of here.
+        if (warning.code !== "MODULE_LEVEL_DIRECTIVE") warn(warning);
+      },
       output: {
         manualChunks(id) {
           if (/node_modules\/(echarts|zrender)\//.test(id)) return "charts";

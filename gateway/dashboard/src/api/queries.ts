@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What pages read, as cached queries. Every number shown comes out of one of these.
+import type { DescMessage, DescMethodUnary } from "@bufbuild/protobuf";
 import { infiniteQueryOptions, QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
 import { Api } from "./client";
 import { ApiError } from "./errors";
-import { Operator } from "./gen/aispm/v1/api_pb";
+import { Operator, type ListRequestSchema } from "./gen/aispm/v1/api_pb";
 import { TokenStore } from "./token";
 
 const REFRESH_MS = 10_000;
@@ -66,22 +67,14 @@ export const sessionQuery = (sessionId: string) =>
     refetchInterval: (query) => (query.state.data?.session?.running === false ? REFRESH_MS * 3 : 2_000),
   });
 
-type ListMethod =
-  | typeof method.listHosts
-  | typeof method.listProcesses
-  | typeof method.listAgents
-  | typeof method.listProviders
-  | typeof method.listModels
-  | typeof method.listSessions;
-
 // A paged list, read page by page as the operator asks for more; `search` is a part of a name.
-export function listQuery<M extends ListMethod>(list: M, search: string) {
+export function listQuery<O extends DescMessage>(list: DescMethodUnary<typeof ListRequestSchema, O>, search: string) {
   return infiniteQueryOptions({
     queryKey: ["list", list.name, search],
     queryFn: ({ signal, pageParam }) =>
-      api.call(list as ListMethod, { query: search, pageSize: PAGE_SIZE, pageToken: pageParam }, signal),
+      api.call(list, { query: search, pageSize: PAGE_SIZE, pageToken: pageParam }, signal),
     initialPageParam: "",
-    getNextPageParam: (last) => last.nextPageToken || undefined,
+    getNextPageParam: (last) => ("nextPageToken" in last && (last.nextPageToken as string)) || undefined,
     refetchInterval: REFRESH_MS,
   });
 }

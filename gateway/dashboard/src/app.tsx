@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect, useSyncExternalStore } from "react";
+import { Navigate, Route, Routes } from "react-router";
+import { queryClient, tokens } from "./api/queries";
+import { EmptyState } from "./components/states";
+import { EventsPage } from "./pages/events";
+import { InventoryPage } from "./pages/inventory";
+import { LoginPage } from "./pages/login";
+import { OverviewPage } from "./pages/overview";
+import { SessionPage } from "./pages/session";
+import { SessionsPage } from "./pages/sessions";
+import { StatusPage } from "./pages/status";
+import { Shell } from "./shell";
+
+export function App() {
+  const { token, reason } = useSyncExternalStore(tokens.subscribe, tokens.snapshot);
+  useEffect(() => {
+    // What one operator may see must not be shown to the next.
+    if (!token) queryClient.clear();
+  }, [token]);
+  if (!token) return <LoginPage reason={reason} />;
+  return (
+    <Shell>
+      <Routes>
+        <Route path="/" element={<OverviewPage />} />
+        <Route path="/inventory" element={<Navigate to="/inventory/hosts" replace />} />
+        <Route path="/inventory/:tab" element={<InventoryPage />} />
+        <Route path="/events" element={<EventsPage />} />
+        <Route path="/sessions" element={<SessionsPage />} />
+        <Route path="/sessions/:sessionId" element={<SessionPage />} />
+        <Route path="/status" element={<StatusPage />} />
+        <Route path="*" element={<EmptyState title="There is no such page">Choose one from the menu.</EmptyState>} />
+      </Routes>
+    </Shell>
+  );
+}
