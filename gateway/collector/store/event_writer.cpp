@@ -55,6 +55,7 @@ Result<> EventWriter::commit(std::span<const std::unique_ptr<Delivery>> group, W
 Result<> EventWriter::try_commit(std::span<const std::unique_ptr<Delivery>> group, WallTime now) {
   AISPM_TRY(Transaction transaction, Transaction::begin(database_));
   for (const auto& delivery : group) {
+    if (delivery->is_hello) AISPM_CHECK(admit(*delivery->producer, now));
     AISPM_TRY(const std::int64_t host, refs_.host(delivery->producer->host_id));
     if (delivery->is_hello) {
       AISPM_CHECK(greet(*delivery, host, now));
@@ -75,6 +76,19 @@ Result<> EventWriter::add_counter(std::string_view name, std::uint64_t amount) {
   if (amount == 0) return {};
   return run_sql(database_, "INSERT INTO counters (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET value=value+excluded.value",
                  name, amount);
+}
+
+Result<> EventWriter::admit(const Producer& producer, WallTime now) {
+  // The certificate proves the host even if this store is younger than it (restored, or begun anew).
+  const std::string& machine = producer.hello.host().machine_id();
+  for (const std::string& identity : {"machine:" + machine, "certificate:" + producer.host_id}) {
+    if (identity == "machine:") continue;
+    AISPM_CHECK(run_sql(database_,
+                        "INSERT OR IGNORE INTO hosts (host_id, identity, hostname, first_seen, last_seen) "
+                        "VALUES (?1,?2,?3,?4,?4)",
+                        producer.host_id, identity, producer.hello.hostname(), now.nanoseconds));
+  }
+  return {};
 }
 
 Result<> EventWriter::greet(Delivery& delivery, std::int64_t host, WallTime now) {

@@ -41,6 +41,8 @@ class EventWriter {
     std::optional<std::int64_t> session;
   };
   Result<> try_commit(std::span<const std::unique_ptr<Delivery>> group, WallTime now);
+  // Makes the row of a host that this store does not know although its certificate is ours.
+  Result<> admit(const Producer& producer, WallTime now);
   Result<> greet(Delivery& delivery, std::int64_t host, WallTime now);
   Result<> write_batch(Delivery& delivery, std::int64_t host, WallTime now);
   Result<> write_event(const Producer& producer, IncomingEvent& incoming, std::int64_t host);

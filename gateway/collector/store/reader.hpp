@@ -45,7 +45,8 @@ class Reader {
 
   Reader(Database& database, std::string tenant) : database_(database), tenant_(std::move(tenant)) {}
 
-  Result<pb::Overview> overview(std::uint32_t hours, WallTime now);
+  // `connected`: host ids with a stream open at the moment; they count as reporting.
+  Result<pb::Overview> overview(std::uint32_t hours, const std::vector<std::string>& connected, WallTime now);
   Result<pb::HostList> hosts(const pb::ListRequest& request);
   Result<pb::ProcessList> processes(const pb::ListRequest& request);
   Result<pb::AgentList> agents(const pb::ListRequest& request);
@@ -63,6 +64,7 @@ class Reader {
   Result<pb::Session> read_session(const Statement& row);
   Result<std::vector<std::string>> names(std::string_view sql, std::int64_t ref);
   Result<> count_window(pb::Overview* overview, std::int64_t since);
+  Result<> count_reporting(pb::Overview* overview, const std::vector<std::string>& connected, WallTime now);
   Result<> count_calls(pb::Overview* overview, std::int64_t since, std::int64_t now);
   Result<pb::Event> read_event(const Statement& row);
 

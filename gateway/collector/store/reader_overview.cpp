@@ -96,7 +96,19 @@ Result<> Reader::count_calls(pb::Overview* overview, std::int64_t since, std::in
   }
 }
 
-Result<pb::Overview> Reader::overview(std::uint32_t hours, WallTime now) {
+Result<> Reader::count_reporting(pb::Overview* overview, const std::vector<std::string>& connected, WallTime now) {
+  std::string list;  // host ids are UUIDs: nothing to escape
+  for (const std::string& host_id : connected) list += (list.empty() ? "[\"" : ",\"") + host_id + '"';
+  list += list.empty() ? "[]" : "]";
+  AISPM_TRY(Statement* const find, database_.cached("SELECT COUNT(*) FROM hosts WHERE last_seen>=?1 OR host_id IN "
+                                                    "(SELECT value FROM json_each(?2))"));
+  AISPM_TRY(const bool is_row, find->bind(now.nanoseconds - kMinute, list).step());
+  if (is_row) overview->set_hosts_reporting(find->count(0));
+  find->reset();
+  return {};
+}
+
+Result<pb::Overview> Reader::overview(std::uint32_t hours, const std::vector<std::string>& connected, WallTime now) {
   const QueryDeadline deadline(database_);
   if (hours > kMaxHours) return fail(Errc::kInvalid, "hours: allowed is 1..720, or 0 for 24");
   pb::Overview overview;
@@ -107,9 +119,7 @@ Result<pb::Overview> Reader::overview(std::uint32_t hours, WallTime now) {
   const auto read = [&]() -> Result<> {
     AISPM_TRY(const auto hosts, count_rows(database_, "SELECT COUNT(*) FROM hosts WHERE last_seen>=?", 0));
     overview.set_hosts(hosts);
-    AISPM_TRY(const auto reporting,
-              count_rows(database_, "SELECT COUNT(*) FROM hosts WHERE last_seen>=?", now.nanoseconds - kMinute));
-    overview.set_hosts_reporting(reporting);
+    AISPM_CHECK(count_reporting(&overview, connected, now));
     AISPM_CHECK(count_window(&overview, since));
     AISPM_CHECK(count_calls(&overview, since, now.nanoseconds));
     AISPM_CHECK(read_named(database_,

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/collector/app.hpp"
+
+#include <fcntl.h>
+#include <grpc/grpc.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/service_type.h>
+#include <signal.h>
+#include <sys/file.h>
+
+#include <boost/json.hpp>
+#include <chrono>
+
+#include "gateway/collector/api/grpc_operator.hpp"
+#include "gateway/collector/api/http_front.hpp"
+#include "gateway/collector/api/openapi.hpp"
+#include "gateway/collector/api/operator.hpp"
+#include "gateway/collector/authority.hpp"
+#include "gateway/collector/embedded.hpp"
+#include "gateway/collector/ingest/accept.hpp"
+#include "gateway/collector/limits.hpp"
+#include "sdk/core/common/file.hpp"
+#include "sdk/core/common/log.hpp"
+#include "sdk/core/common/unique_fd.hpp"
+
+namespace aispm::collector {
+namespace {
+
+constexpr std::chrono::seconds kDrain{3};
+constexpr int kKeepAliveMilliseconds = 30'000;
+constexpr int kMinPingMilliseconds = 5'000;
+
+std::string store_path(const Config& config) { return config.state_folder + "/store.db"; }
+
+Result<store::Database> open_store(const Config& config) {
+  AISPM_CHECK(make_directories(config.state_folder, 0700));
+  AISPM_TRY(store::Database database, store::Database::open(store_path(config)));
+  AISPM_CHECK(database.migrate());
+  return database;
+}
+
+// One collector for one state folder: two writers would each believe their own picture of it.
+Result<UniqueFd> lock_state(const Config& config) {
+  const std::string path = config.state_folder + "/lock";
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) return fail_errno("open " + path);
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0)
+    return fail(Errc::kUnavailable, "another aispm-collector uses " + config.state_folder);
+  return file;
+}
+
+std::shared_ptr<grpc::ServerCredentials> make_credentials(const Authority& authority) {
+  // A certificate is asked for and, if given, must be ours. Calls that need one check that it was given; enrolment and
+  // operators come without.
+  grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = authority.ca_pem();
+  options.pem_key_cert_pairs.push_back({std::string(authority.server_key().expose()), authority.server_pem()});
+  return grpc::SslServerCredentials(options);
+}
+
+struct GrpcServer {
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  std::unique_ptr<grpc::Server> server;
+  int port = 0;
+
+  ~GrpcServer() {
+    if (server) server->Shutdown(std::chrono::system_clock::now() + kDrain);
+  }
+};
+
+Result<std::unique_ptr<GrpcServer>> start_grpc(const Config& config, const Authority& authority,
+                                               std::vector<std::unique_ptr<grpc::Service>> services) {
+  auto grpc_server = std::make_unique<GrpcServer>();
+  grpc_server->services = std::move(services);
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(config.grpc_address, make_credentials(authority), &grpc_server->port);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kMaxMessageBytes));
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a taken port must be an error
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingMilliseconds);
+  for (const auto& service : grpc_server->services) builder.RegisterService(service.get());
+  grpc_server->server = builder.BuildAndStart();
+  if (!grpc_server->server || grpc_server->port == 0)
+    return fail(Errc::kUnavailable, "cannot listen on " + config.grpc_address + " for gRPC: is the port taken?");
+  return grpc_server;
+}
+
+Result<std::unique_ptr<net::HttpServer>> start_http(const Config& config, api::HttpFront& front) {
+  net::HttpServerOptions options;
+  options.address = config.http_address;
+  options.port = config.http_port;
+  options.max_body_bytes = limits::kMaxRequestBytes;
+  return net::HttpServer::start(options, [&front](const net::HttpRequest& request, std::shared_ptr<net::HttpReply> reply) {
+    front.handle(request, std::move(reply));
+  });
+}
+
+void wait_for_signal() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  int caught = 0;
+  sigwait(&signals, &caught);
+  log::info("collector.stopping", {{"signal", caught}});
+}
+
+}  // namespace
+
+Result<> run_collector(const Config& config, const std::string& version) {
+  AISPM_CHECK(make_directories(config.state_folder, 0700));
+  AISPM_TRY(const UniqueFd lock, lock_state(config));
+  AISPM_TRY(store::Database database, open_store(config));
+  AISPM_TRY(const Authority authority, Authority::open(config.state_folder, config.names, wall_now()));
+  AISPM_TRY(api::Assets assets, api::Assets::load(config.dashboard_folder));
+  AISPM_TRY(std::string openapi, api::make_openapi(embedded_descriptors().at(0).content, version));
+
+  // In the order of dependence; destruction in reverse: no request comes in before its workers end.
+  Feed feed;
+  Links links;
+  KeyChanges key_changes;
+  AISPM_TRY(auto event_writer, store::EventWriter::open(std::move(database)));
+  const auto writer = Writer::start(std::move(event_writer), feed, config.retention, wall_now);
+  AISPM_TRY(const auto workers, Workers::start(store_path(config), config.tenant, limits::kWorkers));
+  AISPM_TRY(const auto handlers,
+            api::Operator::make({*writer, feed, links, key_changes, wall_now, authority.ca_fingerprint(), version}));
+  api::HttpFront front(*handlers, *workers, std::move(assets), std::move(openapi));
+
+  const IngestSurroundings ingest{*writer, *workers, links, key_changes, authority, wall_now, config.tenant};
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  services.push_back(make_ingest_service(ingest));
+  services.push_back(make_enrolment_service(ingest));
+  services.push_back(api::make_operator_service(*handlers, *workers));
+  AISPM_TRY(const auto grpc_server, start_grpc(config, authority, std::move(services)));
+  AISPM_TRY(const auto http_server, start_http(config, front));
+  log::info("collector.ready", {{"version", version},
+                                {"grpc_port", grpc_server->port},
+                                {"http_port", http_server->port()},
+                                {"state_folder", config.state_folder}});
+  wait_for_signal();
+  return {};
+}
+
+Result<std::string> bootstrap(const Config& config) {
+  AISPM_TRY(store::Database database, open_store(config));
+  AISPM_TRY(const Authority authority, Authority::open(config.state_folder, config.names, wall_now()));
+  store::Registry registry(database);
+  boost::json::object made;
+  AISPM_TRY(const bool has_tokens, registry.has_tokens());
+  if (!has_tokens) {
+    AISPM_TRY(const Secret token, registry.create_token(Role::kAdmin, "bootstrap", wall_now()));
+    made["admin_token"] = std::string(token.expose());
+  }
+  AISPM_TRY(const auto enrolment, registry.create_enrolment_token(0, authority.ca_fingerprint(), wall_now()));
+  made["enrolment_token"] = enrolment.token();
+  made["ca_file"] = authority.ca_file();
+  return boost::json::serialize(made);
+}
+
+Result<std::string> create_token(const Config& config, Role role, const std::string& note) {
+  AISPM_TRY(store::Database database, open_store(config));
+  store::Registry registry(database);
+  AISPM_TRY(const Secret token, registry.create_token(role, note, wall_now()));
+  return std::string(token.expose());
+}
+
+}  // namespace aispm::collector
