@@ -17,7 +17,7 @@
 #endif
 
 #define AISPM_COMM_LEN 16
-#define AISPM_PATH_LEN 256    /* executable path, cut at AISPM_PATH_LEN - 1 */
+#define AISPM_PATH_LEN 256    /* executable path; directories nearest the root are cut */
 #define AISPM_ARGS_LEN 4096   /* argument block of one exec; the rest is cut and flagged */
 #define AISPM_CHUNK_LEN 16384 /* plaintext bytes of one TLS record of ours */
 
@@ -62,10 +62,12 @@ AISPM_SAME_LAYOUT(struct aispm_actor, 40);
 struct aispm_exec_event {
 	struct aispm_event_header header;
 	struct aispm_actor actor;
-	__u16 path_size; /* bytes used in path, without NUL */
+	__u16 path_size; /* bytes used in path */
 	__u16 args_size; /* bytes used in args: strings, each ended by NUL (the last one maybe cut) */
 	__u32 flags;     /* AISPM_EXEC_* */
-	char path[AISPM_PATH_LEN]; /* file that was loaded: the interpreter when a script was started */
+	/* File that was loaded (the interpreter when a script was started): its names up to the process's root, each ended by NUL:
+	 * "true\0bin\0usr\0". */
+	char path[AISPM_PATH_LEN];
 	char args[AISPM_ARGS_LEN]; /* only args_size bytes are sent */
 };
 AISPM_SAME_LAYOUT(struct aispm_exec_event, 40 + 40 + 8 + AISPM_PATH_LEN + AISPM_ARGS_LEN);

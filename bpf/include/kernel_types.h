@@ -93,17 +93,40 @@ struct signal_struct {
 	unsigned int flags;
 };
 
-struct mm_struct {
-	unsigned long arg_start;
-	unsigned long arg_end;
-};
-
 struct inode {
 	unsigned short i_mode;
 };
+struct qstr {
+	const unsigned char *name;
+};
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+struct fs_struct {
+	struct path root;
+};
 struct file {
 	struct inode *f_inode;
+	struct path f_path;
 	void *private_data;
+};
+struct mm_struct {
+	unsigned long arg_start;
+	unsigned long arg_end;
+	struct file *exe_file;
 };
 struct fdtable {
 	unsigned int max_fds;
@@ -123,14 +146,12 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct mm_struct *mm;
 	struct files_struct *files;
+	struct fs_struct *fs;
 	struct pid *thread_pid;
 	char comm[16];
 };
 
-struct linux_binprm {
-	const char *filename;
-	const char *interp;
-};
+struct linux_binprm;
 
 struct in6_addr {
 	union {

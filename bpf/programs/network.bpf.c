@@ -89,6 +89,8 @@ int BPF_PROG(on_tcp_state, struct sock *sk, int old_state, int new_state)
 		return begin_connect(sk);
 	if (old_state == TCP_SYN_SENT)
 		return end_connect(sk, new_state == TCP_ESTABLISHED ? AISPM_CONNECT_ESTABLISHED : AISPM_CONNECT_FAILED);
+	if (new_state == TCP_ESTABLISHED)
+		bpf_get_socket_cookie(sk); /* gives an accepted socket its cookie, which programs without this helper read */
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "bpf/events.h"
 #include "bpf/include/actor.h"
 #include "bpf/include/maps.h"
+#include "bpf/include/path.h"
 
 #define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
 
@@ -21,19 +22,23 @@ struct {
 } exited SEC(".maps");
 
 /* One copy for each capacity: a ring reservation must have a constant size, and most argument blocks are short. */
-static __always_inline int send_exec(struct task_struct *task, struct linux_binprm *binprm, const __u32 capacity)
+static __always_inline int send_exec(struct task_struct *task, const __u32 capacity)
 {
 	const __u32 fixed = __builtin_offsetof(struct aispm_exec_event, args);
 	struct aispm_exec_event *event = bpf_ringbuf_reserve(&control_ring, fixed + capacity, 0);
 	unsigned long start = BPF_CORE_READ(task, mm, arg_start);
 	unsigned long size = BPF_CORE_READ(task, mm, arg_end) - start;
-	long copied;
+	bool is_cut = false;
 
 	if (!event) {
 		count_loss(AISPM_LOSS_RING_FULL_CONTROL, 0);
 		return 0;
 	}
 	event->flags = 0;
+	/* Before the arguments: the path may spill into their room. */
+	event->path_size = read_path(event->path, task, BPF_CORE_READ(task, mm, exe_file), &is_cut);
+	if (is_cut)
+		event->flags |= AISPM_EXEC_PATH_TRUNCATED;
 	if (size > capacity) {
 		size = capacity;
 		event->flags |= AISPM_EXEC_ARGS_TRUNCATED;
@@ -43,10 +48,6 @@ static __always_inline int send_exec(struct task_struct *task, struct linux_binp
 		event->flags |= AISPM_EXEC_ARGS_FAULT;
 	}
 	event->args_size = size;
-	copied = bpf_probe_read_kernel_str(event->path, sizeof(event->path), BPF_CORE_READ(binprm, interp));
-	event->path_size = copied > 0 ? copied - 1 : 0;
-	if (copied == sizeof(event->path))
-		event->flags |= AISPM_EXEC_PATH_TRUNCATED;
 	fill_header(&event->header, AISPM_KIND_EXEC, fixed + size, task);
 	fill_actor(&event->actor, task);
 	bpf_ringbuf_submit(event, wakeup_flags(AISPM_RING_CONTROL));
@@ -55,15 +56,15 @@ static __always_inline int send_exec(struct task_struct *task, struct linux_binp
 
 /* After the new image is in place: arguments are mapped, credentials are the new ones. Since 5.5. */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *binprm)
+int BPF_PROG(on_exec, struct task_struct *task)
 {
 	unsigned long size = BPF_CORE_READ(task, mm, arg_end) - BPF_CORE_READ(task, mm, arg_start);
 
-	if (size <= 160)
-		return send_exec(task, binprm, 160);
+	if (size <= AISPM_NAME_LEN)
+		return send_exec(task, AISPM_NAME_LEN);
 	if (size <= 672)
-		return send_exec(task, binprm, 672);
-	return send_exec(task, binprm, AISPM_ARGS_LEN);
+		return send_exec(task, 672);
+	return send_exec(task, AISPM_ARGS_LEN);
 }
 
 /* Runs for every thread; the process ends with its last one. Since 5.5 (6.16 added an argument that we do not read). */

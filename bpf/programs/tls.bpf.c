@@ -110,38 +110,46 @@ int BPF_KPROBE(on_close)
 	return 0;
 }
 
-/* A thread within a TLS call does socket I/O: that socket carries the connection. Since 6.3; fires for sockets only, so it
- * costs other system calls nothing.
- */
-static __always_inline int note_socket(struct sock *sk, __u64 cookie, int fd)
+static __always_inline struct tls_call *call_that_wants_socket(void)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct tls_call *call = bpf_map_lookup_elem(&calls, &thread);
 
-	if (!call || !call->wants_socket || !sk)
-		return 0;
+	return call && call->wants_socket ? call : 0;
+}
+
+static __always_inline int note_socket(struct tls_call *call, struct sock *sk, __u64 cookie, int fd)
+{
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP || !fill_endpoints(&call->socket, sk))
 		return 0;
-	call->socket.cookie = cookie ? cookie : BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	call->socket.cookie = cookie;
 	call->fd = fd + 1;
 	call->wants_socket = 0;
 	return 0;
 }
 
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(on_socket_send, struct sock *sk) { return note_socket(sk, 0, -1); }
-SEC("tp_btf/sock_recv_length")
-int BPF_PROG(on_socket_receive, struct sock *sk) { return note_socket(sk, 0, -1); }
+/* A thread within a TLS call does socket I/O: that socket carries the connection. Since 6.3; fires for sockets only, so it
+ * costs other system calls nothing.
+ */
+static __always_inline int on_socket(struct sock *sk)
+{
+	struct tls_call *call = call_that_wants_socket();
 
-/* Before 6.3: the same from the system calls' descriptor. */
+	return call ? note_socket(call, sk, bpf_get_socket_cookie(sk), -1) : 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(on_socket_send, struct sock *sk) { return on_socket(sk); }
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(on_socket_receive, struct sock *sk) { return on_socket(sk); }
+
+/* Before 6.3: the same from the system calls' descriptor. The cookie was assigned by the network programs. */
 static __always_inline int note_descriptor(struct trace_event_raw_sys_enter *ctx)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
-	struct tls_call *call = bpf_map_lookup_elem(&calls, &thread);
+	struct tls_call *call = call_that_wants_socket();
+	struct sock *sk = call ? socket_of(ctx->args[0]) : 0;
 
-	if (!call || !call->wants_socket)
-		return 0;
-	return note_socket(socket_of(ctx->args[0]), 0, ctx->args[0]);
+	return sk ? note_socket(call, sk, BPF_CORE_READ(sk, __sk_common.skc_cookie.counter), ctx->args[0]) : 0;
 }
 
 SEC("tp/syscalls/sys_enter_write")

@@ -26,8 +26,11 @@ void raise_limits() {
   if (::setrlimit(RLIMIT_MEMLOCK, &unlimited) != 0) log::debug("limit.memlock", {{"errno", errno}});
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= kDescriptors) return;
+  const rlim_t allowed = files.rlim_max;
   files.rlim_max = std::max(files.rlim_max, kDescriptors);
   files.rlim_cur = kDescriptors;
+  if (::setrlimit(RLIMIT_NOFILE, &files) == 0) return;
+  files.rlim_max = files.rlim_cur = allowed;  // without CAP_SYS_RESOURCE
   if (::setrlimit(RLIMIT_NOFILE, &files) != 0) log::warn("limit.descriptors", {{"errno", errno}});
 }
 
@@ -154,7 +157,9 @@ CaptureHealth Capture::health() const {
   }
   if (libraries_) {
     const LibraryWatcher::Stats stats = libraries_->stats();
-    health.counters["tls.libraries"] = stats.libraries.size();
+    health.counters["tls.libraries"] = static_cast<std::uint64_t>(
+        std::count_if(stats.libraries.begin(), stats.libraries.end(),
+                      [](const auto& library) { return library.probes > 0; }));
     health.counters["tls.scans"] = stats.processes_scanned;
     health.counters["tls.scans_refused"] = stats.scans_refused;
     health.counters["tls.connections"] = connections_;

@@ -151,7 +151,7 @@ void LibraryWatcher::probe_file(const std::string& open_path, const std::string&
                                           : CodeAt();
     const auto plan = make_probe_plan(image.find_functions(tls_function_names()), code);
     if (plan.empty())
-      return fail(Errc::kUnsupported, name + ": no SSL_read or SSL_write in its symbols");
+      return {};  // another library of that name, such as NSS's libssl3: its API is not OpenSSL's
     AISPM_TRY(probed.links,
               probes_.attach("/proc/self/fd/" + std::to_string(file.get()), plan,
                              [&](std::uint64_t address) { return image.file_offset(address); }));
@@ -159,11 +159,11 @@ void LibraryWatcher::probe_file(const std::string& open_path, const std::string&
     for (const ProbePoint& point : plan) probed.library.emulated += point.is_emulated ? 1 : 0;
     return {};
   };
-  if (const auto attached = attach(); attached)
+  if (const auto attached = attach(); attached && probed.library.probes > 0)
     log::info(
         "tls.library",
         {{"path", name}, {"probes", probed.library.probes}, {"emulated", probed.library.emulated}});
-  else
+  else if (!attached)
     probed.library.error = attached.error().message;
   const std::lock_guard lock(mutex_);
   if (!probed.library.error.empty())

@@ -66,7 +66,7 @@ Result<Endpoints> decode_endpoints(const aispm_endpoints& socket) {
   return endpoints;
 }
 
-std::vector<std::string> split_arguments(std::string_view block) {
+std::vector<std::string> split_strings(std::string_view block) {
   std::vector<std::string> arguments;
   while (!block.empty()) {
     const std::size_t size = std::min(block.find('\0'), block.size());
@@ -76,19 +76,28 @@ std::vector<std::string> split_arguments(std::string_view block) {
   return arguments;
 }
 
+// "true\0bin\0usr\0" -> "/usr/bin/true"; what was cut off near the root reads as "...".
+std::string join_path(std::string_view names, bool is_cut) {
+  std::string path = is_cut ? "..." : "";
+  const std::vector<std::string> parts = split_strings(names);
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) path += "/" + *part;
+  return path;
+}
+
 Result<Record> decode_exec(Bytes bytes) {
   constexpr std::size_t kFixed = offsetof(aispm_exec_event, args);
   if (bytes.size() < kFixed) return fail(Errc::kInvalid, "exec record is cut");
   aispm_exec_event event{};
   std::memcpy(&event, bytes.data(), kFixed);
-  if (event.path_size >= AISPM_PATH_LEN || event.args_size > AISPM_ARGS_LEN ||
+  if (event.path_size > AISPM_PATH_LEN || event.args_size > AISPM_ARGS_LEN ||
       bytes.size() != kFixed + event.args_size)
     return fail(Errc::kInvalid, "exec record with wrong sizes");
   Exec exec;
   exec.time = {event.header.boottime_ns};
   exec.actor = decode_actor(event.header, event.actor);
-  exec.exe.assign(event.path, event.path_size);
-  exec.argv = split_arguments(text_of(bytes.subspan(kFixed)));
+  exec.exe =
+      join_path({event.path, event.path_size}, (event.flags & AISPM_EXEC_PATH_TRUNCATED) != 0);
+  exec.argv = split_strings(text_of(bytes.subspan(kFixed)));
   exec.argv_truncated = (event.flags & AISPM_EXEC_ARGS_TRUNCATED) != 0;
   exec.argv_unreadable = (event.flags & AISPM_EXEC_ARGS_FAULT) != 0;
   return exec;

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/app.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "sdk/core/common/log.hpp"
+#include "sensor/config.hpp"
+#include "sensor/pipeline.hpp"
+#include "sensor/selftest/selftest.hpp"
+#include "sensor/selftest/workload.hpp"
+#include "sensor/version.hpp"
+
+namespace aispm::sensor {
+namespace {
+
+constexpr int kWrongConfig = 2;
+
+Result<Config> find_config(const Arguments& arguments) {
+  const bool is_optional = !arguments.has_config && ::access(arguments.config.c_str(), F_OK) != 0;
+  AISPM_TRY(Config config, is_optional ? Result<Config>(Config{}) : load_config(arguments.config));
+  if (arguments.capture == "ebpf") config.capture = CaptureMode::kEbpf;
+  if (arguments.capture == "proc") config.capture = CaptureMode::kProc;
+  if (arguments.capture == "auto") config.capture = CaptureMode::kAuto;
+  return config;
+}
+
+Result<std::unique_ptr<EventSink>> open_sink(const Config& config, bool prints_events) {
+  if (prints_events) return make_stdout_sink();
+  report::ReporterOptions options;
+  options.component = "sensord";
+  options.version = kVersion;
+  options.collector = config.collector;
+  options.state_folder = config.state_folder;
+  options.enrolment_token = config.enrolment_token.expose();
+  options.spool_cap_bytes = config.spool_cap_bytes;
+  AISPM_TRY(auto reporter, report::Reporter::open(std::move(options)));
+  return make_reporter_sink(std::move(reporter));
+}
+
+// Ends the pipeline when SIGTERM or SIGINT comes. The signals must be blocked in every thread
+// before.
+class SignalWaiter {
+ public:
+  explicit SignalWaiter(Pipeline& pipeline)
+      : thread_([&pipeline] {
+          const sigset_t signals = stop_signals();
+          int signal = 0;
+          if (::sigwait(&signals, &signal) == 0) pipeline.stop();
+        }) {}
+  ~SignalWaiter() {
+    // Also after a failure: the waiter ends by the signal it waits for.
+    ::pthread_kill(thread_.native_handle(), SIGTERM);
+    thread_.join();
+  }
+
+  static sigset_t stop_signals() {
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGTERM);
+    ::sigaddset(&signals, SIGINT);
+    return signals;
+  }
+  static void block() {
+    const sigset_t signals = stop_signals();
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+
+ private:
+  std::thread thread_;
+};
+
+Result<> watch(const Config& config, bool prints_events) {
+  SignalWaiter::block();
+  CaptureOptions options;
+  options.mode = config.capture;
+  options.rings = config.rings;
+  options.own_tgid = static_cast<std::uint32_t>(::getpid());
+  AISPM_TRY(auto sink, open_sink(config, prints_events));
+  AISPM_TRY(auto capture, Capture::open(options));
+  Pipeline pipeline(config, std::move(capture), std::move(sink));
+  const SignalWaiter waiter(pipeline);
+  log::info("started",
+            {{"version", kVersion}, {"collector", prints_events ? "stdout" : config.collector}});
+  AISPM_CHECK(pipeline.run());
+  log::info("stopped");
+  return {};
+}
+
+}  // namespace
+
+int run_app(const Arguments& arguments) {
+  log::set_program("sensord");
+  try {
+    if (!arguments.selftest_work.empty())
+      return run_work(arguments.selftest_work, arguments.selftest_linger_ms);
+    if (arguments.runs_selftest) return run_selftest();
+    const auto config = find_config(arguments);
+    if (!config) {
+      std::fprintf(stderr, "%s\n", config.error().message.c_str());
+      return kWrongConfig;
+    }
+    if (arguments.checks_config) {
+      std::printf("%s: ok\n", arguments.config.c_str());
+      return 0;
+    }
+    if (const auto done = watch(*config, arguments.prints_events); !done) {
+      log::error("failed", done.error());
+      return 1;
+    }
+    return 0;
+  } catch (const std::exception& bug) {
+    log::error("bug", {{"what", bug.what()}});
+    return 1;
+  }
+}
+
+}  // namespace aispm::sensor

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/config.hpp"
+
+#include "sdk/core/common/file.hpp"
+#include "sdk/core/common/yaml.hpp"
+
+namespace aispm::sensor {
+namespace {
+
+constexpr std::size_t kMaxTokenBytes = 4096;
+constexpr std::uint64_t kMaxRingBytes = 1U << 30;
+constexpr std::uint64_t kMaxSpoolBytes = 1ULL << 40;
+constexpr std::chrono::milliseconds kMinHealthInterval{100};
+constexpr std::chrono::milliseconds kMaxHealthInterval{3'600'000};
+
+CaptureMode read_capture(const YamlMap& root) {
+  const std::string mode = root.choice("capture", "auto", {"auto", "ebpf", "proc"});
+  if (mode == "ebpf") return CaptureMode::kEbpf;
+  return mode == "proc" ? CaptureMode::kProc : CaptureMode::kAuto;
+}
+
+Secret read_token(const YamlMap& root) {
+  const std::string token = root.text("enrolment_token", "");
+  const std::string path = root.text("enrolment_token_file", "");
+  if (!token.empty() && !path.empty())
+    root.reject("enrolment_token", "give either enrolment_token or enrolment_token_file");
+  if (path.empty()) return Secret(token);
+  // Once enrolled the file may be gone; a missing certificate is the reporter's to complain about.
+  auto content = read_file(path, kMaxTokenBytes);
+  if (!content) return {};
+  content->erase(content->find_last_not_of(" \t\r\n") + 1);
+  return Secret(std::move(*content));
+}
+
+std::vector<std::string> read_sanctioned(const YamlMap& root) {
+  std::vector<std::string> executables;
+  for (const YamlMap& entry : root.maps("sanctioned")) {
+    std::string path = entry.required_text("exe");
+    if (!path.empty() && path.front() != '/')
+      entry.reject("exe", "an absolute path is needed, got \"" + path + "\"");
+    executables.push_back(std::move(path));
+  }
+  return executables;
+}
+
+Result<Config> read_config(const YamlMap& root) {
+  Config config;
+  config.collector = root.text("collector", config.collector);
+  config.state_folder = root.text("state_folder", config.state_folder);
+  config.enrolment_token = read_token(root);
+  config.spool_cap_bytes = root.size_bytes("spool_cap", config.spool_cap_bytes, kMaxSpoolBytes);
+  config.capture = read_capture(root);
+  config.rings.control_bytes =
+      root.size_bytes("control_ring", config.rings.control_bytes, kMaxRingBytes);
+  config.rings.data_bytes = root.size_bytes("data_ring", config.rings.data_bytes, kMaxRingBytes);
+  config.signatures = root.text("signatures", config.signatures);
+  config.store_text = root.flag("store_text", config.store_text);
+  config.sanctioned_executables = read_sanctioned(root);
+  config.health_interval = root.duration("health_interval", config.health_interval);
+  if (config.health_interval < kMinHealthInterval || config.health_interval > kMaxHealthInterval)
+    root.reject("health_interval", "100ms to 1h are allowed");
+  if (config.state_folder.empty() || config.state_folder.front() != '/')
+    root.reject("state_folder", "an absolute path is needed");
+  AISPM_CHECK(root.finish());
+  return config;
+}
+
+}  // namespace
+
+Result<Config> load_config(const std::string& path) {
+  AISPM_TRY(const YamlMap root, YamlMap::load(path));
+  return read_config(root);
+}
+
+Result<Config> parse_config(const std::string& content, const std::string& name) {
+  AISPM_TRY(const YamlMap root, YamlMap::parse(content, name));
+  return read_config(root);
+}
+
+}  // namespace aispm::sensor

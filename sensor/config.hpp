@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sdk/core/common/result.hpp"
+#include "sdk/core/common/secret.hpp"
+#include "sensor/capture/capture.hpp"
+
+namespace aispm::sensor {
+
+// sensord.yaml. Every key is optional; unknown keys are errors.
+struct Config {
+  std::string collector = "127.0.0.1:7443";
+  std::string state_folder = "/var/lib/aispm/sensord";
+  Secret enrolment_token;  // `enrolment_token`, or the content of `enrolment_token_file`
+  std::uint64_t spool_cap_bytes = 256U << 20;
+  CaptureMode capture = CaptureMode::kAuto;
+  RingSizes rings;
+  std::string signatures;   // folder of providers' host names; empty = the built-in ones
+  bool store_text = false;  // prompt and reply text in events; hashes always
+  std::vector<std::string> sanctioned_executables;  // AI use by these is sanctioned
+  std::chrono::milliseconds health_interval{5000};
+};
+
+// kInvalid with `file:line: what is wrong, what is allowed`.
+Result<Config> load_config(const std::string& path);
+Result<Config> parse_config(const std::string& content, const std::string& name);
+
+}  // namespace aispm::sensor

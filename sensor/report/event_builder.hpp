@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "sdk/core/common/time.hpp"
+#include "sdk/core/model/event.hpp"
+#include "sensor/model/records.hpp"
+
+// Records as events: the sensor's words in the product's vocabulary. Pure.
+namespace aispm::sensor {
+
+// An event of source SENSOR with its time and process, and no body yet.
+model::Event make_event(WallTime time, const model::Process& process);
+
+model::ProcessExit to_body(const Exit& exit);
+model::SocketListen to_body(const Listen& listen);
+model::SocketConnect to_body(const Connect& connect);
+
+}  // namespace aispm::sensor

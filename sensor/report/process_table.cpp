@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/report/process_table.hpp"
+
+#include <utility>
+
+namespace aispm::sensor {
+namespace {
+
+constexpr std::uint64_t kTickNanoseconds = 10'000'000;
+
+}  // namespace
+
+bool same_start(BootTime a, BootTime b) {
+  if (a == b) return true;
+  const bool is_from_proc =
+      a.nanoseconds % kTickNanoseconds == 0 || b.nanoseconds % kTickNanoseconds == 0;
+  return is_from_proc && a.nanoseconds / kTickNanoseconds == b.nanoseconds / kTickNanoseconds;
+}
+
+model::Process ProcessTable::make_process(const Actor& actor) const {
+  model::Process process;
+  process.id = actor.id;
+  process.parent = actor.parent;
+  process.uid = actor.uid;
+  process.user = user_name_(actor.uid);
+  process.comm = actor.comm;
+  process.cgroup_id = actor.cgroup_id;
+  process.pid_namespace = actor.pid_namespace;
+  return process;
+}
+
+model::Process& ProcessTable::insert(model::Process process) {
+  if (processes_.size() >= kMaxProcesses && !processes_.contains(process.id)) {
+    // Ended ones first; else any: what is needed again is looked up again.
+    ++forgotten_early_;
+    if (!ended_.empty()) {
+      processes_.erase(ended_.front().second);
+      ended_.pop_front();
+    } else {
+      processes_.erase(processes_.begin());
+    }
+  }
+  const ProcessId id = process.id;
+  return processes_.insert_or_assign(id, std::move(process)).first->second;
+}
+
+const model::Process& ProcessTable::learn(const Exec& exec) {
+  model::Process process = make_process(exec.actor);
+  process.exe = exec.exe;
+  process.argv = exec.argv;
+  process.argv_truncated = exec.argv_truncated;
+  return insert(std::move(process));
+}
+
+const model::Process& ProcessTable::describe(const Actor& actor) {
+  if (const auto known = processes_.find(actor.id); known != processes_.end()) return known->second;
+  model::Process process = make_process(actor);
+  // Started before us, or forked without exec: /proc shows its arguments, which fork inherits.
+  if (const auto found = look_up_(actor.id.pid);
+      found && same_start(found->actor.id.start, actor.id.start)) {
+    process.exe = found->exe;
+    process.argv = found->argv;
+    process.argv_truncated = found->argv_truncated;
+    process.comm = found->actor.comm;
+    if (process.parent == ProcessId{}) process.parent = found->actor.parent;
+  } else if (const model::Process* parent = find(actor.parent); parent != nullptr) {
+    // Gone already, never did an exec: it was a copy of its parent.
+    process.exe = parent->exe;
+    process.argv = parent->argv;
+    process.argv_truncated = parent->argv_truncated;
+  }
+  return insert(std::move(process));
+}
+
+const model::Process* ProcessTable::find(const ProcessId& id) const {
+  const auto known = processes_.find(id);
+  return known == processes_.end() ? nullptr : &known->second;
+}
+
+void ProcessTable::end(const ProcessId& id, BootTime now) {
+  if (processes_.contains(id)) ended_.emplace_back(now, id);
+}
+
+void ProcessTable::forget_ended(BootTime now) {
+  constexpr auto kKeep = static_cast<std::uint64_t>(std::chrono::nanoseconds(kKeepEnded).count());
+  while (!ended_.empty() && ended_.front().first.nanoseconds + kKeep <= now.nanoseconds) {
+    processes_.erase(ended_.front().second);
+    ended_.pop_front();
+  }
+}
+
+}  // namespace aispm::sensor
