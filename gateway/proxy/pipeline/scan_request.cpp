@@ -53,17 +53,15 @@ struct PartScan {
     if (denied)
       findings.verdict.applied =
           Outcome::kDeny;  // also when the match fell out of the record's limit
-    if (!redacted) return;
+    if (!redacted && !denied) return;
     if (part.is_key || part.surface == codec::Surface::kMedia) {
       findings.verdict = uncuttable(findings.verdict);
       return;
     }
     std::string text;
     findings.redactions += detect::redact(rules, part.text, matches, outcomes, text);
-    result.patches.push_back(codec::string_patch(part.span, text));
-    strengthen(
-        findings.verdict,
-        {.decided = Outcome::kRedact, .applied = Outcome::kRedact, .rule_id = {}, .reason = {}});
+    result.patches.push_back(
+        codec::string_patch(part.span, text));  // of a denied request for the record only
   }
 };
 

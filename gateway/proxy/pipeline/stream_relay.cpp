@@ -202,10 +202,11 @@ bool StreamRelay::check_other(const codec::ReplyText& text, Outgoing& outgoing) 
   if (text.text.empty()) return true;
   std::vector<detect::Match>& matches = context_.bench->matches;
   const detect::Surface surface = surface_of(text.channel.kind);
-  if (auto scanned =
-          context_.book->engine->scan(text.text, surface, context_.bench->scratch, matches);
-      !scanned)
+  auto scanned = context_.book->engine->scan(text.text, surface, context_.bench->scratch, matches);
+  if (!scanned) {
+    outgoing.withheld = true;
     return give_up(scanned.error().message);
+  }
   if (matches.empty()) return true;
   const auto& rules = context_.book->engine->rules();
   const detect::Outcomes& outcomes =

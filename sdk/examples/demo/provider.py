@@ -113,10 +113,12 @@ def openai_reply(question: Question) -> dict[str, Any]:
     reason = "stop"
     if question.calls_tool():
         function = {"name": question.tool_name(), "arguments": question.tool_arguments()}
-        message = {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
+        message = {"role": "assistant", "content": None,
+                   "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
         reason = "tool_calls"
     return {"id": "chatcmpl-standin", "object": "chat.completion", "created": int(time.time()), "model": question.model,
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}], "usage": openai_usage(question)}
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
+            "usage": openai_usage(question)}
 
 
 async def openai_stream(question: Question) -> AsyncIterator[bytes]:
@@ -180,6 +182,7 @@ async def anthropic_stream(question: Question) -> AsyncIterator[bytes]:
         "id": "msg_standin", "type": "message", "role": "assistant", "model": question.model, "content": [], "stop_reason": None,
         "stop_sequence": None, "usage": {"input_tokens": usage["input_tokens"], "output_tokens": 1}})
     for index, block in enumerate(anthropic_blocks(question)):
+        empty: dict[str, Any]
         if block["type"] == "text":
             empty, kind, text = {"type": "text", "text": ""}, "text", block["text"]
         elif block["type"] == "thinking":
@@ -195,7 +198,8 @@ async def anthropic_stream(question: Question) -> AsyncIterator[bytes]:
         if kind == "thinking":
             yield event("content_block_delta", index=index, delta={"type": "signature_delta", "signature": block["signature"]})
         yield event("content_block_stop", index=index)
-    yield event("message_delta", delta={"stop_reason": "tool_use" if question.calls_tool() else "end_turn", "stop_sequence": None},
+    reason = "tool_use" if question.calls_tool() else "end_turn"
+    yield event("message_delta", delta={"stop_reason": reason, "stop_sequence": None},
                 usage={"output_tokens": usage["output_tokens"]})
     yield event("message_stop")
 

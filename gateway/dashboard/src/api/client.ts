@@ -78,14 +78,18 @@ export class Api {
     const reply = await this.#send(method, input, signal, signal);
     if (!reply.body) throw unreachable();
     handlers.onOpen();
-    let tooLong = false;
+    let broken: ApiError | undefined;
     const parser = createParser({
       maxBufferSize: MAX_STREAM_LINE_CHARS,
       onEvent: (event) => {
-        if (event.data) handlers.onMessage(decode(method.output, event.data));
+        if (event.event === "dropped") {
+          broken = new ApiError("unreachable", "Events came faster than this page could take them.");
+        } else if (event.data && !broken) {
+          handlers.onMessage(decode(method.output, event.data));
+        }
       },
       onError: (error) => {
-        if (error.type === "max-buffer-size-exceeded") tooLong = true;
+        if (error.type === "max-buffer-size-exceeded") broken = new ApiError("malformed", "The event stream sent a line that is too long.");
       },
     });
     const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -94,7 +98,7 @@ export class Api {
         const { done, value } = await reader.read();
         if (done) return;
         parser.feed(value);
-        if (tooLong) throw new ApiError("malformed", "The event stream sent a line that is too long.");
+        if (broken) throw broken;
       }
     } catch (error) {
       signal.throwIfAborted();

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useEffect, useRef, useState } from "react";
 import { ApiError } from "../api/errors";
-import { Operator, type ListEventsRequest } from "../api/gen/aispm/v1/api_pb";
+import { Operator } from "../api/gen/aispm/v1/api_pb";
 import type { Event } from "../api/gen/aispm/v1/event_pb";
 import { api, type EventFilter } from "../api/queries";
-import { EMPTY_FEED, EventFeed, type FeedSnapshot } from "./feed";
+import { EMPTY_FEED, EventFeed, MAX_FEED_EVENTS, type FeedSnapshot } from "./feed";
 
+// Stored events read at first, and after a loss of the stream: then as many as the list holds, so that it has no hole.
 const HISTORY_SIZE = 100;
 // The stream may bring thousands a second: the page is drawn four times a second.
 const DRAW_MS = 250;
@@ -43,7 +44,7 @@ async function follow(
   signal: AbortSignal,
   on: { state: (state: LiveState) => void; events: (events: Event[]) => void; loaded: () => void },
 ): Promise<void> {
-  const wanted: Partial<ListEventsRequest> = { ...filter, pageSize: HISTORY_SIZE };
+  let pageSize = HISTORY_SIZE;
   let delay = FIRST_RETRY_MS;
   while (!signal.aborted) {
     const attempt = new AbortController();
@@ -51,11 +52,12 @@ async function follow(
     try {
       const opened = Promise.withResolvers<void>();
       const history = opened.promise.then(async () => {
-        const list = await api.call(Operator.method.listEvents, { ...filter, pageSize: wanted.pageSize }, attemptSignal);
+        const list = await api.call(Operator.method.listEvents, { ...filter, pageSize }, attemptSignal);
         on.events(list.events);
         on.loaded();
         on.state({ kind: "live" });
         delay = FIRST_RETRY_MS;
+        pageSize = MAX_FEED_EVENTS;
       });
       const stream = api
         .stream(Operator.method.streamEvents, filter, { onOpen: opened.resolve, onMessage: (event) => on.events([event]) }, attemptSignal)

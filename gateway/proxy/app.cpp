@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/app.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <thread>
+
+#include "gateway/net/listen.hpp"
+#include "gateway/proxy/health.hpp"
+#include "gateway/proxy/worker.hpp"
+#include "sdk/core/common/log.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+constexpr std::chrono::seconds kPollInterval{1};
+constexpr int kPollsPerHealth = 5;
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "localhost";
+}
+
+Result<std::unique_ptr<Services>> open_services(Config config) {
+  AISPM_TRY(ProviderSet providers, ProviderSet::open(config.providers));
+  auto services = std::make_unique<Services>(std::move(config), std::move(providers));
+  services->host_id = host_name();
+  AISPM_CHECK(services->rules.reload());
+  if (!services->config.keys_file.empty())
+    AISPM_CHECK(services->keys.load_file(services->config.keys_file));
+  return services;
+}
+
+Result<std::vector<std::unique_ptr<Worker>>> open_workers(Services& services) {
+  const Config& config = services.config;
+  std::vector<UniqueFd> tcp(config.workers);
+  UniqueFd local;
+  if (!config.listen.empty()) {
+    AISPM_TRY(const net::Endpoint endpoint, net::parse_endpoint(config.listen));
+    AISPM_TRY(tcp, net::listen_tcp(endpoint, config.workers));
+    log::info("listening",
+              {{"tcp", endpoint.address + ":" + std::to_string(net::local_port(tcp.front()))},
+               {"workers", config.workers}});
+  }
+  if (!config.socket.empty()) {
+    AISPM_TRY(local, net::listen_unix(config.socket));
+    log::info("listening", {{"unix", config.socket}});
+  }
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (UniqueFd& socket : tcp) {
+    UniqueFd shared(local ? ::dup(local.get()) : -1);
+    AISPM_TRY(std::unique_ptr<Worker> worker,
+              Worker::open(services, std::move(socket), std::move(shared)));
+    workers.push_back(std::move(worker));
+  }
+  return workers;
+}
+
+// New rules and keys, or the old ones and the reason.
+std::string reload(Services& services) {
+  Result<> loaded = services.rules.reload();
+  if (loaded && !services.config.keys_file.empty())
+    loaded = services.keys.load_file(services.config.keys_file);
+  if (!loaded) {
+    log::error("reload.failed", loaded.error());
+    return loaded.error().message;
+  }
+  services.sticky.clear();  // new rules may decide differently
+  const auto book = services.rules.current();
+  log::info("reload.done", {{"policy", book->policy->version()},
+                            {"detect", book->engine->version()},
+                            {"keys", services.keys.size()}});
+  return {};
+}
+
+// Signals are taken synchronously by the main thread, so they interrupt nobody.
+sigset_t block_signals() {
+  ::signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+// The main thread between start and end: health, delivery counters, signals.
+void supervise(Services& services, std::span<const std::unique_ptr<Worker>> workers,
+               const sigset_t& signals) {
+  std::string reload_error;
+  int polls = 0;
+  while (true) {
+    const timespec wait{.tv_sec = kPollInterval.count(), .tv_nsec = 0};
+    const int number = ::sigtimedwait(&signals, nullptr, &wait);
+    if (number == SIGTERM || number == SIGINT) {
+      log::info("stopping", {{"signal", number}});
+      return;
+    }
+    if (number == SIGHUP) reload_error = reload(services);
+    services.recorder->poll();
+    if (++polls % kPollsPerHealth == 0)
+      services.recorder->offer(describe_health(services, workers, reload_error));
+  }
+}
+
+}  // namespace
+
+Result<> run_gateway(Config config) {
+  const sigset_t signals = block_signals();
+  AISPM_TRY(const std::unique_ptr<Services> services, open_services(std::move(config)));
+  AISPM_TRY(services->recorder, Recorder::open(services->config, services->keys));
+  AISPM_TRY(const auto workers, open_workers(*services));
+  std::vector<std::thread> threads;
+  for (const auto& worker : workers) threads.emplace_back([&worker] { worker->run(); });
+  const auto book = services->rules.current();
+  log::info("started", {{"policy", book->policy->version()},
+                        {"rules", book->engine->rules().size()},
+                        {"keys", services->keys.size()}});
+  services->recorder->offer(describe_health(*services, workers, ""));
+  supervise(*services, workers, signals);
+  for (const auto& worker : workers) worker->stop();
+  for (std::thread& thread : threads) thread.join();
+  services->recorder->offer(describe_health(*services, workers, ""));
+  services->recorder->flush();
+  if (!services->config.socket.empty()) ::unlink(services->config.socket.c_str());
+  log::info("stopped");
+  return {};
+}
+
+Result<> check_gateway(Config config) {
+  AISPM_TRY(const std::unique_ptr<Services> services, open_services(std::move(config)));
+  return {};
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/client.hpp"
+
+#include <array>
+#include <cstdio>
+
+namespace aispm::gateway {
+
+using codec::http1::Head;
+using net::Task;
+
+namespace {
+
+constexpr std::chrono::seconds kLinger{2};
+constexpr std::size_t kMaxLingerBytes = 4U << 20;
+constexpr std::size_t kMaxIdleSpillBytes = 64U << 10;
+
+}  // namespace
+
+Task<std::optional<Head>> Client::next_head() {
+  const Limits& limits = worker_.services().config.limits;
+  if (input_.empty()) {
+    stream_->expire_after(limits.idle);
+    auto more = co_await read_more(*stream_, input_, InputBuffer::kInitialBytes / 2);
+    if (!more || !*more)
+      co_return std::nullopt;  // idle for too long, reset or closed: nobody waits for an answer
+  }
+  stream_->expire_after(limits.request);
+  co_return co_await read_head(*stream_, input_, parser_);
+}
+
+Task<std::string_view> Client::read_body(Head head, std::size_t limit_bytes) {
+  input_.consume(head.size_bytes);
+  if (head.body == codec::http1::BodyKind::kNone) co_return std::string_view{};
+  if (head.expects_continue && input_.empty() && head.content_length <= limit_bytes) {
+    AISPM_CO_CHECK(co_await stream_->write("HTTP/1.1 100 Continue\r\n\r\n"));
+  }
+  AISPM_CO_TRY(const WholeBody body,
+               co_await read_whole_body(*stream_, input_, head.body, head.content_length,
+                                        limit_bytes, spill_));
+  unread_in_place_ = body.in_place_bytes;
+  co_return body.bytes;
+}
+
+void Client::finish_request() {
+  input_.consume(std::exchange(unread_in_place_, 0));
+  input_.relax();
+  if (spill_.capacity() > kMaxIdleSpillBytes) std::string().swap(spill_);
+}
+
+Task<> Client::send(std::string_view head, std::string_view body) {
+  std::array<net::asio::const_buffer, 2> buffers = {net::asio::buffer(head),
+                                                    net::asio::buffer(body)};
+  stream_->expire_after(worker_.services().config.limits.client_write);
+  co_return co_await stream_->write(buffers);
+}
+
+Task<> Client::send_chunk(std::string_view bytes) {
+  std::array<char, 24> size;
+  const int digits = std::snprintf(size.data(), size.size(), "%zx\r\n", bytes.size());
+  std::array<net::asio::const_buffer, 3> buffers = {
+      net::asio::buffer(size.data(), static_cast<std::size_t>(digits)), net::asio::buffer(bytes),
+      net::asio::buffer("\r\n", 2)};
+  stream_->expire_after(worker_.services().config.limits.client_write);
+  co_return co_await stream_->write(buffers);
+}
+
+Task<> Client::refuse(Dialect dialect, const Refusal& refusal, bool keep_alive, bool with_body) {
+  const std::string reply = error_reply(dialect, refusal, keep_alive, with_body);
+  co_return co_await send(reply);
+}
+
+Task<> Client::linger() {
+  stream_->shutdown_write();
+  stream_->expire_after(kLinger);
+  for (std::size_t total = 0; total < kMaxLingerBytes;) {
+    input_.consume(input_.size());
+    AISPM_CO_TRY(const bool more, co_await read_more(*stream_, input_, 4096));
+    if (!more) break;
+    total += input_.size();
+  }
+  co_return Result<>{};
+}
+
+}  // namespace aispm::gateway

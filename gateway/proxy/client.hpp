@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gateway/proxy/message_io.hpp"
+#include "gateway/proxy/wire_error.hpp"
+#include "gateway/proxy/worker.hpp"
+
+namespace aispm::gateway {
+
+// Who is at the other end. Of a relayed connection known from its start; of a TCP connection per
+// request, by its key.
+struct Caller {
+  std::string agent_id;
+  std::string session_id;
+  std::string tenant;
+  std::string trace_id;  // the run's, when the relay named one
+};
+
+enum class Entrance : std::uint8_t {
+  kKeyed,    // TCP: each request shows an agent's key
+  kRelayed,  // Unix socket, bytes of a sandboxed agent
+  kRun,      // Unix socket, aispm-run itself
+};
+
+// A client's connection: reads requests, writes replies. Lives on its worker's thread.
+class Client {
+ public:
+  Client(Worker& worker, std::unique_ptr<net::Stream> stream)
+      : worker_(worker), stream_(std::move(stream)) {}
+
+  // Waits for the next request's head, at most the idle limit; nothing when the client is done.
+  // From its first byte on the request limit runs.
+  net::Task<std::optional<codec::http1::Head>> next_head();
+  // Uses the head up (its views die with the next read) and reads its body. `head` only for its
+  // framing.
+  net::Task<std::string_view> read_body(codec::http1::Head head, std::size_t limit_bytes);
+  // The request is over: its bytes are given back.
+  void finish_request();
+
+  // Each write is bounded by the client_write limit.
+  net::Task<> send(std::string_view head, std::string_view body = {});
+  net::Task<> send_chunk(std::string_view bytes);
+  net::Task<> refuse(Dialect dialect, const Refusal& refusal, bool keep_alive,
+                     bool with_body = true);
+  // Closes so that a reply to a request not read to its end still arrives: reads on for a moment.
+  net::Task<> linger();
+
+  Worker& worker() { return worker_; }
+  net::Stream& stream() { return *stream_; }
+  InputBuffer& input() { return input_; }
+
+  Entrance entrance = Entrance::kKeyed;
+  Caller caller;  // of a relayed connection
+
+ private:
+  Worker& worker_;
+  std::unique_ptr<net::Stream> stream_;
+  InputBuffer input_;
+  codec::http1::HeadParser parser_{codec::http1::HeadParser::Role::kRequest};
+  std::string spill_;
+  std::size_t unread_in_place_ = 0;
+};
+
+// Serves a connection to its end.
+net::asio::awaitable<void> serve_client(Worker& worker, net::Stream::Socket socket, bool is_local);
+
+}  // namespace aispm::gateway

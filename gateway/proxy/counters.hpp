@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace aispm::gateway {
+
+// One thread's totals since the start; only its thread writes, health reads. A plain add: no other
+// thread writes it.
+class Counter {
+ public:
+  void add(std::uint64_t count = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+  }
+  void subtract(std::uint64_t count = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) - count, std::memory_order_relaxed);
+  }
+  std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+struct Counters {
+  Counter connections;          // accepted
+  Counter open_connections;     // now
+  Counter refused_connections;  // over the limit
+  Counter requests;             // of any kind
+  Counter exchanges;            // with a model
+  Counter streams;              // of those, streamed replies
+  Counter denied_requests;
+  Counter denied_replies;
+  Counter redacted;  // exchanges in which something was redacted
+  Counter sticky_denials;
+  Counter unauthenticated;
+  Counter bad_requests;  // malformed, too large, encoded
+  Counter not_found;
+  Counter unscannable;  // could not be scanned, so not let through
+  Counter upstream_failures;
+  Counter upstream_connections;  // made
+  Counter client_gone;           // left before the reply was complete
+  Counter unrecorded_refusals;   // refused because events could not be kept
+  Counter agent_events;          // taken from agents and aispm-run
+};
+
+}  // namespace aispm::gateway

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/exchange.hpp"
+
+#include "gateway/net/proxy_header.hpp"
+#include "gateway/proxy/exchange_state.hpp"
+#include "gateway/proxy/header_policy.hpp"
+
+// One request to a model, from its head to its record. Read run_exchange() from top to bottom; each
+// step either lets the exchange go on or says what to tell the client.
+namespace aispm::gateway {
+
+using codec::http1::Head;
+using net::Task;
+using net::asio::awaitable;
+
+namespace {
+
+using Step = std::optional<Refusal>;  // nothing: go on
+
+Refusal refuse(RefusalKind kind, std::string message) {
+  return {.kind = kind, .message = "AISPM: " + std::move(message), .decision = {}, .case_id = {}};
+}
+
+// Aborts the upstream soon after the client has gone: nobody pays for an answer that nobody reads.
+class DisconnectGuard final : public net::Watchdog::Entry {
+ public:
+  static constexpr std::chrono::milliseconds kLook{500};
+  DisconnectGuard(net::Watchdog& watchdog, net::Stream& client, net::Stream*& upstream)
+      : Entry(watchdog), client_(client), upstream_(upstream) {
+    expire_after(kLook);
+  }
+
+ private:
+  void on_expired() override {
+    if (upstream_ && client_.peer_is_gone()) {
+      upstream_->abort();
+    } else {
+      expire_after(kLook);
+    }
+  }
+  net::Stream& client_;
+  net::Stream*& upstream_;
+};
+
+Step identify(ExchangeState& x, Client& client, const Head& head) {
+  auto caller = authenticate(client, head);
+  if (!caller) {
+    x.counters.unauthenticated.add();
+    return refuse(RefusalKind::kUnauthenticated,
+                  "this is not the key of an agent; `aispm agent create-key` makes one");
+  }
+  x.caller = std::move(*caller);
+  x.take_trace(head.find("traceparent").value_or(std::string_view{}));
+  if (!x.services.recorder->is_failing() || x.services.config.audit == Audit::kBestEffort)
+    return {};
+  x.counters.unrecorded_refusals.add();
+  return refuse(
+      RefusalKind::kUnrecorded,
+      "exchanges cannot be recorded at the moment, and this gateway is told to record all");
+}
+
+Step check_encoding(const Head& head) {
+  if (head.content_encoding.empty() || codec::http1::equal_name(head.content_encoding, "identity"))
+    return {};
+  return refuse(RefusalKind::kEncoding, "send the body without Content-Encoding");
+}
+
+Step parse(ExchangeState& x) {
+  auto request = codec::parse_request(x.api, x.body);
+  if (!request) return refusal_for(request.error());
+  x.request = std::move(*request);
+  x.provider = x.services.providers.choose(x.route.dialect, x.request.model, x.provider_index);
+  if (x.provider) return {};
+  return refuse(RefusalKind::kNotFound,
+                "no provider is configured for model '" + x.request.model + "'");
+}
+
+Step scan(ExchangeState& x) {
+  if (Step step = x.open_rules(); step) return step;
+  const policy::Verdict access = x.context.book->policy->authorise(x.context.caller);
+  strengthen(x.verdict, access);
+  if (access.applied == model::Outcome::kDeny) return {};
+  auto scanned = scan_request(x.context, x.request);
+  if (!scanned) return x.unscannable("the request", scanned.error().message);
+  x.take_findings(std::move(scanned->findings));
+  x.patches = std::move(scanned->patches);
+  return {};
+}
+
+Step decide(ExchangeState& x) {
+  if (x.verdict.applied == model::Outcome::kDeny) {
+    x.counters.denied_requests.add();
+    return x.deny(x.context.book->policy->to_decision(x.verdict));
+  }
+  auto sticky = x.find_sticky();
+  if (!sticky) return {};
+  x.counters.sticky_denials.add();
+  return x.deny(std::move(*sticky));
+}
+
+// Sends the request on and reads the head of the reply.
+Task<Step> forward(ExchangeState& x, UpstreamReply& reply) {
+  if (!x.provider->config().missing_key.empty())
+    co_return x.upstream_refusal(
+        fail(Errc::kUnavailable, x.provider->config().missing_key).value());
+  if (auto patched = x.patch_body(); !patched)
+    co_return x.cannot_scan("the request", patched.error().message);
+  x.write_request_head();
+  const Limits& limits = x.services.config.limits;
+  auto answered = co_await ask_upstream(
+      x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(x.provider_index),
+      {.head = x.request_head, .body = x.outgoing_body(), .method = "POST"},
+      {.connect = limits.upstream_connect, .silence = limits.upstream_reply}, &x.in_flight);
+  if (!answered) co_return x.upstream_refusal(answered.error());
+  reply = std::move(*answered);
+  x.provider->note_success();
+  x.note_reply_head(reply.head);
+  if (!reply.head.content_encoding.empty() &&
+      !codec::http1::equal_name(reply.head.content_encoding, "identity"))
+    co_return x.upstream_refusal(
+        fail(Errc::kInvalid, "answered with Content-Encoding though asked not to").value());
+  co_return Step{};
+}
+
+// A reply that comes whole: scanned, patched, sent.
+Task<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& reply) {
+  Upstream& upstream = *reply.upstream;
+  const Head head = reply.head;
+  upstream.input.consume(head.size_bytes);
+  x.in_flight = upstream.stream.get();
+  upstream.stream->expire_after(x.services.config.limits.upstream_reply);
+  auto whole =
+      co_await read_whole_body(*upstream.stream, upstream.input, head.body, head.content_length,
+                               x.services.config.limits.reply_bytes, x.reply_spill);
+  x.in_flight = nullptr;
+  if (!whole) co_return x.upstream_refusal(whole.error());
+  if (Step step = x.judge_whole(whole->bytes); step) co_return step;
+  x.sent = true;
+  const std::string_view body =
+      x.reply_patched.empty() ? whole->bytes : std::string_view(x.reply_patched);
+  x.write_reply_head(body.size());
+  x.response_bytes = body.size();
+  const auto sent = co_await client.send(x.reply_head, body);
+  if (!sent) x.client_left();
+  upstream.input.consume(whole->in_place_bytes);
+  if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)
+    x.worker.pool(x.provider_index).put(std::move(reply.upstream));
+  co_return Step{};
+}
+
+// A streamed reply: scanned and rewritten as it passes.
+Task<Step> relay_stream(ExchangeState& x, Client& client, UpstreamReply& reply) {
+  Upstream& upstream = *reply.upstream;
+  const bool may_be_kept =
+      reply.head.keep_alive && reply.head.body == codec::http1::BodyKind::kChunked;
+  codec::http1::BodyReader reader(reply.head);
+  upstream.input.consume(reply.head.size_bytes);
+  StreamRelay relay(x.context, x.relay_options());
+  x.counters.streams.add();
+  x.sent = true;
+  x.write_stream_head();
+  bool client_there = (co_await client.send(x.reply_head)).has_value();
+  std::string out;
+  x.in_flight = upstream.stream.get();
+  auto state = StreamRelay::State::kRunning;
+  std::string broken;
+  while (client_there && state == StreamRelay::State::kRunning && !reader.done() &&
+         broken.empty()) {
+    out.clear();
+    while (!upstream.input.empty() && !reader.done() && state == StreamRelay::State::kRunning) {
+      auto slice = reader.next(upstream.input.view());
+      if (!slice) {
+        broken = slice.error().message;
+        break;
+      }
+      state = relay.feed(slice->data, out);
+      upstream.input.consume(slice->consumed);
+    }
+    if (!out.empty()) client_there = (co_await x.send_stream(client, out)).has_value();
+    if (!client_there || !broken.empty() || reader.done() || state != StreamRelay::State::kRunning)
+      break;
+    upstream.stream->expire_after(x.services.config.limits.upstream_reply);
+    auto more = co_await read_more(*upstream.stream, upstream.input, 4096);
+    if (!more) broken = more.error().message;
+    if (more && !*more) {
+      if (auto ended = reader.finish(); !ended) broken = ended.error().message;
+      break;
+    }
+  }
+  x.in_flight = nullptr;
+  out.clear();
+  if (client_there && state == StreamRelay::State::kRunning) state = relay.finish(out, broken);
+  if (client_there)
+    client_there = (co_await x.send_stream(client, out)).has_value() &&
+                   (co_await x.end_stream(client)).has_value();
+  if (!client_there) x.client_left();
+  // After the dialect's end the body's own end may still be on its way; it is not worth a wait.
+  while (may_be_kept && state == StreamRelay::State::kEnded && !reader.done() &&
+         !upstream.input.empty()) {
+    auto slice = reader.next(upstream.input.view());
+    if (!slice) break;
+    upstream.input.consume(slice->consumed);
+  }
+  if (may_be_kept && reader.done() && state == StreamRelay::State::kEnded)
+    x.worker.pool(x.provider_index).put(std::move(reply.upstream));
+  x.finish_stream(relay, state);
+  co_return Step{};
+}
+
+}  // namespace
+
+awaitable<bool> run_exchange(Client& client, const Head& head, const Route& route) {
+  ExchangeState x(client, head, route);
+  DisconnectGuard guard(client.worker().watchdog(), client.stream(), x.in_flight);
+
+  Step step = identify(x, client, head);
+  if (!step) step = check_encoding(head);
+  if (!step) {
+    append_request_headers(route.dialect, head.headers, x.forwarded_headers);
+    auto body = co_await client.read_body(head, x.services.config.limits.body_bytes);
+    if (body) {
+      x.body = *body;
+      x.body_read = true;
+    } else {
+      step = refusal_for(body.error());
+    }
+  }
+  if (!step) step = parse(x);
+  if (!step) step = scan(x);
+  if (!step) step = decide(x);
+
+  UpstreamReply reply;
+  if (!step) {
+    auto forwarded = co_await forward(x, reply);
+    step = std::move(*forwarded);
+  }
+  if (!step) {
+    auto relayed = x.reply_streams ? co_await relay_stream(x, client, reply)
+                                   : co_await relay_whole(x, client, reply);
+    step = std::move(*relayed);
+  }
+  if (step) {
+    x.note_refusal(*step);
+    const auto told = co_await client.refuse(route.dialect, *step, x.may_keep_alive());
+    if (!told) x.client_left();
+    if (told && !x.body_read) (void)co_await client.linger();
+  }
+  x.record();
+  const bool keep = x.may_keep_alive();
+  client.finish_request();
+  co_return keep;
+}
+
+awaitable<bool> list_models(Client& client, const Head& head, const Route& route) {
+  ExchangeState x(client, head, route);
+  DisconnectGuard guard(client.worker().watchdog(), client.stream(), x.in_flight);
+  Step step = identify(x, client, head);
+  if (!step && head.body != codec::http1::BodyKind::kNone)
+    step = refuse(RefusalKind::kBadRequest, "a GET with a body");
+  UpstreamReply reply;
+  if (!step) {
+    append_request_headers(route.dialect, head.headers, x.forwarded_headers);
+    x.provider = x.services.providers.choose(route.dialect, {}, x.provider_index);
+    if (!x.provider)
+      step = refuse(RefusalKind::kNotFound, "no provider of this dialect is configured");
+  }
+  if (!step) step = x.open_rules();
+  if (!step) {
+    (void)co_await client.read_body(head, 0);
+    x.body_read = true;
+    x.write_request_head();
+    const Limits& limits = x.services.config.limits;
+    auto answered = co_await ask_upstream(
+        x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(x.provider_index),
+        {.head = x.request_head, .body = {}, .method = "GET"},
+        {.connect = limits.upstream_connect, .silence = limits.upstream_reply}, &x.in_flight);
+    if (answered) {
+      reply = std::move(*answered);
+      x.note_reply_head(reply.head);
+      auto relayed = co_await relay_whole(x, client, reply);
+      step = std::move(*relayed);
+    } else {
+      step = x.upstream_refusal(answered.error());
+    }
+  }
+  if (step) {
+    const auto told = co_await client.refuse(route.dialect, *step, x.may_keep_alive());
+    if (told && !x.body_read) (void)co_await client.linger();
+  }
+  client.finish_request();
+  co_return x.may_keep_alive();
+}
+
+std::optional<Caller> authenticate(Client& client, const Head& head) {
+  if (client.entrance == Entrance::kRelayed) return client.caller;
+  if (client.entrance == Entrance::kRun) return std::nullopt;
+  const auto identity = client.worker().services().keys.find(presented_key(head));
+  if (!identity) return std::nullopt;
+  Caller caller{
+      .agent_id = identity->agent_id, .session_id = {}, .tenant = identity->tenant, .trace_id = {}};
+  const std::string_view session = head.find("x-aispm-session").value_or(std::string_view{});
+  if (net::is_uuid(session)) caller.session_id = session;
+  return caller;
+}
+
+Refusal refusal_for(const Error& error) {
+  switch (error.code) {
+    case Errc::kTooLarge:
+      return refuse(RefusalKind::kTooLarge, error.message);
+    case Errc::kDeadlineExceeded:
+      return refuse(RefusalKind::kTimeout, "the request did not arrive in time");
+    case Errc::kDenied:
+      return refuse(RefusalKind::kBadRequest, error.message);
+    default:
+      return refuse(RefusalKind::kBadRequest, error.message);
+  }
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// The judging and recording half of ExchangeState: what a reply says, and the event that remains of
+// the exchange.
+#include <chrono>
+
+#include "gateway/proxy/exchange_state.hpp"
+#include "sdk/core/common/crypto.hpp"
+#include "sdk/core/common/id.hpp"
+
+namespace aispm::gateway {
+
+using model::Outcome;
+
+namespace {
+
+std::uint64_t microseconds(net::Clock::duration time) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(
+      0, std::chrono::duration_cast<std::chrono::microseconds>(time).count()));
+}
+
+void fill_tools(model::LlmCall& call, const std::vector<codec::ToolCall>& tools) {
+  for (const codec::ToolCall& tool : tools) call.tools_called.push_back(tool.name);
+}
+
+void fill_usage(model::LlmCall& call, const std::optional<codec::Usage>& usage) {
+  if (!usage) return;
+  call.input_tokens = usage->input_tokens;
+  call.output_tokens = usage->output_tokens;
+}
+
+}  // namespace
+
+std::optional<Refusal> ExchangeState::judge_whole(std::string_view reply) {
+  if (route.kind != RouteKind::kLlm) return judge_raw(reply);
+  auto parsed = codec::parse_reply(api, reply);
+  if (!parsed) {
+    if (status >= 400) {  // a proxy's HTML page, say: its words stay here, its status counts
+      Refusal refusal = upstream_refusal(
+          fail(Errc::kInvalid, "answered " + std::to_string(status) + " without a JSON body")
+              .value());
+      return refusal;
+    }
+    return upstream_refusal(
+        fail(Errc::kInvalid, "answered something that is no reply: " + parsed.error().message)
+            .value());
+  }
+  call.response_id = parsed->id;
+  call.response_model = parsed->model;
+  call.finish_reason = parsed->finish_reason;
+  fill_usage(call, parsed->usage);
+  fill_tools(call, parsed->tool_calls);
+  call.reply_sha256 = codec::reply_sha256(*parsed);
+  auto scanned = scan_reply(context, api, *parsed);
+  if (!scanned) return unscannable("the reply", scanned.error().message);
+  const bool denied = scanned->findings.denied();
+  take_findings(std::move(scanned->findings));
+  if (denied) {
+    counters.denied_replies.add();
+    auto refusal = deny(context.book->policy->to_decision(verdict));
+    services.sticky.remember(caller.agent_id, request_key(), *decision, net::Clock::now());
+    return refusal;
+  }
+  if (!scanned->patches.empty()) {
+    auto patched = codec::apply_patches(reply, std::move(scanned->patches));
+    if (!patched) return cannot_scan("the reply", patched.error().message);
+    reply_patched = std::move(*patched);
+  }
+  if (!context.book->policy->store_text()) return {};
+  if (reply_patched.empty()) {
+    call.reply_text = codec::reply_text(*parsed);
+  } else if (auto again = codec::parse_reply(api, reply_patched)) {
+    call.reply_text = codec::reply_text(*again);
+  }
+  return {};
+}
+
+// A reply that is no model's answer: all of it is one text, and nothing can be cut out of it.
+std::optional<Refusal> ExchangeState::judge_raw(std::string_view reply) {
+  auto& matches = context.bench->matches;
+  if (auto scanned = context.book->engine->scan(reply, detect::Surface::kReply,
+                                                context.bench->scratch, matches);
+      !scanned)
+    return unscannable("the reply", scanned.error().message);
+  for (const detect::Match& match : matches) {
+    const Outcome outcome = context.tables->of_reply(detect::Surface::kReply)[match.rule];
+    if (outcome != Outcome::kDeny && outcome != Outcome::kRedact) continue;
+    counters.denied_replies.add();
+    return upstream_refusal(fail(Errc::kDenied, "its reply matches rule " +
+                                                    context.book->engine->rules()[match.rule].id)
+                                .value());
+  }
+  return {};
+}
+
+void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State state) {
+  const codec::StreamReply& reply = relay.reply();
+  call.response_id = reply.id();
+  call.response_model = reply.model();
+  call.finish_reason = reply.finish_reason();
+  fill_usage(call, reply.usage());
+  fill_tools(call, reply.tool_calls());
+  call.reply_sha256 = reply.sha256();
+  call.partial = state != StreamRelay::State::kEnded || reply.is_cut();
+  if (context.book->policy->store_text()) call.reply_text = relay.released_text();
+  take_findings(relay.findings());
+  if (state == StreamRelay::State::kBroken) {
+    counters.upstream_failures.add();
+    provider->note_failure(relay.failure());
+  }
+  if (state != StreamRelay::State::kBlocked) return;
+  counters.denied_replies.add();
+  if (relay.failure().empty()) {
+    (void)deny(context.book->policy->to_decision(verdict));
+  } else {
+    (void)cannot_scan("the reply", relay.failure());
+  }
+  services.sticky.remember(caller.agent_id, request_key(), *decision, net::Clock::now());
+}
+
+void ExchangeState::note_refusal(const Refusal& refusal) {
+  status = status_of(refusal.kind);
+  switch (refusal.kind) {
+    case RefusalKind::kBadRequest:
+    case RefusalKind::kTooLarge:
+    case RefusalKind::kEncoding:
+    case RefusalKind::kTimeout:
+      counters.bad_requests.add();
+      break;
+    case RefusalKind::kNotFound:
+      counters.not_found.add();
+      break;
+    default:
+      break;
+  }
+  if (!body_read) broken = true;
+}
+
+void ExchangeState::fill_request(model::LlmCall& to) const {
+  to.provider = provider ? provider->event_name() : std::string(name_of(route.dialect));
+  to.api = std::string(codec::name_of(api));
+  if (provider) to.host = provider->authority();
+  to.request_model = request.model;
+  to.stream = request.stream;
+  to.status = static_cast<std::uint32_t>(status);
+  to.tools_offered = request.tools_offered;
+  to.request_bytes = body.size();
+  to.response_bytes = response_bytes;
+  to.prompt_sha256 = codec::prompt_sha256(request);
+  if (!context.book || !context.book->policy->store_text()) return;
+  if (patches.empty()) {
+    to.prompt_text = codec::prompt_text(request);
+    return;
+  }
+  const auto clean = codec::apply_patches(body, patches);
+  if (!clean) return;
+  if (const auto again = codec::parse_request(api, *clean))
+    to.prompt_text = codec::prompt_text(*again);
+}
+
+void ExchangeState::record() {
+  if (caller.agent_id.empty()) return;  // nobody we know asked: counted, not recorded
+  if (redacted) counters.redacted.add();
+  const auto ended = net::Clock::now();
+  model::Event event;
+  event.id = event_id;
+  event.time = started_wall;
+  event.tenant = caller.tenant;
+  event.host_id = services.host_id;
+  event.agent_id = caller.agent_id;
+  event.session_id = caller.session_id;
+  event.trace_id = std::move(trace_id);
+  event.span_id = make_span_id();
+  event.parent_span_id = std::move(parent_span_id);
+  event.source = model::Source::kGateway;
+  call.duration_us = microseconds(ended - started);
+  if (first_byte != net::Clock::time_point{})
+    call.first_byte_us = microseconds(first_byte - started);
+  fill_request(call);
+  event.body = std::move(call);
+  event.detections = std::move(detections);
+  if (!decision && context.book) {
+    decision = context.book->policy->to_decision(verdict);
+    decision->case_id = event_id;
+  }
+  event.decision = std::move(decision);
+  services.recorder->offer(std::move(event));
+}
+
+}  // namespace aispm::gateway

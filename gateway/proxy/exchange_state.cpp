@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/exchange_state.hpp"
+
+#include <functional>
+
+#include "gateway/proxy/header_policy.hpp"
+#include "sdk/core/common/id.hpp"
+
+namespace aispm::gateway {
+
+using codec::http1::Head;
+using model::Outcome;
+
+namespace {
+
+constexpr std::string_view kEventStream = "text/event-stream";
+
+bool is_event_stream(std::string_view content_type) {
+  return content_type.size() >= kEventStream.size() &&
+         codec::http1::equal_name(content_type.substr(0, kEventStream.size()), kEventStream);
+}
+
+void mix(std::uint64_t& hash, std::string_view text) {
+  hash ^= std::hash<std::string_view>{}(text) + 0x9e3779b97f4a7c15ULL + (hash << 6U) + (hash >> 2U);
+}
+
+}  // namespace
+
+ExchangeState::ExchangeState(Client& from, const Head& head, const Route& found)
+    : client(from),
+      worker(from.worker()),
+      services(worker.services()),
+      counters(worker.counters()),
+      route(found),
+      target(head.target),
+      api(found.dialect == Dialect::kOpenAi ? codec::Api::kOpenAiChat
+                                            : codec::Api::kAnthropicMessages),
+      keep_alive(head.keep_alive),
+      chunked_replies(head.minor_version >= 1) {
+  counters.exchanges.add();
+  call.host = std::string(head.host.substr(0, 256));
+}
+
+void ExchangeState::take_trace(std::string_view traceparent) {
+  TraceParent parent;
+  if (parse_traceparent(traceparent, parent)) {
+    trace_id = parent.trace_id;
+    parent_span_id = parent.parent_id;
+  } else {
+    trace_id = caller.trace_id.empty() ? make_trace_id() : caller.trace_id;
+  }
+  event_id = make_uuid();
+}
+
+std::optional<Refusal> ExchangeState::open_rules() {
+  auto rules = worker.desk().rules();
+  if (!rules)
+    return Refusal{.kind = RefusalKind::kUnrecorded,
+                   .message = "AISPM: " + rules.error().message,
+                   .decision = {},
+                   .case_id = {}};
+  context.book = std::move(rules->book);
+  context.bench = std::move(rules->bench);
+  context.caller = {
+      .agent = caller.agent_id, .provider = provider->config().name, .model = request.model};
+  context.tables = worker.desk().tables(*context.book, context.caller);
+  return {};
+}
+
+void ExchangeState::take_findings(Findings findings) {
+  strengthen(verdict, findings.verdict);
+  redacted = redacted || findings.redactions > 0;
+  if (detections.empty()) {
+    detections = std::move(findings.detections);
+  } else {
+    detections.insert(detections.end(), std::make_move_iterator(findings.detections.begin()),
+                      std::make_move_iterator(findings.detections.end()));
+  }
+}
+
+std::optional<Refusal> ExchangeState::unscannable(std::string_view what, const std::string& why) {
+  if (context.book->policy->fail_closed()) return cannot_scan(what, why);
+  counters.unscannable.add();
+  return {};
+}
+
+Refusal ExchangeState::cannot_scan(std::string_view what, const std::string& why) {
+  counters.unscannable.add();
+  model::Decision denial;
+  denial.outcome = Outcome::kDeny;
+  denial.mode = "enforce";
+  denial.rule_id = "aispm.unscannable";
+  denial.reason = std::string(what) + " could not be scanned: " + why;
+  denial.policy_version = context.book->policy->version();
+  return deny(std::move(denial));
+}
+
+Refusal ExchangeState::deny(model::Decision denial) {
+  denial.outcome = Outcome::kDeny;
+  if (denial.case_id.empty()) denial.case_id = event_id;
+  std::string message =
+      "AISPM: denied by rule " + (denial.rule_id.empty() ? std::string("(none)") : denial.rule_id);
+  if (!denial.reason.empty()) message += ": " + denial.reason;
+  message += ", case " + denial.case_id;
+  Refusal refusal{.kind = RefusalKind::kPolicy,
+                  .message = std::move(message),
+                  .decision = "deny",
+                  .case_id = denial.case_id};
+  decision = std::move(denial);
+  return refusal;
+}
+
+// What was asked, however it was written down and whether or not it streams: what a client repeats
+// when it tries again.
+std::string ExchangeState::request_key() const {
+  std::uint64_t hash = static_cast<std::uint64_t>(api) + request.parts.size();
+  std::uint64_t bytes = 0;
+  mix(hash, request.model);
+  for (const codec::TextPart& part : request.parts) {
+    mix(hash, part.text);
+    mix(hash, codec::name_of(part.surface));
+    bytes += part.text.size();
+  }
+  return std::to_string(hash) + ":" + std::to_string(bytes);
+}
+
+std::optional<model::Decision> ExchangeState::find_sticky() {
+  if (services.sticky.empty()) return std::nullopt;
+  return services.sticky.find(caller.agent_id, request_key(), net::Clock::now());
+}
+
+Refusal ExchangeState::upstream_refusal(const Error& error) {
+  counters.upstream_failures.add();
+  provider->note_failure(error.message);
+  const bool late = error.code == Errc::kDeadlineExceeded;
+  return {.kind = late ? RefusalKind::kUpstreamTimeout : RefusalKind::kUpstream,
+          .message = "AISPM: provider " + provider->config().name + " (" + provider->authority() +
+                     "): " + error.message,
+          .decision = {},
+          .case_id = {}};
+}
+
+Result<> ExchangeState::patch_body() {
+  if (auto usage = codec::include_usage_patch(request, body);
+      usage && api == codec::Api::kOpenAiChat) {
+    strip_usage = true;
+    patches.push_back(std::move(*usage));
+  }
+  if (patches.empty()) return {};
+  AISPM_TRY(patched_body, codec::apply_patches(body, patches));
+  return {};
+}
+
+void ExchangeState::write_request_head() {
+  const bool has_body = route.kind == RouteKind::kLlm;
+  request_head.reserve(512 + forwarded_headers.size());
+  request_head.append(has_body ? "POST " : "GET ")
+      .append(route.path)
+      .append(route.query)
+      .append(" HTTP/1.1\r\n");
+  request_head.append(provider->request_lines()).append(forwarded_headers);
+  request_head.append("accept: */*\r\naccept-encoding: identity\r\nuser-agent: aispm-gateway\r\n");
+  if (has_body)
+    request_head.append("content-type: application/json\r\ncontent-length: ")
+        .append(std::to_string(outgoing_body().size()))
+        .append("\r\n");
+  request_head.append("\r\n");
+}
+
+void ExchangeState::note_reply_head(const Head& head) {
+  status = head.status;
+  reply_streams =
+      head.status == 200 && is_event_stream(head.content_type) && route.kind == RouteKind::kLlm;
+  append_reply_headers(head.headers, reply_headers);
+  first_byte = net::Clock::now();
+}
+
+void ExchangeState::write_reply_head(std::size_t body_bytes) {
+  reply_head.reserve(256 + reply_headers.size());
+  reply_head.append("HTTP/1.1 ")
+      .append(std::to_string(status))
+      .append(status == 200 ? " OK\r\n" : " \r\n")
+      .append(reply_headers);
+  if (redacted)
+    reply_head.append("x-aispm-decision: redact\r\nx-aispm-case: ").append(event_id).append("\r\n");
+  reply_head.append("content-length: ").append(std::to_string(body_bytes));
+  reply_head.append(may_keep_alive() ? "\r\nconnection: keep-alive\r\n\r\n"
+                                     : "\r\nconnection: close\r\n\r\n");
+}
+
+void ExchangeState::write_stream_head() {
+  reply_head.append("HTTP/1.1 200 OK\r\n")
+      .append(reply_headers)
+      .append("x-accel-buffering: no\r\n");
+  if (redacted)
+    reply_head.append("x-aispm-decision: redact\r\nx-aispm-case: ").append(event_id).append("\r\n");
+  if (chunked_replies) {
+    reply_head.append("transfer-encoding: chunked\r\n");
+  } else {
+    keep_alive = false;
+  }
+  reply_head.append(may_keep_alive() ? "connection: keep-alive\r\n\r\n"
+                                     : "connection: close\r\n\r\n");
+}
+
+StreamRelay::Options ExchangeState::relay_options() {
+  return {.dialect = route.dialect,
+          .strip_usage = strip_usage,
+          .case_id = event_id,
+          .model = request.model,
+          .now = started_wall.nanoseconds / 1'000'000'000};
+}
+
+net::Task<> ExchangeState::send_stream(Client& to, std::string_view bytes) {
+  if (bytes.empty()) co_return Result<>{};
+  response_bytes += bytes.size();
+  if (chunked_replies) co_return co_await to.send_chunk(bytes);
+  co_return co_await to.send(bytes);
+}
+
+net::Task<> ExchangeState::end_stream(Client& to) {
+  if (!chunked_replies) co_return Result<>{};
+  co_return co_await to.send("0\r\n\r\n");
+}
+
+void ExchangeState::client_left() {
+  counters.client_gone.add();
+  broken = true;
+}
+
+bool ExchangeState::may_keep_alive() const {
+  return keep_alive && body_read && !broken && !worker.stopping();
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/proxy/client.hpp"
+#include "gateway/proxy/pipeline/scan_reply.hpp"
+#include "gateway/proxy/pipeline/stream_relay.hpp"
+#include "gateway/proxy/route.hpp"
+
+namespace aispm::gateway {
+
+// What is known of one exchange, and the parts of its steps that wait for nothing. exchange.cpp is
+// its only user; the waiting steps write its members in the order in which they stand here.
+struct ExchangeState {
+  ExchangeState(Client& client, const codec::http1::Head& head, const Route& route);
+
+  // --- what came in
+  Client& client;
+  Worker& worker;
+  Services& services;
+  Counters& counters;
+  Route route;  // path and query are views into `target`
+  std::string target;
+  codec::Api api;
+  net::Clock::time_point started = net::Clock::now();
+  WallTime started_wall = wall_now();
+  bool keep_alive = false;  // as the client asked
+  bool chunked_replies =
+      false;  // HTTP/1.1: streams are chunked; else the connection's end ends them
+  Caller caller;
+  std::string event_id;
+  std::string trace_id;
+  std::string parent_span_id;
+  std::string forwarded_headers;
+  std::string_view body;
+  bool body_read = false;
+
+  // --- what it means and what is decided
+  codec::LlmRequest request;
+  Provider* provider = nullptr;
+  std::size_t provider_index = 0;
+  ScanContext context;
+  std::vector<model::Detection> detections;
+  policy::Verdict verdict;
+  std::optional<model::Decision> decision;  // a denial, or something a verdict cannot say
+  std::vector<codec::JsonPatch> patches;    // redactions of the request
+  std::string patched_body;
+  bool redacted = false;
+  bool strip_usage = false;
+
+  // --- upstream and reply
+  std::string request_head;
+  net::Stream* in_flight = nullptr;
+  int status = 0;
+  bool reply_streams = false;
+  std::string reply_headers;
+  std::string reply_head;
+  std::string reply_spill;
+  std::string reply_patched;
+  bool sent = false;    // a reply's first byte went to the client: no refusal possible any more
+  bool broken = false;  // the connection cannot carry another request
+  net::Clock::time_point first_byte{};
+  std::uint64_t response_bytes = 0;
+  model::LlmCall call;  // what the reply said
+
+  void take_trace(std::string_view traceparent);
+  std::optional<Refusal> open_rules();
+  void take_findings(Findings findings);
+  // Something could not be scanned: a denial, unless policy lets such exchanges pass (`fail:
+  // open`).
+  std::optional<Refusal> unscannable(std::string_view what, const std::string& why);
+  // A denial whatever policy says: what should be sent does not exist.
+  Refusal cannot_scan(std::string_view what, const std::string& why);
+  Refusal deny(model::Decision denial);
+  std::optional<model::Decision> find_sticky();
+  Refusal upstream_refusal(const Error& error);
+  Result<> patch_body();
+  std::string_view outgoing_body() const {
+    return patched_body.empty() ? body : std::string_view(patched_body);
+  }
+  void write_request_head();
+  void note_reply_head(const codec::http1::Head& head);
+  // Scans a reply that came whole; what is to be sent instead stands in `reply_patched`.
+  std::optional<Refusal> judge_whole(std::string_view reply);
+  void write_reply_head(std::size_t body_bytes);
+  void write_stream_head();
+  StreamRelay::Options relay_options();
+  net::Task<> send_stream(Client& to, std::string_view bytes);
+  net::Task<> end_stream(Client& to);
+  void finish_stream(const StreamRelay& relay, StreamRelay::State state);
+  void note_refusal(const Refusal& refusal);
+  void client_left();
+  bool may_keep_alive() const;
+  // Offers the event of this exchange. Last step: the client has its answer.
+  void record();
+
+ private:
+  std::string request_key() const;
+  std::optional<Refusal> judge_raw(std::string_view reply);
+  void fill_request(model::LlmCall& call) const;
+};
+
+}  // namespace aispm::gateway

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "gateway/proxy/dialect.hpp"
+#include "sdk/core/codec/http1.hpp"
+
+namespace aispm::gateway {
+
+// Headers pass by allow-list, both ways: everything else, credentials, cookies and forwarding
+// headers first of all, stays here.
+
+// Appends the client's header lines that the provider may see.
+void append_request_headers(Dialect dialect, std::span<const codec::http1::Header> headers,
+                            std::string& out);
+// Appends the provider's header lines that the client may see (no framing, no connection headers).
+void append_reply_headers(std::span<const codec::http1::Header> headers, std::string& out);
+
+// The key a client presents: `x-api-key`, or `Authorization: Bearer`. Empty when there is none;
+// also when both are there and differ, since they would name two agents.
+std::string_view presented_key(const codec::http1::Head& head);
+
+// `traceparent` of W3C trace context version 00. Views into `value`.
+struct TraceParent {
+  std::string_view trace_id;
+  std::string_view parent_id;
+};
+bool parse_traceparent(std::string_view value, TraceParent& parent);
+
+}  // namespace aispm::gateway

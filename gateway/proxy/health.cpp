@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/health.hpp"
+
+#include <array>
+
+#include "gateway/proxy/version.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+struct Named {
+  const char* name;
+  Counter Counters::*counter;
+};
+
+constexpr std::array kNamed = {
+    Named{"connections", &Counters::connections},
+    Named{"open_connections", &Counters::open_connections},
+    Named{"refused_connections", &Counters::refused_connections},
+    Named{"requests", &Counters::requests},
+    Named{"exchanges", &Counters::exchanges},
+    Named{"streams", &Counters::streams},
+    Named{"denied_requests", &Counters::denied_requests},
+    Named{"denied_replies", &Counters::denied_replies},
+    Named{"redacted", &Counters::redacted},
+    Named{"sticky_denials", &Counters::sticky_denials},
+    Named{"unauthenticated", &Counters::unauthenticated},
+    Named{"bad_requests", &Counters::bad_requests},
+    Named{"not_found", &Counters::not_found},
+    Named{"unscannable", &Counters::unscannable},
+    Named{"upstream_failures", &Counters::upstream_failures},
+    Named{"client_gone", &Counters::client_gone},
+    Named{"unrecorded_refusals", &Counters::unrecorded_refusals},
+    Named{"agent_events", &Counters::agent_events},
+};
+
+void add_delivery(const Recorder::State& state, const Services& services,
+                  model::ComponentHealth& health) {
+  if (!state.configured) {
+    health.reasons.push_back(
+        "exchanges are not recorded: the configuration has no `report` section");
+    health.counters["events_not_recorded"] = state.refused;
+    return;
+  }
+  health.losses["events.refused"] = state.refused;
+  health.losses["events.queue_full"] = state.delivery.lost_queue_full;
+  health.losses["events.spool_full"] = state.delivery.lost_spool_full;
+  health.losses["events.disk_error"] = state.delivery.lost_disk_error;
+  health.counters["events_accepted"] = state.delivery.accepted;
+  health.counters["events_acknowledged"] = state.delivery.acknowledged;
+  health.counters["spooled_bytes"] = state.delivery.spooled_bytes;
+  if (!state.delivery.connected)
+    health.reasons.push_back("not connected to the collector: " + state.delivery.last_error);
+  if (!state.failing) return;
+  const bool closed = services.config.audit == Audit::kRequired;
+  health.reasons.push_back(closed
+                               ? "events cannot be kept, so requests are refused (audit: required)"
+                               : "events cannot be kept");
+}
+
+void add_providers(const Services& services, model::ComponentHealth& health) {
+  for (const auto& provider : services.providers.all()) {
+    const std::string& name = provider->config().name;
+    const std::string& missing = provider->config().missing_key;
+    std::string state = "ok";
+    if (!missing.empty()) {
+      state = "no key";
+      health.reasons.push_back("provider " + name + ": " + missing);
+    } else if (provider->is_failing()) {
+      state = "failing";
+      health.reasons.push_back("provider " + name + ": " + provider->last_failure());
+    }
+    health.features["provider." + name] = state;
+  }
+}
+
+}  // namespace
+
+model::Event describe_health(const Services& services,
+                             std::span<const std::unique_ptr<Worker>> workers,
+                             const std::string& reload_error) {
+  model::ComponentHealth health;
+  health.component = "gateway";
+  health.version = kVersion;
+  for (const Named& named : kNamed) {
+    std::uint64_t total = 0;
+    for (const auto& worker : workers) total += (worker->counters().*named.counter).get();
+    health.counters[named.name] = total;
+  }
+  health.counters["agent_keys"] = services.keys.size();
+  health.counters["sticky_verdicts"] = services.sticky.size();
+  add_delivery(services.recorder->state(), services, health);
+  add_providers(services, health);
+  if (!reload_error.empty())
+    health.reasons.push_back("reload failed, the old rules are in force: " + reload_error);
+  if (const auto book = services.rules.current()) {
+    health.features["policy.version"] = book->policy->version();
+    health.features["detect.version"] = book->engine->version();
+    health.features["policy.mode"] = std::string(policy::name_of(book->policy->default_mode()));
+  }
+  health.state = health.reasons.empty() ? "ok" : "degraded";
+  model::Event event;
+  event.host_id = services.host_id;
+  event.source = model::Source::kGateway;
+  event.body = std::move(health);
+  return event;
+}
+
+}  // namespace aispm::gateway

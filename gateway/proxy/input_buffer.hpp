@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace aispm::gateway {
+
+// Bytes read and not used yet, contiguous. Grows only as asked; what was used is given back for
+// free. Not thread-safe.
+class InputBuffer {
+ public:
+  static constexpr std::size_t kInitialBytes = 8U << 10;
+  static constexpr std::size_t kIdleBytes = 16U << 10;  // kept between messages
+
+  std::string_view view() const { return {data_.get() + begin_, end_ - begin_}; }
+  std::size_t size() const { return end_ - begin_; }
+  bool empty() const { return begin_ == end_; }
+
+  // Room for at least `least` more bytes; moves what is held if need be, so views die.
+  std::span<char> prepare(std::size_t least) {
+    if (capacity_ - end_ < least) make_room(least);
+    return {data_.get() + end_, capacity_ - end_};
+  }
+  void commit(std::size_t size) { end_ += size; }
+  void consume(std::size_t size) {
+    begin_ += size;
+    if (begin_ == end_) begin_ = end_ = 0;
+  }
+  // Between messages: gives a large buffer back.
+  void relax() {
+    if (!empty() || capacity_ <= kIdleBytes) return;
+    data_.reset();
+    capacity_ = begin_ = end_ = 0;
+  }
+
+ private:
+  void make_room(std::size_t least) {
+    const std::size_t held = size();
+    if (capacity_ >= held + least) {
+      std::memmove(data_.get(), data_.get() + begin_, held);
+    } else {
+      std::size_t wanted = capacity_ == 0 ? kInitialBytes : capacity_;
+      while (wanted < held + least) wanted *= 2;
+      auto larger = std::make_unique_for_overwrite<char[]>(wanted);
+      if (held > 0) std::memcpy(larger.get(), data_.get() + begin_, held);
+      data_ = std::move(larger);
+      capacity_ = wanted;
+    }
+    begin_ = 0;
+    end_ = held;
+  }
+
+  std::unique_ptr<char[]> data_;
+  std::size_t capacity_ = 0;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+};
+
+}  // namespace aispm::gateway

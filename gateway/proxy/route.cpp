@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/route.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace aispm::gateway {
+namespace {
+
+struct Served {
+  std::string_view path;
+  std::string_view method;
+  RouteKind kind;
+  Dialect dialect;
+};
+
+constexpr std::array kServed = {
+    Served{"/v1/chat/completions", "POST", RouteKind::kLlm, Dialect::kOpenAi},
+    Served{"/v1/messages", "POST", RouteKind::kLlm, Dialect::kAnthropic},
+    Served{"/aispm/v1/agent-events", "POST", RouteKind::kAgentEvents, Dialect::kOpenAi},
+    Served{"/aispm/v1/events", "POST", RouteKind::kRunEvents, Dialect::kOpenAi},
+    Served{"/aispm/v1/hello", "GET", RouteKind::kHello, Dialect::kOpenAi},
+    Served{"/healthz", "GET", RouteKind::kHealth, Dialect::kOpenAi},
+};
+
+constexpr std::array<std::string_view, 5> kPaging = {"limit", "after", "after_id", "before_id",
+                                                     "order"};
+constexpr std::size_t kMaxValueBytes = 64;
+
+bool is_word(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_' || c == '.' || c == ':';
+  });
+}
+
+// Query parameters are forwarded unscanned, so only known ones with short plain values may pass.
+bool is_allowed_query(RouteKind kind, std::string_view query) {
+  while (!query.empty()) {
+    const auto end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    const auto equals = pair.find('=');
+    const std::string_view name = pair.substr(0, equals);
+    const std::string_view value =
+        equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
+    const bool beta = kind == RouteKind::kLlm && name == "beta" && value == "true";
+    const bool paging = kind == RouteKind::kModels &&
+                        std::find(kPaging.begin(), kPaging.end(), name) != kPaging.end() &&
+                        value.size() <= kMaxValueBytes && is_word(value);
+    if (!beta && !paging) return false;
+  }
+  return true;
+}
+
+bool is_model_path(std::string_view path) {
+  static constexpr std::string_view kModels = "/v1/models";
+  if (!path.starts_with(kModels)) return false;
+  const std::string_view rest = path.substr(kModels.size());
+  return rest.empty() || (rest.front() == '/' && rest.size() > 1 && rest.size() <= 128 &&
+                          is_word(rest.substr(1)) && rest.find("..") == std::string_view::npos);
+}
+
+}  // namespace
+
+Route find_route(std::string_view method, std::string_view target, bool speaks_anthropic) {
+  const auto mark = target.find('?');
+  Route route;
+  route.path = target.substr(0, mark);
+  route.query = mark == std::string_view::npos ? std::string_view{} : target.substr(mark);
+  route.dialect = speaks_anthropic ? Dialect::kAnthropic : Dialect::kOpenAi;
+  std::string_view allowed;
+  if (route.path == "/") {
+    route.kind = RouteKind::kRoot;
+    allowed = method == "HEAD" ? "HEAD" : "GET";
+  } else if (is_model_path(route.path)) {
+    route.kind = RouteKind::kModels;
+    allowed = "GET";
+  }
+  for (const Served& served : kServed) {
+    if (served.path != route.path) continue;
+    route.kind = served.kind;
+    allowed = served.method;
+    if (served.kind == RouteKind::kLlm) route.dialect = served.dialect;
+  }
+  if (route.kind == RouteKind::kNotFound) return route;
+  if (method != allowed) route.kind = RouteKind::kBadMethod;
+  const std::string_view parameters = route.query.empty() ? route.query : route.query.substr(1);
+  const bool forwarded = route.kind == RouteKind::kLlm || route.kind == RouteKind::kModels;
+  if (forwarded && !is_allowed_query(route.kind, parameters)) route.kind = RouteKind::kBadQuery;
+  return route;
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "gateway/proxy/dialect.hpp"
+
+namespace aispm::gateway {
+
+enum class RouteKind : std::uint8_t {
+  kLlm,          // POST /v1/chat/completions, /v1/messages
+  kModels,       // GET /v1/models[/ID]
+  kAgentEvents,  // POST /aispm/v1/agent-events
+  kRunEvents,    // POST /aispm/v1/events: aispm-run only
+  kHello,        // GET /aispm/v1/hello: aispm-run only
+  kHealth,       // GET /healthz
+  kRoot,         // GET or HEAD /: clients ask whether anybody is there
+  kNotFound,
+  kBadMethod,
+  kBadQuery,  // a parameter that is not a known protocol word
+};
+
+struct Route {
+  RouteKind kind = RouteKind::kNotFound;
+  Dialect dialect = Dialect::kOpenAi;  // in which errors are said; for kLlm and kModels also spoken
+  std::string_view path;
+  std::string_view query;  // with "?", allowed parameters only; what the upstream may see
+};
+
+// The one table of what is served. Views into `target`. `speaks_anthropic`: the client sent an
+// anthropic-version header, which tells both dialects' /v1/models apart.
+Route find_route(std::string_view method, std::string_view target, bool speaks_anthropic);
+
+}  // namespace aispm::gateway

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/net/listen.hpp"
+#include "gateway/net/proxy_header.hpp"
+#include "gateway/proxy/agent_events.hpp"
+#include "gateway/proxy/exchange.hpp"
+#include "gateway/proxy/version.hpp"
+#include "sdk/core/codec/json_edit.hpp"
+#include "sdk/core/common/log.hpp"
+
+// A connection from its first byte to its last: who it is, then request by request to the route
+// that serves it.
+namespace aispm::gateway {
+
+using codec::http1::Head;
+using net::Task;
+using net::asio::awaitable;
+
+namespace {
+
+constexpr std::chrono::seconds kGreetingLimit{5};
+
+std::string json_reply(std::string_view body, bool keep_alive, bool with_body = true) {
+  std::string reply =
+      "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: " +
+      std::to_string(body.size()) +
+      (keep_alive ? "\r\nconnection: keep-alive\r\n\r\n" : "\r\nconnection: close\r\n\r\n");
+  if (with_body) reply += body;
+  return reply;
+}
+
+// Reads the PROXY header of a connection from the Unix socket. Nothing inside a sandbox can reach
+// this socket, so what the relay says is true for the user that the kernel names.
+Task<> greet(Client& client) {
+  AISPM_CO_TRY(const net::PeerUser user, net::peer_user(client.stream().native_handle()));
+  client.stream().expire_after(kGreetingLimit);
+  while (true) {
+    AISPM_CO_TRY(auto parsed, net::parse_proxy_header(client.input().view()));
+    if (parsed) {
+      client.input().consume(parsed->size_bytes);
+      net::ProxyHeader& header = parsed->header;
+      client.entrance = header.is_local ? Entrance::kRun : Entrance::kRelayed;
+      if (header.agent.empty() && !header.is_local)
+        co_return fail(Errc::kInvalid, "PROXY header: names no agent");
+      client.caller.agent_id = header.agent.empty() ? user.name : user.name + "/" + header.agent;
+      client.caller.session_id = std::move(header.session_id);
+      client.caller.trace_id = std::move(header.trace_id);
+      co_return Result<>{};
+    }
+    AISPM_CO_TRY(const bool more, co_await read_more(client.stream(), client.input(), 512));
+    if (!more) co_return fail(Errc::kInvalid, "PROXY header: the connection ended");
+  }
+}
+
+struct Answer {
+  std::string body;  // of a 200
+  std::optional<Refusal> refusal;
+};
+
+Answer refuse(RefusalKind kind, std::string message) {
+  return {
+      .body = {},
+      .refusal = Refusal{
+          .kind = kind, .message = "AISPM: " + std::move(message), .decision = {}, .case_id = {}}};
+}
+
+Answer take_events(Client& client, const Caller& caller, EventAuthor author,
+                   std::string_view body) {
+  Services& services = client.worker().services();
+  const EventStamp stamp{.agent_id = caller.agent_id,
+                         .session_id = caller.session_id,
+                         .tenant = caller.tenant,
+                         .host_id = services.host_id,
+                         .trace_id = caller.trace_id};
+  auto events = read_events(body, author, stamp);
+  if (!events) return {.body = {}, .refusal = refusal_for(events.error())};
+  if (services.recorder->is_failing())
+    return refuse(RefusalKind::kUnrecorded, "events cannot be recorded at the moment");
+  const std::size_t count = events->size();
+  for (model::Event& event : *events) services.recorder->offer(std::move(event));
+  client.worker().counters().agent_events.add(count);
+  return {.body = "{\"accepted\":" + std::to_string(count) + "}", .refusal = {}};
+}
+
+// Events of agents and of aispm-run.
+Task<bool> serve_events(Client& client, Head head, RouteKind kind) {
+  const bool is_run = client.entrance == Entrance::kRun;
+  std::optional<Caller> caller = is_run ? std::optional(client.caller) : authenticate(client, head);
+  bool keep = head.keep_alive;
+  Answer answer;
+  if (!caller) {
+    client.worker().counters().unauthenticated.add();
+    answer = refuse(RefusalKind::kUnauthenticated, "this is not the key of an agent");
+  } else if (kind == RouteKind::kRunEvents && !is_run) {
+    answer = refuse(RefusalKind::kNotFound, "only aispm-run reports here");
+  } else {
+    auto body = co_await client.read_body(head, kMaxEventsBodyBytes);
+    const EventAuthor author =
+        kind == RouteKind::kRunEvents ? EventAuthor::kRun : EventAuthor::kAgent;
+    answer = body ? take_events(client, *caller, author, *body)
+                  : Answer{.body = {}, .refusal = refusal_for(body.error())};
+    keep = keep && body.has_value();
+    client.finish_request();
+    if (!answer.refusal) AISPM_CO_CHECK(co_await client.send(json_reply(answer.body, keep)));
+    if (answer.refusal)
+      AISPM_CO_CHECK(co_await client.refuse(Dialect::kOpenAi, *answer.refusal, keep));
+    co_return keep;
+  }
+  AISPM_CO_CHECK(co_await client.refuse(Dialect::kOpenAi, *answer.refusal, false));
+  (void)co_await client.linger();
+  co_return false;
+}
+
+// Answers that need nothing but the connection.
+Task<bool> serve_small(Client& client, Head head, RouteKind kind) {
+  const bool keep = head.keep_alive && head.body == codec::http1::BodyKind::kNone;
+  const bool with_body = head.method != "HEAD";
+  std::string body = "{\"status\":\"ok\"}";
+  if (kind == RouteKind::kHello) {
+    body = "{\"agent_id\":" + codec::json_string(client.caller.agent_id) +
+           ",\"version\":" + codec::json_string(kVersion) + "}";
+  }
+  client.input().consume(head.size_bytes);
+  AISPM_CO_CHECK(co_await client.send(json_reply(body, keep, with_body)));
+  co_return keep;
+}
+
+Task<bool> serve_refusal(Client& client, Head head, Dialect dialect, RefusalKind kind,
+                         std::string message) {
+  if (kind == RefusalKind::kNotFound) client.worker().counters().not_found.add();
+  const bool keep = head.keep_alive && head.body == codec::http1::BodyKind::kNone;
+  const bool with_body = head.method != "HEAD";
+  client.input().consume(head.size_bytes);
+  AISPM_CO_CHECK(
+      co_await client.refuse(dialect, *refuse(kind, std::move(message)).refusal, keep, with_body));
+  if (!keep) (void)co_await client.linger();
+  co_return keep;
+}
+
+// One request to its end. True when another may follow.
+Task<bool> serve_request(Client& client, Head head) {
+  client.worker().counters().requests.add();
+  const Route route =
+      find_route(head.method, head.target, head.find("anthropic-version").has_value());
+  const bool is_run = client.entrance == Entrance::kRun;
+  switch (route.kind) {
+    case RouteKind::kLlm:
+      if (is_run) break;
+      co_return co_await run_exchange(client, head, route);
+    case RouteKind::kModels:
+      if (is_run) break;
+      co_return co_await list_models(client, head, route);
+    case RouteKind::kAgentEvents:
+    case RouteKind::kRunEvents:
+      co_return co_await serve_events(client, head, route.kind);
+    case RouteKind::kHello:
+      if (!is_run) break;
+      co_return co_await serve_small(client, head, route.kind);
+    case RouteKind::kHealth:
+    case RouteKind::kRoot:
+      co_return co_await serve_small(client, head, route.kind);
+    case RouteKind::kBadMethod:
+      co_return co_await serve_refusal(client, head, route.dialect, RefusalKind::kMethod,
+                                       "this path has another method");
+    case RouteKind::kBadQuery:
+      co_return co_await serve_refusal(client, head, route.dialect, RefusalKind::kBadRequest,
+                                       "a query parameter that is not allowed");
+    case RouteKind::kNotFound:
+      break;
+  }
+  co_return co_await serve_refusal(client, head, route.dialect, RefusalKind::kNotFound,
+                                   "nothing is served at this path");
+}
+
+// What is not HTTP, or too large, is told so once.
+Task<> serve_nonsense(Client& client, const Error& error) {
+  if (error.code != Errc::kInvalid && error.code != Errc::kTooLarge &&
+      error.code != Errc::kDeadlineExceeded)
+    co_return Result<>{};
+  client.worker().counters().bad_requests.add();
+  Refusal refusal = refusal_for(error);
+  if (error.code == Errc::kTooLarge) refusal.kind = RefusalKind::kHeaders;
+  AISPM_CO_CHECK(co_await client.refuse(Dialect::kOpenAi, refusal, false));
+  co_return co_await client.linger();
+}
+
+Task<> serve_requests(Client& client) {
+  while (!client.worker().stopping()) {
+    auto head = co_await client.next_head();
+    if (!head) co_return co_await serve_nonsense(client, head.error());
+    if (!*head) break;
+    AISPM_CO_TRY(const bool keep, co_await serve_request(client, **head));
+    if (!keep) break;
+  }
+  co_return Result<>{};
+}
+
+// Counts a connection as open for as long as it lives.
+class OpenConnection {
+ public:
+  explicit OpenConnection(Worker& worker) : worker_(worker) {
+    worker_.counters().connections.add();
+    worker_.counters().open_connections.add();
+    worker_.services().open_connections.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~OpenConnection() {
+    worker_.counters().open_connections.subtract();
+    worker_.services().open_connections.fetch_sub(1, std::memory_order_relaxed);
+  }
+  OpenConnection(const OpenConnection&) = delete;
+  OpenConnection& operator=(const OpenConnection&) = delete;
+
+ private:
+  Worker& worker_;
+};
+
+}  // namespace
+
+awaitable<void> serve_client(Worker& worker, net::Stream::Socket socket, bool is_local) {
+  const OpenConnection open(worker);
+  Client client(worker, std::make_unique<net::Stream>(worker.watchdog(), std::move(socket)));
+  if (is_local) {
+    if (auto greeted = co_await greet(client); !greeted) {
+      worker.counters().bad_requests.add();
+      log::debug("connection.no_identity", {{"reason", greeted.error().message}});
+      co_return;
+    }
+  }
+  // How a connection ends is the peer's affair; what matters was counted where it happened.
+  (void)co_await serve_requests(client);
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "gateway/proxy/config.hpp"
+#include "gateway/proxy/key_store.hpp"
+#include "gateway/proxy/providers/provider.hpp"
+#include "gateway/proxy/recorder.hpp"
+#include "gateway/proxy/rule_book.hpp"
+#include "gateway/proxy/sticky.hpp"
+
+namespace aispm::gateway {
+
+// What all threads share: each member is immutable or safe for any thread by itself. Outlives the
+// workers.
+struct Services {
+  Services(Config loaded, ProviderSet opened)
+      : config(std::move(loaded)),
+        providers(std::move(opened)),
+        rules(config.pack_folder, config.policy_file),
+        sticky(config.sticky_entries, config.sticky_ttl) {}
+
+  const Config config;
+  const ProviderSet providers;
+  RuleShelf rules;
+  KeyStore keys;
+  StickyVerdicts sticky;
+  std::unique_ptr<Recorder> recorder;
+  std::string host_id;
+  std::atomic<std::size_t> open_connections{0};
+};
+
+}  // namespace aispm::gateway

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/worker.hpp"
+
+#include <sys/socket.h>
+
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+
+#include "gateway/proxy/client.hpp"
+#include "sdk/core/common/log.hpp"
+
+namespace aispm::gateway {
+
+namespace asio = net::asio;
+
+// Accepts until closed. Not a coroutine: the loop holds nothing over a wait but itself.
+class Worker::Door {
+ public:
+  using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
+
+  Door(Worker& worker, UniqueFd fd, bool is_local)
+      : worker_(worker), acceptor_(worker.context_), pause_(worker.context_), is_local_(is_local) {
+    const int family = is_local ? AF_UNIX : AF_INET;
+    acceptor_.assign(asio::generic::stream_protocol(family, 0), fd.release());
+    accept();
+  }
+
+  void close() {
+    net::error_code ignored;
+    acceptor_.close(ignored);
+    pause_.cancel();
+  }
+
+ private:
+  void accept() {
+    acceptor_.async_accept([this](net::error_code error, net::Stream::Socket socket) {
+      if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
+      if (error) return accept_later(error);
+      admit(std::move(socket));
+      accept();
+    });
+  }
+
+  void admit(net::Stream::Socket socket) {
+    Services& services = worker_.services_;
+    if (services.open_connections.load(std::memory_order_relaxed) >=
+        services.config.limits.connections) {
+      worker_.counters_.refused_connections.add();
+      return;  // closes it: there is nobody to answer from
+    }
+    net::error_code ignored;
+    if (!is_local_) socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+    // The worker's run() does not return before this coroutine has ended, so "detached" loses
+    // nobody.
+    asio::co_spawn(worker_.context_, serve_client(worker_, std::move(socket), is_local_),
+                   asio::detached);
+  }
+
+  // Out of descriptors or memory: give running connections time to end.
+  void accept_later(net::error_code error) {
+    log::warn("accept.failed", {{"reason", error.message()}});
+    pause_.expires_after(std::chrono::milliseconds(100));
+    pause_.async_wait([this](net::error_code cancelled) {
+      if (!cancelled && acceptor_.is_open()) accept();
+    });
+  }
+
+  Worker& worker_;
+  Acceptor acceptor_;
+  asio::steady_timer pause_;
+  bool is_local_;
+};
+
+Worker::Worker(Services& services) : services_(services), pools_(services.providers.all().size()) {}
+Worker::~Worker() {
+  pools_.clear();
+  doors_.clear();
+}
+
+Result<std::unique_ptr<Worker>> Worker::open(Services& services, UniqueFd tcp, UniqueFd local) {
+  std::unique_ptr<Worker> worker(new Worker(services));
+  AISPM_TRY(worker->desk_, RuleDesk::open(services.rules));
+  if (tcp) worker->doors_.push_back(std::make_unique<Door>(*worker, std::move(tcp), false));
+  if (local) worker->doors_.push_back(std::make_unique<Door>(*worker, std::move(local), true));
+  return worker;
+}
+
+void Worker::run() { context_.run(); }
+
+void Worker::stop() {
+  asio::post(context_, [this] { begin_stop(); });
+}
+
+void Worker::begin_stop() {
+  if (stopping_) return;
+  stopping_ = true;
+  for (auto& door : doors_) door->close();
+  drain_until_ = net::Clock::now() + kDrain;
+  wait_for_end();
+}
+
+// Idle connections end as soon as their wait is cut short; running exchanges have kDrain.
+void Worker::wait_for_end() {
+  if (counters_.open_connections.get() == 0) {
+    pools_.clear();
+    watchdog_.stop();
+    return;
+  }
+  if (net::Clock::now() >= drain_until_) watchdog_.expire_all();
+  drain_.expires_after(std::chrono::milliseconds(50));
+  drain_.async_wait([this](net::error_code) { wait_for_end(); });
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "gateway/net/watchdog.hpp"
+#include "gateway/proxy/counters.hpp"
+#include "gateway/proxy/providers/upstream.hpp"
+#include "gateway/proxy/services.hpp"
+#include "sdk/core/common/unique_fd.hpp"
+
+namespace aispm::gateway {
+
+// One thread with an event loop of its own: it accepts connections, and they stay with it to their
+// end, as do its upstream connections and scratch memory.
+class Worker {
+ public:
+  // `tcp` and `local` are listening sockets, either may be empty.
+  static Result<std::unique_ptr<Worker>> open(Services& services, UniqueFd tcp, UniqueFd local);
+  ~Worker();
+
+  // Serves until stop(). On the worker's own thread.
+  void run();
+  // Any thread: stops accepting, gives running exchanges kDrain, then aborts them.
+  void stop();
+
+  Services& services() { return services_; }
+  net::asio::io_context& context() { return context_; }
+  net::Watchdog& watchdog() { return watchdog_; }
+  RuleDesk& desk() { return *desk_; }
+  UpstreamPool& pool(std::size_t provider) { return pools_[provider]; }
+  Counters& counters() { return counters_; }
+  const Counters& counters() const { return counters_; }
+  bool stopping() const { return stopping_; }
+
+  static constexpr std::chrono::seconds kDrain{5};
+
+ private:
+  explicit Worker(Services& services);
+  class Door;  // one listening socket
+  void begin_stop();
+  void wait_for_end();
+
+  Services& services_;
+  net::asio::io_context context_{1};  // one thread runs it
+  net::Watchdog watchdog_{context_};
+  std::unique_ptr<RuleDesk> desk_;
+  std::vector<UpstreamPool> pools_;
+  Counters counters_;
+  std::vector<std::unique_ptr<Door>> doors_;
+  net::asio::steady_timer drain_{context_};
+  net::Clock::time_point drain_until_;
+  bool stopping_ = false;
+};
+
+}  // namespace aispm::gateway
