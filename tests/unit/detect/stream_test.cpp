@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+// GW-009: a secret split over stream chunks never reaches the client.
+#include "sdk/core/detect/stream.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <random>
+#include <tuple>
+
+#include "tests/unit/detect/packs.hpp"
+
+namespace aispm::detect {
+namespace {
+
+using model::Outcome;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+// Feeds `pieces` and checks after each that what was released is the beginning of `expected`: then
+// nothing of a match ever leaves.
+void expect_stream(const std::shared_ptr<const Engine>& engine,
+                   const std::shared_ptr<const Outcomes>& outcomes,
+                   const std::vector<std::string_view>& pieces, const std::string& expected) {
+  StreamScanner scanner(engine, Surface::kReply, outcomes);
+  std::string released;
+  for (const std::string_view piece : pieces) {
+    const auto fed = scanner.feed(piece, released);
+    ASSERT_TRUE(fed) << fed.error().message;
+    ASSERT_EQ(released, expected.substr(0, released.size()));
+  }
+  const auto finished = scanner.finish(released);
+  ASSERT_TRUE(finished) << finished.error().message;
+  ASSERT_EQ(released, expected);
+  ASSERT_EQ(scanner.held_bytes(), 0U);
+}
+
+std::vector<std::string_view> cut_every(std::string_view text, std::size_t size) {
+  std::vector<std::string_view> pieces;
+  for (std::size_t at = 0; at < text.size(); at += size) pieces.push_back(text.substr(at, size));
+  return pieces;
+}
+
+// All cuts in two, and even pieces of one to nine bytes.
+void expect_all_cuts(const std::shared_ptr<const Engine>& engine, const std::string& text) {
+  const auto outcomes = all_rules(*engine, Outcome::kRedact);
+  const std::string expected = redacted(*engine, text, *outcomes);
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    const std::string_view whole = text;
+    expect_stream(engine, outcomes, {whole.substr(0, cut), whole.substr(cut)}, expected);
+    if (testing::Test::HasFatalFailure()) return;
+  }
+  for (std::size_t size = 1; size < 10; ++size) {
+    expect_stream(engine, outcomes, cut_every(text, size), expected);
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+TEST(StreamScanner, HidesEveryHitOfEveryShippedRuleUnderEveryCut) {
+  const auto engine = shipped_engine();
+  ASSERT_NE(engine, nullptr);
+  std::size_t texts = 0;
+  for (const Rule& rule : engine->rules()) {
+    if (!rule.applies_to(Surface::kReply)) continue;
+    for (const std::string& hit : rule.hits) {
+      expect_all_cuts(engine, "Sure: " + hit + " is it.");
+      ASSERT_FALSE(HasFatalFailure()) << rule.id;
+      ++texts;
+    }
+  }
+  EXPECT_GT(texts, 100U);
+}
+
+TEST(StreamScanner, HidesMatchesThatTouchEachOther) {
+  const auto engine = shipped_engine();
+  std::vector<std::string> hits;
+  for (const Rule& rule : engine->rules())
+    if (rule.category != Category::kPromptInjection) hits.push_back(rule.hits.front());
+  for (std::size_t i = 0; i < hits.size(); ++i) {
+    const std::string& other = hits[(i * 7 + 3) % hits.size()];
+    for (const char* between : {"", " ", "\n", ",", "\xc3\xa9"}) {
+      const std::string text = hits[i] + between + other;
+      const auto outcomes = all_rules(*engine, Outcome::kRedact);
+      const std::string expected = redacted(*engine, text, *outcomes);
+      for (const std::size_t size : {1, 2, 5}) {
+        expect_stream(engine, outcomes, cut_every(text, size), expected);
+        ASSERT_FALSE(HasFatalFailure()) << text;
+      }
+    }
+  }
+}
+
+// Texts made of pieces of secrets, words and other scripts, cut anywhere; fixed seed.
+class RandomTexts : public testing::TestWithParam<unsigned> {
+ protected:
+  std::string make_text(const Engine& engine) {
+    std::string text;
+    const auto pick = [&](std::size_t count) { return random_() % count; };
+    for (std::size_t parts = 1 + pick(12); parts > 0; --parts) {
+      const Rule& rule = engine.rules()[pick(engine.rules().size())];
+      const std::string& hit = rule.hits[pick(rule.hits.size())];
+      const std::size_t from = pick(3) == 0 ? pick(hit.size()) : 0;
+      static const std::vector<std::string> kOther = {" ",
+                                                      "\n",
+                                                      " and ",
+                                                      "=",
+                                                      ":",
+                                                      "-",
+                                                      "\"",
+                                                      "the password ",
+                                                      "sk-",
+                                                      "AKIA",
+                                                      "ey",
+                                                      "4111 ",
+                                                      "\xc3\xa9",
+                                                      "\xf0\x9f\x91\xa9\xe2\x80\x8d",
+                                                      "\xe2\x80\x8b",
+                                                      "\xd0\x90KIA",
+                                                      "\xef\xbc\xa1",
+                                                      "\xff",
+                                                      "\xe2\x80",
+                                                      "\xf0\x9f",
+                                                      "\xe5\xaf\x86\xe7\xa0\x81"};
+      switch (pick(4)) {
+        case 0:
+          text += hit.substr(from);
+          break;
+        case 1:
+          text += hit.substr(0, pick(hit.size()) + 1);
+          break;
+        default:
+          text += kOther[pick(kOther.size())];
+      }
+      if (text.size() > 3000) break;
+    }
+    // Some bytes replaced by look-alikes or followed by invisible characters.
+    for (std::size_t changes = pick(4); changes > 0 && !text.empty(); --changes)
+      text.insert(pick(text.size()), pick(2) == 0 ? "\xe2\x80\x8b" : "\xcc\x81");
+    return text;
+  }
+
+  std::vector<std::string_view> cut(std::string_view text) {
+    std::vector<std::string_view> pieces;
+    while (!text.empty()) {
+      const std::size_t size = std::min<std::size_t>(text.size(), 1 + random_() % 9);
+      pieces.push_back(text.substr(0, size));
+      text.remove_prefix(size);
+    }
+    return pieces;
+  }
+
+  std::mt19937 random_{GetParam()};
+};
+
+TEST_P(RandomTexts, AreRedactedAsTheWholeTextWouldBe) {
+  const auto engine = shipped_engine();
+  const auto outcomes = all_rules(*engine, Outcome::kRedact);
+  for (int round = 0; round < 150; ++round) {
+    const std::string text = make_text(*engine);
+    const std::string expected = redacted(*engine, text, *outcomes);
+    expect_stream(engine, outcomes, cut(text), expected);
+    ASSERT_FALSE(HasFatalFailure()) << testing::PrintToString(text);
+  }
+}
+
+TEST_P(RandomTexts, GiveTheSameMatchesAsTheWholeText) {
+  const auto engine = shipped_engine();
+  const auto outcomes =
+      all_rules(*engine, GetParam() % 2 == 0 ? Outcome::kAllow : Outcome::kRedact);
+  for (int round = 0; round < 150; ++round) {
+    const std::string text = make_text(*engine);
+    StreamScanner scanner(engine, Surface::kReply, outcomes);
+    std::string released;
+    for (const std::string_view piece : cut(text)) ASSERT_TRUE(scanner.feed(piece, released));
+    ASSERT_TRUE(scanner.finish(released));
+    std::vector<Match> found;
+    for (const auto& entry : scanner.found()) found.push_back(entry.match);
+    std::sort(found.begin(), found.end(), [](const Match& a, const Match& b) {
+      return std::tie(a.offset, a.rule) < std::tie(b.offset, b.rule);
+    });
+    ASSERT_EQ(found, scan(*engine, text)) << testing::PrintToString(text);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomTexts, testing::Range(1U, 9U));
+
+TEST(StreamScanner, LetsProsePassWithoutHoldingIt) {
+  const auto engine = shipped_engine();
+  auto outcomes = std::make_shared<Outcomes>();
+  for (const Rule& rule : engine->rules())
+    outcomes->push_back(rule.category == Category::kPromptInjection ? Outcome::kAllow
+                                                                    : Outcome::kRedact);
+  const std::string text =
+      "The build takes about 12 minutes on two cores. Set the timeout in the configuration, "
+      "restart "
+      "the service and look at the log of the last 24 hours; most failures come from a missing "
+      "certificate. Call `client.connect()` and then wait for the answer.\n\n1. Install\n2. Run\n";
+  StreamScanner scanner(engine, Surface::kReply, outcomes);
+  std::string released;
+  std::size_t held = 0;
+  std::size_t steps = 0;
+  for (const std::string_view piece : cut_every(text, 5)) {
+    ASSERT_TRUE(scanner.feed(piece, released));
+    held += scanner.held_bytes();
+    ++steps;
+  }
+  const double mean = static_cast<double>(held) / static_cast<double>(steps);
+  RecordProperty("mean_held_bytes", std::to_string(mean));
+  EXPECT_LT(mean, 4.0);
+  ASSERT_TRUE(scanner.finish(released));
+  EXPECT_EQ(released, text);
+  EXPECT_LE(scanner.memory_bytes(), 4096U);
+}
+
+TEST(StreamScanner, HoldsNothingForRulesThatOnlyRecord) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]{8}"));
+  StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kAllow));
+  std::string released;
+  ASSERT_TRUE(scanner.feed("it is key-12", released));
+  EXPECT_EQ(released, "it is key-12");
+  ASSERT_TRUE(scanner.feed("345678.", released));
+  ASSERT_THAT(scanner.found(), SizeIs(1));
+  EXPECT_EQ(scanner.found()[0].match.offset, 6U);
+  EXPECT_EQ(scanner.found()[0].match.length, 12U);
+}
+
+TEST(StreamScanner, IgnoresRulesWithoutOutcome) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]{8}"));
+  StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kUnspecified));
+  std::string released;
+  ASSERT_TRUE(scanner.feed("key-12345678", released));
+  ASSERT_TRUE(scanner.finish(released));
+  EXPECT_EQ(released, "key-12345678");
+  EXPECT_THAT(scanner.found(), IsEmpty());
+}
+
+TEST(StreamScanner, ReleasesNothingFromADenyOn) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]{8}"));
+  StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kDeny));
+  std::string released;
+  ASSERT_TRUE(scanner.feed("before key-1234", released));
+  EXPECT_FALSE(scanner.denied());
+  ASSERT_TRUE(scanner.feed("5678 after", released));
+  EXPECT_TRUE(scanner.denied());
+  ASSERT_TRUE(scanner.feed(" more", released));
+  ASSERT_TRUE(scanner.finish(released));
+  EXPECT_EQ(released, "before ");
+}
+
+TEST(StreamScanner, DeniesAtTheEndOfTheStream) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]{8,}"));
+  StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kDeny));
+  std::string released;
+  ASSERT_TRUE(scanner.feed("key-12345678", released));
+  ASSERT_TRUE(scanner.finish(released));
+  EXPECT_TRUE(scanner.denied());
+  EXPECT_EQ(released, "");
+}
+
+TEST(StreamScanner, FailsClosedOnAMatchWithoutEnd) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]{8,}"));
+  StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kRedact));
+  std::string released;
+  ASSERT_TRUE(scanner.feed("key-", released));
+  Result<> fed;
+  std::size_t taken = 4;
+  const std::string digits(1000, '7');
+  while (fed && taken < 2 * StreamScanner::kMaxHeldBytes) {
+    fed = scanner.feed(digits, released);
+    taken += digits.size();
+  }
+  ASSERT_FALSE(fed);
+  EXPECT_EQ(fed.error().code, Errc::kTooLarge);
+  EXPECT_LE(taken, StreamScanner::kMaxHeldBytes + 2 * digits.size());
+  EXPECT_EQ(scanner.feed("x", released).error().code, Errc::kTooLarge);
+  EXPECT_EQ(scanner.finish(released).error().code, Errc::kTooLarge);
+  EXPECT_EQ(released, "");
+}
+
+TEST(StreamScanner, GivesUpAnEndlessMatchThatIsOnlyRecordedAndCountsIt) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]{8,}"));
+  StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kAllow));
+  std::string released;
+  const std::string digits(1000, '7');
+  ASSERT_TRUE(scanner.feed("key-", released));
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(scanner.feed(digits, released));
+  EXPECT_EQ(released.size(), 60'004U);
+  EXPECT_EQ(scanner.dropped_matches(), 1U);
+  EXPECT_LT(scanner.memory_bytes(), 80'000U);
+}
+
+TEST(StreamScanner, FailsClosedWhenTooManyMatchesAreOpen) {
+  const auto engine = engine_of(rule_line("secret.a", "a[ab]{600}c", "max_bytes: 2000"));
+  StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kRedact));
+  std::string released;
+  const auto fed = scanner.feed(std::string(2000, 'a'), released);
+  ASSERT_FALSE(fed);
+  EXPECT_EQ(fed.error().code, Errc::kExhausted);
+  EXPECT_EQ(released, "");
+}
+
+TEST(StreamScanner, FailsClosedWhenOutcomesDoNotFitTheRules) {
+  const auto engine = engine_of(rule_line("secret.a", "key"));
+  StreamScanner scanner(engine, Surface::kReply, std::make_shared<Outcomes>());
+  std::string released;
+  EXPECT_EQ(scanner.feed("text", released).error().code, Errc::kInternal);
+  EXPECT_EQ(released, "");
+}
+
+TEST(StreamScanner, CountsMatchesBeyondTheRecord) {
+  const auto engine = engine_of(rule_line("secret.a", "k[0-9]"));
+  StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kRedact));
+  std::string released;
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(scanner.feed("k1 ", released));
+  EXPECT_THAT(scanner.found(), SizeIs(StreamScanner::kMaxRecorded));
+  EXPECT_EQ(scanner.dropped_matches(), 300U - StreamScanner::kMaxRecorded);
+  EXPECT_EQ(scanner.redactions(), 300U);
+}
+
+TEST(StreamScanner, KeepsCutCharactersWhole) {
+  const auto engine = engine_of(rule_line("secret.a", "key"));
+  StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kRedact));
+  std::string released;
+  ASSERT_TRUE(scanner.feed("caf\xc3", released));
+  EXPECT_EQ(released, "caf");
+  ASSERT_TRUE(scanner.feed("\xa9", released));
+  EXPECT_EQ(released, "caf\xc3\xa9");
+}
+
+TEST(StreamScanner, HidesASecretInLookAlikeLetters) {
+  const auto engine = shipped_engine();
+  // Fullwidth A, Cyrillic K and a zero-width space inside an AWS key id.
+  expect_all_cuts(engine, "id \xef\xbc\xa1\xd0\x9aIA\xe2\x80\x8bIOSFODNN7EXAMPLE.");
+  const auto outcomes = all_rules(*engine, Outcome::kRedact);
+  EXPECT_EQ(redacted(*engine, "id \xef\xbc\xa1\xd0\x9aIA\xe2\x80\x8bIOSFODNN7EXAMPLE.", *outcomes),
+            "id [REDACTED:secret.aws_access_key].");
+}
+
+}  // namespace
+}  // namespace aispm::detect
