@@ -17,6 +17,7 @@ static __always_inline __u32 read_path(char *out, struct task_struct *task, stru
 	struct vfsmount *mount_point = BPF_CORE_READ(file, f_path.mnt);
 	struct mount *mount = (void *)mount_point - bpf_core_field_offset(struct mount, mnt);
 	__u32 used = 0;
+	__u64 at;
 	long size;
 	int i;
 
@@ -39,8 +40,12 @@ static __always_inline __u32 read_path(char *out, struct task_struct *task, stru
 			return used; /* a file without a place, such as a memfd */
 		if (used >= AISPM_PATH_LEN)
 			break;
-		/* A constant size: the verifier does not relate the room left to `used`. */
-		size = bpf_probe_read_kernel_str(out + used, AISPM_NAME_LEN, BPF_CORE_READ(dentry, d_name.name));
+		/* A constant size: the verifier does not relate the room left to `used`. The mask changes nothing; 6.1 loses
+		 * the bound of the check above on its way round the loop.
+		 */
+		at = used;
+		asm volatile("%0 &= %1" : "+r"(at) : "i"(AISPM_PATH_LEN - 1));
+		size = bpf_probe_read_kernel_str(out + at, AISPM_NAME_LEN, BPF_CORE_READ(dentry, d_name.name));
 		if (size <= 0 || size == AISPM_NAME_LEN)
 			break;
 		used += size;

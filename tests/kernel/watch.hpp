@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sensor/capture/capture.hpp"
+#include "sensor/decode/decode.hpp"
+
+namespace aispm::sensor::kernel_test {
+
+// Real capture of this kernel, for a test to make system calls under. Skips where the kernel or the privileges are missing.
+class Watch {
+ public:
+  // Captures this process's own TLS too: tests are their own clients and servers.
+  static std::unique_ptr<Watch> open(RingSizes rings = {}) {
+    CaptureOptions options;
+    options.mode = CaptureMode::kEbpf;
+    options.rings = rings;
+    auto capture = Capture::open(options);
+    if (!capture) {
+      why_not() = capture.error().message;
+      return nullptr;
+    }
+    return std::unique_ptr<Watch>(new Watch(std::move(*capture)));
+  }
+  static std::string& why_not() {
+    static std::string reason;
+    return reason;
+  }
+
+  // Takes records until `is_done` says so or ten seconds are over; then says whether it was done.
+  bool until(const std::function<bool()>& is_done) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!is_done()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      take(std::chrono::milliseconds(20));
+    }
+    return true;
+  }
+
+  // Takes what is there now, and what comes within a moment: to show that nothing more comes.
+  void settle() {
+    for (int i = 0; i < 10; ++i) take(std::chrono::milliseconds(20));
+  }
+
+  void take(std::chrono::milliseconds longest) {
+    const auto on_bytes = [this](std::span<const std::byte> bytes) {
+      auto record = decode_record(bytes);
+      ASSERT_TRUE(record) << record.error().message;
+      records_.push_back(std::move(*record));
+    };
+    ASSERT_TRUE(capture_->wait(longest));
+    const auto more = capture_->drain(on_bytes, on_bytes, [](Record) { FAIL() << "eBPF mode polls nothing"; });
+    ASSERT_TRUE(more);
+  }
+
+  template <typename T>
+  std::vector<T> of(std::uint32_t pid) const {
+    std::vector<T> found;
+    for (const Record& record : records_)
+      if (const T* one = std::get_if<T>(&record); one != nullptr && one->actor.id.pid == pid) found.push_back(*one);
+    return found;
+  }
+
+  void forget() { records_.clear(); }
+  Capture& capture() { return *capture_; }
+
+ private:
+  explicit Watch(std::unique_ptr<Capture> capture) : capture_(std::move(capture)) {}
+  std::unique_ptr<Capture> capture_;
+  std::vector<Record> records_;
+};
+
+class KernelTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    watch_ = Watch::open();
+    if (watch_ == nullptr) GTEST_SKIP() << Watch::why_not();
+  }
+  std::unique_ptr<Watch> watch_;
+  const std::uint32_t self_ = static_cast<std::uint32_t>(::getpid());
+};
+
+}  // namespace aispm::sensor::kernel_test
