@@ -215,6 +215,7 @@ class StreamReply {
   const std::vector<ToolCall>& tool_calls() const;
   bool ended() const;   // the end marker was seen
   bool is_cut() const;  // more than kMaxKeptReplyBytes came: texts, arguments and hash are partial
+  std::size_t kept_bytes() const;  // memory held for text and arguments
   // Text kept so far: kText channels in channel order, joined by newlines, and its hash.
   std::string text() const;
   std::string sha256() const;

@@ -351,6 +351,7 @@ const std::optional<LlmError>& StreamReply::error() const { return state_->error
 const std::vector<ToolCall>& StreamReply::tool_calls() const { return state_->tool_calls; }
 bool StreamReply::ended() const { return state_->ended; }
 bool StreamReply::is_cut() const { return state_->cut; }
+std::size_t StreamReply::kept_bytes() const { return state_->kept_bytes; }
 
 std::string StreamReply::text() const {
   std::string text;

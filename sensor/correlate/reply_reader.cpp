@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/correlate/reply_reader.hpp"
+
+namespace aispm::sensor {
+namespace {
+
+using codec::http1::equal_name;
+
+bool is_event_stream(std::string_view content_type) {
+  const std::string_view type = content_type.substr(0, content_type.find_first_of("; \t"));
+  return equal_name(type, "text/event-stream");
+}
+
+void set_usage(const std::optional<codec::Usage>& usage, model::LlmCall& call) {
+  if (!usage) return;
+  call.input_tokens = usage->input_tokens;
+  call.output_tokens = usage->output_tokens;
+}
+
+void set_tools(const std::vector<codec::ToolCall>& tools, model::LlmCall& call) {
+  for (const codec::ToolCall& tool : tools) call.tools_called.push_back(tool.name);
+}
+
+}  // namespace
+
+DecodedBody::DecodedBody(std::string_view content_encoding) {
+  if (equal_name(content_encoding, "gzip") || equal_name(content_encoding, "x-gzip")) {
+    inflater_.emplace(Inflater::Format::kGzip);
+  } else if (equal_name(content_encoding, "deflate")) {
+    inflater_.emplace(Inflater::Format::kDeflate);
+  } else if (!content_encoding.empty() && !equal_name(content_encoding, "identity")) {
+    state_ = State::kUnreadable;
+  }
+}
+
+void DecodedBody::feed(std::string_view bytes, const std::function<void(std::string_view)>& use) {
+  if (state_ != State::kOk) return;
+  if (!inflater_) return use(bytes);
+  if (!inflater_->feed(bytes, use)) state_ = State::kBroken;
+}
+
+ReplyReader::ReplyReader(codec::Api api, const codec::http1::Head& head, bool keep_text,
+                         ByteBudget& budget, CorrelateCounters& counters)
+    : api_(api),
+      is_stream_(is_event_stream(head.content_type)),
+      keep_text_(keep_text),
+      counters_(counters),
+      charge_(budget),
+      decoded_(head.content_encoding),
+      events_(kMaxSensorEventBytes),
+      stream_(api) {
+  if (decoded_.state() == DecodedBody::State::kUnreadable)
+    give_up("reply.encoded", "content encoding not supported");
+}
+
+void ReplyReader::give_up(std::string_view cause, std::string_view why) {
+  if (given_up_) return;
+  given_up_ = partial_ = true;
+  counters_.add(cause);
+  counters_.last_error = std::string(cause) + ": " + std::string(why);
+}
+
+void ReplyReader::feed(std::string_view bytes) {
+  if (given_up_) return;
+  decoded_.feed(bytes, [this](std::string_view piece) { take(piece); });
+  if (decoded_.state() == DecodedBody::State::kBroken)
+    give_up("reply.encoding_broken", "compressed body is broken or grows too much");
+}
+
+void ReplyReader::take(std::string_view bytes) {
+  if (given_up_) return;
+  if (is_stream_) {
+    if (!charge_.resize(stream_.kept_bytes() + events_.pending().size() + bytes.size()))
+      return give_up("memory.reply", "no memory left for replies");
+    events_.feed(bytes);
+    return take_events();
+  }
+  const std::size_t size = body_.size() + bytes.size();
+  if (size > kMaxKeptBodyBytes) return give_up("reply.too_large", "body over the limit");
+  if (!charge_.resize(size)) return give_up("memory.reply", "no memory left for replies");
+  body_.append(bytes);
+}
+
+void ReplyReader::take_events() {
+  for (;;) {
+    const auto event = events_.next();
+    if (!event) return give_up("sse.too_large", event.error().message);
+    if (!*event) return;
+    read_event(**event);
+  }
+}
+
+void ReplyReader::read_event(const codec::SseEvent& event) {
+  if (const auto read = stream_.read(event); !read) {
+    partial_ = true;
+    counters_.add("sse.malformed");
+    counters_.last_error = "sse.malformed: " + read.error().message;
+  }
+}
+
+void ReplyReader::skip(std::uint64_t) {
+  partial_ = true;
+  if (given_up_) return;
+  // Nothing compressed and no JSON body survives a hole; a stream goes on with the event after it.
+  if (!is_stream_ || decoded_.is_encoded())
+    return give_up("reply.gap", "bytes of the body were lost");
+  events_.feed("\n\n");
+  take_events();
+}
+
+void ReplyReader::finish(bool is_whole, model::LlmCall& call) {
+  if (is_stream_) {
+    if (auto last = events_.finish(); last && *last) read_event(**last);
+    finish_stream(call);
+  } else if (!given_up_) {
+    finish_body(call);
+  }
+  if (partial_ || (!is_whole && !(is_stream_ && stream_.ended()))) call.partial = true;
+}
+
+void ReplyReader::finish_stream(model::LlmCall& call) {
+  call.stream = true;
+  call.response_model = stream_.model();
+  call.response_id = stream_.id();
+  call.finish_reason = stream_.finish_reason();
+  set_usage(stream_.usage(), call);
+  set_tools(stream_.tool_calls(), call);
+  call.reply_sha256 = stream_.sha256();
+  if (keep_text_) call.reply_text = stream_.text();
+  if (stream_.is_cut()) call.partial = true;
+}
+
+void ReplyReader::finish_body(model::LlmCall& call) {
+  if (body_.empty()) return;
+  const auto reply = codec::parse_reply(api_, body_);
+  if (!reply) {
+    // An error page of a proxy is no JSON: only a success that cannot be read is worth a count.
+    if (call.status >= 200 && call.status < 300) {
+      partial_ = true;
+      counters_.add("reply.malformed");
+      counters_.last_error = "reply.malformed: " + reply.error().message;
+    }
+    return;
+  }
+  call.response_model = reply->model;
+  call.response_id = reply->id;
+  call.finish_reason = reply->finish_reason;
+  set_usage(reply->usage, call);
+  set_tools(reply->tool_calls, call);
+  if (reply->error) return;
+  call.reply_sha256 = codec::reply_sha256(*reply);
+  if (keep_text_) call.reply_text = codec::reply_text(*reply);
+}
+
+}  // namespace aispm::sensor
