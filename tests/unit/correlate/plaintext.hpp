@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "sensor/correlate/llm_correlator.hpp"
+
+namespace aispm::sensor {
+
+inline constexpr std::uint64_t kMillisecond = 1'000'000;
+
+// A client process on one TLS connection, as capture would report it: each call is one SSL_write or
+// SSL_read, one millisecond after the other.
+class Plaintext {
+ public:
+  explicit Plaintext(std::uint32_t pid = 10, std::uint64_t ssl = 0x1000) {
+    key.process = {pid, BootTime{5}};
+    key.ssl = ssl;
+  }
+
+  TlsChunk chunk(Direction direction, std::string_view bytes) {
+    std::uint64_t& offset = direction == Direction::kRead ? read : written;
+    TlsChunk one;
+    one.time.nanoseconds = now += kMillisecond;
+    one.actor.id = key.process;
+    one.actor.uid = 1000;
+    one.actor.comm = "python3";
+    one.key = key;
+    one.direction = direction;
+    one.offset = offset;
+    one.bytes = bytes;
+    one.from_start = from_start;
+    offset += bytes.size();
+    return one;
+  }
+  TlsChunk write(std::string_view bytes) { return chunk(Direction::kWrite, bytes); }
+  TlsChunk reply(std::string_view bytes) { return chunk(Direction::kRead, bytes); }
+  void lose_written(std::uint64_t size) { written += size; }
+  void lose_read(std::uint64_t size) { read += size; }
+  TlsClose close() {
+    TlsClose end;
+    end.time.nanoseconds = now += kMillisecond;
+    end.key = key;
+    return end;
+  }
+
+  TlsKey key;
+  std::uint64_t now = 100 * kMillisecond;
+  std::uint64_t written = 0;
+  std::uint64_t read = 0;
+  bool from_start = true;
+};
+
+// A correlator that keeps what it reports.
+struct Recorder {
+  explicit Recorder(LlmCorrelator::Options options = {})
+      : correlator(options, [this](Observation one) { seen.push_back(std::move(one)); }) {}
+
+  std::vector<Observation> of(Observation::Kind kind) const {
+    std::vector<Observation> some;
+    std::copy_if(seen.begin(), seen.end(), std::back_inserter(some),
+                 [kind](const Observation& one) { return one.kind == kind; });
+    return some;
+  }
+  std::vector<Observation> calls() const { return of(Observation::Kind::kCall); }
+  std::vector<Observation> requests() const { return of(Observation::Kind::kRequest); }
+  std::uint64_t count(std::string_view cause) const {
+    const auto found = correlator.counters().by_cause.find(cause);
+    return found == correlator.counters().by_cause.end() ? 0 : found->second;
+  }
+
+  std::vector<Observation> seen;
+  LlmCorrelator correlator;
+};
+
+inline std::string post(std::string_view path, std::string_view body, std::string_view extra = "") {
+  return "POST " + std::string(path) +
+         " HTTP/1.1\r\nHost: api.openai.com\r\nContent-Type: application/json\r\n" +
+         std::string(extra) + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         std::string(body);
+}
+
+inline std::string ok(std::string_view body,
+                      std::string_view extra = "Content-Type: application/json\r\n") {
+  return "HTTP/1.1 200 OK\r\n" + std::string(extra) +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
+
+inline std::string chunked(std::string_view body, std::string_view extra, std::size_t size = 100) {
+  std::string out =
+      "HTTP/1.1 200 OK\r\n" + std::string(extra) + "Transfer-Encoding: chunked\r\n\r\n";
+  while (!body.empty()) {
+    const std::string_view piece = body.substr(0, size);
+    char line[32];
+    std::snprintf(line, sizeof line, "%zx\r\n", piece.size());
+    out += line + std::string(piece) + "\r\n";
+    body.remove_prefix(piece.size());
+  }
+  return out + "0\r\n\r\n";
+}
+
+// window 31: gzip, 15: zlib, -15: raw deflate.
+inline std::string deflated(std::string_view text, int window) {
+  z_stream stream{};
+  deflateInit2(&stream, 6, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY);
+  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  deflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+inline constexpr std::string_view kAsk =
+    R"({"model":"gpt-4o","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"look"}}]})";
+inline constexpr std::string_view kAnswer =
+    R"({"id":"chatcmpl-1","model":"gpt-4o-2024","choices":[{"index":0,"message":{"role":"assistant","content":"hello","tool_calls":[{"id":"c","type":"function","function":{"name":"look","arguments":"{}"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":3}})";
+inline constexpr std::string_view kStream =
+    "data: "
+    "{\"id\":\"c9\",\"model\":\"gpt-4o-2024\",\"choices\":[{\"index\":0,\"delta\":{\"content\":"
+    "\"hel\"}}]}\n\n"
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"lo\"}}]}\n\n"
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n"
+    "data: [DONE]\n\n";
+
+}  // namespace aispm::sensor
