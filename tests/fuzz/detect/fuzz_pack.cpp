@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any text as a rule pack: parse, compile, scan; nothing but a Result may come out.
+#include <cstdint>
+#include <string>
+
+#include "sdk/core/detect/automata.hpp"
+#include "sdk/core/detect/pack.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string content(reinterpret_cast<const char*>(data), size);
+  const auto rules = aispm::detect::parse_rules(content, "fuzz.yaml");
+  if (!rules)
+    return rules.error().message.empty() ? __builtin_trap(), 0 : 0;  // every error says something
+  (void)aispm::detect::Automata::compile(rules->rules);
+  return 0;
+}
