@@ -108,6 +108,10 @@ Result<> show_events(Client& client, const EventFilter& filter, const Output& ou
   request.set_trace_id(filter.trace);
   AISPM_TRY(const v1::EventList list,
             client.list(&Stub::ListEvents, request, &v1::EventList::events_size, filter.limit));
+  if (output.json && list.events_size() == 0) {
+    output.stream << "{\"events\":[]}\n";  // proto3 JSON leaves an empty list out, which trips scripts
+    return {};
+  }
   if (output.json) return print_json(list, output, false);
   Table table({{"TIME (UTC)"}, {"SOURCE"}, {"KIND"}, {"WHO"}, {"WHAT"}, {"VERDICT"}});
   // The newest last, next to the prompt.
