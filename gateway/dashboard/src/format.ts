@@ -6,7 +6,8 @@ export const NOTHING = "–";
 
 const LOCALE = "en-GB";
 const whole = new Intl.NumberFormat(LOCALE);
-const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
+// The short forms of en-GB differ between browsers ("1.2m", "1.2M").
+const compact = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 const clock = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 });
 const day = new Intl.DateTimeFormat(LOCALE, { day: "2-digit", month: "short", year: "numeric" });
 const dayClock = new Intl.DateTimeFormat(LOCALE, {
@@ -60,6 +61,13 @@ export function formatDurationMs(ms: number): string {
 
 export function formatClock(time: Timestamp | undefined): string {
   return time ? clock.format(timestampDate(time)) : NOTHING;
+}
+
+// The clock alone on the day of `nowMs`, with the date before it on any other day.
+export function formatEventTime(time: Timestamp | undefined, nowMs: number): string {
+  if (!time) return NOTHING;
+  const date = timestampDate(time);
+  return day.format(date) === day.format(nowMs) ? clock.format(date) : `${day.format(date)} ${clock.format(date)}`;
 }
 
 export function formatDateTime(time: Timestamp | undefined): string {

@@ -4,6 +4,7 @@ import { useDisclosure } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, type ReactNode } from "react";
 import { Link, useLocation } from "react-router";
+import { healthOf } from "./health";
 import { statusQuery, tokens } from "./api/queries";
 import { Icon, type IconName } from "./components/icons";
 
@@ -18,13 +19,7 @@ const PAGES: readonly { readonly path: string; readonly label: string; readonly 
 // The collector's health in the header, on every page.
 function Health() {
   const { data, error } = useQuery(statusQuery());
-  const [text, tone] = error
-    ? ["Collector unreachable", "bad"]
-    : !data
-      ? ["Connecting", "idle"]
-      : data.state === "ok"
-        ? ["All components well", "good"]
-        : ["Degraded", "warn"];
+  const [text, tone] = error ? ["Collector unreachable", "bad"] : data ? healthOf(data) : ["Connecting", "idle"];
   return (
     <Link to="/status" className="health" role="status" aria-label={`Health: ${text}`}>
       <span className={`dot dot-${tone}`} aria-hidden="true" />

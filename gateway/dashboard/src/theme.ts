@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createTheme, type MantineColor } from "@mantine/core";
-import type { Tone } from "./events/describe";
+import { createTheme } from "@mantine/core";
 
 export const theme = createTheme({
   primaryColor: "indigo",
@@ -12,13 +11,3 @@ export const theme = createTheme({
   cursorType: "pointer",
   autoContrast: true,
 });
-
-export const TONE_COLORS: Record<Tone, MantineColor> = {
-  neutral: "gray",
-  info: "blue",
-  good: "teal",
-  warn: "yellow",
-  bad: "red",
-  critical: "red",
-  changed: "grape",
-};

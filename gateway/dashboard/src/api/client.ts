@@ -7,7 +7,6 @@ import {
   getOption,
   toJson,
   type DescMessage,
-  type DescMethod,
   type DescMethodServerStreaming,
   type DescMethodUnary,
   type JsonValue,
@@ -31,8 +30,10 @@ export interface ApiOptions {
   readonly fetch?: typeof fetch;
 }
 
+type ReadMethod<I extends DescMessage> = DescMethodUnary<I> | DescMethodServerStreaming<I>;
+
 // Path and query of a call whose REST rule is a `get`.
-export function restUrl<I extends DescMessage>(method: DescMethod & { input: I }, input: MessageInitShape<I>): string {
+export function restUrl<I extends DescMessage>(method: ReadMethod<I>, input: MessageInitShape<I>): string {
   const path = getOption(method, rest).path;
   if (path.case !== "get") throw new Error(`${method.name} has no GET route`);
   const fields = toJson(method.input, create(method.input, input), { useProtoFieldName: true }) as Record<string, JsonValue>;
@@ -109,7 +110,7 @@ export class Api {
   }
 
   async #send<I extends DescMessage>(
-    method: DescMethod & { input: I },
+    method: ReadMethod<I>,
     input: MessageInitShape<I>,
     signal: AbortSignal,
     callerSignal: AbortSignal | undefined,

@@ -7,34 +7,29 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Decision, Detection } from "../api/gen/aispm/v1/event_pb";
 import { decisionLabel, isEnforced, OUTCOMES, SEVERITIES, type Tone } from "../events/describe";
 import { formatAgo, formatDateTime, formatPercent, NOTHING, shortId } from "../format";
-import { TONE_COLORS } from "../theme";
 
 const TICK_MS = 5_000;
 
-export function useNow(): number {
+export function useNow(tickMs = TICK_MS): number {
   const [now, setNow] = useState(() => Date.now());
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), TICK_MS);
+    const timer = setInterval(() => setNow(Date.now()), tickMs);
     return () => clearInterval(timer);
-  }, []);
+  }, [tickMs]);
   return now;
 }
 
-export function Ago({ time }: { time: Timestamp | undefined }) {
+export function Ago({ time, size = "sm" }: { time: Timestamp | undefined; size?: "xs" | "sm" }) {
   const now = useNow();
   return (
     <Tooltip label={formatDateTime(time)} disabled={!time}>
-      <Text span size="sm" style={{ whiteSpace: "nowrap" }}>{formatAgo(time, now)}</Text>
+      <Text span size={size} style={{ whiteSpace: "nowrap" }}>{formatAgo(time, now)}</Text>
     </Tooltip>
   );
 }
 
-export function ToneBadge({ tone, children, solid }: { tone: Tone; children: ReactNode; solid?: boolean }) {
-  return (
-    <Badge color={TONE_COLORS[tone]} variant={solid || tone === "critical" ? "filled" : "light"} radius="sm" tt="none" fw={600}>
-      {children}
-    </Badge>
-  );
+export function ToneBadge({ tone, children }: { tone: Tone; children: ReactNode }) {
+  return <Badge className={`tone-badge tone-${tone}`} variant="transparent" radius="sm" tt="none" fw={600}>{children}</Badge>;
 }
 
 export function DecisionBadge({ decision }: { decision: Decision }) {
@@ -57,7 +52,7 @@ export function DetectionLine({ detection }: { detection: Detection }) {
       {detection.message && <Text size="sm" mt={4}>{detection.message}</Text>}
       {detection.evidence && (
         <Text size="sm" mt={4} component="div">
-          <Text span size="xs" c="dimmed">Evidence (masked): </Text><Code className="evidence">{detection.evidence}</Code>
+          <Text span size="xs" c="dimmed" title="As the rule masked it: never a matched secret itself">Evidence: </Text><Code className="evidence">{detection.evidence}</Code>
         </Text>
       )}
     </>
@@ -67,7 +62,7 @@ export function DetectionLine({ detection }: { detection: Detection }) {
 export function SessionLink({ id }: { id: string }) {
   if (!id) return <Text span size="sm" c="dimmed">{NOTHING}</Text>;
   return (
-    <Anchor component={Link} to={`/sessions/${encodeURIComponent(id)}`} ff="monospace" size="sm" title={id}>{shortId(id)}</Anchor>
+    <Anchor component={Link} to={`/sessions/${encodeURIComponent(id)}`} ff="monospace" size="sm" title={id} className="nowrap">{shortId(id)}</Anchor>
   );
 }
 

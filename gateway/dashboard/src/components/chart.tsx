@@ -34,7 +34,7 @@ export default function Chart({ label, height, option }: Props) {
   }, []);
 
   useEffect(() => {
-    chart.current?.setOption({ animation: false, textStyle: { fontFamily: "inherit" }, ...option(dark) }, true);
+    chart.current?.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...option(dark) }, true);
   }, [option, dark]);
 
   return <div ref={box} role="img" aria-label={label} style={{ height, width: "100%" }} />;

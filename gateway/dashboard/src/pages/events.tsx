@@ -13,14 +13,14 @@ import { EmptyState, ErrorState, LoadingState } from "../components/states";
 import { describe, EVENT_KINDS, kindLabel, SOURCE_LABELS } from "../events/describe";
 import { MAX_FEED_EVENTS } from "../events/feed";
 import { useLiveEvents, type LiveEvents } from "../events/use-live-events";
-import { formatClock, formatCount, NOTHING, plural } from "../format";
+import { formatCount, formatEventTime, NOTHING, plural } from "../format";
 
 const FILTER_DELAY_MS = 400;
 const KIND_CHOICES = Object.values(EVENT_KINDS).map(({ label, apiName }) => ({ value: apiName, label }));
 
 const event = columnsOf<Event>();
 const COLUMNS: Column<Event>[] = event.columns([
-  event.display({ id: "time", header: "Time", cell: ({ row }) => <span className="mono">{formatClock(row.original.time)}</span> }),
+  event.display({ id: "time", header: "Time", cell: ({ row }) => <span className="mono">{formatEventTime(row.original.time, Date.now())}</span> }),
   event.display({ id: "kind", header: "Kind", cell: ({ row }) => <ToneBadge tone={describe(row.original).tone}>{kindLabel(row.original)}</ToneBadge> }),
   event.display({ id: "what", header: "What", cell: ({ row }) => {
     const { title, detail } = describe(row.original);
@@ -34,11 +34,11 @@ const COLUMNS: Column<Event>[] = event.columns([
   event.display({ id: "decision", header: "Decision", cell: ({ row }) => (row.original.decision ? <DecisionBadge decision={row.original.decision} /> : NOTHING) }),
   event.display({ id: "agent", header: "Agent", cell: ({ row }) => row.original.agentId || NOTHING }),
   event.display({ id: "session", header: "Session", cell: ({ row }) => <SessionLink id={row.original.sessionId} /> }),
-  event.display({ id: "source", header: "Seen by", cell: ({ row }) => SOURCE_LABELS[row.original.source] }),
+  event.display({ id: "source", header: "Seen by", cell: ({ row }) => <span className="nowrap">{SOURCE_LABELS[row.original.source]}</span> }),
 ]) as Column<Event>[];
 
 function StreamState({ live }: { live: LiveEvents }) {
-  const now = useNow();
+  const now = useNow(1_000);
   const { state } = live;
   if (state.kind === "lost") {
     const seconds = Math.max(0, Math.ceil((state.retryAt - now) / 1000));
@@ -100,7 +100,7 @@ export function EventsPage() {
           {live.state.error.message} What you see is what had arrived; missed events are fetched when it is back.
         </Alert>
       )}
-      <Panel title="Events" aside={live.loaded && <Text size="xs" c="dimmed">{plural(live.events.length, "event")} listed{live.events[0] && <>, newest <Ago time={live.events[0].time} /></>}</Text>}>
+      <Panel title="Events" aside={live.loaded && <Text size="xs" c="dimmed">{plural(live.events.length, "event")} listed{live.events[0] && <>, newest <Ago time={live.events[0].time} size="xs" /></>}</Text>}>
         <Rows live={live} filtered={params.size > 0} open={setOpened} />
       </Panel>
       <EventDrawer event={opened} close={() => setOpened(null)} />

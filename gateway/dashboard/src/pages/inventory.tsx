@@ -45,9 +45,10 @@ function InventoryList<O extends DescMessage, T extends object>({ method, rowsOf
 
 const { method } = Operator;
 
-const TABS: Record<string, { readonly label: string; readonly show: (search: string) => ReactNode }> = {
+const TABS: Record<string, { readonly label: string; readonly noun: string; readonly show: (search: string) => ReactNode }> = {
   hosts: {
     label: "Hosts",
+    noun: "hosts",
     show: (search) => (
       <InventoryList method={method.listHosts} rowsOf={(list) => list.hosts} rowId={(host) => host.hostId} columns={HOST_COLUMNS}
         label="hosts" empty="A host appears when its sensor or gateway has enrolled." search={search} />
@@ -55,6 +56,7 @@ const TABS: Record<string, { readonly label: string; readonly show: (search: str
   },
   processes: {
     label: "AI processes",
+    noun: "AI processes",
     show: (search) => (
       <InventoryList method={method.listProcesses} rowsOf={(list) => list.processes} columns={PROCESS_COLUMNS}
         rowId={({ hostId, process }) => `${hostId}/${process?.pid}/${process?.startBoottimeNs}`}
@@ -63,6 +65,7 @@ const TABS: Record<string, { readonly label: string; readonly show: (search: str
   },
   agents: {
     label: "Agents",
+    noun: "agents",
     show: (search) => (
       <InventoryList method={method.listAgents} rowsOf={(list) => list.agents} rowId={(agent) => agent.agentId} columns={AGENT_COLUMNS}
         label="agents" empty="An agent appears with its first run in the sandbox or its first call with a key." search={search} />
@@ -70,6 +73,7 @@ const TABS: Record<string, { readonly label: string; readonly show: (search: str
   },
   providers: {
     label: "Providers",
+    noun: "providers",
     show: (search) => (
       <InventoryList method={method.listProviders} rowsOf={(list) => list.providers} rowId={(provider) => provider.provider}
         columns={PROVIDER_COLUMNS} label="providers" empty="A provider appears with the first call to it." search={search} />
@@ -77,6 +81,7 @@ const TABS: Record<string, { readonly label: string; readonly show: (search: str
   },
   models: {
     label: "Models",
+    noun: "models",
     show: (search) => (
       <InventoryList method={method.listModels} rowsOf={(list) => list.models} rowId={({ provider, model }) => `${provider}/${model}`}
         columns={MODEL_COLUMNS} label="models" empty="A model appears with the first call to it." search={search} />
@@ -93,7 +98,7 @@ export function InventoryPage() {
   if (!current) return <Navigate to="/inventory/hosts" replace />;
   return (
     <Page title="Inventory" lead="What was seen, from the first event that is stored." aside={
-      <TextInput size="xs" w={220} placeholder={`Search ${current.label.toLowerCase()}`} aria-label={`Search ${current.label.toLowerCase()}`}
+      <TextInput size="xs" w={220} placeholder={`Search ${current.noun}`} aria-label={`Search ${current.noun}`}
         leftSection={<Icon name="search" size={14} />} value={text} onChange={(change) => setText(change.currentTarget.value)} />
     }>
       <Tabs value={tab} onChange={(next) => next && (setText(""), void navigate(`/inventory/${next}`))} keepMounted={false}>

@@ -23,7 +23,7 @@ function base(dark: boolean) {
       aria: { enabled: false },
       tooltip: { trigger: "axis", axisPointer: { type: "shadow" }, backgroundColor: colors.tip, borderColor: colors.line, textStyle: { color: colors.tipText } },
     },
-    category: { axisLabel: { color: colors.text }, axisLine: { lineStyle: { color: colors.line } }, axisTick: { show: false } },
+    category: { axisLabel: { color: colors.text, hideOverlap: true }, axisLine: { lineStyle: { color: colors.line } }, axisTick: { show: false } },
     value: { axisLabel: { color: colors.text }, splitLine: { lineStyle: { color: colors.line } }, minInterval: 1 },
   };
 }
@@ -41,8 +41,8 @@ export function callsOption(counts: readonly TimeCount[], hours: number, dark: b
   const series = (name: string, color: string, data: number[]) => ({ name, type: "bar", stack: "calls", color, data, barMaxWidth: 28 });
   return {
     ...option,
-    grid: { left: 8, right: 8, top: 36, bottom: 4, containLabel: true },
-    legend: { top: 0, left: 0, itemWidth: 12, itemHeight: 12, icon: "roundRect", textStyle: { color: colors.text } },
+    grid: { left: 0, right: 8, top: 36, bottom: 0, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    legend: { top: 0, left: 0, itemWidth: 12, itemHeight: 12, icon: "roundRect", itemGap: 16, textStyle: { color: colors.text } },
     xAxis: { type: "category", data: counts.map(({ start }) => (start ? label.format(timestampDate(start)) : "")), ...category },
     yAxis: { type: "value", ...value },
     series: [
@@ -68,7 +68,7 @@ export function barsOption(counts: readonly NamedCount[], dark: boolean) {
   const bars = topCounts(counts).reverse();
   return {
     ...option,
-    grid: { left: 4, right: 40, top: 4, bottom: 4, containLabel: true },
+    grid: { left: 0, right: 40, top: 4, bottom: 0, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     xAxis: { type: "value", ...value, splitNumber: 3 },
     yAxis: { type: "category", data: bars.map(({ name }) => name), ...category, axisLabel: { ...category.axisLabel, width: 130, overflow: "truncate" } },
     series: [{ type: "bar", color: colors.calls, data: bars.map(({ count }) => count), barMaxWidth: 18, label: { show: true, position: "right", color: colors.text } }],

@@ -70,7 +70,7 @@ function Destinations({ events }: { events: readonly Event[] }) {
       {destinations.length === 0 ? <EmptyState title="No connection was seen" /> : (
         <ul className="tree">
           {destinations.map(({ target, refused, count }) => (
-            <li key={`${refused} ${target}`}>
+            <li key={target}>
               <Group justify="space-between" gap="xs" wrap="nowrap">
                 <span className="mono">{target}</span>
                 <Group gap={6} wrap="nowrap">

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { TextInput } from "@mantine/core";
+import { Text, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { useInfiniteQuery } from "@tanstack/react-query";
@@ -32,12 +32,16 @@ function count(id: string, header: string, get: (row: Session) => bigint, alarmi
 }
 
 const COLUMNS: Column<Session>[] = session.columns([
-  session.accessor("agentId", { header: "Agent", cell: ({ getValue }) => getValue() || NOTHING }),
+  session.accessor("agentId", { header: "Agent and command", cell: ({ row: { original: { agentId, command } } }) => (
+    <>
+      <Text size="sm" fw={600}>{agentId || NOTHING}</Text>
+      <span className="clip mono" title={formatCommand(command)}>{formatCommand(command) || NOTHING}</span>
+    </>
+  ) }),
   session.accessor("sessionId", { header: "Session", enableSorting: false, cell: ({ getValue }) => <SessionLink id={getValue()} /> }),
-  session.accessor((row) => formatCommand(row.command), { id: "command", header: "Command", cell: ({ getValue }) => <span className="clip mono" title={getValue()}>{getValue() || NOTHING}</span> }),
   session.display({ id: "state", header: "State", cell: ({ row }) => <SessionState session={row.original} /> }),
   session.accessor((row) => (row.start ? timestampMs(row.start) : 0), { id: "start", header: "Started", sortFn: "basic", sortDescFirst: true, cell: ({ row }) => <Ago time={row.original.start} /> }),
-  session.display({ id: "duration", header: "Duration", cell: ({ row: { original: { start, end } } }) => (start && end ? formatDurationMs(timestampMs(end) - timestampMs(start)) : NOTHING) }),
+  session.display({ id: "duration", header: "Duration", cell: ({ row: { original: { start, end } } }) => <span className="nowrap">{start && end ? formatDurationMs(timestampMs(end) - timestampMs(start)) : NOTHING}</span> }),
   count("llmCalls", "LLM calls", (row) => row.llmCalls),
   count("detections", "Detections", (row) => row.detections),
   count("denied", "Denied", (row) => row.denied, true),
@@ -65,7 +69,7 @@ export function SessionsPage() {
               );
             }
             return (
-              <DataTable caption="Sessions" columns={COLUMNS} rows={rows} rowId={({ sessionId }) => sessionId} minWidth={1040}
+              <DataTable caption="Sessions" columns={COLUMNS} rows={rows} rowId={({ sessionId }) => sessionId} minWidth={960}
                 more={{ has: query.hasNextPage, loading: query.isFetchingNextPage, load: () => void query.fetchNextPage() }} />
             );
           }}

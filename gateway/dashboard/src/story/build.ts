@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Turns the events of one run into steps that read from top to bottom. Pure.
 import { timestampFromMs, timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
-import type {
-  AgentLog,
-  AgentReady,
-  Decision,
-  Detection,
-  Event,
-  LlmCall,
-  ProcessExit,
-  SandboxDenial,
-  SandboxExit,
-  SandboxStart,
-  SocketConnect,
-  SocketListen,
+import {
+  SandboxDenial_Kind,
+  type AgentLog,
+  type AgentReady,
+  type Decision,
+  type Detection,
+  type Event,
+  type LlmCall,
+  type ProcessExit,
+  type SandboxDenial,
+  type SandboxExit,
+  type SandboxStart,
+  type SocketConnect,
+  type SocketListen,
 } from "../api/gen/aispm/v1/event_pb";
+import { endpoint } from "../events/describe";
 
 export type StepGroup = "prompts" | "processes" | "connections" | "logs" | "run";
 
@@ -63,11 +65,10 @@ export const STEP_GROUPS: Record<StepKind, StepGroup> = {
   log: "logs",
 };
 
-// What a reply brings: everything else was in the request.
-const REPLY_SURFACES: ReadonlySet<string> = new Set(["reply", "tool_arguments"]);
-
-export function isReplyDetection(detection: Detection): boolean {
-  return REPLY_SURFACES.has(detection.surface);
+// Whether a detection is about what came back. Tool arguments occur on both sides: a request repeats those of earlier turns,
+// a reply brings new ones only where it called a tool.
+export function isReplyDetection(detection: Detection, call: LlmCall): boolean {
+  return detection.surface === "reply" || (detection.surface === "tool_arguments" && call.toolsCalled.length > 0);
 }
 
 function later(time: Timestamp | undefined, us: bigint): Timestamp | undefined {
@@ -80,7 +81,7 @@ function callSteps(event: Event, call: LlmCall): Step[] {
   const at = (name: string, time: Timestamp | undefined) => ({ id: `${event.id}/${name}`, time, event, repeats: 0 });
   const detectionSteps = (wanted: boolean): Step[] =>
     event.detections.flatMap((detection, index) =>
-      isReplyDetection(detection) === wanted
+      isReplyDetection(detection, call) === wanted
         ? [{ ...at(`detection-${index}`, wanted ? end : event.time), kind: "detection" as const, detection }]
         : [],
     );
@@ -218,28 +219,35 @@ export function buildProcessTree(events: readonly Event[]): ProcessNode[] {
   return nodes;
 }
 
+const NETWORK_DENIALS: ReadonlySet<SandboxDenial_Kind> = new Set([SandboxDenial_Kind.CONNECT, SandboxDenial_Kind.DNS]);
+
 export interface Destination {
   readonly target: string;
   readonly refused: boolean;
   readonly count: bigint;
 }
 
-// Where the run tried to go, refused ones first, each once.
+// Where the run tried to go, refused ones first, each once. The sensor sees the same attempt that the sandbox refuses, so
+// the two are not added up.
 export function buildDestinations(events: readonly Event[]): Destination[] {
-  const found = new Map<string, Destination>();
-  const note = (target: string, refused: boolean, count: bigint) => {
-    const key = `${refused} ${target}`;
-    found.set(key, { target, refused, count: (found.get(key)?.count ?? 0n) + count });
+  const tried = new Map<string, bigint>();
+  const denied = new Map<string, bigint>();
+  const note = (counts: Map<string, bigint>, target: string, protocol: string, count: bigint) => {
+    const name = protocol ? `${target} ${protocol}` : target;
+    counts.set(name, (counts.get(name) ?? 0n) + count);
   };
   for (const { body } of events) {
     if (body.case === "socketConnect") {
       const { destinationAddress: address, destinationPort: port, protocol } = body.value;
-      note(`${address.includes(":") ? `[${address}]` : address}:${port}${protocol ? ` ${protocol}` : ""}`, false, 1n);
+      note(tried, endpoint(address, port), protocol, 1n);
     }
-    if (body.case === "sandboxDenial" && (body.value.kind === 1 || body.value.kind === 2)) {
+    if (body.case === "sandboxDenial" && NETWORK_DENIALS.has(body.value.kind)) {
       const { target, protocol, count } = body.value;
-      note(`${target}${protocol ? ` ${protocol}` : ""}`, true, count > 0n ? count : 1n);
+      note(denied, target, protocol, count > 0n ? count : 1n);
     }
   }
-  return [...found.values()].sort((a, b) => Number(b.refused) - Number(a.refused) || Number(b.count - a.count));
+  const bySize = (a: Destination, b: Destination) => Number(b.count - a.count);
+  const refused = [...denied].map(([target, count]) => ({ target, refused: true, count })).sort(bySize);
+  const others = [...tried].filter(([target]) => !denied.has(target)).map(([target, count]) => ({ target, refused: false, count }));
+  return [...refused, ...others.sort(bySize)];
 }

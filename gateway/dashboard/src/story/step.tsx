@@ -52,8 +52,8 @@ function replyBody(call: LlmCall): ReactNode {
       <Note>
         {call.responseModel && `${call.responseModel} · `}
         {call.finishReason && `finished: ${call.finishReason} · `}
-        {plural(call.outputTokens, "token")} out
-        {call.durationUs > 0n && ` · ${formatDurationUs(call.durationUs)}`}
+        {call.outputTokens > 0n && `${plural(call.outputTokens, "token")} out · `}
+        {call.durationUs > 0n ? formatDurationUs(call.durationUs) : "duration unknown"}
         {call.toolsCalled.length > 0 && ` · tools called: ${call.toolsCalled.join(", ")}`}
       </Note>
       {call.status > 0 && <Words what="Reply" text={call.replyText} sha256={call.replySha256} partial={false} />}
