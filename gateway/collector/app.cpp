@@ -54,7 +54,9 @@ std::shared_ptr<grpc::ServerCredentials> make_credentials(const Authority& autho
   // operators come without.
   grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
   options.pem_root_certs = authority.ca_pem();
-  options.pem_key_cert_pairs.push_back({std::string(authority.server_key().expose()), authority.server_pem()});
+  // The chain includes the CA itself: who enrols has only its fingerprint, and checks what is shown against it.
+  options.pem_key_cert_pairs.push_back(
+      {std::string(authority.server_key().expose()), authority.server_pem() + authority.ca_pem()});
   return grpc::SslServerCredentials(options);
 }
 

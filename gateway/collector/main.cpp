@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <google/protobuf/stubs/logging.h>
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
@@ -88,6 +89,8 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   log::set_program("collector");
+  // protobuf would write a line for every event that is not UTF-8: such events are counted and logged once a stream instead.
+  google::protobuf::SetLogHandler(nullptr);
   try {
     return run(argc, argv);
   } catch (const std::exception& bug) {

@@ -254,7 +254,7 @@ Result<std::uint64_t> EventWriter::retain(WallTime oldest, std::uint64_t max_byt
         "DELETE FROM verdicts WHERE event IN (SELECT seq FROM temp.old)",
         "DELETE FROM detections WHERE event IN (SELECT seq FROM temp.old)",
         "DELETE FROM events WHERE seq IN (SELECT seq FROM temp.old)",
-        "DELETE FROM event_counts WHERE minute < IFNULL((SELECT MIN(time) FROM events), 0) / 60000000000",
+        "DELETE FROM event_counts WHERE minute < IFNULL((SELECT MIN(time) FROM events), 9223372036854775807) / 60000000000",
         "UPDATE counters SET value=value-(SELECT COUNT(*) FROM temp.old) WHERE name='events'"})
     AISPM_CHECK(database_.execute(sql));
   AISPM_CHECK(add_counter("retention_deleted", deleted));

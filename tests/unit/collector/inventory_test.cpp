@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+
+#include "tests/unit/collector/support.hpp"
+
+namespace aispm::collector::test {
+namespace {
+
+constexpr const char* kSession = "5e551010-0000-7000-8000-000000000001";
+constexpr const char* kOther = "5e551010-0000-7000-8000-000000000002";
+constexpr std::uint64_t kSpace = 4026532123;
+
+pb::Event make_start(const std::string& session, double seconds, std::uint64_t space = kSpace) {
+  pb::Event event = make_event(pb::SOURCE_SANDBOX, seconds);
+  event.set_session_id(session);
+  event.set_agent_id("alice/agent.py");
+  event.mutable_sandbox_start()->set_pid_namespace(space);
+  event.mutable_sandbox_start()->add_command("agent.py");
+  event.mutable_sandbox_start()->add_mechanisms("seccomp");
+  return event;
+}
+
+pb::Event make_end(const std::string& session, double seconds) {
+  pb::Event event = make_event(pb::SOURCE_SANDBOX, seconds);
+  event.set_session_id(session);
+  event.set_agent_id("alice/agent.py");
+  event.mutable_sandbox_exit()->set_exit_code(3);
+  return event;
+}
+
+std::string session_of(Bench& bench, const pb::Event& event) { return must(bench.reader().event(event.id())).session_id(); }
+
+TEST(Sessions, GiveSensorEventsToTheSandboxThatRuns) {
+  Bench bench;
+  const pb::Event exec = make_exec(7, kSpace, 1);
+  bench.report("gateway", {make_start(kSession, 0)});
+  bench.report("sensord", {exec});
+  const pb::Event stored = must(bench.reader().event(exec.id()));
+  EXPECT_EQ(stored.session_id(), kSession);
+  EXPECT_EQ(stored.agent_id(), "alice/agent.py");
+}
+
+TEST(Sessions, ClaimSensorEventsThatCameBeforeTheStart) {
+  Bench bench;
+  const pb::Event exec = make_exec(7, kSpace, 1);
+  const pb::Event early = make_exec(8, kSpace, -0.2);
+  bench.report("sensord", {exec, early});
+  ASSERT_EQ(session_of(bench, exec), "");
+  bench.report("gateway", {make_start(kSession, 0)});
+  EXPECT_EQ(session_of(bench, exec), kSession);
+  EXPECT_EQ(session_of(bench, early), kSession);
+}
+
+TEST(Sessions, LeaveEventsOfOtherNamespacesAndOtherTimesAlone) {
+  Bench bench;
+  const pb::Event other_space = make_exec(7, kSpace + 1, 1);
+  const pb::Event long_before = make_exec(8, kSpace, -60);
+  const pb::Event host_itself = make_exec(9, inventory::kInitialPidNamespace, 1);
+  bench.report("sensord", {other_space, long_before, host_itself});
+  bench.report("gateway", {make_start(kSession, 0)});
+  for (const auto& event : {other_space, long_before, host_itself}) EXPECT_EQ(session_of(bench, event), "");
+}
+
+TEST(Sessions, LeaveEventsAfterTheExitAlone) {
+  Bench bench;
+  const pb::Event after = make_exec(7, kSpace, 60);
+  bench.report("gateway", {make_start(kSession, 0)});
+  bench.report("sensord", {after});
+  ASSERT_EQ(session_of(bench, after), kSession);  // nobody knows of the exit yet
+  bench.report("gateway", {make_end(kSession, 10)});
+  EXPECT_EQ(session_of(bench, after), "");
+}
+
+// Namespace numbers are reused at once. Every order of arrival must give the same owners.
+TEST(Sessions, TellTwoRunsWithTheSameNamespaceNumberApartInEveryOrder) {
+  const pb::Event first = make_exec(1, kSpace, 5);
+  const pb::Event second_early = make_exec(2, kSpace, 10.05);  // before the second start is stamped
+  const pb::Event second = make_exec(3, kSpace, 12);
+  std::vector<std::pair<std::string, pb::Event>> arrivals = {
+      {"gateway", make_start(kSession, 0)}, {"gateway", make_end(kSession, 10)}, {"gateway", make_start(kOther, 10.1)},
+      {"sensord", first},                   {"sensord", second_early},           {"sensord", second}};
+  std::vector<std::size_t> order = {0, 1, 2, 3, 4, 5};
+  int tried = 0;
+  do {
+    if (tried++ % 24 != 0) continue;  // 30 of the 720 orders, spread evenly
+    Bench bench;
+    for (const std::size_t i : order) bench.report(arrivals[i].first, {arrivals[i].second});
+    ASSERT_EQ(session_of(bench, first), kSession) << tried;
+    ASSERT_EQ(session_of(bench, second_early), kOther) << tried;
+    ASSERT_EQ(session_of(bench, second), kOther) << tried;
+  } while (std::ranges::next_permutation(order).found);
+}
+
+TEST(Sessions, ReadAsOneStory) {
+  Bench bench;
+  pb::Event call = make_call(pb::SOURCE_GATEWAY, 2);
+  call.set_session_id(kSession);
+  call.set_agent_id("alice/agent.py");
+  call.add_detections()->set_category("secret");
+  call.mutable_decision()->set_outcome(pb::Decision::OUTCOME_REDACT);
+  pb::Event denial = make_event(pb::SOURCE_SANDBOX, 3);
+  denial.set_session_id(kSession);
+  denial.mutable_sandbox_denial()->set_count(4);
+  bench.report("sensord", {make_exec(7, kSpace, 1), make_exec(7, kSpace, 1.1), make_exec(8, kSpace, 1.5)});
+  bench.report("gateway", {make_start(kSession, 0), call, denial, make_end(kSession, 4)});
+  const pb::SessionStory story = must(bench.reader().session(kSession));
+  const pb::Session& session = story.session();
+  EXPECT_EQ(session.processes(), 2U);
+  EXPECT_EQ(session.llm_calls(), 1U);
+  EXPECT_EQ(session.detections(), 1U);
+  EXPECT_EQ(session.redacted(), 1U);
+  EXPECT_EQ(session.denied(), 0U);
+  EXPECT_EQ(session.sandbox_denials(), 4U);
+  EXPECT_EQ(session.exit_code(), 3U);
+  EXPECT_FALSE(session.running());
+  EXPECT_EQ(session.command(0), "agent.py");
+  EXPECT_EQ(session.mechanisms(0), "seccomp");
+  ASSERT_EQ(story.events_size(), 7);
+  for (int i = 1; i < story.events_size(); ++i)
+    EXPECT_LE(story.events(i - 1).time().seconds(), story.events(i).time().seconds());
+  EXPECT_FALSE(story.truncated());
+}
+
+TEST(Sessions, AreNotFoundByAnUnknownId) {
+  Bench bench;
+  EXPECT_EQ(bench.reader().session(kSession).error().code, Errc::kNotFound);
+}
+
+pb::Event make_use(std::uint32_t pid, bool is_sanctioned, double seconds) {
+  pb::Event event = make_exec(pid, 0, seconds);
+  event.mutable_ai_use()->set_evidence("endpoint");
+  event.mutable_ai_use()->set_provider("openai");
+  event.mutable_ai_use()->set_sanctioned(is_sanctioned);
+  event.mutable_ai_use()->set_confidence(0.7);
+  return event;
+}
+
+pb::Event make_exit(std::uint32_t pid, double seconds) {
+  pb::Event event = make_exec(pid, 0, seconds);
+  event.mutable_process_exit();
+  return event;
+}
+
+pb::Event make_sensor_call(std::uint32_t pid, double seconds) {
+  pb::Event event = make_call(pb::SOURCE_SENSOR, seconds);
+  *event.mutable_process() = make_exec(pid, 0, seconds).process();
+  return event;
+}
+
+TEST(Processes, AppearWhenTheSensorSawAiUseAndNotBefore) {
+  Bench bench;
+  bench.report("sensord", {make_exec(7, 0, 0)});
+  EXPECT_EQ(must(bench.reader().processes({})).processes_size(), 0);
+  bench.report("sensord", {make_use(7, false, 1)});
+  const auto list = must(bench.reader().processes({}));
+  ASSERT_EQ(list.processes_size(), 1);
+  EXPECT_EQ(list.processes(0).verdict(), "unsanctioned");
+  EXPECT_EQ(list.processes(0).process().pid(), 7U);
+  EXPECT_THAT(list.processes(0).providers(), testing::ElementsAre("openai"));
+  EXPECT_THAT(list.processes(0).evidence(), testing::ElementsAre("endpoint"));
+  EXPECT_TRUE(list.processes(0).running());
+}
+
+TEST(Processes, StayUnsanctionedOnceTheyWere) {
+  Bench bench;
+  bench.report("sensord", {make_use(7, true, 0), make_use(7, false, 1), make_use(7, true, 2)});
+  EXPECT_EQ(must(bench.reader().processes({})).processes(0).verdict(), "unsanctioned");
+}
+
+TEST(Processes, AreSanctionedOnlyByASanctionedUse) {
+  Bench bench;
+  bench.report("sensord", {make_sensor_call(7, 0), make_sensor_call(8, 0), make_use(8, true, 1)});
+  const auto list = must(bench.reader().processes({}));
+  EXPECT_EQ(list.processes(0).verdict(), "sanctioned");    // pid 8, newest first
+  EXPECT_EQ(list.processes(1).verdict(), "unsanctioned");  // pid 7: nobody vouched for it
+}
+
+TEST(Processes, DoNotRunAfterTheirExitWhicheverComesFirst) {
+  Bench bench;
+  bench.report("sensord", {make_use(7, false, 0), make_exit(7, 1)});
+  bench.report("sensord", {make_exit(8, 1), make_use(8, false, 0)});
+  const auto list = must(bench.reader().processes({}));
+  ASSERT_EQ(list.processes_size(), 2);
+  for (const auto& process : list.processes()) EXPECT_FALSE(process.running());
+}
+
+TEST(Processes, DoNotOutliveTheBoot) {
+  Bench bench;
+  bench.greet("sensord", "boot-1");
+  bench.report("sensord", {make_use(7, false, 0)});
+  bench.greet("sensord", "boot-1");
+  EXPECT_TRUE(must(bench.reader().processes({})).processes(0).running());
+  bench.greet("sensord", "boot-2");
+  EXPECT_FALSE(must(bench.reader().processes({})).processes(0).running());
+}
+
+TEST(Providers, CountUnsanctionedCallsInWhicheverOrderTheVerdictComes) {
+  Bench bench;
+  bench.report("sensord", {make_sensor_call(7, 0), make_use(7, false, 0), make_use(8, true, 0), make_sensor_call(8, 0)});
+  const auto list = must(bench.reader().providers({}));
+  ASSERT_EQ(list.providers_size(), 1);
+  EXPECT_EQ(list.providers(0).calls(), 2U);
+  EXPECT_EQ(list.providers(0).unsanctioned_calls(), 1U);
+  EXPECT_THAT(list.providers(0).hosts(), testing::ElementsAre("api.openai.com"));
+}
+
+TEST(Providers, DoNotCountTheGatewaysOwnConnectionTwice) {
+  Bench bench;
+  pb::Event seen = make_sensor_call(7, 0);
+  seen.mutable_process()->set_exe("/usr/bin/aispm-gateway");
+  bench.report("gateway", {make_call(pb::SOURCE_GATEWAY, 0)});
+  bench.report("sensord", {seen});
+  EXPECT_EQ(must(bench.reader().providers({})).providers(0).calls(), 1U);
+  EXPECT_EQ(bench.count("SELECT COUNT(*) FROM events"), 2);
+}
+
+TEST(Agents, SumWhatTheirCallsUsed) {
+  Bench bench;
+  for (int i = 0; i < 3; ++i) {
+    pb::Event call = make_call(pb::SOURCE_GATEWAY, i);
+    call.set_agent_id("bot");
+    call.set_session_id(kSession);
+    call.mutable_decision()->set_outcome(i == 0 ? pb::Decision::OUTCOME_DENY : pb::Decision::OUTCOME_ALLOW);
+    bench.report("gateway", {call});
+  }
+  const auto list = must(bench.reader().agents({}));
+  ASSERT_EQ(list.agents_size(), 1);
+  EXPECT_EQ(list.agents(0).llm_calls(), 3U);
+  EXPECT_EQ(list.agents(0).denied(), 1U);
+  EXPECT_EQ(list.agents(0).input_tokens(), 30U);
+  EXPECT_EQ(list.agents(0).sessions(), 1U);
+  EXPECT_EQ(list.agents(0).last_session_id(), kSession);
+  EXPECT_THAT(list.agents(0).models(), testing::ElementsAre("gpt-x"));
+}
+
+TEST(Agents, AreNotChargedForDecisionsInMonitorMode) {
+  Bench bench;
+  pb::Event call = make_call(pb::SOURCE_GATEWAY, 0);
+  call.set_agent_id("bot");
+  call.mutable_decision()->set_outcome(pb::Decision::OUTCOME_DENY);
+  call.mutable_decision()->set_mode("monitor");
+  bench.report("gateway", {call});
+  EXPECT_EQ(must(bench.reader().agents({})).agents(0).denied(), 0U);
+  EXPECT_EQ(must(bench.reader().events({}, store::Reader::Only::kDecided)).events_size(), 1);
+}
+
+TEST(Overview, CountsOnlyItsWindow) {
+  Bench bench;
+  bench.report("gateway", {make_call(pb::SOURCE_GATEWAY, -7200), make_call(pb::SOURCE_GATEWAY, -60)});
+  const auto hour = must(bench.reader().overview(1, {}, at(0)));
+  EXPECT_EQ(hour.llm_calls(), 1U);
+  EXPECT_EQ(hour.events(), 1U);
+  EXPECT_EQ(hour.input_tokens(), 10U);
+  const auto day = must(bench.reader().overview(0, {}, at(0)));
+  EXPECT_EQ(day.hours(), 24U);
+  EXPECT_EQ(day.llm_calls(), 2U);
+  std::uint64_t sum = 0;
+  for (const auto& bucket : day.calls_over_time()) sum += bucket.calls();
+  EXPECT_EQ(sum, 2U);
+  EXPECT_EQ(day.calls_by_provider(0).name(), "openai");
+  EXPECT_EQ(day.calls_by_model(0).count(), 2U);
+}
+
+TEST(Overview, CountsAConnectedHostAsReporting) {
+  Bench bench;
+  EXPECT_EQ(must(bench.reader().overview(1, {}, at(3600))).hosts_reporting(), 0U);
+  EXPECT_EQ(must(bench.reader().overview(1, {bench.host_id()}, at(3600))).hosts_reporting(), 1U);
+}
+
+}  // namespace
+}  // namespace aispm::collector::test
