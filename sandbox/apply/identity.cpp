@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "sandbox/apply/steps.hpp"
+
+namespace aispm::sandbox {
+
+Result<> write_text(const std::string& path, std::string_view text) {
+  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file) return fail_errno("open " + path);
+  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return fail_errno("write " + path);
+  return {};
+}
+
+Result<> map_identity(unsigned uid, unsigned gid) {
+  const std::string remedy =
+      ". On Ubuntu 23.10 and later AppArmor may restrict user namespaces: install "
+      "packaging/apparmor/aispm-run or set sysctl "
+      "kernel.apparmor_restrict_unprivileged_userns=0";
+  // Without this the kernel lets nobody map a group; with it, setgroups(2) stays shut for good.
+  if (auto written = write_text("/proc/self/setgroups", "deny"); !written)
+    return fail(Errc::kDenied, "user namespace: " + written.error().message + remedy);
+  const std::string inside = std::to_string(kInsideUid) + " ";
+  if (auto written = write_text("/proc/self/uid_map", inside + std::to_string(uid) + " 1");
+      !written)
+    return fail(Errc::kDenied, "user namespace: " + written.error().message + remedy);
+  if (auto written = write_text("/proc/self/gid_map", inside + std::to_string(gid) + " 1");
+      !written)
+    return fail(Errc::kDenied, "user namespace: " + written.error().message + remedy);
+  return {};
+}
+
+Result<> die_with(int control) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return fail_errno("prctl(PR_SET_PDEATHSIG)");
+  // It may have died before that.
+  pollfd other{control, 0, 0};
+  if (::poll(&other, 1, 0) > 0 && (other.revents & (POLLHUP | POLLERR)) != 0)
+    return fail(Errc::kUnavailable, "the supervisor is gone");
+  return {};
+}
+
+Result<> forbid_namespaces() {
+  if (auto written = write_text("/proc/sys/user/max_user_namespaces", "0"); !written)
+    return fail(Errc::kUnsupported, "user.max_user_namespaces cannot be set for the sandbox (" +
+                                        written.error().message +
+                                        "). In a container: run it with a writable /proc/sys "
+                                        "(docker: --security-opt systempaths=unconfined)");
+  return {};
+}
+
+}  // namespace aispm::sandbox

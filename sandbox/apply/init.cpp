@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sandbox/apply/steps.hpp"
+
+namespace aispm::sandbox {
+namespace {
+
+constexpr int kFailed = 125;
+
+void report(int control, ControlKind kind, std::uint64_t value) {
+  ControlMessage message;
+  message.kind = kind;
+  message.value = value;
+  // When the supervisor is gone there is nobody to tell; the exit below ends everything.
+  if (auto sent = send_message(control, message); !sent) ::_exit(kFailed);
+}
+
+// True when the agent itself has ended.
+bool reap(int control, int agent_pid) {
+  int status = 0;
+  for (;;) {
+    const int pid = ::waitpid(-1, &status, WNOHANG | WUNTRACED);
+    if (pid <= 0) return false;
+    if (pid != agent_pid) continue;
+    if (WIFSTOPPED(status)) {
+      report(control, ControlKind::kStopped, static_cast<std::uint64_t>(WSTOPSIG(status)));
+      continue;
+    }
+    report(control, ControlKind::kExited,
+           static_cast<std::uint64_t>(static_cast<unsigned>(status)));
+    return true;
+  }
+}
+
+void forward(int control, int agent_pid) {
+  auto received = receive_message(control, 0);
+  if (!received) ::_exit(kFailed);  // the supervisor is gone
+  if (received->message.kind != ControlKind::kSignal) return;
+  // A terminal's signal goes to the process group, as a terminal does it; any other to the process
+  // alone. The agent may have ended meanwhile: then there is nothing to signal.
+  (void)::kill(received->message.extra != 0 ? -agent_pid : agent_pid,
+               static_cast<int>(received->message.value));
+}
+
+}  // namespace
+
+void run_init(UniqueFd control, int agent_pid) {
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  UniqueFd signals(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+  (void)::prctl(PR_SET_NAME, "aispm-init");
+  if (!signals || ::prctl(PR_SET_DUMPABLE, 0) != 0) ::_exit(kFailed);
+  if (auto installed = install_init_filter(); !installed) ::_exit(kFailed);
+  for (;;) {
+    if (reap(control.get(), agent_pid))
+      ::_exit(0);  // the kernel ends all others of this pid namespace
+    pollfd events[2] = {{control.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}};
+    if (::poll(events, 2, -1) < 0 && errno != EINTR) ::_exit(kFailed);
+    if (events[1].revents != 0) {
+      signalfd_siginfo info{};
+      (void)!::read(signals.get(), &info, sizeof(info));
+    }
+    if (events[0].revents != 0) forward(control.get(), agent_pid);
+  }
+}
+
+}  // namespace aispm::sandbox

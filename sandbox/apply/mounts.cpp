@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "sandbox/apply/steps.hpp"
+
+// glibc's <sys/mount.h> and <linux/mount.h> disagree on Debian 12: only the kernel's is used, with
+// raw calls.
+namespace aispm::sandbox {
+namespace {
+
+constexpr unsigned long kMsRdonly = 1;
+constexpr unsigned long kMsNosuid = 2;
+constexpr unsigned long kMsNodev = 4;
+constexpr unsigned long kMsNoexec = 8;
+constexpr unsigned long kMsRemount = 32;
+constexpr unsigned long kMsBind = 4096;
+constexpr unsigned long kMsRec = 16384;
+constexpr unsigned long kMsPrivate = 1UL << 18;
+constexpr unsigned kOpenTreeRecursive = 0x8000;  // AT_RECURSIVE
+constexpr const char* kStage = "/tmp";           // where the new root grows; exists on every host
+constexpr const char* kRootOptions = "size=4m,nr_inodes=4096,mode=755";
+
+int raw_mount(const char* source, const char* target, const char* type, unsigned long flags,
+              const char* options) {
+  return static_cast<int>(::syscall(SYS_mount, source, target, type, flags, options));
+}
+
+Result<UniqueFd> open_beneath(int folder, const char* path, std::uint64_t flags,
+                              std::uint64_t resolve) {
+  open_how how{};
+  how.flags = flags | O_CLOEXEC;
+  how.resolve = resolve;
+  UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, folder, path, &how, sizeof(how))));
+  if (!fd) return fail_errno(std::string("open ") + path);
+  return fd;
+}
+
+bool is_bind(const Mount& mount) { return mount.kind <= Mount::Kind::kDevice; }
+
+Result<UniqueFd> open_source(const Mount& mount) {
+  // The plan holds resolved paths: a symlink met now was put there since, and is refused.
+  AISPM_TRY(UniqueFd path, open_beneath(AT_FDCWD, mount.source.c_str(), O_PATH | O_NOFOLLOW,
+                                        RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+  UniqueFd tree(static_cast<int>(
+      ::syscall(SYS_open_tree, path.get(), "",
+                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | kOpenTreeRecursive)));
+  if (!tree) return fail_errno("copy the mount of " + mount.source);
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_NOSUID;
+  if (mount.kind != Mount::Kind::kDevice) attributes.attr_set |= MOUNT_ATTR_NODEV;
+  if (mount.kind == Mount::Kind::kDevice) attributes.attr_set |= MOUNT_ATTR_NOEXEC;
+  if (mount.kind == Mount::Kind::kBindReadOnly) attributes.attr_set |= MOUNT_ATTR_RDONLY;
+  if (::syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH | kOpenTreeRecursive, &attributes,
+                sizeof(attributes)) != 0)
+    return fail_errno("restrict the mount of " + mount.source);
+  return tree;
+}
+
+// Relative to the stage, which is the current folder.
+const char* inside(const Mount& mount) { return mount.target.c_str() + 1; }
+
+Result<> make_parents(const std::string& target) {
+  for (std::size_t slash = target.find('/', 1); slash != std::string::npos;
+       slash = target.find('/', slash + 1)) {
+    const std::string folder = target.substr(1, slash - 1);
+    if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST && errno != EROFS)
+      return fail_errno("make " + folder);
+  }
+  return {};
+}
+
+Result<> make_target(const Mount& mount, bool is_folder) {
+  if (is_folder) {
+    if (::mkdir(inside(mount), 0755) != 0 && errno != EEXIST && errno != EROFS)
+      return fail_errno("make " + mount.target);
+    return {};
+  }
+  if (::faccessat(AT_FDCWD, inside(mount), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return {};
+  UniqueFd file(::open(inside(mount), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644));
+  if (!file) return fail_errno("make " + mount.target);
+  if (!mount.content.empty() && ::write(file.get(), mount.content.data(), mount.content.size()) !=
+                                    static_cast<ssize_t>(mount.content.size()))
+    return fail_errno("write " + mount.target);
+  return {};
+}
+
+Result<> attach(const Mount& mount, int tree, int stage) {
+  struct stat status {};
+  if (::fstat(tree, &status) != 0) return fail_errno("stat " + mount.source);
+  AISPM_CHECK(make_target(mount, S_ISDIR(status.st_mode)));
+  AISPM_TRY(UniqueFd target,
+            open_beneath(stage, inside(mount), O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+  if (::syscall(SYS_move_mount, tree, "", target.get(), "",
+                MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+    return fail_errno("mount " + mount.target);
+  return {};
+}
+
+Result<> mount_proc(const Mount& mount) {
+  AISPM_CHECK(make_target(mount, true));
+  if (raw_mount("proc", inside(mount), "proc", kMsNosuid | kMsNodev | kMsNoexec,
+                "hidepid=invisible,subset=pid") != 0)
+    return fail(Errc::kUnsupported,
+                "/proc cannot be mounted: " + std::string(std::strerror(errno)) +
+                    ". In a container its /proc is masked: run it with an unmasked one (docker: "
+                    "--security-opt "
+                    "systempaths=unconfined); otherwise Linux 5.8 is needed",
+                errno);
+  return {};
+}
+
+Result<> place(const Mount& mount, int tree, int stage) {
+  AISPM_CHECK(make_parents(mount.target));
+  switch (mount.kind) {
+    case Mount::Kind::kBindReadOnly:
+    case Mount::Kind::kBindReadWrite:
+    case Mount::Kind::kDevice:
+      return attach(mount, tree, stage);
+    case Mount::Kind::kTmpfs: {
+      AISPM_CHECK(make_target(mount, true));
+      const std::string options =
+          "mode=700,size=" + std::to_string(mount.bytes) + ",nr_inodes=65536";
+      if (raw_mount("tmpfs", inside(mount), "tmpfs", kMsNosuid | kMsNodev, options.c_str()) != 0)
+        return fail_errno("mount " + mount.target);
+      return {};
+    }
+    case Mount::Kind::kProc:
+      return mount_proc(mount);
+    case Mount::Kind::kSymlink:
+      if (::symlink(mount.source.c_str(), inside(mount)) != 0 && errno != EEXIST)
+        return fail_errno("link " + mount.target);
+      return {};
+    case Mount::Kind::kFile:
+      return make_target(mount, false);
+    case Mount::Kind::kFolder:
+      return make_target(mount, true);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<UniqueFd>> open_sources(const Plan& plan) {
+  std::vector<UniqueFd> sources(plan.mounts.size());
+  for (std::size_t i = 0; i < plan.mounts.size(); ++i)
+    if (is_bind(plan.mounts[i])) {
+      AISPM_TRY(sources[i], open_source(plan.mounts[i]));
+    }
+  return sources;
+}
+
+Result<> enter_root(const Plan& plan, std::vector<UniqueFd> sources) {
+  if (raw_mount(nullptr, "/", nullptr, kMsRec | kMsPrivate, nullptr) != 0)
+    return fail_errno("make all mounts private");
+  if (raw_mount("tmpfs", kStage, "tmpfs", kMsNosuid | kMsNodev, kRootOptions) != 0)
+    return fail_errno("mount the new root");
+  if (::chdir(kStage) != 0) return fail_errno("enter the new root");
+  UniqueFd stage(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!stage) return fail_errno("open the new root");
+  const mode_t old_mask = ::umask(022);
+  for (std::size_t i = 0; i < plan.mounts.size(); ++i)
+    AISPM_CHECK(place(plan.mounts[i], sources[i].get(), stage.get()));
+  ::umask(old_mask);
+  if (::syscall(SYS_pivot_root, ".", ".") != 0) return fail_errno("pivot_root");
+  if (::syscall(SYS_umount2, ".", 2 /* MNT_DETACH */) != 0)
+    return fail_errno("detach the old root");
+  if (::chdir("/") != 0) return fail_errno("enter /");
+  if (raw_mount(nullptr, "/", nullptr, kMsRemount | kMsBind | kMsRdonly | kMsNosuid | kMsNodev,
+                nullptr) != 0)
+    return fail_errno("make / read-only");
+  return {};
+}
+
+}  // namespace aispm::sandbox

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/apply/start.hpp"
+
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace aispm::sandbox {
+namespace {
+
+constexpr std::uint64_t kNamespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
+                                      CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+
+// What the new process works with. Owned by it after the clone.
+struct Inside {
+  const Plan& plan;
+  UniqueFd setup;
+  UniqueFd control;
+  std::vector<UniqueFd> sources;  // filled before when root
+  bool memory_is_in_cgroup;
+  unsigned uid;
+  unsigned gid;
+  sigset_t signal_mask;
+};
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> result;
+  result.reserve(words.size() + 1);
+  for (const auto& word : words) result.push_back(const_cast<char*>(word.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+// Steps of process 1 up to the fork. The order matters: each needs what a later one takes away.
+Result<> build_outer(Inside& in) {
+  AISPM_CHECK(die_with(in.control.get()));
+  AISPM_CHECK(map_identity(in.uid, in.gid));
+  struct stat pid_namespace {};
+  if (::stat("/proc/self/ns/pid", &pid_namespace) != 0) return fail_errno("stat /proc/self/ns/pid");
+  AISPM_CHECK(forbid_namespaces());
+  AISPM_TRY(NetworkSockets sockets, make_network(!in.plan.gateway_socket.empty()));
+  ControlMessage message;
+  message.kind = ControlKind::kSockets;
+  message.value = pid_namespace.st_ino;
+  message.extra = sockets.dns6 ? 1 : 0;
+  std::vector<int> fds = {sockets.monitor.get(), sockets.dns4.get()};
+  if (sockets.dns6) fds.push_back(sockets.dns6.get());
+  if (sockets.proxy) fds.push_back(sockets.proxy.get());
+  AISPM_CHECK(send_message(in.setup.get(), message, fds));
+  if (in.sources.empty()) {
+    AISPM_TRY(in.sources, open_sources(in.plan));
+  }
+  AISPM_CHECK(enter_root(in.plan, std::move(in.sources)));
+  if (::sethostname("sandbox", 7) != 0) return fail_errno("sethostname");
+  return drop_privileges();
+}
+
+// Steps of process 2 up to exec.
+Result<> build_inner(Inside& in) {
+  if (::setsid() < 0)
+    return fail_errno("setsid");  // no controlling terminal: nothing can be typed into the caller's
+  AISPM_CHECK(set_limits(in.plan.limits, in.memory_is_in_cgroup));
+  if (::chdir(in.plan.folder.c_str()) != 0) return fail_errno("enter " + in.plan.folder);
+  AISPM_TRY(const int abi, restrict_files(in.plan));
+  AISPM_TRY(const UniqueFd listener, install_filter());
+  ControlMessage message;
+  message.kind = ControlKind::kListener;
+  message.value = static_cast<std::uint64_t>(abi);
+  AISPM_CHECK(send_message(in.setup.get(), message, {listener.get()}));
+  AISPM_TRY(const Received go, receive_message(in.setup.get(), -1));
+  if (go.message.kind != ControlKind::kGo)
+    return fail(Errc::kInternal, "unexpected control message");
+  return {};
+}
+
+[[noreturn]] void fail_inside(int setup, const Error& error, int exit_code) {
+  if (auto sent = send_message(setup, failed_message(error, exit_code)); !sent)
+    ::_exit(kExitSandbox);
+  ::_exit(exit_code);
+}
+
+[[noreturn]] void run_agent(Inside& in) {
+  if (auto built = build_inner(in); !built)
+    fail_inside(in.setup.get(), built.error(), kExitSandbox);
+  const auto argv = pointers(in.plan.argv);
+  const auto environment = pointers(in.plan.environment);
+  ::sigprocmask(SIG_SETMASK, &in.signal_mask, nullptr);
+  ::execve(in.plan.executable.c_str(), argv.data(), environment.data());
+  const int error = errno;
+  const std::string reason =
+      in.plan.executable + ": cannot be executed in the sandbox: " + std::strerror(error);
+  fail_inside(in.setup.get(), Error{Errc::kDenied, reason, error},
+              error == ENOENT ? kExitNotFound : kExitNotExecutable);
+}
+
+[[noreturn]] void run_inside(Inside in) {
+  if (auto built = build_outer(in); !built)
+    fail_inside(in.setup.get(), built.error(), kExitSandbox);
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &child,
+                nullptr);  // init reads it from a signalfd; the program gets the caller's mask
+  const pid_t agent = ::fork();
+  if (agent < 0)
+    fail_inside(in.setup.get(),
+                Error{Errc::kExhausted, std::string("fork: ") + std::strerror(errno), errno},
+                kExitSandbox);
+  if (agent == 0) {
+    in.control.reset();
+    run_agent(in);
+  }
+  in.setup.reset();
+  run_init(std::move(in.control), agent);
+}
+
+std::string clone_remedy(int error) {
+  switch (error) {
+    case EPERM:
+      return "user namespaces are forbidden for this user. Debian: sysctl "
+             "kernel.unprivileged_userns_clone=1. Ubuntu 23.10 and later: "
+             "install packaging/apparmor/aispm-run or sysctl "
+             "kernel.apparmor_restrict_unprivileged_userns=0. Docker: run with a "
+             "seccomp profile that allows clone and unshare";
+    case ENOSPC:
+      return "the limit of namespaces is reached: raise sysctl user.max_user_namespaces (now 0?) "
+             "and user.max_{net,pid,mnt}_namespaces";
+    case EINVAL:
+    case ENOSYS:
+      return "this kernel lacks a namespace type (CONFIG_USER_NS, NET_NS, PID_NS, IPC_NS, UTS_NS, "
+             "CGROUPS) or clone3 (Linux 5.3)";
+    case EAGAIN:
+      return "too many processes for this user (ulimit -u)";
+    default:
+      return "see aispm-run --doctor";
+  }
+}
+
+// `as_sibling`: the new process becomes a child of our parent.
+Result<pid_t> clone_namespaces(bool as_sibling) {
+  clone_args arguments{};
+  arguments.flags = kNamespaces | (as_sibling ? CLONE_PARENT : 0);
+  arguments.exit_signal = as_sibling ? 0 : SIGCHLD;
+  const long pid = ::syscall(SYS_clone3, &arguments, sizeof(arguments));
+  if (pid < 0) {
+    const int error = errno;
+    return fail(Errc::kUnsupported,
+                std::string("namespaces: ") + std::strerror(error) + ": " + clone_remedy(error),
+                error);
+  }
+  return static_cast<pid_t>(pid);
+}
+
+// Root: a short-lived process gives up root for good and starts the sandbox as our own child.
+Result<pid_t> clone_behind_prefix(const RootPrefix& prefix, Inside in) {
+  const pid_t helper = ::fork();
+  if (helper < 0) return fail_errno("fork");
+  if (helper == 0) {
+    auto become = prefix.become();
+    if (!become) fail_inside(in.setup.get(), become.error(), kExitSandbox);
+    auto pid = clone_namespaces(true);
+    if (!pid) fail_inside(in.setup.get(), pid.error(), kExitSandbox);
+    if (*pid == 0) run_inside(std::move(in));
+    ControlMessage started;
+    started.kind = ControlKind::kGo;
+    started.value = static_cast<std::uint64_t>(*pid);
+    // This socket's other end is the supervisor's `control`; init itself says nothing before the
+    // agent's end.
+    if (auto sent = send_message(in.control.get(), started); !sent) ::_exit(1);
+    ::_exit(0);
+  }
+  int status = 0;
+  while (::waitpid(helper, &status, 0) < 0 && errno == EINTR) {
+  }
+  return helper;
+}
+
+}  // namespace
+
+Result<Started> start_sandbox(const Plan& plan, const RootPrefix& prefix,
+                              const sigset_t& signal_mask) {
+  int setup[2];
+  int control[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, setup) != 0)
+    return fail_errno("socketpair");
+  UniqueFd setup_outside(setup[0]);
+  UniqueFd setup_inside(setup[1]);
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0)
+    return fail_errno("socketpair");
+  UniqueFd control_outside(control[0]);
+  UniqueFd control_inside(control[1]);
+
+  Inside in{plan,
+            std::move(setup_inside),
+            std::move(control_inside),
+            {},
+            prefix.limits_memory(),
+            ::geteuid(),
+            ::getegid(),
+            signal_mask};
+  Started started;
+  if (prefix.is_root()) {
+    in.uid = in.gid = prefix.uid();
+    AISPM_TRY(in.sources, open_sources(plan));
+    AISPM_TRY(const pid_t helper, clone_behind_prefix(prefix, std::move(in)));
+    (void)helper;
+    if (auto first = receive_message(control_outside.get(), 0);
+        first && first->message.kind == ControlKind::kGo)
+      started.init = static_cast<pid_t>(first->message.value);
+    // Otherwise `setup` says why.
+  } else {
+    AISPM_TRY(started.init, clone_namespaces(false));
+    if (started.init == 0) {
+      setup_outside.reset();
+      control_outside.reset();
+      run_inside(std::move(in));
+    }
+  }
+  started.setup = std::move(setup_outside);
+  started.control = std::move(control_outside);
+  return started;
+}
+
+}  // namespace aispm::sandbox

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <csignal>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sandbox/model/control.hpp"
+#include "sandbox/model/plan.hpp"
+#include "sdk/core/common/result.hpp"
+#include "sdk/core/common/unique_fd.hpp"
+
+// One mechanism per file, each a hard error with a remedy when the host refuses it. All run in the
+// new process, single-threaded. The order is that of build_sandbox() in build.cpp.
+namespace aispm::sandbox {
+
+// --- identity.cpp
+// The kernel kills this process when the supervisor, at the other end of `control`, dies.
+Result<> die_with(int control);
+// Maps the one host user and group (never 0: they are the caller's, or the prefix's) to 1000.
+Result<> map_identity(unsigned uid, unsigned gid);
+// user.max_user_namespaces=0: no way to more namespaces, even if seccomp were wrong.
+Result<> forbid_namespaces();
+
+// --- network.cpp
+struct NetworkSockets {
+  UniqueFd monitor;  // packet socket: sees every attempt to leave
+  UniqueFd dns4;     // UDP port 53 of every address
+  UniqueFd dns6;     // none without IPv6
+  UniqueFd proxy;    // 127.0.0.1:kProxyPort; none offline
+};
+// Loopback up, every address routed to it, and the sockets that the supervisor will hold.
+Result<NetworkSockets> make_network(bool with_proxy);
+
+// --- mounts.cpp
+// Detached copies of what will be mounted, in the order of `plan.mounts` (empty for those without a
+// source). As root this runs outside, before privileges are dropped, because the agent's user may
+// not even look into the caller's folders.
+Result<std::vector<UniqueFd>> open_sources(const Plan& plan);
+// Builds the new root and leaves the old one behind.
+Result<> enter_root(const Plan& plan, std::vector<UniqueFd> sources);
+
+// --- limits.cpp
+Result<> set_limits(const Limits& limits, bool memory_is_in_cgroup);
+
+// --- privileges.cpp
+// No capability in any set, securebits locked, no_new_privs.
+Result<> drop_privileges();
+
+// --- landlock.cpp
+// ABI of the running kernel, 0 when there is none.
+int landlock_abi();
+// All file rights and scopes of the running ABI. Gives that ABI. Network rights are left to the
+// network namespace (ADR 0031).
+Result<int> restrict_files(const Plan& plan);
+
+// --- seccomp.cpp
+// Installs the allow-list; gives the descriptor on which refused calls are announced.
+Result<UniqueFd> install_filter();
+// What process 1 needs and nothing else.
+Result<> install_init_filter();
+
+// --- init.cpp
+// Process 1: reaps, forwards signals from `control`, reports the agent's end, and exits with all
+// others.
+[[noreturn]] void run_init(UniqueFd control, int agent_pid);
+
+// --- channel.cpp
+Result<> send_message(int socket, const ControlMessage& message, const std::vector<int>& fds = {});
+struct Received {
+  ControlMessage message;
+  std::vector<UniqueFd> fds;
+};
+// kUnavailable when the other end closed, kDeadlineExceeded after `timeout_ms` (negative: none).
+Result<Received> receive_message(int socket, int timeout_ms);
+ControlMessage failed_message(const Error& error, int exit_code);
+
+// --- small helpers shared by the steps (identity.cpp)
+Result<> write_text(const std::string& path, std::string_view text);
+
+}  // namespace aispm::sandbox

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/launch.hpp"
+
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <iostream>
+#include <optional>
+
+#include "sandbox/apply/start.hpp"
+#include "sandbox/plan/plan.hpp"
+#include "sandbox/supervise/proxy_header.hpp"
+#include "sandbox/supervise/supervisor.hpp"
+#include "sdk/core/common/id.hpp"
+
+namespace aispm::sandbox {
+namespace {
+
+constexpr std::chrono::milliseconds kHelloTimeout{5000};
+constexpr std::chrono::milliseconds kLastEventsPatience{3000};
+constexpr int kBuildTimeoutMs = 20'000;
+
+void say(const std::string& text) { std::cerr << "aispm-run: " << text << "\n"; }
+
+// Asks the gateway who we are. Without it nothing runs.
+Result<std::string> greet_gateway(const GatewayLink& link, const std::string& socket) {
+  auto answer = link.call("GET", "/aispm/v1/hello", "", kHelloTimeout);
+  if (!answer)
+    return fail(Errc::kUnavailable,
+                answer.error().message +
+                    ". Nothing was started: an agent runs only behind its gateway. Start it " +
+                    "(./dev up), name its socket with --gateway (now " + socket +
+                    "), or use --offline for no network at all");
+  const std::string agent_id = find_json_text(*answer, "agent_id");
+  if (agent_id.empty())
+    return fail(
+        Errc::kInvalid,
+        "the gateway's greeting names no agent_id: is this an aispm-gateway of another version?");
+  return agent_id;
+}
+
+// Blocks the signals that the sandbox is to get instead of us.
+class ForwardedSignals {
+ public:
+  static Result<ForwardedSignals> open() {
+    ForwardedSignals signals;
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (const int number :
+         {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT, SIGTSTP})
+      ::sigaddset(&set, number);
+    if (::sigprocmask(SIG_BLOCK, &set, &signals.before_) != 0) return fail_errno("sigprocmask");
+    signals.fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!signals.fd_) return fail_errno("signalfd");
+    return signals;
+  }
+  const sigset_t& before() const { return before_; }
+  UniqueFd take() { return std::move(fd_); }
+
+ private:
+  sigset_t before_{};
+  UniqueFd fd_;
+};
+
+// Puts the terminal back as it was, in case the program died with it in raw mode.
+class TerminalGuard {
+ public:
+  TerminalGuard()
+      : is_ours_(::tcgetpgrp(STDIN_FILENO) == ::getpgrp() &&
+                 ::tcgetattr(STDIN_FILENO, &before_) == 0) {}
+  TerminalGuard(const TerminalGuard&) = delete;
+  TerminalGuard& operator=(const TerminalGuard&) = delete;
+  ~TerminalGuard() {
+    if (is_ours_) (void)::tcsetattr(STDIN_FILENO, TCSADRAIN, &before_);
+  }
+
+ private:
+  termios before_{};
+  bool is_ours_;
+};
+
+// A half-built sandbox must not outlive a failure.
+class InitGuard {
+ public:
+  explicit InitGuard(pid_t init) : init_(init) {}
+  InitGuard(const InitGuard&) = delete;
+  InitGuard& operator=(const InitGuard&) = delete;
+  ~InitGuard() {
+    if (init_ <= 0) return;
+    ::kill(init_, SIGKILL);
+    while (::waitpid(init_, nullptr, __WALL) < 0 && errno == EINTR) {
+    }
+  }
+  void release() { init_ = -1; }
+
+ private:
+  pid_t init_;
+};
+
+Result<Received> next_step(const Started& started, ControlKind expected) {
+  auto received = receive_message(started.setup.get(), kBuildTimeoutMs);
+  if (!received)
+    return fail(received.error().code,
+                "the sandbox could not be built: " + received.error().message);
+  if (received->message.kind == ControlKind::kFailed)
+    return fail(Errc::kUnsupported, received->message.text);
+  if (received->message.kind != expected)
+    return fail(Errc::kInternal, "the sandbox's steps came out of order");
+  return received;
+}
+
+std::vector<std::string> mechanisms_of(const Plan& plan, const RootPrefix& prefix,
+                                       int landlock_abi) {
+  std::vector<std::string> names = {"userns",       "mountns",
+                                    "pidns",        "netns",
+                                    "ipcns",        "utsns",
+                                    "cgroupns",     "max_user_namespaces:0",
+                                    "seccomp",      "landlock:" + std::to_string(landlock_abi),
+                                    "no_new_privs", "capabilities:none",
+                                    "rlimits"};
+  if (plan.limits.memory_bytes != 0 && !prefix.limits_memory())
+    names.emplace_back("memory:rlimit_data");
+  for (const auto& name : prefix.mechanisms()) names.push_back(name);
+  names.emplace_back(plan.gateway_socket.empty() ? "network:none" : "network:gateway");
+  return names;
+}
+
+Result<Watched> collect_sockets(Started& started, const Plan& plan, RunIdentity& run) {
+  AISPM_TRY(Received sockets, next_step(started, ControlKind::kSockets));
+  const bool has_ip6 = sockets.message.extra != 0;
+  const std::size_t expected = 2U + (has_ip6 ? 1U : 0U) + (plan.gateway_socket.empty() ? 0U : 1U);
+  if (sockets.fds.size() != expected)
+    return fail(Errc::kInternal, "the sandbox sent an unexpected number of sockets");
+  run.pid_namespace = sockets.message.value;
+  Watched watched;
+  watched.monitor = std::move(sockets.fds[0]);
+  watched.dns4 = std::move(sockets.fds[1]);
+  if (has_ip6) watched.dns6 = std::move(sockets.fds[2]);
+  if (!plan.gateway_socket.empty()) watched.proxy = std::move(sockets.fds.back());
+  return watched;
+}
+
+// exec closes the set-up socket; anything on it is the reason why it failed.
+std::optional<ControlMessage> failure_of_exec(const Started& started) {
+  auto received = receive_message(started.setup.get(), kBuildTimeoutMs);
+  if (!received) return std::nullopt;
+  return received->message;
+}
+
+int exit_code_of(const Outcome& outcome) {
+  if (outcome.hit_wall_time) return kExitWallTime;
+  return static_cast<int>(outcome.signal != 0 ? 128 + outcome.signal : outcome.exit_code);
+}
+
+Result<int> perform(Plan plan, const std::string& events_path) {
+  RunIdentity run{plan.agent, plan.session_id, make_trace_id(), 0};
+  std::optional<GatewayLink> link;
+  if (!plan.gateway_socket.empty()) {
+    link.emplace(plan.gateway_socket,
+                 make_proxy_header(Speaker::kLauncher, run.session_id, plan.agent, run.trace_id));
+    AISPM_TRY(run.agent_id, greet_gateway(*link, plan.gateway_socket));
+    plan.environment.erase(std::remove(plan.environment.begin(), plan.environment.end(),
+                                       "AISPM_AGENT_ID=" + plan.agent),
+                           plan.environment.end());
+    plan.environment.push_back("AISPM_AGENT_ID=" + run.agent_id);
+  }
+  AISPM_TRY(const auto delivery, Delivery::open(link, events_path));
+
+  AISPM_TRY(RootPrefix prefix, RootPrefix::open(plan.limits));
+  AISPM_TRY(ForwardedSignals signals, ForwardedSignals::open());
+  const TerminalGuard terminal;
+  const auto begin = Denials::Clock::now();
+  AISPM_TRY(Started started, start_sandbox(plan, prefix, signals.before()));
+  InitGuard guard(started.init);
+  std::signal(SIGPIPE, SIG_IGN);  // after the clone: the program inherits the caller's choice
+  AISPM_TRY(Watched watched, collect_sockets(started, plan, run));
+  AISPM_TRY(Received ready, next_step(started, ControlKind::kListener));
+  if (ready.fds.size() != 1) return fail(Errc::kInternal, "the sandbox sent no seccomp listener");
+  watched.init = started.init;
+  watched.listener = std::move(ready.fds[0]);
+  watched.control = std::move(started.control);
+  watched.signals = signals.take();
+  const auto mechanisms = mechanisms_of(plan, prefix, static_cast<int>(ready.message.value));
+  if (auto accepted =
+          delivery->deliver_first(start_event(run, plan.argv, plan.profile, mechanisms));
+      !accepted)
+    return fail(accepted.error().code,
+                "the start of the run could not be reported, so nothing was started: " +
+                    accepted.error().message);
+
+  AISPM_TRY(const auto supervisor,
+            Supervisor::open(
+                plan, std::move(watched), *delivery, run,
+                make_proxy_header(Speaker::kAgent, run.session_id, plan.agent, run.trace_id)));
+  AISPM_CHECK(send_message(started.setup.get(), ControlMessage{ControlKind::kGo, 0, 0, {}}));
+  if (const auto failure = failure_of_exec(started)) {
+    say(failure->text);
+    delivery->offer(
+        exit_event(run, static_cast<unsigned>(failure->value), 0, std::chrono::microseconds(0), 0));
+    return static_cast<int>(failure->value);
+  }
+  guard.release();
+  const Outcome outcome = supervisor->run();
+
+  for (const auto& limit : prefix.limits_hit())
+    supervisor->add_denial({DenialKind::kLimit, limit, ""});
+  prefix.remove_groups();
+  supervisor->flush();
+  const auto duration =
+      std::chrono::duration_cast<std::chrono::microseconds>(Denials::Clock::now() - begin);
+  delivery->offer(
+      exit_event(run, outcome.exit_code, outcome.signal, duration, supervisor->denials()));
+  for (const auto& warning : outcome.warnings) say("warning: " + warning);
+  std::string reason;
+  if (const auto lost = delivery->finish(kLastEventsPatience, reason); lost != 0)
+    say("warning: " + std::to_string(lost) +
+        " events of this run could not be delivered: " + reason);
+  return exit_code_of(outcome);
+}
+
+}  // namespace
+
+Result<int> launch(const Host& host, const LaunchOptions& options) {
+  AISPM_TRY(Plan plan, make_plan(host, options.request));
+  if (options.dry_run) {
+    std::cout << describe(plan);
+    return 0;
+  }
+  for (const auto& note : plan.notes) say("note: " + note);
+  auto exit_code = perform(std::move(plan), options.events_path);
+  // From here on an error means one thing: this host or the gateway cannot do it now.
+  if (!exit_code)
+    return fail(Errc::kUnavailable, exit_code.error().message, exit_code.error().system_errno);
+  return exit_code;
+}
+
+}  // namespace aispm::sandbox

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "sandbox/model/host.hpp"
+#include "sandbox/model/plan.hpp"
+#include "sdk/core/common/result.hpp"
+
+namespace aispm::sandbox {
+
+struct LaunchOptions {
+  Request request;
+  std::string events_path;  // JSON lines besides the gateway; empty: none
+  bool dry_run = false;
+};
+
+// One run from the request to the exit code: the program's own, 128+n when signal n ended it, 124
+// at the wall limit. An error means that nothing ran: kInvalid for a wrong request, kNotFound and
+// kDenied for the program, else kUnavailable.
+Result<int> launch(const Host& host, const LaunchOptions& options);
+
+}  // namespace aispm::sandbox

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <iostream>
+#include <set>
+
+#include "sandbox/apply/doctor.hpp"
+#include "sandbox/apply/real_host.hpp"
+#include "sandbox/launch.hpp"
+#include "sandbox/plan/profile_file.hpp"
+#include "sandbox/supervise/gateway_link.hpp"
+#include "sdk/core/common/id.hpp"
+
+namespace aispm::sandbox {
+namespace {
+
+constexpr const char* kDescription =
+    "Runs an AI agent in a sandbox whose only way out is the AISPM gateway. Works as any user, "
+    "needs no privilege.\n\n"
+    "  aispm-run [OPTIONS] agent.py [ARGS...]\n  aispm-run [OPTIONS] -- COMMAND [ARGS...]";
+constexpr const char* kFooter = R"(
+Examples:
+  aispm-run agent.py --topic news          a Python agent; options after it are the agent's
+  aispm-run -- ./bot serve                 any command
+  aispm-run --workdir . -- claude          a coding agent that may change this folder
+  aispm-run --ro ~/data --memory 512MiB --wall-time 10m agent.py
+  aispm-run --offline --events out.jsonl agent.py   no network at all, what it tried goes to a file
+  aispm-run --dry-run agent.py             print the plan, run nothing
+  aispm-run --doctor                       what this host can do, and how to mend what it cannot
+
+Inside, OPENAI_BASE_URL and ANTHROPIC_BASE_URL lead to the gateway and keys are placeholders, so unmodified SDKs work.
+Every other connection, name lookup and system call outside of the allow-list is refused at once and reported.
+
+Exit code: the program's own; 128+n if signal n ended it; 124 at --wall-time; 125 if the sandbox or the gateway is not
+available (nothing ran); 126/127 if the program cannot be executed or found; 2 for wrong usage or a wrong profile.)";
+
+struct Options {
+  LaunchOptions launch;
+  std::string profile;
+  std::string gateway;
+  std::string memory;
+  std::string pids;
+  std::string cpu_time;
+  std::string wall_time;
+  bool offline = false;
+  bool doctor = false;
+};
+
+void declare(CLI::App& app, Options& options) {
+  Request& request = options.launch.request;
+  app.add_option("--agent", request.agent, "Name of the agent (default: the program's base name)");
+  app.add_option("--gateway", options.gateway,
+                 "Unix socket of the gateway (default: $AISPM_GATEWAY_SOCKET or "
+                 "/var/lib/aispm/run/gateway.sock)");
+  app.add_flag("--offline", options.offline, "No gateway: no network at all");
+  app.add_option("--events", options.launch.events_path,
+                 "Append every event to this file as JSON lines");
+  app.add_option("--profile", options.profile,
+                 "Sandbox profile (YAML; see policies/sandbox/default.yaml)");
+  app.add_option("--workdir", request.workdir,
+                 "Folder the program may change, and where it starts");
+  app.add_option("--ro", request.read_only, "Share this path read-only (repeatable)")
+      ->allow_extra_args(false);
+  app.add_option("--rw", request.read_write, "Share this path read-write (repeatable)")
+      ->allow_extra_args(false);
+  app.add_option("--env", request.environment, "Pass NAME, or set NAME=VALUE (repeatable)")
+      ->allow_extra_args(false);
+  app.add_option("--python", request.python,
+                 "Interpreter for agent.py (default: $VIRTUAL_ENV, the script's #!, python3)");
+  app.add_option("--memory", options.memory, "Memory limit, e.g. 512MiB (default 2GiB; 0: none)");
+  app.add_option("--pids", options.pids, "Most processes and threads (default 256)");
+  app.add_option("--cpu-time", options.cpu_time, "Processor time of each process, e.g. 90s");
+  app.add_option("--wall-time", options.wall_time,
+                 "Time from start to end, e.g. 10m; then SIGTERM, 2 s later SIGKILL");
+  app.add_flag("--dry-run", options.launch.dry_run, "Print the plan and run nothing");
+  app.add_flag("--doctor", options.doctor,
+               "Say what this host can do and how to mend what it cannot");
+  app.set_version_flag("--version", std::string("aispm-run ") + AISPM_VERSION);
+}
+
+// Everything from the program's name on is the program's. Gives the index of the first word that is
+// not ours.
+int split(const CLI::App& app, int argc, char** argv, bool& is_script) {
+  std::set<std::string> takes_value;
+  for (const CLI::Option* option : app.get_options())
+    if (option->get_expected_max() != 0)
+      for (const auto& name : option->get_lnames()) takes_value.insert("--" + name);
+  is_script = true;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--") {
+      is_script = false;
+      return i;
+    }
+    if (!word.starts_with("-")) return i;
+    if (takes_value.contains(word)) ++i;
+  }
+  return argc;
+}
+
+Result<> complete(Options& options, const Host& host) {
+  Request& request = options.launch.request;
+  if (!options.profile.empty()) {
+    AISPM_TRY(request.profile, load_profile(options.profile));
+  }
+  Limits& limits = request.profile.limits;
+  if (!options.memory.empty()) AISPM_CHECK(set_limit(limits, "memory", options.memory));
+  if (!options.pids.empty()) AISPM_CHECK(set_limit(limits, "pids", options.pids));
+  if (!options.cpu_time.empty()) AISPM_CHECK(set_limit(limits, "cpu_time", options.cpu_time));
+  if (!options.wall_time.empty()) AISPM_CHECK(set_limit(limits, "wall_time", options.wall_time));
+  if (!options.offline) {
+    request.gateway_socket =
+        !options.gateway.empty()
+            ? options.gateway
+            : host.environment("AISPM_GATEWAY_SOCKET").value_or("/var/lib/aispm/run/gateway.sock");
+  }
+  request.session_id = make_uuid();
+  return {};
+}
+
+int exit_code_for(const Error& error) {
+  switch (error.code) {
+    case Errc::kInvalid:
+      return kExitUsage;
+    case Errc::kNotFound:
+      return kExitNotFound;
+    case Errc::kDenied:
+      return kExitNotExecutable;
+    default:
+      return kExitSandbox;
+  }
+}
+
+// Each mechanism by itself, then all of them together around /bin/true.
+int run_doctor(const Host& host, const std::string& gateway_socket) {
+  bool is_good = true;
+  for (const auto& fact : examine_host()) {
+    const bool is_missing = fact.state == HostFact::State::kMissing;
+    is_good = is_good && !is_missing;
+    std::cout << (is_missing                               ? "MISSING  "
+                  : fact.state == HostFact::State::kWeaker ? "weaker   "
+                                                           : "ok       ")
+              << fact.what << "\n";
+    if (!fact.remedy.empty()) std::cout << "         remedy: " << fact.remedy << "\n";
+  }
+  if (auto gateway = connect_unix(gateway_socket); gateway) {
+    std::cout << "ok       gateway: " << gateway_socket << " answers\n";
+  } else {
+    std::cout << "weaker   gateway: " << gateway.error().message
+              << "\n         remedy: ./dev up, or --gateway SOCKET, or --offline\n";
+  }
+  LaunchOptions trial;
+  trial.request.command = {"/bin/true"};
+  trial.request.session_id = make_uuid();
+  auto ended = launch(host, trial);
+  if (ended && *ended == 0) {
+    std::cout << "ok       trial run: /bin/true in the whole sandbox\n";
+  } else {
+    is_good = false;
+    std::cout << "MISSING  trial run: "
+              << (ended ? "exit code " + std::to_string(*ended) : ended.error().message) << "\n";
+  }
+  return is_good ? 0 : 1;
+}
+
+int run(int argc, char** argv, char** envp) {
+  std::vector<std::string> environment;
+  for (char** pair = envp; *pair != nullptr; ++pair) environment.emplace_back(*pair);
+  const RealHost host(std::move(environment));
+  CLI::App app(kDescription, "aispm-run");
+  app.footer(kFooter);
+  Options options;
+  declare(app, options);
+  Request& request = options.launch.request;
+  const int first = split(app, argc, argv, request.is_script);
+  try {
+    app.parse(first, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  for (int i = request.is_script ? first : first + 1; i < argc; ++i)
+    request.command.emplace_back(argv[i]);
+  if (options.doctor) {
+    if (auto completed = complete(options, host); completed)
+      return run_doctor(host, request.gateway_socket);
+  }
+  if (request.command.empty() || request.command[0].empty()) {
+    std::cerr << "aispm-run: nothing to run. Try: aispm-run agent.py, aispm-run -- COMMAND, "
+                 "aispm-run --help\n";
+    return kExitUsage;
+  }
+  if (auto completed = complete(options, host); !completed) {
+    std::cerr << "aispm-run: " << completed.error().message << "\n";
+    return kExitUsage;
+  }
+  auto exit_code = launch(host, options.launch);
+  if (exit_code) return *exit_code;
+  std::cerr << "aispm-run: " << exit_code.error().message << "\n";
+  return exit_code_for(exit_code.error());
+}
+
+}  // namespace
+}  // namespace aispm::sandbox
+
+int main(int argc, char** argv, char** envp) {
+  // First of all: what the caller left open is neither ours nor the agent's.
+  for (int fd = 0; fd <= 2; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+      return aispm::sandbox::kExitSandbox;
+  if (::close_range(3, ~0U, 0) != 0) {
+    std::cerr << "aispm-run: inherited descriptors cannot be closed (close_range, Linux 5.9)\n";
+    return aispm::sandbox::kExitSandbox;
+  }
+  try {
+    return aispm::sandbox::run(argc, argv, envp);
+  } catch (const std::exception& bug) {
+    std::cerr << "aispm-run: internal error: " << bug.what() << "\n";
+    return aispm::sandbox::kExitSandbox;
+  }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+// Messages between the supervisor (outside) and the sandbox's first process, over a SOCK_SEQPACKET
+// pair. Both ends are one program.
+namespace aispm::sandbox {
+
+enum class ControlKind : std::uint32_t {
+  kFailed = 1,    // a step failed: `text`; `value` is the exit code to give
+  kSockets = 2,   // with fds: packet monitor, DNS v4, DNS v6 (if IPv6), proxy listener (if online);
+                  // `value` is the pid namespace's inode
+  kListener = 3,  // with fd: seccomp listener; `value` is the Landlock ABI in force
+  kGo = 4,        // to the agent's process: everything outside is in place, exec
+  kSignal = 5,    // to init: send signal `value`; `extra` 1: to the process group
+  kExited = 6,    // from init: `value` is the wait status of the agent
+  kStopped = 7,   // from init: the agent stopped itself (job control)
+};
+
+struct ControlMessage {
+  ControlKind kind = ControlKind::kFailed;
+  std::uint32_t extra = 0;
+  std::uint64_t value = 0;
+  char text[1024] = {};
+};
+
+}  // namespace aispm::sandbox

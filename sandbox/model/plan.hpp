@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+// What a launch will do, as data: made by sandbox/plan, printed by --dry-run, performed by
+// sandbox/apply.
+namespace aispm::sandbox {
+
+// Limits of one run. 0 means none, where that is allowed.
+struct Limits {
+  std::uint64_t memory_bytes = 2ULL << 30;
+  std::uint32_t pids = 256;
+  std::uint32_t open_files = 1024;
+  std::uint64_t file_size_bytes = 1ULL << 30;
+  std::uint64_t tmp_bytes = 256ULL << 20;
+  std::uint64_t shm_bytes = 64ULL << 20;
+  std::chrono::milliseconds cpu_time{0};
+  std::chrono::milliseconds wall_time{0};
+  bool operator==(const Limits&) const = default;
+};
+
+// Permissions that weaken the sandbox. Each must be written out in the profile under `dangerous:`.
+struct Dangerous {
+  // --ro/--rw may name a home folder, /etc and other folders that usually hold secrets.
+  bool sensitive_paths = false;
+  // Environment variables whose names look like secrets may be passed with `environment.pass` or
+  // --env NAME.
+  bool secret_environment = false;
+  bool operator==(const Dangerous&) const = default;
+};
+
+// A profile file (policies/sandbox/*.yaml).
+struct Profile {
+  std::string name = "default";
+  // Hosts whose kernel has an older Landlock are refused. 2 is Linux 5.19 (Debian 12 has 6.1: ABI
+  // 2).
+  std::uint32_t landlock_min_abi = 2;
+  std::vector<std::string> read_only;
+  std::vector<std::string> read_write;
+  std::vector<std::string> pass_environment = {"COLORTERM",   "LANG",     "LC_ALL", "LC_CTYPE",
+                                               "LC_MESSAGES", "NO_COLOR", "TERM",   "TZ"};
+  std::vector<std::string> set_environment;  // "NAME=VALUE"
+  Limits limits;
+  Dangerous dangerous;
+  bool operator==(const Profile&) const = default;
+};
+
+// What the command line asks for.
+struct Request {
+  std::vector<std::string> command;  // agent.py ARGS... or CMD ARGS...
+  bool is_script = false;            // command[0] is a Python program
+  std::string python;                // --python
+  std::string agent;                 // --agent, else the base name
+  std::string workdir;               // --workdir: writable, and where the program starts
+  std::vector<std::string> read_only;
+  std::vector<std::string> read_write;
+  std::vector<std::string> environment;  // NAME or NAME=VALUE
+  std::string gateway_socket;            // empty: offline
+  std::string session_id;
+  Profile profile;
+};
+
+struct Mount {
+  enum class Kind : std::uint8_t {
+    kBindReadOnly,
+    kBindReadWrite,
+    kDevice,  // one device node, writable
+    kTmpfs,   // writable; `bytes` is its size
+    kProc,
+    kFile,     // synthesised, `content`
+    kSymlink,  // `source` is the link's text
+    kFolder,   // empty, read-only
+  };
+  Kind kind;
+  std::string target;  // absolute path inside
+  std::string source;
+  std::string content;
+  std::uint64_t bytes = 0;
+};
+
+struct Plan {
+  std::string agent;
+  std::string profile;
+  std::string session_id;
+  std::string gateway_socket;  // empty: offline
+  std::uint32_t landlock_min_abi = 0;
+  Limits limits;
+  std::vector<Mount> mounts;      // parents before children
+  std::vector<std::string> argv;  // as the program sees it
+  std::string executable;         // absolute path inside
+  std::vector<std::string> environment;
+  std::string folder;              // where the program starts
+  std::vector<std::string> notes;  // what the caller should know, e.g. a folder that was not shared
+};
+
+inline constexpr std::uint16_t kProxyPort =
+    61088;  // outside of the ephemeral range, so that it never meets an agent's own socket
+inline constexpr std::uint32_t kInsideUid = 1000;
+
+// Exit codes of aispm-run itself; any other is the program's own (128+n: it died of signal n).
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitWallTime = 124;  // as timeout(1)
+inline constexpr int kExitSandbox = 125;   // the sandbox could not be built; nothing ran
+inline constexpr int kExitNotExecutable = 126;
+inline constexpr int kExitNotFound = 127;
+
+}  // namespace aispm::sandbox

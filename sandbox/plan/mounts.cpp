@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <map>
+
+#include "sandbox/plan/plan.hpp"
+
+namespace aispm::sandbox {
+namespace {
+
+using Kind = Mount::Kind;
+using Mounts = std::map<std::string, Mount>;  // by target: sorted, so parents come first
+
+constexpr const char* kSystemFolders[] = {"/usr",   "/bin",   "/sbin",  "/lib",
+                                          "/lib32", "/lib64", "/libx32"};
+// What programs need of the host's /etc and holds no secret.
+constexpr const char* kEtc[] = {"/etc/alternatives", "/etc/ca-certificates", "/etc/crypto-policies",
+                                "/etc/ld.so.cache",  "/etc/ld.so.conf",      "/etc/ld.so.conf.d",
+                                "/etc/localtime",    "/etc/mime.types",      "/etc/pki/tls/certs",
+                                "/etc/pki/ca-trust", "/etc/protocols",       "/etc/services",
+                                "/etc/ssl/certs",    "/etc/ssl/openssl.cnf", "/etc/timezone"};
+constexpr const char* kDevices[] = {"/dev/full", "/dev/null", "/dev/random", "/dev/urandom",
+                                    "/dev/zero"};
+
+void put(Mounts& mounts, Mount mount) {
+  const std::string target = mount.target;
+  mounts.insert_or_assign(target, std::move(mount));
+}
+void put_file(Mounts& mounts, const std::string& path, const std::string& content) {
+  put(mounts, {.kind = Kind::kFile, .target = path, .source = "", .content = content, .bytes = 0});
+}
+void put_link(Mounts& mounts, const std::string& path, const std::string& text) {
+  put(mounts, {.kind = Kind::kSymlink, .target = path, .source = text, .content = "", .bytes = 0});
+}
+void put_bind(Mounts& mounts, const std::string& path, Kind kind) {
+  put(mounts, {.kind = kind, .target = path, .source = path, .content = "", .bytes = 0});
+}
+
+void add_system(const Host& host, Mounts& mounts) {
+  for (const std::string path : kSystemFolders) {
+    const auto type = host.type(path);
+    if (type == Host::Type::kSymlink)
+      put_link(mounts, path, host.read_link(path).value_or("usr" + path));
+    else if (type == Host::Type::kFolder)
+      put_bind(mounts, path, Kind::kBindReadOnly);
+  }
+  for (const std::string path : kEtc) {
+    const auto type = host.type(path);
+    if (type == Host::Type::kSymlink)
+      put_link(mounts, path, host.read_link(path).value_or(""));
+    else if (type != Host::Type::kMissing)
+      put_bind(mounts, path, Kind::kBindReadOnly);
+  }
+}
+
+void add_synthetic(Mounts& mounts, const Limits& limits) {
+  put_file(mounts, "/etc/passwd",
+           "agent:x:1000:1000:agent:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n");
+  put_file(mounts, "/etc/group", "agent:x:1000:\nnogroup:x:65534:\n");
+  put_file(mounts, "/etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n");
+  put_file(mounts, "/etc/hostname", "sandbox\n");
+  // Names are never resolved in here: the server of this address answers REFUSED and reports the
+  // name.
+  put_file(mounts, "/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
+  put_file(mounts, "/etc/nsswitch.conf",
+           "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n");
+  for (const std::string path : kDevices) put_bind(mounts, path, Kind::kDevice);
+  put_link(mounts, "/dev/fd", "/proc/self/fd");
+  put_link(mounts, "/dev/stdin", "/proc/self/fd/0");
+  put_link(mounts, "/dev/stdout", "/proc/self/fd/1");
+  put_link(mounts, "/dev/stderr", "/proc/self/fd/2");
+  put(mounts, {.kind = Kind::kProc, .target = "/proc", .source = "", .content = "", .bytes = 0});
+  put(mounts, {.kind = Kind::kTmpfs,
+               .target = "/tmp",
+               .source = "",
+               .content = "",
+               .bytes = limits.tmp_bytes});
+  put(mounts, {.kind = Kind::kTmpfs,
+               .target = "/dev/shm",
+               .source = "",
+               .content = "",
+               .bytes = limits.shm_bytes});
+  put_link(mounts, "/var/tmp", "/tmp");
+}
+
+Result<> add_user_path(const Host& host, const Request& request, const std::string& given,
+                       Kind kind, Mounts& mounts) {
+  const std::string option = kind == Kind::kBindReadOnly ? "--ro " : "--rw ";
+  const std::string path = absolute(host, given);
+  const auto real = host.resolve(path);
+  if (!real) return fail(Errc::kInvalid, option + given + ": does not exist");
+  const auto type = host.type(*real);
+  if (type != Host::Type::kFile && type != Host::Type::kFolder)
+    return fail(Errc::kInvalid, option + given + ": only files and folders can be shared");
+  for (const char* never : {"/proc", "/sys", "/dev"})
+    if (*real == "/" || lies_in(*real, never))
+      return fail(Errc::kInvalid, option + given + ": cannot be shared, the sandbox has its own");
+  // Not the link but what it leads to is mounted, at its own path: so a link swapped later changes
+  // nothing.
+  if (is_sensitive(host, *real) && type == Host::Type::kFolder &&
+      !request.profile.dangerous.sensitive_paths)
+    return fail(Errc::kInvalid,
+                option + given +
+                    ": such folders hold secrets or everything. Name a folder inside of it, " +
+                    "or set dangerous.sensitive_paths: true in a profile");
+  put_bind(mounts, *real, kind);
+  if (*real != path && !mounts.contains(path)) {
+    bool inside_shared = false;
+    for (const auto& [target, mount] : mounts)
+      if (mount.kind <= Kind::kBindReadWrite && target != path && lies_in(path, target))
+        inside_shared = true;
+    if (!inside_shared) put_link(mounts, path, *real);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<Mount>> plan_mounts(const Host& host, const Request& request,
+                                       const Program& program) {
+  Mounts mounts;
+  add_system(host, mounts);
+  add_synthetic(mounts, request.profile.limits);
+  for (const auto& path : program.read_only) {
+    const auto type = host.type(path);
+    if (type == Host::Type::kSymlink)
+      put_link(mounts, path, host.read_link(path).value_or(""));
+    else
+      put_bind(mounts, path, Kind::kBindReadOnly);
+  }
+  for (const auto* list : {&request.profile.read_only, &request.read_only})
+    for (const auto& path : *list)
+      AISPM_CHECK(add_user_path(host, request, path, Kind::kBindReadOnly, mounts));
+  for (const auto* list : {&request.profile.read_write, &request.read_write})
+    for (const auto& path : *list)
+      AISPM_CHECK(add_user_path(host, request, path, Kind::kBindReadWrite, mounts));
+  if (!request.workdir.empty())
+    AISPM_CHECK(add_user_path(host, request, request.workdir, Kind::kBindReadWrite, mounts));
+
+  std::vector<Mount> result;
+  for (auto& [target, mount] : mounts) {
+    if (mount.kind <= Kind::kBindReadWrite && !request.gateway_socket.empty() &&
+        lies_in(host.resolve(request.gateway_socket).value_or(request.gateway_socket), target))
+      return fail(Errc::kInvalid, target + ": cannot be shared, it holds the gateway's socket " +
+                                      request.gateway_socket);
+    // A symlink whose path lies in a shared folder exists there already.
+    const bool is_there = std::any_of(result.begin(), result.end(), [&](const Mount& other) {
+      return other.kind <= Kind::kBindReadWrite && mount.kind >= Kind::kFile &&
+             lies_in(target, other.target);
+    });
+    // So does a read-only bind below another read-only bind.
+    const bool is_covered =
+        mount.kind == Kind::kBindReadOnly && !result.empty() &&
+        std::any_of(result.begin(), result.end(),
+                    [&](const Mount& other) {
+                      return other.kind == Kind::kBindReadOnly && lies_in(target, other.target);
+                    }) &&
+        std::none_of(result.begin(), result.end(), [&](const Mount& other) {
+          return other.kind == Kind::kBindReadWrite && lies_in(target, other.target);
+        });
+    if (!is_there && !is_covered) result.push_back(std::move(mount));
+  }
+  return result;
+}
+
+}  // namespace aispm::sandbox

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/plan/plan.hpp"
+
+#include <algorithm>
+
+namespace aispm::sandbox {
+namespace {
+
+bool is_name_character(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+         std::string_view("._-/@").find(c) != std::string_view::npos;
+}
+
+std::string default_agent_name(const Request& request) {
+  std::string name = request.command[0].substr(request.command[0].rfind('/') + 1);
+  for (char& c : name)
+    if (!is_name_character(c)) c = '_';
+  name.resize(std::min<std::size_t>(name.size(), 128));
+  return name;
+}
+
+// Where the program starts: the working folder, else the script's, else the caller's when it is
+// shared, else scratch space.
+std::string start_folder(const Host& host, const Request& request, const Program& program,
+                         const std::vector<Mount>& mounts) {
+  if (!request.workdir.empty())
+    return host.resolve(absolute(host, request.workdir)).value_or("/tmp");
+  const std::string wanted =
+      program.script_folder.empty() ? host.current_folder() : program.script_folder;
+  for (const auto& mount : mounts)
+    if (mount.kind <= Mount::Kind::kBindReadWrite && lies_in(wanted, mount.target)) return wanted;
+  return "/tmp";
+}
+
+}  // namespace
+
+bool is_agent_name(const std::string& name) {
+  return !name.empty() && name.size() <= 128 &&
+         std::all_of(name.begin(), name.end(), is_name_character);
+}
+
+Result<Plan> make_plan(const Host& host, const Request& request) {
+  Plan plan;
+  plan.agent = request.agent.empty() ? default_agent_name(request) : request.agent;
+  if (!is_agent_name(plan.agent))
+    return fail(Errc::kInvalid, "--agent '" + plan.agent +
+                                    "': must be 1 to 128 characters of A-Z a-z 0-9 . _ - / @");
+  AISPM_TRY(Program program, find_program(host, request));
+  AISPM_TRY(plan.mounts, plan_mounts(host, request, program));
+  AISPM_TRY(plan.environment, plan_environment(host, request, program, plan.agent));
+  plan.folder = start_folder(host, request, program, plan.mounts);
+  plan.profile = request.profile.name;
+  plan.session_id = request.session_id;
+  plan.gateway_socket = request.gateway_socket;
+  plan.landlock_min_abi = request.profile.landlock_min_abi;
+  plan.limits = request.profile.limits;
+  plan.executable = program.executable;
+  plan.argv = program.argv;
+  plan.notes = program.notes;
+  return plan;
+}
+
+}  // namespace aispm::sandbox

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sandbox/model/host.hpp"
+#include "sandbox/model/plan.hpp"
+#include "sandbox/plan/program.hpp"
+#include "sdk/core/common/result.hpp"
+
+namespace aispm::sandbox {
+
+// Turns a request into a plan. Pure but for reading `host`: it never changes anything.
+Result<Plan> make_plan(const Host& host, const Request& request);
+
+// The file system as the agent will see it: system folders, a synthetic /etc, /dev, /proc, scratch
+// space and what was asked for. Fails for sensitive paths that the profile does not allow, and for
+// paths that do not exist.
+Result<std::vector<Mount>> plan_mounts(const Host& host, const Request& request,
+                                       const Program& program);
+
+// The allow-listed environment, and what points SDKs at the gateway. Nothing else is inherited.
+Result<std::vector<std::string>> plan_environment(const Host& host, const Request& request,
+                                                  const Program& program, const std::string& agent);
+
+// The plan as numbered steps, for --dry-run.
+std::string describe(const Plan& plan);
+
+// 1 to 128 of [A-Za-z0-9._-/@].
+bool is_agent_name(const std::string& name);
+
+}  // namespace aispm::sandbox

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "sandbox/model/denial.hpp"
+
+namespace aispm::sandbox {
+
+// Folds equal denials into one event each. The first events come out after 50 ms; a run that keeps
+// producing them gets one batch a second. Distinct denials of one batch beyond `kMaxDistinct` are
+// counted under the target "(others)": the number is right, the names are cut. Not thread-safe.
+class Denials {
+ public:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t kMaxDistinct = 256;
+
+  void add(Denial denial, std::uint64_t count, Clock::time_point now);
+  // When the next batch is due; nothing is pending when it is time_point::max().
+  Clock::time_point due() const { return due_; }
+  std::vector<std::pair<Denial, std::uint64_t>> take();
+  std::uint64_t total() const { return total_; }
+
+ private:
+  std::map<Denial, std::uint64_t> pending_;
+  Clock::time_point due_ = Clock::time_point::max();
+  std::uint64_t total_ = 0;
+  std::uint32_t batches_ = 0;
+};
+
+}  // namespace aispm::sandbox

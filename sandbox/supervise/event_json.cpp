@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/supervise/event_json.hpp"
+
+#include <array>
+#include <cstdio>
+
+#include "sdk/core/common/id.hpp"
+#include "sdk/core/common/time.hpp"
+
+namespace aispm::sandbox {
+namespace {
+
+constexpr std::size_t kMaxCommandWords = 256;
+constexpr std::size_t kMaxWordBytes = 4096;
+constexpr std::array<const char*, 6> kKinds = {"KIND_UNSPECIFIED", "KIND_CONNECT", "KIND_DNS",
+                                               "KIND_SYSCALL",     "KIND_FILE",    "KIND_LIMIT"};
+
+// Length of the valid UTF-8 sequence at the start of `text`, 0 when there is none (RFC 3629).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  const std::size_t length = first < 0x80                     ? 1
+                             : first >= 0xC2 && first <= 0xDF ? 2
+                             : (first & 0xF0) == 0xE0         ? 3
+                             : first >= 0xF0 && first <= 0xF4 ? 4
+                                                              : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  if (length > 1) {
+    const unsigned char second = byte(1);
+    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
+        (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F))
+      return 0;
+  }
+  return length;
+}
+
+std::string head(const RunIdentity& run) {
+  std::string text =
+      "{\"id\":" + json_text(make_uuid()) + ",\"time\":" + json_text(to_rfc3339(wall_now()));
+  if (!run.agent_id.empty()) text += ",\"agent_id\":" + json_text(run.agent_id);
+  text += ",\"session_id\":" + json_text(run.session_id);
+  if (!run.trace_id.empty()) text += ",\"trace_id\":" + json_text(run.trace_id);
+  return text + ",\"source\":\"SOURCE_SANDBOX\"";
+}
+
+std::string text_list(const std::vector<std::string>& words) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < words.size() && i < kMaxCommandWords; ++i)
+    text += (i == 0 ? "" : ",") + json_text(std::string_view(words[i]).substr(0, kMaxWordBytes));
+  return text + "]";
+}
+
+}  // namespace
+
+std::string json_text(std::string_view text) {
+  std::string result = "\"";
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const auto byte = static_cast<unsigned char>(text[0]);
+    if (length == 0) {
+      result += "\xEF\xBF\xBD";
+    } else if (byte == '"' || byte == '\\') {
+      result += '\\';
+      result += text[0];
+    } else if (byte < 0x20 || byte == 0x7F) {
+      char escaped[8];
+      (void)std::snprintf(escaped, sizeof(escaped), "\\u%04x", static_cast<unsigned>(byte));
+      result += escaped;
+    } else {
+      result.append(text.substr(0, length));
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return result + "\"";
+}
+
+std::string start_event(const RunIdentity& run, const std::vector<std::string>& command,
+                        const std::string& profile, const std::vector<std::string>& mechanisms) {
+  return head(run) + ",\"sandbox_start\":{\"command\":" + text_list(command) +
+         ",\"profile\":" + json_text(profile) + ",\"pid_namespace\":\"" +
+         std::to_string(run.pid_namespace) + "\",\"mechanisms\":" + text_list(mechanisms) + "}}";
+}
+
+std::string denial_event(const RunIdentity& run, const Denial& denial, std::uint64_t count) {
+  std::string text = head(run) + ",\"sandbox_denial\":{\"kind\":\"" +
+                     kKinds.at(static_cast<std::size_t>(denial.kind)) +
+                     "\",\"target\":" + json_text(denial.target);
+  if (!denial.protocol.empty()) text += ",\"protocol\":" + json_text(denial.protocol);
+  return text + ",\"count\":\"" + std::to_string(count) + "\"}}";
+}
+
+std::string exit_event(const RunIdentity& run, unsigned exit_code, unsigned signal,
+                       std::chrono::microseconds duration, std::uint64_t denials) {
+  return head(run) + ",\"sandbox_exit\":{\"exit_code\":" + std::to_string(exit_code) +
+         ",\"signal\":" + std::to_string(signal) + ",\"duration_us\":\"" +
+         std::to_string(duration.count()) + "\",\"denials\":\"" + std::to_string(denials) + "\"}}";
+}
+
+}  // namespace aispm::sandbox

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/supervise/supervisor.hpp"
+
+#include <linux/if_packet.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+
+#include "sandbox/model/control.hpp"
+#include "sandbox/supervise/dns_server.hpp"
+#include "sandbox/supervise/notifier.hpp"
+#include "sandbox/supervise/packet.hpp"
+
+namespace aispm::sandbox {
+namespace {
+
+using Clock = Denials::Clock;
+
+constexpr int kMaxPerTurn = 256;  // packets or calls handled before others have their turn
+constexpr std::chrono::milliseconds kKillDelay{2000};  // from SIGTERM to SIGKILL at the wall limit
+constexpr std::chrono::milliseconds kRelayPatience{
+    250};  // for the agent's last bytes to reach the gateway
+constexpr std::size_t kMaxPacketBytes = 2048;
+
+}  // namespace
+
+Supervisor::Supervisor(const Plan& plan, Watched watched, Delivery& delivery, RunIdentity run,
+                       EventLoop loop)
+    : plan_(plan),
+      watched_(std::move(watched)),
+      delivery_(delivery),
+      run_(std::move(run)),
+      loop_(std::move(loop)) {
+  if (plan.limits.wall_time.count() != 0) wall_deadline_ = Clock::now() + plan.limits.wall_time;
+}
+
+Result<std::unique_ptr<Supervisor>> Supervisor::open(const Plan& plan, Watched watched,
+                                                     Delivery& delivery, RunIdentity run,
+                                                     const std::string& header) {
+  AISPM_TRY(EventLoop loop, EventLoop::open());
+  std::unique_ptr<Supervisor> supervisor(
+      new Supervisor(plan, std::move(watched), delivery, std::move(run), std::move(loop)));
+  AISPM_CHECK(supervisor->watch_all(header));
+  return supervisor;
+}
+
+Result<> Supervisor::watch_all(const std::string& header) {
+  AISPM_CHECK(
+      loop_.add(watched_.control.get(), EPOLLIN, [this](std::uint32_t) { read_control(); }));
+  AISPM_CHECK(
+      loop_.add(watched_.signals.get(), EPOLLIN, [this](std::uint32_t) { read_signals(); }));
+  AISPM_CHECK(
+      loop_.add(watched_.monitor.get(), EPOLLIN, [this](std::uint32_t) { read_packets(); }));
+  AISPM_CHECK(loop_.add(watched_.dns4.get(), EPOLLIN,
+                        [this](std::uint32_t) { read_dns(watched_.dns4.get(), AF_INET); }));
+  if (watched_.dns6)
+    AISPM_CHECK(loop_.add(watched_.dns6.get(), EPOLLIN,
+                          [this](std::uint32_t) { read_dns(watched_.dns6.get(), AF_INET6); }));
+  AISPM_CHECK(
+      loop_.add(watched_.listener.get(), EPOLLIN, [this](std::uint32_t) { refuse_calls(); }));
+  if (watched_.proxy) {
+    relay_ =
+        std::make_unique<Relay>(loop_, std::move(watched_.proxy), plan_.gateway_socket, header);
+    AISPM_CHECK(relay_->start());
+  }
+  return {};
+}
+
+Outcome Supervisor::run() {
+  while (!wait_status_ && !is_init_gone_) {
+    if (auto ran = loop_.run_once(wait_ms()); !ran) {
+      warnings_.push_back(ran.error().message);
+      ::kill(watched_.init, SIGKILL);
+      break;
+    }
+    if (Clock::now() >= denials_.due()) flush();
+    keep_wall_time();
+  }
+  Outcome outcome;
+  finish(outcome);
+  return outcome;
+}
+
+void Supervisor::finish(Outcome& outcome) {
+  int init_status = 0;
+  // Returns when the kernel has ended every process of the sandbox. __WALL: behind the root prefix
+  // init is a "clone" child.
+  while (::waitpid(watched_.init, &init_status, __WALL) < 0 && errno == EINTR) {
+  }
+  const auto deadline = Clock::now() + kRelayPatience;
+  while (relay_ && !relay_->is_idle() && Clock::now() < deadline)
+    if (!loop_.run_once(10)) break;
+  read_packets();
+  read_dns(watched_.dns4.get(), AF_INET);
+  if (watched_.dns6) read_dns(watched_.dns6.get(), AF_INET6);
+  tpacket_stats lost{};
+  socklen_t size = sizeof(lost);
+  if (::getsockopt(watched_.monitor.get(), SOL_PACKET, PACKET_STATISTICS, &lost, &size) == 0 &&
+      lost.tp_drops != 0)
+    add_denial({DenialKind::kConnect, "(unseen: too many at once)", ""}, lost.tp_drops);
+  const int status = wait_status_.value_or(init_status);
+  if (WIFSIGNALED(status)) {
+    outcome.signal = static_cast<unsigned>(WTERMSIG(status));
+  } else {
+    outcome.exit_code = static_cast<unsigned>(WEXITSTATUS(status));
+  }
+  outcome.hit_wall_time = hit_wall_time_;
+  if (relay_ && relay_->failures() != 0)
+    warnings_.push_back(std::to_string(relay_->failures()) +
+                        " connections to the gateway failed: " + relay_->last_error());
+  outcome.warnings = warnings_;
+}
+
+int Supervisor::wait_ms() const {
+  const auto next = std::min(denials_.due(), wall_deadline_);
+  if (next == Clock::time_point::max()) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+}
+
+void Supervisor::keep_wall_time() {
+  if (Clock::now() < wall_deadline_) return;
+  if (!hit_wall_time_) {
+    hit_wall_time_ = true;
+    wall_deadline_ = Clock::now() + kKillDelay;
+    add_denial({DenialKind::kLimit, "wall_time", ""});
+    forward_signal(SIGTERM, false);
+    return;
+  }
+  ::kill(watched_.init, SIGKILL);  // takes the whole pid namespace with it
+  wall_deadline_ = Clock::time_point::max();
+}
+
+void Supervisor::add_denial(Denial denial, std::uint64_t count) {
+  denials_.add(std::move(denial), count, Clock::now());
+}
+
+void Supervisor::flush() {
+  for (const auto& [denial, count] : denials_.take())
+    delivery_.offer(denial_event(run_, denial, count));
+}
+
+void Supervisor::read_control() {
+  ControlMessage message;
+  const ssize_t size = ::recv(watched_.control.get(), &message, sizeof(message), MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size != static_cast<ssize_t>(sizeof(message))) {
+    is_init_gone_ = true;  // killed, by the out-of-memory killer or by the wall time
+    loop_.remove(watched_.control.get());
+    return;
+  }
+  if (message.kind == ControlKind::kExited) wait_status_ = static_cast<int>(message.value);
+}
+
+void Supervisor::forward_signal(int number, bool to_group) {
+  ControlMessage message;
+  message.kind = ControlKind::kSignal;
+  message.value = static_cast<std::uint64_t>(number);
+  message.extra = to_group ? 1 : 0;
+  // Fails only when init has just ended, which the control socket tells next.
+  (void)::send(watched_.control.get(), &message, sizeof(message), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void Supervisor::read_signals() {
+  signalfd_siginfo info{};
+  while (::read(watched_.signals.get(), &info, sizeof(info)) ==
+         static_cast<ssize_t>(sizeof(info))) {
+    const int number = static_cast<int>(info.ssi_signo);
+    const bool is_from_terminal = info.ssi_code == SI_KERNEL;
+    if (number == SIGTSTP) {
+      stop_with_the_terminal();
+    } else {
+      forward_signal(number, is_from_terminal);
+    }
+  }
+}
+
+// Ctrl-Z: the agent has no controlling terminal of its own, so we stop it, then ourselves, and
+// continue both together.
+void Supervisor::stop_with_the_terminal() {
+  forward_signal(SIGSTOP, true);
+  ::raise(SIGSTOP);
+  forward_signal(SIGCONT, true);
+}
+
+void Supervisor::read_packets() {
+  std::array<std::uint8_t, kMaxPacketBytes> packet{};
+  for (int i = 0; i < kMaxPerTurn; ++i) {
+    const ssize_t size = ::recv(watched_.monitor.get(), packet.data(), packet.size(), MSG_DONTWAIT);
+    if (size <= 0) return;
+    if (auto denial = parse_packet({packet.data(), static_cast<std::size_t>(size)}))
+      add_denial(std::move(*denial));
+  }
+}
+
+void Supervisor::read_dns(int socket, int family) {
+  for (int i = 0; i < kMaxPerTurn; ++i) {
+    const auto asked = refuse_dns(socket, family);
+    if (!asked) return;
+    if (!asked->empty()) add_denial({DenialKind::kDns, *asked, "udp"});
+  }
+}
+
+void Supervisor::refuse_calls() {
+  for (int i = 0; i < kMaxPerTurn; ++i) {
+    pollfd ready{watched_.listener.get(), POLLIN, 0};
+    if (::poll(&ready, 1, 0) <= 0) return;
+    if ((ready.revents & POLLIN) == 0) {  // POLLHUP: the last process under the filter has ended
+      loop_.remove(watched_.listener.get());
+      return;
+    }
+    auto name = refuse_call(watched_.listener.get());
+    if (!name) {
+      // Unanswered calls stay blocked: nothing is let through.
+      warnings_.push_back(name.error().message);
+      loop_.remove(watched_.listener.get());
+      return;
+    }
+    if (!name->empty()) add_denial({DenialKind::kSyscall, std::move(*name), ""});
+  }
+}
+
+}  // namespace aispm::sandbox

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sandbox/model/plan.hpp"
+#include "sandbox/supervise/delivery.hpp"
+#include "sandbox/supervise/denials.hpp"
+#include "sandbox/supervise/event_json.hpp"
+#include "sandbox/supervise/relay.hpp"
+
+namespace aispm::sandbox {
+
+// What the supervisor holds of a built sandbox.
+struct Watched {
+  pid_t init = -1;
+  UniqueFd control;  // to process 1
+  UniqueFd monitor;  // packet socket of the agent's network
+  UniqueFd dns4;
+  UniqueFd dns6;
+  UniqueFd proxy;     // listener; none offline
+  UniqueFd listener;  // seccomp
+  UniqueFd signals;   // signalfd of the signals to forward
+};
+
+// How the program ended.
+struct Outcome {
+  unsigned exit_code = 0;
+  unsigned signal = 0;
+  bool hit_wall_time = false;
+  std::uint64_t denials = 0;
+  std::vector<std::string> warnings;  // for stderr
+};
+
+// Watches one run from exec to its end: refuses and reports, relays, forwards signals, enforces the
+// wall time.
+class Supervisor {
+ public:
+  // `header` goes before each connection of the agent.
+  static Result<std::unique_ptr<Supervisor>> open(const Plan& plan, Watched watched,
+                                                  Delivery& delivery, RunIdentity run,
+                                                  const std::string& header);
+  // Returns when process 1 and with it all others have ended.
+  Outcome run();
+  // After run(): counts a limit that was found hit.
+  void add_denial(Denial denial, std::uint64_t count = 1);
+  // Hands over what is pending.
+  void flush();
+  std::uint64_t denials() const { return denials_.total(); }
+
+ private:
+  Supervisor(const Plan& plan, Watched watched, Delivery& delivery, RunIdentity run,
+             EventLoop loop);
+  Result<> watch_all(const std::string& header);
+  void read_control();
+  void read_signals();
+  void read_packets();
+  void read_dns(int socket, int family);
+  void refuse_calls();
+  void forward_signal(int number, bool to_group);
+  void stop_with_the_terminal();
+  void keep_wall_time();
+  int wait_ms() const;
+  void finish(Outcome& outcome);
+
+  const Plan& plan_;
+  Watched watched_;
+  Delivery& delivery_;
+  RunIdentity run_;
+  EventLoop loop_;
+  std::unique_ptr<Relay> relay_;
+  Denials denials_;
+  std::optional<int> wait_status_;
+  bool is_init_gone_ = false;
+  bool hit_wall_time_ = false;
+  Denials::Clock::time_point wall_deadline_ = Denials::Clock::time_point::max();
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace aispm::sandbox
