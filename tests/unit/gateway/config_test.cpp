@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/config.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+namespace aispm::gateway {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kGood[] = R"(policy: p.yaml
+packs: packs
+audit: best_effort
+providers:
+  - name: openai
+    dialect: openai
+    origin: https://api.openai.com
+)";
+
+TEST(Config, HasDefaultsForAllButPolicyPacksAndProviders) {
+  const auto config = parse_config(kGood, "gw.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->listen, "127.0.0.1:8088");
+  EXPECT_EQ(config->limits.body_bytes, 16U << 20);
+  EXPECT_EQ(config->audit, Audit::kBestEffort);
+  EXPECT_FALSE(config->providers.front().allow_private);
+}
+
+TEST(Config, ReadsAProviderKeyFromAFile) {
+  const std::string path = ::testing::TempDir() + "aispm-key-" + std::to_string(::getpid());
+  std::ofstream(path) << "sk-provider\n";
+  const auto config = parse_config(std::string(kGood) + "    key_file: " + path + "\n", "gw.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->providers.front().key.expose(), "sk-provider");
+  ::unlink(path.c_str());
+}
+
+TEST(Config, NotesAMissingKeyVariableWithoutRefusingTheOtherProviders) {
+  const auto config =
+      parse_config(std::string(kGood) + "    key_env: AISPM_TEST_NO_SUCH_VARIABLE\n", "gw.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_THAT(config->providers.front().missing_key, HasSubstr("AISPM_TEST_NO_SUCH_VARIABLE"));
+}
+
+struct Wrong {
+  const char* name;
+  std::string content;
+  const char* message;
+};
+
+class ConfigRefuses : public ::testing::TestWithParam<Wrong> {};
+
+TEST_P(ConfigRefuses, WithFileLineAndWhatIsAllowed) {
+  const auto config = parse_config(GetParam().content, "gw.yaml");
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error().message, HasSubstr(GetParam().message));
+  EXPECT_THAT(config.error().message, HasSubstr("gw.yaml:"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, ConfigRefuses,
+    ::testing::Values(
+        Wrong{"UnknownKey", std::string(kGood) + "colour: red\n", "gw.yaml:8"},
+        Wrong{"UnknownProviderKey", std::string(kGood) + "    colour: red\n", "colour"},
+        Wrong{"BadListen", std::string(kGood) + "listen: localhost\n", "127.0.0.1:8088"},
+        Wrong{"NoProviders", "policy: p\npacks: q\naudit: best_effort\n", "provider"},
+        Wrong{"NoReportThoughRequired",
+              "policy: p\npacks: q\nproviders: [{name: a, dialect: openai, origin: 'https://a'}]\n",
+              "best_effort"},
+        Wrong{"BadOrigin",
+              "policy: p\npacks: q\naudit: best_effort\nproviders: [{name: a, dialect: openai, "
+              "origin: 'https://a/v1'}]\n",
+              "https://host"},
+        Wrong{"BadDialect",
+              "policy: p\npacks: q\naudit: best_effort\nproviders: [{name: a, dialect: cohere, "
+              "origin: 'https://a'}]\n",
+              "anthropic"},
+        Wrong{"NameTwice",
+              std::string(kGood) + "  - {name: openai, dialect: openai, origin: 'https://b'}\n",
+              "twice"},
+        Wrong{"TwoKeys", std::string(kGood) + "    key_env: A\n    key_file: /b\n", "not both"},
+        Wrong{"NothingToServe", std::string(kGood) + "listen: ''\n", "nothing to serve"},
+        Wrong{"BodyLimitTooHigh", std::string(kGood) + "limits: {body: 1GiB}\n", "1GiB"}),
+    [](const auto& row) { return row.param.name; });
+
+}  // namespace
+}  // namespace aispm::gateway

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// Error forms, header policy, routes, keys and sticky verdicts: what stands at the gateway's edges.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "gateway/proxy/agent_events.hpp"
+#include "gateway/proxy/header_policy.hpp"
+#include "gateway/proxy/key_store.hpp"
+#include "gateway/proxy/route.hpp"
+#include "gateway/proxy/sticky.hpp"
+#include "gateway/proxy/wire_error.hpp"
+#include "sdk/core/codec/llm.hpp"
+#include "sdk/core/common/crypto.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using codec::http1::Header;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+const Refusal kDenied{.kind = RefusalKind::kPolicy,
+                      .message = "AISPM: rule \"r\"",
+                      .decision = "deny",
+                      .case_id = "case-7"};
+
+TEST(WireError, OfAPolicyIsTheProvidersOwnFormAndForbidsRetries) {
+  const std::string chat = error_reply(Dialect::kOpenAi, kDenied, true);
+  EXPECT_THAT(chat, StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(chat, HasSubstr("x-should-retry: false\r\n"));
+  EXPECT_THAT(chat, HasSubstr("x-aispm-decision: deny\r\n"));
+  EXPECT_THAT(chat, HasSubstr("x-aispm-case: case-7\r\n"));
+  EXPECT_THAT(
+      chat,
+      HasSubstr(
+          R"({"error":{"message":"AISPM: rule \"r\"","type":"invalid_request_error","param":null,"code":"aispm_deny"}})"));
+  const std::string messages = error_reply(Dialect::kAnthropic, kDenied, true);
+  EXPECT_THAT(
+      messages,
+      HasSubstr(
+          R"({"type":"error","error":{"type":"invalid_request_error","message":"AISPM: rule \"r\"","details":{"error_code":"aispm_deny"}},"request_id":"case-7"})"));
+}
+
+TEST(WireError, IsUnderstoodByOurOwnParserInEveryFormOfBothDialects) {
+  for (int kind = 0; kind <= static_cast<int>(RefusalKind::kUpstreamTimeout); ++kind) {
+    const Refusal refusal{.kind = static_cast<RefusalKind>(kind),
+                          .message = "why\n",
+                          .decision = "deny",
+                          .case_id = "c"};
+    for (const auto& [dialect, api] : {std::pair{Dialect::kOpenAi, codec::Api::kOpenAiChat},
+                                      {Dialect::kAnthropic, codec::Api::kAnthropicMessages}}) {
+      const auto reply = codec::parse_reply(api, error_body(dialect, refusal));
+      ASSERT_TRUE(reply) << reply.error().message;
+      ASSERT_TRUE(reply->error) << kind;
+      EXPECT_EQ(reply->error->message, "why\n");
+    }
+  }
+}
+
+TEST(WireError, OfAnUpstreamMayBeTriedAgain) {
+  const Refusal dead{
+      .kind = RefusalKind::kUpstream, .message = "down", .decision = {}, .case_id = {}};
+  EXPECT_THAT(error_reply(Dialect::kOpenAi, dead, false), Not(HasSubstr("x-should-retry")));
+  EXPECT_THAT(error_reply(Dialect::kOpenAi, dead, false), StartsWith("HTTP/1.1 502 "));
+}
+
+TEST(HeaderPolicy, KeepsCredentialsCookiesAndForwardingHeadersHere) {
+  const std::vector<Header> headers = {
+      {"Authorization", "Bearer a"}, {"X-Api-Key", "b"},          {"Cookie", "c"},
+      {"X-Forwarded-For", "d"},      {"X-Custom-Host", "e"},      {"OpenAI-Organization", "f"},
+      {"OpenAI-Beta", "g"},          {"Accept-Encoding", "gzip"}, {"traceparent", "h"}};
+  std::string out;
+  append_request_headers(Dialect::kOpenAi, headers, out);
+  EXPECT_EQ(out, "OpenAI-Beta: g\r\n");
+}
+
+TEST(HeaderPolicy, GivesAnthropicTheVersionItDemands) {
+  std::string out;
+  append_request_headers(Dialect::kAnthropic, {}, out);
+  EXPECT_EQ(out, "anthropic-version: 2023-06-01\r\n");
+  out.clear();
+  append_request_headers(Dialect::kAnthropic,
+                         std::vector<Header>{{"Anthropic-Version", "2024-01-01"}}, out);
+  EXPECT_EQ(out, "Anthropic-Version: 2024-01-01\r\n");
+}
+
+TEST(HeaderPolicy, ShowsClientsRateLimitsAndIdsButNoCookies) {
+  const std::vector<Header> headers = {
+      {"Set-Cookie", "a"}, {"X-Request-Id", "r"},       {"x-ratelimit-remaining-tokens", "5"},
+      {"Server", "s"},     {"Location", "http://evil"}, {"Content-Length", "9"}};
+  std::string out;
+  append_reply_headers(headers, out);
+  EXPECT_EQ(out, "X-Request-Id: r\r\nx-ratelimit-remaining-tokens: 5\r\n");
+}
+
+std::string key_of(const std::string& headers) {
+  codec::http1::HeadParser parser(codec::http1::HeadParser::Role::kRequest);
+  const std::string text = "GET / HTTP/1.1\r\nHost: h\r\n" + headers + "\r\n";
+  const auto head = parser.parse(text);
+  EXPECT_TRUE(head && *head);
+  return std::string(presented_key(**head));
+}
+
+TEST(PresentedKey, ComesFromEitherHeaderButNotFromTwoThatDiffer) {
+  EXPECT_EQ(key_of("Authorization: Bearer k\r\n"), "k");
+  EXPECT_EQ(key_of("X-Api-Key: k\r\n"), "k");
+  EXPECT_EQ(key_of("X-Api-Key: k\r\nAuthorization: bearer k\r\n"), "k");
+  EXPECT_EQ(key_of("X-Api-Key: k\r\nAuthorization: Bearer other\r\n"), "");
+  EXPECT_EQ(key_of("Authorization: Basic k\r\n"), "");
+  EXPECT_EQ(key_of(""), "");
+}
+
+TEST(TraceParent, IsTakenOnlyInItsStrictForm) {
+  TraceParent parent;
+  const std::string good = "00-" + std::string(32, 'a') + "-" + std::string(16, 'b') + "-01";
+  ASSERT_TRUE(parse_traceparent(good, parent));
+  EXPECT_EQ(parent.trace_id, std::string(32, 'a'));
+  EXPECT_FALSE(
+      parse_traceparent("00-" + std::string(32, '0') + "-" + std::string(16, 'b') + "-01", parent));
+  EXPECT_FALSE(parse_traceparent("01" + good.substr(2), parent));
+  EXPECT_FALSE(parse_traceparent(good + "x", parent));
+}
+
+struct Path {
+  const char* method;
+  const char* target;
+  RouteKind kind;
+};
+
+class Routes : public ::testing::TestWithParam<Path> {};
+TEST_P(Routes, AreTheseAndNoOthers) {
+  EXPECT_EQ(find_route(GetParam().method, GetParam().target, false).kind, GetParam().kind);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, Routes,
+    ::testing::Values(Path{"POST", "/v1/chat/completions", RouteKind::kLlm},
+                      Path{"POST", "/v1/messages?beta=true", RouteKind::kLlm},
+                      Path{"POST", "/v1/messages?beta=secret", RouteKind::kBadQuery},
+                      Path{"POST", "/v1/messages?x", RouteKind::kBadQuery},
+                      Path{"GET", "/v1/messages", RouteKind::kBadMethod},
+                      Path{"GET", "/v1/models", RouteKind::kModels},
+                      Path{"GET", "/v1/models/gpt-4o", RouteKind::kModels},
+                      Path{"GET", "/v1/models/../admin", RouteKind::kNotFound},
+                      Path{"GET", "/v1/models?limit=5", RouteKind::kModels},
+                      Path{"GET", "/v1/models?limit=%41", RouteKind::kBadQuery},
+                      Path{"DELETE", "/v1/models/x", RouteKind::kBadMethod},
+                      Path{"POST", "/v1/embeddings", RouteKind::kNotFound},
+                      Path{"POST", "/v1/chat/completions/", RouteKind::kNotFound},
+                      Path{"POST", "http://evil/v1/messages", RouteKind::kNotFound},
+                      Path{"HEAD", "/", RouteKind::kRoot}, Path{"GET", "/", RouteKind::kRoot},
+                      Path{"POST", "/", RouteKind::kBadMethod},
+                      Path{"GET", "/healthz", RouteKind::kHealth},
+                      Path{"POST", "/aispm/v1/agent-events", RouteKind::kAgentEvents}));
+
+TEST(KeyStore, FindsAgentsByTheHashOfTheirKey) {
+  KeyStore keys;
+  EXPECT_EQ(keys.find("aispm-one"), nullptr);
+  keys.follow(
+      {{.key_id = "k1", .key_sha256 = sha256_hex("aispm-one"), .agent_id = "bot", .tenant = "t"},
+       {.key_id = "bad", .key_sha256 = "zz", .agent_id = "x", .tenant = ""}});
+  ASSERT_NE(keys.find("aispm-one"), nullptr);
+  EXPECT_EQ(keys.find("aispm-one")->agent_id, "bot");
+  EXPECT_EQ(keys.find("aispm-two"), nullptr);
+  EXPECT_EQ(keys.find(""), nullptr);
+  EXPECT_EQ(keys.find(std::string(KeyStore::kMaxKeyBytes + 1, 'k')), nullptr);
+}
+
+TEST(KeyStore, ForgetsARevokedKeyButKeepsTheFiles) {
+  const std::string path = ::testing::TempDir() + "aispm-keys-" + std::to_string(::getpid());
+  std::ofstream(path) << "keys:\n  - sha256: " << sha256_hex("filed") << "\n    agent: offline\n";
+  KeyStore keys;
+  ASSERT_TRUE(keys.load_file(path));
+  keys.follow({{.key_id = "k1", .key_sha256 = sha256_hex("one"), .agent_id = "bot", .tenant = ""}});
+  keys.follow({});
+  EXPECT_EQ(keys.find("one"), nullptr);
+  ASSERT_NE(keys.find("filed"), nullptr);
+  std::ofstream(path) << "keys:\n  - sha256: 12\n    agent: offline\n";
+  EXPECT_FALSE(keys.load_file(path));
+  EXPECT_NE(keys.find("filed"), nullptr);
+  ::unlink(path.c_str());
+}
+
+StickyVerdicts::Time at(int seconds) {
+  return StickyVerdicts::Time{} + std::chrono::seconds(seconds);
+}
+model::Decision decision(const char* case_id) {
+  model::Decision made;
+  made.case_id = case_id;
+  return made;
+}
+
+TEST(StickyVerdicts, GiveTheSameCaseToTheSameAgentUntilTheirTimeIsOver) {
+  StickyVerdicts sticky(8, std::chrono::seconds(10));
+  EXPECT_TRUE(sticky.empty());
+  sticky.remember("a", "r", decision("c1"), at(0));
+  EXPECT_EQ(sticky.find("a", "r", at(9))->case_id, "c1");
+  EXPECT_FALSE(sticky.find("b", "r", at(9)));
+  EXPECT_FALSE(sticky.find("a", "other", at(9)));
+  EXPECT_FALSE(sticky.find("a", "r", at(10)));
+  EXPECT_TRUE(sticky.empty());
+}
+
+TEST(StickyVerdicts, ForgetTheLeastRecentlyUsedBeyondTheirLimit) {
+  StickyVerdicts sticky(2, std::chrono::seconds(10));
+  sticky.remember("a", "1", decision("1"), at(0));
+  sticky.remember("a", "2", decision("2"), at(0));
+  EXPECT_TRUE(sticky.find("a", "1", at(1)));
+  sticky.remember("a", "3", decision("3"), at(1));
+  EXPECT_TRUE(sticky.find("a", "1", at(1)));
+  EXPECT_FALSE(sticky.find("a", "2", at(1)));
+  EXPECT_EQ(sticky.size(), 2U);
+}
+
+TEST(AgentEvents, BearTheAgentOfTheConnectionWhateverTheyClaim) {
+  const EventStamp stamp{
+      .agent_id = "alice/a", .session_id = "s", .tenant = "t", .host_id = "h", .trace_id = "tr"};
+  const auto events = read_events(
+      R"({"events":[{"agent_id":"root/x","session_id":"other","agent_ready":{"name":"n"}},{"agentLog":{"level":"info","message":"m"}}]})",
+      EventAuthor::kAgent, stamp);
+  ASSERT_TRUE(events) << events.error().message;
+  ASSERT_EQ(events->size(), 2U);
+  EXPECT_EQ(events->front().agent_id, "alice/a");
+  EXPECT_EQ(events->front().session_id, "s");
+  EXPECT_EQ(events->front().source, model::Source::kSdk);
+}
+
+TEST(AgentEvents, MayNotSpeakForTheSandbox) {
+  const std::string body = R"({"events":[{"sandbox_exit":{"exit_code":0}}]})";
+  EXPECT_FALSE(read_events(body, EventAuthor::kAgent, {}));
+  const auto events = read_events(body, EventAuthor::kRun, {});
+  ASSERT_TRUE(events);
+  EXPECT_EQ(events->front().source, model::Source::kSandbox);
+}
+
+class BadEvents : public ::testing::TestWithParam<const char*> {};
+TEST_P(BadEvents, AreRefusedAsAWhole) {
+  EXPECT_FALSE(read_events(GetParam(), EventAuthor::kRun, {}));
+}
+INSTANTIATE_TEST_SUITE_P(Table, BadEvents,
+                         ::testing::Values("", "[]", "{}", R"({"events":{}})",
+                                           R"({"events":[],"x":1})", R"({"events":[1]})",
+                                           R"({"events":[{"llm_call":{}}]})",
+                                           R"({"events":[{"agent_log":{"colour":"red"}}]})",
+                                           R"({"events":[{"agent_log":{}},{"process_exec":{}}]})"));
+
+}  // namespace
+}  // namespace aispm::gateway

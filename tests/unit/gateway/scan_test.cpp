@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+
+#include "gateway/proxy/pipeline/scan_reply.hpp"
+#include "tests/unit/gateway/rules_fixture.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Scanned {
+  std::string body;
+  Findings findings;
+};
+
+Scanned scan(codec::Api api, const std::string& body) {
+  const ScanContext context = make_context();
+  const auto request = codec::parse_request(api, body);
+  EXPECT_TRUE(request) << request.error().message;
+  auto result = scan_request(context, *request);
+  EXPECT_TRUE(result) << result.error().message;
+  const auto patched = codec::apply_patches(body, std::move(result->patches));
+  EXPECT_TRUE(patched);
+  return {*patched, std::move(result->findings)};
+}
+
+std::string messages(const std::string& list, const std::string& rest = "") {
+  return R"({"model":"m","max_tokens":5,"messages":[)" + list + "]" + rest + "}";
+}
+
+struct Place {
+  const char* name;
+  codec::Api api;
+  std::string body;  // with %s where the secret stands
+};
+
+class RequestPlaces : public ::testing::TestWithParam<Place> {};
+
+TEST_P(RequestPlaces, AreAllScanned) {
+  std::string body = GetParam().body;
+  body.replace(body.find("%s"), 2, kSecret);
+  const auto result = scan(GetParam().api, body);
+  EXPECT_THAT(result.body, Not(HasSubstr(kSecret)));
+  EXPECT_THAT(result.body, HasSubstr(kRedacted));
+  EXPECT_EQ(result.findings.verdict.applied, model::Outcome::kRedact);
+  EXPECT_EQ(result.findings.redactions, 1U);
+}
+
+constexpr auto kChat = codec::Api::kOpenAiChat;
+constexpr auto kMessages = codec::Api::kAnthropicMessages;
+INSTANTIATE_TEST_SUITE_P(
+    Table, RequestPlaces,
+    ::testing::Values(
+        Place{"User", kChat, messages(R"({"role":"user","content":"a %s b"})")},
+        Place{"System", kChat,
+              messages(R"({"role":"system","content":"a %s b"},{"role":"user","content":"x"})")},
+        Place{"AssistantHistory", kChat, messages(R"({"role":"assistant","content":"a %s b"})")},
+        Place{"ToolResult", kChat,
+              messages(R"({"role":"tool","tool_call_id":"t","content":"a %s b"})")},
+        Place{"Parts", kChat,
+              messages(R"({"role":"user","content":[{"type":"text","text":"a %s b"}]})")},
+        Place{
+            "ToolDescription", kChat,
+            messages(
+                R"({"role":"user","content":"x"})",
+                R"(,"tools":[{"type":"function","function":{"name":"f","description":"a %s b"}}])")},
+        Place{"Metadata", kChat,
+              messages(R"({"role":"user","content":"x"})", R"(,"metadata":{"note":"a %s b"})")},
+        Place{"AnthropicSystem", kMessages,
+              messages(R"({"role":"user","content":"x"})", R"(,"system":"a %s b")")},
+        Place{
+            "AnthropicToolResult", kMessages,
+            messages(
+                R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"a %s b"}]})")},
+        Place{
+            "AnthropicToolInput", kMessages,
+            messages(
+                R"({"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"k":"a %s b"}}]})")}),
+    [](const auto& row) { return row.param.name; });
+
+TEST(ScanRequest, LooksThroughJsonEscapes) {
+  const auto result = scan(
+      kChat, messages(R"({"role":"user","content":"a \u0041KIA)" + kSecret.substr(4) + R"( b"})"));
+  EXPECT_THAT(result.body, HasSubstr(kRedacted));
+}
+
+TEST(ScanRequest, DeniesEscapesWithinToolArgumentsThatHideASecret) {
+  const std::string arguments = R"({\"k\":\"\\u0041KIA)" + kSecret.substr(4) + R"(\"})";
+  const auto result = scan(
+      kChat,
+      messages(
+          R"({"role":"assistant","tool_calls":[{"id":"t","type":"function","function":{"name":"f","arguments":")" +
+          arguments + R"("}}]})"));
+  EXPECT_TRUE(result.findings.denied());
+}
+
+TEST(ScanRequest, DeniesByTheStrongestRule) {
+  const auto result = scan(kChat, messages(R"({"role":"user","content":")" + kSecret +
+                                           R"( -----BEGIN PRIVATE KEY-----"})"));
+  EXPECT_TRUE(result.findings.denied());
+  EXPECT_EQ(result.findings.verdict.rule_id, "no-private-keys");
+}
+
+TEST(ScanRequest, LeavesACleanBodyAlone) {
+  const std::string body = messages(R"({"role":"user","content":"hello"})");
+  const auto result = scan(kChat, body);
+  EXPECT_EQ(result.body, body);
+  EXPECT_EQ(result.findings.verdict.applied, model::Outcome::kAllow);
+}
+
+TEST(ScanReply, RedactsTextAndToolArguments) {
+  const ScanContext context = make_context();
+  const std::string body =
+      R"({"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"a )" +
+      kSecret +
+      R"( b","tool_calls":[{"id":"t","type":"function","function":{"name":"f","arguments":"{\"k\":\")" +
+      kSecret + R"(\"}"}}]},"logprobs":{"content":[{"token":")" + kSecret +
+      R"(","logprob":0}]},"finish_reason":"stop"}]})";
+  const auto reply = codec::parse_reply(kChat, body);
+  ASSERT_TRUE(reply) << reply.error().message;
+  auto result = scan_reply(context, kChat, *reply);
+  ASSERT_TRUE(result);
+  const auto patched = codec::apply_patches(body, result->patches);
+  ASSERT_TRUE(patched) << patched.error().message;
+  EXPECT_THAT(*patched, Not(HasSubstr(kSecret)));
+  EXPECT_THAT(*patched, HasSubstr("\"logprobs\":null"));
+}
+
+TEST(ScanReply, MonitorsWithoutChangingWhenPolicyOnlyWatches) {
+  std::string policy = kPolicy;
+  policy.replace(policy.find("enforce"), 7, "monitor");
+  const ScanContext context = make_context(policy);
+  const std::string body =
+      R"({"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":")" +
+      kSecret + R"("},"finish_reason":"stop"}]})";
+  const auto reply = codec::parse_reply(kChat, body);
+  ASSERT_TRUE(reply);
+  const auto result = scan_reply(context, kChat, *reply);
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->patches.empty());
+  EXPECT_EQ(result->findings.verdict.decided, model::Outcome::kRedact);
+  EXPECT_EQ(result->findings.verdict.applied, model::Outcome::kAllow);
+}
+
+}  // namespace
+}  // namespace aispm::gateway

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+// GWY: a secret cut anywhere across a streamed reply never leaves, in either dialect.
+#include "gateway/proxy/pipeline/stream_relay.hpp"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/gateway/rules_fixture.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using codec::json_string;
+using codec::serialise_sse;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string openai(const std::string& delta, const std::string& finish = "null") {
+  return serialise_sse(
+      "",
+      R"({"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":)" +
+          delta + R"(,"finish_reason":)" + finish + "}]}");
+}
+std::string openai_text(const std::string& text) {
+  return openai(R"({"content":)" + json_string(text) + "}");
+}
+
+std::string anthropic(const std::string& type, const std::string& rest) {
+  return serialise_sse(type, R"({"type":")" + type + "\"" + rest + "}");
+}
+std::string anthropic_delta(int index, const std::string& delta) {
+  return anthropic("content_block_delta",
+                   R"(,"index":)" + std::to_string(index) + R"(,"delta":)" + delta);
+}
+std::string anthropic_text(const std::string& text) {
+  return anthropic_delta(0, R"({"type":"text_delta","text":)" + json_string(text) + "}");
+}
+const std::string kAnthropicStart = anthropic(
+    "message_start",
+    R"(,"message":{"id":"m1","type":"message","role":"assistant","model":"m","content":[],)"
+    R"("stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":3,"output_tokens":1}})");
+const std::string kAnthropicEnd =
+    anthropic(
+        "message_delta",
+        R"(,"delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":7})") +
+    anthropic("message_stop", "");
+const std::string kTextBlock =
+    anthropic("content_block_start", R"(,"index":0,"content_block":{"type":"text","text":""})");
+const std::string kStop0 = anthropic("content_block_stop", R"(,"index":0)");
+
+struct Relayed {
+  StreamRelay::State state;
+  std::string out;
+  std::string text;  // what a client puts together
+  std::string arguments;
+  std::string finish;
+  Findings findings;
+};
+
+// Runs the stream through a relay, `step` bytes at a time, and reads the output as a client does.
+Relayed relay(Dialect dialect, const std::string& stream, std::size_t step = 1U << 20,
+              bool strip_usage = false) {
+  const ScanContext context = make_context();
+  StreamRelay under_test(context, {.dialect = dialect,
+                                   .strip_usage = strip_usage,
+                                   .case_id = "case-1",
+                                   .model = "m",
+                                   .now = 1});
+  Relayed result{};
+  result.state = StreamRelay::State::kRunning;
+  for (std::size_t at = 0; at < stream.size() && result.state == StreamRelay::State::kRunning;
+       at += step)
+    result.state = under_test.feed(std::string_view(stream).substr(at, step), result.out);
+  if (result.state == StreamRelay::State::kRunning) result.state = under_test.finish(result.out);
+  result.findings = under_test.findings();
+  codec::SseParser parser;
+  codec::StreamReply client(dialect == Dialect::kOpenAi ? codec::Api::kOpenAiChat
+                                                        : codec::Api::kAnthropicMessages);
+  parser.feed(result.out);
+  while (auto event = *parser.next()) {
+    if (!event->has_data) continue;
+    EXPECT_TRUE(client.read(*event)) << event->data;
+  }
+  EXPECT_EQ(parser.pending(), "") << "an event is not whole";
+  result.text = client.text();
+  result.finish = client.finish_reason();
+  for (const auto& call : client.tool_calls()) result.arguments += call.name + call.arguments;
+  return result;
+}
+
+struct Split {
+  Dialect dialect;
+  std::string before;
+  std::string (*text)(const std::string&);
+  std::string after;
+};
+
+const Split kOpenAiSplit{Dialect::kOpenAi, openai(R"({"role":"assistant","content":""})"),
+                         openai_text, openai("{}", "\"stop\"") + "data: [DONE]\n\n"};
+const Split kAnthropicSplit{Dialect::kAnthropic, kAnthropicStart + kTextBlock, anthropic_text,
+                            kStop0 + kAnthropicEnd};
+
+class EverySplit : public ::testing::TestWithParam<Split> {};
+
+TEST_P(EverySplit, OfASecretIntoTwoDeltasIsRedactedAlike) {
+  const Split& p = GetParam();
+  const std::string text = "key " + kSecret + " works";
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    const auto result = relay(
+        p.dialect, p.before + p.text(text.substr(0, cut)) + p.text(text.substr(cut)) + p.after);
+    ASSERT_EQ(result.text, std::string("key ") + kRedacted + " works") << "cut at " << cut;
+    ASSERT_EQ(result.state, StreamRelay::State::kEnded);
+    ASSERT_THAT(result.out, Not(HasSubstr(kSecret.substr(0, 8))));
+    ASSERT_EQ(result.findings.detections.size(), 1U);
+    ASSERT_EQ(result.findings.verdict.rule_id, "keys-out");
+  }
+}
+
+TEST_P(EverySplit, IntoOneByteDeltasLeaksNoByteOfTheSecret) {
+  const Split& p = GetParam();
+  std::string stream = p.before;
+  for (const char c : "key " + kSecret + " works") stream += p.text(std::string(1, c));
+  const auto result = relay(p.dialect, stream + p.after);
+  EXPECT_EQ(result.text, std::string("key ") + kRedacted + " works");
+}
+
+TEST_P(EverySplit, OfTheWireIntoReadsGivesTheSameBytes) {
+  const Split& p = GetParam();
+  const std::string stream = p.before + p.text("hi ") + p.text(kSecret) + p.text(".") + p.after;
+  const auto whole = relay(p.dialect, stream);
+  for (std::size_t step = 1; step < 40; ++step)
+    ASSERT_EQ(relay(p.dialect, stream, step).out, whole.out) << step;
+}
+
+TEST_P(EverySplit, DeliversWhatIsHeldWhenTheStreamEndsRightAfterIt) {
+  const Split& p = GetParam();
+  const auto result = relay(p.dialect, p.before + p.text("only AKIA") + p.text("Z7") + p.after);
+  EXPECT_EQ(result.text, "only AKIAZ7");
+  EXPECT_EQ(result.state, StreamRelay::State::kEnded);
+}
+
+TEST_P(EverySplit, RedactsASecretAtTheVeryEnd) {
+  const Split& p = GetParam();
+  const auto result = relay(p.dialect, p.before + p.text("it is " + kSecret.substr(0, 9)) +
+                                           p.text(kSecret.substr(9)) + p.after);
+  EXPECT_EQ(result.text, std::string("it is ") + kRedacted);
+}
+
+TEST_P(EverySplit, PassesCleanEventsAsTheBytesReceived) {
+  const Split& p = GetParam();
+  const std::string stream = p.before + p.text("hello. ") + p.text("there. ") + p.after;
+  EXPECT_EQ(relay(p.dialect, stream).out, stream);
+}
+
+TEST_P(EverySplit, EndsADeniedStreamWithANoticeThatReadsAsAWholeAnswer) {
+  const Split& p = GetParam();
+  const auto result = relay(p.dialect, p.before + p.text("look: -----BEGIN RSA PRI") +
+                                           p.text("VATE KEY-----\nabc") + p.text("more") + p.after);
+  EXPECT_EQ(result.state, StreamRelay::State::kBlocked);
+  EXPECT_THAT(result.text, ::testing::StartsWith("look: "));
+  EXPECT_THAT(result.text,
+              HasSubstr("AISPM stopped this reply: rule no-private-keys, case case-1"));
+  EXPECT_THAT(result.text, Not(HasSubstr("BEGIN")));
+  EXPECT_THAT(result.text, Not(HasSubstr("more")));
+  EXPECT_EQ(result.finish, p.dialect == Dialect::kOpenAi ? "content_filter" : "end_turn");
+  EXPECT_THAT(result.out,
+              EndsWith(p.dialect == Dialect::kOpenAi
+                           ? "data: [DONE]\n\n"
+                           : "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"));
+}
+
+TEST_P(EverySplit, FailsClosedOnAnEventItCannotRead) {
+  const Split& p = GetParam();
+  const auto result = relay(
+      p.dialect, p.before + p.text("a. ") + "data: {\"x\": nonsense\n\n" + p.text("b") + p.after);
+  EXPECT_EQ(result.state, StreamRelay::State::kBlocked);
+  EXPECT_THAT(result.text, HasSubstr("could not be scanned"));
+}
+
+TEST_P(EverySplit, TellsTheClientWhenTheUpstreamEndsEarly) {
+  const Split& p = GetParam();
+  const auto result = relay(p.dialect, p.before + p.text("half"));
+  EXPECT_EQ(result.state, StreamRelay::State::kBroken);
+  EXPECT_THAT(result.out, HasSubstr("aispm_upstream_unavailable"));
+}
+
+TEST_P(EverySplit, DoesNotPassCommentsIdsAndStrangeNames) {
+  const Split& p = GetParam();
+  const auto quiet = relay(
+      p.dialect, p.before + ": secret words\n\n" + "id: secret words\n" + p.text("x. ") + p.after);
+  EXPECT_THAT(quiet.out, Not(HasSubstr("secret words")));
+  EXPECT_EQ(quiet.text, "x. ");
+  EXPECT_EQ(relay(p.dialect, p.before + "event: Secret Words\n" + openai_text("x") + p.after).state,
+            StreamRelay::State::kBlocked);
+}
+
+INSTANTIATE_TEST_SUITE_P(Dialects, EverySplit, ::testing::Values(kOpenAiSplit, kAnthropicSplit),
+                         [](const auto& row) { return std::string(name_of(row.param.dialect)); });
+
+std::string openai_call(const std::string& arguments, const std::string& start = "") {
+  return openai(R"({"tool_calls":[{"index":0)" + start + R"(,"function":{)" +
+                (start.empty() ? "" : R"("name":"f",)") + R"("arguments":)" +
+                json_string(arguments) + "}}]}");
+}
+const std::string kCallStart = openai_call("", R"(,"id":"t1","type":"function")");
+const std::string kCallEnd = openai("{}", "\"tool_calls\"") + "data: [DONE]\n\n";
+
+std::string anthropic_call(const std::string& arguments) {
+  return anthropic_delta(
+      1, R"({"type":"input_json_delta","partial_json":)" + json_string(arguments) + "}");
+}
+const std::string kToolBlock =
+    kAnthropicStart + kTextBlock + anthropic_text("calling. ") + kStop0 +
+    anthropic("content_block_start",
+              R"(,"index":1,"content_block":{"type":"tool_use","id":"t1","name":"f","input":{}})");
+const std::string kToolEnd = anthropic("content_block_stop", R"(,"index":1)") + kAnthropicEnd;
+
+TEST(StreamedToolCall, IsWithheldUntilItsArgumentsAreWhole) {
+  const ScanContext context = make_context();
+  StreamRelay under_test(
+      context,
+      {.dialect = Dialect::kOpenAi, .strip_usage = false, .case_id = "c", .model = "m", .now = 1});
+  std::string out;
+  under_test.feed(kCallStart + openai_call("{\"a\":") + openai_call("1}"), out);
+  EXPECT_EQ(out, "");
+  under_test.feed(kCallEnd, out);
+  EXPECT_EQ(out, kCallStart + openai_call("{\"a\":") + openai_call("1}") + kCallEnd);
+}
+
+TEST(StreamedToolCall, IsRedactedHoweverItsArgumentsAreCut) {
+  const std::string arguments = R"({"key":")" + kSecret + R"("})";
+  const std::string clean = std::string(R"(f{"key":")") + kRedacted + R"("})";
+  for (std::size_t cut = 0; cut <= arguments.size(); ++cut) {
+    const std::string first = arguments.substr(0, cut);
+    const std::string second = arguments.substr(cut);
+    ASSERT_EQ(
+        relay(Dialect::kOpenAi, kCallStart + openai_call(first) + openai_call(second) + kCallEnd)
+            .arguments,
+        clean)
+        << cut;
+    ASSERT_EQ(relay(Dialect::kAnthropic,
+                    kToolBlock + anthropic_call(first) + anthropic_call(second) + kToolEnd)
+                  .arguments,
+              clean)
+        << cut;
+  }
+}
+
+TEST(StreamedToolCall, IsNeverBegunWhenItsArgumentsAreDenied) {
+  const std::string key = R"({"k":"-----BEGIN RSA PRIVATE KEY-----"})";
+  const auto chat = relay(Dialect::kOpenAi, kCallStart + openai_call(key) + kCallEnd);
+  EXPECT_EQ(chat.state, StreamRelay::State::kBlocked);
+  EXPECT_EQ(chat.arguments, "");
+  EXPECT_THAT(chat.out, Not(HasSubstr("tool_calls")));
+  const auto messages = relay(Dialect::kAnthropic, kToolBlock + anthropic_call(key) + kToolEnd);
+  EXPECT_EQ(messages.state, StreamRelay::State::kBlocked);
+  EXPECT_THAT(messages.out, Not(HasSubstr("tool_use")));
+  EXPECT_THAT(messages.text, HasSubstr("calling. "));
+}
+
+TEST(StreamedToolCall, IsDeniedWhenEscapesHideASecret) {
+  const std::string hidden = R"({"k":"\u0041KIA)" + kSecret.substr(4) + R"("})";
+  EXPECT_EQ(relay(Dialect::kOpenAi, kCallStart + openai_call(hidden) + kCallEnd).state,
+            StreamRelay::State::kBlocked);
+  EXPECT_EQ(relay(Dialect::kAnthropic, kToolBlock + anthropic_call(hidden) + kToolEnd).state,
+            StreamRelay::State::kBlocked);
+}
+
+TEST(StreamedReply, LosesTheUsageChunkOnlyWhenTheClientDidNotAskForIt) {
+  const std::string usage = serialise_sse(
+      "",
+      R"({"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}})");
+  const std::string stream =
+      openai_text("x. ") + openai("{}", "\"stop\"") + usage + "data: [DONE]\n\n";
+  EXPECT_EQ(relay(Dialect::kOpenAi, stream).out, stream);
+  EXPECT_THAT(relay(Dialect::kOpenAi, stream, 1U << 20, true).out, Not(HasSubstr("prompt_tokens")));
+}
+
+TEST(StreamedReply, KeepsInterleavedChoicesApart) {
+  const auto choice = [](int index, const std::string& text) {
+    return serialise_sse(
+        "",
+        R"({"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":)" +
+            std::to_string(index) + R"(,"delta":{"content":)" + json_string(text) +
+            R"(},"finish_reason":null}]})");
+  };
+  const auto result =
+      relay(Dialect::kOpenAi, choice(0, "a " + kSecret.substr(0, 10)) + choice(1, "b. ") +
+                                  choice(0, kSecret.substr(10) + " c") + "data: [DONE]\n\n");
+  EXPECT_EQ(result.text, std::string("a ") + kRedacted + " c\nb. ");
+}
+
+TEST(StreamedReply, TakesLogprobsAwayFromAChangedText) {
+  const std::string data =
+      R"({"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":")" +
+      kSecret + R"("},"logprobs":{"content":[{"token":")" + kSecret +
+      R"(","logprob":-1}]},"finish_reason":null}]})";
+  const auto result = relay(
+      Dialect::kOpenAi, serialise_sse("", data) + openai("{}", "\"stop\"") + "data: [DONE]\n\n");
+  EXPECT_THAT(result.out, Not(HasSubstr(kSecret)));
+}
+
+TEST(StreamedThinking, IsDeniedRatherThanEditedBecauseItIsSigned) {
+  const std::string block =
+      anthropic("content_block_start",
+                R"(,"index":0,"content_block":{"type":"thinking","thinking":"","signature":""})");
+  const auto thought =
+      anthropic_delta(0, R"({"type":"thinking_delta","thinking":")" + kSecret + R"( "})");
+  const auto result =
+      relay(Dialect::kAnthropic, kAnthropicStart + block + thought + kStop0 + kAnthropicEnd);
+  EXPECT_EQ(result.state, StreamRelay::State::kBlocked);
+  EXPECT_THAT(result.out, Not(HasSubstr(kSecret)));
+}
+
+}  // namespace
+}  // namespace aispm::gateway
