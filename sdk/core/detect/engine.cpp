@@ -23,13 +23,14 @@ using HsCompileError = CPtr<hs_compile_error_t, hs_free_compile_error>;
 // (resolve() decides), never less.
 Result<std::string> prefilter_pattern(const Rule& rule, std::string_view pattern) {
   std::string text;
-  if (!rule.not_after.empty()) {
+  const bool bordered = rule.triggers.empty();  // a trigger may stand anywhere in a match
+  if (bordered && !rule.not_after.empty()) {
     AISPM_TRY(const ByteSet set, parse_class(rule.not_after));
     text += "(?:^|" + to_class(~set) + ")";
   }
   if (pattern.starts_with("(?i)")) pattern.remove_prefix(4);
   text += "(?:" + std::string(pattern) + ")";
-  if (!rule.not_before.empty()) {
+  if (bordered && !rule.not_before.empty()) {
     AISPM_TRY(const ByteSet set, parse_class(rule.not_before));
     text += "(?:" + to_class(~set) + "|\\z)";
   }
@@ -42,7 +43,7 @@ Result<HsDatabase> compile_prefilter(const std::vector<Rule>& rules) {
   std::vector<unsigned> ids;
   for (std::size_t index = 0; index < rules.size(); ++index) {
     const Rule& rule = rules[index];
-    for (const std::string& pattern : rule.patterns) {
+    for (const std::string& pattern : rule.triggers.empty() ? rule.patterns : rule.triggers) {
       AISPM_TRY(std::string text, prefilter_pattern(rule, pattern));
       patterns.push_back(std::move(text));
       const bool caseless = rule.caseless || pattern.starts_with("(?i)");

@@ -108,6 +108,9 @@ Rule read_rule(const YamlMap& map, Category category) {
   if (rule.patterns.empty()) map.reject("", "`patterns` needs at least one pattern");
   for (const std::string& pattern : rule.patterns)
     check_pattern(map, "patterns", pattern, rule.caseless);
+  rule.triggers = map.texts("triggers");
+  for (const std::string& trigger : rule.triggers)
+    check_pattern(map, "triggers", trigger, rule.caseless);
   rule.not_after = read_class(map, "not_after");
   rule.not_before = read_class(map, "not_before");
   rule.keep = map.text("keep", "");

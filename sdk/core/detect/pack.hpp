@@ -16,6 +16,8 @@
 //       confidence: 0.95
 //       surfaces: [prompt, reply]     # default: all
 //       patterns: ['(?:AKIA|ASIA)[A-Z2-7]{16}']
+//       triggers: []                  # parts of which every match holds one; looked for first
+//                                     # where the patterns themselves would be slow
 //       caseless: false
 //       not_after: '\w'               # single character class
 //       not_before: '\w'

@@ -66,6 +66,7 @@ struct Rule {
   double confidence = 0.5;
   std::uint8_t surfaces = 0xff;  // bit per Surface
   std::vector<std::string> patterns;
+  std::vector<std::string> triggers;  // of which every match holds one; cheaper to look for first
   bool caseless = false;
   std::string not_after;   // character class that must not stand before a match, "" = anything may
   std::string not_before;  // character class that must not follow a match
