@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "sdk/core/codec/byte_scan.hpp"
+
 namespace aispm::codec {
 namespace {
 
@@ -12,10 +14,6 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 // Consumed bytes are dropped from the buffer only past this size, so that small events are not
 // moved again and again.
 constexpr std::size_t kCompactBytes = 16U << 10;
-
-std::size_t find_line_end(std::string_view text, std::size_t from) {
-  return text.find_first_of("\r\n", from);
-}
 
 }  // namespace
 
