@@ -4,7 +4,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Source } from "../../gateway/dashboard/src/api/gen/aispm/v1/event_pb";
-import { launch, openPage, picture, type View, type Watched } from "./support/browser";
+import { accessibilityFaults, launch, openPage, picture, type View, type Watched } from "./support/browser";
 import { Collector } from "./support/collector";
 import { Producer } from "./support/producer";
 import { AGENT, billingRun, MASKED_KEY, MECHANISMS, OTHER_AGENT, sensorHealth, sha256, shadowUse, summaryRun, uuid7 } from "./support/scenario";
@@ -256,6 +256,16 @@ describe("with two runs and an unsanctioned program", () => {
     const text = await panel.innerText();
     for (const words of ["connected", "degraded", "raise rings.data", "ring_full.data.bytes", "8,192", "btf: yes"]) expect.soft(text).toContain(words);
     await picture(page, "status", true);
+  });
+
+  test.each(["light", "dark"] as const)("pages have no serious accessibility fault in %s", async (colorScheme) => {
+    const page = await visit("/", { colorScheme });
+    for (const [path, ready] of [["/", "Latest detections"], ["/inventory/hosts", "web-01"], ["/inventory/processes", "notebook.py"], ["/events", "Component health"],
+      ["/sessions", AGENT], [`/sessions/${billingId}`, "What happened"], ["/status", "Counters since start"]] as const) {
+      await page.goto(`${collector.url}/#${path}`);
+      await page.getByText(ready).first().waitFor();
+      expect.soft(await accessibilityFaults(page), path).toEqual([]);
+    }
   });
 
   test.each([["dark", { colorScheme: "dark" }], ["phone", { width: 390, height: 844 }]] as const)("%s view keeps within the screen", async (name, view) => {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromium, type Browser, type Page } from "playwright-core";
-import { CHROMIUM } from "./paths";
+import { CHROMIUM, SOURCE } from "./paths";
 
 const WAIT_MS = 15_000;
 
@@ -45,6 +45,20 @@ export async function openPage(browser: Browser, origin: string, view: View = {}
     if (!request.url().startsWith(`${origin}/`) && !request.url().startsWith("data:")) problems.push(`request to ${request.url()}`);
   });
   return { page, problems };
+}
+
+const AXE = readFileSync(join(SOURCE, "gateway/dashboard/node_modules/axe-core/axe.min.js"), "utf8");
+
+// What axe calls serious or critical, each as "rule: element". Runs outside the page's own policy.
+export async function accessibilityFaults(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run(options: object): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> } };
+    const { violations } = await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa"] });
+    return violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .flatMap(({ id, nodes }) => nodes.slice(0, 3).map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+  });
 }
 
 // Pictures for people, only when a folder is named.

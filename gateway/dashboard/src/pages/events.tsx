@@ -32,8 +32,12 @@ const COLUMNS: Column<Event>[] = event.columns([
     );
   } }),
   event.display({ id: "decision", header: "Decision", cell: ({ row }) => (row.original.decision ? <DecisionBadge decision={row.original.decision} /> : NOTHING) }),
-  event.display({ id: "agent", header: "Agent", cell: ({ row }) => row.original.agentId || NOTHING }),
-  event.display({ id: "session", header: "Session", cell: ({ row }) => <SessionLink id={row.original.sessionId} /> }),
+  event.display({ id: "agent", header: "Agent and session", cell: ({ row: { original: { agentId, sessionId } } }) => (
+    <>
+      <span className="clip clip-short" title={agentId}>{agentId || NOTHING}</span>
+      {sessionId && <SessionLink id={sessionId} />}
+    </>
+  ) }),
   event.display({ id: "source", header: "Seen by", cell: ({ row }) => <span className="nowrap">{SOURCE_LABELS[row.original.source]}</span> }),
 ]) as Column<Event>[];
 

@@ -127,7 +127,7 @@ export function SessionPage() {
   const query = useQuery(sessionQuery(sessionId));
   return (
     <Page title={query.data?.session?.agentId ? `Session of ${query.data.session.agentId}` : "Session"}
-      lead={<><Anchor component={Link} to="/sessions" size="sm">Sessions</Anchor> / <span className="mono">{sessionId}</span></>}>
+      lead={<><Anchor component={Link} to="/sessions" size="sm" underline="always">Sessions</Anchor> / <span className="mono">{sessionId}</span></>}>
       <QueryView query={query} label="session">
         {(story) => (
           <>

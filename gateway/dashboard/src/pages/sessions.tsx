@@ -38,16 +38,24 @@ const COLUMNS: Column<Session>[] = session.columns([
       <span className="clip mono" title={formatCommand(command)}>{formatCommand(command) || NOTHING}</span>
     </>
   ) }),
-  session.accessor("sessionId", { header: "Session", enableSorting: false, cell: ({ getValue }) => <SessionLink id={getValue()} /> }),
-  session.display({ id: "state", header: "State", cell: ({ row }) => <SessionState session={row.original} /> }),
+  session.accessor((row) => row.hostname || row.hostId, { id: "session", header: "Session and host", cell: ({ row, getValue }) => (
+    <>
+      <SessionLink id={row.original.sessionId} />
+      <Text size="xs" c="dimmed" className="clip clip-short">{getValue() || NOTHING}</Text>
+    </>
+  ) }),
+  session.display({ id: "state", header: "State", cell: ({ row: { original } }) => (
+    <>
+      <SessionState session={original} />
+      {original.start && original.end && <Text size="xs" c="dimmed">after {formatDurationMs(timestampMs(original.end) - timestampMs(original.start))}</Text>}
+    </>
+  ) }),
   session.accessor((row) => (row.start ? timestampMs(row.start) : 0), { id: "start", header: "Started", sortFn: "basic", sortDescFirst: true, cell: ({ row }) => <Ago time={row.original.start} /> }),
-  session.display({ id: "duration", header: "Duration", cell: ({ row: { original: { start, end } } }) => <span className="nowrap">{start && end ? formatDurationMs(timestampMs(end) - timestampMs(start)) : NOTHING}</span> }),
   count("llmCalls", "LLM calls", (row) => row.llmCalls),
   count("detections", "Detections", (row) => row.detections),
   count("denied", "Denied", (row) => row.denied, true),
   count("redacted", "Redacted", (row) => row.redacted),
   count("sandboxDenials", "Sandbox denials", (row) => row.sandboxDenials, true),
-  session.accessor("hostname", { header: "Host", cell: ({ row }) => row.original.hostname || row.original.hostId || NOTHING }),
 ]) as Column<Session>[];
 
 export function SessionsPage() {

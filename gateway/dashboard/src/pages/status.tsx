@@ -19,7 +19,7 @@ function Counts({ title, counts, alarming }: { title: string; counts: Record<str
         {rows.map(([name, value]) => (
           <Table.Tr key={name}>
             <Table.Td className="mono">{name}</Table.Td>
-            <Table.Td ta="right" fw={alarming && value > 0n ? 700 : 400} c={alarming && value > 0n ? "red" : undefined}>{formatCount(value)}</Table.Td>
+            <Table.Td ta="right" className={alarming && value > 0n ? "tone-bad lost" : undefined}>{formatCount(value)}</Table.Td>
           </Table.Tr>
         ))}
       </Table.Tbody>
