@@ -40,6 +40,10 @@ class State:
     def provider_ca(self) -> Path:
         return self.folder / "demo" / "ca.crt"
 
+    @property
+    def collector_ca(self) -> Path:
+        return self.folder / "collector" / "pki" / "ca.crt"
+
     def make(self) -> None:
         # The folder and run/ are open to all users (the gateway's socket is there); what holds keys is not.
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -85,6 +89,16 @@ def _providers(state: State, demo: bool) -> str:
     return text
 
 
+def _policy(state: State, demo: bool) -> Path:
+    """The default policy; in the demo the same with prompts and replies stored, so that the session page shows them."""
+    default = ROOT / "policies" / "rules" / "default.yaml"
+    if not demo:
+        return default
+    path = state.config / "demo-policy.yaml"
+    _write(path, default.read_text().replace("store_text: false", "store_text: true"))
+    return path
+
+
 def write_configs(state: State, demo: bool) -> bool:
     """Writes collector.yaml, gateway.yaml and sensord.yaml; True when gateway.yaml changed."""
     policies = ROOT / "policies"
@@ -99,7 +113,7 @@ http:
     changed = _write(state.config / "gateway.yaml", f"""# Written by ./dev up.
 listen: 127.0.0.1:{state.gateway}
 socket: {state.gateway_socket}
-policy: {policies}/rules/{"demo" if demo else "default"}.yaml
+policy: {_policy(state, demo)}
 packs: {policies}/detect
 report:
   collector: 127.0.0.1:{state.grpc}

@@ -81,7 +81,9 @@ def _enrolment_token(state: State, part: str) -> None:
 
 
 def cli_environment(state: State) -> dict[str, str]:
-    return {**os.environ, "AISPM_STATE": str(state.folder), "AISPM_CLI_CONFIG": str(state.folder / "cli.yaml")}
+    """What the aispm command reads before any file: this host's collector, as admin."""
+    return {**os.environ, "AISPM_COLLECTOR": f"127.0.0.1:{state.grpc}", "AISPM_CA_FILE": str(state.collector_ca),
+            "AISPM_TOKEN": (state.config / "admin.token").read_text().strip()}
 
 
 def _start_all(state: State, demo: bool) -> None:

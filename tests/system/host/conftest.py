@@ -40,8 +40,8 @@ class Host:
                               stdin=subprocess.DEVNULL, timeout=UP_SECONDS)
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([BIN / "aispm", *arguments], capture_output=True, text=True, check=False, timeout=20,
-                              env={**self.env, "AISPM_CLI_CONFIG": str(self.state / "cli.yaml")})
+        return subprocess.run([BIN / "aispm", "--config", self.state / "cli.yaml", *arguments], capture_output=True, text=True,
+                              check=False, timeout=20, env=self.env)
 
     def api(self, path: str) -> Any:
         token = (self.state / "config" / "admin.token").read_text().strip()
