@@ -26,7 +26,7 @@
 namespace aispm::collector {
 namespace {
 
-constexpr std::chrono::seconds kDrain{3};
+constexpr std::chrono::milliseconds kDrain{500};  // open streams never end by themselves
 constexpr int kKeepAliveMilliseconds = 30'000;
 constexpr int kMinPingMilliseconds = 5'000;
 

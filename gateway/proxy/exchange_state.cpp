@@ -38,6 +38,9 @@ ExchangeState::ExchangeState(Client& from, const Head& head, const Route& found)
       keep_alive(head.keep_alive),
       chunked_replies(head.minor_version >= 1) {
   counters.exchanges.add();
+  // The head's bytes are gone once the body is read.
+  route.path = std::string_view(target).substr(0, found.path.size());
+  route.query = std::string_view(target).substr(found.path.size());
   call.host = std::string(head.host.substr(0, 256));
 }
 

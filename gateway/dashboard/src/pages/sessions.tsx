@@ -35,7 +35,7 @@ const COLUMNS: Column<Session>[] = session.columns([
   session.accessor("agentId", { header: "Agent and command", cell: ({ row: { original: { agentId, command } } }) => (
     <>
       <Text size="sm" fw={600}>{agentId || NOTHING}</Text>
-      <span className="clip mono" title={formatCommand(command)}>{formatCommand(command) || NOTHING}</span>
+      <span className="clip clip-mid mono" title={formatCommand(command)}>{formatCommand(command) || NOTHING}</span>
     </>
   ) }),
   session.accessor((row) => row.hostname || row.hostId, { id: "session", header: "Session and host", cell: ({ row, getValue }) => (
