@@ -36,18 +36,24 @@ bool Connection::has_pending() const {
 bool Connection::is_client(const TlsChunk& chunk) {
   role_known_ = true;
   if (chunk.direction == Direction::kRead) {
-    context_.counters.add(chunk.from_start ? "ignored.server_side" : "ignored.joined_midway");
+    ignore(chunk, "ignored.server_side");
     return false;
   }
   if (!may_be_request(chunk.bytes)) {
-    context_.counters.add(chunk.from_start ? "ignored.not_http" : "ignored.joined_midway");
+    ignore(chunk, "ignored.not_http");
     return false;
   }
   if (std::string_view(chunk.bytes).starts_with(kHttp2Preface)) {
-    context_.counters.add("ignored.http2");
+    context_.counters.lose("ignored.http2");
     return false;
   }
   return true;
+}
+
+// Seen from its start it is none of our business; joined midway it may have been.
+void Connection::ignore(const TlsChunk& chunk, std::string_view what) {
+  if (chunk.from_start) return context_.counters.note(what);
+  context_.counters.lose("ignored.joined_midway");
 }
 
 void Connection::take(const TlsChunk& chunk) {
@@ -65,7 +71,8 @@ void Connection::take(const TlsChunk& chunk) {
   if (chunk.offset < expected) {
     // Seen twice: only what is new counts.
     const std::uint64_t repeated = expected - chunk.offset;
-    context_.counters.add("stream.repeated_bytes", std::min<std::uint64_t>(repeated, bytes.size()));
+    context_.counters.note("stream.repeated_bytes",
+                           std::min<std::uint64_t>(repeated, bytes.size()));
     if (repeated >= bytes.size()) return;
     bytes.remove_prefix(static_cast<std::size_t>(repeated));
   }
@@ -76,8 +83,8 @@ void Connection::take(const TlsChunk& chunk) {
 }
 
 void Connection::step_over(Side& side, std::uint64_t size, const TlsChunk& chunk) {
-  context_.counters.add("stream.gaps");
-  context_.counters.add("stream.gap_bytes", size);
+  context_.counters.lose("stream.gaps");
+  context_.counters.lose("stream.gap_bytes", size);
   if (!side.in_body || size > kMaxGapBytes)
     return lose(side, "stream.lost", "a hole in the middle of a message head");
   // Zeros stand for the lost bytes: inside a body they only count, in chunk framing they are an
@@ -141,7 +148,7 @@ bool Connection::begin_request(const Head& head, const TlsChunk& chunk) {
   }
   exchanges_.push_back(std::make_unique<Exchange>(head, chunk, writes_.message_time, context_));
   sending_ = exchanges_.back().get();
-  context_.counters.add("http.requests");
+  context_.counters.note("http.requests");
   if (!head.host.empty() && head.host != last_host_) {
     last_host_ = head.host;
     sending_->announce_host();
@@ -155,7 +162,7 @@ bool Connection::begin_reply(const Head& head, const TlsChunk& chunk) {
     // WebSocket and the like: no HTTP follows in either direction.
     exchanges_.front()->begin_reply(head, reads_.message_time);
     exchanges_.front()->end(true, chunk.time);
-    context_.counters.add("ignored.upgraded");
+    context_.counters.note("ignored.upgraded");
     is_ignored_ = true;
     return false;
   }
@@ -201,8 +208,7 @@ void Connection::lose(Side& side, std::string_view cause, std::string_view why) 
   side.is_lost = true;
   side.buffer = {};
   (void)side.charge.resize(0);
-  context_.counters.add(cause);
-  context_.counters.last_error = std::string(cause) + ": " + std::string(why);
+  context_.counters.fail(cause, why);
   if (is_request_side(side)) {
     // The reply to what was understood may still come; of the request there is no more to wait for.
     if (sending_ != nullptr) sending_->end_request(false);

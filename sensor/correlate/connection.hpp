@@ -49,6 +49,7 @@ class Connection {
   };
 
   bool is_client(const TlsChunk& chunk);
+  void ignore(const TlsChunk& chunk, std::string_view what);
   // Steps over bytes that capture lost before `chunk`. False: the side is lost.
   void step_over(Side& side, std::uint64_t size, const TlsChunk& chunk);
   void take_bytes(Side& side, std::string_view bytes, const TlsChunk& chunk);

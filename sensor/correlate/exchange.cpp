@@ -40,7 +40,7 @@ Exchange::Exchange(const codec::http1::Head& head, const TlsChunk& first, BootTi
   seen_.call.api = codec::name_of(*api_);
   request_body_.emplace(head.content_encoding);
   if (request_body_->state() == DecodedBody::State::kUnreadable) {
-    context_.counters.add("request.encoded");
+    context_.counters.lose("request.encoded");
     request_partial_ = true;
   }
 }
@@ -59,17 +59,17 @@ void Exchange::take_request(std::string_view bytes) {
     if (request_partial_) return;
     const std::size_t size = body_.size() + piece.size();
     if (size > kMaxKeptBodyBytes) {
-      context_.counters.add("request.too_large");
+      context_.counters.lose("request.too_large");
       request_partial_ = true;
     } else if (!charge_.resize(size)) {
-      context_.counters.add("memory.request");
+      context_.counters.lose("memory.request");
       request_partial_ = true;
     } else {
       body_.append(piece);
     }
   });
   if (request_body_->state() == DecodedBody::State::kBroken && !request_partial_) {
-    context_.counters.add("request.encoding_broken");
+    context_.counters.lose("request.encoding_broken");
     request_partial_ = true;
   }
 }
@@ -97,8 +97,7 @@ void Exchange::read_request(bool is_whole) {
   const auto request = codec::parse_request(*api_, body_);
   if (!request) {
     seen_.call.partial = true;
-    context_.counters.add("request.malformed");
-    context_.counters.last_error = "request.malformed: " + request.error().message;
+    context_.counters.fail("request.malformed", request.error().message);
     return;
   }
   seen_.call.request_model = request->model;

@@ -21,13 +21,13 @@ void LlmCorrelator::take(const TlsChunk& chunk) {
   auto found = connections_.find(chunk.key);
   if (found == connections_.end()) {
     if (connections_.size() >= options_.max_connections && !recent_.empty()) {
-      counters_.add("connections.evicted");
+      counters_.lose("connections.evicted");
       drop(connections_.find(recent_.front()), chunk.time);
     }
     const Exchange::Context context{budget_, counters_, sink_, options_.keep_text};
     const auto place = recent_.insert(recent_.end(), chunk.key);
     found = connections_.try_emplace(chunk.key, context, chunk, place).first;
-    counters_.add("connections");
+    counters_.note("connections");
   } else {
     recent_.splice(recent_.end(), recent_, found->second.place);
   }
@@ -52,7 +52,7 @@ void LlmCorrelator::expire(BootTime now) {
     const Connection& connection = found->second.connection;
     if (!is_older(connection.last_activity(), now, options_.reply_timeout)) break;
     if (connection.has_pending()) {
-      counters_.add("reply.timeout");
+      counters_.lose("reply.timeout");
       drop(found, now);
     } else if (is_older(connection.last_activity(), now, options_.idle_timeout)) {
       drop(found, now);

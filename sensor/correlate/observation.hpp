@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "sdk/core/codec/llm.hpp"
+#include "sdk/core/common/log.hpp"
 #include "sdk/core/model/event.hpp"
 #include "sensor/model/records.hpp"
 
@@ -32,18 +33,35 @@ struct Observation {
 };
 using ObservationSink = std::function<void(Observation)>;
 
-// What went wrong or was left out, by cause ("http.request.malformed"): totals since start.
-// `last_error` says where and what of the latest malformed input, without any of its content.
+using CounterMap = std::map<std::string, std::uint64_t, std::less<>>;
+
+// Totals since start.
 struct CorrelateCounters {
-  std::map<std::string, std::uint64_t, std::less<>> by_cause;
+  // What went wrong or could not be seen, by cause: "http.request.malformed", "reply.encoded",
+  // "ignored.http2", ...
+  CounterMap by_cause;
+  // What was done, and what is none of our business: "connections", "http.requests",
+  // "ignored.not_http", ...
+  CounterMap activity;
+  // Where and what of the latest malformed input, without any of its content.
   std::string last_error;
 
-  void add(std::string_view cause, std::uint64_t count = 1) {
-    const auto found = by_cause.find(cause);
-    if (found != by_cause.end()) {
+  void lose(std::string_view cause, std::uint64_t count = 1) { add(by_cause, cause, count); }
+  void note(std::string_view what, std::uint64_t count = 1) { add(activity, what, count); }
+  // A loss that has a reason; the first of each cause is logged.
+  void fail(std::string_view cause, std::string_view why) {
+    if (!by_cause.contains(cause)) log::warn("correlate.failed", {{"cause", cause}, {"why", why}});
+    lose(cause);
+    last_error = std::string(cause) + ": " + std::string(why);
+  }
+
+ private:
+  static void add(CounterMap& counters, std::string_view name, std::uint64_t count) {
+    const auto found = counters.find(name);
+    if (found != counters.end()) {
       found->second += count;
     } else {
-      by_cause.emplace(cause, count);
+      counters.emplace(name, count);
     }
   }
 };

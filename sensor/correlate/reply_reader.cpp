@@ -56,8 +56,7 @@ ReplyReader::ReplyReader(codec::Api api, const codec::http1::Head& head, bool ke
 void ReplyReader::give_up(std::string_view cause, std::string_view why) {
   if (given_up_) return;
   given_up_ = partial_ = true;
-  counters_.add(cause);
-  counters_.last_error = std::string(cause) + ": " + std::string(why);
+  counters_.fail(cause, why);
 }
 
 void ReplyReader::feed(std::string_view bytes) {
@@ -93,8 +92,7 @@ void ReplyReader::take_events() {
 void ReplyReader::read_event(const codec::SseEvent& event) {
   if (const auto read = stream_.read(event); !read) {
     partial_ = true;
-    counters_.add("sse.malformed");
-    counters_.last_error = "sse.malformed: " + read.error().message;
+    counters_.fail("sse.malformed", read.error().message);
   }
 }
 
@@ -137,8 +135,7 @@ void ReplyReader::finish_body(model::LlmCall& call) {
     // An error page of a proxy is no JSON: only a success that cannot be read is worth a count.
     if (call.status >= 200 && call.status < 300) {
       partial_ = true;
-      counters_.add("reply.malformed");
-      counters_.last_error = "reply.malformed: " + reply.error().message;
+      counters_.fail("reply.malformed", reply.error().message);
     }
     return;
   }

@@ -71,8 +71,10 @@ struct Recorder {
   std::vector<Observation> calls() const { return of(Observation::Kind::kCall); }
   std::vector<Observation> requests() const { return of(Observation::Kind::kRequest); }
   std::uint64_t count(std::string_view cause) const {
-    const auto found = correlator.counters().by_cause.find(cause);
-    return found == correlator.counters().by_cause.end() ? 0 : found->second;
+    const auto& counters = correlator.counters();
+    for (const CounterMap* map : {&counters.by_cause, &counters.activity})
+      if (const auto found = map->find(cause); found != map->end()) return found->second;
+    return 0;
   }
 
   std::vector<Observation> seen;
