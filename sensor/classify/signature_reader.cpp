@@ -31,6 +31,7 @@ class SignatureReader {
     for (const YamlMap& entry : root.maps("hosts")) read_host(entry);
     for (const YamlMap& entry : root.maps("ports")) read_port(entry);
     for (const YamlMap& entry : root.maps("processes")) read_process(entry);
+    for (const YamlMap& entry : root.maps("cases")) check_case(entry);
     return root.finish();
   }
 
@@ -101,6 +102,29 @@ class SignatureReader {
         add(entry, "names", signatures_.processes_, name, index);
       }
     }
+  }
+
+  // A file carries its own proof: what must be found (`expect: id`) and what must not (`expect:
+  // none`).
+  void check_case(const YamlMap& entry) {
+    const Signature* found = nullptr;
+    std::string about;
+    if (entry.has("host")) {
+      about = entry.required_text("host");
+      found = signatures_.find_host(about);
+    } else if (entry.has("port")) {
+      const auto port = entry.integer("port", 1, {1, 65535});
+      about = std::to_string(port);
+      found = signatures_.find_port(static_cast<std::uint16_t>(port));
+    } else {
+      model::Process process;
+      process.argv = entry.texts("argv");
+      about = process.exe = entry.required_text("exe");
+      found = signatures_.find_process(process);
+    }
+    const std::string wanted = entry.required_text("expect");
+    const std::string got = found == nullptr ? "none" : found->id;
+    if (got != wanted) entry.reject("expect", about + " gives " + got + ", not " + wanted);
   }
 
   static void add(const YamlMap& entry, const std::string& key,

@@ -111,6 +111,11 @@ TEST(Signatures, SayWhatIsWrongAndWhere) {
       {head + "ports:\n  - {id: a, provider: p, name: n}\n", "port"},
       {head + "processes:\n  - {id: a, provider: p, name: n, names: [/bin/a]}\n", "base name"},
       {head + "processes:\n  - {id: a, provider: p, name: n}\n", "no program name"},
+      {head +
+           "ports:\n  - {id: a, provider: p, name: n, port: 9}\ncases:\n  - {port: 9, expect: b}\n",
+       "s.yaml:5: "},
+      {head + "cases:\n  - {host: a.b, expect: x}\n", "a.b gives none, not x"},
+      {head + "cases:\n  - {host: a.b}\n", "expect"},
   };
   for (const auto& [content, wanted] : cases) {
     const auto signatures = Signatures::parse(content, "s.yaml");
