@@ -153,7 +153,7 @@ TEST_F(Collector, GivesSensorAndGatewayOfOneHostTheSameHostId) {
   EXPECT_EQ(sensor.host_id, gateway.host_id);
 }
 
-TEST_F(Collector, ShowsTheCaOfTheTokenInItsChain) {
+TEST_F(Collector, PutsTheFingerprintOfItsCaIntoTokens) {
   EXPECT_EQ(between(enrolment_ + "|", ".", "|"), pki::fingerprint(ca_).value());
 }
 
