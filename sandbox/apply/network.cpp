@@ -167,7 +167,9 @@ Result<UniqueFd> open_dns(int family) {
     any.sin6_port = htons(53);
     std::memcpy(&address, &any, size = sizeof(any));
     if (::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes)) != 0 ||
-        ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, &yes, sizeof(yes)) != 0)
+        ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, &yes, sizeof(yes)) != 0 ||
+        // Answers come from the address that was asked, which no interface has.
+        ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_FREEBIND, &yes, sizeof(yes)) != 0)
       return fail_errno("DNS socket: IPV6_RECVPKTINFO");
   }
   if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) != 0)

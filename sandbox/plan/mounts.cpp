@@ -138,6 +138,11 @@ Result<std::vector<Mount>> plan_mounts(const Host& host, const Request& request,
 
   std::vector<Mount> result;
   for (auto& [target, mount] : mounts) {
+    // A link cannot be the parent of something mounted: then it is a folder (/var/tmp when
+    // something below it is shared).
+    const auto next = mounts.upper_bound(target + "/");
+    if (mount.kind == Kind::kSymlink && next != mounts.end() && lies_in(next->first, target))
+      continue;
     if (mount.kind <= Kind::kBindReadWrite && !request.gateway_socket.empty() &&
         lies_in(host.resolve(request.gateway_socket).value_or(request.gateway_socket), target))
       return fail(Errc::kInvalid, target + ": cannot be shared, it holds the gateway's socket " +

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/plan/plan.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace aispm::sandbox {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+// A host made of a map: "path" -> content, "path" -> "-> target" for links, "path/" for folders.
+class FakeHost : public Host {
+ public:
+  FakeHost() {
+    for (const char* folder : {"/", "/usr", "/usr/bin", "/etc", "/etc/ssl", "/etc/ssl/certs",
+                               "/home", "/home/ann", "/home/ann/bot", "/tmp"})
+      folders_[folder] = true;
+    add_link("/bin", "usr/bin");
+    add_file("/usr/bin/python3",
+             "\x7f"
+             "ELF");
+    add_file("/usr/bin/true",
+             "\x7f"
+             "ELF");
+    add_file("/home/ann/bot/agent.py", "print(1)\n");
+    variables_ = {{"PATH", "/usr/bin"}, {"HOME", "/home/ann"}};
+  }
+  void add_file(const std::string& path, const std::string& text) {
+    files_[path] = text;
+    for (std::string at = parent_of(path); at != "/"; at = parent_of(at)) folders_[at] = true;
+  }
+  void add_link(const std::string& path, const std::string& target) {
+    links_[path] = target;
+    for (std::string at = parent_of(path); at != "/"; at = parent_of(at)) folders_[at] = true;
+  }
+  void set(const std::string& name, const std::string& value) { variables_[name] = value; }
+  void enter(const std::string& folder) { current_ = folder; }
+
+  Type type(const std::string& path) const override {
+    if (links_.contains(path)) return Type::kSymlink;
+    if (files_.contains(path)) return Type::kFile;
+    return folders_.contains(path) ? Type::kFolder : Type::kMissing;
+  }
+  bool is_executable(const std::string& path) const override { return !path.ends_with(".txt"); }
+  std::optional<std::string> read_link(const std::string& path) const override {
+    const auto found = links_.find(path);
+    return found == links_.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::optional<std::string> read_start(const std::string& path, std::size_t limit) const override {
+    const auto found = files_.find(path);
+    return found == files_.end() ? std::nullopt : std::optional(found->second.substr(0, limit));
+  }
+  std::optional<std::string> resolve(const std::string& path) const override {
+    std::string at = path;
+    for (int i = 0; i < 8; ++i) {
+      bool changed = false;
+      for (const auto& [link, target] : links_)
+        if (lies_in(at, link)) {
+          at = (target.starts_with("/")
+                    ? target
+                    : parent_of(link) + (parent_of(link) == "/" ? "" : "/") + target) +
+               at.substr(link.size());
+          changed = true;
+          break;
+        }
+      if (!changed) break;
+    }
+    return type(at) == Type::kMissing ? std::nullopt : std::optional(at);
+  }
+  std::optional<std::string> environment(const std::string& name) const override {
+    const auto found = variables_.find(name);
+    return found == variables_.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::string current_folder() const override { return current_; }
+  std::string home() const override { return "/home/ann"; }
+
+ private:
+  std::map<std::string, std::string> files_;
+  std::map<std::string, std::string> links_;
+  std::map<std::string, bool> folders_;
+  std::map<std::string, std::string> variables_;
+  std::string current_ = "/home/ann/bot";
+};
+
+Request script(const std::string& path) {
+  Request request;
+  request.command = {path, "--fast"};
+  request.is_script = true;
+  request.session_id = "s-1";
+  return request;
+}
+Request command(std::vector<std::string> words) {
+  Request request;
+  request.command = std::move(words);
+  request.session_id = "s-1";
+  return request;
+}
+
+const Mount* find(const Plan& plan, const std::string& target) {
+  for (const auto& mount : plan.mounts)
+    if (mount.target == target) return &mount;
+  return nullptr;
+}
+
+TEST(Plan, RunsAScriptByThePathPythonInItsOwnFolder) {
+  const FakeHost host;
+  const auto plan = make_plan(host, script("agent.py"));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->executable, "/usr/bin/python3");
+  EXPECT_THAT(plan->argv,
+              testing::ElementsAre("/usr/bin/python3", "/home/ann/bot/agent.py", "--fast"));
+  EXPECT_EQ(plan->folder, "/home/ann/bot");
+  EXPECT_EQ(plan->agent, "agent.py");
+  ASSERT_NE(find(*plan, "/home/ann/bot"), nullptr);
+  EXPECT_EQ(find(*plan, "/home/ann/bot")->kind, Mount::Kind::kBindReadOnly);
+  EXPECT_EQ(find(*plan, "/home/ann"), nullptr);
+}
+
+TEST(Plan, NeverSharesAHomeFolderBecauseAScriptLiesInIt) {
+  FakeHost host;
+  host.add_file("/home/ann/quick.py", "");
+  const auto plan = make_plan(host, script("/home/ann/quick.py"));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(find(*plan, "/home/ann"), nullptr);
+  ASSERT_NE(find(*plan, "/home/ann/quick.py"), nullptr);
+  EXPECT_THAT(plan->notes, Contains(HasSubstr("is not shared")));
+}
+
+TEST(Plan, SharesAVirtualEnvironmentAndTheInterpreterBehindIt) {
+  FakeHost host;
+  host.add_file("/home/ann/bot/venv/pyvenv.cfg", "home = /home/ann/.pyenv/versions/3.12/bin\n");
+  host.add_link("/home/ann/bot/venv/bin/python3", "/home/ann/.pyenv/versions/3.12/bin/python3");
+  host.add_file("/home/ann/.pyenv/versions/3.12/bin/python3",
+                "\x7f"
+                "ELF");
+  host.add_file("/home/ann/.pyenv/versions/3.12/lib/python3.12/os.py", "");
+  host.add_file("/srv/app/agent.py", "");
+  host.set("VIRTUAL_ENV", "/home/ann/bot/venv");
+  const auto plan = make_plan(host, script("/srv/app/agent.py"));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->executable, "/home/ann/bot/venv/bin/python3");
+  EXPECT_NE(find(*plan, "/home/ann/bot/venv"), nullptr);
+  EXPECT_NE(find(*plan, "/home/ann/.pyenv/versions/3.12"), nullptr);
+  EXPECT_THAT(plan->environment, Contains("VIRTUAL_ENV=/home/ann/bot/venv"));
+  EXPECT_THAT(plan->environment, Contains(StartsWith("PATH=/home/ann/bot/venv/bin:")));
+}
+
+TEST(Plan, LooksBehindAPyenvShim) {
+  FakeHost host;
+  host.add_file("/home/ann/.pyenv/shims/python3", "#!/usr/bin/env bash\n");
+  host.add_file("/home/ann/.pyenv/version", "3.11.7\n");
+  host.add_file("/home/ann/.pyenv/versions/3.11.7/bin/python3",
+                "\x7f"
+                "ELF");
+  host.add_file("/home/ann/.pyenv/versions/3.11.7/lib/python3.11/os.py", "");
+  host.set("PATH", "/home/ann/.pyenv/shims:/usr/bin");
+  const auto plan = make_plan(host, script("agent.py"));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->executable, "/home/ann/.pyenv/versions/3.11.7/bin/python3");
+}
+
+TEST(Plan, SharesASingleFileRatherThanAFolderOfPrograms) {
+  FakeHost host;
+  host.add_file("/home/ann/.local/bin/tool",
+                "\x7f"
+                "ELF");
+  const auto plan = make_plan(host, command({"/home/ann/.local/bin/tool"}));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_NE(find(*plan, "/home/ann/.local/bin/tool"), nullptr);
+  EXPECT_EQ(find(*plan, "/home/ann/.local"), nullptr);
+  EXPECT_EQ(plan->folder, "/tmp");
+}
+
+TEST(Plan, TellsMissingFromNotExecutable) {
+  FakeHost host;
+  host.add_file("/srv/notes.txt", "");
+  EXPECT_EQ(make_plan(host, command({"nothing-such"})).error().code, Errc::kNotFound);
+  EXPECT_EQ(make_plan(host, command({"/srv/notes.txt"})).error().code, Errc::kDenied);
+  EXPECT_EQ(make_plan(host, script("gone.py")).error().code, Errc::kNotFound);
+}
+
+TEST(Plan, RefusesSensitiveFoldersUnlessTheProfileSaysSo) {
+  FakeHost host;
+  for (const char* path : {"/", "/home/ann", "/home", "/etc", "/home/ann/../ann"}) {
+    Request request = command({"true"});
+    request.read_only = {path};
+    const auto plan = make_plan(host, request);
+    ASSERT_FALSE(plan) << path;
+    EXPECT_EQ(plan.error().code, Errc::kInvalid) << path;
+  }
+  Request request = command({"true"});
+  request.read_only = {"/home/ann"};
+  request.profile.dangerous.sensitive_paths = true;
+  EXPECT_TRUE(make_plan(host, request));
+}
+
+TEST(Plan, RefusesAFolderThatHoldsTheGatewaySocket) {
+  FakeHost host;
+  host.add_file("/srv/state/run/gateway.sock", "");
+  Request request = command({"true"});
+  request.gateway_socket = "/srv/state/run/gateway.sock";
+  request.read_only = {"/srv/state"};
+  const auto plan = make_plan(host, request);
+  ASSERT_FALSE(plan);
+  EXPECT_THAT(plan.error().message, HasSubstr("gateway"));
+}
+
+TEST(Plan, MountsALinkAtItsTargetAndKeepsTheLink) {
+  FakeHost host;
+  host.add_file("/srv/data/x", "");
+  host.add_link("/srv/current", "/srv/data");
+  Request request = command({"true"});
+  request.read_write = {"/srv/current"};
+  const auto plan = make_plan(host, request);
+  ASSERT_TRUE(plan) << plan.error().message;
+  ASSERT_NE(find(*plan, "/srv/data"), nullptr);
+  EXPECT_EQ(find(*plan, "/srv/data")->kind, Mount::Kind::kBindReadWrite);
+  ASSERT_NE(find(*plan, "/srv/current"), nullptr);
+  EXPECT_EQ(find(*plan, "/srv/current")->kind, Mount::Kind::kSymlink);
+}
+
+TEST(Plan, AWritableFolderInsideAReadOnlyOneStaysWritable) {
+  FakeHost host;
+  host.add_file("/home/ann/bot/out/x", "");
+  Request request = script("agent.py");
+  request.workdir = "out";
+  const auto plan = make_plan(host, request);
+  ASSERT_TRUE(plan) << plan.error().message;
+  ASSERT_NE(find(*plan, "/home/ann/bot/out"), nullptr);
+  EXPECT_EQ(find(*plan, "/home/ann/bot/out")->kind, Mount::Kind::kBindReadWrite);
+  EXPECT_EQ(plan->folder, "/home/ann/bot/out");
+}
+
+TEST(Plan, ALinkGivesWayToWhatIsSharedBelowIt) {
+  FakeHost host;
+  host.add_file("/var/tmp/work/x", "");
+  Request request = command({"true"});
+  ASSERT_NE(find(*make_plan(host, request), "/var/tmp"), nullptr);
+  request.read_write = {"/var/tmp/work"};
+  const auto plan = make_plan(host, request);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(find(*plan, "/var/tmp"), nullptr);
+  EXPECT_NE(find(*plan, "/var/tmp/work"), nullptr);
+}
+
+TEST(Plan, MountsParentsBeforeChildren) {
+  const FakeHost host;
+  const auto plan = make_plan(host, script("agent.py"));
+  ASSERT_TRUE(plan);
+  for (std::size_t i = 1; i < plan->mounts.size(); ++i)
+    EXPECT_LT(plan->mounts[i - 1].target, plan->mounts[i].target);
+}
+
+TEST(Environment, InheritsOnlyTheAllowList) {
+  FakeHost host;
+  host.set("AWS_SECRET_ACCESS_KEY", "s3cret");
+  host.set("OPENAI_API_KEY", "sk-real");
+  host.set("LANG", "C.UTF-8");
+  Request request = command({"true"});
+  request.gateway_socket = "/run/g.sock";
+  const auto plan = make_plan(host, request);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->environment, Contains("LANG=C.UTF-8"));
+  EXPECT_THAT(plan->environment, Contains("OPENAI_API_KEY=aispm-sandbox"));
+  EXPECT_THAT(plan->environment, Contains("OPENAI_BASE_URL=http://127.0.0.1:61088/v1"));
+  EXPECT_THAT(plan->environment, Contains("ANTHROPIC_BASE_URL=http://127.0.0.1:61088"));
+  EXPECT_THAT(plan->environment, Not(Contains(HasSubstr("s3cret"))));
+  EXPECT_THAT(plan->environment, Not(Contains(HasSubstr("sk-real"))));
+}
+
+TEST(Environment, RefusesToPassWhatLooksSecretUnlessWrittenOut) {
+  FakeHost host;
+  host.set("GITHUB_TOKEN", "t");
+  Request request = command({"true"});
+  request.environment = {"GITHUB_TOKEN"};
+  EXPECT_FALSE(make_plan(host, request));
+  request.environment = {"GITHUB_TOKEN=given"};
+  const auto plan = make_plan(host, request);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->environment, Contains("GITHUB_TOKEN=given"));
+}
+
+TEST(AgentName, HasBounds) {
+  EXPECT_TRUE(is_agent_name("billing-bot/v1.2@eu_west"));
+  EXPECT_FALSE(is_agent_name(""));
+  EXPECT_FALSE(is_agent_name("a b"));
+  EXPECT_FALSE(is_agent_name("caf\xc3\xa9"));
+  EXPECT_FALSE(is_agent_name(std::string(129, 'a')));
+  EXPECT_TRUE(is_agent_name(std::string(128, 'a')));
+}
+
+TEST(Describe, NamesEveryMountAndTheCommand) {
+  const FakeHost host;
+  const auto plan = make_plan(host, script("agent.py"));
+  ASSERT_TRUE(plan);
+  const std::string text = describe(*plan);
+  for (const auto& mount : plan->mounts) EXPECT_THAT(text, HasSubstr(mount.target));
+  EXPECT_THAT(text, HasSubstr("/usr/bin/python3 /home/ann/bot/agent.py --fast"));
+  EXPECT_THAT(text, HasSubstr("offline"));
+}
+
+}  // namespace
+}  // namespace aispm::sandbox

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/audit.h>
+
+#include "sandbox/supervise/denials.hpp"
+#include "sandbox/supervise/event_json.hpp"
+#include "sandbox/supervise/gateway_link.hpp"
+#include "sandbox/supervise/notifier.hpp"
+#include "sandbox/supervise/proxy_header.hpp"
+
+namespace aispm::sandbox {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(JsonText, EscapesAndRepairs) {
+  EXPECT_EQ(json_text("plain"), "\"plain\"");
+  EXPECT_EQ(json_text("q\"b\\s\n\x7f"), R"("q\"b\\s\u000a\u007f")");
+  EXPECT_EQ(json_text("caf\xc3\xa9 \xf0\x9f\x98\x80"), "\"caf\xc3\xa9 \xf0\x9f\x98\x80\"");
+  EXPECT_EQ(json_text("\xff\xc0\xaf\xed\xa0\x80\xc3"),
+            "\"" +
+                std::string("\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF"
+                            "\xBD\xEF\xBF\xBD") +
+                "\"");
+}
+
+TEST(Events, CarryTheRunAndTheDenial) {
+  const RunIdentity run{"ann/agent.py", "s-1", "0123456789abcdef0123456789abcdef", 42};
+  const std::string event = denial_event(run, {DenialKind::kConnect, "1.2.3.4:443", "tcp"}, 3);
+  EXPECT_THAT(event, HasSubstr(R"("agent_id":"ann/agent.py")"));
+  EXPECT_THAT(event, HasSubstr(R"("session_id":"s-1")"));
+  EXPECT_THAT(
+      event,
+      HasSubstr(
+          R"("sandbox_denial":{"kind":"KIND_CONNECT","target":"1.2.3.4:443","protocol":"tcp","count":"3"})"));
+  EXPECT_THAT(start_event(run, {"a", "b c"}, "default", {"seccomp"}),
+              HasSubstr(R"("command":["a","b c"],"profile":"default","pid_namespace":"42")"));
+  EXPECT_THAT(
+      exit_event(run, 7, 0, std::chrono::microseconds(5), 2),
+      HasSubstr(R"("sandbox_exit":{"exit_code":7,"signal":0,"duration_us":"5","denials":"2"})"));
+}
+
+TEST(Denials, FoldsEqualOnesIntoOneReport) {
+  Denials denials;
+  const auto now = Denials::Clock::time_point() + std::chrono::hours(1);
+  EXPECT_EQ(denials.due(), Denials::Clock::time_point::max());
+  for (int i = 0; i < 5; ++i) denials.add({DenialKind::kSyscall, "ptrace", ""}, 1, now);
+  denials.add({DenialKind::kDns, "x.example", "udp"}, 1, now);
+  EXPECT_EQ(denials.due(), now + std::chrono::milliseconds(50));
+  EXPECT_THAT(denials.take(), testing::UnorderedElementsAre(
+                                  testing::Pair(Denial{DenialKind::kSyscall, "ptrace", ""}, 5),
+                                  testing::Pair(Denial{DenialKind::kDns, "x.example", "udp"}, 1)));
+  EXPECT_EQ(denials.total(), 6U);
+  EXPECT_TRUE(denials.take().empty());
+}
+
+TEST(Denials, BoundsDistinctTargetsAndLosesNoCount) {
+  Denials denials;
+  constexpr std::uint64_t kMany = 100'000;
+  for (std::uint64_t i = 0; i < kMany; ++i)
+    denials.add({DenialKind::kConnect, std::to_string(i), "tcp"}, 1, {});
+  const auto batch = denials.take();
+  EXPECT_LE(batch.size(), Denials::kMaxDistinct + 1);
+  std::uint64_t sum = 0;
+  for (const auto& [denial, count] : batch) sum += count;
+  EXPECT_EQ(sum, kMany);
+}
+
+TEST(ProxyHeader, IsVersion2WithTheAgreedTlvs) {
+  const std::string header = make_proxy_header(Speaker::kAgent, "sess", "bot", "");
+  const std::string expected(
+      "\x0D\x0A\x0D\x0A\x00\x0D\x0A\x51\x55\x49\x54\x0A\x21\x00\x00\x0D\xE0\x00\x04sess\xE1\x00\x03"
+      "bot",
+      29);
+  EXPECT_EQ(header, expected);
+  EXPECT_EQ(make_proxy_header(Speaker::kLauncher, "s", "b", "t")[12], '\x20');
+}
+
+TEST(Reply, ReadsStatusAndBody) {
+  const auto reply = parse_reply("HTTP/1.1 200 OK\r\ncontent-LENGTH: 2\r\n\r\nokTRAILING");
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->status, 200);
+  EXPECT_EQ(reply->body, "ok");
+}
+
+TEST(Reply, RefusesWhatIsNoWholeReply) {
+  for (const char* bad : {"", "HTTP/1.1 200 OK\r\n", "SMTP 200\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n",
+                          "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"})
+    EXPECT_FALSE(parse_reply(bad)) << bad;
+}
+
+TEST(JsonField, IsFoundOrEmpty) {
+  EXPECT_EQ(find_json_text(R"({"version": "1", "agent_id" : "ann/agent.py"})", "agent_id"),
+            "ann/agent.py");
+  EXPECT_EQ(find_json_text(R"({"agent_id": 7})", "agent_id"), "");
+  EXPECT_EQ(find_json_text(R"({"agent_id": "a\"b"})", "agent_id"), "");
+  EXPECT_EQ(find_json_text("{\"agent_id\"", "agent_id"), "");
+}
+
+TEST(CallName, ComesFromRegistersAlone) {
+  seccomp_data call{};
+  call.arch = AUDIT_ARCH_I386;
+  call.nr = 26;
+  EXPECT_EQ(name_call(call), "i386:26");
+#if defined(__x86_64__)
+  call.arch = AUDIT_ARCH_X86_64;
+  call.nr = 101;
+  EXPECT_EQ(name_call(call), "ptrace");
+  call.nr = 0x40000000 | 39;
+  EXPECT_EQ(name_call(call), "x32:39");
+  call.nr = 4000;
+  EXPECT_EQ(name_call(call), "syscall:4000");
+  call.nr = -1;
+  EXPECT_EQ(name_call(call), "syscall:-1");
+  call.nr = 41;
+  call.args[0] = 40 | 1ULL << 32;
+  call.args[1] = 0x80001;
+  EXPECT_EQ(name_call(call), "socket(AF_VSOCK,1,0)");
+#endif
+}
+
+}  // namespace
+}  // namespace aispm::sandbox
