@@ -6,6 +6,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
+#include <tuple>
 
 namespace aispm::net {
 namespace {
@@ -30,8 +31,13 @@ Stream::Stream(Watchdog& watchdog, Socket socket) : Entry(watchdog), socket_(std
 Task<std::size_t> Stream::read_some(std::span<char> space) {
   if (expired_) co_return fail(Errc::kDeadlineExceeded, "read: timed out");
   const auto target = asio::buffer(space.data(), space.size());
-  auto [error, size] = tls_ ? co_await tls_->async_read_some(target, kNoThrow)
-                            : co_await socket_.async_read_some(target, kNoThrow);
+  error_code error;
+  std::size_t size = 0;
+  if (tls_) {
+    std::tie(error, size) = co_await tls_->async_read_some(target, kNoThrow);
+  } else {
+    std::tie(error, size) = co_await socket_.async_read_some(target, kNoThrow);
+  }
   if (error == asio::error::eof) co_return std::size_t{0};
   // A TLS peer that closes TCP without close_notify: an end, but framing decides whether it was a
   // whole message.

@@ -235,9 +235,14 @@ awaitable<bool> run_exchange(Client& client, const Head& head, const Route& rout
     step = std::move(*forwarded);
   }
   if (!step) {
-    auto relayed = x.reply_streams ? co_await relay_stream(x, client, reply)
-                                   : co_await relay_whole(x, client, reply);
-    step = std::move(*relayed);
+    // Two statements: GCC 12 copies the temporaries of a conditional co_await bit by bit.
+    if (x.reply_streams) {
+      auto relayed = co_await relay_stream(x, client, reply);
+      step = std::move(*relayed);
+    } else {
+      auto relayed = co_await relay_whole(x, client, reply);
+      step = std::move(*relayed);
+    }
   }
   if (step) {
     x.note_refusal(*step);
