@@ -24,14 +24,26 @@ const WINDOWS = [
 const RECENT = 6;
 const CHART_HEIGHT = 240;
 
-function Tile({ label, value, note, tone = "neutral", to }: { label: string; value: bigint; note?: ReactNode; tone?: Tone; to: string }) {
-  return (
-    <Link to={to} className={`tile ${value > 0n ? `tile-${tone}` : ""}`} data-testid={`tile-${label}`}>
+interface TileProps {
+  readonly label: string;
+  readonly value: bigint;
+  readonly note?: string;
+  readonly tone?: Tone;
+  // The view that lists what was counted, where there is one.
+  readonly to?: string;
+}
+
+function Tile({ label, value, note = "\u00a0", tone = "neutral", to }: TileProps) {
+  const className = value > 0n ? `tile tile-${tone}` : "tile";
+  const content = (
+    <>
       <Text size="xs" c="dimmed">{label}</Text>
       <div className="tile-value">{formatCompact(value)}</div>
-      <Text size="xs" c="dimmed">{note ?? "\u00a0"}</Text>
-    </Link>
+      <Text size="xs" c="dimmed">{note}</Text>
+    </>
   );
+  const testId = `tile-${label}`;
+  return to ? <Link to={to} className={className} data-testid={testId}>{content}</Link> : <div className={className} data-testid={testId}>{content}</div>;
 }
 
 function Tiles({ data }: { data: Overview }) {
@@ -42,9 +54,9 @@ function Tiles({ data }: { data: Overview }) {
       <Tile label="Sessions" value={data.sessions} to="/sessions" />
       <Tile label="LLM calls" value={data.llmCalls} note={`${formatCompact(data.inputTokens)} tokens in, ${formatCompact(data.outputTokens)} out`} to="/events?kind=llm_call" />
       <Tile label="Unsanctioned AI processes" value={data.unsanctionedProcesses} tone="warn" to="/inventory/processes" />
-      <Tile label="Detections" value={data.detections} tone="warn" to="/events?kind=llm_call" />
-      <Tile label="Denied" value={data.denied} tone="bad" to="/events?kind=llm_call" />
-      <Tile label="Redacted" value={data.redacted} tone="changed" to="/events?kind=llm_call" />
+      <Tile label="Detections" value={data.detections} tone="warn" />
+      <Tile label="Denied" value={data.denied} tone="bad" />
+      <Tile label="Redacted" value={data.redacted} tone="changed" />
       <Tile label="Sandbox denials" value={data.sandboxDenials} tone="bad" to="/events?kind=sandbox_denial" />
       <Tile label="Events" value={data.events} note="of all kinds" to="/events" />
     </div>
