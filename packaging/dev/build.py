@@ -45,7 +45,8 @@ def npm_install(folder: Path, title: str) -> dict[str, str]:
 
 def dashboard() -> None:
     sources = [path for path in DASHBOARD.rglob("*") if path.is_file()
-               and not {"node_modules", "dist"} & set(path.relative_to(DASHBOARD).parts)]
+               and not {"node_modules", "dist", "gen"} & set(path.relative_to(DASHBOARD).parts)]
+    sources += (ROOT / "proto" / "aispm" / "v1").glob("*.proto")  # its API client is generated from them
     stamp = DASHBOARD / "dist" / ".aispm-sources"
     digest = _digest(sources)
     if _unchanged(stamp, digest):
@@ -92,8 +93,6 @@ def everything_for_tests(assume_yes: bool, preset: str) -> None:
     packages.ensure(testing=True, assume_yes=assume_yes)
     python_environment()
     dashboard()
-    npm_install(ROOT / "tests" / "browser", "browser test: packages") if (
-        ROOT / "tests" / "browser" / "package-lock.json").exists() else None
     programs(preset, [])
 
 
