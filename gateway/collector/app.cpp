@@ -50,11 +50,12 @@ Result<UniqueFd> lock_state(const Config& config) {
 }
 
 std::shared_ptr<grpc::ServerCredentials> make_credentials(const Authority& authority) {
-  // A certificate is asked for and, if given, must be ours. Calls that need one check that it was given; enrolment and
-  // operators come without.
+  // A certificate is asked for and, if given, must be ours. Calls that need one check that it was
+  // given; enrolment and operators come without.
   grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
   options.pem_root_certs = authority.ca_pem();
-  // The chain includes the CA itself: who enrols has only its fingerprint, and checks what is shown against it.
+  // The chain includes the CA itself: who enrols has only its fingerprint, and checks what is shown
+  // against it.
   options.pem_key_cert_pairs.push_back(
       {std::string(authority.server_key().expose()), authority.server_pem() + authority.ca_pem()});
   return grpc::SslServerCredentials(options);
@@ -70,8 +71,9 @@ struct GrpcServer {
   }
 };
 
-Result<std::unique_ptr<GrpcServer>> start_grpc(const Config& config, const Authority& authority,
-                                               std::vector<std::unique_ptr<grpc::Service>> services) {
+Result<std::unique_ptr<GrpcServer>> start_grpc(
+    const Config& config, const Authority& authority,
+    std::vector<std::unique_ptr<grpc::Service>> services) {
   auto grpc_server = std::make_unique<GrpcServer>();
   grpc_server->services = std::move(services);
   grpc::ServerBuilder builder;
@@ -79,11 +81,13 @@ Result<std::unique_ptr<GrpcServer>> start_grpc(const Config& config, const Autho
   builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kMaxMessageBytes));
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a taken port must be an error
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMilliseconds);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kMinPingMilliseconds);
   for (const auto& service : grpc_server->services) builder.RegisterService(service.get());
   grpc_server->server = builder.BuildAndStart();
   if (!grpc_server->server || grpc_server->port == 0)
-    return fail(Errc::kUnavailable, "cannot listen on " + config.grpc_address + " for gRPC: is the port taken?");
+    return fail(Errc::kUnavailable,
+                "cannot listen on " + config.grpc_address + " for gRPC: is the port taken?");
   return grpc_server;
 }
 
@@ -92,9 +96,10 @@ Result<std::unique_ptr<net::HttpServer>> start_http(const Config& config, api::H
   options.address = config.http_address;
   options.port = config.http_port;
   options.max_body_bytes = limits::kMaxRequestBytes;
-  return net::HttpServer::start(options, [&front](const net::HttpRequest& request, std::shared_ptr<net::HttpReply> reply) {
-    front.handle(request, std::move(reply));
-  });
+  return net::HttpServer::start(
+      options, [&front](const net::HttpRequest& request, std::shared_ptr<net::HttpReply> reply) {
+        front.handle(request, std::move(reply));
+      });
 }
 
 void wait_for_signal() {
@@ -113,7 +118,8 @@ Result<> run_collector(const Config& config, const std::string& version) {
   AISPM_CHECK(make_directories(config.state_folder, 0700));
   AISPM_TRY(const UniqueFd lock, lock_state(config));
   AISPM_TRY(store::Database database, open_store(config));
-  AISPM_TRY(const Authority authority, Authority::open(config.state_folder, config.names, wall_now()));
+  AISPM_TRY(const Authority authority,
+            Authority::open(config.state_folder, config.names, wall_now()));
   AISPM_TRY(api::Assets assets, api::Assets::load(config.dashboard_folder));
   AISPM_TRY(std::string openapi, api::make_openapi(embedded_descriptors().at(0).content, version));
 
@@ -123,12 +129,14 @@ Result<> run_collector(const Config& config, const std::string& version) {
   KeyChanges key_changes;
   AISPM_TRY(auto event_writer, store::EventWriter::open(std::move(database)));
   const auto writer = Writer::start(std::move(event_writer), feed, config.retention, wall_now);
-  AISPM_TRY(const auto workers, Workers::start(store_path(config), config.tenant, limits::kWorkers));
-  AISPM_TRY(const auto handlers,
-            api::Operator::make({*writer, feed, links, key_changes, wall_now, authority.ca_fingerprint(), version}));
+  AISPM_TRY(const auto workers,
+            Workers::start(store_path(config), config.tenant, limits::kWorkers));
+  AISPM_TRY(const auto handlers, api::Operator::make({*writer, feed, links, key_changes, wall_now,
+                                                      authority.ca_fingerprint(), version}));
   api::HttpFront front(*handlers, *workers, std::move(assets), std::move(openapi));
 
-  const IngestSurroundings ingest{*writer, *workers, links, key_changes, authority, wall_now, config.tenant};
+  const IngestSurroundings ingest{*writer,   *workers, links,        key_changes,
+                                  authority, wall_now, config.tenant};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(make_ingest_service(ingest));
   services.push_back(make_enrolment_service(ingest));
@@ -145,7 +153,8 @@ Result<> run_collector(const Config& config, const std::string& version) {
 
 Result<std::string> bootstrap(const Config& config) {
   AISPM_TRY(store::Database database, open_store(config));
-  AISPM_TRY(const Authority authority, Authority::open(config.state_folder, config.names, wall_now()));
+  AISPM_TRY(const Authority authority,
+            Authority::open(config.state_folder, config.names, wall_now()));
   store::Registry registry(database);
   boost::json::object made;
   AISPM_TRY(const bool has_tokens, registry.has_tokens());
@@ -153,7 +162,8 @@ Result<std::string> bootstrap(const Config& config) {
     AISPM_TRY(const Secret token, registry.create_token(Role::kAdmin, "bootstrap", wall_now()));
     made["admin_token"] = std::string(token.expose());
   }
-  AISPM_TRY(const auto enrolment, registry.create_enrolment_token(0, authority.ca_fingerprint(), wall_now()));
+  AISPM_TRY(const auto enrolment,
+            registry.create_enrolment_token(0, authority.ca_fingerprint(), wall_now()));
   made["enrolment_token"] = enrolment.token();
   made["ca_file"] = authority.ca_file();
   return boost::json::serialize(made);

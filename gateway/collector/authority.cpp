@@ -26,7 +26,8 @@ bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0;
 std::vector<std::string> all_names(const std::vector<std::string>& configured) {
   std::vector<std::string> names = {"localhost", "127.0.0.1", "::1"};
   std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) == 0 && host[0] != '\0') names.emplace_back(host.data());
+  if (::gethostname(host.data(), host.size() - 1) == 0 && host[0] != '\0')
+    names.emplace_back(host.data());
   names.insert(names.end(), configured.begin(), configured.end());
   std::vector<std::string> unique;
   for (auto& name : names)
@@ -47,19 +48,22 @@ Result<> Authority::open_ca(const std::string& folder, WallTime now) {
     }
     AISPM_TRY(std::string key, read_file(key_file, pki::kMaxPemBytes));
     AISPM_TRY(const std::string certificate,
-              pki::make_ca(Secret(std::move(key)), "AISPM collector CA", valid_for(limits::kCaDays, now)));
+              pki::make_ca(Secret(std::move(key)), "AISPM collector CA",
+                           valid_for(limits::kCaDays, now)));
     AISPM_CHECK(write_file_atomically(ca_file_, certificate, 0644));
   }
   AISPM_TRY(std::string key, read_file(key_file, pki::kMaxPemBytes));
   ca_key_ = Secret(std::move(key));
   AISPM_TRY(ca_pem_, read_file(ca_file_, pki::kMaxPemBytes));
   if (!pki::key_fits(ca_key_, ca_pem_))
-    return fail(Errc::kInvalid, key_file + " is not the key of " + ca_file_ + ": restore both from the same backup");
+    return fail(Errc::kInvalid, key_file + " is not the key of " + ca_file_ +
+                                    ": restore both from the same backup");
   AISPM_TRY(ca_fingerprint_, pki::fingerprint(ca_pem_));
   return {};
 }
 
-Result<> Authority::open_server(const std::string& folder, const std::vector<std::string>& names, WallTime now) {
+Result<> Authority::open_server(const std::string& folder, const std::vector<std::string>& names,
+                                WallTime now) {
   const std::string key_file = folder + "/server.key";
   const std::string certificate_file = folder + "/server.crt";
   const auto wanted = all_names(names);
@@ -68,18 +72,23 @@ Result<> Authority::open_server(const std::string& folder, const std::vector<std
     server_key_ = Secret(std::move(key));
     AISPM_TRY(server_pem_, read_file(certificate_file, pki::kMaxPemBytes));
     AISPM_TRY(const WallTime end, pki::expiry(server_pem_));
-    const bool has_names = std::ranges::all_of(
-        wanted, [this](const std::string& name) { return pki::verify_server(server_pem_, ca_pem_, name).has_value(); });
-    if (has_names && pki::key_fits(server_key_, server_pem_) && end.nanoseconds - now.nanoseconds > kRenewBefore) return {};
+    const bool has_names = std::ranges::all_of(wanted, [this](const std::string& name) {
+      return pki::verify_server(server_pem_, ca_pem_, name).has_value();
+    });
+    if (has_names && pki::key_fits(server_key_, server_pem_) &&
+        end.nanoseconds - now.nanoseconds > kRenewBefore)
+      return {};
   }
   AISPM_TRY(server_key_, pki::make_key());
-  AISPM_TRY(server_pem_, pki::make_server_certificate(ca_key_, ca_pem_, server_key_, wanted,
-                                                      valid_for(limits::kServerCertificateDays, now)));
+  AISPM_TRY(server_pem_,
+            pki::make_server_certificate(ca_key_, ca_pem_, server_key_, wanted,
+                                         valid_for(limits::kServerCertificateDays, now)));
   AISPM_CHECK(write_file_atomically(key_file, server_key_.expose(), 0600));
   return write_file_atomically(certificate_file, server_pem_, 0644);
 }
 
-Result<Authority> Authority::open(const std::string& state_folder, const std::vector<std::string>& names, WallTime now) {
+Result<Authority> Authority::open(const std::string& state_folder,
+                                  const std::vector<std::string>& names, WallTime now) {
   const std::string folder = state_folder + "/pki";
   AISPM_CHECK(make_directories(folder, 0700));
   Authority authority;
@@ -88,8 +97,10 @@ Result<Authority> Authority::open(const std::string& state_folder, const std::ve
   return authority;
 }
 
-Result<std::string> Authority::sign(std::string_view request_pem, const pki::Identity& identity, WallTime now) const {
-  return pki::sign_client_request(ca_key_, ca_pem_, request_pem, identity, valid_for(limits::kClientCertificateDays, now));
+Result<std::string> Authority::sign(std::string_view request_pem, const pki::Identity& identity,
+                                    WallTime now) const {
+  return pki::sign_client_request(ca_key_, ca_pem_, request_pem, identity,
+                                  valid_for(limits::kClientCertificateDays, now));
 }
 
 }  // namespace aispm::collector

@@ -17,16 +17,19 @@ std::string default_state_folder() {
 
 bool is_name(const std::string& text) {
   return !text.empty() && text.size() <= 128 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-' || c == ':';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-' || c == ':';
   });
 }
 
 bool is_host_and_port(const std::string& text) {
   const auto colon = text.rfind(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size() || text.size() - colon > 6) return false;
+  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size() ||
+      text.size() - colon > 6)
+    return false;
   const std::string digits = text.substr(colon + 1);
-  return std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }) && std::stoul(digits) <= 65535;
+  return std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }) &&
+         std::stoul(digits) <= 65535;
 }
 
 bool is_loopback(const std::string& address) {
@@ -38,10 +41,10 @@ void read_http(const YamlMap& http, Config& config) {
   config.http_port = static_cast<std::uint16_t>(http.integer("port", config.http_port, {0, 65535}));
   const bool is_allowed = http.flag("allow_plaintext", false);
   if (!is_loopback(config.http_address) && !is_allowed)
-    http.reject("address",
-                "`" + config.http_address +
-                    "`: tokens would cross the network in clear; allowed is a loopback address behind a TLS proxy, "
-                    "or any address together with `allow_plaintext: true`");
+    http.reject("address", "`" + config.http_address +
+                               "`: tokens would cross the network in clear; allowed is a loopback "
+                               "address behind a TLS proxy, "
+                               "or any address together with `allow_plaintext: true`");
 }
 
 }  // namespace
@@ -50,28 +53,35 @@ Result<Config> parse_config(const std::string& content, const std::string& name)
   AISPM_TRY(const YamlMap root, YamlMap::parse(content, name));
   Config config;
   config.state_folder = root.text("state_folder", default_state_folder());
-  if (!config.state_folder.starts_with('/')) root.reject("state_folder", "allowed is an absolute path");
+  if (!config.state_folder.starts_with('/'))
+    root.reject("state_folder", "allowed is an absolute path");
 
   const YamlMap grpc = root.map("grpc");
   config.grpc_address = grpc.text("address", config.grpc_address);
   if (!is_host_and_port(config.grpc_address))
-    grpc.reject("address", "`" + config.grpc_address + "`: allowed is host:port, e.g. 127.0.0.1:7443");
+    grpc.reject("address",
+                "`" + config.grpc_address + "`: allowed is host:port, e.g. 127.0.0.1:7443");
   read_http(root.map("http"), config);
 
   config.names = root.texts("names");
   for (const auto& host : config.names)
-    if (!is_name(host)) root.reject("names", "`" + host + "`: allowed are DNS names and IP addresses");
+    if (!is_name(host))
+      root.reject("names", "`" + host + "`: allowed are DNS names and IP addresses");
   config.tenant = root.text("tenant", config.tenant);
   if (!is_name(config.tenant) || config.tenant.find(':') != std::string::npos)
-    root.reject("tenant", "`" + config.tenant + "`: allowed are 1..128 characters of A-Z a-z 0-9 . _ -");
+    root.reject("tenant",
+                "`" + config.tenant + "`: allowed are 1..128 characters of A-Z a-z 0-9 . _ -");
   config.dashboard_folder = root.text("dashboard_folder", "");
 
   const YamlMap retention = root.map("retention");
   config.retention.max_age = std::chrono::duration_cast<std::chrono::hours>(
       retention.duration("max_age", std::chrono::milliseconds(config.retention.max_age)));
-  if (config.retention.max_age < std::chrono::hours(1)) retention.reject("max_age", "allowed is 1h or more");
-  config.retention.max_bytes = retention.size_bytes("max_bytes", config.retention.max_bytes, 1ULL << 44);
-  if (config.retention.max_bytes < (64ULL << 20)) retention.reject("max_bytes", "allowed is 64MiB or more");
+  if (config.retention.max_age < std::chrono::hours(1))
+    retention.reject("max_age", "allowed is 1h or more");
+  config.retention.max_bytes =
+      retention.size_bytes("max_bytes", config.retention.max_bytes, 1ULL << 44);
+  if (config.retention.max_bytes < (64ULL << 20))
+    retention.reject("max_bytes", "allowed is 64MiB or more");
   AISPM_CHECK(root.finish());
   return config;
 }

@@ -17,13 +17,13 @@ struct Retention {
 
 // What collector.yaml says. Everything has a default; an unknown key is an error.
 struct Config {
-  std::string state_folder;                      // store, keys and certificates; made with mode 0700
-  std::string grpc_address = "127.0.0.1:7443";   // "host:port"
+  std::string state_folder;                     // store, keys and certificates; made with mode 0700
+  std::string grpc_address = "127.0.0.1:7443";  // "host:port"
   std::string http_address = "127.0.0.1";
   std::uint16_t http_port = 7080;
-  std::vector<std::string> names;                // further names of this host in the server certificate
+  std::vector<std::string> names;  // further names of this host in the server certificate
   std::string tenant = "default";
-  std::string dashboard_folder;                  // instead of the embedded dashboard
+  std::string dashboard_folder;  // instead of the embedded dashboard
   Retention retention;
 };
 

@@ -5,24 +5,27 @@
 #include <cstddef>
 #include <cstdint>
 
-// Every bound of the collector on bytes from outside, in one place. What exceeds one is refused and counted.
+// Every bound of the collector on bytes from outside, in one place. What exceeds one is refused and
+// counted.
 namespace aispm::collector::limits {
 
-// Ingest. A message larger than this ends the stream with RESOURCE_EXHAUSTED; the producer must send smaller batches.
+// Ingest. A message larger than this ends the stream with RESOURCE_EXHAUSTED; the producer must
+// send smaller batches.
 constexpr std::size_t kMaxMessageBytes = 16U << 20;
 constexpr std::size_t kMaxBatchEvents = 4096;
 constexpr std::size_t kMaxEventBytes = 1U << 20;
-constexpr std::size_t kMaxNameBytes = 256;       // agent, model, provider, rule, user, host names ...
+constexpr std::size_t kMaxNameBytes = 256;  // agent, model, provider, rule, user, host names ...
 constexpr std::size_t kMaxTextBytes = 512U << 10;  // prompts, replies, log lines, reasons
 constexpr std::size_t kMaxDetections = 256;
-constexpr std::size_t kMaxArguments = 1024;      // argv, tools, commands, mechanisms, reasons
+constexpr std::size_t kMaxArguments = 1024;  // argv, tools, commands, mechanisms, reasons
 constexpr std::size_t kMaxMapEntries = 1024;
 // Batches that one stream may have waiting for their Ack; the stream is not read beyond that.
 constexpr std::size_t kMaxStreamBatches = 16;
 // What waits for the writer, over all streams.
 constexpr std::size_t kMaxQueueEvents = 32768;
 constexpr std::size_t kMaxQueueBytes = 128U << 20;
-// Events in one transaction: large enough that the fsync does not count, small enough that an Ack comes soon.
+// Events in one transaction: large enough that the fsync does not count, small enough that an Ack
+// comes soon.
 constexpr std::size_t kMaxGroupEvents = 8192;
 constexpr std::size_t kMaxStreams = 20000;
 
@@ -47,8 +50,9 @@ constexpr std::size_t kWorkers = 2;
 
 // Live feed.
 constexpr std::size_t kMaxSubscribers = 64;
-constexpr std::size_t kSubscriberRing = 2048;              // events that wait for one subscriber
-constexpr std::size_t kSubscriberUnsentBytes = 256U << 10;  // bytes that wait in a client's connection
+constexpr std::size_t kSubscriberRing = 2048;  // events that wait for one subscriber
+constexpr std::size_t kSubscriberUnsentBytes = 256U
+                                               << 10;  // bytes that wait in a client's connection
 constexpr std::chrono::seconds kKeepAlive{15};
 
 }  // namespace aispm::collector::limits

@@ -51,18 +51,22 @@ int serve(const collector::Config& config) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Receives, stores and serves what AISPM's sensors, gateways and sandboxes report.", "aispm-collector");
+  CLI::App app("Receives, stores and serves what AISPM's sensors, gateways and sandboxes report.",
+               "aispm-collector");
   app.footer(kFooter);
   app.set_version_flag("--version", AISPM_VERSION);
   std::string config_path = "/etc/aispm/collector.yaml";
   bool is_check = false;
   app.add_option("--config", config_path, "Configuration file")->capture_default_str();
-  app.add_flag("--check-config", is_check, "Read the configuration, say whether it is good, and end");
+  app.add_flag("--check-config", is_check,
+               "Read the configuration, say whether it is good, and end");
   app.fallthrough();
-  const auto* const boot = app.add_subcommand("bootstrap", "Make CA, store and first tokens; print them as JSON");
+  const auto* const boot =
+      app.add_subcommand("bootstrap", "Make CA, store and first tokens; print them as JSON");
   auto* const token = app.add_subcommand("token", "API tokens");
   token->require_subcommand(1);
-  auto* const create = token->add_subcommand("create", "Make an API token and print it; works while the collector runs or not");
+  auto* const create = token->add_subcommand(
+      "create", "Make an API token and print it; works while the collector runs or not");
   std::string role = "viewer";
   std::string note;
   create->add_option("--role", role, "What the token may do")
@@ -89,7 +93,8 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   log::set_program("collector");
-  // protobuf would write a line for every event that is not UTF-8: such events are counted and logged once a stream instead.
+  // protobuf would write a line for every event that is not UTF-8: such events are counted and
+  // logged once a stream instead.
   google::protobuf::SetLogHandler(nullptr);
   try {
     return run(argc, argv);

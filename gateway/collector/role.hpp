@@ -12,9 +12,12 @@ enum class Role : std::uint8_t { kViewer = 1, kOperator = 2, kAdmin = 3 };
 
 constexpr std::string_view name_of(Role role) {
   switch (role) {
-    case Role::kViewer: return "viewer";
-    case Role::kOperator: return "operator";
-    case Role::kAdmin: return "admin";
+    case Role::kViewer:
+      return "viewer";
+    case Role::kOperator:
+      return "operator";
+    case Role::kAdmin:
+      return "admin";
   }
   return "";
 }

@@ -31,8 +31,8 @@ class Workers {
  public:
   using Job = std::function<void(Desk&)>;
 
-  static Result<std::unique_ptr<Workers>> start(const std::string& store_path, const std::string& tenant,
-                                                std::size_t count);
+  static Result<std::unique_ptr<Workers>> start(const std::string& store_path,
+                                                const std::string& tenant, std::size_t count);
   Workers() = default;
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;

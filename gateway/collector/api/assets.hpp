@@ -24,8 +24,8 @@ class Assets {
   // From a folder, or, with an empty path, those embedded at build time (perhaps none).
   static Result<Assets> load(const std::string& folder);
 
-  // The file of that path ("/" is index.html). A path without a dot in its last part is a page of the application and gives
-  // index.html too. nullptr: no such file.
+  // The file of that path ("/" is index.html). A path without a dot in its last part is a page of
+  // the application and gives index.html too. nullptr: no such file.
   const Asset* find(std::string_view path) const;
   bool empty() const { return assets_.empty(); }
 

@@ -16,7 +16,8 @@ std::string authorization_of(const grpc::CallbackServerContext& context) {
 // One StreamEvents call. Deletes itself in OnDone; others reach it through Link only.
 class EventStream : public grpc::ServerWriteReactor<pb::Event> {
  public:
-  EventStream(const Operator& handlers, Workers& workers, std::string authorization, pb::StreamEventsRequest request)
+  EventStream(const Operator& handlers, Workers& workers, std::string authorization,
+              pb::StreamEventsRequest request)
       : link_(std::make_shared<Link>()) {
     link_->stream = this;
     auto posted = workers.post([&handlers, link = link_, authorization = std::move(authorization),
@@ -58,7 +59,8 @@ class EventStream : public grpc::ServerWriteReactor<pb::Event> {
     EventStream* stream = nullptr;
   };
 
-  static Result<std::shared_ptr<Subscription>> open(const Operator& handlers, Desk& desk, const std::string& authorization,
+  static Result<std::shared_ptr<Subscription>> open(const Operator& handlers, Desk& desk,
+                                                    const std::string& authorization,
                                                     const pb::StreamEventsRequest& request,
                                                     const std::shared_ptr<Link>& link) {
     AISPM_CHECK(handlers.authorise(desk, authorization, *handlers.route("StreamEvents")));
@@ -100,25 +102,36 @@ using Unary = grpc::ServerUnaryReactor;
 
 class OperatorService final : public pb::Operator::CallbackService {
  public:
-  OperatorService(const Operator& handlers, Workers& workers) : handlers_(handlers), workers_(workers) {}
+  OperatorService(const Operator& handlers, Workers& workers)
+      : handlers_(handlers), workers_(workers) {}
 
   Unary* GetOverview(Context* c, const pb::GetOverviewRequest* q, pb::Overview* r) override {
     return run("GetOverview", c, q, r);
   }
-  Unary* GetStatus(Context* c, const pb::GetStatusRequest* q, pb::Status* r) override { return run("GetStatus", c, q, r); }
-  Unary* ListHosts(Context* c, const pb::ListRequest* q, pb::HostList* r) override { return run("ListHosts", c, q, r); }
+  Unary* GetStatus(Context* c, const pb::GetStatusRequest* q, pb::Status* r) override {
+    return run("GetStatus", c, q, r);
+  }
+  Unary* ListHosts(Context* c, const pb::ListRequest* q, pb::HostList* r) override {
+    return run("ListHosts", c, q, r);
+  }
   Unary* ListProcesses(Context* c, const pb::ListRequest* q, pb::ProcessList* r) override {
     return run("ListProcesses", c, q, r);
   }
-  Unary* ListAgents(Context* c, const pb::ListRequest* q, pb::AgentList* r) override { return run("ListAgents", c, q, r); }
+  Unary* ListAgents(Context* c, const pb::ListRequest* q, pb::AgentList* r) override {
+    return run("ListAgents", c, q, r);
+  }
   Unary* ListProviders(Context* c, const pb::ListRequest* q, pb::ProviderList* r) override {
     return run("ListProviders", c, q, r);
   }
-  Unary* ListModels(Context* c, const pb::ListRequest* q, pb::ModelList* r) override { return run("ListModels", c, q, r); }
+  Unary* ListModels(Context* c, const pb::ListRequest* q, pb::ModelList* r) override {
+    return run("ListModels", c, q, r);
+  }
   Unary* ListEvents(Context* c, const pb::ListEventsRequest* q, pb::EventList* r) override {
     return run("ListEvents", c, q, r);
   }
-  Unary* GetEvent(Context* c, const pb::GetEventRequest* q, pb::Event* r) override { return run("GetEvent", c, q, r); }
+  Unary* GetEvent(Context* c, const pb::GetEventRequest* q, pb::Event* r) override {
+    return run("GetEvent", c, q, r);
+  }
   Unary* ListDetections(Context* c, const pb::ListEventsRequest* q, pb::EventList* r) override {
     return run("ListDetections", c, q, r);
   }
@@ -131,7 +144,8 @@ class OperatorService final : public pb::Operator::CallbackService {
   Unary* GetSession(Context* c, const pb::GetSessionRequest* q, pb::SessionStory* r) override {
     return run("GetSession", c, q, r);
   }
-  Unary* CreateAgentKey(Context* c, const pb::CreateAgentKeyRequest* q, pb::CreatedAgentKey* r) override {
+  Unary* CreateAgentKey(Context* c, const pb::CreateAgentKeyRequest* q,
+                        pb::CreatedAgentKey* r) override {
     return run("CreateAgentKey", c, q, r);
   }
   Unary* ListAgentKeys(Context* c, const pb::ListRequest* q, pb::AgentKeyList* r) override {
@@ -144,7 +158,8 @@ class OperatorService final : public pb::Operator::CallbackService {
                               pb::CreatedEnrolmentToken* r) override {
     return run("CreateEnrolmentToken", c, q, r);
   }
-  grpc::ServerWriteReactor<pb::Event>* StreamEvents(Context* context, const pb::StreamEventsRequest* request) override {
+  grpc::ServerWriteReactor<pb::Event>* StreamEvents(
+      Context* context, const pb::StreamEventsRequest* request) override {
     return new EventStream(handlers_, workers_, authorization_of(*context), *request);
   }
 
@@ -164,9 +179,9 @@ class OperatorService final : public pb::Operator::CallbackService {
     return reactor;
   }
 
-  Result<std::unique_ptr<google::protobuf::Message>> answer(Desk& desk, const Route& route,
-                                                            const std::string& authorization,
-                                                            const google::protobuf::Message& request) const {
+  Result<std::unique_ptr<google::protobuf::Message>> answer(
+      Desk& desk, const Route& route, const std::string& authorization,
+      const google::protobuf::Message& request) const {
     AISPM_CHECK(handlers_.authorise(desk, authorization, route));
     return handlers_.call(desk, route, request);
   }

@@ -11,9 +11,11 @@ using net::HttpResponse;
 
 constexpr std::string_view kOpenApi = "/openapi.json";
 
-// Scripts only from this server, and no page may frame the dashboard. Styles may be inline: chart libraries set them.
+// Scripts only from this server, and no page may frame the dashboard. Styles may be inline: chart
+// libraries set them.
 constexpr const char* kContentPolicy =
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' "
+    "data:; connect-src 'self'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 void add_security_headers(HttpResponse& response) {
@@ -24,7 +26,9 @@ void add_security_headers(HttpResponse& response) {
 }
 
 HttpResponse json_response(int status, std::string body) {
-  HttpResponse response{status, {{"content-type", "application/json"}, {"cache-control", "no-store"}}, std::move(body)};
+  HttpResponse response{status,
+                        {{"content-type", "application/json"}, {"cache-control", "no-store"}},
+                        std::move(body)};
   add_security_headers(response);
   return response;
 }
@@ -32,7 +36,8 @@ HttpResponse json_response(int status, std::string body) {
 HttpResponse error_response(const Error& error) {
   ErrorReply reply = to_rest(error);
   HttpResponse response = json_response(reply.status, std::move(reply.body));
-  if (error.code == Errc::kUnauthenticated) response.headers.emplace_back("www-authenticate", "Bearer");
+  if (error.code == Errc::kUnauthenticated)
+    response.headers.emplace_back("www-authenticate", "Bearer");
   return response;
 }
 
@@ -48,7 +53,10 @@ struct HttpFront::Call {
 };
 
 HttpFront::HttpFront(const Operator& handlers, Workers& workers, Assets assets, std::string openapi)
-    : handlers_(handlers), workers_(workers), assets_(std::move(assets)), openapi_(std::move(openapi)) {}
+    : handlers_(handlers),
+      workers_(workers),
+      assets_(std::move(assets)),
+      openapi_(std::move(openapi)) {}
 
 void HttpFront::handle(const net::HttpRequest& request, std::shared_ptr<net::HttpReply> reply) {
   if (request.target.size() > limits::kMaxTargetBytes)
@@ -58,7 +66,8 @@ void HttpFront::handle(const net::HttpRequest& request, std::shared_ptr<net::Htt
   const std::string_view path = target.substr(0, question);
   if (path == "/healthz") {
     const bool is_ok = handlers_.problems().empty();
-    return reply->send(json_response(is_ok ? 200 : 503, is_ok ? R"({"status":"ok"})" : R"({"status":"degraded"})"));
+    return reply->send(json_response(is_ok ? 200 : 503,
+                                     is_ok ? R"({"status":"ok"})" : R"({"status":"degraded"})"));
   }
   const bool is_api = path == "/api" || path.starts_with("/api/");
   if (!is_api && path != kOpenApi) return reply->send(serve_asset(request, path));
@@ -88,7 +97,8 @@ Result<HttpResponse> HttpFront::answer(Desk& desk, const Call& call) {
   AISPM_CHECK(handlers_.authorise(desk, call.authorization, *found.route));
   AISPM_TRY(const auto request, read_request(found, call.query, call.body));
   if (found.route->method->server_streaming()) {
-    const auto* const wanted = google::protobuf::DynamicCastToGenerated<pb::StreamEventsRequest>(request.get());
+    const auto* const wanted =
+        google::protobuf::DynamicCastToGenerated<pb::StreamEventsRequest>(request.get());
     if (wanted == nullptr) return fail(Errc::kInternal, "a stream of another kind");
     AISPM_TRY(auto subscription, handlers_.subscribe(*wanted, [this] { pump_.wake(); }));
     pump_.add(std::move(subscription), call.reply);
@@ -107,7 +117,8 @@ HttpResponse HttpFront::serve_asset(const net::HttpRequest& request, std::string
   const Asset* asset = decoded ? assets_.find(*decoded) : nullptr;
   if (assets_.empty() && path == "/") asset = &missing;
   if (asset == nullptr) return error_response({Errc::kNotFound, "no such file", 0});
-  HttpResponse response{200, {{"content-type", asset->type}, {"cache-control", asset->cache}}, asset->content};
+  HttpResponse response{
+      200, {{"content-type", asset->type}, {"cache-control", asset->cache}}, asset->content};
   add_security_headers(response);
   return response;
 }

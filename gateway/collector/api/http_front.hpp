@@ -12,8 +12,8 @@
 
 namespace aispm::collector::api {
 
-// What the HTTP port serves: /api/... and /openapi.json (token needed), /healthz ("ok" or "degraded", no token), and the
-// dashboard's files. Thread-safe; references outlive it.
+// What the HTTP port serves: /api/... and /openapi.json (token needed), /healthz ("ok" or
+// "degraded", no token), and the dashboard's files. Thread-safe; references outlive it.
 class HttpFront {
  public:
   HttpFront(const Operator& handlers, Workers& workers, Assets assets, std::string openapi);

@@ -27,8 +27,10 @@ Operator::Operator(Surroundings surroundings)
     : surroundings_(std::move(surroundings)), started_(surroundings_.clock()) {}
 
 template <typename Request, typename Reply>
-void Operator::add(const std::string& method, Result<Reply> (Operator::*handle)(Desk&, const Request&) const) {
-  handlers_[method] = [this, handle](Desk& desk, const Message& message) -> Result<std::unique_ptr<Message>> {
+void Operator::add(const std::string& method,
+                   Result<Reply> (Operator::*handle)(Desk&, const Request&) const) {
+  handlers_[method] = [this, handle](Desk& desk,
+                                     const Message& message) -> Result<std::unique_ptr<Message>> {
     const auto* const request = google::protobuf::DynamicCastToGenerated<Request>(&message);
     if (request == nullptr) return fail(Errc::kInternal, "request of another type");
     AISPM_TRY(Reply reply, (this->*handle)(desk, *request));
@@ -76,22 +78,27 @@ const Route* Operator::route(std::string_view method) const {
 Result<Role> Operator::authenticate(Desk& desk, std::string_view authorization) const {
   constexpr std::string_view kScheme = "bearer ";
   bool is_bearer = authorization.size() > kScheme.size() && authorization.size() <= kMaxTokenBytes;
-  for (std::size_t i = 0; is_bearer && i < kScheme.size(); ++i) is_bearer = lower(authorization[i]) == kScheme[i];
-  if (!is_bearer) return fail(Errc::kUnauthenticated, "a token is needed: authorization: Bearer <token>");
+  for (std::size_t i = 0; is_bearer && i < kScheme.size(); ++i)
+    is_bearer = lower(authorization[i]) == kScheme[i];
+  if (!is_bearer)
+    return fail(Errc::kUnauthenticated, "a token is needed: authorization: Bearer <token>");
   return desk.registry.role_of(authorization.substr(kScheme.size()));
 }
 
 Result<> Operator::authorise(Desk& desk, std::string_view authorization, const Route& route) const {
   AISPM_TRY(const Role role, authenticate(desk, authorization));
   if (role < route.role)
-    return fail(Errc::kDenied, route.method->name() + " needs the role " + std::string(name_of(route.role)) +
-                                   ", this token has " + std::string(name_of(role)));
+    return fail(Errc::kDenied, route.method->name() + " needs the role " +
+                                   std::string(name_of(route.role)) + ", this token has " +
+                                   std::string(name_of(role)));
   return {};
 }
 
-Result<std::unique_ptr<Message>> Operator::call(Desk& desk, const Route& route, const Message& request) const {
+Result<std::unique_ptr<Message>> Operator::call(Desk& desk, const Route& route,
+                                                const Message& request) const {
   const auto handler = handlers_.find(route.method->name());
-  if (handler == handlers_.end()) return fail(Errc::kUnsupported, route.method->name() + " is a stream");
+  if (handler == handlers_.end())
+    return fail(Errc::kUnsupported, route.method->name() + " is a stream");
   return handler->second(desk, request);
 }
 
@@ -107,11 +114,13 @@ Result<std::shared_ptr<Subscription>> Operator::subscribe(const pb::StreamEvents
 std::vector<std::string> Operator::problems() const {
   std::vector<std::string> reasons;
   if (const WriterState state = surroundings_.writer.state(); !state.problem.empty())
-    reasons.push_back("nothing can be stored: " + state.problem + ". Producers spool until this is mended.");
+    reasons.push_back("nothing can be stored: " + state.problem +
+                      ". Producers spool until this is mended.");
   return reasons;
 }
 
-Result<pb::Overview> Operator::get_overview(Desk& desk, const pb::GetOverviewRequest& request) const {
+Result<pb::Overview> Operator::get_overview(Desk& desk,
+                                            const pb::GetOverviewRequest& request) const {
   const auto hosts = hosts_of(surroundings_.links.connected());
   return desk.reader.overview(request.hours(), {hosts.begin(), hosts.end()}, surroundings_.clock());
 }
@@ -144,44 +153,55 @@ Result<pb::ProcessList> Operator::list_processes(Desk& desk, const pb::ListReque
 Result<pb::AgentList> Operator::list_agents(Desk& desk, const pb::ListRequest& request) const {
   return desk.reader.agents(request);
 }
-Result<pb::ProviderList> Operator::list_providers(Desk& desk, const pb::ListRequest& request) const {
+Result<pb::ProviderList> Operator::list_providers(Desk& desk,
+                                                  const pb::ListRequest& request) const {
   return desk.reader.providers(request);
 }
 Result<pb::ModelList> Operator::list_models(Desk& desk, const pb::ListRequest& request) const {
   return desk.reader.models(request);
 }
-Result<pb::EventList> Operator::list_events(Desk& desk, const pb::ListEventsRequest& request) const {
+Result<pb::EventList> Operator::list_events(Desk& desk,
+                                            const pb::ListEventsRequest& request) const {
   return desk.reader.events(request, store::Reader::Only::kAll);
 }
 Result<pb::Event> Operator::get_event(Desk& desk, const pb::GetEventRequest& request) const {
   return desk.reader.event(request.event_id());
 }
-Result<pb::EventList> Operator::list_detections(Desk& desk, const pb::ListEventsRequest& request) const {
+Result<pb::EventList> Operator::list_detections(Desk& desk,
+                                                const pb::ListEventsRequest& request) const {
   return desk.reader.events(request, store::Reader::Only::kDetected);
 }
-Result<pb::EventList> Operator::list_decisions(Desk& desk, const pb::ListEventsRequest& request) const {
+Result<pb::EventList> Operator::list_decisions(Desk& desk,
+                                               const pb::ListEventsRequest& request) const {
   return desk.reader.events(request, store::Reader::Only::kDecided);
 }
 Result<pb::SessionList> Operator::list_sessions(Desk& desk, const pb::ListRequest& request) const {
   return desk.reader.sessions(request);
 }
-Result<pb::SessionStory> Operator::get_session(Desk& desk, const pb::GetSessionRequest& request) const {
+Result<pb::SessionStory> Operator::get_session(Desk& desk,
+                                               const pb::GetSessionRequest& request) const {
   return desk.reader.session(request.session_id());
 }
 
-Result<pb::CreatedAgentKey> Operator::create_agent_key(Desk& desk, const pb::CreateAgentKeyRequest& request) const {
-  AISPM_TRY(pb::CreatedAgentKey created, desk.registry.create_agent_key(request, surroundings_.clock()));
-  log::info("agent_key.created", {{"key_id", created.info().key_id()}, {"agent", created.info().agent_id()}});
+Result<pb::CreatedAgentKey> Operator::create_agent_key(
+    Desk& desk, const pb::CreateAgentKeyRequest& request) const {
+  AISPM_TRY(pb::CreatedAgentKey created,
+            desk.registry.create_agent_key(request, surroundings_.clock()));
+  log::info("agent_key.created",
+            {{"key_id", created.info().key_id()}, {"agent", created.info().agent_id()}});
   surroundings_.key_changes.announce();
   return created;
 }
 
-Result<pb::AgentKeyList> Operator::list_agent_keys(Desk& desk, const pb::ListRequest& request) const {
+Result<pb::AgentKeyList> Operator::list_agent_keys(Desk& desk,
+                                                   const pb::ListRequest& request) const {
   return desk.reader.agent_keys(request);
 }
 
-Result<pb::AgentKey> Operator::revoke_agent_key(Desk& desk, const pb::RevokeAgentKeyRequest& request) const {
-  AISPM_TRY(pb::AgentKey revoked, desk.registry.revoke_agent_key(request.key_id(), surroundings_.clock()));
+Result<pb::AgentKey> Operator::revoke_agent_key(Desk& desk,
+                                                const pb::RevokeAgentKeyRequest& request) const {
+  AISPM_TRY(pb::AgentKey revoked,
+            desk.registry.revoke_agent_key(request.key_id(), surroundings_.clock()));
   log::info("agent_key.revoked", {{"key_id", revoked.key_id()}, {"agent", revoked.agent_id()}});
   surroundings_.key_changes.announce();
   return revoked;

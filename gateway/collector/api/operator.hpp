@@ -28,23 +28,26 @@ struct Surroundings {
   std::string version;
 };
 
-// Service Operator of api.proto, once: gRPC and REST both end here. Each call names the method by its descriptor, so that no
-// route exists without the role that options.proto demands. Runs on workers; thread-safe.
+// Service Operator of api.proto, once: gRPC and REST both end here. Each call names the method by
+// its descriptor, so that no route exists without the role that options.proto demands. Runs on
+// workers; thread-safe.
 class Operator {
  public:
   // kInternal when a method of the service has no route, no role or no handler.
   static Result<std::unique_ptr<Operator>> make(Surroundings surroundings);
 
-  // The role of the bearer. kUnauthenticated without a valid token. `authorization` is the header's value.
+  // The role of the bearer. kUnauthenticated without a valid token. `authorization` is the header's
+  // value.
   Result<Role> authenticate(Desk& desk, std::string_view authorization) const;
   // authenticate + the role that the route demands (kDenied).
   Result<> authorise(Desk& desk, std::string_view authorization, const Route& route) const;
 
   // A unary call that was authorised.
-  Result<std::unique_ptr<google::protobuf::Message>> call(Desk& desk, const Route& route,
-                                                          const google::protobuf::Message& request) const;
+  Result<std::unique_ptr<google::protobuf::Message>> call(
+      Desk& desk, const Route& route, const google::protobuf::Message& request) const;
   // StreamEvents, authorised.
-  Result<std::shared_ptr<Subscription>> subscribe(const pb::StreamEventsRequest& request, Subscription::Wake wake) const;
+  Result<std::shared_ptr<Subscription>> subscribe(const pb::StreamEventsRequest& request,
+                                                  Subscription::Wake wake) const;
 
   const std::vector<Route>& routes() const { return routes_; }
   // The route of a method by its name, e.g. "ListHosts". nullptr for unknown ones.
@@ -54,9 +57,11 @@ class Operator {
 
  private:
   explicit Operator(Surroundings surroundings);
-  using Handler = std::function<Result<std::unique_ptr<google::protobuf::Message>>(Desk&, const google::protobuf::Message&)>;
+  using Handler = std::function<Result<std::unique_ptr<google::protobuf::Message>>(
+      Desk&, const google::protobuf::Message&)>;
   template <typename Request, typename Reply>
-  void add(const std::string& method, Result<Reply> (Operator::*handle)(Desk&, const Request&) const);
+  void add(const std::string& method,
+           Result<Reply> (Operator::*handle)(Desk&, const Request&) const);
   void add_all();
 
   Result<pb::Overview> get_overview(Desk& desk, const pb::GetOverviewRequest& request) const;
@@ -72,11 +77,12 @@ class Operator {
   Result<pb::EventList> list_decisions(Desk& desk, const pb::ListEventsRequest& request) const;
   Result<pb::SessionList> list_sessions(Desk& desk, const pb::ListRequest& request) const;
   Result<pb::SessionStory> get_session(Desk& desk, const pb::GetSessionRequest& request) const;
-  Result<pb::CreatedAgentKey> create_agent_key(Desk& desk, const pb::CreateAgentKeyRequest& request) const;
+  Result<pb::CreatedAgentKey> create_agent_key(Desk& desk,
+                                               const pb::CreateAgentKeyRequest& request) const;
   Result<pb::AgentKeyList> list_agent_keys(Desk& desk, const pb::ListRequest& request) const;
   Result<pb::AgentKey> revoke_agent_key(Desk& desk, const pb::RevokeAgentKeyRequest& request) const;
-  Result<pb::CreatedEnrolmentToken> create_enrolment_token(Desk& desk,
-                                                           const pb::CreateEnrolmentTokenRequest& request) const;
+  Result<pb::CreatedEnrolmentToken> create_enrolment_token(
+      Desk& desk, const pb::CreateEnrolmentTokenRequest& request) const;
 
   const Surroundings surroundings_;
   const WallTime started_;

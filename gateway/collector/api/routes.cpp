@@ -20,7 +20,8 @@ std::vector<std::string_view> split(std::string_view path) {
   return parts;
 }
 
-Result<std::vector<Segment>> parse_template(const google::protobuf::MethodDescriptor& method, const std::string& path) {
+Result<std::vector<Segment>> parse_template(const google::protobuf::MethodDescriptor& method,
+                                            const std::string& path) {
   std::vector<Segment> segments;
   for (const std::string_view part : split(path)) {
     if (!part.starts_with('{')) {
@@ -31,7 +32,8 @@ Result<std::vector<Segment>> parse_template(const google::protobuf::MethodDescri
     const auto* const field = method.input_type()->FindFieldByName(name);
     if (!part.ends_with('}') || field == nullptr || field->type() != FieldDescriptor::TYPE_STRING ||
         field->is_repeated())
-      return fail(Errc::kInternal, method.full_name() + ": " + path + ": {" + name + "} is no text field of the request");
+      return fail(Errc::kInternal, method.full_name() + ": " + path + ": {" + name +
+                                       "} is no text field of the request");
     segments.push_back({name, true});
   }
   return segments;
@@ -42,16 +44,28 @@ Result<Route> read_route(const google::protobuf::MethodDescriptor& method) {
   Route route;
   route.method = &method;
   switch (rule.path_case()) {
-    case pb::RestRule::kGet: route.verb = "GET"; route.path = rule.get(); break;
-    case pb::RestRule::kPost: route.verb = "POST"; route.path = rule.post(); break;
-    case pb::RestRule::kDelete: route.verb = "DELETE"; route.path = rule.delete_(); break;
-    case pb::RestRule::PATH_NOT_SET: return fail(Errc::kInternal, method.full_name() + ": has no REST path");
+    case pb::RestRule::kGet:
+      route.verb = "GET";
+      route.path = rule.get();
+      break;
+    case pb::RestRule::kPost:
+      route.verb = "POST";
+      route.path = rule.post();
+      break;
+    case pb::RestRule::kDelete:
+      route.verb = "DELETE";
+      route.path = rule.delete_();
+      break;
+    case pb::RestRule::PATH_NOT_SET:
+      return fail(Errc::kInternal, method.full_name() + ": has no REST path");
   }
   const auto role = parse_role(rule.role());
-  if (!role) return fail(Errc::kInternal, method.full_name() + ": role must be viewer, operator or admin");
+  if (!role)
+    return fail(Errc::kInternal, method.full_name() + ": role must be viewer, operator or admin");
   route.role = *role;
   AISPM_TRY(route.segments, parse_template(method, route.path));
-  if (method.client_streaming()) return fail(Errc::kInternal, method.full_name() + ": takes a stream");
+  if (method.client_streaming())
+    return fail(Errc::kInternal, method.full_name() + ": takes a stream");
   return route;
 }
 
@@ -79,7 +93,8 @@ std::optional<std::string> decode_percent(std::string_view text, bool plus_is_sp
     } else if (text[i] != '%') {
       decoded += text[i];
     } else {
-      if (text.size() - i < 3 || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0) return std::nullopt;
+      if (text.size() - i < 3 || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0)
+        return std::nullopt;
       const int value = digit(text[i + 1]) << 4 | digit(text[i + 2]);
       if (value == 0) return std::nullopt;
       decoded += static_cast<char>(value);
@@ -89,7 +104,8 @@ std::optional<std::string> decode_percent(std::string_view text, bool plus_is_sp
   return decoded;
 }
 
-Result<Match> match(const std::vector<Route>& routes, std::string_view verb, std::string_view path) {
+Result<Match> match(const std::vector<Route>& routes, std::string_view verb,
+                    std::string_view path) {
   const auto parts = split(path);
   bool is_other_verb = false;
   for (const Route& route : routes) {
@@ -108,7 +124,8 @@ Result<Match> match(const std::vector<Route>& routes, std::string_view verb, std
     if (is_match && route.verb == verb) return found;
     is_other_verb = is_other_verb || is_match;
   }
-  if (is_other_verb) return fail(Errc::kUnsupported, "this path does not take " + std::string(verb));
+  if (is_other_verb)
+    return fail(Errc::kUnsupported, "this path does not take " + std::string(verb));
   return fail(Errc::kNotFound, "no such path");
 }
 

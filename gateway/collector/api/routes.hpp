@@ -12,7 +12,8 @@
 #include "gateway/collector/role.hpp"
 #include "sdk/core/common/result.hpp"
 
-// REST as options.proto describes it, read from the descriptors and from nothing else. Pure and thread-safe.
+// REST as options.proto describes it, read from the descriptors and from nothing else. Pure and
+// thread-safe.
 namespace aispm::collector::api {
 
 struct Segment {
@@ -28,8 +29,8 @@ struct Route {
   const google::protobuf::MethodDescriptor* method = nullptr;
 };
 
-// kInternal for a method without path or role, or a template that names a field that does not exist or is not text:
-// the program does not start then, so that nothing is served unguarded.
+// kInternal for a method without path or role, or a template that names a field that does not exist
+// or is not text: the program does not start then, so that nothing is served unguarded.
 Result<std::vector<Route>> read_routes(const google::protobuf::ServiceDescriptor& service);
 
 struct Match {
@@ -37,7 +38,8 @@ struct Match {
   std::vector<std::pair<std::string, std::string>> fields;  // from the path, decoded
 };
 
-// `path` is the target without its query. kNotFound; kUnsupported when the path exists with other verbs only.
+// `path` is the target without its query. kNotFound; kUnsupported when the path exists with other
+// verbs only.
 Result<Match> match(const std::vector<Route>& routes, std::string_view verb, std::string_view path);
 
 // Percent decoding; `plus_is_space` for queries. nullopt for a bad escape or an escaped NUL.

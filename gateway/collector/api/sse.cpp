@@ -30,9 +30,12 @@ void SsePump::wake() {
   changed_.notify_one();
 }
 
-void SsePump::add(std::shared_ptr<Subscription> subscription, std::shared_ptr<net::HttpReply> reply) {
+void SsePump::add(std::shared_ptr<Subscription> subscription,
+                  std::shared_ptr<net::HttpReply> reply) {
   reply->start_stream({200,
-                       {{"content-type", "text/event-stream"}, {"cache-control", "no-store"}, {"x-accel-buffering", "no"}},
+                       {{"content-type", "text/event-stream"},
+                        {"cache-control", "no-store"},
+                        {"x-accel-buffering", "no"}},
                        ": stream of events\n\n"});
   const std::lock_guard lock(mutex_);
   added_.push_back({std::move(subscription), std::move(reply), std::chrono::steady_clock::now()});
@@ -46,7 +49,8 @@ bool SsePump::pump(Stream& stream) {
     if (!event) {
       const std::uint64_t dropped = stream.subscription->dropped();
       if (dropped == 0) break;
-      (void)stream.reply->write("event: dropped\ndata: {\"dropped\":" + std::to_string(dropped) + "}\n\n");
+      (void)stream.reply->write("event: dropped\ndata: {\"dropped\":" + std::to_string(dropped) +
+                                "}\n\n");
       stream.reply->finish();
       return false;
     }
@@ -67,8 +71,10 @@ void SsePump::run() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      if (streams_.empty()) changed_.wait(lock, [this] { return is_awake_ || is_stopping_; });
-      else changed_.wait_for(lock, kLook, [this] { return is_awake_ || is_stopping_; });
+      if (streams_.empty())
+        changed_.wait(lock, [this] { return is_awake_ || is_stopping_; });
+      else
+        changed_.wait_for(lock, kLook, [this] { return is_awake_ || is_stopping_; });
       if (is_stopping_) break;
       is_awake_ = false;
       for (Stream& stream : added_) streams_.push_back(std::move(stream));

@@ -12,8 +12,9 @@
 
 namespace aispm::collector::api {
 
-// Writes subscriptions to HTTP clients as server-sent events, on one thread of its own. A client that does not read fast enough
-// gets `event: dropped` with {"dropped":N} and is closed; it may connect again.
+// Writes subscriptions to HTTP clients as server-sent events, on one thread of its own. A client
+// that does not read fast enough gets `event: dropped` with {"dropped":N} and is closed; it may
+// connect again.
 class SsePump {
  public:
   SsePump();

@@ -12,13 +12,16 @@
 
 // Between REST and protobuf messages, by descriptors alone. Pure and thread-safe.
 //
-// Replies are proto3 JSON with the field names of the .proto files (snake_case), scalar fields always present, absent messages
-// left out; 64-bit integers are strings and times RFC 3339, as proto3 JSON says. Requests may use snake_case or lowerCamelCase.
+// Replies are proto3 JSON with the field names of the .proto files (snake_case), scalar fields
+// always present, absent messages left out; 64-bit integers are strings and times RFC 3339, as
+// proto3 JSON says. Requests may use snake_case or lowerCamelCase.
 namespace aispm::collector::api {
 
-// The request message of a match: fields of the path, then of the query (a scalar, an enum by name, an RFC 3339 time; repeated
-// fields may stand several times), or for POST the JSON body. Unknown or doubled names are errors. kInvalid names the field.
-Result<std::unique_ptr<google::protobuf::Message>> read_request(const Match& match, std::string_view query,
+// The request message of a match: fields of the path, then of the query (a scalar, an enum by name,
+// an RFC 3339 time; repeated fields may stand several times), or for POST the JSON body. Unknown or
+// doubled names are errors. kInvalid names the field.
+Result<std::unique_ptr<google::protobuf::Message>> read_request(const Match& match,
+                                                                std::string_view query,
                                                                 std::string_view body);
 
 Result<std::string> to_json(const google::protobuf::Message& message);

@@ -24,12 +24,14 @@ ByteBuffer to_bytes(const pb::ReportReply& reply) {
 
 // One Report stream, from bytes to Acks:
 //   read -> decode -> validate -> offer to the writer -> (transaction) -> Ack
-// At most kMaxStreamBatches wait for their Ack; while the writer's queue is full the stream is not read, so that TCP and then
-// the producer's spool hold the rest. Events are messages as bytes: one that does not parse is refused alone.
-// Deletes itself in OnDone; the writer reaches it through Link only.
+// At most kMaxStreamBatches wait for their Ack; while the writer's queue is full the stream is not
+// read, so that TCP and then the producer's spool hold the rest. Events are messages as bytes: one
+// that does not parse is refused alone. Deletes itself in OnDone; the writer reaches it through
+// Link only.
 class ReportStream : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
  public:
-  ReportStream(const IngestSurroundings& surroundings, std::atomic<std::size_t>& streams, Result<pki::Identity> identity)
+  ReportStream(const IngestSurroundings& surroundings, std::atomic<std::size_t>& streams,
+               Result<pki::Identity> identity)
       : surroundings_(surroundings), streams_(streams), link_(std::make_shared<Link>()) {
     link_->stream = this;
     const std::lock_guard lock(link_->mutex);
@@ -86,8 +88,10 @@ class ReportStream : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
   // Turns `request_` into `held_`.
   Result<> take_message() {
     grpc::Slice slice;
-    if (!request_.DumpToSingleSlice(&slice).ok()) return fail(Errc::kInvalid, "report: unreadable message");
-    AISPM_TRY(auto message, decode_report({reinterpret_cast<const char*>(slice.begin()), slice.size()}));
+    if (!request_.DumpToSingleSlice(&slice).ok())
+      return fail(Errc::kInvalid, "report: unreadable message");
+    AISPM_TRY(auto message,
+              decode_report({reinterpret_cast<const char*>(slice.begin()), slice.size()}));
     if (auto* const hello = std::get_if<pb::Hello>(&message)) return take_hello(std::move(*hello));
     if (!producer_) return fail(Errc::kInvalid, "report: the first message must be hello");
     AcceptedBatch accepted = accept_batch(std::get<RawBatch>(message), producer_);
@@ -167,7 +171,8 @@ class ReportStream : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
   }
 
   void finish_when_quiet() {
-    if (is_read_ended_ && unacknowledged_ == 0 && !held_ && replies_.empty() && !is_writing_) finish(grpc::Status::OK);
+    if (is_read_ended_ && unacknowledged_ == 0 && !held_ && replies_.empty() && !is_writing_)
+      finish(grpc::Status::OK);
   }
 
   void finish(const grpc::Status& status) {
@@ -199,17 +204,20 @@ class ReportStream : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
 };
 
 // Report is a raw method: its messages stay bytes until decode_report.
-using Base = pb::Ingest::WithRawCallbackMethod_Report<pb::Ingest::WithCallbackMethod_WatchAgentKeys<pb::Ingest::Service>>;
+using Base = pb::Ingest::WithRawCallbackMethod_Report<
+    pb::Ingest::WithCallbackMethod_WatchAgentKeys<pb::Ingest::Service>>;
 
 class IngestService final : public Base {
  public:
-  explicit IngestService(IngestSurroundings surroundings) : surroundings_(std::move(surroundings)) {}
+  explicit IngestService(IngestSurroundings surroundings)
+      : surroundings_(std::move(surroundings)) {}
 
-  grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* Report(grpc::CallbackServerContext* context) override {
+  grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* Report(
+      grpc::CallbackServerContext* context) override {
     return new ReportStream(surroundings_, streams_, identify(*context, surroundings_.tenant));
   }
-  grpc::ServerWriteReactor<pb::AgentKeySnapshot>* WatchAgentKeys(grpc::CallbackServerContext* context,
-                                                                 const pb::WatchAgentKeysRequest*) override {
+  grpc::ServerWriteReactor<pb::AgentKeySnapshot>* WatchAgentKeys(
+      grpc::CallbackServerContext* context, const pb::WatchAgentKeysRequest*) override {
     return make_key_watch(surroundings_, identify(*context, surroundings_.tenant));
   }
 

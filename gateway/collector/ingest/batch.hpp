@@ -32,8 +32,8 @@ struct IncomingEvent {
   EventId id{};
   WallTime time;
   pb::Event* event = nullptr;
-  std::string body;          // `event` without what the store keeps in columns
-  bool is_stored = false;    // set by the store: false for repetitions and unchanged health
+  std::string body;        // `event` without what the store keeps in columns
+  bool is_stored = false;  // set by the store: false for repetitions and unchanged health
 };
 
 // What a stream hands to the writer: its Hello, or one batch.

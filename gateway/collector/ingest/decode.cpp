@@ -12,7 +12,8 @@ using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
 CodedInputStream stream_over(std::string_view bytes) {
-  return CodedInputStream(reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
+  return CodedInputStream(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                          static_cast<int>(bytes.size()));
 }
 
 // The bytes of a length-delimited field, as a view into `whole`.
@@ -30,9 +31,12 @@ constexpr std::uint32_t tag_of(int field, WireFormatLite::WireType type) {
 }
 
 Result<RawBatch> decode_batch(std::string_view bytes) {
-  constexpr auto kSequence = tag_of(pb::EventBatch::kSequenceFieldNumber, WireFormatLite::WIRETYPE_VARINT);
-  constexpr auto kEvents = tag_of(pb::EventBatch::kEventsFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
-  constexpr auto kLost = tag_of(pb::EventBatch::kLostBeforeFieldNumber, WireFormatLite::WIRETYPE_VARINT);
+  constexpr auto kSequence =
+      tag_of(pb::EventBatch::kSequenceFieldNumber, WireFormatLite::WIRETYPE_VARINT);
+  constexpr auto kEvents =
+      tag_of(pb::EventBatch::kEventsFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  constexpr auto kLost =
+      tag_of(pb::EventBatch::kLostBeforeFieldNumber, WireFormatLite::WIRETYPE_VARINT);
   RawBatch batch;
   CodedInputStream input = stream_over(bytes);
   while (const std::uint32_t tag = input.ReadTag()) {
@@ -43,7 +47,8 @@ Result<RawBatch> decode_batch(std::string_view bytes) {
       is_good = input.ReadVarint64(&batch.lost_before);
     } else if (tag == kEvents) {
       if (batch.events.size() == limits::kMaxBatchEvents)
-        return fail(Errc::kInvalid, "batch: more than " + std::to_string(limits::kMaxBatchEvents) + " events");
+        return fail(Errc::kInvalid,
+                    "batch: more than " + std::to_string(limits::kMaxBatchEvents) + " events");
       is_good = read_view(input, bytes, batch.events.emplace_back());
     } else {
       is_good = WireFormatLite::SkipField(&input, tag);
@@ -59,16 +64,20 @@ Result<RawBatch> decode_batch(std::string_view bytes) {
 }  // namespace
 
 Result<std::variant<pb::Hello, RawBatch>> decode_report(std::string_view bytes) {
-  if (bytes.size() > limits::kMaxMessageBytes) return fail(Errc::kTooLarge, "report: message too large");
-  constexpr auto kHello = tag_of(pb::ReportRequest::kHelloFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
-  constexpr auto kBatch = tag_of(pb::ReportRequest::kBatchFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  if (bytes.size() > limits::kMaxMessageBytes)
+    return fail(Errc::kTooLarge, "report: message too large");
+  constexpr auto kHello =
+      tag_of(pb::ReportRequest::kHelloFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  constexpr auto kBatch =
+      tag_of(pb::ReportRequest::kBatchFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
   CodedInputStream input = stream_over(bytes);
   std::uint32_t which = 0;
   std::string_view message;
   while (const std::uint32_t tag = input.ReadTag()) {
     if (tag == kHello || tag == kBatch) {
       which = tag;
-      if (!read_view(input, bytes, message)) return fail(Errc::kInvalid, "report: malformed protobuf");
+      if (!read_view(input, bytes, message))
+        return fail(Errc::kInvalid, "report: malformed protobuf");
     } else if (!WireFormatLite::SkipField(&input, tag)) {
       return fail(Errc::kInvalid, "report: malformed protobuf");
     }

@@ -9,13 +9,17 @@
 namespace aispm::collector {
 namespace {
 
-Result<pb::EnrolReply> enrol(const IngestSurroundings& surroundings, Desk& desk, const pb::EnrolRequest& request) {
+Result<pb::EnrolReply> enrol(const IngestSurroundings& surroundings, Desk& desk,
+                             const pb::EnrolRequest& request) {
   const Authority& authority = surroundings.authority;
   const WallTime now = surroundings.clock();
   AISPM_TRY(const auto enrolled, desk.registry.enrol(request, now, [&](const std::string& host_id) {
-    return authority.sign(request.certificate_request_pem(), {surroundings.tenant, request.component(), host_id}, now);
+    return authority.sign(request.certificate_request_pem(),
+                          {surroundings.tenant, request.component(), host_id}, now);
   }));
-  log::info("enrol.done", {{"host_id", enrolled.host_id}, {"component", request.component()}, {"hostname", request.hostname()}});
+  log::info("enrol.done", {{"host_id", enrolled.host_id},
+                           {"component", request.component()},
+                           {"hostname", request.hostname()}});
   pb::EnrolReply reply;
   reply.set_certificate_pem(enrolled.certificate_pem);
   reply.set_ca_pem(authority.ca_pem());
@@ -28,7 +32,8 @@ Result<pb::EnrolReply> renew(const IngestSurroundings& surroundings, const pki::
                              const pb::RenewRequest& request) {
   pb::EnrolReply reply;
   AISPM_TRY(*reply.mutable_certificate_pem(),
-            surroundings.authority.sign(request.certificate_request_pem(), identity, surroundings.clock()));
+            surroundings.authority.sign(request.certificate_request_pem(), identity,
+                                        surroundings.clock()));
   reply.set_ca_pem(surroundings.authority.ca_pem());
   reply.set_host_id(identity.host_id);
   log::info("enrol.renewed", {{"host_id", identity.host_id}, {"component", identity.component}});
@@ -37,10 +42,11 @@ Result<pb::EnrolReply> renew(const IngestSurroundings& surroundings, const pki::
 
 class EnrolmentService final : public pb::Enrolment::CallbackService {
  public:
-  explicit EnrolmentService(IngestSurroundings surroundings) : surroundings_(std::move(surroundings)) {}
+  explicit EnrolmentService(IngestSurroundings surroundings)
+      : surroundings_(std::move(surroundings)) {}
 
-  grpc::ServerUnaryReactor* Enrol(grpc::CallbackServerContext* context, const pb::EnrolRequest* request,
-                                  pb::EnrolReply* reply) override {
+  grpc::ServerUnaryReactor* Enrol(grpc::CallbackServerContext* context,
+                                  const pb::EnrolRequest* request, pb::EnrolReply* reply) override {
     auto* const reactor = context->DefaultReactor();
     auto posted = surroundings_.workers.post([this, reactor, request, reply](Desk& desk) {
       finish(reactor, enrol(surroundings_, desk, *request), reply);
@@ -49,23 +55,25 @@ class EnrolmentService final : public pb::Enrolment::CallbackService {
     return reactor;
   }
 
-  grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context, const pb::RenewRequest* request,
-                                  pb::EnrolReply* reply) override {
+  grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context,
+                                  const pb::RenewRequest* request, pb::EnrolReply* reply) override {
     auto* const reactor = context->DefaultReactor();
     auto identity = identify(*context, surroundings_.tenant);
     if (!identity) {
       reactor->Finish(to_grpc(identity.error()));
       return reactor;
     }
-    auto posted = surroundings_.workers.post([this, reactor, request, reply, who = std::move(*identity)](Desk&) {
-      finish(reactor, renew(surroundings_, who, *request), reply);
-    });
+    auto posted = surroundings_.workers.post(
+        [this, reactor, request, reply, who = std::move(*identity)](Desk&) {
+          finish(reactor, renew(surroundings_, who, *request), reply);
+        });
     if (!posted) reactor->Finish(to_grpc(posted.error()));
     return reactor;
   }
 
  private:
-  static void finish(grpc::ServerUnaryReactor* reactor, Result<pb::EnrolReply> result, pb::EnrolReply* reply) {
+  static void finish(grpc::ServerUnaryReactor* reactor, Result<pb::EnrolReply> result,
+                     pb::EnrolReply* reply) {
     if (!result) {
       log::warn("enrol.refused", {{"reason", result.error().message}});
       return reactor->Finish(to_grpc(result.error()));

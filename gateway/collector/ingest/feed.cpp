@@ -8,7 +8,8 @@
 namespace aispm::collector {
 
 bool FeedFilter::fits(const pb::Event& event) const {
-  return (kind == 0 || kind == static_cast<int>(event.body_case())) && (agent_id.empty() || agent_id == event.agent_id()) &&
+  return (kind == 0 || kind == static_cast<int>(event.body_case())) &&
+         (agent_id.empty() || agent_id == event.agent_id()) &&
          (session_id.empty() || session_id == event.session_id());
 }
 
@@ -32,15 +33,18 @@ std::size_t Subscription::waiting() const {
 
 void Subscription::put(const std::shared_ptr<const pb::Event>& event) {
   const std::lock_guard lock(mutex_);
-  if (dropped_ > 0 || ring_.size() >= limits::kSubscriberRing) ++dropped_;
-  else ring_.push_back(event);
+  if (dropped_ > 0 || ring_.size() >= limits::kSubscriberRing)
+    ++dropped_;
+  else
+    ring_.push_back(event);
 }
 
 Result<std::shared_ptr<Subscription>> Feed::subscribe(FeedFilter filter, Subscription::Wake wake) {
   const std::lock_guard lock(mutex_);
   std::erase_if(subscribers_, [](const auto& weak) { return weak.expired(); });
   if (subscribers_.size() >= limits::kMaxSubscribers)
-    return fail(Errc::kExhausted, "too many live streams: at most " + std::to_string(limits::kMaxSubscribers));
+    return fail(Errc::kExhausted,
+                "too many live streams: at most " + std::to_string(limits::kMaxSubscribers));
   auto subscription = std::make_shared<Subscription>(std::move(filter), std::move(wake));
   subscribers_.push_back(subscription);
   return subscription;
@@ -60,7 +64,8 @@ void Feed::publish(std::span<const std::unique_ptr<Delivery>> group) {
   for (const auto& delivery : group) {
     for (const IncomingEvent& incoming : delivery->events) {
       if (!incoming.is_stored) continue;
-      std::shared_ptr<const pb::Event> copy;  // made for the first who wants it; the arena ends with the delivery
+      std::shared_ptr<const pb::Event>
+          copy;  // made for the first who wants it; the arena ends with the delivery
       for (const auto& subscription : all) {
         if (!subscription->filter_.fits(*incoming.event)) continue;
         if (!copy) copy = std::make_shared<const pb::Event>(*incoming.event);

@@ -32,8 +32,8 @@ class Subscription {
 
   // The next event, or nullptr when none waits.
   std::shared_ptr<const pb::Event> take();
-  // Events that came while the ring was full. Once it is not 0 nothing more is put in: the subscriber takes what waits, says the
-  // number and ends.
+  // Events that came while the ring was full. Once it is not 0 nothing more is put in: the
+  // subscriber takes what waits, says the number and ends.
   std::uint64_t dropped() const;
   std::size_t waiting() const;
 

@@ -63,11 +63,12 @@ class KeyWatch : public grpc::ServerWriteReactor<pb::AgentKeySnapshot> {
     is_stale_ = is_busy_;
     if (is_busy_) return;
     is_busy_ = true;
-    auto posted = surroundings_.workers.post([link = link_, tenant = surroundings_.tenant](Desk& desk) {
-      auto snapshot = desk.registry.agent_keys(tenant);
-      const std::lock_guard lock(link->mutex);
-      if (link->stream != nullptr) link->stream->send(std::move(snapshot));
-    });
+    auto posted =
+        surroundings_.workers.post([link = link_, tenant = surroundings_.tenant](Desk& desk) {
+          auto snapshot = desk.registry.agent_keys(tenant);
+          const std::lock_guard lock(link->mutex);
+          if (link->stream != nullptr) link->stream->send(std::move(snapshot));
+        });
     if (!posted) finish(to_grpc(posted.error()));
   }
   void send(Result<pb::AgentKeySnapshot> snapshot) {
@@ -93,8 +94,8 @@ class KeyWatch : public grpc::ServerWriteReactor<pb::AgentKeySnapshot> {
 
 }  // namespace
 
-grpc::ServerWriteReactor<pb::AgentKeySnapshot>* make_key_watch(const IngestSurroundings& surroundings,
-                                                               Result<pki::Identity> identity) {
+grpc::ServerWriteReactor<pb::AgentKeySnapshot>* make_key_watch(
+    const IngestSurroundings& surroundings, Result<pki::Identity> identity) {
   return new KeyWatch(surroundings, std::move(identity));
 }
 

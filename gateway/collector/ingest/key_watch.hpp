@@ -9,8 +9,9 @@
 
 namespace aispm::collector {
 
-// One WatchAgentKeys call: a snapshot at once and after every change; only for gateways. gRPC owns it.
-grpc::ServerWriteReactor<aispm::v1::AgentKeySnapshot>* make_key_watch(const IngestSurroundings& surroundings,
-                                                                      Result<pki::Identity> identity);
+// One WatchAgentKeys call: a snapshot at once and after every change; only for gateways. gRPC owns
+// it.
+grpc::ServerWriteReactor<aispm::v1::AgentKeySnapshot>* make_key_watch(
+    const IngestSurroundings& surroundings, Result<pki::Identity> identity);
 
 }  // namespace aispm::collector

@@ -22,7 +22,8 @@ class Links {
   }
   void remove(const Name& name) {
     const std::lock_guard lock(mutex_);
-    if (const auto found = links_.find(name); found != links_.end() && --found->second == 0) links_.erase(found);
+    if (const auto found = links_.find(name); found != links_.end() && --found->second == 0)
+      links_.erase(found);
   }
   std::set<Name> connected() const {
     const std::lock_guard lock(mutex_);
@@ -36,7 +37,8 @@ class Links {
   std::map<Name, int> links_;
 };
 
-// Tells those who watch the agent keys that they changed. Any thread; callbacks must only wake somebody.
+// Tells those who watch the agent keys that they changed. Any thread; callbacks must only wake
+// somebody.
 class KeyChanges {
  public:
   using Wake = std::function<void()>;

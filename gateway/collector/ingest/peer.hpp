@@ -10,15 +10,18 @@
 
 namespace aispm::collector {
 
-// Who the peer is, by the client certificate that TLS has verified against our CA, and nothing else.
-// kUnauthenticated without one; kDenied for a certificate of another tenant.
-inline Result<pki::Identity> identify(const grpc::ServerContextBase& context, const std::string& tenant) {
+// Who the peer is, by the client certificate that TLS has verified against our CA, and nothing
+// else. kUnauthenticated without one; kDenied for a certificate of another tenant.
+inline Result<pki::Identity> identify(const grpc::ServerContextBase& context,
+                                      const std::string& tenant) {
   const auto auth = context.auth_context();
   const auto certificates = auth->FindPropertyValues("x509_pem_cert");
   if (!auth->IsPeerAuthenticated() || certificates.empty())
     return fail(Errc::kUnauthenticated, "a client certificate is needed: enrol first");
-  AISPM_TRY(pki::Identity identity, pki::parse_identity({certificates[0].data(), certificates[0].size()}));
-  if (identity.tenant != tenant) return fail(Errc::kDenied, "the certificate belongs to another tenant");
+  AISPM_TRY(pki::Identity identity,
+            pki::parse_identity({certificates[0].data(), certificates[0].size()}));
+  if (identity.tenant != tenant)
+    return fail(Errc::kDenied, "the certificate belongs to another tenant");
   return identity;
 }
 

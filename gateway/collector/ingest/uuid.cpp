@@ -14,11 +14,16 @@ std::optional<EventId> parse_uuid(std::string_view text) {
       continue;
     }
     int value = 0;
-    if (c >= '0' && c <= '9') value = c - '0';
-    else if (c >= 'a' && c <= 'f') value = c - 'a' + 10;
-    else if (c >= 'A' && c <= 'F') value = c - 'A' + 10;
-    else return std::nullopt;
-    id[nibble / 2] = static_cast<char>((nibble % 2 == 0) ? value << 4 : static_cast<unsigned char>(id[nibble / 2]) | value);
+    if (c >= '0' && c <= '9')
+      value = c - '0';
+    else if (c >= 'a' && c <= 'f')
+      value = c - 'a' + 10;
+    else if (c >= 'A' && c <= 'F')
+      value = c - 'A' + 10;
+    else
+      return std::nullopt;
+    id[nibble / 2] = static_cast<char>(
+        (nibble % 2 == 0) ? value << 4 : static_cast<unsigned char>(id[nibble / 2]) | value);
     ++nibble;
   }
   return id;

@@ -9,16 +9,18 @@
 namespace aispm::collector {
 namespace {
 
-constexpr std::int64_t kOldestSeconds = 946'684'800;     // 2000-01-01
-constexpr std::int64_t kNewestSeconds = 9'223'372'035;   // fits int64 nanoseconds
+constexpr std::int64_t kOldestSeconds = 946'684'800;    // 2000-01-01
+constexpr std::int64_t kNewestSeconds = 9'223'372'035;  // fits int64 nanoseconds
 
 bool is_hex(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return std::ranges::all_of(
+      text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 // Ids that people and rules compare: no spaces or control bytes, which could make two look alike.
 bool is_plain(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) > ' ' && c != 0x7f; });
+  return std::ranges::all_of(
+      text, [](char c) { return static_cast<unsigned char>(c) > ' ' && c != 0x7f; });
 }
 
 bool is_share(double value) { return std::isfinite(value) && value >= 0 && value <= 1; }
@@ -37,12 +39,16 @@ Result<> check_lists(const pb::Event& event) {
   if (static_cast<std::size_t>(event.detections_size()) > limits::kMaxDetections)
     return fail(Errc::kInvalid, "detections: too many");
   for (const auto& detection : event.detections()) {
-    if (!is_share(detection.confidence())) return fail(Errc::kInvalid, "detections.confidence: must be 0..1");
-    if (!pb::Severity_IsValid(detection.severity())) return fail(Errc::kInvalid, "detections.severity: unknown");
-    if (detection.rule_id().size() > limits::kMaxNameBytes || detection.category().size() > limits::kMaxNameBytes)
+    if (!is_share(detection.confidence()))
+      return fail(Errc::kInvalid, "detections.confidence: must be 0..1");
+    if (!pb::Severity_IsValid(detection.severity()))
+      return fail(Errc::kInvalid, "detections.severity: unknown");
+    if (detection.rule_id().size() > limits::kMaxNameBytes ||
+        detection.category().size() > limits::kMaxNameBytes)
       return fail(Errc::kInvalid, "detections: rule_id or category too long");
   }
-  if (event.has_process() && static_cast<std::size_t>(event.process().argv_size()) > limits::kMaxArguments)
+  if (event.has_process() &&
+      static_cast<std::size_t>(event.process().argv_size()) > limits::kMaxArguments)
     return fail(Errc::kInvalid, "process.argv: too many");
   if (event.has_process() && event.process().start_boottime_ns() > INT64_MAX)
     return fail(Errc::kInvalid, "process.start_boottime_ns: out of range");
@@ -63,31 +69,39 @@ constexpr std::uint64_t kMaxCount = 1ULL << 40;
 
 Result<> check_body(const pb::Event& event) {
   switch (event.body_case()) {
-    case pb::Event::BODY_NOT_SET: return fail(Errc::kInvalid, "body: none, or a kind this collector does not know");
+    case pb::Event::BODY_NOT_SET:
+      return fail(Errc::kInvalid, "body: none, or a kind this collector does not know");
     case pb::Event::kLlmCall:
-      if (event.llm_call().input_tokens() > kMaxCount || event.llm_call().output_tokens() > kMaxCount)
+      if (event.llm_call().input_tokens() > kMaxCount ||
+          event.llm_call().output_tokens() > kMaxCount)
         return fail(Errc::kInvalid, "llm_call: token count out of range");
       if (event.llm_call().prompt_text().size() > limits::kMaxTextBytes ||
           event.llm_call().reply_text().size() > limits::kMaxTextBytes)
         return fail(Errc::kInvalid, "llm_call: text too long");
       return {};
     case pb::Event::kAiUse:
-      if (!is_share(event.ai_use().confidence())) return fail(Errc::kInvalid, "ai_use.confidence: must be 0..1");
+      if (!is_share(event.ai_use().confidence()))
+        return fail(Errc::kInvalid, "ai_use.confidence: must be 0..1");
       return {};
     case pb::Event::kSandboxStart:
-      if (event.session_id().empty()) return fail(Errc::kInvalid, "sandbox_start: session_id is empty");
+      if (event.session_id().empty())
+        return fail(Errc::kInvalid, "sandbox_start: session_id is empty");
       if (static_cast<std::size_t>(event.sandbox_start().command_size()) > limits::kMaxArguments ||
           static_cast<std::size_t>(event.sandbox_start().mechanisms_size()) > limits::kMaxArguments)
         return fail(Errc::kInvalid, "sandbox_start: list too long");
       return {};
     case pb::Event::kSandboxExit:
-      if (event.session_id().empty()) return fail(Errc::kInvalid, "sandbox_exit: session_id is empty");
+      if (event.session_id().empty())
+        return fail(Errc::kInvalid, "sandbox_exit: session_id is empty");
       return {};
     case pb::Event::kSandboxDenial:
-      if (event.sandbox_denial().count() > kMaxCount) return fail(Errc::kInvalid, "sandbox_denial.count: out of range");
+      if (event.sandbox_denial().count() > kMaxCount)
+        return fail(Errc::kInvalid, "sandbox_denial.count: out of range");
       return {};
-    case pb::Event::kComponentHealth: return check_health(event.component_health());
-    default: return {};
+    case pb::Event::kComponentHealth:
+      return check_health(event.component_health());
+    default:
+      return {};
   }
 }
 
@@ -147,17 +161,22 @@ std::string serialize_body(pb::Event& event) {
 
 Result<> check_hello(const pb::Hello& hello) {
   if (hello.producer_id().empty() || hello.producer_id().size() > limits::kMaxNameBytes)
-    return fail(Errc::kInvalid, "hello.producer_id: must be 1.." + std::to_string(limits::kMaxNameBytes) + " bytes");
+    return fail(Errc::kInvalid, "hello.producer_id: must be 1.." +
+                                    std::to_string(limits::kMaxNameBytes) + " bytes");
   const auto& host = hello.host();
-  for (const std::string* text : {&hello.component(), &hello.version(), &hello.hostname(), &host.machine_id(), &host.os(),
-                                  &host.kernel(), &host.architecture(), &host.boot_id()})
-    if (text->size() > limits::kMaxNameBytes) return fail(Errc::kInvalid, "hello: a field is too long");
+  for (const std::string* text :
+       {&hello.component(), &hello.version(), &hello.hostname(), &host.machine_id(), &host.os(),
+        &host.kernel(), &host.architecture(), &host.boot_id()})
+    if (text->size() > limits::kMaxNameBytes)
+      return fail(Errc::kInvalid, "hello: a field is too long");
   return {};
 }
 
-Result<IncomingEvent> accept_event(std::string_view bytes, const Producer& producer, google::protobuf::Arena& arena) {
+Result<IncomingEvent> accept_event(std::string_view bytes, const Producer& producer,
+                                   google::protobuf::Arena& arena) {
   if (bytes.size() > limits::kMaxEventBytes)
-    return fail(Errc::kInvalid, "event: larger than " + std::to_string(limits::kMaxEventBytes) + " bytes");
+    return fail(Errc::kInvalid,
+                "event: larger than " + std::to_string(limits::kMaxEventBytes) + " bytes");
   IncomingEvent incoming;
   incoming.event = google::protobuf::Arena::CreateMessage<pb::Event>(&arena);
   pb::Event& event = *incoming.event;

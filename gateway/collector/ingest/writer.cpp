@@ -15,16 +15,19 @@ constexpr std::chrono::seconds kIdleLook{5};
 constexpr std::chrono::seconds kRetentionPause{30};
 constexpr std::uint32_t kRetentionChunk = 5000;
 
-std::size_t weight_of(const Delivery& delivery) { return std::max<std::size_t>(1, delivery.events.size()); }
+std::size_t weight_of(const Delivery& delivery) {
+  return std::max<std::size_t>(1, delivery.events.size());
+}
 
 }  // namespace
 
-std::unique_ptr<Writer> Writer::start(std::unique_ptr<store::EventWriter> store, Feed& feed, Retention retention,
-                                      WallClock clock) {
+std::unique_ptr<Writer> Writer::start(std::unique_ptr<store::EventWriter> store, Feed& feed,
+                                      Retention retention, WallClock clock) {
   return std::make_unique<Writer>(std::move(store), feed, retention, std::move(clock));
 }
 
-Writer::Writer(std::unique_ptr<store::EventWriter> store, Feed& feed, Retention retention, WallClock clock)
+Writer::Writer(std::unique_ptr<store::EventWriter> store, Feed& feed, Retention retention,
+               WallClock clock)
     : store_(std::move(store)),
       feed_(feed),
       retention_(retention),
@@ -44,8 +47,9 @@ bool Writer::offer(std::unique_ptr<Delivery>& delivery, Done done, Wake wake) {
   const std::lock_guard lock(mutex_);
   const std::size_t events = weight_of(*delivery);
   // One delivery always fits an empty queue, whatever its size.
-  const bool is_full = !queue_.empty() && (state_.queue_events + events > limits::kMaxQueueEvents ||
-                                           state_.queue_bytes + delivery->bytes > limits::kMaxQueueBytes);
+  const bool is_full =
+      !queue_.empty() && (state_.queue_events + events > limits::kMaxQueueEvents ||
+                          state_.queue_bytes + delivery->bytes > limits::kMaxQueueBytes);
   if (is_full) {
     waiting_.push_back(std::move(wake));
     return false;
@@ -68,8 +72,11 @@ void Writer::set_problem(const std::string& problem) {
     if (state_.problem == problem) return;
     state_.problem = problem;
   }
-  if (problem.empty()) log::info("store.recovered");
-  else log::error("store.failing", {{"reason", problem}, {"effect", "acknowledgements withheld, producers spool"}});
+  if (problem.empty())
+    log::info("store.recovered");
+  else
+    log::error("store.failing",
+               {{"reason", problem}, {"effect", "acknowledgements withheld, producers spool"}});
 }
 
 bool Writer::take_group(std::vector<std::unique_ptr<Delivery>>& group, std::vector<Done>& dones) {
@@ -116,9 +123,11 @@ void Writer::retain() {
   const WallTime oldest{now.nanoseconds - std::chrono::nanoseconds(retention_.max_age).count()};
   const auto deleted = store_->retain(oldest, retention_.max_bytes, kRetentionChunk);
   if (!deleted) log::warn("store.retention_failed", {{"reason", deleted.error().message}});
-  // A full chunk: there is more, so go on after the next group. Small chunks keep acknowledgements quick.
+  // A full chunk: there is more, so go on after the next group. Small chunks keep acknowledgements
+  // quick.
   const bool is_more = deleted && *deleted == kRetentionChunk;
-  next_retention_ = std::chrono::steady_clock::now() + (is_more ? std::chrono::seconds(0) : kRetentionPause);
+  next_retention_ =
+      std::chrono::steady_clock::now() + (is_more ? std::chrono::seconds(0) : kRetentionPause);
 }
 
 void Writer::run() {

@@ -24,25 +24,27 @@ struct WriterState {
   std::string problem;  // why nothing can be stored at the moment; empty when all is well
 };
 
-// The one thread that writes to the store. Streams offer deliveries; it takes as many as wait into one transaction and tells
-// each stream when that is durable. While the store cannot take them it holds them and tries again: no Ack goes out, the queue
-// fills, streams are not read, and producers keep their spools.
+// The one thread that writes to the store. Streams offer deliveries; it takes as many as wait into
+// one transaction and tells each stream when that is durable. While the store cannot take them it
+// holds them and tries again: no Ack goes out, the queue fills, streams are not read, and producers
+// keep their spools.
 class Writer {
  public:
   // Called on the writer's thread after the commit; must not block.
   using Done = std::function<void(const Delivery&)>;
   using Wake = std::function<void()>;
 
-  static std::unique_ptr<Writer> start(std::unique_ptr<store::EventWriter> store, Feed& feed, Retention retention,
-                                       WallClock clock);
-  Writer(std::unique_ptr<store::EventWriter> store, Feed& feed, Retention retention, WallClock clock);
+  static std::unique_ptr<Writer> start(std::unique_ptr<store::EventWriter> store, Feed& feed,
+                                       Retention retention, WallClock clock);
+  Writer(std::unique_ptr<store::EventWriter> store, Feed& feed, Retention retention,
+         WallClock clock);
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
   // Stops after the transaction at hand; what was not acknowledged the producers send again.
   ~Writer();
 
-  // Takes the delivery, or leaves it when the queue is full: then `wake` is called once, later, and the caller offers again.
-  // Any thread; never blocks.
+  // Takes the delivery, or leaves it when the queue is full: then `wake` is called once, later, and
+  // the caller offers again. Any thread; never blocks.
   bool offer(std::unique_ptr<Delivery>& delivery, Done done, Wake wake);
   WriterState state() const;
 

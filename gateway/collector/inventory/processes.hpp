@@ -25,7 +25,8 @@ class Processes {
   // An AiUse or LlmCall of the sensor.
   Result<> see(std::int64_t host, const aispm::v1::Event& event, WallTime time,
                const std::optional<Sessions::Owner>& owner);
-  // Remembers the exit too: a call's event may come after it, when the connection is closed by the exit itself.
+  // Remembers the exit too: a call's event may come after it, when the connection is closed by the
+  // exit itself.
   Result<> exit(std::int64_t host, const aispm::v1::Process& process, WallTime time);
   // Nothing of an earlier boot runs any more.
   Result<> reboot(std::int64_t host);

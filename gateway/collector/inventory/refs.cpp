@@ -20,7 +20,8 @@ std::string_view cut_name(std::string_view name) {
 
 Result<std::int64_t> Refs::host(const std::string& host_id) {
   if (const auto found = hosts_.find(host_id); found != hosts_.end()) return found->second;
-  AISPM_TRY(store::Statement* const find, database_.cached("SELECT ref FROM hosts WHERE host_id=?"));
+  AISPM_TRY(store::Statement* const find,
+            database_.cached("SELECT ref FROM hosts WHERE host_id=?"));
   AISPM_TRY(const bool is_row, find->bind(host_id).step());
   if (!is_row) return fail(Errc::kNotFound, "host " + host_id + " is not enrolled here");
   const std::int64_t ref = find->integer(0);
@@ -29,8 +30,8 @@ Result<std::int64_t> Refs::host(const std::string& host_id) {
   return ref;
 }
 
-Result<std::int64_t> Refs::intern(Cache& cache, const Table& table, std::string_view name, std::int64_t extra,
-                                  WallTime time) {
+Result<std::int64_t> Refs::intern(Cache& cache, const Table& table, std::string_view name,
+                                  std::int64_t extra, WallTime time) {
   std::string key = std::to_string(extra) + '/' + std::string(name);
   if (const auto found = cache.find(key); found != cache.end()) return found->second;
   if (cache.size() >= kMaxCached) cache.clear();

@@ -15,9 +15,10 @@ namespace aispm::collector::inventory {
 // Names that came from outside, at most kMaxNameBytes, cut between UTF-8 characters.
 std::string_view cut_name(std::string_view name);
 
-// Row numbers of hosts, agents, providers and models by name; missing rows (except hosts, which enrol) are made.
-// Names are chosen by strangers, so a table holds at most kMaxRows; later names count under "(other)".
-// Lives on the writer's thread, inside its transaction; forget() after a rollback.
+// Row numbers of hosts, agents, providers and models by name; missing rows (except hosts, which
+// enrol) are made. Names are chosen by strangers, so a table holds at most kMaxRows; later names
+// count under "(other)". Lives on the writer's thread, inside its transaction; forget() after a
+// rollback.
 class Refs {
  public:
   static constexpr std::int64_t kMaxRows = 50000;
@@ -38,7 +39,8 @@ class Refs {
     const char* count;
   };
   // `extra` is the second key column: the provider of a model, 0 elsewhere.
-  Result<std::int64_t> intern(Cache& cache, const Table& table, std::string_view name, std::int64_t extra, WallTime time);
+  Result<std::int64_t> intern(Cache& cache, const Table& table, std::string_view name,
+                              std::int64_t extra, WallTime time);
 
   store::Database& database_;
   Cache hosts_;

@@ -15,16 +15,19 @@
 
 namespace aispm::collector::inventory {
 
-// The initial pid namespace of every Linux host (include/linux/proc_ns.h, PROC_PID_INIT_INO): never a sandbox.
+// The initial pid namespace of every Linux host (include/linux/proc_ns.h, PROC_PID_INIT_INO): never
+// a sandbox.
 constexpr std::uint64_t kInitialPidNamespace = 0xEFFFFFFC;
 
-// Joins what the sensor saw to sandbox sessions by (host, pid namespace, time), in whichever order the two arrive.
+// Joins what the sensor saw to sandbox sessions by (host, pid namespace, time), in whichever order
+// the two arrive.
 //
-// Namespace numbers are reused as soon as a sandbox has ended, so each session owns an interval: it begins kBeforeStart
-// before its SandboxStart (the first processes live before the start is reported) but not before the session ahead of it
-// ended, and lasts until kAfterExit after its SandboxExit. Intervals of one namespace never overlap, so a later arrival
-// may simply claim all sensor events in its own.
-// Lives on the writer's thread, inside its transaction; forget() after a rollback.
+// Namespace numbers are reused as soon as a sandbox has ended, so each session owns an interval: it
+// begins kBeforeStart before its SandboxStart (the first processes live before the start is
+// reported) but not before the session ahead of it ended, and lasts until kAfterExit after its
+// SandboxExit. Intervals of one namespace never overlap, so a later arrival may simply claim all
+// sensor events in its own. Lives on the writer's thread, inside its transaction; forget() after a
+// rollback.
 class Sessions {
  public:
   static constexpr std::int64_t kBeforeStart = 5'000'000'000;
@@ -40,13 +43,15 @@ class Sessions {
   explicit Sessions(store::Database& database) : database_(database) {}
 
   // The row of a session that an event names; made when it is new.
-  Result<std::int64_t> find_or_make(const std::string& session_id, std::int64_t host, std::optional<std::int64_t> agent,
-                                    WallTime time);
+  Result<std::int64_t> find_or_make(const std::string& session_id, std::int64_t host,
+                                    std::optional<std::int64_t> agent, WallTime time);
   // SandboxStart and SandboxExit: set the interval and claim or release what the sensor reported.
-  Result<> begin(std::int64_t session, std::int64_t host, const aispm::v1::SandboxStart& start, WallTime time);
+  Result<> begin(std::int64_t session, std::int64_t host, const aispm::v1::SandboxStart& start,
+                 WallTime time);
   Result<> end(std::int64_t session, const aispm::v1::SandboxExit& exit, WallTime time);
   // Whose a sensor event is.
-  Result<std::optional<Owner>> owner_of(std::int64_t host, std::uint64_t pid_namespace, WallTime time);
+  Result<std::optional<Owner>> owner_of(std::int64_t host, std::uint64_t pid_namespace,
+                                        WallTime time);
   void forget();
 
  private:

@@ -9,10 +9,11 @@ namespace {
 constexpr std::int64_t kMinute = 60'000'000'000;
 constexpr int kMaxNamesOfOne = 256;  // models of one agent, endpoints of one provider
 
-// The gateway's own connection to a provider, seen by the sensor: the gateway reported that call already, so it is stored
-// but not counted again.
+// The gateway's own connection to a provider, seen by the sensor: the gateway reported that call
+// already, so it is stored but not counted again.
 bool is_gateways_own(const aispm::v1::Event& event) {
-  return event.source() == aispm::v1::SOURCE_SENSOR && event.process().exe().ends_with("/aispm-gateway");
+  return event.source() == aispm::v1::SOURCE_SENSOR &&
+         event.process().exe().ends_with("/aispm-gateway");
 }
 
 }  // namespace
@@ -23,9 +24,13 @@ Verdict verdict_of(const aispm::v1::Event& event) {
   const auto& decision = event.decision();
   if (decision.mode() == "monitor" || decision.mode() == "off") return Verdict::kPassed;
   switch (decision.outcome()) {
-    case Decision::OUTCOME_UNSPECIFIED: case Decision::OUTCOME_ALLOW: return Verdict::kPassed;
-    case Decision::OUTCOME_REDACT: return Verdict::kRedacted;
-    default: return Verdict::kDenied;  // also what waits for a human: the caller did not get through
+    case Decision::OUTCOME_UNSPECIFIED:
+    case Decision::OUTCOME_ALLOW:
+      return Verdict::kPassed;
+    case Decision::OUTCOME_REDACT:
+      return Verdict::kRedacted;
+    default:
+      return Verdict::kDenied;  // also what waits for a human: the caller did not get through
   }
 }
 
@@ -40,22 +45,27 @@ Result<> Tally::add(const Concern& concern, const aispm::v1::Event& event) {
   if (concern.agent) agents_[*concern.agent].seen.at(concern.time.nanoseconds);
   if (concern.session) sessions_[*concern.session].seen.at(concern.time.nanoseconds);
   AISPM_CHECK(add_findings(concern, event));
-  if (event.body_case() == aispm::v1::Event::kLlmCall && !is_gateways_own(event)) return add_call(concern, event);
+  if (event.body_case() == aispm::v1::Event::kLlmCall && !is_gateways_own(event))
+    return add_call(concern, event);
   if (event.body_case() == aispm::v1::Event::kAiUse) return add_ai_use(concern, event.ai_use());
   return {};
 }
 
 Result<> Tally::add_findings(const Concern& concern, const aispm::v1::Event& event) {
   for (const auto& detection : event.detections())
-    AISPM_CHECK(run_sql(database_, "INSERT INTO detections (event, time, category, rule, severity) VALUES (?,?,?,?,?)",
-                        concern.event, concern.time.nanoseconds, cut_name(detection.category()),
-                        cut_name(detection.rule_id()), static_cast<int>(detection.severity())));
+    AISPM_CHECK(
+        run_sql(database_,
+                "INSERT INTO detections (event, time, category, rule, severity) VALUES (?,?,?,?,?)",
+                concern.event, concern.time.nanoseconds, cut_name(detection.category()),
+                cut_name(detection.rule_id()), static_cast<int>(detection.severity())));
   const Verdict verdict = verdict_of(event);
-  const std::uint64_t count =
-      verdict == Verdict::kSandboxDenial ? std::max<std::uint64_t>(1, event.sandbox_denial().count()) : 1;
+  const std::uint64_t count = verdict == Verdict::kSandboxDenial
+                                  ? std::max<std::uint64_t>(1, event.sandbox_denial().count())
+                                  : 1;
   if (verdict != Verdict::kPassed)
-    AISPM_CHECK(run_sql(database_, "INSERT INTO verdicts (event, time, verdict, count) VALUES (?,?,?,?)", concern.event,
-                        concern.time.nanoseconds, static_cast<int>(verdict), count));
+    AISPM_CHECK(run_sql(database_,
+                        "INSERT INTO verdicts (event, time, verdict, count) VALUES (?,?,?,?)",
+                        concern.event, concern.time.nanoseconds, static_cast<int>(verdict), count));
   for (Use* const use : {concern.agent ? &agents_[*concern.agent] : nullptr,
                          concern.session ? &sessions_[*concern.session] : nullptr}) {
     if (use == nullptr) continue;
@@ -74,18 +84,20 @@ Result<> Tally::add_endpoint(std::int64_t provider, const std::string& host) {
 
 Result<> Tally::add_call(const Concern& concern, const aispm::v1::Event& event) {
   const auto& call = event.llm_call();
-  const std::string& model_name = call.response_model().empty() ? call.request_model() : call.response_model();
+  const std::string& model_name =
+      call.response_model().empty() ? call.request_model() : call.response_model();
   AISPM_TRY(const std::int64_t provider,
             refs_.provider(call.provider().empty() ? "unknown" : call.provider(), concern.time));
   std::optional<std::int64_t> model;
   if (!model_name.empty()) {
     AISPM_TRY(model, refs_.model(model_name, provider, concern.time));
   }
-  AISPM_CHECK(run_sql(database_,
-                      "INSERT INTO calls (event, time, provider, model, input_tokens, output_tokens, verdict) "
-                      "VALUES (?,?,?,?,?,?,?)",
-                      concern.event, concern.time.nanoseconds, provider, model, call.input_tokens(), call.output_tokens(),
-                      static_cast<int>(verdict_of(event))));
+  AISPM_CHECK(run_sql(
+      database_,
+      "INSERT INTO calls (event, time, provider, model, input_tokens, output_tokens, verdict) "
+      "VALUES (?,?,?,?,?,?,?)",
+      concern.event, concern.time.nanoseconds, provider, model, call.input_tokens(),
+      call.output_tokens(), static_cast<int>(verdict_of(event))));
   for (Use* const use : {&providers_[provider], model ? &models_[*model] : nullptr,
                          concern.agent ? &agents_[*concern.agent] : nullptr,
                          concern.session ? &sessions_[*concern.session] : nullptr}) {
@@ -95,7 +107,8 @@ Result<> Tally::add_call(const Concern& concern, const aispm::v1::Event& event) 
     use->input += call.input_tokens();
     use->output += call.output_tokens();
   }
-  if (concern.agent && !model_name.empty()) agent_models_.emplace(*concern.agent, std::string(cut_name(model_name)));
+  if (concern.agent && !model_name.empty())
+    agent_models_.emplace(*concern.agent, std::string(cut_name(model_name)));
   return add_endpoint(provider, call.host());
 }
 
@@ -122,29 +135,35 @@ Result<> Tally::flush_names() {
 
 Result<> Tally::flush(WallTime now) {
   for (const auto& [host, events] : hosts_)
-    AISPM_CHECK(run_sql(database_, "UPDATE hosts SET events=events+?, last_seen=MAX(last_seen, ?) WHERE ref=?", events,
-                        now.nanoseconds, host));
+    AISPM_CHECK(run_sql(database_,
+                        "UPDATE hosts SET events=events+?, last_seen=MAX(last_seen, ?) WHERE ref=?",
+                        events, now.nanoseconds, host));
   for (const auto& [agent, use] : agents_)
-    AISPM_CHECK(run_sql(database_,
-                        "UPDATE agents SET first_seen=MIN(first_seen, ?), last_seen=MAX(last_seen, ?), "
-                        "llm_calls=llm_calls+?, denied=denied+?, redacted=redacted+?, input_tokens=input_tokens+?, "
-                        "output_tokens=output_tokens+? WHERE ref=?",
-                        use.seen.first, use.seen.last, use.calls, use.denied, use.redacted, use.input, use.output, agent));
+    AISPM_CHECK(run_sql(
+        database_,
+        "UPDATE agents SET first_seen=MIN(first_seen, ?), last_seen=MAX(last_seen, ?), "
+        "llm_calls=llm_calls+?, denied=denied+?, redacted=redacted+?, input_tokens=input_tokens+?, "
+        "output_tokens=output_tokens+? WHERE ref=?",
+        use.seen.first, use.seen.last, use.calls, use.denied, use.redacted, use.input, use.output,
+        agent));
   for (const auto& [session, use] : sessions_)
-    AISPM_CHECK(run_sql(database_,
-                        "UPDATE sessions SET first_seen=MIN(first_seen, ?), last_seen=MAX(last_seen, ?), "
-                        "llm_calls=llm_calls+?, detections=detections+?, denied=denied+?, redacted=redacted+?, "
-                        "sandbox_denials=sandbox_denials+? WHERE ref=?",
-                        use.seen.first, use.seen.last, use.calls, use.detections, use.denied, use.redacted,
-                        use.sandbox_denials, session));
+    AISPM_CHECK(run_sql(
+        database_,
+        "UPDATE sessions SET first_seen=MIN(first_seen, ?), last_seen=MAX(last_seen, ?), "
+        "llm_calls=llm_calls+?, detections=detections+?, denied=denied+?, redacted=redacted+?, "
+        "sandbox_denials=sandbox_denials+? WHERE ref=?",
+        use.seen.first, use.seen.last, use.calls, use.detections, use.denied, use.redacted,
+        use.sandbox_denials, session));
   for (const auto& [provider, use] : providers_)
     AISPM_CHECK(run_sql(database_,
-                        "UPDATE providers SET first_seen=MIN(first_seen, ?), last_seen=MAX(last_seen, ?), calls=calls+?, "
+                        "UPDATE providers SET first_seen=MIN(first_seen, ?), "
+                        "last_seen=MAX(last_seen, ?), calls=calls+?, "
                         "input_tokens=input_tokens+?, output_tokens=output_tokens+? WHERE ref=?",
                         use.seen.first, use.seen.last, use.calls, use.input, use.output, provider));
   for (const auto& [model, use] : models_)
     AISPM_CHECK(run_sql(database_,
-                        "UPDATE models SET first_seen=MIN(first_seen, ?), last_seen=MAX(last_seen, ?), calls=calls+?, "
+                        "UPDATE models SET first_seen=MIN(first_seen, ?), last_seen=MAX(last_seen, "
+                        "?), calls=calls+?, "
                         "input_tokens=input_tokens+?, output_tokens=output_tokens+? WHERE ref=?",
                         use.seen.first, use.seen.last, use.calls, use.input, use.output, model));
   for (const auto& [minute, count] : minutes_)

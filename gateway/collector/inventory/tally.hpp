@@ -26,8 +26,8 @@ struct Concern {
   WallTime time;
 };
 
-// Sums of one transaction's events, so that each inventory row is written once a transaction and not once an event.
-// Lives on the writer's thread.
+// Sums of one transaction's events, so that each inventory row is written once a transaction and
+// not once an event. Lives on the writer's thread.
 class Tally {
  public:
   Tally(store::Database& database, Refs& refs) : database_(database), refs_(refs) {}
@@ -44,7 +44,8 @@ class Tally {
   };
   struct Use {
     Seen seen;
-    std::uint64_t calls = 0, detections = 0, denied = 0, redacted = 0, sandbox_denials = 0, input = 0, output = 0;
+    std::uint64_t calls = 0, detections = 0, denied = 0, redacted = 0, sandbox_denials = 0,
+                  input = 0, output = 0;
   };
   Result<> add_call(const Concern& concern, const aispm::v1::Event& event);
   Result<> add_ai_use(const Concern& concern, const aispm::v1::AiUse& use);

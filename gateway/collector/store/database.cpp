@@ -16,19 +16,31 @@ constexpr std::int64_t kApplicationId = 0x41495350;  // "AISP"
 
 Errc code_of(int status) {
   switch (status & 0xff) {
-    case SQLITE_FULL: return Errc::kExhausted;
-    case SQLITE_BUSY: case SQLITE_LOCKED: case SQLITE_IOERR: case SQLITE_CANTOPEN: case SQLITE_NOMEM:
-    case SQLITE_READONLY: return Errc::kUnavailable;
-    case SQLITE_INTERRUPT: return Errc::kDeadlineExceeded;
-    case SQLITE_CONSTRAINT: return Errc::kExists;
-    case SQLITE_TOOBIG: return Errc::kTooLarge;
-    case SQLITE_NOTADB: return Errc::kUnsupported;
-    default: return Errc::kInternal;
+    case SQLITE_FULL:
+      return Errc::kExhausted;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_NOMEM:
+    case SQLITE_READONLY:
+      return Errc::kUnavailable;
+    case SQLITE_INTERRUPT:
+      return Errc::kDeadlineExceeded;
+    case SQLITE_CONSTRAINT:
+      return Errc::kExists;
+    case SQLITE_TOOBIG:
+      return Errc::kTooLarge;
+    case SQLITE_NOTADB:
+      return Errc::kUnsupported;
+    default:
+      return Errc::kInternal;
   }
 }
 
 tl::unexpected<Error> fail_sqlite(sqlite3* connection, int status) {
-  const char* const words = connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(status);
+  const char* const words =
+      connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(status);
   return fail(code_of(status), std::string("store: ") + words,
               connection != nullptr ? sqlite3_system_errno(connection) : 0);
 }
@@ -51,20 +63,23 @@ void Statement::reset() {
 }
 
 void Statement::bind_integer(int index, std::int64_t value) {
-  if (const int status = sqlite3_bind_int64(statement_.get(), index, value); status != SQLITE_OK) bind_error_ = status;
+  if (const int status = sqlite3_bind_int64(statement_.get(), index, value); status != SQLITE_OK)
+    bind_error_ = status;
 }
 void Statement::bind_number(int index, double value) {
-  if (const int status = sqlite3_bind_double(statement_.get(), index, value); status != SQLITE_OK) bind_error_ = status;
+  if (const int status = sqlite3_bind_double(statement_.get(), index, value); status != SQLITE_OK)
+    bind_error_ = status;
 }
 void Statement::bind_text(int index, std::string_view value) {
-  const int status = sqlite3_bind_text64(statement_.get(), index, value.data() == nullptr ? "" : value.data(),
-                                         value.size(), SQLITE_STATIC, SQLITE_UTF8);
+  const int status =
+      sqlite3_bind_text64(statement_.get(), index, value.data() == nullptr ? "" : value.data(),
+                          value.size(), SQLITE_STATIC, SQLITE_UTF8);
   if (status != SQLITE_OK) bind_error_ = status;
 }
 void Statement::bind_blob(int index, std::string_view value) {
   const int status = value.empty() ? sqlite3_bind_zeroblob(statement_.get(), index, 0)
-                                   : sqlite3_bind_blob64(statement_.get(), index, value.data(), value.size(),
-                                                         SQLITE_STATIC);
+                                   : sqlite3_bind_blob64(statement_.get(), index, value.data(),
+                                                         value.size(), SQLITE_STATIC);
   if (status != SQLITE_OK) bind_error_ = status;
 }
 
@@ -89,29 +104,39 @@ Result<> Statement::run() {
   }
 }
 
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_.get(), column); }
-double Statement::number(int column) const { return sqlite3_column_double(statement_.get(), column); }
-bool Statement::is_null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(statement_.get(), column);
+}
+double Statement::number(int column) const {
+  return sqlite3_column_double(statement_.get(), column);
+}
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
 std::string Statement::text(int column) const {
-  const auto* const bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
+  const auto* const bytes =
+      reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
   if (bytes == nullptr) return {};
   return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 std::string_view Statement::blob(int column) const {
   const void* const bytes = sqlite3_column_blob(statement_.get(), column);
   if (bytes == nullptr) return {};
-  return {static_cast<const char*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+  return {static_cast<const char*>(bytes),
+          static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 
 Result<Database> Database::open(const std::string& path, const DatabaseOptions& options) {
-  {  // SQLite would make the file, its log and its index with the umask's mode: they take the mode of the file.
+  {  // SQLite would make the file, its log and its index with the umask's mode: they take the mode
+     // of the file.
     const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!file) return fail_errno("open " + path);
   }
   Database database;
   sqlite3* connection = nullptr;
-  const int status = sqlite3_open_v2(
-      path.c_str(), &connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  const int status =
+      sqlite3_open_v2(path.c_str(), &connection,
+                      SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   database.connection_.reset(connection);
   if (status != SQLITE_OK) return fail_sqlite(connection, status);
   AISPM_CHECK(database.run_pragmas(options));
@@ -151,7 +176,8 @@ Result<> Database::migrate() {
     AISPM_TRY(const std::uint32_t version, schema_version());
     if (version > newest_schema())
       return fail(Errc::kUnsupported, "store: its schema version is " + std::to_string(version) +
-                                          ", this aispm-collector knows up to " + std::to_string(newest_schema()) +
+                                          ", this aispm-collector knows up to " +
+                                          std::to_string(newest_schema()) +
                                           ": start the newer aispm-collector, or restore a backup");
     if (version == newest_schema()) return {};
     const std::string sql(embedded_migrations().at(version).content);
@@ -201,12 +227,15 @@ Result<std::uint64_t> Database::used_bytes() {
 void Database::set_deadline(std::optional<std::chrono::milliseconds> limit) {
   constexpr int kInstructionsBetweenLooks = 10000;
   if (!limit) return sqlite3_progress_handler(connection_.get(), 0, nullptr, nullptr);
-  deadline_ = std::make_unique<std::chrono::steady_clock::time_point>(std::chrono::steady_clock::now() + *limit);
+  deadline_ = std::make_unique<std::chrono::steady_clock::time_point>(
+      std::chrono::steady_clock::now() + *limit);
   sqlite3_progress_handler(
       connection_.get(), kInstructionsBetweenLooks,
       [](void* deadline) {
-        return std::chrono::steady_clock::now() > *static_cast<std::chrono::steady_clock::time_point*>(deadline) ? 1
-                                                                                                                  : 0;
+        return std::chrono::steady_clock::now() >
+                       *static_cast<std::chrono::steady_clock::time_point*>(deadline)
+                   ? 1
+                   : 0;
       },
       deadline_.get());
 }

@@ -25,13 +25,14 @@ struct Blob {
   std::string_view bytes;
 };
 
-// A prepared statement. Views handed out by the getters live until the next step or bind. Not thread-safe.
+// A prepared statement. Views handed out by the getters live until the next step or bind. Not
+// thread-safe.
 class Statement {
  public:
   Statement() = default;
 
-  // Resets and binds parameters 1..n. Arguments: integers, double, text, Blob, std::optional of these, nullptr.
-  // The bytes must live until the statement was stepped to its end or bound again.
+  // Resets and binds parameters 1..n. Arguments: integers, double, text, Blob, std::optional of
+  // these, nullptr. The bytes must live until the statement was stepped to its end or bound again.
   template <typename... Args>
   Statement& bind(const Args&... args) {
     reset();
@@ -39,7 +40,8 @@ class Statement {
     (bind_one(++index, args), ...);
     return *this;
   }
-  // True: a row is there. False: the end, and the statement is reset. kExhausted: the disk or the allowed size is full.
+  // True: a row is there. False: the end, and the statement is reset. kExhausted: the disk or the
+  // allowed size is full.
   Result<bool> step();
   // Steps to the end.
   Result<> run();
@@ -64,11 +66,16 @@ class Statement {
 
   template <typename T>
   void bind_one(int index, const T& value) {
-    if constexpr (std::is_same_v<T, std::nullptr_t>) return;  // reset() cleared it to NULL
-    else if constexpr (std::is_integral_v<T>) bind_integer(index, static_cast<std::int64_t>(value));
-    else if constexpr (std::is_floating_point_v<T>) bind_number(index, value);
-    else if constexpr (std::is_same_v<T, Blob>) bind_blob(index, value.bytes);
-    else bind_text(index, value);
+    if constexpr (std::is_same_v<T, std::nullptr_t>)
+      return;  // reset() cleared it to NULL
+    else if constexpr (std::is_integral_v<T>)
+      bind_integer(index, static_cast<std::int64_t>(value));
+    else if constexpr (std::is_floating_point_v<T>)
+      bind_number(index, value);
+    else if constexpr (std::is_same_v<T, Blob>)
+      bind_blob(index, value.bytes);
+    else
+      bind_text(index, value);
   }
   template <typename T>
   void bind_one(int index, const std::optional<T>& value) {
@@ -80,7 +87,8 @@ class Statement {
 };
 
 struct DatabaseOptions {
-  // Largest size of the file in pages of 8 KiB, 0 for SQLite's own limit. Beyond it writes fail with kExhausted.
+  // Largest size of the file in pages of 8 KiB, 0 for SQLite's own limit. Beyond it writes fail
+  // with kExhausted.
   std::uint32_t max_pages = 0;
   // How long to wait for another connection's write.
   std::chrono::milliseconds busy{5000};
@@ -89,18 +97,20 @@ struct DatabaseOptions {
 // One connection. Used by one thread at a time.
 class Database {
  public:
-  // Opens or makes the file with mode 0600, in WAL mode with synchronous=FULL: a committed transaction survives both
-  // kill -9 and loss of power, because the log is synced before the commit returns.
+  // Opens or makes the file with mode 0600, in WAL mode with synchronous=FULL: a committed
+  // transaction survives both kill -9 and loss of power, because the log is synced before the
+  // commit returns.
   static Result<Database> open(const std::string& path, const DatabaseOptions& options = {});
 
-  // Brings the schema to the newest version this program knows, step by step, each in a transaction.
-  // kUnsupported when the file has a newer one or belongs to another program.
+  // Brings the schema to the newest version this program knows, step by step, each in a
+  // transaction. kUnsupported when the file has a newer one or belongs to another program.
   Result<> migrate();
   Result<std::uint32_t> schema_version();
 
   Result<> execute(const char* sql);
   Result<Statement> prepare(std::string_view sql);
-  // The same, kept for the next time; reset. The pointer lives as long as the connection. For SQL without data in it.
+  // The same, kept for the next time; reset. The pointer lives as long as the connection. For SQL
+  // without data in it.
   Result<Statement*> cached(std::string_view sql);
   // Rows changed by the last statement.
   std::int64_t changes() const;
@@ -117,13 +127,17 @@ class Database {
   Database() = default;
   Result<> run_pragmas(const DatabaseOptions& options);
 
-  std::unique_ptr<std::chrono::steady_clock::time_point> deadline_;  // address known to SQLite's progress handler
+  std::unique_ptr<std::chrono::steady_clock::time_point>
+      deadline_;  // address known to SQLite's progress handler
   std::unique_ptr<sqlite3, Close> connection_;
   struct TextHash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
   };
-  std::unordered_map<std::string, Statement, TextHash, std::equal_to<>> statements_;  // ends before the connection
+  std::unordered_map<std::string, Statement, TextHash, std::equal_to<>>
+      statements_;  // ends before the connection
 };
 
 // cached + bind + run.

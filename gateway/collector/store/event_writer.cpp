@@ -9,7 +9,8 @@
 namespace aispm::collector::store {
 namespace {
 
-// Byte for byte the same for the same content: protobuf writes maps in an order of its own otherwise.
+// Byte for byte the same for the same content: protobuf writes maps in an order of its own
+// otherwise.
 std::string serialize_stably(const google::protobuf::MessageLite& message) {
   std::string bytes;
   google::protobuf::io::StringOutputStream stream(&bytes);
@@ -24,7 +25,8 @@ std::optional<std::string> trace_bytes(std::string_view hex) {
   if (hex.size() != 32) return std::nullopt;
   std::string bytes;
   const auto value = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  for (std::size_t i = 0; i < hex.size(); i += 2) bytes += static_cast<char>(value(hex[i]) << 4 | value(hex[i + 1]));
+  for (std::size_t i = 0; i < hex.size(); i += 2)
+    bytes += static_cast<char>(value(hex[i]) << 4 | value(hex[i + 1]));
   return bytes;
 }
 
@@ -74,19 +76,23 @@ Result<> EventWriter::try_commit(std::span<const std::unique_ptr<Delivery>> grou
 
 Result<> EventWriter::add_counter(std::string_view name, std::uint64_t amount) {
   if (amount == 0) return {};
-  return run_sql(database_, "INSERT INTO counters (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET value=value+excluded.value",
+  return run_sql(database_,
+                 "INSERT INTO counters (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET "
+                 "value=value+excluded.value",
                  name, amount);
 }
 
 Result<> EventWriter::admit(const Producer& producer, WallTime now) {
-  // The certificate proves the host even if this store is younger than it (restored, or begun anew).
+  // The certificate proves the host even if this store is younger than it (restored, or begun
+  // anew).
   const std::string& machine = producer.hello.host().machine_id();
   for (const std::string& identity : {"machine:" + machine, "certificate:" + producer.host_id}) {
     if (identity == "machine:") continue;
-    AISPM_CHECK(run_sql(database_,
-                        "INSERT OR IGNORE INTO hosts (host_id, identity, hostname, first_seen, last_seen) "
-                        "VALUES (?1,?2,?3,?4,?4)",
-                        producer.host_id, identity, producer.hello.hostname(), now.nanoseconds));
+    AISPM_CHECK(
+        run_sql(database_,
+                "INSERT OR IGNORE INTO hosts (host_id, identity, hostname, first_seen, last_seen) "
+                "VALUES (?1,?2,?3,?4,?4)",
+                producer.host_id, identity, producer.hello.hostname(), now.nanoseconds));
   }
   return {};
 }
@@ -96,34 +102,40 @@ Result<> EventWriter::greet(Delivery& delivery, std::int64_t host, WallTime now)
   const pb::Hello& hello = producer.hello;
   const pb::HostFacts& facts = hello.host();
   if (producer.component == "sensord" && !facts.boot_id().empty()) {
-    AISPM_TRY(Statement* const booted, database_.cached("SELECT 1 FROM hosts WHERE ref=? AND boot_id<>'' AND boot_id<>?"));
+    AISPM_TRY(Statement* const booted,
+              database_.cached("SELECT 1 FROM hosts WHERE ref=? AND boot_id<>'' AND boot_id<>?"));
     AISPM_TRY(const bool is_new_boot, booted->bind(host, facts.boot_id()).step());
     booted->reset();
     if (is_new_boot) AISPM_CHECK(processes_.reboot(host));
   }
   // Empty facts do not erase known ones.
-  AISPM_CHECK(run_sql(database_,
-                      "UPDATE hosts SET hostname=IFNULL(NULLIF(?2,''),hostname), os=IFNULL(NULLIF(?3,''),os), "
-                      "kernel=IFNULL(NULLIF(?4,''),kernel), architecture=IFNULL(NULLIF(?5,''),architecture), "
-                      "boot_id=IFNULL(NULLIF(?6,''),boot_id), last_seen=MAX(last_seen, ?7) WHERE ref=?1",
-                      host, hello.hostname(), facts.os(), facts.kernel(), facts.architecture(), facts.boot_id(),
-                      now.nanoseconds));
-  AISPM_CHECK(run_sql(database_, "INSERT OR IGNORE INTO producers (host, producer_id) VALUES (?,?)", host,
-                      hello.producer_id()));
-  AISPM_TRY(Statement* const find, database_.cached("SELECT acknowledged FROM producers WHERE host=? AND producer_id=?"));
+  AISPM_CHECK(run_sql(
+      database_,
+      "UPDATE hosts SET hostname=IFNULL(NULLIF(?2,''),hostname), os=IFNULL(NULLIF(?3,''),os), "
+      "kernel=IFNULL(NULLIF(?4,''),kernel), architecture=IFNULL(NULLIF(?5,''),architecture), "
+      "boot_id=IFNULL(NULLIF(?6,''),boot_id), last_seen=MAX(last_seen, ?7) WHERE ref=?1",
+      host, hello.hostname(), facts.os(), facts.kernel(), facts.architecture(), facts.boot_id(),
+      now.nanoseconds));
+  AISPM_CHECK(run_sql(database_, "INSERT OR IGNORE INTO producers (host, producer_id) VALUES (?,?)",
+                      host, hello.producer_id()));
+  AISPM_TRY(Statement* const find,
+            database_.cached("SELECT acknowledged FROM producers WHERE host=? AND producer_id=?"));
   AISPM_TRY(const bool is_row, find->bind(host, hello.producer_id()).step());
   delivery.acknowledged = is_row ? find->count(0) : 0;
   find->reset();
   return run_sql(database_,
-                 "INSERT INTO components (host, component, version, hostname, last_seen, acknowledged) VALUES (?,?,?,?,?,?) "
+                 "INSERT INTO components (host, component, version, hostname, last_seen, "
+                 "acknowledged) VALUES (?,?,?,?,?,?) "
                  "ON CONFLICT DO UPDATE SET version=excluded.version, hostname=excluded.hostname, "
                  "last_seen=excluded.last_seen, acknowledged=excluded.acknowledged",
-                 host, producer.component, hello.version(), hello.hostname(), now.nanoseconds, delivery.acknowledged);
+                 host, producer.component, hello.version(), hello.hostname(), now.nanoseconds,
+                 delivery.acknowledged);
 }
 
 Result<> EventWriter::write_batch(Delivery& delivery, std::int64_t host, WallTime now) {
   const Producer& producer = *delivery.producer;
-  AISPM_TRY(Statement* const find, database_.cached("SELECT acknowledged FROM producers WHERE host=? AND producer_id=?"));
+  AISPM_TRY(Statement* const find,
+            database_.cached("SELECT acknowledged FROM producers WHERE host=? AND producer_id=?"));
   AISPM_TRY(const bool is_row, find->bind(host, producer.hello.producer_id()).step());
   const std::uint64_t acknowledged = is_row ? find->count(0) : 0;
   find->reset();
@@ -138,16 +150,20 @@ Result<> EventWriter::write_batch(Delivery& delivery, std::int64_t host, WallTim
                       "INSERT INTO producers (host, producer_id, acknowledged) VALUES (?,?,?) "
                       "ON CONFLICT DO UPDATE SET acknowledged=excluded.acknowledged",
                       host, producer.hello.producer_id(), delivery.sequence));
-  return run_sql(database_,
-                 "UPDATE components SET last_seen=?, acknowledged=?, lost=lost+?, rejected=rejected+? "
-                 "WHERE host=? AND component=?",
-                 now.nanoseconds, delivery.sequence, delivery.lost_before, delivery.rejected, host, producer.component);
+  return run_sql(
+      database_,
+      "UPDATE components SET last_seen=?, acknowledged=?, lost=lost+?, rejected=rejected+? "
+      "WHERE host=? AND component=?",
+      now.nanoseconds, delivery.sequence, delivery.lost_before, delivery.rejected, host,
+      producer.component);
 }
 
-Result<> EventWriter::write_event(const Producer& producer, IncomingEvent& incoming, std::int64_t host) {
+Result<> EventWriter::write_event(const Producer& producer, IncomingEvent& incoming,
+                                  std::int64_t host) {
   incoming.is_stored = false;
   if (incoming.event->body_case() == pb::Event::kComponentHealth) {
-    AISPM_TRY(const bool is_change, note_health(producer, incoming.event->component_health(), host));
+    AISPM_TRY(const bool is_change,
+              note_health(producer, incoming.event->component_health(), host));
     if (!is_change) return {};
   }
   AISPM_TRY(const Ids ids, resolve(incoming, host));
@@ -160,16 +176,19 @@ Result<> EventWriter::write_event(const Producer& producer, IncomingEvent& incom
   return derive(incoming, ids, database_.last_row());
 }
 
-Result<bool> EventWriter::note_health(const Producer& producer, const pb::ComponentHealth& health, std::int64_t host) {
+Result<bool> EventWriter::note_health(const Producer& producer, const pb::ComponentHealth& health,
+                                      std::int64_t host) {
   pb::ComponentHealth notable = health;
   notable.clear_counters();  // they move all the time; the rest is news
   const std::string news = serialize_stably(notable);
-  AISPM_TRY(Statement* const find, database_.cached("SELECT 1 FROM components WHERE host=? AND component=? AND noted=?"));
+  AISPM_TRY(Statement* const find,
+            database_.cached("SELECT 1 FROM components WHERE host=? AND component=? AND noted=?"));
   AISPM_TRY(const bool is_known, find->bind(host, producer.component, Blob{news}).step());
   find->reset();
   const std::string all = health.SerializeAsString();
-  AISPM_CHECK(run_sql(database_, "UPDATE components SET health=?, noted=? WHERE host=? AND component=?", Blob{all},
-                      Blob{news}, host, producer.component));
+  AISPM_CHECK(run_sql(database_,
+                      "UPDATE components SET health=?, noted=? WHERE host=? AND component=?",
+                      Blob{all}, Blob{news}, host, producer.component));
   return !is_known;
 }
 
@@ -178,7 +197,8 @@ Result<EventWriter::Ids> EventWriter::resolve(IncomingEvent& incoming, std::int6
   Ids ids{host, std::nullopt, std::nullopt};
   if (event.source() == pb::SOURCE_SENSOR && event.process().pid_namespace() != 0 &&
       event.process().pid_namespace() != inventory::kInitialPidNamespace) {
-    AISPM_TRY(const auto owner, sessions_.owner_of(host, event.process().pid_namespace(), incoming.time));
+    AISPM_TRY(const auto owner,
+              sessions_.owner_of(host, event.process().pid_namespace(), incoming.time));
     if (owner) {
       event.set_session_id(owner->session_id);
       event.set_agent_id(owner->agent_id);
@@ -191,32 +211,37 @@ Result<EventWriter::Ids> EventWriter::resolve(IncomingEvent& incoming, std::int6
     AISPM_TRY(ids.agent, refs_.agent(event.agent_id(), incoming.time));
   }
   if (!event.session_id().empty()) {
-    AISPM_TRY(ids.session, sessions_.find_or_make(event.session_id(), host, ids.agent, incoming.time));
+    AISPM_TRY(ids.session,
+              sessions_.find_or_make(event.session_id(), host, ids.agent, incoming.time));
   }
   return ids;
 }
 
 Result<bool> EventWriter::insert_event(const IncomingEvent& incoming, const Ids& ids) {
   const pb::Event& event = *incoming.event;
-  AISPM_TRY(Statement* const insert,
-            database_.cached("INSERT INTO events (id, host, time, kind, source, agent, session, trace, pid_namespace, "
-                             "process_start, outcome, detections, body) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) "
-                             "ON CONFLICT DO NOTHING"));
+  AISPM_TRY(
+      Statement* const insert,
+      database_.cached(
+          "INSERT INTO events (id, host, time, kind, source, agent, session, trace, pid_namespace, "
+          "process_start, outcome, detections, body) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) "
+          "ON CONFLICT DO NOTHING"));
   const auto trace = trace_bytes(event.trace_id());
   std::optional<Blob> trace_blob;
   if (trace) trace_blob = Blob{*trace};
   std::optional<std::int64_t> space;
   std::optional<std::int64_t> start;
   if (event.has_process()) {
-    if (const auto inode = event.process().pid_namespace(); inode != 0 && inode != inventory::kInitialPidNamespace)
+    if (const auto inode = event.process().pid_namespace();
+        inode != 0 && inode != inventory::kInitialPidNamespace)
       space = static_cast<std::int64_t>(inode);
     start = static_cast<std::int64_t>(event.process().start_boottime_ns());
   }
   std::optional<int> outcome;
   if (event.has_decision()) outcome = static_cast<int>(event.decision().outcome());
   insert->bind(Blob{{incoming.id.data(), incoming.id.size()}}, ids.host, incoming.time.nanoseconds,
-               static_cast<int>(event.body_case()), static_cast<int>(event.source()), ids.agent, ids.session, trace_blob,
-               space, start, outcome, event.detections_size(), Blob{incoming.body});
+               static_cast<int>(event.body_case()), static_cast<int>(event.source()), ids.agent,
+               ids.session, trace_blob, space, start, outcome, event.detections_size(),
+               Blob{incoming.body});
   AISPM_CHECK(insert->run());
   return database_.changes() == 1;
 }
@@ -227,26 +252,32 @@ Result<> EventWriter::derive(const IncomingEvent& incoming, const Ids& ids, std:
   switch (event.body_case()) {
     case pb::Event::kSandboxStart:
       return sessions_.begin(*ids.session, ids.host, event.sandbox_start(), incoming.time);
-    case pb::Event::kSandboxExit: return sessions_.end(*ids.session, event.sandbox_exit(), incoming.time);
-    case pb::Event::kProcessExit: return processes_.exit(ids.host, event.process(), incoming.time);
-    case pb::Event::kLlmCall: case pb::Event::kAiUse: {
+    case pb::Event::kSandboxExit:
+      return sessions_.end(*ids.session, event.sandbox_exit(), incoming.time);
+    case pb::Event::kProcessExit:
+      return processes_.exit(ids.host, event.process(), incoming.time);
+    case pb::Event::kLlmCall:
+    case pb::Event::kAiUse: {
       if (event.source() != pb::SOURCE_SENSOR || !event.has_process()) return {};
       std::optional<inventory::Sessions::Owner> owner;
       if (ids.session) owner = inventory::Sessions::Owner{*ids.session, ids.agent, {}, {}};
       return processes_.see(ids.host, event, incoming.time, owner);
     }
-    default: return {};
+    default:
+      return {};
   }
 }
 
-Result<std::uint64_t> EventWriter::retain(WallTime oldest, std::uint64_t max_bytes, std::uint32_t limit) {
+Result<std::uint64_t> EventWriter::retain(WallTime oldest, std::uint64_t max_bytes,
+                                          std::uint32_t limit) {
   AISPM_TRY(const std::uint64_t used, database_.used_bytes());
   const std::int64_t bound = used > max_bytes ? INT64_MAX : oldest.nanoseconds;
   AISPM_TRY(Transaction transaction, Transaction::begin(database_));
   AISPM_CHECK(database_.execute("CREATE TEMP TABLE IF NOT EXISTS old (seq INTEGER PRIMARY KEY)"));
   AISPM_CHECK(database_.execute("DELETE FROM temp.old"));
-  AISPM_CHECK(run_sql(database_, "INSERT INTO temp.old SELECT seq FROM events WHERE time<? ORDER BY time LIMIT ?", bound,
-                      limit));
+  AISPM_CHECK(run_sql(
+      database_, "INSERT INTO temp.old SELECT seq FROM events WHERE time<? ORDER BY time LIMIT ?",
+      bound, limit));
   const auto deleted = static_cast<std::uint64_t>(database_.changes());
   if (deleted == 0) return 0;
   for (const char* const sql :
@@ -254,7 +285,8 @@ Result<std::uint64_t> EventWriter::retain(WallTime oldest, std::uint64_t max_byt
         "DELETE FROM verdicts WHERE event IN (SELECT seq FROM temp.old)",
         "DELETE FROM detections WHERE event IN (SELECT seq FROM temp.old)",
         "DELETE FROM events WHERE seq IN (SELECT seq FROM temp.old)",
-        "DELETE FROM event_counts WHERE minute < IFNULL((SELECT MIN(time) FROM events), 9223372036854775807) / 60000000000",
+        "DELETE FROM event_counts WHERE minute < IFNULL((SELECT MIN(time) FROM events), "
+        "9223372036854775807) / 60000000000",
         "UPDATE counters SET value=value-(SELECT COUNT(*) FROM temp.old) WHERE name='events'"})
     AISPM_CHECK(database_.execute(sql));
   AISPM_CHECK(add_counter("retention_deleted", deleted));

@@ -16,20 +16,21 @@
 
 namespace aispm::collector::store {
 
-// Writes deliveries: events, what the inventory derives from them, and how far each producer got, in one transaction.
-// Owned by one thread.
+// Writes deliveries: events, what the inventory derives from them, and how far each producer got,
+// in one transaction. Owned by one thread.
 class EventWriter {
  public:
   // The schema must have been migrated.
   static Result<std::unique_ptr<EventWriter>> open(Database database);
 
-  // All or nothing. After success everything in `group` is durable, `acknowledged` is set in each delivery and `is_stored` in
-  // each event, and events of sandboxes carry agent and session. After a failure nothing happened and the call may be repeated.
-  // kExhausted: the disk (or the allowed size) is full.
+  // All or nothing. After success everything in `group` is durable, `acknowledged` is set in each
+  // delivery and `is_stored` in each event, and events of sandboxes carry agent and session. After
+  // a failure nothing happened and the call may be repeated. kExhausted: the disk (or the allowed
+  // size) is full.
   Result<> commit(std::span<const std::unique_ptr<Delivery>> group, WallTime now);
 
-  // Deletes the oldest events, at most `limit`, while they are older than `oldest` or the store is larger than `max_bytes`.
-  // Returns how many; the count is also kept in the store.
+  // Deletes the oldest events, at most `limit`, while they are older than `oldest` or the store is
+  // larger than `max_bytes`. Returns how many; the count is also kept in the store.
   Result<std::uint64_t> retain(WallTime oldest, std::uint64_t max_bytes, std::uint32_t limit);
 
  private:
@@ -46,8 +47,10 @@ class EventWriter {
   Result<> greet(Delivery& delivery, std::int64_t host, WallTime now);
   Result<> write_batch(Delivery& delivery, std::int64_t host, WallTime now);
   Result<> write_event(const Producer& producer, IncomingEvent& incoming, std::int64_t host);
-  // Stores the state of a component; true when it differs from the last one that was kept as an event.
-  Result<bool> note_health(const Producer& producer, const pb::ComponentHealth& health, std::int64_t host);
+  // Stores the state of a component; true when it differs from the last one that was kept as an
+  // event.
+  Result<bool> note_health(const Producer& producer, const pb::ComponentHealth& health,
+                           std::int64_t host);
   Result<Ids> resolve(IncomingEvent& incoming, std::int64_t host);
   // True when the event is new.
   Result<bool> insert_event(const IncomingEvent& incoming, const Ids& ids);
@@ -59,7 +62,7 @@ class EventWriter {
   inventory::Sessions sessions_;
   inventory::Processes processes_;
   inventory::Tally tally_;
-  std::uint64_t stored_ = 0;      // in this transaction
+  std::uint64_t stored_ = 0;  // in this transaction
   std::uint64_t duplicates_ = 0;
   std::uint64_t rejected_ = 0;
 };

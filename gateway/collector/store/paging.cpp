@@ -23,7 +23,9 @@ std::string PageToken::encode() const {
 
 Result<std::optional<PageToken>> PageToken::decode(std::string_view text) {
   if (text.empty()) return std::optional<PageToken>();
-  const auto bad = [] { return fail(Errc::kInvalid, "page_token: not one that this collector gave"); };
+  const auto bad = [] {
+    return fail(Errc::kInvalid, "page_token: not one that this collector gave");
+  };
   if (text.size() % 2 != 0 || text.size() > 4 * limits::kMaxNameBytes + 64) return bad();
   std::string bytes;
   for (std::size_t i = 0; i < text.size(); i += 2) {
@@ -41,15 +43,16 @@ Result<std::optional<PageToken>> PageToken::decode(std::string_view text) {
 
 Result<std::uint32_t> page_limit(std::uint32_t page_size) {
   if (page_size > limits::kMaxPage)
-    return fail(Errc::kInvalid, "page_size: allowed is 1.." + std::to_string(limits::kMaxPage) + ", or 0 for " +
-                                    std::to_string(limits::kDefaultPage));
+    return fail(Errc::kInvalid, "page_size: allowed is 1.." + std::to_string(limits::kMaxPage) +
+                                    ", or 0 for " + std::to_string(limits::kDefaultPage));
   return page_size == 0 ? limits::kDefaultPage : page_size;
 }
 
 Result<Page> Page::read(const pb::ListRequest& request) {
   Page page;
   AISPM_TRY(page.limit, page_limit(request.page_size()));
-  if (request.query().size() > limits::kMaxNameBytes) return fail(Errc::kInvalid, "query: longer than 256 bytes");
+  if (request.query().size() > limits::kMaxNameBytes)
+    return fail(Errc::kInvalid, "query: longer than 256 bytes");
   page.like = "%";
   for (const char c : request.query()) {
     if (c == '%' || c == '_' || c == '\\') page.like += '\\';

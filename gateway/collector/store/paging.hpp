@@ -10,7 +10,8 @@
 
 namespace aispm::collector::store {
 
-// A list request made ready for SQL: `LIKE ? ESCAPE '\'` for the query, and the place to go on from.
+// A list request made ready for SQL: `LIKE ? ESCAPE '\'` for the query, and the place to go on
+// from.
 struct Page {
   std::string like;
   std::uint32_t limit = 0;
@@ -20,10 +21,12 @@ struct Page {
   static Result<Page> read(const pb::ListRequest& request);
 };
 
-// Runs `find` (bound, ordered, with one row more than the page) and calls `add(row)` for each row of the page.
-// `sort_column` and `ref_column` say where the row's place is. Returns the token of the next page, or empty.
+// Runs `find` (bound, ordered, with one row more than the page) and calls `add(row)` for each row
+// of the page. `sort_column` and `ref_column` say where the row's place is. Returns the token of
+// the next page, or empty.
 template <typename Add>
-Result<std::string> read_page(Statement& find, std::uint32_t limit, int sort_column, int ref_column, Add add) {
+Result<std::string> read_page(Statement& find, std::uint32_t limit, int sort_column, int ref_column,
+                              Add add) {
   PageToken last;
   for (std::uint32_t count = 0;; ++count) {
     AISPM_TRY(const bool is_row, find.step());
@@ -40,7 +43,9 @@ Result<std::string> read_page(Statement& find, std::uint32_t limit, int sort_col
 // Ends statements of this scope after kQueryDeadline.
 class QueryDeadline {
  public:
-  explicit QueryDeadline(Database& database) : database_(database) { database_.set_deadline(limits::kQueryDeadline); }
+  explicit QueryDeadline(Database& database) : database_(database) {
+    database_.set_deadline(limits::kQueryDeadline);
+  }
   QueryDeadline(const QueryDeadline&) = delete;
   QueryDeadline& operator=(const QueryDeadline&) = delete;
   ~QueryDeadline() { database_.set_deadline(std::nullopt); }

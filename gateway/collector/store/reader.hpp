@@ -16,7 +16,8 @@ namespace aispm::collector::store {
 
 namespace pb = aispm::v1;
 
-// Where a page ended: the sort key of its last row and the row's number. On the wire: hex digits, opaque to clients.
+// Where a page ended: the sort key of its last row and the row's number. On the wire: hex digits,
+// opaque to clients.
 struct PageToken {
   std::string key;
   std::int64_t ref = 0;
@@ -34,19 +35,22 @@ Result<int> parse_kind(std::string_view kind);
 // The columns that Reader::read_event reads, from `events e`.
 inline constexpr std::string_view kEventColumns =
     "SELECT e.seq, e.id, (SELECT host_id FROM hosts WHERE ref=e.host), e.time, e.source, "
-    "(SELECT agent_id FROM agents WHERE ref=e.agent), (SELECT session_id FROM sessions WHERE ref=e.session), e.trace, "
+    "(SELECT agent_id FROM agents WHERE ref=e.agent), (SELECT session_id FROM sessions WHERE "
+    "ref=e.session), e.trace, "
     "e.body FROM events e ";
 
-// Answers of the API, read from the store. What only the running process knows (who is connected) is left to the caller.
-// Every call ends after kQueryDeadline at the latest. Owned by one thread.
+// Answers of the API, read from the store. What only the running process knows (who is connected)
+// is left to the caller. Every call ends after kQueryDeadline at the latest. Owned by one thread.
 class Reader {
  public:
   enum class Only { kAll, kDetected, kDecided };
 
-  Reader(Database& database, std::string tenant) : database_(database), tenant_(std::move(tenant)) {}
+  Reader(Database& database, std::string tenant)
+      : database_(database), tenant_(std::move(tenant)) {}
 
   // `connected`: host ids with a stream open at the moment; they count as reporting.
-  Result<pb::Overview> overview(std::uint32_t hours, const std::vector<std::string>& connected, WallTime now);
+  Result<pb::Overview> overview(std::uint32_t hours, const std::vector<std::string>& connected,
+                                WallTime now);
   Result<pb::HostList> hosts(const pb::ListRequest& request);
   Result<pb::ProcessList> processes(const pb::ListRequest& request);
   Result<pb::AgentList> agents(const pb::ListRequest& request);
@@ -64,7 +68,8 @@ class Reader {
   Result<pb::Session> read_session(const Statement& row);
   Result<std::vector<std::string>> names(std::string_view sql, std::int64_t ref);
   Result<> count_window(pb::Overview* overview, std::int64_t since);
-  Result<> count_reporting(pb::Overview* overview, const std::vector<std::string>& connected, WallTime now);
+  Result<> count_reporting(pb::Overview* overview, const std::vector<std::string>& connected,
+                           WallTime now);
   Result<> count_calls(pb::Overview* overview, std::int64_t since, std::int64_t now);
   Result<pb::Event> read_event(const Statement& row);
 

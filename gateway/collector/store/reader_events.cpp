@@ -32,7 +32,8 @@ std::optional<std::string> parse_trace(std::string_view text) {
   return bytes;
 }
 
-// The conditions of one ListEvents as SQL with numbered parameters, and the index that fits them best.
+// The conditions of one ListEvents as SQL with numbered parameters, and the index that fits them
+// best.
 struct Filter {
   std::string where;
   std::string_view index = "events_time";
@@ -53,7 +54,8 @@ struct Filter {
   }
 };
 
-Result<std::optional<std::int64_t>> find_ref(Database& database, std::string_view sql, const std::string& name) {
+Result<std::optional<std::int64_t>> find_ref(Database& database, std::string_view sql,
+                                             const std::string& name) {
   AISPM_TRY(Statement* const find, database.cached(sql));
   AISPM_TRY(const bool is_row, find->bind(name).step());
   std::optional<std::int64_t> ref;
@@ -70,10 +72,12 @@ Result<> add_names(Database& database, const pb::ListEventsRequest& request, Fil
     std::optional<std::int64_t>* ref;
   };
   for (const Name& name :
-       {Name{&request.host_id(), "SELECT ref FROM hosts WHERE host_id=?", "e.host=?2", "events_host", 1, &filter.host},
-        Name{&request.agent_id(), "SELECT ref FROM agents WHERE agent_id=?", "e.agent=?3", "events_agent", 5, &filter.agent},
-        Name{&request.session_id(), "SELECT ref FROM sessions WHERE session_id=?", "e.session=?4", "events_session", 6,
-             &filter.session}}) {
+       {Name{&request.host_id(), "SELECT ref FROM hosts WHERE host_id=?", "e.host=?2",
+             "events_host", 1, &filter.host},
+        Name{&request.agent_id(), "SELECT ref FROM agents WHERE agent_id=?", "e.agent=?3",
+             "events_agent", 5, &filter.agent},
+        Name{&request.session_id(), "SELECT ref FROM sessions WHERE session_id=?", "e.session=?4",
+             "events_session", 6, &filter.session}}) {
     if (name.value->empty()) continue;
     AISPM_TRY(*name.ref, find_ref(database, name.sql, *name.value));
     if (!*name.ref) filter.is_empty = true;
@@ -82,7 +86,8 @@ Result<> add_names(Database& database, const pb::ListEventsRequest& request, Fil
   return {};
 }
 
-Result<Filter> read_filter(Database& database, const pb::ListEventsRequest& request, Reader::Only only) {
+Result<Filter> read_filter(Database& database, const pb::ListEventsRequest& request,
+                           Reader::Only only) {
   Filter filter;
   if (!request.kind().empty()) {
     AISPM_TRY(filter.kind, parse_kind(request.kind()));
@@ -92,9 +97,12 @@ Result<Filter> read_filter(Database& database, const pb::ListEventsRequest& requ
   if (!request.source().empty()) {
     for (const auto& [name, source] : kSources)
       if (name == request.source()) filter.source = static_cast<std::int64_t>(source);
-    if (!filter.source) return fail(Errc::kInvalid, "source: allowed is sensor, gateway, sandbox, sdk, collector");
-    if (*filter.source == pb::SOURCE_SENSOR) filter.add("e.source=?5", "events_time", 0);
-    else filter.add("e.source=?5 AND e.source<>1", "events_told", 3);
+    if (!filter.source)
+      return fail(Errc::kInvalid, "source: allowed is sensor, gateway, sandbox, sdk, collector");
+    if (*filter.source == pb::SOURCE_SENSOR)
+      filter.add("e.source=?5", "events_time", 0);
+    else
+      filter.add("e.source=?5 AND e.source<>1", "events_told", 3);
   }
   if (!request.trace_id().empty()) {
     filter.trace = parse_trace(request.trace_id());
@@ -104,7 +112,8 @@ Result<Filter> read_filter(Database& database, const pb::ListEventsRequest& requ
   if (only == Reader::Only::kDetected) filter.add("e.detections>0", "events_detected", 4);
   if (only == Reader::Only::kDecided) filter.add("e.outcome>1", "events_decided", 4);
   const auto nanoseconds = [](const google::protobuf::Timestamp& time) {
-    const std::int64_t seconds = std::min<std::int64_t>(std::max<std::int64_t>(time.seconds(), 0), 9'223'372'035);
+    const std::int64_t seconds =
+        std::min<std::int64_t>(std::max<std::int64_t>(time.seconds(), 0), 9'223'372'035);
     return seconds * 1'000'000'000 + time.nanos();
   };
   if (request.has_after()) {
@@ -151,7 +160,8 @@ Result<pb::Event> Reader::event(const std::string& event_id) {
   const QueryDeadline deadline(database_);
   const auto id = parse_uuid(event_id);
   if (!id) return fail(Errc::kInvalid, "event_id: must be a UUID");
-  AISPM_TRY(Statement* const find, database_.cached(std::string(kEventColumns) + "WHERE e.id=? ORDER BY e.seq LIMIT 1"));
+  AISPM_TRY(Statement* const find,
+            database_.cached(std::string(kEventColumns) + "WHERE e.id=? ORDER BY e.seq LIMIT 1"));
   AISPM_TRY(const bool is_row, find->bind(Blob{{id->data(), id->size()}}).step());
   if (!is_row) return fail(Errc::kNotFound, "no event with that id");
   auto event = read_event(*find);
@@ -173,13 +183,13 @@ Result<pb::EventList> Reader::events(const pb::ListEventsRequest& request, Only 
     last_seq = token->ref;
     filter.add("e.time<=?9 AND (e.time<?9 OR e.seq<?10)", "events_time", 0);
   }
-  AISPM_TRY(Statement* const find,
-            database_.cached(std::string(kEventColumns) + "INDEXED BY " + std::string(filter.index) + filter.where +
-                             " ORDER BY e.time DESC, e.seq DESC LIMIT ?11"));
+  AISPM_TRY(Statement* const find, database_.cached(std::string(kEventColumns) + "INDEXED BY " +
+                                                    std::string(filter.index) + filter.where +
+                                                    " ORDER BY e.time DESC, e.seq DESC LIMIT ?11"));
   std::optional<Blob> trace;
   if (filter.trace) trace = Blob{*filter.trace};
-  find->bind(filter.kind, filter.host, filter.agent, filter.session, filter.source, trace, filter.after, filter.before,
-             last_time, last_seq, limit + 1);
+  find->bind(filter.kind, filter.host, filter.agent, filter.session, filter.source, trace,
+             filter.after, filter.before, last_time, last_seq, limit + 1);
   std::size_t bytes = 0;
   for (std::uint32_t count = 0;; ++count) {
     AISPM_TRY(const bool is_row, find->step());

@@ -43,33 +43,47 @@ std::int64_t bucket_size(std::uint32_t hours) {
 }  // namespace
 
 Result<> Reader::count_window(pb::Overview* overview, std::int64_t since) {
-  AISPM_TRY(const auto agents, count_rows(database_, "SELECT COUNT(*) FROM agents WHERE last_seen>=?", since));
+  AISPM_TRY(const auto agents,
+            count_rows(database_, "SELECT COUNT(*) FROM agents WHERE last_seen>=?", since));
   overview->set_agents(agents);
-  AISPM_TRY(const auto sessions, count_rows(database_, "SELECT COUNT(*) FROM sessions WHERE last_seen>=?", since));
+  AISPM_TRY(const auto sessions,
+            count_rows(database_, "SELECT COUNT(*) FROM sessions WHERE last_seen>=?", since));
   overview->set_sessions(sessions);
   AISPM_TRY(const auto events,
-            count_rows(database_, "SELECT IFNULL(SUM(count),0) FROM event_counts WHERE minute>=?", since / kMinute));
+            count_rows(database_, "SELECT IFNULL(SUM(count),0) FROM event_counts WHERE minute>=?",
+                       since / kMinute));
   overview->set_events(events);
-  AISPM_TRY(const auto found, count_rows(database_, "SELECT COUNT(*) FROM detections WHERE time>=?", since));
+  AISPM_TRY(const auto found,
+            count_rows(database_, "SELECT COUNT(*) FROM detections WHERE time>=?", since));
   overview->set_detections(found);
-  AISPM_TRY(const auto denied,
-            count_rows(database_, "SELECT IFNULL(SUM(count),0) FROM verdicts WHERE time>=? AND verdict=1", since));
+  AISPM_TRY(
+      const auto denied,
+      count_rows(database_, "SELECT IFNULL(SUM(count),0) FROM verdicts WHERE time>=? AND verdict=1",
+                 since));
   overview->set_denied(denied);
-  AISPM_TRY(const auto redacted,
-            count_rows(database_, "SELECT IFNULL(SUM(count),0) FROM verdicts WHERE time>=? AND verdict=2", since));
+  AISPM_TRY(
+      const auto redacted,
+      count_rows(database_, "SELECT IFNULL(SUM(count),0) FROM verdicts WHERE time>=? AND verdict=2",
+                 since));
   overview->set_redacted(redacted);
-  AISPM_TRY(const auto refused,
-            count_rows(database_, "SELECT IFNULL(SUM(count),0) FROM verdicts WHERE time>=? AND verdict=3", since));
+  AISPM_TRY(
+      const auto refused,
+      count_rows(database_, "SELECT IFNULL(SUM(count),0) FROM verdicts WHERE time>=? AND verdict=3",
+                 since));
   overview->set_sandbox_denials(refused);
-  AISPM_TRY(const auto shadow,
-            count_rows(database_, "SELECT COUNT(*) FROM processes WHERE last_seen>=? AND IFNULL(sanctioned,0)=0", since));
+  AISPM_TRY(
+      const auto shadow,
+      count_rows(database_,
+                 "SELECT COUNT(*) FROM processes WHERE last_seen>=? AND IFNULL(sanctioned,0)=0",
+                 since));
   overview->set_unsanctioned_processes(shadow);
   return {};
 }
 
 Result<> Reader::count_calls(pb::Overview* overview, std::int64_t since, std::int64_t now) {
-  AISPM_TRY(Statement* const sums, database_.cached("SELECT COUNT(*), IFNULL(SUM(input_tokens),0), "
-                                                    "IFNULL(SUM(output_tokens),0) FROM calls WHERE time>=?"));
+  AISPM_TRY(Statement* const sums,
+            database_.cached("SELECT COUNT(*), IFNULL(SUM(input_tokens),0), "
+                             "IFNULL(SUM(output_tokens),0) FROM calls WHERE time>=?"));
   AISPM_TRY(const bool is_row, sums->bind(since).step());
   if (is_row) {
     overview->set_llm_calls(sums->count(0));
@@ -81,14 +95,16 @@ Result<> Reader::count_calls(pb::Overview* overview, std::int64_t since, std::in
   const std::int64_t first = since / width;
   for (std::int64_t bucket = first; bucket <= now / width; ++bucket)
     set_time(bucket * width, overview->add_calls_over_time()->mutable_start());
-  AISPM_TRY(Statement* const find, database_.cached("SELECT time/?2, COUNT(*), SUM(verdict=1), SUM(verdict=2) FROM calls "
-                                                    "WHERE time>=?1 GROUP BY 1"));
+  AISPM_TRY(Statement* const find,
+            database_.cached("SELECT time/?2, COUNT(*), SUM(verdict=1), SUM(verdict=2) FROM calls "
+                             "WHERE time>=?1 GROUP BY 1"));
   find->bind(since, width);
   for (;;) {
     AISPM_TRY(const bool is_bucket, find->step());
     if (!is_bucket) return {};
     const std::int64_t index = find->integer(0) - first;
-    if (index < 0 || index >= overview->calls_over_time_size()) continue;  // from a clock ahead of ours
+    if (index < 0 || index >= overview->calls_over_time_size())
+      continue;  // from a clock ahead of ours
     auto* const bucket = overview->mutable_calls_over_time(static_cast<int>(index));
     bucket->set_calls(find->count(1));
     bucket->set_denied(find->count(2));
@@ -96,19 +112,23 @@ Result<> Reader::count_calls(pb::Overview* overview, std::int64_t since, std::in
   }
 }
 
-Result<> Reader::count_reporting(pb::Overview* overview, const std::vector<std::string>& connected, WallTime now) {
+Result<> Reader::count_reporting(pb::Overview* overview, const std::vector<std::string>& connected,
+                                 WallTime now) {
   std::string list;  // host ids are UUIDs: nothing to escape
-  for (const std::string& host_id : connected) list += (list.empty() ? "[\"" : ",\"") + host_id + '"';
+  for (const std::string& host_id : connected)
+    list += (list.empty() ? "[\"" : ",\"") + host_id + '"';
   list += list.empty() ? "[]" : "]";
-  AISPM_TRY(Statement* const find, database_.cached("SELECT COUNT(*) FROM hosts WHERE last_seen>=?1 OR host_id IN "
-                                                    "(SELECT value FROM json_each(?2))"));
+  AISPM_TRY(Statement* const find,
+            database_.cached("SELECT COUNT(*) FROM hosts WHERE last_seen>=?1 OR host_id IN "
+                             "(SELECT value FROM json_each(?2))"));
   AISPM_TRY(const bool is_row, find->bind(now.nanoseconds - kMinute, list).step());
   if (is_row) overview->set_hosts_reporting(find->count(0));
   find->reset();
   return {};
 }
 
-Result<pb::Overview> Reader::overview(std::uint32_t hours, const std::vector<std::string>& connected, WallTime now) {
+Result<pb::Overview> Reader::overview(std::uint32_t hours,
+                                      const std::vector<std::string>& connected, WallTime now) {
   const QueryDeadline deadline(database_);
   if (hours > kMaxHours) return fail(Errc::kInvalid, "hours: allowed is 1..720, or 0 for 24");
   pb::Overview overview;
@@ -117,15 +137,17 @@ Result<pb::Overview> Reader::overview(std::uint32_t hours, const std::vector<std
   const std::int64_t since = (now.nanoseconds - overview.hours() * kHour) / kMinute * kMinute;
   AISPM_CHECK(database_.execute("BEGIN"));  // one snapshot for all numbers
   const auto read = [&]() -> Result<> {
-    AISPM_TRY(const auto hosts, count_rows(database_, "SELECT COUNT(*) FROM hosts WHERE last_seen>=?", 0));
+    AISPM_TRY(const auto hosts,
+              count_rows(database_, "SELECT COUNT(*) FROM hosts WHERE last_seen>=?", 0));
     overview.set_hosts(hosts);
     AISPM_CHECK(count_reporting(&overview, connected, now));
     AISPM_CHECK(count_window(&overview, since));
     AISPM_CHECK(count_calls(&overview, since, now.nanoseconds));
-    AISPM_CHECK(read_named(database_,
-                           "SELECT p.provider, COUNT(*) n FROM calls c JOIN providers p ON p.ref=c.provider "
-                           "WHERE c.time>=? GROUP BY c.provider ORDER BY n DESC, 1 LIMIT ?",
-                           since, overview.mutable_calls_by_provider()));
+    AISPM_CHECK(read_named(
+        database_,
+        "SELECT p.provider, COUNT(*) n FROM calls c JOIN providers p ON p.ref=c.provider "
+        "WHERE c.time>=? GROUP BY c.provider ORDER BY n DESC, 1 LIMIT ?",
+        since, overview.mutable_calls_by_provider()));
     AISPM_CHECK(read_named(database_,
                            "SELECT m.model, COUNT(*) n FROM calls c JOIN models m ON m.ref=c.model "
                            "WHERE c.time>=? GROUP BY m.model ORDER BY n DESC, 1 LIMIT ?",
@@ -158,10 +180,13 @@ Result<> Reader::status(pb::Status* status) {
   store.set_bytes(bytes);
   AISPM_TRY(const auto version, database_.schema_version());
   store.set_schema_version(version);
-  AISPM_TRY(Statement* const find,
-            database_.cached("SELECT c.component, h.host_id, c.hostname, c.version, c.last_seen, c.health, c.acknowledged, "
-                             "c.lost FROM components c JOIN hosts h ON h.ref=c.host ORDER BY c.hostname, c.component "
-                             "LIMIT 20000"));
+  AISPM_TRY(
+      Statement* const find,
+      database_.cached(
+          "SELECT c.component, h.host_id, c.hostname, c.version, c.last_seen, c.health, "
+          "c.acknowledged, "
+          "c.lost FROM components c JOIN hosts h ON h.ref=c.host ORDER BY c.hostname, c.component "
+          "LIMIT 20000"));
   for (;;) {
     AISPM_TRY(const bool is_row, find->step());
     if (!is_row) return {};

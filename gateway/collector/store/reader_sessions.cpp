@@ -7,8 +7,10 @@ namespace {
 
 // Kind 20 is process_exec: a process counts once, also when it executes several programs in a row.
 const std::string kSessionColumns =
-    "SELECT s.ref, s.session_id, IFNULL((SELECT agent_id FROM agents WHERE ref=s.agent), ''), h.host_id, h.hostname, "
-    "IFNULL(s.started, s.first_seen), s.started IS NOT NULL, s.ended, s.exit_code, s.signal, s.llm_calls, s.detections, "
+    "SELECT s.ref, s.session_id, IFNULL((SELECT agent_id FROM agents WHERE ref=s.agent), ''), "
+    "h.host_id, h.hostname, "
+    "IFNULL(s.started, s.first_seen), s.started IS NOT NULL, s.ended, s.exit_code, s.signal, "
+    "s.llm_calls, s.detections, "
     "s.denied, s.redacted, s.sandbox_denials, s.launch, "
     "(SELECT COUNT(DISTINCT e.process_start) FROM events e WHERE e.session=s.ref AND e.kind=20) "
     "FROM sessions s JOIN hosts h ON h.ref=s.host ";
@@ -24,7 +26,8 @@ Result<pb::Session> Reader::read_session(const Statement& row) {
   session.set_host_id(row.text(3));
   session.set_hostname(row.text(4));
   set_time(row.integer(5), session.mutable_start());
-  // A session without a sandbox has no end of its own; one with a sandbox runs until its SandboxExit.
+  // A session without a sandbox has no end of its own; one with a sandbox runs until its
+  // SandboxExit.
   session.set_running(row.integer(6) != 0 && row.is_null(7));
   if (!row.is_null(7)) set_time(row.integer(7), session.mutable_end());
   session.set_exit_code(static_cast<std::uint32_t>(row.integer(8)));
@@ -47,10 +50,13 @@ Result<pb::Session> Reader::read_session(const Statement& row) {
 Result<pb::SessionList> Reader::sessions(const pb::ListRequest& request) {
   const QueryDeadline deadline(database_);
   AISPM_TRY(const Page page, Page::read(request));
-  AISPM_TRY(Statement* const find,
-            database_.cached(kSessionColumns +
-                             "WHERE (s.session_id LIKE ?1 ESCAPE '\\' OR (SELECT agent_id FROM agents WHERE ref=s.agent) "
-                             "LIKE ?1 ESCAPE '\\' OR (?1='%%')) AND (?2 OR s.ref < ?3) ORDER BY s.ref DESC LIMIT ?4"));
+  AISPM_TRY(
+      Statement* const find,
+      database_.cached(
+          kSessionColumns +
+          "WHERE (s.session_id LIKE ?1 ESCAPE '\\' OR (SELECT agent_id FROM agents WHERE "
+          "ref=s.agent) "
+          "LIKE ?1 ESCAPE '\\' OR (?1='%%')) AND (?2 OR s.ref < ?3) ORDER BY s.ref DESC LIMIT ?4"));
   find->bind(page.like, page.is_first, page.after.ref, page.limit + 1);
   pb::SessionList list;
   AISPM_TRY(*list.mutable_next_page_token(),
@@ -70,15 +76,17 @@ Result<pb::SessionStory> Reader::session(const std::string& session_id) {
   const std::int64_t ref = find->integer(kRef);
   AISPM_TRY(*story.mutable_session(), read_session(*find));
   find->reset();
-  AISPM_TRY(Statement* const events, database_.cached(std::string(kEventColumns) +
-                                                      "INDEXED BY events_session WHERE e.session=? ORDER BY e.time, e.seq"));
+  AISPM_TRY(Statement* const events,
+            database_.cached(std::string(kEventColumns) +
+                             "INDEXED BY events_session WHERE e.session=? ORDER BY e.time, e.seq"));
   events->bind(ref);
   std::size_t bytes = 0;
   for (;;) {
     AISPM_TRY(const bool is_event, events->step());
     if (!is_event) return story;
     bytes += events->blob(8).size();
-    if (static_cast<std::size_t>(story.events_size()) == limits::kMaxStoryEvents || bytes > limits::kMaxStoryBytes) {
+    if (static_cast<std::size_t>(story.events_size()) == limits::kMaxStoryEvents ||
+        bytes > limits::kMaxStoryBytes) {
       events->reset();
       story.set_truncated(true);
       return story;

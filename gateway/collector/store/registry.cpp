@@ -17,8 +17,8 @@ constexpr std::uint32_t kMaxEnrolmentSeconds = 604800;
 
 bool is_agent_name(std::string_view name) {
   return !name.empty() && name.size() <= 128 && std::ranges::all_of(name, [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-' || c == '/' || c == '@';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-' || c == '/' || c == '@';
   });
 }
 
@@ -47,7 +47,8 @@ Result<Role> Registry::role_of(std::string_view token) {
 
 Result<Secret> Registry::create_token(Role role, std::string_view note, WallTime now) {
   Secret token("aispm-token-" + make_token(kSecretBytes));
-  AISPM_CHECK(run_sql(database_, "INSERT INTO api_tokens (sha256, role, note, created) VALUES (?,?,?,?)",
+  AISPM_CHECK(run_sql(database_,
+                      "INSERT INTO api_tokens (sha256, role, note, created) VALUES (?,?,?,?)",
                       sha256_hex(token.expose()), name_of(role), note, now.nanoseconds));
   return token;
 }
@@ -60,7 +61,8 @@ Result<bool> Registry::has_tokens() {
 }
 
 Result<pb::CreatedEnrolmentToken> Registry::create_enrolment_token(std::uint32_t valid_seconds,
-                                                                   std::string_view ca_fingerprint, WallTime now) {
+                                                                   std::string_view ca_fingerprint,
+                                                                   WallTime now) {
   const std::uint32_t seconds = valid_seconds == 0 ? kDefaultEnrolmentSeconds : valid_seconds;
   if (seconds < kMinEnrolmentSeconds || seconds > kMaxEnrolmentSeconds)
     return fail(Errc::kInvalid, "valid_seconds: allowed is 60..604800, or 0 for 3600");
@@ -69,7 +71,8 @@ Result<pb::CreatedEnrolmentToken> Registry::create_enrolment_token(std::uint32_t
   // Tokens long dead are of no use to anybody.
   AISPM_CHECK(run_sql(database_, "DELETE FROM enrolment_tokens WHERE expires<?",
                       now.nanoseconds - std::int64_t{kMaxEnrolmentSeconds} * 1'000'000'000));
-  AISPM_CHECK(run_sql(database_, "INSERT INTO enrolment_tokens (sha256, created, expires) VALUES (?,?,?)",
+  AISPM_CHECK(run_sql(database_,
+                      "INSERT INTO enrolment_tokens (sha256, created, expires) VALUES (?,?,?)",
                       sha256_hex(random), now.nanoseconds, expires));
   pb::CreatedEnrolmentToken created;
   created.set_token(random + "." + std::string(ca_fingerprint));
@@ -78,8 +81,8 @@ Result<pb::CreatedEnrolmentToken> Registry::create_enrolment_token(std::uint32_t
 }
 
 Result<std::string> Registry::host_for(const pb::EnrolRequest& request, WallTime now) {
-  const std::string identity =
-      request.machine_id().empty() ? "name:" + request.hostname() : "machine:" + request.machine_id();
+  const std::string identity = request.machine_id().empty() ? "name:" + request.hostname()
+                                                            : "machine:" + request.machine_id();
   AISPM_TRY(Statement* const find, database_.cached("SELECT host_id FROM hosts WHERE identity=?"));
   AISPM_TRY(const bool is_row, find->bind(identity).step());
   if (is_row) {
@@ -89,26 +92,33 @@ Result<std::string> Registry::host_for(const pb::EnrolRequest& request, WallTime
   }
   std::string host_id = make_uuid();
   AISPM_CHECK(run_sql(database_,
-                      "INSERT INTO hosts (host_id, identity, hostname, first_seen, last_seen) VALUES (?1,?2,?3,?4,?4)",
+                      "INSERT INTO hosts (host_id, identity, hostname, first_seen, last_seen) "
+                      "VALUES (?1,?2,?3,?4,?4)",
                       host_id, identity, request.hostname(), now.nanoseconds));
   return host_id;
 }
 
-Result<Registry::Enrolled> Registry::enrol(const pb::EnrolRequest& request, WallTime now,
-                                           const std::function<Result<std::string>(const std::string&)>& sign) {
+Result<Registry::Enrolled> Registry::enrol(
+    const pb::EnrolRequest& request, WallTime now,
+    const std::function<Result<std::string>(const std::string&)>& sign) {
   if (request.token().size() > limits::kMaxEnrolmentTokenBytes)
     return fail(Errc::kUnauthenticated, "the enrolment token is not valid");
-  if (!is_host_name(request.hostname())) return fail(Errc::kInvalid, "hostname: must be 1..256 printable characters");
-  if (request.machine_id().size() > limits::kMaxNameBytes) return fail(Errc::kInvalid, "machine_id: too long");
+  if (!is_host_name(request.hostname()))
+    return fail(Errc::kInvalid, "hostname: must be 1..256 printable characters");
+  if (request.machine_id().size() > limits::kMaxNameBytes)
+    return fail(Errc::kInvalid, "machine_id: too long");
   if (request.component() != "sensord" && request.component() != "gateway")
     return fail(Errc::kInvalid, "component: allowed is sensord or gateway");
   const std::string random = request.token().substr(0, request.token().find('.'));
   AISPM_TRY(Transaction transaction, Transaction::begin(database_));
   AISPM_CHECK(run_sql(database_,
-                      "UPDATE enrolment_tokens SET used=?1, used_by=?2 WHERE sha256=?3 AND used IS NULL AND expires>?1",
-                      now.nanoseconds, request.component() + "@" + request.hostname(), sha256_hex(random)));
+                      "UPDATE enrolment_tokens SET used=?1, used_by=?2 WHERE sha256=?3 AND used IS "
+                      "NULL AND expires>?1",
+                      now.nanoseconds, request.component() + "@" + request.hostname(),
+                      sha256_hex(random)));
   if (database_.changes() != 1)
-    return fail(Errc::kUnauthenticated, "the enrolment token is unknown, used or expired: make a new one");
+    return fail(Errc::kUnauthenticated,
+                "the enrolment token is unknown, used or expired: make a new one");
   Enrolled enrolled;
   AISPM_TRY(enrolled.host_id, host_for(request, now));
   AISPM_TRY(enrolled.certificate_pem, sign(enrolled.host_id));
@@ -123,10 +133,12 @@ Result<bool> Registry::knows_host(std::string_view host_id) {
   return is_row;
 }
 
-Result<pb::CreatedAgentKey> Registry::create_agent_key(const pb::CreateAgentKeyRequest& request, WallTime now) {
+Result<pb::CreatedAgentKey> Registry::create_agent_key(const pb::CreateAgentKeyRequest& request,
+                                                       WallTime now) {
   if (!is_agent_name(request.agent_id()))
     return fail(Errc::kInvalid, "agent_id: allowed are 1..128 characters of A-Z a-z 0-9 . _ - / @");
-  if (request.note().size() > limits::kMaxNameBytes) return fail(Errc::kInvalid, "note: longer than 256 bytes");
+  if (request.note().size() > limits::kMaxNameBytes)
+    return fail(Errc::kInvalid, "note: longer than 256 bytes");
   pb::CreatedAgentKey created;
   created.set_key("aispm-" + make_token(kSecretBytes));
   pb::AgentKey& info = *created.mutable_info();
@@ -135,23 +147,28 @@ Result<pb::CreatedAgentKey> Registry::create_agent_key(const pb::CreateAgentKeyR
   info.set_note(request.note());
   set_time(now.nanoseconds, info.mutable_created());
   AISPM_TRY(Transaction transaction, Transaction::begin(database_));
-  AISPM_CHECK(run_sql(database_, "INSERT INTO agent_keys (key_id, sha256, agent_id, note, created) VALUES (?,?,?,?,?)",
-                      info.key_id(), sha256_hex(created.key()), info.agent_id(), info.note(), now.nanoseconds));
-  AISPM_CHECK(database_.execute("INSERT INTO counters (name, value) VALUES ('agent_key_version', 1) "
-                                "ON CONFLICT DO UPDATE SET value=value+1"));
+  AISPM_CHECK(run_sql(
+      database_,
+      "INSERT INTO agent_keys (key_id, sha256, agent_id, note, created) VALUES (?,?,?,?,?)",
+      info.key_id(), sha256_hex(created.key()), info.agent_id(), info.note(), now.nanoseconds));
+  AISPM_CHECK(
+      database_.execute("INSERT INTO counters (name, value) VALUES ('agent_key_version', 1) "
+                        "ON CONFLICT DO UPDATE SET value=value+1"));
   AISPM_CHECK(transaction.commit());
   return created;
 }
 
 Result<pb::AgentKey> Registry::revoke_agent_key(std::string_view key_id, WallTime now) {
   AISPM_TRY(Transaction transaction, Transaction::begin(database_));
-  AISPM_CHECK(run_sql(database_, "UPDATE agent_keys SET revoked=IFNULL(revoked, ?) WHERE key_id=?", now.nanoseconds,
-                      key_id));
+  AISPM_CHECK(run_sql(database_, "UPDATE agent_keys SET revoked=IFNULL(revoked, ?) WHERE key_id=?",
+                      now.nanoseconds, key_id));
   if (database_.changes() == 0) return fail(Errc::kNotFound, "no agent key with that id");
-  AISPM_CHECK(database_.execute("INSERT INTO counters (name, value) VALUES ('agent_key_version', 1) "
-                                "ON CONFLICT DO UPDATE SET value=value+1"));
-  AISPM_TRY(Statement* const find,
-            database_.cached("SELECT agent_id, note, created, revoked FROM agent_keys WHERE key_id=?"));
+  AISPM_CHECK(
+      database_.execute("INSERT INTO counters (name, value) VALUES ('agent_key_version', 1) "
+                        "ON CONFLICT DO UPDATE SET value=value+1"));
+  AISPM_TRY(
+      Statement* const find,
+      database_.cached("SELECT agent_id, note, created, revoked FROM agent_keys WHERE key_id=?"));
   AISPM_TRY(const bool is_row, find->bind(key_id).step());
   if (!is_row) return fail(Errc::kInternal, "store: the key vanished");
   pb::AgentKey key;
@@ -167,11 +184,14 @@ Result<pb::AgentKey> Registry::revoke_agent_key(std::string_view key_id, WallTim
 
 Result<pb::AgentKeySnapshot> Registry::agent_keys(std::string_view tenant) {
   pb::AgentKeySnapshot snapshot;
-  AISPM_TRY(Statement* const version, database_.cached("SELECT value FROM counters WHERE name='agent_key_version'"));
+  AISPM_TRY(Statement* const version,
+            database_.cached("SELECT value FROM counters WHERE name='agent_key_version'"));
   AISPM_TRY(const bool has_version, version->step());
   if (has_version) snapshot.set_version(version->count(0));
   version->reset();
-  AISPM_TRY(Statement* const find, database_.cached("SELECT key_id, sha256, agent_id FROM agent_keys WHERE revoked IS NULL"));
+  AISPM_TRY(
+      Statement* const find,
+      database_.cached("SELECT key_id, sha256, agent_id FROM agent_keys WHERE revoked IS NULL"));
   for (;;) {
     AISPM_TRY(const bool is_row, find->step());
     if (!is_row) return snapshot;

@@ -17,8 +17,9 @@ namespace aispm::collector::store {
 
 namespace pb = aispm::v1;
 
-// Who may do what: API tokens, enrolment tokens and agent keys. Of each secret only the SHA-256 is stored; it has 256 random
-// bits, so that an unsalted hash cannot be searched. Owned by one thread; other connections may write at the same time.
+// Who may do what: API tokens, enrolment tokens and agent keys. Of each secret only the SHA-256 is
+// stored; it has 256 random bits, so that an unsalted hash cannot be searched. Owned by one thread;
+// other connections may write at the same time.
 class Registry {
  public:
   explicit Registry(Database& database) : database_(database) {}
@@ -28,20 +29,24 @@ class Registry {
   Result<Secret> create_token(Role role, std::string_view note, WallTime now);
   Result<bool> has_tokens();
 
-  // `ca_fingerprint` becomes part of the token, so that a daemon can check whom it gives the token to.
-  Result<pb::CreatedEnrolmentToken> create_enrolment_token(std::uint32_t valid_seconds, std::string_view ca_fingerprint,
+  // `ca_fingerprint` becomes part of the token, so that a daemon can check whom it gives the token
+  // to.
+  Result<pb::CreatedEnrolmentToken> create_enrolment_token(std::uint32_t valid_seconds,
+                                                           std::string_view ca_fingerprint,
                                                            WallTime now);
   struct Enrolled {
     std::string host_id;
     std::string certificate_pem;
   };
-  // Uses up the token and gives the host its id (the same for all programs of one host), provided that `sign` succeeds.
-  // kUnauthenticated: unknown, used or expired token.
-  Result<Enrolled> enrol(const pb::EnrolRequest& request, WallTime now,
-                         const std::function<Result<std::string>(const std::string& host_id)>& sign);
+  // Uses up the token and gives the host its id (the same for all programs of one host), provided
+  // that `sign` succeeds. kUnauthenticated: unknown, used or expired token.
+  Result<Enrolled> enrol(
+      const pb::EnrolRequest& request, WallTime now,
+      const std::function<Result<std::string>(const std::string& host_id)>& sign);
   Result<bool> knows_host(std::string_view host_id);
 
-  Result<pb::CreatedAgentKey> create_agent_key(const pb::CreateAgentKeyRequest& request, WallTime now);
+  Result<pb::CreatedAgentKey> create_agent_key(const pb::CreateAgentKeyRequest& request,
+                                               WallTime now);
   // Revoking twice keeps the first time.
   Result<pb::AgentKey> revoke_agent_key(std::string_view key_id, WallTime now);
   // All keys that are valid, with a version that grows with every change.

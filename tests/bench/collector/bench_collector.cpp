@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events per second that the real collector takes over gRPC with TLS until each is acknowledged, that is, synced to disk.
-// The client runs on the same cores; its batches are serialized beforehand.
+// Events per second that the real collector takes over gRPC with TLS until each is acknowledged,
+// that is, synced to disk. The client runs on the same cores; its batches are serialized
+// beforehand.
 #include <grpcpp/grpcpp.h>
 
 #include <cstdio>
@@ -78,8 +79,9 @@ std::shared_ptr<grpc::Channel> enrolled_channel(collector::test::Daemon& daemon)
   request.set_hostname("bench");
   pb::EnrolReply reply;
   grpc::ClientContext context;
-  const auto status = pb::Enrolment::NewStub(grpc::CreateChannel(address, grpc::SslCredentials(options)))
-                          ->Enrol(&context, request, &reply);
+  const auto status =
+      pb::Enrolment::NewStub(grpc::CreateChannel(address, grpc::SslCredentials(options)))
+          ->Enrol(&context, request, &reply);
   if (!status.ok()) throw std::runtime_error(status.error_message());
   options.pem_private_key = std::string(key.expose());
   options.pem_cert_chain = reply.certificate_pem();
@@ -87,7 +89,8 @@ std::shared_ptr<grpc::Channel> enrolled_channel(collector::test::Daemon& daemon)
 }
 
 // Seconds from the first batch to the last Ack.
-double measure(const std::shared_ptr<grpc::Channel>& channel, const std::vector<pb::ReportRequest>& batches) {
+double measure(const std::shared_ptr<grpc::Channel>& channel,
+               const std::vector<pb::ReportRequest>& batches) {
   grpc::ClientContext context;
   const auto stub = pb::Ingest::NewStub(channel);
   const auto stream = stub->Report(&context);
@@ -118,14 +121,19 @@ int main() {
     std::uint64_t number = 0;
     for (std::size_t i = 0; i < batches.size(); ++i) {
       batches[i].mutable_batch()->set_sequence(i + 1);
-      for (int k = 0; k < kBatchEvents; ++k) *batches[i].mutable_batch()->add_events() = make_event(number++);
+      for (int k = 0; k < kBatchEvents; ++k)
+        *batches[i].mutable_batch()->add_events() = make_event(number++);
     }
     const double rate = static_cast<double>(kBatches * kBatchEvents) / measure(channel, batches);
-    std::printf("{\"name\":\"collector.ingest\",\"value\":%.0f,\"unit\":\"events/s\",\"target\":%.0f,\"ok\":%s}\n", rate,
-                kTarget, rate >= kTarget ? "true" : "false");
+    std::printf(
+        "{\"name\":\"collector.ingest\",\"value\":%.0f,\"unit\":\"events/"
+        "s\",\"target\":%.0f,\"ok\":%s}\n",
+        rate, kTarget, rate >= kTarget ? "true" : "false");
     const double bytes = static_cast<double>(std::filesystem::file_size(daemon.store()));
-    std::printf("{\"name\":\"collector.bytes_per_event\",\"value\":%.0f,\"unit\":\"bytes\",\"target\":null,\"ok\":null}\n",
-                bytes / static_cast<double>(kBatches * kBatchEvents));
+    std::printf(
+        "{\"name\":\"collector.bytes_per_event\",\"value\":%.0f,\"unit\":\"bytes\",\"target\":null,"
+        "\"ok\":null}\n",
+        bytes / static_cast<double>(kBatches * kBatchEvents));
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_collector: %s\n", error.what());

@@ -14,10 +14,11 @@ namespace {
 // What validation promises to the store.
 void check(const IncomingEvent& incoming, const Producer& producer) {
   const pb::Event& event = *incoming.event;
-  const bool is_kept = event.host_id() == producer.host_id && event.tenant() == producer.tenant &&
-                       event.body_case() != pb::Event::BODY_NOT_SET && incoming.time.nanoseconds > 0 &&
-                       format_uuid({incoming.id.data(), incoming.id.size()}) == event.id() &&
-                       event.source() == pb::SOURCE_SENSOR && event.agent_id().size() <= limits::kMaxNameBytes;
+  const bool is_kept =
+      event.host_id() == producer.host_id && event.tenant() == producer.tenant &&
+      event.body_case() != pb::Event::BODY_NOT_SET && incoming.time.nanoseconds > 0 &&
+      format_uuid({incoming.id.data(), incoming.id.size()}) == event.id() &&
+      event.source() == pb::SOURCE_SENSOR && event.agent_id().size() <= limits::kMaxNameBytes;
   pb::Event body;
   if (!is_kept || !body.ParseFromString(incoming.body) || !body.host_id().empty()) std::abort();
 }
@@ -30,7 +31,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return true;
   }();
   (void)is_silent;
-  static const auto producer = std::make_shared<const Producer>(Producer{"default", "host", "sensord", {}});
+  static const auto producer =
+      std::make_shared<const Producer>(Producer{"default", "host", "sensord", {}});
   const auto message = decode_report({reinterpret_cast<const char*>(data), size});
   if (!message) return 0;
   if (const auto* const hello = std::get_if<pb::Hello>(&*message)) {

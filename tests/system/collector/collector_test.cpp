@@ -50,10 +50,12 @@ class Collector : public testing::Test {
       options.pem_private_key = std::string(certificate->key.expose());
       options.pem_cert_chain = certificate->pem;
     }
-    return grpc::CreateChannel("localhost:" + std::to_string(daemon_.grpc_port), grpc::SslCredentials(options));
+    return grpc::CreateChannel("localhost:" + std::to_string(daemon_.grpc_port),
+                               grpc::SslCredentials(options));
   }
 
-  grpc::Status enrol(const std::string& token, const std::string& component, Certificate& certificate) const {
+  grpc::Status enrol(const std::string& token, const std::string& component,
+                     Certificate& certificate) const {
     certificate.key = pki::make_key().value();
     pb::EnrolRequest request;
     request.set_token(token);
@@ -73,7 +75,8 @@ class Collector : public testing::Test {
     grpc::ClientContext context;
     context.AddMetadata("authorization", "Bearer " + admin_);
     pb::CreatedEnrolmentToken created;
-    const auto status = pb::Operator::NewStub(channel())->CreateEnrolmentToken(&context, {}, &created);
+    const auto status =
+        pb::Operator::NewStub(channel())->CreateEnrolmentToken(&context, {}, &created);
     EXPECT_TRUE(status.ok()) << status.error_message();
     return created.token();
   }
@@ -82,7 +85,8 @@ class Collector : public testing::Test {
     sqlite3* database = nullptr;
     sqlite3_open_v2(daemon_.store().c_str(), &database, SQLITE_OPEN_READWRITE, nullptr);
     sqlite3_stmt* statement = nullptr;
-    EXPECT_EQ(sqlite3_prepare_v2(database, sql.c_str(), -1, &statement, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
+    EXPECT_EQ(sqlite3_prepare_v2(database, sql.c_str(), -1, &statement, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database);
     sqlite3_step(statement);
     const std::int64_t value = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
@@ -116,7 +120,8 @@ pb::Event make_exec(std::uint32_t pid) {
 pb::ReportRequest make_batch(std::uint64_t sequence, int events) {
   pb::ReportRequest request;
   request.mutable_batch()->set_sequence(sequence);
-  for (int i = 0; i < events; ++i) *request.mutable_batch()->add_events() = make_exec(static_cast<std::uint32_t>(i + 1));
+  for (int i = 0; i < events; ++i)
+    *request.mutable_batch()->add_events() = make_exec(static_cast<std::uint32_t>(i + 1));
   return request;
 }
 
@@ -163,13 +168,15 @@ TEST_F(Collector, TakesReportsOnlyWithACertificateOfItsOwn) {
   EXPECT_EQ(without->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
 
   const WallTime now = wall_now();
-  const pki::Validity day{{now.nanoseconds - 3'600'000'000'000}, {now.nanoseconds + 86'400'000'000'000}};
+  const pki::Validity day{{now.nanoseconds - 3'600'000'000'000},
+                          {now.nanoseconds + 86'400'000'000'000}};
   const Secret other_ca_key = pki::make_key().value();
   const std::string other_ca = pki::make_ca(other_ca_key, "other", day).value();
   Certificate forged{pki::make_key().value(), {}, {}};
-  forged.pem = pki::sign_client_request(other_ca_key, other_ca, pki::make_request(forged.key, "x").value(),
-                                        {"default", "gateway", "h"}, day)
-                   .value();
+  forged.pem =
+      pki::sign_client_request(other_ca_key, other_ca, pki::make_request(forged.key, "x").value(),
+                               {"default", "gateway", "h"}, day)
+          .value();
   grpc::ClientContext other;
   other.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
   const auto with_forged = pb::Ingest::NewStub(channel(&forged))->Report(&other);
@@ -185,7 +192,8 @@ TEST_F(Collector, RenewsACertificateWithTheSameIdentity) {
   pb::EnrolReply reply;
   grpc::ClientContext context;
   ASSERT_TRUE(pb::Enrolment::NewStub(channel(&certificate))->Renew(&context, request, &reply).ok());
-  EXPECT_EQ(pki::parse_identity(reply.certificate_pem()).value(), pki::parse_identity(certificate.pem).value());
+  EXPECT_EQ(pki::parse_identity(reply.certificate_pem()).value(),
+            pki::parse_identity(certificate.pem).value());
   grpc::ClientContext without;
   EXPECT_EQ(pb::Enrolment::NewStub(channel())->Renew(&without, request, &reply).error_code(),
             grpc::StatusCode::UNAUTHENTICATED);
@@ -197,8 +205,9 @@ TEST_F(Collector, TellsGatewaysOfEveryKeyChangeAndSensorsOfNone) {
   ASSERT_TRUE(enrol(enrolment_, "gateway", gateway).ok());
   ASSERT_TRUE(enrol(new_token(), "sensord", sensor).ok());
   grpc::ClientContext refused;
-  EXPECT_EQ(pb::Ingest::NewStub(channel(&sensor))->WatchAgentKeys(&refused, {})->Finish().error_code(),
-            grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(
+      pb::Ingest::NewStub(channel(&sensor))->WatchAgentKeys(&refused, {})->Finish().error_code(),
+      grpc::StatusCode::PERMISSION_DENIED);
 
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
@@ -251,8 +260,8 @@ TEST_F(Collector, StreamsEventsAsTheyAreStored) {
   watch_context.TryCancel();
 }
 
-// A producer as the real one: keeps batches until they are acknowledged, and after each reconnect goes on behind the Ack that
-// HelloReply names.
+// A producer as the real one: keeps batches until they are acknowledged, and after each reconnect
+// goes on behind the Ack that HelloReply names.
 class Producer {
  public:
   static constexpr int kBatchEvents = 50;
@@ -306,8 +315,10 @@ TEST_F(Collector, LosesAndDoublesNothingWhenKilledUnderLoad) {
   }
   while (!producer.send(channel(&certificate), kBatches)) {
   }
-  EXPECT_EQ(count("SELECT COUNT(*) FROM events"), static_cast<std::int64_t>(kBatches * Producer::kBatchEvents));
-  EXPECT_EQ(count("SELECT COUNT(DISTINCT id) FROM events"), static_cast<std::int64_t>(kBatches * Producer::kBatchEvents));
+  EXPECT_EQ(count("SELECT COUNT(*) FROM events"),
+            static_cast<std::int64_t>(kBatches * Producer::kBatchEvents));
+  EXPECT_EQ(count("SELECT COUNT(DISTINCT id) FROM events"),
+            static_cast<std::int64_t>(kBatches * Producer::kBatchEvents));
   EXPECT_EQ(count("SELECT value FROM counters WHERE name='events'"),
             static_cast<std::int64_t>(kBatches * Producer::kBatchEvents));
 }
@@ -332,7 +343,8 @@ TEST_F(Collector, RefusesASecondOneOnTheSameState) {
 }
 
 TEST_F(Collector, MakesTokensWhileItRuns) {
-  const auto [status, token] = daemon_.run({"token", "create", "--role", "viewer", "--config", daemon_.config()});
+  const auto [status, token] =
+      daemon_.run({"token", "create", "--role", "viewer", "--config", daemon_.config()});
   ASSERT_EQ(status, 0);
   grpc::ClientContext context;
   context.AddMetadata("authorization", "Bearer " + token.substr(0, token.size() - 1));

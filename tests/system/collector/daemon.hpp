@@ -25,7 +25,8 @@ class Daemon {
   explicit Daemon(const std::string& extra_config = "") {
     std::string pattern = (std::filesystem::temp_directory_path() / "aispm-system-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
-    std::ofstream(config()) << "state_folder: " << folder_ << "/state\ngrpc:\n  address: 127.0.0.1:0\nhttp:\n  port: 0\n"
+    std::ofstream(config()) << "state_folder: " << folder_
+                            << "/state\ngrpc:\n  address: 127.0.0.1:0\nhttp:\n  port: 0\n"
                             << extra_config;
   }
   Daemon(const Daemon&) = delete;
@@ -97,7 +98,8 @@ class Daemon {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_addopen(&actions, 2, log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND,
+                                     0600);
     pid_t pid = -1;
     const int failed = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);

@@ -13,8 +13,8 @@
 #include "gateway/collector/embedded.hpp"
 #include "tests/unit/collector/support.hpp"
 
-// Walks every route of the API with every kind of token, over REST and over gRPC, from the descriptors: a new method is
-// covered as soon as it is in the .proto file.
+// Walks every route of the API with every kind of token, over REST and over gRPC, from the
+// descriptors: a new method is covered as soon as it is in the .proto file.
 namespace aispm::collector::api {
 namespace {
 
@@ -23,7 +23,9 @@ using test::must;
 class Reply : public net::HttpReply {
  public:
   void send(net::HttpResponse response) override { promise_.set_value(std::move(response)); }
-  void start_stream(net::HttpResponse response) override { promise_.set_value(std::move(response)); }
+  void start_stream(net::HttpResponse response) override {
+    promise_.set_value(std::move(response));
+  }
   bool write(std::string) override { return true; }
   void finish() override {}
   net::HttpResponse wait() { return promise_.get_future().get(); }
@@ -35,16 +37,21 @@ class Reply : public net::HttpReply {
 class Auth : public testing::Test {
  protected:
   Auth()
-      : writer_(Writer::start(must(store::EventWriter::open(must(store::Database::open(bench_.path())))), feed_, {},
-                              wall_now)),
+      : writer_(Writer::start(
+            must(store::EventWriter::open(must(store::Database::open(bench_.path())))), feed_, {},
+            wall_now)),
         workers_(must(Workers::start(bench_.path(), "default", 2))),
-        handlers_(must(Operator::make({*writer_, feed_, links_, key_changes_, wall_now, "f00d", "0"}))),
-        front_(*handlers_, *workers_, must(Assets::load("")), must(make_openapi(embedded_descriptors().at(0).content, "0"))) {
+        handlers_(
+            must(Operator::make({*writer_, feed_, links_, key_changes_, wall_now, "f00d", "0"}))),
+        front_(*handlers_, *workers_, must(Assets::load("")),
+               must(make_openapi(embedded_descriptors().at(0).content, "0"))) {
     for (const Role role : {Role::kViewer, Role::kOperator, Role::kAdmin})
-      tokens_[role] = std::string(must(bench_.registry().create_token(role, "", wall_now())).expose());
+      tokens_[role] =
+          std::string(must(bench_.registry().create_token(role, "", wall_now())).expose());
   }
 
-  net::HttpResponse http(const std::string& verb, const std::string& target, const std::string& token) {
+  net::HttpResponse http(const std::string& verb, const std::string& target,
+                         const std::string& token) {
     net::HttpRequest request;
     request.method = verb;
     request.target = target;
@@ -67,13 +74,15 @@ class Auth : public testing::Test {
 
 std::string path_of(const Route& route) {
   std::string path;
-  for (const Segment& segment : route.segments) path += "/" + (segment.is_field ? std::string("x") : segment.text);
+  for (const Segment& segment : route.segments)
+    path += "/" + (segment.is_field ? std::string("x") : segment.text);
   return path;
 }
 
 TEST_F(Auth, RestRefusesEveryRouteWithoutAGoodToken) {
   for (const Route& route : handlers_->routes())
-    for (const std::string& token : {std::string(), std::string("guess"), tokens_[Role::kAdmin] + "x"})
+    for (const std::string& token :
+         {std::string(), std::string("guess"), tokens_[Role::kAdmin] + "x"})
       EXPECT_EQ(http(route.verb, path_of(route), token).status, 401) << route.path;
 }
 
@@ -81,8 +90,10 @@ TEST_F(Auth, RestLetsEachRoleDoWhatItMayAndNoMore) {
   for (const Route& route : handlers_->routes())
     for (const auto& [role, token] : tokens_) {
       const int status = http(route.verb, path_of(route), token).status;
-      if (role < route.role) EXPECT_EQ(status, 403) << route.path;
-      else EXPECT_TRUE(status != 401 && status != 403 && status < 500) << route.path << " " << status;
+      if (role < route.role)
+        EXPECT_EQ(status, 403) << route.path;
+      else
+        EXPECT_TRUE(status != 401 && status != 403 && status < 500) << route.path << " " << status;
     }
 }
 
@@ -112,18 +123,20 @@ TEST_F(Auth, OnlyHealthAndTheDashboardAreOpen) {
   EXPECT_EQ(page.status, 200);
   bool has_policy = false;
   for (const auto& [name, value] : page.headers)
-    has_policy = has_policy || (name == "content-security-policy" && value.find("script-src 'self'") != std::string::npos &&
+    has_policy = has_policy || (name == "content-security-policy" &&
+                                value.find("script-src 'self'") != std::string::npos &&
                                 value.find("frame-ancestors 'none'") != std::string::npos);
   EXPECT_TRUE(has_policy);
 }
 
 // One unary or streaming call with an empty request, by name alone.
-grpc::StatusCode call(const std::shared_ptr<grpc::Channel>& channel, const google::protobuf::MethodDescriptor& method,
-                      const std::string& token) {
+grpc::StatusCode call(const std::shared_ptr<grpc::Channel>& channel,
+                      const google::protobuf::MethodDescriptor& method, const std::string& token) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   // An accepted subscription goes on for ever, until this ends it; a refusal comes at once.
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(method.server_streaming() ? 1 : 10));
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::seconds(method.server_streaming() ? 1 : 10));
   if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
   grpc::CompletionQueue queue;
   const std::string path = "/" + method.service()->full_name() + "/" + method.name();
@@ -143,7 +156,8 @@ grpc::StatusCode call(const std::shared_ptr<grpc::Channel>& channel, const googl
   grpc::Status status;
   stream->Finish(&status, nullptr);
   queue.Next(&tag, &ok);
-  const bool is_subscribed = method.server_streaming() && status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  const bool is_subscribed =
+      method.server_streaming() && status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
   return is_subscribed ? grpc::StatusCode::OK : status.error_code();
 }
 
@@ -155,16 +169,19 @@ TEST_F(Auth, GrpcLetsEachRoleDoWhatItMayAndNoMore) {
   const auto channel = server->InProcessChannel({});
   for (const Route& route : handlers_->routes()) {
     for (const std::string& token : {std::string(), std::string("guess")})
-      EXPECT_EQ(call(channel, *route.method, token), grpc::StatusCode::UNAUTHENTICATED) << route.path;
+      EXPECT_EQ(call(channel, *route.method, token), grpc::StatusCode::UNAUTHENTICATED)
+          << route.path;
     for (const auto& [role, token] : tokens_) {
       const auto code = call(channel, *route.method, token);
-      if (role < route.role) EXPECT_EQ(code, grpc::StatusCode::PERMISSION_DENIED) << route.path;
-      else EXPECT_THAT(code, testing::AllOf(testing::Ne(grpc::StatusCode::PERMISSION_DENIED),
-                                            testing::Ne(grpc::StatusCode::UNAUTHENTICATED),
-                                            testing::Ne(grpc::StatusCode::UNIMPLEMENTED),
-                                            testing::Ne(grpc::StatusCode::INTERNAL),
-                                            testing::Ne(grpc::StatusCode::DEADLINE_EXCEEDED)))
-          << route.path;
+      if (role < route.role)
+        EXPECT_EQ(code, grpc::StatusCode::PERMISSION_DENIED) << route.path;
+      else
+        EXPECT_THAT(code, testing::AllOf(testing::Ne(grpc::StatusCode::PERMISSION_DENIED),
+                                         testing::Ne(grpc::StatusCode::UNAUTHENTICATED),
+                                         testing::Ne(grpc::StatusCode::UNIMPLEMENTED),
+                                         testing::Ne(grpc::StatusCode::INTERNAL),
+                                         testing::Ne(grpc::StatusCode::DEADLINE_EXCEEDED)))
+            << route.path;
     }
   }
   server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(2));

@@ -20,7 +20,8 @@ using testing::HasSubstr;
 
 Producer make_producer(const std::string& component) { return {"default", "host", component, {}}; }
 
-Result<IncomingEvent> accept(const pb::Event& event, const std::string& component, google::protobuf::Arena& arena) {
+Result<IncomingEvent> accept(const pb::Event& event, const std::string& component,
+                             google::protobuf::Arena& arena) {
   return accept_event(event.SerializeAsString(), make_producer(component), arena);
 }
 
@@ -45,15 +46,16 @@ TEST(AcceptEvent, FillsAnEmptySourceWithTheComponentsOwn) {
 TEST(AcceptEvent, LetsNobodySpeakForAnother) {
   google::protobuf::Arena arena;
   const std::vector<std::tuple<std::string, pb::Source, bool>> cases = {
-      {"sensord", pb::SOURCE_SENSOR, true},   {"sensord", pb::SOURCE_GATEWAY, false},
-      {"sensord", pb::SOURCE_SANDBOX, false}, {"sensord", pb::SOURCE_COLLECTOR, false},
-      {"gateway", pb::SOURCE_SENSOR, false},  {"gateway", pb::SOURCE_GATEWAY, true},
-      {"gateway", pb::SOURCE_SANDBOX, true},  {"gateway", pb::SOURCE_SDK, true},
+      {"sensord", pb::SOURCE_SENSOR, true},    {"sensord", pb::SOURCE_GATEWAY, false},
+      {"sensord", pb::SOURCE_SANDBOX, false},  {"sensord", pb::SOURCE_COLLECTOR, false},
+      {"gateway", pb::SOURCE_SENSOR, false},   {"gateway", pb::SOURCE_GATEWAY, true},
+      {"gateway", pb::SOURCE_SANDBOX, true},   {"gateway", pb::SOURCE_SDK, true},
       {"gateway", pb::SOURCE_COLLECTOR, false}};
   for (const auto& [component, source, is_allowed] : cases) {
     pb::Event event = make_exec(7, 0, 0);
     event.set_source(source);
-    EXPECT_EQ(accept(event, component, arena).has_value(), is_allowed) << component << " " << source;
+    EXPECT_EQ(accept(event, component, arena).has_value(), is_allowed)
+        << component << " " << source;
   }
 }
 
@@ -66,7 +68,10 @@ TEST(AcceptEvent, RefusesWhatIsMalformedAndNamesTheField) {
   for (const Case& spoiled : std::vector<Case>{
            {"id", [](auto& e) { e.set_id("42"); }},
            {"time", [](auto& e) { e.clear_time(); }},
-           {"time", [](auto& e) { e.mutable_time()->set_seconds(std::numeric_limits<std::int64_t>::max()); }},
+           {"time",
+            [](auto& e) {
+              e.mutable_time()->set_seconds(std::numeric_limits<std::int64_t>::max());
+            }},
            {"time", [](auto& e) { e.mutable_time()->set_nanos(-1); }},
            {"body", [](auto& e) { e.clear_process_exec(); }},
            {"agent_id", [](auto& e) { e.set_agent_id("a\nb"); }},
@@ -74,7 +79,8 @@ TEST(AcceptEvent, RefusesWhatIsMalformedAndNamesTheField) {
            {"session_id", [](auto& e) { e.set_session_id(std::string(257, 'a')); }},
            {"trace_id", [](auto& e) { e.set_trace_id("ABC"); }},
            {"span_id", [](auto& e) { e.set_span_id("12"); }},
-           {"detections.confidence", [](auto& e) { e.add_detections()->set_confidence(std::nan("")); }},
+           {"detections.confidence",
+            [](auto& e) { e.add_detections()->set_confidence(std::nan("")); }},
            {"ai_use.confidence", [](auto& e) { e.mutable_ai_use()->set_confidence(1.5); }},
            {"sandbox_start", [](auto& e) { e.mutable_sandbox_start(); }},
            {"llm_call", [](auto& e) { e.mutable_llm_call()->set_input_tokens(UINT64_MAX); }},
@@ -93,8 +99,8 @@ TEST(AcceptBatch, LosesOnlyTheEventThatIsNotUtf8) {
   event.mutable_process()->set_comm("XXXX");
   std::string bad = event.SerializeAsString();
   bad.replace(bad.find("XXXX"), 4, "\xff\xfe\xff\xfe");
-  const auto accepted =
-      accept_batch({1, 0, {good, bad, good}}, std::make_shared<const Producer>(make_producer("sensord")));
+  const auto accepted = accept_batch({1, 0, {good, bad, good}},
+                                     std::make_shared<const Producer>(make_producer("sensord")));
   EXPECT_EQ(accepted.delivery->events.size(), 2U);
   EXPECT_EQ(accepted.delivery->rejected, 1U);
   EXPECT_THAT(accepted.first_problem, HasSubstr("UTF-8"));
@@ -133,8 +139,9 @@ TEST(Uuid, ReadsAndWritesTheSameText) {
   const auto bytes = parse_uuid(id);
   ASSERT_TRUE(bytes);
   EXPECT_EQ(format_uuid({bytes->data(), bytes->size()}), id);
-  for (const char* bad : {"", "01a1fc71f5b87ee0a80376ab925a5e11", "01a1fc71-f5b8-7ee0-a803-76ab925a5e1g",
-                          "01a1fc71-f5b8-7ee0-a803-76ab925a5e111"})
+  for (const char* bad :
+       {"", "01a1fc71f5b87ee0a80376ab925a5e11", "01a1fc71-f5b8-7ee0-a803-76ab925a5e1g",
+        "01a1fc71-f5b8-7ee0-a803-76ab925a5e111"})
     EXPECT_FALSE(parse_uuid(bad)) << bad;
 }
 
@@ -142,7 +149,8 @@ TEST(Feed, PassesOnOnlyWhatFitsAndIsNew) {
   Bench bench;
   Feed feed;
   int woken = 0;
-  const auto calls = must(feed.subscribe({pb::Event::kLlmCallFieldNumber, "", ""}, [&] { ++woken; }));
+  const auto calls =
+      must(feed.subscribe({pb::Event::kLlmCallFieldNumber, "", ""}, [&] { ++woken; }));
   const pb::Event call = make_call(pb::SOURCE_GATEWAY, 0);
   std::vector<std::unique_ptr<Delivery>> group;
   pb::Event log = make_event(pb::SOURCE_SDK, 0);
@@ -162,7 +170,8 @@ TEST(Feed, DropsForASlowSubscriberAndCounts) {
   const std::size_t extra = 10;
   for (std::size_t sent = 0, sequence = 1; sent < limits::kSubscriberRing + extra; ++sequence) {
     std::vector<pb::Event> events;
-    for (; events.size() < 1000 && sent < limits::kSubscriberRing + extra; ++sent) events.push_back(make_exec(1, 0, 0));
+    for (; events.size() < 1000 && sent < limits::kSubscriberRing + extra; ++sent)
+      events.push_back(make_exec(1, 0, 0));
     std::vector<std::unique_ptr<Delivery>> group;
     group.push_back(bench.batch(bench.producer("sensord"), sequence, events));
     must(bench.writer().commit(group, at(0)));
@@ -175,13 +184,15 @@ TEST(Feed, DropsForASlowSubscriberAndCounts) {
 TEST(Feed, RefusesMoreSubscribersThanItsLimit) {
   Feed feed;
   std::vector<std::shared_ptr<Subscription>> all;
-  for (std::size_t i = 0; i < limits::kMaxSubscribers; ++i) all.push_back(must(feed.subscribe({}, [] {})));
+  for (std::size_t i = 0; i < limits::kMaxSubscribers; ++i)
+    all.push_back(must(feed.subscribe({}, [] {})));
   EXPECT_EQ(feed.subscribe({}, [] {}).error().code, Errc::kExhausted);
   all.pop_back();
   EXPECT_TRUE(feed.subscribe({}, [] {}));
 }
 
-// The whole way through the thread: acknowledged only after the commit, withheld while the disk is full.
+// The whole way through the thread: acknowledged only after the commit, withheld while the disk is
+// full.
 TEST(Writer, WithholdsAcknowledgementsWhileTheStoreFailsAndStatesIt) {
   Bench bench({.max_pages = 90});
   std::vector<pb::Event> events;
@@ -189,13 +200,15 @@ TEST(Writer, WithholdsAcknowledgementsWhileTheStoreFailsAndStatesIt) {
     events.push_back(make_exec(i + 1, 0, 0));
     events.back().mutable_process()->add_argv(std::string(500, 'x'));
   }
-  auto store = must(store::EventWriter::open(must(store::Database::open(bench.path(), {.max_pages = 90}))));
+  auto store =
+      must(store::EventWriter::open(must(store::Database::open(bench.path(), {.max_pages = 90}))));
   Feed feed;
   std::atomic<bool> is_acknowledged = false;
   {
     const auto writer = Writer::start(std::move(store), feed, {}, [] { return at(0); });
     auto delivery = bench.batch(bench.producer("sensord"), 1, events);
-    ASSERT_TRUE(writer->offer(delivery, [&](const Delivery&) { is_acknowledged = true; }, [] {}));
+    ASSERT_TRUE(writer->offer(
+        delivery, [&](const Delivery&) { is_acknowledged = true; }, [] {}));
     for (int i = 0; i < 500 && writer->state().problem.empty(); ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     EXPECT_THAT(writer->state().problem, HasSubstr("full"));
@@ -208,8 +221,9 @@ TEST(Writer, AcknowledgesWhatIsDurable) {
   Bench bench;
   Feed feed;
   std::promise<std::uint64_t> acknowledged;
-  const auto writer = Writer::start(must(store::EventWriter::open(must(store::Database::open(bench.path())))), feed, {},
-                                    [] { return at(0); });
+  const auto writer =
+      Writer::start(must(store::EventWriter::open(must(store::Database::open(bench.path())))), feed,
+                    {}, [] { return at(0); });
   auto delivery = bench.batch(bench.producer("sensord"), 1, {make_exec(1, 0, 0)});
   ASSERT_TRUE(writer->offer(
       delivery, [&](const Delivery& done) { acknowledged.set_value(done.acknowledged); }, [] {}));
@@ -218,10 +232,11 @@ TEST(Writer, AcknowledgesWhatIsDurable) {
 }
 
 TEST(Config, ReadsEveryKey) {
-  const auto config = must(parse_config(
-      "state_folder: /x\ngrpc:\n  address: 0.0.0.0:1\nhttp:\n  address: ::1\n  port: 2\nnames: [a.example]\ntenant: t\n"
-      "dashboard_folder: /d\nretention:\n  max_age: 24h\n  max_bytes: 1GiB\n",
-      "c.yaml"));
+  const auto config =
+      must(parse_config("state_folder: /x\ngrpc:\n  address: 0.0.0.0:1\nhttp:\n  address: ::1\n  "
+                        "port: 2\nnames: [a.example]\ntenant: t\n"
+                        "dashboard_folder: /d\nretention:\n  max_age: 24h\n  max_bytes: 1GiB\n",
+                        "c.yaml"));
   EXPECT_EQ(config.grpc_address, "0.0.0.0:1");
   EXPECT_EQ(config.http_port, 2);
   EXPECT_EQ(config.retention.max_age.count(), 24);
@@ -229,14 +244,14 @@ TEST(Config, ReadsEveryKey) {
 }
 
 TEST(Config, NamesFileAndLineOfWhatIsWrong) {
-  for (const auto& [text, where] : std::vector<std::pair<std::string, std::string>>{
-           {"tenant: ok\nfoo: 1\n", "c.yaml:2"},
-           {"grpc:\n  address: nowhere\n", "c.yaml:2"},
-           {"http:\n  port: 99999\n", "c.yaml:2"},
-           {"http:\n  address: 0.0.0.0\n", "c.yaml:2"},
-           {"state_folder: relative\n", "c.yaml:1"},
-           {"retention:\n  max_age: 1s\n", "c.yaml:2"},
-           {"tenant: 'a b'\n", "c.yaml:1"}}) {
+  for (const auto& [text, where] :
+       std::vector<std::pair<std::string, std::string>>{{"tenant: ok\nfoo: 1\n", "c.yaml:2"},
+                                                        {"grpc:\n  address: nowhere\n", "c.yaml:2"},
+                                                        {"http:\n  port: 99999\n", "c.yaml:2"},
+                                                        {"http:\n  address: 0.0.0.0\n", "c.yaml:2"},
+                                                        {"state_folder: relative\n", "c.yaml:1"},
+                                                        {"retention:\n  max_age: 1s\n", "c.yaml:2"},
+                                                        {"tenant: 'a b'\n", "c.yaml:1"}}) {
     const auto config = parse_config(text, "c.yaml");
     ASSERT_FALSE(config) << text;
     EXPECT_THAT(config.error().message, HasSubstr(where)) << text;

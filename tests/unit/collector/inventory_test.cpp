@@ -28,7 +28,9 @@ pb::Event make_end(const std::string& session, double seconds) {
   return event;
 }
 
-std::string session_of(Bench& bench, const pb::Event& event) { return must(bench.reader().event(event.id())).session_id(); }
+std::string session_of(Bench& bench, const pb::Event& event) {
+  return must(bench.reader().event(event.id())).session_id();
+}
 
 TEST(Sessions, GiveSensorEventsToTheSandboxThatRuns) {
   Bench bench;
@@ -58,7 +60,8 @@ TEST(Sessions, LeaveEventsOfOtherNamespacesAndOtherTimesAlone) {
   const pb::Event host_itself = make_exec(9, inventory::kInitialPidNamespace, 1);
   bench.report("sensord", {other_space, long_before, host_itself});
   bench.report("gateway", {make_start(kSession, 0)});
-  for (const auto& event : {other_space, long_before, host_itself}) EXPECT_EQ(session_of(bench, event), "");
+  for (const auto& event : {other_space, long_before, host_itself})
+    EXPECT_EQ(session_of(bench, event), "");
 }
 
 TEST(Sessions, LeaveEventsAfterTheExitAlone) {
@@ -76,9 +79,12 @@ TEST(Sessions, TellTwoRunsWithTheSameNamespaceNumberApartInEveryOrder) {
   const pb::Event first = make_exec(1, kSpace, 5);
   const pb::Event second_early = make_exec(2, kSpace, 10.05);  // before the second start is stamped
   const pb::Event second = make_exec(3, kSpace, 12);
-  std::vector<std::pair<std::string, pb::Event>> arrivals = {
-      {"gateway", make_start(kSession, 0)}, {"gateway", make_end(kSession, 10)}, {"gateway", make_start(kOther, 10.1)},
-      {"sensord", first},                   {"sensord", second_early},           {"sensord", second}};
+  std::vector<std::pair<std::string, pb::Event>> arrivals = {{"gateway", make_start(kSession, 0)},
+                                                             {"gateway", make_end(kSession, 10)},
+                                                             {"gateway", make_start(kOther, 10.1)},
+                                                             {"sensord", first},
+                                                             {"sensord", second_early},
+                                                             {"sensord", second}};
   std::vector<std::size_t> order = {0, 1, 2, 3, 4, 5};
   int tried = 0;
   do {
@@ -101,7 +107,8 @@ TEST(Sessions, ReadAsOneStory) {
   pb::Event denial = make_event(pb::SOURCE_SANDBOX, 3);
   denial.set_session_id(kSession);
   denial.mutable_sandbox_denial()->set_count(4);
-  bench.report("sensord", {make_exec(7, kSpace, 1), make_exec(7, kSpace, 1.1), make_exec(8, kSpace, 1.5)});
+  bench.report("sensord",
+               {make_exec(7, kSpace, 1), make_exec(7, kSpace, 1.1), make_exec(8, kSpace, 1.5)});
   bench.report("gateway", {make_start(kSession, 0), call, denial, make_end(kSession, 4)});
   const pb::SessionStory story = must(bench.reader().session(kSession));
   const pb::Session& session = story.session();
@@ -196,7 +203,8 @@ TEST(Processes, DoNotOutliveTheBoot) {
 
 TEST(Providers, CountUnsanctionedCallsInWhicheverOrderTheVerdictComes) {
   Bench bench;
-  bench.report("sensord", {make_sensor_call(7, 0), make_use(7, false, 0), make_use(8, true, 0), make_sensor_call(8, 0)});
+  bench.report("sensord", {make_sensor_call(7, 0), make_use(7, false, 0), make_use(8, true, 0),
+                           make_sensor_call(8, 0)});
   const auto list = must(bench.reader().providers({}));
   ASSERT_EQ(list.providers_size(), 1);
   EXPECT_EQ(list.providers(0).calls(), 2U);
@@ -220,7 +228,8 @@ TEST(Agents, SumWhatTheirCallsUsed) {
     pb::Event call = make_call(pb::SOURCE_GATEWAY, i);
     call.set_agent_id("bot");
     call.set_session_id(kSession);
-    call.mutable_decision()->set_outcome(i == 0 ? pb::Decision::OUTCOME_DENY : pb::Decision::OUTCOME_ALLOW);
+    call.mutable_decision()->set_outcome(i == 0 ? pb::Decision::OUTCOME_DENY
+                                                : pb::Decision::OUTCOME_ALLOW);
     bench.report("gateway", {call});
   }
   const auto list = must(bench.reader().agents({}));
@@ -246,7 +255,8 @@ TEST(Agents, AreNotChargedForDecisionsInMonitorMode) {
 
 TEST(Overview, CountsOnlyItsWindow) {
   Bench bench;
-  bench.report("gateway", {make_call(pb::SOURCE_GATEWAY, -7200), make_call(pb::SOURCE_GATEWAY, -60)});
+  bench.report("gateway",
+               {make_call(pb::SOURCE_GATEWAY, -7200), make_call(pb::SOURCE_GATEWAY, -60)});
   const auto hour = must(bench.reader().overview(1, {}, at(0)));
   EXPECT_EQ(hour.llm_calls(), 1U);
   EXPECT_EQ(hour.events(), 1U);

@@ -20,7 +20,8 @@ std::vector<std::string> ids_of(const pb::EventList& list) {
 TEST(ListEvents, GivesEveryEventOnceOverPagesNewestFirst) {
   Bench bench;
   std::vector<pb::Event> events;
-  for (std::uint32_t i = 0; i < 57; ++i) events.push_back(make_exec(i + 1, 0, i / 5));  // many with the same time
+  for (std::uint32_t i = 0; i < 57; ++i)
+    events.push_back(make_exec(i + 1, 0, i / 5));  // many with the same time
   bench.report("sensord", events);
   pb::ListEventsRequest request;
   request.set_page_size(10);
@@ -52,22 +53,43 @@ TEST(ListEvents, FiltersByEachField) {
   call.mutable_decision()->set_outcome(pb::Decision::OUTCOME_DENY);
   bench.report("sensord", {exec});
   bench.report("gateway", {call});
-  const auto expect_only = [&](const std::string& what, auto set, Only only, const pb::Event& wanted) {
+  const auto expect_only = [&](const std::string& what, auto set, Only only,
+                               const pb::Event& wanted) {
     pb::ListEventsRequest request;
     set(request);
-    EXPECT_THAT(ids_of(must(bench.reader().events(request, only))), testing::ElementsAre(wanted.id())) << what;
+    EXPECT_THAT(ids_of(must(bench.reader().events(request, only))),
+                testing::ElementsAre(wanted.id()))
+        << what;
   };
-  expect_only("kind", [](auto& r) { r.set_kind("llm_call"); }, Only::kAll, call);
-  expect_only("agent", [](auto& r) { r.set_agent_id("bot"); }, Only::kAll, call);
-  expect_only("session", [](auto& r) { r.set_session_id("s-1"); }, Only::kAll, call);
-  expect_only("trace", [](auto& r) { r.set_trace_id(std::string(32, 'c')); }, Only::kAll, call);
-  expect_only("gateway", [](auto& r) { r.set_source("gateway"); }, Only::kAll, call);
-  expect_only("sensor", [](auto& r) { r.set_source("sensor"); }, Only::kAll, exec);
-  expect_only("after", [](auto& r) { store::set_time(at(5).nanoseconds, r.mutable_after()); }, Only::kAll, call);
-  expect_only("before", [](auto& r) { store::set_time(at(5).nanoseconds, r.mutable_before()); }, Only::kAll, exec);
-  expect_only("detected", [](auto&) {}, Only::kDetected, call);
-  expect_only("decided", [](auto&) {}, Only::kDecided, call);
-  expect_only("host and kind", [&](auto& r) { r.set_host_id(bench.host_id()); r.set_kind("process_exec"); }, Only::kAll, exec);
+  expect_only(
+      "kind", [](auto& r) { r.set_kind("llm_call"); }, Only::kAll, call);
+  expect_only(
+      "agent", [](auto& r) { r.set_agent_id("bot"); }, Only::kAll, call);
+  expect_only(
+      "session", [](auto& r) { r.set_session_id("s-1"); }, Only::kAll, call);
+  expect_only(
+      "trace", [](auto& r) { r.set_trace_id(std::string(32, 'c')); }, Only::kAll, call);
+  expect_only(
+      "gateway", [](auto& r) { r.set_source("gateway"); }, Only::kAll, call);
+  expect_only(
+      "sensor", [](auto& r) { r.set_source("sensor"); }, Only::kAll, exec);
+  expect_only(
+      "after", [](auto& r) { store::set_time(at(5).nanoseconds, r.mutable_after()); }, Only::kAll,
+      call);
+  expect_only(
+      "before", [](auto& r) { store::set_time(at(5).nanoseconds, r.mutable_before()); }, Only::kAll,
+      exec);
+  expect_only(
+      "detected", [](auto&) {}, Only::kDetected, call);
+  expect_only(
+      "decided", [](auto&) {}, Only::kDecided, call);
+  expect_only(
+      "host and kind",
+      [&](auto& r) {
+        r.set_host_id(bench.host_id());
+        r.set_kind("process_exec");
+      },
+      Only::kAll, exec);
 }
 
 TEST(ListEvents, GivesNothingForNamesThatDoNotExist) {
@@ -98,7 +120,8 @@ TEST(ListEvents, RefusesWhatItCannotMean) {
 
 TEST(ListHosts, PagesAndSearchesByName) {
   Bench bench;
-  for (const char* name : {"web-1", "web-2", "db_1", "Web-3"}) bench.enrol(name, std::string("m-") + name);
+  for (const char* name : {"web-1", "web-2", "db_1", "Web-3"})
+    bench.enrol(name, std::string("m-") + name);
   pb::ListRequest request;
   request.set_page_size(2);
   request.set_query("web-");
@@ -158,16 +181,18 @@ TEST(Registry, RefusesExpiredAndUnknownEnrolmentTokens) {
 TEST(Registry, KeepsTheTokenWhenSigningFails) {
   Bench bench;
   const auto token = must(bench.registry().create_enrolment_token(0, "ca", at(0))).token();
-  EXPECT_FALSE(bench.registry().enrol(request_with(token), at(1), [](const std::string&) -> Result<std::string> {
-    return fail(Errc::kInvalid, "bad request");
-  }));
+  EXPECT_FALSE(bench.registry().enrol(request_with(token), at(1),
+                                      [](const std::string&) -> Result<std::string> {
+                                        return fail(Errc::kInvalid, "bad request");
+                                      }));
   EXPECT_TRUE(bench.registry().enrol(request_with(token), at(1), sign_anything));
 }
 
 TEST(Registry, StoresNoSecretInClear) {
   Bench bench;
   const Secret api = must(bench.registry().create_token(Role::kAdmin, "n", at(0)));
-  const std::string enrolment = must(bench.registry().create_enrolment_token(0, "ca", at(0))).token();
+  const std::string enrolment =
+      must(bench.registry().create_enrolment_token(0, "ca", at(0))).token();
   pb::CreateAgentKeyRequest request;
   request.set_agent_id("bot");
   const std::string key = must(bench.registry().create_agent_key(request, at(0))).key();
@@ -196,7 +221,8 @@ TEST(Registry, RevokesAKeyAndRaisesTheVersion) {
 
 TEST(Registry, RefusesAgentNamesOutsideTheAlphabet) {
   Bench bench;
-  for (const std::string& name : {std::string(), std::string("a b"), std::string("a\n"), std::string(129, 'a')}) {
+  for (const std::string& name :
+       {std::string(), std::string("a b"), std::string("a\n"), std::string(129, 'a')}) {
     pb::CreateAgentKeyRequest request;
     request.set_agent_id(name);
     EXPECT_FALSE(bench.registry().create_agent_key(request, at(0))) << name;

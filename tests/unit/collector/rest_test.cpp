@@ -28,13 +28,15 @@ const std::vector<Route>& routes() {
 }
 
 template <typename Message>
-Message read(const std::string& verb, const std::string& path, const std::string& query, const std::string& body = "") {
+Message read(const std::string& verb, const std::string& path, const std::string& query,
+             const std::string& body = "") {
   const Match found = must(match(routes(), verb, path));
   const auto message = must(read_request(found, query, body));
   return *google::protobuf::DynamicCastToGenerated<Message>(message.get());
 }
 
-Error read_error(const std::string& verb, const std::string& path, const std::string& query, const std::string& body = "") {
+Error read_error(const std::string& verb, const std::string& path, const std::string& query,
+                 const std::string& body = "") {
   const auto message = read_request(must(match(routes(), verb, path)), query, body);
   return message ? Error{Errc::kInternal, "was accepted", 0} : message.error();
 }
@@ -42,7 +44,8 @@ Error read_error(const std::string& verb, const std::string& path, const std::st
 TEST(Routes, CoverEveryMethodOnce) {
   EXPECT_EQ(static_cast<int>(routes().size()), service().method_count());
   std::set<std::string> seen;
-  for (const Route& route : routes()) EXPECT_TRUE(seen.insert(route.verb + " " + route.path).second) << route.path;
+  for (const Route& route : routes())
+    EXPECT_TRUE(seen.insert(route.verb + " " + route.path).second) << route.path;
 }
 
 TEST(Routes, BindTheFieldsOfThePath) {
@@ -51,19 +54,22 @@ TEST(Routes, BindTheFieldsOfThePath) {
 }
 
 TEST(Routes, TellAStreamFromAField) {
-  EXPECT_EQ(must(match(routes(), "GET", "/api/v1/events:stream")).route->method->name(), "StreamEvents");
+  EXPECT_EQ(must(match(routes(), "GET", "/api/v1/events:stream")).route->method->name(),
+            "StreamEvents");
   EXPECT_EQ(must(match(routes(), "GET", "/api/v1/events/x")).route->method->name(), "GetEvent");
 }
 
 TEST(Routes, RefuseUnknownPathsAndVerbs) {
-  for (const char* path : {"/api/v1/nothing", "/api/v1/events/", "/api/v1/events/a/b", "/api/v1", "/api/v1/events/%zz"})
+  for (const char* path : {"/api/v1/nothing", "/api/v1/events/", "/api/v1/events/a/b", "/api/v1",
+                           "/api/v1/events/%zz"})
     EXPECT_EQ(match(routes(), "GET", path).error().code, Errc::kNotFound) << path;
   EXPECT_EQ(match(routes(), "POST", "/api/v1/overview").error().code, Errc::kUnsupported);
 }
 
 TEST(Transcode, ReadsQueryParametersIntoTypedFields) {
   const auto request = read<pb::ListEventsRequest>(
-      "GET", "/api/v1/events", "page_size=5&kind=llm_call&agentId=a%2Fb&after=2026-01-31T12:00:00Z&source=sdk&");
+      "GET", "/api/v1/events",
+      "page_size=5&kind=llm_call&agentId=a%2Fb&after=2026-01-31T12:00:00Z&source=sdk&");
   EXPECT_EQ(request.page_size(), 5U);
   EXPECT_EQ(request.kind(), "llm_call");
   EXPECT_EQ(request.agent_id(), "a/b");
@@ -72,8 +78,8 @@ TEST(Transcode, ReadsQueryParametersIntoTypedFields) {
 }
 
 TEST(Transcode, RefusesWhatDoesNotFitTheField) {
-  for (const char* query : {"page_size=-1", "page_size=4294967296", "page_size=", "after=yesterday", "unknown=1",
-                            "kind=a&kind=b", "kind=%", "kind=%00", "kind=%ff"})
+  for (const char* query : {"page_size=-1", "page_size=4294967296", "page_size=", "after=yesterday",
+                            "unknown=1", "kind=a&kind=b", "kind=%", "kind=%00", "kind=%ff"})
     EXPECT_EQ(read_error("GET", "/api/v1/events", query).code, Errc::kInvalid) << query;
 }
 
@@ -83,14 +89,19 @@ TEST(Transcode, NamesTheFieldThatIsWrong) {
 
 TEST(Transcode, ReadsJsonBodiesInBothSpellings) {
   for (const char* body : {R"({"agent_id":"bot","note":"n"})", R"({"agentId":"bot","note":"n"})"})
-    EXPECT_EQ(read<pb::CreateAgentKeyRequest>("POST", "/api/v1/agent-keys", "", body).agent_id(), "bot");
-  EXPECT_EQ(read<pb::CreateEnrolmentTokenRequest>("POST", "/api/v1/enrolment-tokens", "", "").valid_seconds(), 0U);
+    EXPECT_EQ(read<pb::CreateAgentKeyRequest>("POST", "/api/v1/agent-keys", "", body).agent_id(),
+              "bot");
+  EXPECT_EQ(read<pb::CreateEnrolmentTokenRequest>("POST", "/api/v1/enrolment-tokens", "", "")
+                .valid_seconds(),
+            0U);
 }
 
 TEST(Transcode, RefusesBadBodies) {
-  for (const std::string& body : {std::string("{"), std::string("[]"), std::string(R"({"nope":1})"), std::string("\xff"),
-                                  std::string(70000, ' '), std::string(20000, '[')})
-    EXPECT_NE(read_error("POST", "/api/v1/agent-keys", "", body).code, Errc::kInternal) << body.substr(0, 20);
+  for (const std::string& body :
+       {std::string("{"), std::string("[]"), std::string(R"({"nope":1})"), std::string("\xff"),
+        std::string(70000, ' '), std::string(20000, '[')})
+    EXPECT_NE(read_error("POST", "/api/v1/agent-keys", "", body).code, Errc::kInternal)
+        << body.substr(0, 20);
   EXPECT_EQ(read_error("GET", "/api/v1/events", "", "{}").code, Errc::kInvalid);
 }
 
@@ -106,13 +117,15 @@ TEST(Transcode, PrintsSnakeCaseAndEveryScalar) {
 
 TEST(Transcode, GivesEveryErrorItsStatus) {
   const std::vector<std::pair<Errc, int>> table = {
-      {Errc::kInvalid, 400},  {Errc::kUnauthenticated, 401}, {Errc::kDenied, 403},           {Errc::kNotFound, 404},
-      {Errc::kExists, 409},   {Errc::kTooLarge, 413},        {Errc::kExhausted, 429},        {Errc::kUnavailable, 503},
-      {Errc::kInternal, 500}, {Errc::kUnsupported, 405},     {Errc::kDeadlineExceeded, 504}};
+      {Errc::kInvalid, 400},     {Errc::kUnauthenticated, 401}, {Errc::kDenied, 403},
+      {Errc::kNotFound, 404},    {Errc::kExists, 409},          {Errc::kTooLarge, 413},
+      {Errc::kExhausted, 429},   {Errc::kUnavailable, 503},     {Errc::kInternal, 500},
+      {Errc::kUnsupported, 405}, {Errc::kDeadlineExceeded, 504}};
   for (const auto& [code, status] : table) {
     const ErrorReply reply = to_rest({code, "why \"quoted\"", 0});
     EXPECT_EQ(reply.status, status);
-    EXPECT_EQ(boost::json::parse(reply.body).at("error").at("code").as_string(), std::string(name_of(code)).c_str());
+    EXPECT_EQ(boost::json::parse(reply.body).at("error").at("code").as_string(),
+              std::string(name_of(code)).c_str());
   }
 }
 
@@ -128,13 +141,17 @@ void check_references(const boost::json::value& node, const boost::json::object&
       continue;
     }
     boost::json::error_code error;
-    EXPECT_NE(boost::json::value(root).find_pointer(std::string(value.as_string()).substr(1), error), nullptr) << value;
+    EXPECT_NE(
+        boost::json::value(root).find_pointer(std::string(value.as_string()).substr(1), error),
+        nullptr)
+        << value;
   }
 }
 
 TEST(OpenApi, DescribesEveryMethodWithItsCommentAndNoDanglingReference) {
   const auto document =
-      boost::json::parse(must(make_openapi(embedded_descriptors().at(0).content, "1.2.3"))).as_object();
+      boost::json::parse(must(make_openapi(embedded_descriptors().at(0).content, "1.2.3")))
+          .as_object();
   EXPECT_EQ(document.at("openapi"), "3.1.0");
   EXPECT_EQ(document.at("info").at("version"), "1.2.3");
   std::map<std::string, boost::json::object> operations;
@@ -142,8 +159,10 @@ TEST(OpenApi, DescribesEveryMethodWithItsCommentAndNoDanglingReference) {
     for (const auto& [verb, operation] : item.as_object())
       operations[std::string(operation.at("operationId").as_string())] = operation.as_object();
   EXPECT_EQ(static_cast<int>(operations.size()), service().method_count());
-  for (int i = 0; i < service().method_count(); ++i) EXPECT_TRUE(operations.contains(service().method(i)->name()));
-  EXPECT_THAT(std::string(operations["RevokeAgentKey"].at("summary").as_string()), HasSubstr("within a second"));
+  for (int i = 0; i < service().method_count(); ++i)
+    EXPECT_TRUE(operations.contains(service().method(i)->name()));
+  EXPECT_THAT(std::string(operations["RevokeAgentKey"].at("summary").as_string()),
+              HasSubstr("within a second"));
   EXPECT_EQ(operations["RevokeAgentKey"].at("x-aispm-role"), "admin");
   check_references(document, document);
 }

@@ -128,7 +128,8 @@ TEST(EventWriter, AdmitsAHostWhoseCertificateIsOlderThanTheStore) {
   hello->producer = std::make_shared<const Producer>(stranger);
   hello->is_hello = true;
   must(bench.commit(std::move(hello)));
-  must(bench.commit(bench.batch(std::make_shared<const Producer>(stranger), 1, {make_exec(1, 0, 0)})));
+  must(bench.commit(
+      bench.batch(std::make_shared<const Producer>(stranger), 1, {make_exec(1, 0, 0)})));
   EXPECT_EQ(bench.count("SELECT events FROM hosts WHERE hostname='returned'"), 1);
 }
 
@@ -176,7 +177,8 @@ TEST(EventWriter, CountsRefusedAndLostEventsOfAComponent) {
   EXPECT_EQ(status.components(0).lost_events(), 40U);
 }
 
-// A full disk, made of SQLite's own limit: the group fails whole, nothing is half there, and it works again with room.
+// A full disk, made of SQLite's own limit: the group fails whole, nothing is half there, and it
+// works again with room.
 TEST(EventWriter, FailsWholeWhenTheDiskIsFullAndRecovers) {
   Bench bench({.max_pages = 90});
   std::vector<pb::Event> events;

@@ -76,7 +76,8 @@ inline pb::Event make_call(pb::Source source, double seconds) {
   return event;
 }
 
-// A store in a folder of its own with one enrolled host and a writer; deliveries take the way of the wire.
+// A store in a folder of its own with one enrolled host and a writer; deliveries take the way of
+// the wire.
 class Bench {
  public:
   explicit Bench(store::DatabaseOptions options = {})
@@ -95,23 +96,27 @@ class Bench {
     request.set_component("sensord");
     request.set_hostname(hostname);
     request.set_machine_id(machine);
-    return must(registry_.enrol(request, at(0), [](const std::string&) { return Result<std::string>("pem"); })).host_id;
+    return must(registry_.enrol(request, at(0),
+                                [](const std::string&) { return Result<std::string>("pem"); }))
+        .host_id;
   }
 
   // As after a restart: every cache is empty.
   void reopen() {
-    writer_ = must(store::EventWriter::open(must(store::Database::open(folder_.path() + "/store.db", options_))));
+    writer_ = must(store::EventWriter::open(
+        must(store::Database::open(folder_.path() + "/store.db", options_))));
   }
 
-  std::shared_ptr<const Producer> producer(const std::string& component, const std::string& producer_id = "p1") const {
+  std::shared_ptr<const Producer> producer(const std::string& component,
+                                           const std::string& producer_id = "p1") const {
     Producer made{"default", host_id_, component, {}};
     made.hello.set_producer_id(producer_id + component);
     made.hello.set_hostname("host-a");
     return std::make_shared<const Producer>(std::move(made));
   }
 
-  std::unique_ptr<Delivery> batch(const std::shared_ptr<const Producer>& from, std::uint64_t sequence,
-                                  const std::vector<pb::Event>& events) {
+  std::unique_ptr<Delivery> batch(const std::shared_ptr<const Producer>& from,
+                                  std::uint64_t sequence, const std::vector<pb::Event>& events) {
     std::vector<std::string> bytes;
     for (const auto& event : events) bytes.push_back(event.SerializeAsString());
     RawBatch raw{sequence, 0, {bytes.begin(), bytes.end()}};
