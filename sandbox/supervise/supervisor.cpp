@@ -29,6 +29,18 @@ constexpr std::chrono::milliseconds kRelayPatience{
     250};  // for the agent's last bytes to reach the gateway
 constexpr std::size_t kMaxPacketBytes = 2048;
 
+// Closing a packet socket waits for an RCU grace period: 5 to 20 ms that the caller need not wait
+// for. A child that holds nothing else does it after we are gone; when none can be made, we wait
+// ourselves.
+void close_in_background(UniqueFd fd) {
+  if (::fork() != 0) return;
+  const int last = fd.get();
+  if (last > 0) (void)::close_range(0, static_cast<unsigned>(last) - 1, 0);
+  (void)::close_range(static_cast<unsigned>(last) + 1, ~0U, 0);
+  (void)::close(fd.release());
+  ::_exit(0);
+}
+
 }  // namespace
 
 Supervisor::Supervisor(const Plan& plan, Watched watched, Delivery& delivery, RunIdentity run,
@@ -105,6 +117,8 @@ void Supervisor::finish(Outcome& outcome) {
   if (::getsockopt(watched_.monitor.get(), SOL_PACKET, PACKET_STATISTICS, &lost, &size) == 0 &&
       lost.tp_drops != 0)
     add_denial({DenialKind::kConnect, "(unseen: too many at once)", ""}, lost.tp_drops);
+  loop_.remove(watched_.monitor.get());
+  close_in_background(std::move(watched_.monitor));
   const int status = wait_status_.value_or(init_status);
   if (WIFSIGNALED(status)) {
     outcome.signal = static_cast<unsigned>(WTERMSIG(status));
