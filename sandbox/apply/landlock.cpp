@@ -53,10 +53,10 @@ std::uint64_t rights_of(Mount::Kind kind, std::uint64_t all) {
     case Mount::Kind::kProc:
       return kReadFile | kReadDir | kWriteFile | (all & kTruncate);
     case Mount::Kind::kFile:
-      return kReadFile;
+    case Mount::Kind::kCopy:
     case Mount::Kind::kSymlink:
     case Mount::Kind::kFolder:
-      return 0;  // "/" gives what they need
+      return 0;  // "/" and "/etc" give what they need
   }
   return 0;
 }
@@ -100,6 +100,7 @@ Result<int> restrict_files(const Plan& plan) {
   UniqueFd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, size, 0)));
   if (!ruleset) return fail_errno("landlock: make the rules");
   AISPM_CHECK(allow(ruleset.get(), "/", kReadDir));
+  AISPM_CHECK(allow(ruleset.get(), "/etc", kReadFile));
   for (const auto& mount : plan.mounts)
     AISPM_CHECK(allow(ruleset.get(), mount.target, rights_of(mount.kind, all)));
   // Denials of the program that is started, and of its children, go to the audit log (ABI 7); an

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "sandbox/apply/steps.hpp"
+#include "sdk/core/common/file.hpp"
 
 // glibc's <sys/mount.h> and <linux/mount.h> disagree on Debian 12: only the kernel's is used, with
 // raw calls.
@@ -116,6 +117,15 @@ Result<> mount_proc(const Mount& mount) {
   return {};
 }
 
+Result<> copy_file(const Mount& mount) {
+  constexpr std::size_t kMaxCopyBytes = 1U << 20;
+  auto content = read_file(mount.source, kMaxCopyBytes);
+  if (!content) return fail(std::move(content).error());
+  Mount file = mount;
+  file.content = std::move(*content);
+  return make_target(file, false);
+}
+
 Result<> place(const Mount& mount, int tree, int stage) {
   AISPM_CHECK(make_parents(mount.target));
   switch (mount.kind) {
@@ -139,6 +149,8 @@ Result<> place(const Mount& mount, int tree, int stage) {
       return {};
     case Mount::Kind::kFile:
       return make_target(mount, false);
+    case Mount::Kind::kCopy:
+      return copy_file(mount);
     case Mount::Kind::kFolder:
       return make_target(mount, true);
   }

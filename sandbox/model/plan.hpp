@@ -72,6 +72,7 @@ struct Mount {
     kTmpfs,   // writable; `bytes` is its size
     kProc,
     kFile,     // synthesised, `content`
+    kCopy,     // of the small host file `source`, made at the start: cheaper than a mount
     kSymlink,  // `source` is the link's text
     kFolder,   // empty, read-only
   };

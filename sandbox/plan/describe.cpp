@@ -30,6 +30,8 @@ std::string line_of(const Mount& mount) {
       return "proc        " + mount.target + " (own processes only)";
     case Mount::Kind::kFile:
       return "made        " + mount.target;
+    case Mount::Kind::kCopy:
+      return "copy        " + mount.target;
     case Mount::Kind::kSymlink:
       return "link        " + mount.target + " -> " + mount.source;
     case Mount::Kind::kFolder:

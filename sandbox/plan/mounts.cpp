@@ -13,8 +13,7 @@ using Mounts = std::map<std::string, Mount>;  // by target: sorted, so parents c
 constexpr const char* kSystemFolders[] = {"/usr",   "/bin",   "/sbin",  "/lib",
                                           "/lib32", "/lib64", "/libx32"};
 // What programs need of the host's /etc and holds no secret.
-constexpr const char* kEtc[] = {"/etc/alternatives", "/etc/ca-certificates", "/etc/crypto-policies",
-                                "/etc/ld.so.cache",  "/etc/ld.so.conf",      "/etc/ld.so.conf.d",
+constexpr const char* kEtc[] = {"/etc/alternatives", "/etc/crypto-policies", "/etc/ld.so.cache",
                                 "/etc/localtime",    "/etc/mime.types",      "/etc/pki/tls/certs",
                                 "/etc/pki/ca-trust", "/etc/protocols",       "/etc/services",
                                 "/etc/ssl/certs",    "/etc/ssl/openssl.cnf", "/etc/timezone"};
@@ -47,7 +46,9 @@ void add_system(const Host& host, Mounts& mounts) {
     const auto type = host.type(path);
     if (type == Host::Type::kSymlink)
       put_link(mounts, path, host.read_link(path).value_or(""));
-    else if (type != Host::Type::kMissing)
+    else if (type == Host::Type::kFile)
+      put_bind(mounts, path, Kind::kCopy);
+    else if (type == Host::Type::kFolder)
       put_bind(mounts, path, Kind::kBindReadOnly);
   }
 }
