@@ -24,6 +24,13 @@ constexpr const char* kCgroupRoot = "/sys/fs/cgroup";
 constexpr std::size_t kMaxCgroupFile = 64 * 1024;
 constexpr int kRemoveTries = 50;
 
+// A run that was killed leaves an empty group behind; our lock on its user id says that nobody uses
+// it.
+bool make_fresh_group(const std::string& folder) {
+  (void)::rmdir(folder.c_str());
+  return ::mkdir(folder.c_str(), 0755) == 0;
+}
+
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 // Our own group in the hierarchy of a v1 controller: limits above it stay in force.
@@ -83,7 +90,7 @@ bool RootPrefix::make_v1(const std::string& controller, const std::string& name)
   std::string parent = root + own_v1_group(controller);
   if (!exists(parent + "/cgroup.procs")) parent = root;
   const std::string folder = parent + (parent.ends_with('/') ? "" : "/") + name;
-  if (::mkdir(folder.c_str(), 0755) != 0) return false;
+  if (!make_fresh_group(folder)) return false;
   folders_.push_back(folder);
   return true;
 }
@@ -101,7 +108,7 @@ bool RootPrefix::make_v2(const std::string& name, const Limits& limits) {
   if (auto given = write_text(slice + "/cgroup.subtree_control", "+memory +pids"); !given)
     return false;
   const std::string folder = slice + "/" + name;
-  if (::mkdir(folder.c_str(), 0755) != 0) return false;
+  if (!make_fresh_group(folder)) return false;
   folders_.push_back(folder);
   if (limits.memory_bytes != 0 &&
       write_text(folder + "/memory.max", std::to_string(limits.memory_bytes))) {
@@ -120,7 +127,6 @@ bool RootPrefix::make_v2(const std::string& name, const Limits& limits) {
 // group.
 void RootPrefix::make_groups(const Limits& limits) {
   const std::string name = "aispm-run-" + std::to_string(uid_ - kFirstUid);
-  // A run that was killed leaves empty groups behind; the uid's lock says that nobody uses them.
   if (make_v2(name, limits)) return;
   if (limits.memory_bytes != 0 && make_v1("memory", name)) {
     const std::string folder = folders_.back();
