@@ -49,7 +49,8 @@ def large_request() -> str:
         "parameters": {"type": "object", "required": ["path"], "properties": {
             "path": {"type": "string", "description": "Absolute path of the file."},
             "limit": {"type": "integer", "description": "How many lines to read at most."}}}}} for i in range(24)]
-    body = {"model": "gpt-4o-mini", "messages": [{"role": "system", "content": ""}, {"role": "user", "content": "say hi"}], "tools": tools}
+    body = {"model": "gpt-4o-mini", "tools": tools,
+            "messages": [{"role": "system", "content": ""}, {"role": "user", "content": "say hi"}]}
     missing = LARGE_BYTES - len(json.dumps(body))
     body["messages"][0]["content"] = (prose * (missing // len(prose) + 1))[:missing]  # type: ignore[index]
     return json.dumps(body)
@@ -81,7 +82,10 @@ http {{
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; client_max_body_size 16m; client_body_buffer_size 128k;
   keepalive_requests 1000000000;
   upstream model {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 1000000000; }}
-  server {{ listen 127.0.0.1:{proxy}; location / {{ proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
+  server {{
+    listen 127.0.0.1:{proxy};
+    location / {{ proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection ""; }}
+  }}
 }}""")
     return path
 
@@ -129,7 +133,8 @@ wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer {KEY}"
 local file = io.open("{body}"); wrk.body = file:read("*a"); file:close()
 done = function(summary, latency)
-  io.write(string.format("RESULT %d %d %f %d\\n", summary.requests, summary.duration, latency:percentile(50), summary.errors.status))
+  io.write(string.format("RESULT %d %d %f %d\\n", summary.requests, summary.duration, latency:percentile(50),
+                         summary.errors.status))
 end
 """)
     done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "-s", str(script), f"http://127.0.0.1:{port}"],
@@ -154,10 +159,12 @@ def measure(ports: dict[str, int], body: Path, label: str, ratio_target: float |
                 rates[name].append(wrk(port, body, 32)[0])
     ratios = [ours / theirs for ours, theirs in zip(rates["gateway"], rates["nginx"], strict=True)]
     ratio = statistics.median(ratios)
-    show(f"gateway.{label}.c32.rps_ratio_to_nginx", round(ratio, 3), "x", ratio_target, None if ratio_target is None else ratio >= ratio_target)
+    verdict = None if ratio_target is None else ratio >= ratio_target
+    show(f"gateway.{label}.c32.rps_ratio_to_nginx", round(ratio, 3), "x", ratio_target, verdict)
     show(f"gateway.{label}.c32.rps", round(statistics.median(rates["gateway"])), "1/s")
     show(f"nginx.{label}.c32.rps", round(statistics.median(rates["nginx"])), "1/s")
-    added = {name: statistics.median(a - b for a, b in zip(delays[name], delays["direct"], strict=True)) for name in ("gateway", "nginx")}
+    added = {name: statistics.median(a - b for a, b in zip(delays[name], delays["direct"], strict=True))
+             for name in ("gateway", "nginx")}
     show(f"gateway.{label}.c1.p50_added", round(added["gateway"], 1), "us", added_target, added["gateway"] <= added_target)
     show(f"nginx.{label}.c1.p50_added", round(added["nginx"], 1), "us")
 
@@ -174,7 +181,8 @@ def main() -> None:
         upstream, proxy, gateway = free_port(), free_port(), free_port()
         running: list[subprocess.Popen[bytes]] = []
         try:
-            for command in ([nginx, "-c", str(upstream_config(folder, upstream))], [nginx, "-c", str(nginx_config(folder, upstream, proxy))],
+            for command in ([nginx, "-c", str(upstream_config(folder, upstream))],
+                            [nginx, "-c", str(nginx_config(folder, upstream, proxy))],
                             [str(GATEWAY), "--config", str(gateway_config(folder, upstream, gateway))]):
                 running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
             for port in (upstream, proxy, gateway):

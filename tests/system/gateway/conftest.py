@@ -124,7 +124,8 @@ class Gateway:
     def log(self) -> Path:
         return self.folder / "gateway.log"
 
-    def configure(self, provider_port: int, ca_file: Path, extra: str = "", policy: str = POLICY, allow_private: bool = True) -> Path:
+    def configure(self, provider_port: int, ca_file: Path, extra: str = "", policy: str = POLICY,
+                  allow_private: bool = True) -> Path:
         (self.folder / "keys.yaml").write_text(
             f"keys:\n  - sha256: {hashlib.sha256(KEY.encode()).hexdigest()}\n    agent: tests/agent\n")
         (self.folder / "policy.yaml").write_text(policy)
@@ -135,8 +136,9 @@ class Gateway:
             text += "audit: best_effort\n"
         text += extra + "providers:\n"
         for name in ("openai", "anthropic"):
-            text += (f"  - name: {name}\n    dialect: {name}\n    origin: https://localhost:{provider_port}\n    ca_file: {ca_file}\n"
-                     f"    key_file: {self.folder}/provider.key\n    allow_private: {str(allow_private).lower()}\n")
+            text += (f"  - name: {name}\n    dialect: {name}\n    origin: https://localhost:{provider_port}\n"
+                     f"    ca_file: {ca_file}\n    key_file: {self.folder}/provider.key\n"
+                     f"    allow_private: {str(allow_private).lower()}\n")
         config = self.folder / "gateway.yaml"
         config.write_text(text)
         return config

@@ -30,7 +30,8 @@ def installed() -> Path:
 
 
 def test_javascript_clients_see_answers_redactions_denials_and_notices(gateway: Gateway, installed: Path) -> None:
-    done = subprocess.run(["node", "clients.mjs", gateway.url, KEY], cwd=installed, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(["node", "clients.mjs", gateway.url, KEY], cwd=installed, capture_output=True, text=True, check=False,
+                          timeout=120)
     checks = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
     assert len(checks) == 16, done.stdout

@@ -40,10 +40,12 @@ def read_all(peer: socket.socket) -> bytes:
 
 def post(body: bytes, extra: str = "", path: str = "/v1/chat/completions", length: str | None = None) -> bytes:
     size = f"Content-Length: {len(body)}\r\n" if length is None else length
-    return (f"POST {path} HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer {KEY}\r\nConnection: close\r\n{size}{extra}\r\n").encode() + body
+    head = f"POST {path} HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer {KEY}\r\nConnection: close\r\n{size}{extra}\r\n"
+    return head.encode() + body
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"model":"m","model":"n","messages":[]}', b'{"model":"m","messages":"x"}',
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"model":"m","model":"n","messages":[]}',
+                                  b'{"model":"m","messages":"x"}',
                                   b'{"model":"m","messages":[{"role":"user","content":"\xff"}]}',
                                   b'{"model":"m","messages":' + b"[" * 100 + b"]" * 100 + b"}", BODY.encode() + b"x"])
 def test_a_malformed_body_is_refused_in_the_providers_form(gateway: Gateway, provider: Provider, body: bytes) -> None:
@@ -77,7 +79,8 @@ def test_a_malformed_body_is_refused_in_the_providers_form(gateway: Gateway, pro
     (b"HEAD / HTTP/1.1\r\nHost: gw\r\n\r\n", b"200"),
     (b"GET /healthz HTTP/1.1\r\nHost: gw\r\n\r\n", b"200"),
 ])
-def test_what_could_be_read_two_ways_is_refused(gateway: Gateway, provider: Provider, request_bytes: bytes, status: bytes) -> None:
+def test_what_could_be_read_two_ways_is_refused(
+        gateway: Gateway, provider: Provider, request_bytes: bytes, status: bytes) -> None:
     before = len(provider.seen())
     answer = talk(gateway, request_bytes)
     assert answer.split(b" ")[1] == status, answer[:300]
@@ -87,8 +90,9 @@ def test_what_could_be_read_two_ways_is_refused(gateway: Gateway, provider: Prov
 
 def test_a_chunked_request_and_pipelining_work(gateway: Gateway) -> None:
     body = BODY.encode()
-    pieces = b"".join(f"{len(body[i:i + 7]):x}\r\n".encode() + body[i:i + 7] + b"\r\n" for i in range(0, len(body), 7)) + b"0\r\n\r\n"
-    chunked = post(pieces, length="Transfer-Encoding: chunked\r\n").replace(b"Connection: close\r\n", b"")
+    cut = [body[i:i + 7] for i in range(0, len(body), 7)]
+    pieces = b"".join(f"{len(piece):x}\r\n".encode() + piece + b"\r\n" for piece in cut)
+    chunked = post(pieces + b"0\r\n\r\n", length="Transfer-Encoding: chunked\r\n").replace(b"Connection: close\r\n", b"")
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as peer:
         peer.sendall(chunked + post(body))
         assert read_all(peer).count(b"HTTP/1.1 200 OK") == 2
@@ -113,7 +117,8 @@ def talk_local(gateway: Gateway, request: bytes) -> bytes:
 def test_a_relayed_agent_needs_no_key_and_aispm_run_may_report(gateway: Gateway) -> None:
     asked = post(BODY.encode()).replace(KEY.encode(), b"aispm-sandbox")
     assert talk_local(gateway, proxy_header(0x21, "a.py", SESSION) + asked).startswith(b"HTTP/1.1 200 OK")
-    hello = talk_local(gateway, proxy_header(0x20, "a.py") + b"GET /aispm/v1/hello HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n")
+    greeting = b"GET /aispm/v1/hello HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n"
+    hello = talk_local(gateway, proxy_header(0x20, "a.py") + greeting)
     user = pwd.getpwuid(os.getuid()).pw_name
     assert json.loads(hello.partition(b"\r\n\r\n")[2])["agent_id"] == f"{user}/a.py"
     events = json.dumps({"events": [{"sandbox_exit": {"exit_code": 3}}]}).encode()
@@ -149,9 +154,11 @@ def test_a_dead_upstream_is_a_clear_502(certificate: Certificate, tmp_path: Path
         assert dead.stop() == 0
 
 
-def test_private_addresses_and_unknown_authorities_are_not_reached(provider: Provider, certificate: Certificate, tmp_path: Path) -> None:
-    for name, arguments, words in (("private", {"ca_file": certificate.cert, "allow_private": False}, "not a public address"),
-                                   ("authority", {"ca_file": Path("/etc/ssl/certs/ca-certificates.crt")}, "certificate")):
+def test_private_addresses_and_unknown_authorities_are_not_reached(
+        provider: Provider, certificate: Certificate, tmp_path: Path) -> None:
+    for name, arguments, words in (
+            ("private", {"ca_file": certificate.cert, "allow_private": False}, "not a public address"),
+            ("authority", {"ca_file": Path("/etc/ssl/certs/ca-certificates.crt")}, "certificate")):
         folder = tmp_path / name
         folder.mkdir()
         guarded = Gateway(folder)
@@ -187,7 +194,8 @@ def test_a_reload_takes_new_rules_and_keeps_the_old_ones_when_they_are_wrong(
 
 @pytest.mark.parametrize(("extra", "words"), [("colour: red\n", "gateway.yaml:"), ("limits: {body: 9GiB}\n", "gateway.yaml:"),
                                               ("audit: required\n", "report")])
-def test_a_bad_configuration_exits_two_with_file_and_line(certificate: Certificate, tmp_path: Path, extra: str, words: str) -> None:
+def test_a_bad_configuration_exits_two_with_file_and_line(
+        certificate: Certificate, tmp_path: Path, extra: str, words: str) -> None:
     broken = Gateway(tmp_path)
     done = subprocess.run([str(GATEWAY), "--config", str(broken.configure(1, certificate.cert, extra=extra)), "--check-config"],
                           capture_output=True, text=True, check=False, timeout=60)
