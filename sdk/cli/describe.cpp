@@ -165,8 +165,11 @@ std::string describe(const v1::Event& event) {
     case v1::Event::kSocketListen:
       return "listens on " + address(event.socket_listen().address(), event.socket_listen().port());
     case v1::Event::kSocketConnect:
-      return "connected to " + address(event.socket_connect().destination_address(),
-                                       event.socket_connect().destination_port());
+      return (event.socket_connect().outcome() == "established" ? "connected to "
+                                                                : "tried to connect to ") +
+             address(event.socket_connect().destination_address(),
+                     event.socket_connect().destination_port()) +
+             (event.socket_connect().outcome() == "failed" ? ": failed" : "");
     case v1::Event::kLlmCall:
       return describe_call(event.llm_call());
     case v1::Event::kSandboxStart:

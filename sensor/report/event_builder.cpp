@@ -26,6 +26,17 @@ model::SocketConnect to_body(const Connect& connect) {
   body.source_port = connect.socket.source.port;
   body.destination_address = connect.socket.destination.host_text();
   body.destination_port = connect.socket.destination.port;
+  switch (connect.outcome) {
+    case ConnectOutcome::kEstablished:
+      body.outcome = "established";
+      break;
+    case ConnectOutcome::kFailed:
+      body.outcome = "failed";
+      break;
+    case ConnectOutcome::kPending:
+      body.outcome = "pending";
+      break;
+  }
   return body;
 }
 

@@ -86,6 +86,7 @@ struct SocketConnect {
   std::string destination_address;
   std::uint16_t destination_port = 0;
   std::string protocol = "tcp";
+  std::string outcome;  // "established", "failed", "pending"
 };
 struct LlmCall {
   std::string provider;

@@ -87,6 +87,7 @@ struct PutBody {
     to.set_destination_address(to_utf8(body.destination_address));
     to.set_destination_port(body.destination_port);
     to.set_protocol(to_utf8(body.protocol));
+    to.set_outcome(to_utf8(body.outcome));
   }
   void operator()(const model::LlmCall& body) const {
     auto& to = *out.mutable_llm_call();

@@ -121,7 +121,7 @@ Result<Body> get_sockets(const v1::Event& from) {
   AISPM_TRY(const std::uint16_t source_port, get_port(body.source_port()));
   AISPM_TRY(const std::uint16_t destination_port, get_port(body.destination_port()));
   return Body(model::SocketConnect{body.source_address(), source_port, body.destination_address(),
-                                   destination_port, body.protocol()});
+                                   destination_port, body.protocol(), body.outcome()});
 }
 
 Body get_sandbox(const v1::Event& from) {

@@ -6,7 +6,7 @@ import anthropic
 
 def main() -> None:
     client = anthropic.Anthropic()
-    with client.messages.stream(model="claude-sonnet-4-5", max_tokens=200,
+    with client.messages.stream(model="claude-sonnet-4-6", max_tokens=200,
                                 messages=[{"role": "user", "content": "Please emit secret material."}]) as stream:
         print("reply: " + "".join(stream.text_stream))
 

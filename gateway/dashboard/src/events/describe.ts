@@ -105,6 +105,11 @@ export function modelOf(call: LlmCall): string {
   return call.responseModel || call.requestModel || "unnamed model";
 }
 
+export function connectTitle(outcome: string): string {
+  if (outcome === "established") return "Connected to";
+  return outcome === "failed" ? "Connection failed:" : "Connection tried:";
+}
+
 export function denialTitle(denial: SandboxDenial): string {
   const protocol = denial.protocol ? ` (${denial.protocol})` : "";
   const times = denial.count > 1n ? `, ${plural(denial.count, "time")}` : "";
@@ -146,7 +151,11 @@ export function describe(event: Event): Description {
         tone: body.value.signal > 0 || body.value.exitCode > 0 ? "warn" : "neutral",
       };
     case "socketConnect":
-      return { title: endpoint(body.value.destinationAddress, body.value.destinationPort), detail: by, tone: "neutral" };
+      return {
+        title: `${connectTitle(body.value.outcome)} ${endpoint(body.value.destinationAddress, body.value.destinationPort)}`,
+        detail: by,
+        tone: "neutral",
+      };
     case "socketListen":
       return { title: endpoint(body.value.address, body.value.port), detail: by, tone: "neutral" };
     case "sandboxStart":

@@ -6,7 +6,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Source, type LlmCall } from "../api/gen/aispm/v1/event_pb";
 import { DecisionBadge, DetectionLine } from "../components/bits";
 import { Icon, type IconName } from "../components/icons";
-import { decisionLabel, denialTitle, describe, endLabel, endpoint, isEnforced, kindLabel, modelOf, OUTCOMES, processName, SEVERITIES, type Tone } from "../events/describe";
+import { connectTitle, decisionLabel, denialTitle, describe, endLabel, endpoint, isEnforced, kindLabel, modelOf, OUTCOMES, processName, SEVERITIES, type Tone } from "../events/describe";
 import { formatClock, formatCount, formatDurationMs, formatDurationUs, formatOffset, plural } from "../format";
 import type { Step } from "./build";
 
@@ -119,7 +119,7 @@ function lookOf(step: Step): Look {
     case "process-exit":
       return { icon: "process", tone: "neutral", title: <>Process ended: <span className="mono">{processName(step.event.process)}</span></>, body: <Note>{endLabel(step.exit.exitCode, step.exit.signal)} · start not seen</Note> };
     case "connect":
-      return { icon: "network", tone: "neutral", title: `Connection tried: ${endpoint(step.connect.destinationAddress, step.connect.destinationPort)}${times(step)}`, body: by(step) };
+      return { icon: "network", tone: "neutral", title: `${connectTitle(step.connect.outcome)} ${endpoint(step.connect.destinationAddress, step.connect.destinationPort)}${times(step)}`, body: by(step) };
     case "listen":
       return { icon: "network", tone: "neutral", title: `Listening on ${endpoint(step.listen.address, step.listen.port)}`, body: by(step) };
     case "denial":
