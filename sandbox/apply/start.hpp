@@ -43,6 +43,7 @@ class RootPrefix {
   unsigned uid_ = 0;
   UniqueFd slot_;
   std::vector<std::string> folders_;
+  std::vector<std::string> join_files_;  // "0" written there joins the group
   std::string memory_folder_;
   std::string pids_folder_;
   std::vector<std::string> mechanisms_;
