@@ -108,7 +108,7 @@ def test_status_and_logs(host: Host) -> None:
     ("openai", OPENAI, "openai"), ("openai-stream", OPENAI_STREAM, "openai"), ("anthropic", ANTHROPIC, "anthropic")])
 def test_an_unmodified_client_shows_up_as_unsanctioned(host: Host, tmp_path: Path, name: str, program: str,
                                                       provider: str) -> None:
-    script = tmp_path / f"{name}.py"
+    script = tmp_path / f"agent-{name}.py"
     script.write_text(program)
     model = f"gpt-4o-{os.getpid()}-{name}"
     child = subprocess.Popen([sys.executable, str(script), host.provider, model], env={**host.env, "SSL_CERT_FILE": host.ca},
@@ -213,8 +213,10 @@ def test_cli_shows_the_session(host: Host) -> None:
 
 def test_cli_without_a_token_is_refused(host: Host) -> None:
     done = subprocess.run([Path(os.environ["AISPM_BIN_DIR"]) / "aispm", "status"], capture_output=True, text=True, check=False,
-                          env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AISPM_STATE": "/nonexistent"})
-    assert done.returncode != 0
+                          env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AISPM_TOKEN": "aispm-token-of-nobody",
+                               "AISPM_COLLECTOR": f"127.0.0.1:{host.env['AISPM_PORT_GRPC']}",
+                               "AISPM_CA_FILE": str(host.state / "collector" / "pki" / "ca.crt")})
+    assert done.returncode == 1
     assert "token" in (done.stderr + done.stdout).lower()
 
 
