@@ -12,10 +12,10 @@
 
 #include "sdk/core/common/log.hpp"
 #include "sensor/config.hpp"
-#include "sensor/pipeline.hpp"
 #include "sensor/selftest/selftest.hpp"
 #include "sensor/selftest/workload.hpp"
 #include "sensor/version.hpp"
+#include "sensor/watcher.hpp"
 
 namespace aispm::sensor {
 namespace {
@@ -48,11 +48,11 @@ Result<std::unique_ptr<EventSink>> open_sink(const Config& config, bool prints_e
 // before.
 class SignalWaiter {
  public:
-  explicit SignalWaiter(Pipeline& pipeline)
-      : thread_([&pipeline] {
+  explicit SignalWaiter(Watcher& watcher)
+      : thread_([&watcher] {
           const sigset_t signals = stop_signals();
           int signal = 0;
-          if (::sigwait(&signals, &signal) == 0) pipeline.stop();
+          if (::sigwait(&signals, &signal) == 0) watcher.stop();
         }) {}
   ~SignalWaiter() {
     // Also after a failure: the waiter ends by the signal it waits for.
@@ -85,11 +85,11 @@ Result<> watch(const Config& config, bool prints_events) {
   options.own_tgid = static_cast<std::uint32_t>(::getpid());
   AISPM_TRY(auto sink, open_sink(config, prints_events));
   AISPM_TRY(auto capture, Capture::open(options));
-  Pipeline pipeline(config, std::move(capture), std::move(sink));
-  const SignalWaiter waiter(pipeline);
+  AISPM_TRY(const auto watcher, Watcher::open(config, std::move(capture), std::move(sink)));
+  const SignalWaiter waiter(*watcher);
   log::info("started",
             {{"version", kVersion}, {"collector", prints_events ? "stdout" : config.collector}});
-  AISPM_CHECK(pipeline.run());
+  AISPM_CHECK(watcher->run());
   log::info("stopped");
   return {};
 }

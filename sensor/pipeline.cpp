@@ -1,64 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/pipeline.hpp"
 
-#include <algorithm>
-#include <type_traits>
 #include <utility>
 #include <variant>
 
 #include "sdk/core/common/log.hpp"
-#include "sensor/capture/proc_reader.hpp"
 #include "sensor/decode/decode.hpp"
 #include "sensor/report/event_builder.hpp"
-#include "sensor/version.hpp"
 
 namespace aispm::sensor {
-namespace {
 
-using Clock = std::chrono::steady_clock;
+Pipeline::Pipeline(Parts parts)
+    : parts_(std::move(parts)),
+      processes_(parts_.look_up, parts_.user_name),
+      correlator_({.keep_text = parts_.keep_text},
+                  [this](Observation seen) { take_observation(std::move(seen)); }) {}
 
-constexpr std::chrono::milliseconds kLongestWait{250};
-constexpr std::chrono::seconds kSweepInterval{15};
-constexpr std::chrono::milliseconds kHealthLookInterval{1000};  // how soon a change is told
-
-}  // namespace
-
-Pipeline::Pipeline(const Config& config, std::unique_ptr<Capture> capture,
-                   std::unique_ptr<EventSink> sink)
-    : health_interval_(config.health_interval),
-      capture_(std::move(capture)),
-      sink_(std::move(sink)),
-      processes_(read_process, [this](std::uint32_t uid) { return user_names_(uid); }) {}
-
-Result<> Pipeline::run() {
-  report_health(make_health());
-  while (!stops_) {
-    AISPM_CHECK(capture_->wait(kLongestWait));
-    AISPM_CHECK(take_all());
-    do_periodic_work();
-  }
-  AISPM_CHECK(take_all());
-  report_health(make_health());
-  return {};
-}
-
-void Pipeline::stop() {
-  stops_ = true;
-  capture_->wake();
-}
-
-Result<> Pipeline::take_all() {
-  const auto on_bytes = [this](std::span<const std::byte> bytes) { take_bytes(bytes); };
-  for (bool has_more = true; has_more;) {
-    AISPM_TRY(has_more, capture_->drain(on_bytes, on_bytes,
-                                        [this](Record record) { take_record(std::move(record)); }));
-    // The rings are not in order with each other: an exit waits until the plaintext written before
-    // it was taken.
-    if (!has_more)
-      for (const Exit& exit : std::exchange(exits_, {})) report_exit(exit);
-  }
-  return {};
-}
+// decode: bytes of a ring become a value
 
 void Pipeline::take_bytes(std::span<const std::byte> bytes) {
   auto record = decode_record(bytes);
@@ -68,97 +26,107 @@ void Pipeline::take_bytes(std::span<const std::byte> bytes) {
 
 void Pipeline::take_record(Record record) {
   ++records_;
-  std::visit(
-      [this](auto&& one) {
-        using T = std::decay_t<decltype(one)>;
-        if constexpr (std::is_same_v<T, Exec>) report_exec(one);
-        if constexpr (std::is_same_v<T, Exit>) exits_.push_back(std::move(one));
-        if constexpr (std::is_same_v<T, Listen>) report_listen(one);
-        if constexpr (std::is_same_v<T, Connect>) report_connect(one);
-        if constexpr (std::is_same_v<T, TlsChunk>) ++chunks_;
-      },
-      std::move(record));
+  std::visit([this](auto&& one) { take(std::move(one)); }, std::move(record));
 }
 
-void Pipeline::report_exec(const Exec& exec) {
-  capture_->follow(exec.actor.id.pid);
-  model::Event event = make_event(clock_.to_wall(exec.time), processes_.learn(exec));
-  event.body = model::ProcessExec{};
-  sink_->offer(std::move(event));
+// processes and sockets: known at once
+
+void Pipeline::take(const Exec& exec) {
+  parts_.on_started(exec.actor.id.pid);
+  const model::Process& process = processes_.learn(exec);
+  report(exec.time, process, model::ProcessExec{});
+  report_use(exec.time, process, parts_.classifier.on_exec(process, exec.time));
+}
+
+void Pipeline::take(Exit exit) { exits_.push_back(std::move(exit)); }
+
+void Pipeline::take(const Listen& listen) {
+  const model::Process& process = processes_.describe(listen.actor);
+  const model::SocketListen body = to_body(listen);
+  report(listen.time, process, body);
+  report_use(listen.time, process, parts_.classifier.on_listen(process, body, listen.time));
+}
+
+void Pipeline::take(const Connect& connect) {
+  const model::Process& process = processes_.describe(connect.actor);
+  const model::SocketConnect body = to_body(connect);
+  report(connect.time, process, body);
+  report_use(connect.time, process, parts_.classifier.on_connect(process, body, connect.time));
+}
+
+// correlate: plaintext becomes observations about language models
+
+void Pipeline::take(const TlsChunk& chunk) {
+  ++chunks_;
+  correlator_.take(chunk);
+}
+
+void Pipeline::take(const TlsClose& close) { correlator_.take(close); }
+
+void Pipeline::take(const LossSnapshot&) {}  // holes show in the offsets; health reports the counts
+
+void Pipeline::end_batch() {
+  for (const Exit& exit : std::exchange(exits_, {})) report_exit(exit);
 }
 
 void Pipeline::report_exit(const Exit& exit) {
-  model::Event event = make_event(clock_.to_wall(exit.time), processes_.describe(exit.actor));
-  event.body = to_body(exit);
-  sink_->offer(std::move(event));
+  correlator_.end_process(exit.actor.id, exit.time);
+  report(exit.time, processes_.describe(exit.actor), to_body(exit));
   processes_.end(exit.actor.id, exit.time);
 }
 
-void Pipeline::report_listen(const Listen& listen) {
-  model::Event event = make_event(clock_.to_wall(listen.time), processes_.describe(listen.actor));
-  event.body = to_body(listen);
-  sink_->offer(std::move(event));
+// classify: whose model is it, and is this process allowed to use it
+
+void Pipeline::take_observation(Observation seen) {
+  const model::Process& process = processes_.describe(seen.actor);
+  if (seen.kind == Observation::Kind::kHost)
+    return report_use(seen.time, process,
+                      parts_.classifier.on_host(process, seen.call.host, seen.time));
+  seen.call.provider = parts_.classifier.provider_of(seen.call.host, seen.api);
+  if (seen.kind == Observation::Kind::kRequest)
+    return report_use(seen.time, process,
+                      parts_.classifier.on_llm_call(process, seen.call, seen.time));
+  ++llm_calls_;
+  report(seen.time, process, std::move(seen.call));
 }
 
-void Pipeline::report_connect(const Connect& connect) {
-  model::Event event = make_event(clock_.to_wall(connect.time), processes_.describe(connect.actor));
-  event.body = to_body(connect);
-  sink_->offer(std::move(event));
+// report
+
+template <typename Body>
+void Pipeline::report(BootTime time, const model::Process& process, Body body) {
+  model::Event event = make_event(clock_.to_wall(time), process);
+  event.body = std::move(body);
+  parts_.sink.offer(std::move(event));
 }
 
-void Pipeline::do_periodic_work() {
-  const auto now = Clock::now();
-  if (now >= next_sweep_) {
-    next_sweep_ = now + kSweepInterval;
-    clock_.refresh();
-    capture_->sweep();
-    processes_.forget_ended(boot_now());
-  }
-  if (now < next_health_look_) return;
-  next_health_look_ = now + kHealthLookInterval;
-  model::ComponentHealth health = make_health();
-  const bool has_changed = health.reasons != reported_reasons_ || health.losses != reported_losses_;
-  if (has_changed || now >= next_health_) report_health(std::move(health));
+void Pipeline::report_use(BootTime time, const model::Process& process,
+                          std::optional<model::AiUse> use) {
+  if (use) report(time, process, std::move(*use));
 }
 
-model::ComponentHealth Pipeline::make_health() const {
-  const CaptureHealth seen = capture_->health();
-  model::ComponentHealth health;
-  health.component = "sensord";
-  health.version = kVersion;
-  health.reasons = seen.reasons;
-  health.features = seen.features;
-  health.counters = seen.counters;
-  for (const auto& [cause, loss] : decode_losses(boot_now(), seen.losses).causes) {
-    health.losses[cause] = loss.records;
-    if (loss.bytes > 0) health.losses[cause + ".bytes"] = loss.bytes;
-  }
+void Pipeline::tick(BootTime now) {
+  clock_.refresh();
+  correlator_.expire(now);
+  processes_.forget_ended(now);
+}
+
+void Pipeline::finish(BootTime now) {
+  end_batch();
+  correlator_.close_all(now);
+}
+
+void Pipeline::add_health(model::ComponentHealth& health) const {
   health.losses["decode.malformed"] = malformed_;
   health.losses["processes.forgotten_early"] = processes_.forgotten_early();
+  for (const auto& [cause, count] : correlator_.counters().by_cause) health.losses[cause] = count;
   health.counters["records"] = records_;
   health.counters["tls.chunks"] = chunks_;
+  health.counters["llm.calls"] = llm_calls_;
   health.counters["processes"] = processes_.size();
-  sink_->add_health(health);
-  health.state = health.reasons.empty() ? "ok" : "degraded";
-  return health;
-}
-
-void Pipeline::report_health(model::ComponentHealth health) {
-  next_health_ = Clock::now() + health_interval_;
-  if (health.reasons != reported_reasons_) {
-    reported_reasons_ = health.reasons;
-    for (const std::string& reason : health.reasons)
-      log::warn("health.degraded", {{"why", reason}});
-    if (health.reasons.empty()) log::info("health.ok");
-  }
-  for (const auto& [cause, count] : health.losses)
-    if (count > reported_losses_[cause]) log::warn("lost", {{"cause", cause}, {"total", count}});
-  reported_losses_ = health.losses;
-  model::Event event;
-  event.time = wall_now();
-  event.source = model::Source::kSensor;
-  event.body = std::move(health);
-  sink_->offer(std::move(event));
+  health.counters["correlate.connections"] = correlator_.connections();
+  health.counters["correlate.held_bytes"] = correlator_.held_bytes();
+  health.counters["ai_use.held_back"] = parts_.classifier.held_back();
+  parts_.sink.add_health(health);
 }
 
 }  // namespace aispm::sensor

@@ -1,71 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "sdk/core/common/time.hpp"
-#include "sensor/capture/capture.hpp"
-#include "sensor/config.hpp"
+#include "sdk/core/model/event.hpp"
+#include "sensor/classify/classifier.hpp"
+#include "sensor/correlate/llm_correlator.hpp"
 #include "sensor/model/records.hpp"
 #include "sensor/report/event_sink.hpp"
 #include "sensor/report/process_table.hpp"
-#include "sensor/report/user_names.hpp"
 
 namespace aispm::sensor {
 
-// The sensor's one path, on one thread: capture -> decode -> correlate -> classify -> report.
+// What happens to everything that capture sees: decode -> correlate -> classify -> report. No I/O
+// but through what it is given. Not thread-safe: lives on the pipeline thread.
 class Pipeline {
  public:
-  Pipeline(const Config& config, std::unique_ptr<Capture> capture, std::unique_ptr<EventSink> sink);
+  struct Parts {
+    EventSink& sink;
+    Classifier classifier;
+    ProcessTable::LookUp look_up;  // a running process in /proc
+    ProcessTable::UserName user_name;
+    std::function<void(std::uint32_t pid)> on_started;  // a process was started
+    bool keep_text = false;                             // prompt and reply text in events
+  };
+  explicit Pipeline(Parts parts);
 
-  // Works until stop(). Fails only when capture itself fails.
-  Result<> run();
-  // Any thread, also from a signal handler.
-  void stop();
+  // A record of the kernel's, valid during the call.
+  void take_bytes(std::span<const std::byte> bytes);
+  void take_record(Record record);
+  // Everything that was waiting is taken. The rings are not in order with each other, so exits are
+  // held back until the plaintext written before them was taken.
+  void end_batch();
+  // Periodic work; call about once a second.
+  void tick(BootTime now);
+  // Reports the calls in flight as they are.
+  void finish(BootTime now);
 
-  const Capture& capture() const { return *capture_; }
+  // Adds losses and counters.
+  void add_health(model::ComponentHealth& health) const;
 
  private:
-  // capture: everything that is waiting
-  Result<> take_all();
-  // decode
-  void take_bytes(std::span<const std::byte> bytes);
-  // correlate, classify, report
-  void take_record(Record record);
-  void report_exec(const Exec& exec);
+  void take(const Exec& exec);
+  void take(Exit exit);
+  void take(const Listen& listen);
+  void take(const Connect& connect);
+  void take(const TlsChunk& chunk);
+  void take(const TlsClose& close);
+  void take(const LossSnapshot& snapshot);
+  void take_observation(Observation seen);
   void report_exit(const Exit& exit);
-  void report_listen(const Listen& listen);
-  void report_connect(const Connect& connect);
 
-  void do_periodic_work();
-  void report_health(model::ComponentHealth health);
-  model::ComponentHealth make_health() const;
+  template <typename Body>
+  void report(BootTime time, const model::Process& process, Body body);
+  void report_use(BootTime time, const model::Process& process, std::optional<model::AiUse> use);
 
-  const std::chrono::milliseconds health_interval_;
-  std::unique_ptr<Capture> capture_;
-  std::unique_ptr<EventSink> sink_;
-  UserNames user_names_;
+  Parts parts_;
   ProcessTable processes_;
+  LlmCorrelator correlator_;
   ClockConverter clock_;
-  std::vector<Exit> exits_;  // held back until the plaintext before them was taken
-
-  std::atomic<bool> stops_ = false;
-  std::chrono::steady_clock::time_point next_health_;
-  std::chrono::steady_clock::time_point next_health_look_;
-  std::chrono::steady_clock::time_point next_sweep_;
-  std::map<std::string, std::uint64_t> reported_losses_;
-  std::vector<std::string> reported_reasons_;
+  std::vector<Exit> exits_;
   std::uint64_t malformed_ = 0;
   std::uint64_t records_ = 0;
   std::uint64_t chunks_ = 0;
+  std::uint64_t llm_calls_ = 0;
 };
 
 }  // namespace aispm::sensor

@@ -92,16 +92,22 @@ int BPF_KPROBE(on_write_ex) { return begin_call(ctx, AISPM_TLS_WRITE, 1); }
 SEC("uretprobe")
 int BPF_KPROBE(on_return) { return end_call(ctx); }
 
-/* SSL_new returns: from here on we see this object from its first byte. */
-SEC("uretprobe")
-int BPF_KPROBE(on_new)
+/* Every handshake begins with SSL_clear, called by the library itself: what this pointer carried before was another
+ * conversation, and of the one to come we see the first byte.
+ */
+SEC("uprobe")
+int BPF_KPROBE(on_clear)
 {
-	if (!is_ours() && PT_REGS_RC(ctx))
-		make_connection(bpf_get_current_pid_tgid() >> 32, PT_REGS_RC(ctx), CONNECTION_FROM_START);
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (is_ours())
+		return 0;
+	close_connection(tgid, PT_REGS_PARM1(ctx));
+	make_connection(tgid, PT_REGS_PARM1(ctx), CONNECTION_FROM_START);
 	return 0;
 }
 
-/* SSL_free, SSL_shutdown, SSL_clear: what this pointer carries later is another conversation. */
+/* SSL_free, SSL_shutdown: the conversation is over. */
 SEC("uprobe")
 int BPF_KPROBE(on_close)
 {

@@ -103,8 +103,8 @@ std::optional<std::uint64_t> shared_callee(const Functions& functions, const Cod
 
 const std::vector<std::string_view>& tls_function_names() {
   static const std::vector<std::string_view> names{"SSL_read",     "SSL_write", "SSL_read_ex",
-                                                   "SSL_write_ex", "SSL_new",   "SSL_shutdown",
-                                                   "SSL_free",     "SSL_clear"};
+                                                   "SSL_write_ex", "SSL_clear", "SSL_shutdown",
+                                                   "SSL_free"};
   return names;
 }
 
@@ -162,9 +162,9 @@ std::vector<ProbePoint> make_probe_plan(const Functions& functions, const CodeAt
   add_pair("SSL_read", TlsHook::kRead, "SSL_read_ex", TlsHook::kReadEx);
   add_pair("SSL_write", TlsHook::kWrite, "SSL_write_ex", TlsHook::kWriteEx);
   if (plan.empty()) return plan;  // not a TLS library
-  if (const auto at = functions.find("SSL_new"); at != functions.end())
-    add(TlsHook::kNew, "SSL_new", at->second);
-  for (const char* close : {"SSL_shutdown", "SSL_free", "SSL_clear"})
+  if (const auto at = functions.find("SSL_clear"); at != functions.end())
+    add(TlsHook::kClear, "SSL_clear", at->second);
+  for (const char* close : {"SSL_shutdown", "SSL_free"})
     if (const auto at = functions.find(close); at != functions.end())
       add(TlsHook::kClose, close, at->second);
   return plan;

@@ -12,7 +12,7 @@
 // Where to put probes into a TLS library so that its callers pay least. No I/O.
 namespace aispm::sensor {
 
-enum class TlsHook : std::uint8_t { kRead, kWrite, kReadEx, kWriteEx, kNew, kClose };
+enum class TlsHook : std::uint8_t { kRead, kWrite, kReadEx, kWriteEx, kClear, kClose };
 
 struct ProbePoint {
   TlsHook hook = TlsHook::kRead;

@@ -99,8 +99,9 @@ Result<TlsProbes::Attached> TlsProbes::attach(
       case TlsHook::kWriteEx:
         entry = programs.on_write_ex;
         break;
-      case TlsHook::kNew:
-        at_return = programs.on_new;
+      case TlsHook::kClear:
+        entry = programs.on_clear;
+        at_return = nullptr;
         break;
       case TlsHook::kClose:
         entry = programs.on_close;

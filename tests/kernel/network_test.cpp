@@ -45,7 +45,8 @@ std::uint16_t own_port(int fd, T like) {
 
 template <typename T>
 Socket bind_to(T address) {
-  Socket socket{UniqueFd(::socket(reinterpret_cast<sockaddr*>(&address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0))};
+  Socket socket{UniqueFd(
+      ::socket(reinterpret_cast<sockaddr*>(&address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0))};
   EXPECT_EQ(::bind(socket.fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
   socket.port = own_port(socket.fd.get(), address);
   return socket;
@@ -60,8 +61,8 @@ Socket listen_on(T address, int backlog = 8) {
 
 template <typename T>
 Socket connect_to(T address, int flags = 0) {
-  Socket socket{
-      UniqueFd(::socket(reinterpret_cast<sockaddr*>(&address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0))};
+  Socket socket{UniqueFd(::socket(reinterpret_cast<sockaddr*>(&address)->sa_family,
+                                  SOCK_STREAM | SOCK_CLOEXEC | flags, 0))};
   (void)::connect(socket.fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address));
   socket.port = own_port(socket.fd.get(), address);
   return socket;
@@ -168,7 +169,8 @@ TEST_F(NetworkTest, RefusedConnectIsSeenAsFailed) {
 TEST_F(NetworkTest, UnansweredConnectIsSeenAsPendingWithinTwoSeconds) {
   const Socket server = listen_on(make_v4("127.0.0.1", 0), 0);
   std::vector<Socket> filling;
-  for (int i = 0; i < 4; ++i) filling.push_back(connect_to(make_v4("127.0.0.1", server.port), SOCK_NONBLOCK));
+  for (int i = 0; i < 4; ++i)
+    filling.push_back(connect_to(make_v4("127.0.0.1", server.port), SOCK_NONBLOCK));
   EXPECT_TRUE(watch_->until([&] {
     for (const Connect& connect : connects_to(server.port))
       if (connect.outcome == ConnectOutcome::kPending) return connect.latency_us < 2'000'000;

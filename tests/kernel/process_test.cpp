@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <filesystem>
@@ -42,12 +43,14 @@ void exec(std::vector<std::string> arguments, const char* program = "/bin/true")
 class ProcessTest : public KernelTest {
  protected:
   Exec exec_of(std::uint32_t pid) {
-    EXPECT_TRUE(watch_->until([&] { return !watch_->of<Exec>(pid).empty(); })) << "no exec was seen";
+    EXPECT_TRUE(watch_->until([&] { return !watch_->of<Exec>(pid).empty(); }))
+        << "no exec was seen";
     const auto found = watch_->of<Exec>(pid);
     return found.empty() ? Exec{} : found.front();
   }
   Exit exit_of(std::uint32_t pid) {
-    EXPECT_TRUE(watch_->until([&] { return !watch_->of<Exit>(pid).empty(); })) << "no exit was seen";
+    EXPECT_TRUE(watch_->until([&] { return !watch_->of<Exit>(pid).empty(); }))
+        << "no exit was seen";
     watch_->settle();
     const auto found = watch_->of<Exit>(pid);
     EXPECT_THAT(found, SizeIs(1));
@@ -64,7 +67,8 @@ TEST_F(ProcessTest, ExecCarriesArgumentsAsGiven) {
 }
 
 TEST_F(ProcessTest, ExecNamesTheFileThatWasLoadedBehindLinks) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / ("exec-" + std::to_string(self_));
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / ("exec-" + std::to_string(self_));
   std::filesystem::create_directories(folder / "a" / "b");
   std::filesystem::copy_file("/bin/true", folder / "a" / "b" / "real");
   std::filesystem::create_symlink(folder / "a" / "b" / "real", folder / "link");
@@ -113,7 +117,8 @@ TEST_F(ProcessTest, ExecCarriesParentUserNameAndTimes) {
 }
 
 TEST_F(ProcessTest, ExecOfAScriptNamesTheInterpreterAndTheScript) {
-  const std::string script = std::string(testing::TempDir()) + "/script-" + std::to_string(self_) + ".sh";
+  const std::string script =
+      std::string(testing::TempDir()) + "/script-" + std::to_string(self_) + ".sh";
   {
     std::ofstream file(script);
     file << "#!/bin/sh\nexit 0\n";
@@ -153,8 +158,9 @@ TEST_F(ProcessTest, PidNamespaceIsTheProcessesOwn) {
 }
 
 TEST_F(ProcessTest, CgroupIdIsTheInodeOfItsFolder) {
-  const std::string root = ::access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup/unified"
-                                                                                      : "/sys/fs/cgroup";
+  const std::string root = ::access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) == 0
+                               ? "/sys/fs/cgroup/unified"
+                               : "/sys/fs/cgroup";
   const std::string folder = root + "/aispm-kernel-test-" + std::to_string(self_);
   if (::mkdir(folder.c_str(), 0755) != 0) GTEST_SKIP() << "cannot make " << folder;
   struct stat facts {};
@@ -202,7 +208,7 @@ TEST_F(ProcessTest, EndOfTheFirstThreadIsNotTheEndOfTheProcess) {
       char byte = 0;
       if (::read(go[0], &byte, 1) == 1) ::_exit(11);
     }).detach();
-    ::pthread_exit(nullptr);
+    ::syscall(SYS_exit, 0);  // this thread only; pthread_exit would unwind the test
   }
   watch_->settle();
   EXPECT_THAT(watch_->of<Exit>(static_cast<std::uint32_t>(child)), SizeIs(0));
@@ -221,7 +227,7 @@ TEST_F(ProcessTest, ExecAndExitShareOneIdentity) {
 TEST_F(ProcessTest, AThousandProcessesAreAllSeen) {
   std::vector<std::uint32_t> children;
   for (int i = 0; i < 1000; ++i) {
-    const pid_t child = ::vfork();
+    const pid_t child = ::fork();
     if (child == 0) {
       ::execl("/bin/true", "true", static_cast<char*>(nullptr));
       ::_exit(127);

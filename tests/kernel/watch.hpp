@@ -15,7 +15,8 @@
 
 namespace aispm::sensor::kernel_test {
 
-// Real capture of this kernel, for a test to make system calls under. Skips where the kernel or the privileges are missing.
+// Real capture of this kernel, for a test to make system calls under. Skips where the kernel or the
+// privileges are missing.
 class Watch {
  public:
   // Captures this process's own TLS too: tests are their own clients and servers.
@@ -57,7 +58,8 @@ class Watch {
       records_.push_back(std::move(*record));
     };
     ASSERT_TRUE(capture_->wait(longest));
-    const auto more = capture_->drain(on_bytes, on_bytes, [](Record) { FAIL() << "eBPF mode polls nothing"; });
+    const auto more =
+        capture_->drain(on_bytes, on_bytes, [](Record) { FAIL() << "eBPF mode polls nothing"; });
     ASSERT_TRUE(more);
   }
 
@@ -65,7 +67,8 @@ class Watch {
   std::vector<T> of(std::uint32_t pid) const {
     std::vector<T> found;
     for (const Record& record : records_)
-      if (const T* one = std::get_if<T>(&record); one != nullptr && one->actor.id.pid == pid) found.push_back(*one);
+      if (const T* one = std::get_if<T>(&record); one != nullptr && one->actor.id.pid == pid)
+        found.push_back(*one);
     return found;
   }
 

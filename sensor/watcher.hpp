@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sensor/capture/capture.hpp"
+#include "sensor/config.hpp"
+#include "sensor/pipeline.hpp"
+#include "sensor/report/event_sink.hpp"
+#include "sensor/report/user_names.hpp"
+
+namespace aispm::sensor {
+
+// The sensor at work: moves what capture sees through the pipeline, and tells how it is doing.
+class Watcher {
+ public:
+  // Fails on signatures that cannot be read.
+  static Result<std::unique_ptr<Watcher>> open(const Config& config,
+                                               std::unique_ptr<Capture> capture,
+                                               std::unique_ptr<EventSink> sink);
+
+  // Works until stop(). Fails only when capture itself fails.
+  Result<> run();
+  // Any thread.
+  void stop();
+
+ private:
+  Watcher(const Config& config, std::unique_ptr<Capture> capture, std::unique_ptr<EventSink> sink,
+          Signatures signatures);
+  Result<> take_all();
+  void do_periodic_work();
+  void report_health(model::ComponentHealth health);
+  model::ComponentHealth make_health() const;
+
+  const std::chrono::milliseconds health_interval_;
+  std::unique_ptr<Capture> capture_;
+  std::unique_ptr<EventSink> sink_;
+  UserNames user_names_;
+  Pipeline pipeline_;
+
+  std::atomic<bool> stops_ = false;
+  std::chrono::steady_clock::time_point next_health_;
+  std::chrono::steady_clock::time_point next_look_;
+  std::chrono::steady_clock::time_point next_sweep_;
+  std::map<std::string, std::uint64_t> reported_losses_;
+  std::vector<std::string> reported_reasons_;
+};
+
+}  // namespace aispm::sensor

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+
+#include "tests/kernel/tls_pair.hpp"
+#include "tests/kernel/tls_streams.hpp"
+#include "tests/kernel/watch.hpp"
+
+namespace aispm::sensor::kernel_test {
+namespace {
+
+class TlsLossTest : public testing::Test {
+ protected:
+  std::unique_ptr<Watch> open(RingSizes rings = {}) {
+    auto watch = Watch::open(rings);
+    if (watch == nullptr) why_not_ = Watch::why_not();
+    return watch;
+  }
+  std::string why_not_;
+  const std::uint32_t self_ = static_cast<std::uint32_t>(::getpid());
+};
+
+// The kernel's count of what met a full ring is exactly what is missing in the stream.
+TEST_F(TlsLossTest, WhatAFullRingLosesIsCountedToTheByte) {
+  const auto watch = open({.control_bytes = 1U << 20, .data_bytes = 64U << 10});
+  if (watch == nullptr) GTEST_SKIP() << why_not_;
+  TlsPair pair;
+  const std::string block = make_stamped(4000);
+  std::uint64_t sent = 0;
+  for (int i = 0; i < 200; ++i) {  // nobody reads the ring meanwhile
+    ASSERT_EQ(::SSL_write(pair.client.get(), block.data(), 4000), 4000);
+    ASSERT_EQ(read_exactly(pair.server.get(), 4000), block);
+    sent += 4000;
+  }
+  watch->settle();
+  const aispm_loss lost = watch->capture().health().losses[AISPM_LOSS_RING_FULL_DATA];
+  // One more call each way shows where the streams stand.
+  ASSERT_EQ(::SSL_write(pair.client.get(), "end", 3), 3);
+  ASSERT_EQ(read_exactly(pair.server.get(), 3), "end");
+  watch->settle();
+  const auto chunks = watch->of<TlsChunk>(self_);
+  const Stream written = join(chunks, pair.client.get(), Direction::kWrite);
+  const Stream read = join(chunks, pair.server.get(), Direction::kRead);
+  EXPECT_GT(lost.bytes, 0U);
+  EXPECT_EQ(lost.bytes, written.missing + read.missing);
+  EXPECT_EQ(lost.records, lost.bytes / 4000);
+  EXPECT_EQ(written.bytes.size() + written.missing, sent + 3);
+  EXPECT_EQ(read.bytes.size() + read.missing, sent + 3);
+  EXPECT_EQ(written.repeated + read.repeated, 0U);
+  EXPECT_TRUE(written.bytes.ends_with("end"));
+}
+
+TEST_F(TlsLossTest, NothingIsLostOfTwentyThousandUnpacedWrites) {
+  const auto watch = open();
+  if (watch == nullptr) GTEST_SKIP() << why_not_;
+  for (const std::size_t size : {200UL, 4096UL, 16384UL}) {
+    watch->forget();
+    TlsPair pair;
+    const std::string block = make_stamped(size);
+    const int count = 20'000;
+    std::thread reading([&] {
+      std::string sink(65536, '\0');
+      for (std::size_t left = size * count; left > 0;) {
+        const int got = ::SSL_read(pair.server.get(), sink.data(),
+                                   static_cast<int>(std::min(sink.size(), left)));
+        if (got <= 0) break;
+        left -= static_cast<std::size_t>(got);
+      }
+    });
+    std::atomic<bool> is_done = false;
+    std::thread writing([&] {
+      for (int i = 0; i < count; ++i)
+        EXPECT_EQ(::SSL_write(pair.client.get(), block.data(), static_cast<int>(size)),
+                  static_cast<int>(size));
+      is_done = true;
+    });
+    // Checked and forgotten as they come: the test must not hold 330 MB.
+    std::uint64_t next = 0;
+    std::size_t wrong = 0;
+    const auto check = [&] {
+      for (const TlsChunk& chunk : watch->of<TlsChunk>(self_)) {
+        if (chunk.key.ssl != reinterpret_cast<std::uint64_t>(pair.client.get()) ||
+            chunk.direction != Direction::kWrite)
+          continue;
+        if (chunk.offset != next || chunk.bytes != block) ++wrong;
+        next = chunk.offset + chunk.bytes.size();
+      }
+      watch->forget();
+    };
+    while (!is_done) {
+      watch->take(std::chrono::milliseconds(20));
+      check();
+    }
+    writing.join();
+    reading.join();
+    watch->settle();
+    check();
+    EXPECT_EQ(wrong, 0U) << size;
+    EXPECT_EQ(next, size * count) << size;
+    EXPECT_EQ(watch->capture().health().losses[AISPM_LOSS_RING_FULL_DATA].bytes, 0U) << size;
+  }
+}
+
+TEST_F(TlsLossTest, AConnectionOlderThanTheSensorIsSeenFromThenOn) {
+  TlsPair pair;
+  ASSERT_EQ(::SSL_write(pair.client.get(), "before", 6), 6);
+  ASSERT_EQ(read_exactly(pair.server.get(), 6), "before");
+  const auto watch = open();
+  if (watch == nullptr) GTEST_SKIP() << why_not_;
+  ASSERT_EQ(::SSL_write(pair.client.get(), "after", 5), 5);
+  ASSERT_EQ(read_exactly(pair.server.get(), 5), "after");
+  ASSERT_TRUE(watch->until([&] { return watch->of<TlsChunk>(self_).size() >= 2; }));
+  const auto chunks = watch->of<TlsChunk>(self_);
+  EXPECT_EQ(join(chunks, pair.client.get(), Direction::kWrite).bytes, "after");
+  EXPECT_EQ(join(chunks, pair.server.get(), Direction::kRead).bytes, "after");
+  EXPECT_FALSE(chunks.front().from_start);
+}
+
+// A private copy of the library, as wheels and containers bring, mapped after the sensor started.
+TEST_F(TlsLossTest, ALibraryThatIsNewOnDiskIsFoundAfterTheExec) {
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "no /usr/bin/python3";
+  const auto watch = open();
+  if (watch == nullptr) GTEST_SKIP() << why_not_;
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) / ("private-libssl-" + std::to_string(self_));
+  std::filesystem::create_directories(folder);
+  std::filesystem::copy_file("/usr/lib/x86_64-linux-gnu/libssl.so.3", folder / "libssl.so.3",
+                             std::filesystem::copy_options::overwrite_existing);
+  TcpPair tcp;
+  const Ssl server(::SSL_new(server_context()));
+  ASSERT_EQ(::SSL_set_fd(server.get(), tcp.server.get()), 1);
+  ASSERT_EQ(::fcntl(tcp.client.get(), F_SETFD, 0), 0);
+  const std::string script =
+      "import socket, ssl, time\n"
+      "time.sleep(1)\n"
+      "context = ssl._create_unverified_context()\n"
+      "with context.wrap_socket(socket.socket(fileno=" +
+      std::to_string(tcp.client.get()) +
+      ")) as tls:\n"
+      "    tls.sendall(b'from a private copy')\n";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setenv("LD_LIBRARY_PATH", folder.c_str(), 1);
+    ::execl("/usr/bin/python3", "python3", "-c", script.c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  std::thread accepting([&] {
+    EXPECT_EQ(::SSL_accept(server.get()), 1);
+    EXPECT_EQ(read_exactly(server.get(), 19), "from a private copy");
+  });
+  const auto pid = static_cast<std::uint32_t>(child);
+  EXPECT_TRUE(watch->until([&] { return !watch->of<Exec>(pid).empty(); }));
+  watch->capture().follow(pid);
+  EXPECT_TRUE(watch->until([&] { return !watch->of<TlsChunk>(pid).empty(); })) << "not captured";
+  accepting.join();
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  ASSERT_FALSE(watch->of<TlsChunk>(pid).empty());
+  EXPECT_EQ(watch->of<TlsChunk>(pid).front().bytes, "from a private copy");
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace aispm::sensor::kernel_test
