@@ -208,7 +208,7 @@ Result<int> perform(Plan plan, const std::string& events_path) {
 
   for (const auto& limit : prefix.limits_hit())
     supervisor->add_denial({DenialKind::kLimit, limit, ""});
-  prefix.remove_groups();
+  prefix.remove_groups_in_background();
   supervisor->flush();
   const auto duration =
       std::chrono::duration_cast<std::chrono::microseconds>(Denials::Clock::now() - begin);

@@ -20,7 +20,15 @@ void report(int control, ControlKind kind, std::uint64_t value) {
   if (auto sent = send_message(control, message); !sent) ::_exit(kFailed);
 }
 
-// True when the agent itself has ended.
+// Ends every other process of this pid namespace, so that the report of the agent's end means that
+// nothing runs any more. Those in a call that cannot be killed are waited for, as the kernel would.
+void end_all() {
+  (void)::kill(-1, SIGKILL);  // ESRCH: there are none
+  while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
+  }
+}
+
+// True when the agent itself has ended, and all others with it.
 bool reap(int control, int agent_pid) {
   int status = 0;
   for (;;) {
@@ -31,6 +39,7 @@ bool reap(int control, int agent_pid) {
       report(control, ControlKind::kStopped, static_cast<std::uint64_t>(WSTOPSIG(status)));
       continue;
     }
+    end_all();
     report(control, ControlKind::kExited,
            static_cast<std::uint64_t>(static_cast<unsigned>(status)));
     return true;
@@ -49,7 +58,9 @@ void forward(int control, int agent_pid) {
 
 }  // namespace
 
-void run_init(UniqueFd control, int agent_pid) {
+// `monitor` is only held: whoever closes a packet socket last waits for an RCU grace period (5 to
+// 20 ms), and that shall be this process, for which nobody waits.
+void run_init(UniqueFd control, [[maybe_unused]] UniqueFd monitor, int agent_pid) {
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
@@ -58,8 +69,12 @@ void run_init(UniqueFd control, int agent_pid) {
   if (!signals || ::prctl(PR_SET_DUMPABLE, 0) != 0) ::_exit(kFailed);
   if (auto installed = install_init_filter(); !installed) ::_exit(kFailed);
   for (;;) {
-    if (reap(control.get(), agent_pid))
-      ::_exit(0);  // the kernel ends all others of this pid namespace
+    if (reap(control.get(), agent_pid)) {
+      pollfd gone{control.get(), 0, 0};
+      while (::poll(&gone, 1, -1) < 0 && errno == EINTR) {
+      }
+      ::_exit(0);  // after the supervisor has closed its end of the monitor and of `control`
+    }
     pollfd events[2] = {{control.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}};
     if (::poll(events, 2, -1) < 0 && errno != EINTR) ::_exit(kFailed);
     if (events[1].revents != 0) {

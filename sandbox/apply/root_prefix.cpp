@@ -22,7 +22,8 @@ constexpr unsigned kUids = 65536;
 constexpr const char* kSlotFolder = "/run/aispm/uids";
 constexpr const char* kCgroupRoot = "/sys/fs/cgroup";
 constexpr std::size_t kMaxCgroupFile = 64 * 1024;
-constexpr int kRemoveTries = 50;
+constexpr int kRemoveTries = 400;
+constexpr std::chrono::milliseconds kRemovePause{5};
 
 // A run that was killed leaves an empty group behind; our lock on its user id says that nobody uses
 // it.
@@ -178,8 +179,21 @@ std::vector<std::string> RootPrefix::limits_hit() const {
 void RootPrefix::remove_groups() {
   for (const auto& folder : folders_)
     for (int i = 0; i < kRemoveTries && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++i)
-      std::this_thread::sleep_for(
-          std::chrono::milliseconds(1));  // the last process is still being unlinked
+      std::this_thread::sleep_for(kRemovePause);  // the last process is still being unlinked
+  folders_.clear();
+}
+
+void RootPrefix::remove_groups_in_background() {
+  if (folders_.empty()) return;
+  const pid_t remover = ::fork();
+  if (remover == 0) {
+    const int last = slot_.get();
+    if (last > 0) (void)::close_range(0, static_cast<unsigned>(last) - 1, 0);
+    (void)::close_range(static_cast<unsigned>(last) + 1, ~0U, 0);
+    remove_groups();
+    ::_exit(0);
+  }
+  // Without a child the empty groups stay until a run gets the same user id and replaces them.
   folders_.clear();
 }
 

@@ -24,6 +24,7 @@ struct Inside {
   UniqueFd setup;
   UniqueFd control;
   std::vector<UniqueFd> sources;  // filled before when root
+  UniqueFd monitor;               // made inside; init keeps it
   bool memory_is_in_cgroup;
   unsigned uid;
   unsigned gid;
@@ -54,6 +55,7 @@ Result<> build_outer(Inside& in) {
   if (sockets.dns6) fds.push_back(sockets.dns6.get());
   if (sockets.proxy) fds.push_back(sockets.proxy.get());
   AISPM_CHECK(send_message(in.setup.get(), message, fds));
+  in.monitor = std::move(sockets.monitor);
   if (in.sources.empty()) {
     AISPM_TRY(in.sources, open_sources(in.plan));
   }
@@ -118,7 +120,7 @@ Result<> build_inner(Inside& in) {
     run_agent(in);
   }
   in.setup.reset();
-  run_init(std::move(in.control), agent);
+  run_init(std::move(in.control), std::move(in.monitor), agent);
 }
 
 std::string clone_remedy(int error) {
@@ -201,6 +203,7 @@ Result<Started> start_sandbox(const Plan& plan, const RootPrefix& prefix,
             std::move(setup_inside),
             std::move(control_inside),
             {},
+            UniqueFd(),
             prefix.limits_memory(),
             ::geteuid(),
             ::getegid(),

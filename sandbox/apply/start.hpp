@@ -28,13 +28,15 @@ class RootPrefix {
   const std::vector<std::string>& mechanisms() const { return mechanisms_; }
   // In the forked process: joins the groups, becomes the unprivileged user.
   Result<> become() const;
-  // Limits that were hit: "memory", "pids". Valid after the last process has ended.
+  // Limits that were hit: "memory", "pids". Valid after the agent's last process has ended.
   std::vector<std::string> limits_hit() const;
-  // Removes the groups; called when all processes have ended.
-  void remove_groups();
+  // A child of ours removes the groups when process 1 has gone too, which nobody waits for; it
+  // keeps the user id reserved until then.
+  void remove_groups_in_background();
 
  private:
   RootPrefix() = default;
+  void remove_groups();
   Result<> reserve_uid();
   void make_groups(const Limits& limits);
   bool make_v1(const std::string& controller, const std::string& name);

@@ -63,9 +63,9 @@ Result<UniqueFd> install_filter();
 Result<> install_init_filter();
 
 // --- init.cpp
-// Process 1: reaps, forwards signals from `control`, reports the agent's end, and exits with all
-// others.
-[[noreturn]] void run_init(UniqueFd control, int agent_pid);
+// Process 1: reaps, forwards signals from `control`, ends all others when the agent has ended, then
+// reports that end, and exits when the supervisor has closed `control`. Holds `monitor` until then.
+[[noreturn]] void run_init(UniqueFd control, UniqueFd monitor, int agent_pid);
 
 // --- channel.cpp
 Result<> send_message(int socket, const ControlMessage& message, const std::vector<int>& fds = {});

@@ -29,18 +29,6 @@ constexpr std::chrono::milliseconds kRelayPatience{
     250};  // for the agent's last bytes to reach the gateway
 constexpr std::size_t kMaxPacketBytes = 2048;
 
-// Closing a packet socket waits for an RCU grace period: 5 to 20 ms that the caller need not wait
-// for. A child that holds nothing else does it after we are gone; when none can be made, we wait
-// ourselves.
-void close_in_background(UniqueFd fd) {
-  if (::fork() != 0) return;
-  const int last = fd.get();
-  if (last > 0) (void)::close_range(0, static_cast<unsigned>(last) - 1, 0);
-  (void)::close_range(static_cast<unsigned>(last) + 1, ~0U, 0);
-  (void)::close(fd.release());
-  ::_exit(0);
-}
-
 }  // namespace
 
 Supervisor::Supervisor(const Plan& plan, Watched watched, Delivery& delivery, RunIdentity run,
@@ -102,9 +90,10 @@ Outcome Supervisor::run() {
 
 void Supervisor::finish(Outcome& outcome) {
   int init_status = 0;
-  // Returns when the kernel has ended every process of the sandbox. __WALL: behind the root prefix
-  // init is a "clone" child.
-  while (::waitpid(watched_.init, &init_status, __WALL) < 0 && errno == EINTR) {
+  // With its report init says that every other process has ended, and needs no waiting for. Without
+  // it: returns when the kernel has ended them all. __WALL: behind the root prefix init is a
+  // "clone" child.
+  while (!wait_status_ && ::waitpid(watched_.init, &init_status, __WALL) < 0 && errno == EINTR) {
   }
   const auto deadline = Clock::now() + kRelayPatience;
   while (relay_ && !relay_->is_idle() && Clock::now() < deadline)
@@ -118,7 +107,7 @@ void Supervisor::finish(Outcome& outcome) {
       lost.tp_drops != 0)
     add_denial({DenialKind::kConnect, "(unseen: too many at once)", ""}, lost.tp_drops);
   loop_.remove(watched_.monitor.get());
-  close_in_background(std::move(watched_.monitor));
+  watched_.monitor.reset();  // init holds it too, and goes after us
   const int status = wait_status_.value_or(init_status);
   if (WIFSIGNALED(status)) {
     outcome.signal = static_cast<unsigned>(WTERMSIG(status));
