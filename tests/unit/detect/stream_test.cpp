@@ -327,6 +327,15 @@ TEST(StreamScanner, KeepsCutCharactersWhole) {
   EXPECT_EQ(released, "caf\xc3\xa9");
 }
 
+TEST(StreamScanner, WaitsForAMatchThatBeginsInTheLastByteOfAnother) {
+  const auto engine =
+      engine_of(rule_line("secret.a", "ab[0-9]") + rule_line("secret.b", "[0-9]xx"));
+  expect_all_cuts(engine, "ab1xx.");
+  expect_all_cuts(engine, "ab1x.");
+  const auto outcomes = all_rules(*engine, Outcome::kRedact);
+  EXPECT_EQ(redacted(*engine, "ab1xx.", *outcomes), "[REDACTED:secret.a].");
+}
+
 TEST(StreamScanner, HidesASecretInLookAlikeLetters) {
   const auto engine = shipped_engine();
   // Fullwidth A, Cyrillic K and a zero-width space inside an AWS key id.
