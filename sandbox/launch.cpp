@@ -184,13 +184,15 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   watched.listener = std::move(ready.fds[0]);
   watched.control = std::move(started.control);
   watched.signals = signals.take();
-  const auto mechanisms = mechanisms_of(plan, prefix, static_cast<int>(ready.message.value));
-  if (auto accepted =
-          delivery->deliver_first(start_event(run, plan.argv, plan.profile, mechanisms));
-      !accepted)
-    return fail(accepted.error().code,
-                "the start of the run could not be reported, so nothing was started: " +
-                    accepted.error().message);
+  if (delivery->has_taker()) {
+    const auto mechanisms = mechanisms_of(plan, prefix, static_cast<int>(ready.message.value));
+    if (auto accepted =
+            delivery->deliver_first(start_event(run, plan.argv, plan.profile, mechanisms));
+        !accepted)
+      return fail(accepted.error().code,
+                  "the start of the run could not be reported, so nothing was started: " +
+                      accepted.error().message);
+  }
 
   AISPM_TRY(const auto supervisor,
             Supervisor::open(
@@ -212,8 +214,9 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   supervisor->flush();
   const auto duration =
       std::chrono::duration_cast<std::chrono::microseconds>(Denials::Clock::now() - begin);
-  delivery->offer(
-      exit_event(run, outcome.exit_code, outcome.signal, duration, supervisor->denials()));
+  if (delivery->has_taker())
+    delivery->offer(
+        exit_event(run, outcome.exit_code, outcome.signal, duration, supervisor->denials()));
   for (const auto& warning : outcome.warnings) say("warning: " + warning);
   std::string reason;
   if (const auto lost = delivery->finish(kLastEventsPatience, reason); lost != 0)

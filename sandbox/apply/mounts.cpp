@@ -6,10 +6,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "sandbox/apply/steps.hpp"
-#include "sdk/core/common/file.hpp"
 
 // glibc's <sys/mount.h> and <linux/mount.h> disagree on Debian 12: only the kernel's is used, with
 // raw calls.
@@ -67,9 +68,13 @@ Result<UniqueFd> open_source(const Mount& mount) {
 // Relative to the stage, which is the current folder.
 const char* inside(const Mount& mount) { return mount.target.c_str() + 1; }
 
-Result<> make_parents(const std::string& target) {
+// `previous` is the target made before, whose folders exist: the plan is sorted.
+Result<> make_parents(const std::string& target, const std::string& previous) {
+  const auto differ = std::mismatch(target.begin(), target.end(), previous.begin(), previous.end());
+  const auto same = static_cast<std::size_t>(differ.first - target.begin());
   for (std::size_t slash = target.find('/', 1); slash != std::string::npos;
        slash = target.find('/', slash + 1)) {
+    if (slash < same) continue;
     const std::string folder = target.substr(1, slash - 1);
     if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST && errno != EROFS)
       return fail_errno("make " + folder);
@@ -83,8 +88,8 @@ Result<> make_target(const Mount& mount, bool is_folder) {
       return fail_errno("make " + mount.target);
     return {};
   }
-  if (::faccessat(AT_FDCWD, inside(mount), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return {};
-  UniqueFd file(::open(inside(mount), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644));
+  UniqueFd file(::open(inside(mount), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  if (!file && errno == EEXIST) return {};  // comes with a folder shared above
   if (!file) return fail_errno("make " + mount.target);
   if (!mount.content.empty() && ::write(file.get(), mount.content.data(), mount.content.size()) !=
                                     static_cast<ssize_t>(mount.content.size()))
@@ -117,17 +122,28 @@ Result<> mount_proc(const Mount& mount) {
   return {};
 }
 
+// Through one small buffer: each new page of memory costs more than the read into it.
 Result<> copy_file(const Mount& mount) {
   constexpr std::size_t kMaxCopyBytes = 1U << 20;
-  auto content = read_file(mount.source, kMaxCopyBytes);
-  if (!content) return fail(std::move(content).error());
-  Mount file = mount;
-  file.content = std::move(*content);
-  return make_target(file, false);
+  UniqueFd from(::open(mount.source.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!from) return fail_errno("open " + mount.source);
+  UniqueFd to(::open(inside(mount), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  if (!to && errno == EEXIST) return {};
+  if (!to) return fail_errno("make " + mount.target);
+  static std::array<char, 16384> buffer;
+  for (std::size_t total = 0;;) {
+    const ssize_t size = ::read(from.get(), buffer.data(), buffer.size());
+    if (size < 0) return fail_errno("read " + mount.source);
+    if (size == 0) return {};
+    total += static_cast<std::size_t>(size);
+    if (total > kMaxCopyBytes) return fail(Errc::kTooLarge, mount.source + ": too large to copy");
+    if (::write(to.get(), buffer.data(), static_cast<std::size_t>(size)) != size)
+      return fail_errno("write " + mount.target);
+  }
 }
 
-Result<> place(const Mount& mount, int tree, int stage) {
-  AISPM_CHECK(make_parents(mount.target));
+Result<> place(const Mount& mount, const std::string& previous, int tree, int stage) {
+  AISPM_CHECK(make_parents(mount.target, previous));
   switch (mount.kind) {
     case Mount::Kind::kBindReadOnly:
     case Mount::Kind::kBindReadWrite:
@@ -178,7 +194,8 @@ Result<> enter_root(const Plan& plan, std::vector<UniqueFd> sources) {
   if (!stage) return fail_errno("open the new root");
   const mode_t old_mask = ::umask(022);
   for (std::size_t i = 0; i < plan.mounts.size(); ++i)
-    AISPM_CHECK(place(plan.mounts[i], sources[i].get(), stage.get()));
+    AISPM_CHECK(place(plan.mounts[i], i == 0 ? std::string() : plan.mounts[i - 1].target,
+                      sources[i].get(), stage.get()));
   ::umask(old_mask);
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return fail_errno("pivot_root");
   if (::syscall(SYS_umount2, ".", 2 /* MNT_DETACH */) != 0)

@@ -33,6 +33,9 @@ class Delivery {
   // Sends what is left for at most `patience`; gives how many events were lost in all, and why.
   std::uint64_t finish(std::chrono::milliseconds patience, std::string& reason);
 
+  // False: nobody takes events, so none need be made.
+  bool has_taker() const { return link_.has_value() || static_cast<bool>(file_); }
+
  private:
   Delivery(std::optional<GatewayLink> link, UniqueFd file)
       : link_(std::move(link)), file_(std::move(file)) {}
