@@ -67,7 +67,7 @@ Result<RuleDesk::Rules> RuleDesk::rules() {
   auto next = shelf_.current();
   if (!next) return fail(Errc::kInternal, "no rules are loaded");
   AISPM_TRY(detect::Scratch scratch, next->engine->make_scratch());
-  rules_.bench = std::make_shared<Workbench>(Workbench{std::move(scratch), {}});
+  rules_.bench = std::make_shared<Workbench>(Workbench{std::move(scratch), {}, {}});
   rules_.book = std::move(next);
   tables_.clear();
   return rules_;

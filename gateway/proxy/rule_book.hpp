@@ -69,6 +69,7 @@ class RuleShelf {
 struct Workbench {
   detect::Scratch scratch;
   std::vector<detect::Match> matches;
+  std::vector<std::string_view> texts;  // of one message
 };
 
 // One thread's view of the rules: the book, working memory, and outcome tables of recent callers.

@@ -49,17 +49,32 @@ void add_text(const ScanContext& context, codec::Api api, const codec::ReplyText
   result.patches.push_back(codec::string_patch(text.span, clean));
 }
 
+Result<bool> screen_reply(const ScanContext& context, const codec::LlmReply& reply) {
+  std::vector<std::string_view>& texts = context.bench->texts;
+  texts.clear();
+  std::uint8_t surfaces = 0;
+  for (const codec::ReplyText& text : reply.texts) {
+    if (text.text.empty()) continue;
+    texts.push_back(text.text);
+    surfaces |= detect::surface_bit(surface_of(text.channel.kind));
+  }
+  return context.book->engine->may_match(texts, surfaces, context.bench->scratch);
+}
+
 }  // namespace
 
 Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
                              const codec::LlmReply& reply) {
   ReplyScan result;
+  AISPM_TRY(const bool may_match, screen_reply(context, reply));
   for (const codec::ReplyText& text : reply.texts) {
     if (text.text.empty()) continue;
     const detect::Surface surface = surface_of(text.channel.kind);
-    AISPM_CHECK(context.book->engine->scan(text.text, surface, context.bench->scratch,
-                                           context.bench->matches));
-    if (!context.bench->matches.empty()) add_text(context, api, text, result);
+    if (may_match) {
+      AISPM_CHECK(context.book->engine->scan(text.text, surface, context.bench->scratch,
+                                             context.bench->matches));
+      if (!context.bench->matches.empty()) add_text(context, api, text, result);
+    }
     if (surface != detect::Surface::kToolArguments) continue;
     const detect::Outcomes& outcomes = *table_of(*context.tables, api, text.channel.kind);
     AISPM_CHECK(

@@ -88,17 +88,33 @@ std::string resolve_escapes(std::string_view text) {
   return out;
 }
 
+// One pass over all texts; nearly always there is nothing to find.
+Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest& request) {
+  std::vector<std::string_view>& texts = context.bench->texts;
+  texts.clear();
+  std::uint8_t surfaces = 0;
+  for (const codec::TextPart& part : request.parts) {
+    if (part.text.empty()) continue;
+    texts.push_back(part.text);
+    surfaces |= detect::surface_bit(kSurfaces.at(static_cast<std::size_t>(part.surface)));
+  }
+  return context.book->engine->may_match(texts, surfaces, context.bench->scratch);
+}
+
 }  // namespace
 
 Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmRequest& request) {
   RequestScan result;
   PartScan scan{context, result};
   std::vector<Match>& matches = context.bench->matches;
+  AISPM_TRY(const bool may_match, screen_request(context, request));
   for (const codec::TextPart& part : request.parts) {
     if (part.text.empty()) continue;
     const detect::Surface surface = kSurfaces.at(static_cast<std::size_t>(part.surface));
-    AISPM_CHECK(context.book->engine->scan(part.text, surface, context.bench->scratch, matches));
-    if (!matches.empty()) scan.add(part, surface);
+    if (may_match) {
+      AISPM_CHECK(context.book->engine->scan(part.text, surface, context.bench->scratch, matches));
+      if (!matches.empty()) scan.add(part, surface);
+    }
     if (surface != detect::Surface::kToolArguments) continue;
     const detect::Outcomes& outcomes = context.tables->of_request(surface);
     AISPM_CHECK(

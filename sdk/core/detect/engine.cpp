@@ -1,69 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/core/detect/engine.hpp"
 
-#include <hs.h>
-
 #include <algorithm>
 #include <tuple>
 
-#include "sdk/core/common/c_ptr.hpp"
 #include "sdk/core/detect/automata.hpp"
 #include "sdk/core/detect/encoded.hpp"
+#include "sdk/core/detect/hyperscan.hpp"
 #include "sdk/core/detect/normalise.hpp"
 #include "sdk/core/detect/pack.hpp"
+#include "sdk/core/detect/screen.hpp"
 
 namespace aispm::detect {
 namespace {
 
-using HsDatabase = CPtr<hs_database_t, hs_free_database>;
-using HsScratch = CPtr<hs_scratch_t, hs_free_scratch>;
-using HsCompileError = CPtr<hs_compile_error_t, hs_free_compile_error>;
-
-// The Hyperscan form of a pattern with its rule's borders. It may match more than the rule
-// (resolve() decides), never less.
-Result<std::string> prefilter_pattern(const Rule& rule, std::string_view pattern) {
-  std::string text;
-  const bool bordered = rule.triggers.empty();  // a trigger may stand anywhere in a match
-  if (bordered && !rule.not_after.empty()) {
-    AISPM_TRY(const ByteSet set, parse_class(rule.not_after));
-    text += "(?:^|" + to_class(~set) + ")";
-  }
-  if (pattern.starts_with("(?i)")) pattern.remove_prefix(4);
-  text += "(?:" + std::string(pattern) + ")";
-  if (bordered && !rule.not_before.empty()) {
-    AISPM_TRY(const ByteSet set, parse_class(rule.not_before));
-    text += "(?:" + to_class(~set) + "|\\z)";
-  }
-  return text;
-}
-
 Result<HsDatabase> compile_prefilter(const std::vector<Rule>& rules) {
-  std::vector<std::string> patterns;
-  std::vector<unsigned> flags;
-  std::vector<unsigned> ids;
-  for (std::size_t index = 0; index < rules.size(); ++index) {
+  std::vector<HsPattern> patterns;
+  for (std::uint32_t index = 0; index < rules.size(); ++index) {
     const Rule& rule = rules[index];
     for (const std::string& pattern : rule.triggers.empty() ? rule.patterns : rule.triggers) {
-      AISPM_TRY(std::string text, prefilter_pattern(rule, pattern));
-      patterns.push_back(std::move(text));
-      const bool caseless = rule.caseless || pattern.starts_with("(?i)");
-      flags.push_back(HS_FLAG_SINGLEMATCH | (caseless ? HS_FLAG_CASELESS : 0U));
-      ids.push_back(static_cast<unsigned>(index));
+      AISPM_TRY(HsPattern whole, prefilter_pattern(rules, index, pattern));
+      patterns.push_back(std::move(whole));
     }
   }
-  std::vector<const char*> pointers;
-  for (const std::string& pattern : patterns) pointers.push_back(pattern.c_str());
-  hs_database_t* database = nullptr;
-  hs_compile_error_t* raw_error = nullptr;
-  const hs_error_t status = hs_compile_multi(pointers.data(), flags.data(), ids.data(),
-                                             static_cast<unsigned>(pointers.size()), HS_MODE_BLOCK,
-                                             nullptr, &database, &raw_error);
-  const HsCompileError error(raw_error);
-  if (status == HS_SUCCESS) return HsDatabase(database);
-  if (error == nullptr || error->expression < 0)
-    return fail(Errc::kInternal, std::string("Hyperscan: ") + (error ? error->message : "failed"));
-  const Rule& rule = rules[ids[static_cast<std::size_t>(error->expression)]];
-  return fail(Errc::kInvalid, rule.where + ": " + rule.id + ": Hyperscan: " + error->message);
+  return compile_block(rules, patterns);
 }
 
 }  // namespace
@@ -76,12 +36,14 @@ struct Scratch::State {
   Shadow resolving;                     // of one match
   std::string decoded;                  // of one encoded run
   std::size_t work_left = 0;            // automaton steps
+  Screen::Buffers screen;
 };
 
 struct Engine::State {
   RuleSet rules;
   Automata automata;
   HsDatabase prefilter;
+  Screen screen;
 };
 
 Scratch::Scratch(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -101,6 +63,7 @@ Result<std::shared_ptr<const Engine>> Engine::compile(RuleSet rules) {
   auto state = std::make_unique<State>();
   AISPM_TRY(state->automata, Automata::compile(rules.rules));
   AISPM_TRY(state->prefilter, compile_prefilter(rules.rules));
+  AISPM_TRY(state->screen, Screen::compile(rules.rules));
   state->rules = std::move(rules);
   (void)normalise_code_point(0);  // makes the table now, not in the first scan
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
@@ -113,10 +76,16 @@ Result<std::shared_ptr<const Engine>> Engine::open(const std::string& folder) {
 
 Result<Scratch> Engine::make_scratch() const {
   auto scratch = std::make_unique<Scratch::State>();
-  hs_scratch_t* raw = nullptr;
-  if (hs_alloc_scratch(state_->prefilter.get(), &raw) != HS_SUCCESS)
+  // The same scratch, grown for each database.
+  const auto grow = [&](const HsDatabase& database) {
+    hs_scratch_t* raw = scratch->hyperscan.release();
+    const hs_error_t status = hs_alloc_scratch(database.get(), &raw);
+    scratch->hyperscan.reset(raw);
+    return status == HS_SUCCESS;
+  };
+  const auto& screens = state_->screen.databases();
+  if (!grow(state_->prefilter) || !std::all_of(screens.begin(), screens.end(), grow))
     return fail(Errc::kExhausted, "Hyperscan: no memory for scratch");
-  scratch->hyperscan.reset(raw);
   scratch->has_fired.resize(rules().size());
   return Scratch(std::move(scratch));
 }
@@ -301,6 +270,18 @@ Result<> Engine::scan(std::string_view text, Surface surface, Scratch& scratch,
   }
   join_matches(matches);
   return {};
+}
+
+Result<bool> Engine::may_match(std::span<const std::string_view> texts, std::uint8_t surfaces,
+                               Scratch& scratch) const {
+  std::size_t total = 0;
+  for (const std::string_view text : texts) total += text.size() + 1;
+  if (total > kMaxTextBytes) return true;  // scan() says whether that is too much
+  if (texts.empty()) return false;
+  const bool encoded = (surfaces & ~surface_bit(Surface::kReply)) != 0;
+  Scratch::State& own = *scratch.state_;
+  return state_->screen.may_match(rules(), texts, surfaces, encoded, own.hyperscan.get(),
+                                  own.screen);
 }
 
 Result<> Engine::verify() const {

@@ -75,6 +75,12 @@ class Engine {
   Result<> scan(std::string_view text, Surface surface, Scratch& scratch,
                 std::vector<Match>& matches) const;
 
+  // One pass over many texts, much cheaper than scan(): false means that scan() would find nothing
+  // in any of them, whichever of `surfaces` (surface_bit()s) each stands on. True says nothing.
+  // kInternal: treat the texts as denied.
+  Result<bool> may_match(std::span<const std::string_view> texts, std::uint8_t surfaces,
+                         Scratch& scratch) const;
+
   // Runs every rule's hits and misses; fails with file:line of the first rule that does not do what
   // its examples say.
   Result<> verify() const;

@@ -26,6 +26,9 @@ enum class Surface : std::uint8_t {
   kReply,            // what the model answers
 };
 inline constexpr std::size_t kSurfaceCount = 6;
+constexpr std::uint8_t surface_bit(Surface surface) {
+  return static_cast<std::uint8_t>(1U << static_cast<unsigned>(surface));
+}
 
 // Words used in YAML, events and logs: "prompt_injection", "secret", "pii"; "prompt", "system",
 // "tool_result", "tool_arguments", "tool_description", "reply".

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "sdk/core/detect/trigger.hpp"
 #include "tests/unit/detect/packs.hpp"
 
 namespace aispm::detect {
@@ -105,6 +106,67 @@ TEST(Engine, AppliesRulesToTheirSurfacesOnly) {
       rule_line("injection.a", "note to the ai", "surfaces: [tool_result]"), "prompt_injection");
   EXPECT_THAT(scan(*engine, "note to the ai", Surface::kToolResult), SizeIs(1));
   EXPECT_THAT(scan(*engine, "note to the ai", Surface::kPrompt), IsEmpty());
+}
+
+bool may_match(const Engine& engine, const std::vector<std::string_view>& texts, Surface surface) {
+  auto scratch = engine.make_scratch();
+  const auto answer = engine.may_match(texts, surface_bit(surface), scratch.value());
+  EXPECT_TRUE(answer.has_value());
+  return answer.value_or(false);
+}
+
+// The screen may say yes for nothing, but never no when a scan would find something.
+TEST(Screen, PassesNoTextInWhichAShippedRuleFires) {
+  const auto engine = shipped_engine();
+  for (const Rule& rule : engine->rules()) {
+    for (const std::string& hit : rule.hits) {
+      for (std::size_t i = 0; i < kSurfaceCount; ++i) {
+        const auto surface = static_cast<Surface>(i);
+        if (scan(*engine, hit, surface).empty()) continue;
+        EXPECT_TRUE(may_match(*engine, {hit}, surface)) << rule.id << ": " << hit;
+        EXPECT_TRUE(may_match(*engine, {"word", hit, "word"}, surface)) << rule.id << ": " << hit;
+      }
+    }
+  }
+}
+
+TEST(Screen, SaysNoToPlainTexts) {
+  const auto engine = shipped_engine();
+  EXPECT_FALSE(may_match(*engine, {}, Surface::kPrompt));
+  EXPECT_FALSE(may_match(*engine, {"What is the capital of France?", "Caf\xc3\xa9 de Paris"},
+                         Surface::kPrompt));
+}
+
+TEST(Screen, LooksThroughDisguises) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]+"));
+  EXPECT_TRUE(may_match(*engine, {"a", "ke\xe2\x80\x8by-12"}, Surface::kPrompt));
+  EXPECT_TRUE(may_match(*engine, {"a", "QSBrZXktMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkw"},
+                        Surface::kPrompt));
+  EXPECT_FALSE(may_match(*engine, {"ke", "y-12"}, Surface::kPrompt));
+}
+
+TEST(Screen, LooksForRulesOfTheSurfacesOnly) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]+", "surfaces: [reply]"));
+  EXPECT_FALSE(may_match(*engine, {"key-1"}, Surface::kPrompt));
+  EXPECT_TRUE(may_match(*engine, {"key-1"}, Surface::kReply));
+}
+
+TEST(Screen, DoesNotJoinTextsWhereTheJointIsNoBorder) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]+", "not_after: '\\x00'"));
+  EXPECT_TRUE(may_match(*engine, {"a", "key-1"}, Surface::kPrompt));
+}
+
+TEST(Trigger, IsAPieceOfEveryMatch) {
+  const auto trigger = [](std::string_view pattern) {
+    return derive_trigger(parse_pattern(pattern, false).value());
+  };
+  EXPECT_EQ(trigger("a[\\w ]*bcdef"), "[\\x62][\\x63][\\x64][\\x65][\\x66]");
+  EXPECT_EQ(trigger("abcdef"), std::nullopt);              // cheap as it is
+  EXPECT_EQ(trigger("a[\\w ]*b"), std::nullopt);           // nothing that says enough
+  EXPECT_EQ(trigger("a[\\w ]*(?:bcdef)?"), std::nullopt);  // may be missing
+  EXPECT_EQ(trigger("(?:a[\\w ]*bcde|fghij[\\w ]*k)"),
+            "(?:[\\x62][\\x63][\\x64][\\x65]|[\\x66][\\x67][\\x68][\\x69][\\x6a])");
+  EXPECT_EQ(trigger("(?:a[\\w ]*bcde|k)"), std::nullopt);  // one branch has none
 }
 
 TEST(Engine, RefusesTextsBeyondItsLimit) {

@@ -72,7 +72,7 @@ inline ScanContext make_context(const std::string& policy_text = kPolicy) {
   ScanContext context;
   context.caller = {.agent = "tests/agent", .provider = "openai", .model = "m"};
   context.tables = book->make_tables(context.caller);
-  context.bench = std::make_shared<Workbench>(Workbench{std::move(*scratch), {}});
+  context.bench = std::make_shared<Workbench>(Workbench{std::move(*scratch), {}, {}});
   context.book = std::move(book);
   return context;
 }

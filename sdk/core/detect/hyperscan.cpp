@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/detect/hyperscan.hpp"
+
+#include "sdk/core/detect/pattern.hpp"
+
+namespace aispm::detect {
+
+using HsCompileError = CPtr<hs_compile_error_t, hs_free_compile_error>;
+
+bool is_caseless(const Rule& rule, std::string_view pattern) {
+  return rule.caseless || pattern.starts_with("(?i)");
+}
+
+Result<HsPattern> prefilter_pattern(const std::vector<Rule>& rules, std::uint32_t index,
+                                    std::string_view pattern) {
+  const Rule& rule = rules[index];
+  HsPattern result{{}, is_caseless(rule, pattern), index};
+  const bool bordered = rule.triggers.empty();  // a trigger may stand anywhere in a match
+  if (bordered && !rule.not_after.empty()) {
+    AISPM_TRY(const ByteSet set, parse_class(rule.not_after));
+    result.text += "(?:^|" + to_class(~set) + ")";
+  }
+  if (pattern.starts_with("(?i)")) pattern.remove_prefix(4);
+  result.text += "(?:" + std::string(pattern) + ")";
+  if (bordered && !rule.not_before.empty()) {
+    AISPM_TRY(const ByteSet set, parse_class(rule.not_before));
+    result.text += "(?:" + to_class(~set) + "|\\z)";
+  }
+  return result;
+}
+
+Result<HsDatabase> compile_block(const std::vector<Rule>& rules,
+                                 const std::vector<HsPattern>& patterns) {
+  std::vector<const char*> texts;
+  std::vector<unsigned> flags;
+  std::vector<unsigned> ids;
+  for (const HsPattern& pattern : patterns) {
+    texts.push_back(pattern.text.c_str());
+    flags.push_back(HS_FLAG_SINGLEMATCH | (pattern.caseless ? HS_FLAG_CASELESS : 0U));
+    ids.push_back(pattern.rule);
+  }
+  hs_database_t* database = nullptr;
+  hs_compile_error_t* raw_error = nullptr;
+  const hs_error_t status =
+      hs_compile_multi(texts.data(), flags.data(), ids.data(), static_cast<unsigned>(texts.size()),
+                       HS_MODE_BLOCK, nullptr, &database, &raw_error);
+  const HsCompileError error(raw_error);
+  if (status == HS_SUCCESS) return HsDatabase(database);
+  if (error == nullptr || error->expression < 0)
+    return fail(Errc::kInternal, std::string("Hyperscan: ") + (error ? error->message : "failed"));
+  const Rule& rule = rules[ids[static_cast<std::size_t>(error->expression)]];
+  return fail(Errc::kInvalid, rule.where + ": " + rule.id + ": Hyperscan: " + error->message);
+}
+
+}  // namespace aispm::detect
