@@ -42,7 +42,7 @@ const process = columnsOf<AiProcess>();
 export const PROCESS_COLUMNS: Column<AiProcess>[] = process.columns([
   process.accessor((row) => processName(row.process), { id: "process", header: "Process", cell: ({ row, getValue }) => (
     <>
-      <span className="clip mono" title={getValue()}>{getValue()}</span>
+      <span className="clip clip-short mono" title={getValue()}>{getValue()}</span>
       <Text size="xs" c="dimmed">
         pid {row.original.process?.pid ?? NOTHING}, {row.original.process?.user || `uid ${row.original.process?.uid ?? NOTHING}`}, {row.original.running ? "running" : "ended"}
       </Text>
