@@ -101,16 +101,34 @@ class InitGuard {
   pid_t init_;
 };
 
-Result<Received> next_step(const Started& started, ControlKind expected) {
+Result<Received> next_step(const Started& started) {
   auto received = receive_message(started.setup.get(), kBuildTimeoutMs);
   if (!received)
     return fail(received.error().code,
                 "the sandbox could not be built: " + received.error().message);
   if (received->message.kind == ControlKind::kFailed)
     return fail(Errc::kUnsupported, received->message.text);
-  if (received->message.kind != expected)
-    return fail(Errc::kInternal, "the sandbox's steps came out of order");
   return received;
+}
+
+// Waits until process 1 has built everything and process 2 stands before exec, in either order.
+// Gives the message with the seccomp listener.
+Result<Received> await_both(const Started& started) {
+  std::optional<Received> listener;
+  bool is_built = false;
+  while (!listener || !is_built) {
+    AISPM_TRY(Received received, next_step(started));
+    if (received.message.kind == ControlKind::kBuilt && !is_built) {
+      is_built = true;
+    } else if (received.message.kind == ControlKind::kListener && !listener) {
+      listener = std::move(received);
+    } else {
+      return fail(Errc::kInternal, "the sandbox's steps came out of order");
+    }
+  }
+  if (listener->fds.size() != 1)
+    return fail(Errc::kInternal, "the sandbox sent no seccomp listener");
+  return std::move(*listener);
 }
 
 std::vector<std::string> mechanisms_of(const Plan& plan, const RootPrefix& prefix,
@@ -130,7 +148,9 @@ std::vector<std::string> mechanisms_of(const Plan& plan, const RootPrefix& prefi
 }
 
 Result<Watched> collect_sockets(Started& started, const Plan& plan, RunIdentity& run) {
-  AISPM_TRY(Received sockets, next_step(started, ControlKind::kSockets));
+  AISPM_TRY(Received sockets, next_step(started));
+  if (sockets.message.kind != ControlKind::kSockets)
+    return fail(Errc::kInternal, "the sandbox's steps came out of order");
   const bool has_ip6 = sockets.message.extra != 0;
   const std::size_t expected = 2U + (has_ip6 ? 1U : 0U) + (plan.gateway_socket.empty() ? 0U : 1U);
   if (sockets.fds.size() != expected)
@@ -178,8 +198,7 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   InitGuard guard(started.init);
   std::signal(SIGPIPE, SIG_IGN);  // after the clone: the program inherits the caller's choice
   AISPM_TRY(Watched watched, collect_sockets(started, plan, run));
-  AISPM_TRY(Received ready, next_step(started, ControlKind::kListener));
-  if (ready.fds.size() != 1) return fail(Errc::kInternal, "the sandbox sent no seccomp listener");
+  AISPM_TRY(Received ready, await_both(started));
   watched.init = started.init;
   watched.listener = std::move(ready.fds[0]);
   watched.control = std::move(started.control);

@@ -198,6 +198,10 @@ Result<> enter_root(const Plan& plan, std::vector<UniqueFd> sources) {
                       sources[i].get(), stage.get()));
   ::umask(old_mask);
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return fail_errno("pivot_root");
+  return {};
+}
+
+Result<> leave_old_root() {
   if (::syscall(SYS_umount2, ".", 2 /* MNT_DETACH */) != 0)
     return fail_errno("detach the old root");
   if (::chdir("/") != 0) return fail_errno("enter /");

@@ -61,11 +61,20 @@ Result<> build_outer(Inside& in) {
   }
   AISPM_CHECK(enter_root(in.plan, std::move(in.sources)));
   if (::sethostname("sandbox", 7) != 0) return fail_errno("sethostname");
-  return drop_privileges();
+  return {};
+}
+
+// Steps of process 1 after the fork, while process 2 does its own. The supervisor lets process 2 go
+// on to exec only when both are done.
+Result<> finish_outer(const Inside& in) {
+  AISPM_CHECK(leave_old_root());
+  AISPM_CHECK(drop_privileges());
+  return send_message(in.setup.get(), ControlMessage{ControlKind::kBuilt, 0, 0, {}});
 }
 
 // Steps of process 2 up to exec.
 Result<> build_inner(Inside& in) {
+  AISPM_CHECK(drop_privileges());
   if (::setsid() < 0)
     return fail_errno("setsid");  // no controlling terminal: nothing can be typed into the caller's
   AISPM_CHECK(set_limits(in.plan.limits, in.memory_is_in_cgroup));
@@ -117,8 +126,11 @@ Result<> build_inner(Inside& in) {
                 kExitSandbox);
   if (agent == 0) {
     in.control.reset();
+    in.monitor.reset();
     run_agent(in);
   }
+  if (auto finished = finish_outer(in); !finished)
+    fail_inside(in.setup.get(), finished.error(), kExitSandbox);
   in.setup.reset();
   run_init(std::move(in.control), std::move(in.monitor), agent);
 }

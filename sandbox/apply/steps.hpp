@@ -13,7 +13,7 @@
 #include "sdk/core/common/unique_fd.hpp"
 
 // One mechanism per file, each a hard error with a remedy when the host refuses it. All run in the
-// new process, single-threaded. The order is that of build_sandbox() in build.cpp.
+// new process, single-threaded. The order is that of start.cpp.
 namespace aispm::sandbox {
 
 // --- identity.cpp
@@ -39,8 +39,11 @@ Result<NetworkSockets> make_network(bool with_proxy);
 // source). As root this runs outside, before privileges are dropped, because the agent's user may
 // not even look into the caller's folders.
 Result<std::vector<UniqueFd>> open_sources(const Plan& plan);
-// Builds the new root and leaves the old one behind.
+// Builds the new root and makes it "/". The old one is hidden, but still attached.
 Result<> enter_root(const Plan& plan, std::vector<UniqueFd> sources);
+// Detaches the old root from the whole mount namespace and makes "/" read-only. The kernel waits
+// for an RCU grace period in it, so the agent's process is prepared meanwhile.
+Result<> leave_old_root();
 
 // --- limits.cpp
 Result<> set_limits(const Limits& limits, bool memory_is_in_cgroup);

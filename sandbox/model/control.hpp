@@ -16,6 +16,8 @@ enum class ControlKind : std::uint32_t {
   kSignal = 5,    // to init: send signal `value`; `extra` 1: to the process group
   kExited = 6,    // from init: `value` is the wait status of the agent
   kStopped = 7,   // from init: the agent stopped itself (job control)
+  kBuilt = 8,  // from init, before or after kListener: the host's files are detached for all, init
+               // has no privilege left
 };
 
 struct ControlMessage {
