@@ -100,6 +100,8 @@ class Reply:
             raise GatewayUnavailable(f"the answer broke off: {problem or type(problem).__name__}") from problem
         if len(body) > MAX_REPLY_BYTES:
             raise GatewayUnavailable(f"the answer is larger than {MAX_REPLY_BYTES} bytes")
+        if self._response.length:  # a bounded read() does not complain about a body that is too short
+            raise GatewayUnavailable(f"the answer broke off: {self._response.length} bytes are missing")
         return _object(body)
 
     def events(self) -> Iterator[dict[str, Any]]:
