@@ -67,6 +67,8 @@ void run_init(UniqueFd control, [[maybe_unused]] UniqueFd monitor, int agent_pid
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
   UniqueFd signals(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+  // Whoever reads the agent's output sees its end when the agent's processes end, not when we do.
+  (void)::close_range(0, 2, 0);
   (void)::prctl(PR_SET_NAME, "aispm-init");
   if (!signals || ::prctl(PR_SET_DUMPABLE, 0) != 0) ::_exit(kFailed);
   if (auto installed = install_init_filter(); !installed) ::_exit(kFailed);
