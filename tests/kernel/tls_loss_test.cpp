@@ -53,54 +53,105 @@ TEST_F(TlsLossTest, WhatAFullRingLosesIsCountedToTheByte) {
   EXPECT_TRUE(written.bytes.ends_with("end"));
 }
 
-TEST_F(TlsLossTest, NothingIsLostOfTwentyThousandUnpacedWrites) {
+// One direction of a flood of equal writes, checked and forgotten as it comes: a test must not hold
+// 330 MB.
+struct Flood {
+  const std::string& block;
+  std::uint64_t next = 0;
+  std::uint64_t captured = 0;
+  std::uint64_t missing = 0;
+  std::uint64_t wrong = 0;  // bytes that were not sent at that offset, or were seen before
+
+  void take(const TlsChunk& chunk) {
+    if (chunk.offset < next) {
+      wrong += chunk.bytes.size();
+      return;
+    }
+    missing += chunk.offset - next;
+    next = chunk.offset + chunk.bytes.size();
+    captured += chunk.bytes.size();
+    for (std::uint64_t at = chunk.offset, done = 0; done < chunk.bytes.size();) {
+      const std::uint64_t within = at % block.size();
+      const std::uint64_t size = std::min(block.size() - within, chunk.bytes.size() - done);
+      if (chunk.bytes.compare(done, size, block, within, size) != 0) wrong += size;
+      at += size;
+      done += size;
+    }
+  }
+};
+
+std::uint64_t lost_bytes(const Capture& capture) {
+  std::uint64_t sum = 0;
+  for (const aispm_loss& loss : capture.health().losses) sum += loss.bytes;
+  return sum;
+}
+
+// However slow this machine is: every byte is either captured, right, or counted as lost. How large
+// the share of the lost ones is under a given load is the benchmark's question.
+TEST_F(TlsLossTest, EveryByteOfTwentyThousandUnpacedWritesIsCapturedOrCounted) {
   const auto watch = open();
   if (watch == nullptr) GTEST_SKIP() << why_not_;
+  constexpr std::uint64_t kCount = 20'000;
   for (const std::size_t size : {200UL, 4096UL, 16384UL}) {
-    watch->forget();
+    SCOPED_TRACE(size);
     TlsPair pair;
     const std::string block = make_stamped(size);
-    const int count = 20'000;
+    const std::uint64_t sent = size * kCount;
+    Flood written{block};
+    Flood read{block};
+    const auto take = [&] {
+      watch->take(std::chrono::milliseconds(20), [&](const Record& record) {
+        const auto* chunk = std::get_if<TlsChunk>(&record);
+        if (chunk == nullptr || chunk->actor.id.pid != self_) return;
+        if (chunk->key.ssl == reinterpret_cast<std::uint64_t>(pair.client.get()) &&
+            chunk->direction == Direction::kWrite)
+          written.take(*chunk);
+        if (chunk->key.ssl == reinterpret_cast<std::uint64_t>(pair.server.get()) &&
+            chunk->direction == Direction::kRead)
+          read.take(*chunk);
+      });
+    };
+    take();
+    const std::uint64_t lost_before = lost_bytes(watch->capture());
+    const std::uint64_t seen_before = watch->capture().health().counters["tls.bytes"];
     std::thread reading([&] {
       std::string sink(65536, '\0');
-      for (std::size_t left = size * count; left > 0;) {
-        const int got = ::SSL_read(pair.server.get(), sink.data(),
-                                   static_cast<int>(std::min(sink.size(), left)));
+      for (std::uint64_t left = sent; left > 0;) {
+        const int got = ::SSL_read(pair.server.get(), sink.data(), static_cast<int>(sink.size()));
         if (got <= 0) break;
-        left -= static_cast<std::size_t>(got);
+        left -= static_cast<std::uint64_t>(got);
       }
     });
     std::atomic<bool> is_done = false;
     std::thread writing([&] {
-      for (int i = 0; i < count; ++i)
+      for (std::uint64_t i = 0; i < kCount; ++i)
         EXPECT_EQ(::SSL_write(pair.client.get(), block.data(), static_cast<int>(size)),
                   static_cast<int>(size));
       is_done = true;
     });
-    // Checked and forgotten as they come: the test must not hold 330 MB.
-    std::uint64_t next = 0;
-    std::size_t wrong = 0;
-    const auto check = [&] {
-      for (const TlsChunk& chunk : watch->of<TlsChunk>(self_)) {
-        if (chunk.key.ssl != reinterpret_cast<std::uint64_t>(pair.client.get()) ||
-            chunk.direction != Direction::kWrite)
-          continue;
-        if (chunk.offset != next || chunk.bytes != block) ++wrong;
-        next = chunk.offset + chunk.bytes.size();
-      }
-      watch->forget();
-    };
-    while (!is_done) {
-      watch->take(std::chrono::milliseconds(20));
-      check();
-    }
+    while (!is_done) take();
     writing.join();
     reading.join();
-    watch->settle();
-    check();
-    EXPECT_EQ(wrong, 0U) << size;
-    EXPECT_EQ(next, size * count) << size;
-    EXPECT_EQ(watch->capture().health().losses[AISPM_LOSS_RING_FULL_DATA].bytes, 0U) << size;
+    while (take(), !watch->is_drained()) continue;
+    // One more block shows where both streams stand; the rings are empty now.
+    ASSERT_EQ(::SSL_write(pair.client.get(), block.data(), static_cast<int>(size)),
+              static_cast<int>(size));
+    ASSERT_EQ(read_exactly(pair.server.get(), size), block);
+    for (int i = 0; i < 10; ++i) take();
+    const std::uint64_t lost = lost_bytes(watch->capture()) - lost_before;
+    const std::uint64_t seen = watch->capture().health().counters["tls.bytes"] - seen_before;
+    std::printf("%zu bytes: %.4f of the written and %.4f of the read plaintext captured\n", size,
+                static_cast<double>(written.captured) / static_cast<double>(sent + size),
+                static_cast<double>(read.captured) / static_cast<double>(sent + size));
+    EXPECT_EQ(written.wrong, 0U);
+    EXPECT_EQ(read.wrong, 0U);
+    EXPECT_EQ(written.captured + written.missing, sent + size);
+    EXPECT_EQ(read.captured + read.missing, sent + size);
+    // The counters are the host's: other processes' TLS may have lost something meanwhile.
+    EXPECT_GE(lost, written.missing + read.missing);
+    if (seen == 2 * (sent + size)) {
+      EXPECT_EQ(lost, written.missing + read.missing);
+    }
   }
 }
 

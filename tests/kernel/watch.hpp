@@ -52,16 +52,24 @@ class Watch {
   }
 
   void take(std::chrono::milliseconds longest) {
-    const auto on_bytes = [this](std::span<const std::byte> bytes) {
+    take(longest, [this](Record record) { records_.push_back(std::move(record)); });
+  }
+  // As above, for what is too much to keep.
+  void take(std::chrono::milliseconds longest, const std::function<void(Record)>& on_record) {
+    taken_ = 0;
+    const auto on_bytes = [&](std::span<const std::byte> bytes) {
       auto record = decode_record(bytes);
       ASSERT_TRUE(record) << record.error().message;
-      records_.push_back(std::move(*record));
+      ++taken_;
+      on_record(std::move(*record));
     };
     ASSERT_TRUE(capture_->wait(longest));
     const auto more =
         capture_->drain(on_bytes, on_bytes, [](Record) { FAIL() << "eBPF mode polls nothing"; });
     ASSERT_TRUE(more);
   }
+  // The last take() found nothing.
+  bool is_drained() const { return taken_ == 0; }
 
   template <typename T>
   std::vector<T> of(std::uint32_t pid) const {
@@ -79,6 +87,7 @@ class Watch {
   explicit Watch(std::unique_ptr<Capture> capture) : capture_(std::move(capture)) {}
   std::unique_ptr<Capture> capture_;
   std::vector<Record> records_;
+  std::size_t taken_ = 0;
 };
 
 class KernelTest : public testing::Test {
