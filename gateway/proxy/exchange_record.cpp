@@ -6,12 +6,17 @@
 #include "gateway/proxy/exchange_state.hpp"
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/id.hpp"
+#include "sdk/core/common/utf8.hpp"
 
 namespace aispm::gateway {
 
 using model::Outcome;
 
 namespace {
+
+// Of prompt and reply each. The collector refuses events with more than twice as much; hashes and
+// sizes are those of the whole.
+constexpr std::size_t kMaxRecordedTextBytes = 256U << 10;
 
 std::uint64_t microseconds(net::Clock::duration time) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(
@@ -176,6 +181,8 @@ void ExchangeState::record() {
   if (first_byte != net::Clock::time_point{})
     call.first_byte_us = microseconds(first_byte - started);
   fill_request(call);
+  for (std::string* text : {&call.prompt_text, &call.reply_text})
+    if (cut_utf8(*text, kMaxRecordedTextBytes)) call.partial = true;
   event.body = std::move(call);
   event.detections = std::move(detections);
   if (!decision && context.book) {

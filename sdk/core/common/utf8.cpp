@@ -55,4 +55,14 @@ std::string to_utf8(std::string_view bytes) {
   return text;
 }
 
+bool cut_utf8(std::string& text, std::size_t limit_bytes) {
+  if (text.size() <= limit_bytes) return false;
+  std::size_t end = limit_bytes;
+  // A character has at most three bytes after its first.
+  for (int i = 0; i < 3 && end > 0 && (static_cast<std::uint8_t>(text[end]) & 0xc0) == 0x80; ++i)
+    --end;
+  text.resize(end);
+  return true;
+}
+
 }  // namespace aispm

@@ -16,4 +16,8 @@ std::size_t utf8_length(std::string_view text);
 // what is not UTF-8.
 std::string to_utf8(std::string_view bytes);
 
+// Cuts text to at most `limit_bytes`, never within a character of well-formed
+// UTF-8. True when something was cut.
+bool cut_utf8(std::string& text, std::size_t limit_bytes);
+
 }  // namespace aispm
