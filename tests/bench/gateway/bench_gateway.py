@@ -123,6 +123,16 @@ providers:
     return path
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and of its children (nginx works in one)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    total = 0
+    for each in (str(pid), *children):
+        fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def wrk(port: int, body: Path, connections: int) -> tuple[float, float]:
     """Requests a second and median latency in microseconds."""
     script = body.with_suffix(".lua")
@@ -149,20 +159,26 @@ def show(name: str, value: float | None, unit: str, target: float | None = None,
     print(json.dumps({"name": name, "value": value, "unit": unit, "target": target, "ok": ok}), flush=True)
 
 
-def measure(ports: dict[str, int], body: Path, label: str, ratio_target: float | None, added_target: float) -> None:
+def measure(ports: dict[str, int], pids: dict[str, int], body: Path, label: str, ratio_target: float | None,
+            added_target: float) -> None:
     rates: dict[str, list[float]] = {name: [] for name in ports}
+    costs: dict[str, list[float]] = {name: [] for name in ports}
     delays: dict[str, list[float]] = {name: [] for name in ports}
     for _ in range(ROUNDS):
         for name, port in ports.items():
             delays[name].append(wrk(port, body, 1)[1])
             if name != "direct":
+                before = cpu_seconds(pids[name])
                 rates[name].append(wrk(port, body, 32)[0])
+                costs[name].append((cpu_seconds(pids[name]) - before) * 1e6 / (rates[name][-1] * SECONDS))
     ratios = [ours / theirs for ours, theirs in zip(rates["gateway"], rates["nginx"], strict=True)]
     ratio = statistics.median(ratios)
     verdict = None if ratio_target is None else ratio >= ratio_target
     show(f"gateway.{label}.c32.rps_ratio_to_nginx", round(ratio, 3), "x", ratio_target, verdict)
     show(f"gateway.{label}.c32.rps", round(statistics.median(rates["gateway"])), "1/s")
     show(f"nginx.{label}.c32.rps", round(statistics.median(rates["nginx"])), "1/s")
+    for name in ("gateway", "nginx"):
+        show(f"{name}.{label}.c32.cpu_per_request", round(statistics.median(costs[name]), 1), "us")
     added = {name: statistics.median(a - b for a, b in zip(delays[name], delays["direct"], strict=True))
              for name in ("gateway", "nginx")}
     show(f"gateway.{label}.c1.p50_added", round(added["gateway"], 1), "us", added_target, added["gateway"] <= added_target)
@@ -191,8 +207,9 @@ def main() -> None:
             small, large = folder / "small.json", folder / "large.json"
             small.write_text(small_request())
             large.write_text(large_request())
-            measure(ports, small, "239B", 1.0, 45.0)
-            measure(ports, large, "76KB", None, 400.0)
+            pids = dict(zip(ports, (process.pid for process in running), strict=True))
+            measure(ports, pids, small, "239B", 1.0, 45.0)
+            measure(ports, pids, large, "76KB", None, 400.0)
         finally:
             for process in running:
                 process.terminate()
