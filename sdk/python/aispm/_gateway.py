@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -94,10 +95,8 @@ class Reply:
 
     def json(self) -> dict[str, Any]:
         """The whole body, which must be a JSON object of at most MAX_REPLY_BYTES."""
-        try:
+        with _breaking_off():
             body = self._response.read(MAX_REPLY_BYTES + 1)
-        except (OSError, http.client.HTTPException) as problem:
-            raise GatewayUnavailable(f"the answer broke off: {problem or type(problem).__name__}") from problem
         if len(body) > MAX_REPLY_BYTES:
             raise GatewayUnavailable(f"the answer is larger than {MAX_REPLY_BYTES} bytes")
         if self._response.length:  # a bounded read() does not complain about a body that is too short
@@ -110,10 +109,8 @@ class Reply:
         A line has at most MAX_LINE_BYTES; an `error` event is raised as `GatewayError` or `PolicyDenied`.
         """
         while True:
-            try:
+            with _breaking_off():
                 line = self._response.readline(MAX_LINE_BYTES + 1)
-            except (OSError, http.client.HTTPException) as problem:
-                raise GatewayUnavailable(f"the stream broke off: {problem or type(problem).__name__}") from problem
             if len(line) > MAX_LINE_BYTES:
                 raise GatewayUnavailable(f"a line of the stream is longer than {MAX_LINE_BYTES} bytes")
             if not line:
@@ -135,6 +132,15 @@ def _header_value(variable: str) -> str:
     if not (value.isascii() and value.isprintable()):
         raise NotConfigured(f"{variable} holds characters that no header may have")
     return value
+
+
+@contextmanager
+def _breaking_off() -> Iterator[None]:
+    """Makes a connection that fails half-way an error of this package."""
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as problem:
+        raise GatewayUnavailable(f"the answer broke off: {problem or type(problem).__name__}") from problem
 
 
 def _object(text: bytes) -> dict[str, Any]:
