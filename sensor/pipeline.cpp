@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/pipeline.hpp"
 
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -9,6 +10,11 @@
 #include "sensor/report/event_builder.hpp"
 
 namespace aispm::sensor {
+namespace {
+
+constexpr std::string_view kIgnored = "ignored.";
+
+}  // namespace
 
 Pipeline::Pipeline(Parts parts)
     : parts_(std::move(parts)),
@@ -118,7 +124,13 @@ void Pipeline::finish(BootTime now) {
 void Pipeline::add_health(model::ComponentHealth& health) const {
   health.losses["decode.malformed"] = malformed_;
   health.losses["processes.forgotten_early"] = processes_.forgotten_early();
-  for (const auto& [cause, count] : correlator_.counters().by_cause) health.losses[cause] = count;
+  for (const auto& [cause, count] : correlator_.counters().by_cause) {
+    // Plaintext that nobody could have decoded is not lost.
+    if (cause.starts_with(kIgnored))
+      health.counters["not_decoded." + cause.substr(kIgnored.size())] = count;
+    else
+      health.losses[cause] = count;
+  }
   health.counters["records"] = records_;
   health.counters["tls.chunks"] = chunks_;
   health.counters["llm.calls"] = llm_calls_;

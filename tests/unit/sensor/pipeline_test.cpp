@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/pipeline.hpp"
+
+#include "tests/unit/sensor/pipeline_fixture.hpp"
+
+namespace aispm::sensor {
+namespace {
+
+using namespace std::string_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+TEST_F(PipelineTest, ReportsAnExecWithItsProcess) {
+  take(records::exec("true\0bin\0usr\0"s, "true\0--now\0"s));
+  ASSERT_THAT(of<model::ProcessExec>(), SizeIs(1));
+  const model::Event event = of<model::ProcessExec>()[0].first;
+  EXPECT_EQ(event.source, model::Source::kSensor);
+  ASSERT_TRUE(event.process);
+  EXPECT_EQ(event.process->id.pid, records::kPid);
+  EXPECT_EQ(event.process->exe, "/usr/bin/true");
+  EXPECT_THAT(event.process->argv, ElementsAre("true", "--now"));
+  EXPECT_EQ(event.process->user, "user1000");
+  EXPECT_EQ(event.process->pid_namespace, 0xf0000001U);
+  EXPECT_THAT(started_, ElementsAre(records::kPid));
+  EXPECT_THAT(of<model::AiUse>(), IsEmpty()) << "true is no AI";
+}
+
+TEST_F(PipelineTest, HoldsAnExitBackUntilThePlaintextBeforeItIsTaken) {
+  take(records::exec("true\0"s, "true\0"s));
+  take(records::exit(3));
+  EXPECT_THAT(of<model::ProcessExit>(), IsEmpty());
+  pipeline_.end_batch();
+  ASSERT_THAT(of<model::ProcessExit>(), SizeIs(1));
+  EXPECT_EQ(of<model::ProcessExit>()[0].second.exit_code, 3U);
+  EXPECT_EQ(of<model::ProcessExit>()[0].first.process->exe, "/true");
+}
+
+TEST_F(PipelineTest, ReportsAListenerOfAModelServerAsAiUse) {
+  take(records::bytes_of(records::listen_event(11434)));
+  ASSERT_THAT(of<model::SocketListen>(), SizeIs(1));
+  EXPECT_EQ(of<model::SocketListen>()[0].second.port, 11434);
+  ASSERT_THAT(of<model::AiUse>(), SizeIs(1));
+  EXPECT_EQ(of<model::AiUse>()[0].second.evidence, "listener");
+  EXPECT_FALSE(of<model::AiUse>()[0].second.sanctioned);
+}
+
+TEST_F(PipelineTest, ReportsAnOrdinaryListenerAsThatOnly) {
+  auto event = records::listen_event(2222);
+  event.actor = records::actor("sshd");
+  take(records::bytes_of(event));
+  EXPECT_THAT(of<model::SocketListen>(), SizeIs(1));
+  EXPECT_THAT(of<model::AiUse>(), IsEmpty());
+}
+
+TEST_F(PipelineTest, ReportsAConnectionWithItsOutcome) {
+  take(records::bytes_of(records::connect_event(443, AISPM_CONNECT_FAILED)));
+  ASSERT_THAT(of<model::SocketConnect>(), SizeIs(1));
+  const model::SocketConnect connect = of<model::SocketConnect>()[0].second;
+  EXPECT_EQ(connect.destination_address, "192.0.2.7");
+  EXPECT_EQ(connect.destination_port, 443);
+  EXPECT_EQ(connect.outcome, "failed");
+}
+
+TEST_F(PipelineTest, CountsEveryRecordThatCannotBeRightAndGoesOn) {
+  take("");
+  take("short");
+  take(records::tls("", AISPM_TLS_READ));
+  take(records::bytes_of(records::header(99, sizeof(aispm_event_header))));
+  EXPECT_THAT(sink_.events, IsEmpty());
+  EXPECT_EQ(health().losses["decode.malformed"], 4U);
+  EXPECT_EQ(health().counters["records"], 0U);
+  take(records::exit(0));
+  pipeline_.end_batch();
+  EXPECT_THAT(of<model::ProcessExit>(), SizeIs(1));
+  EXPECT_EQ(health().counters["records"], 1U);
+}
+
+// LOST means lost: what no part of the sensor could decode is told apart.
+TEST_F(PipelineTest, CountsPlaintextOfUndecodedProtocolsAsNotDecoded) {
+  take(records::tls("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", AISPM_TLS_WRITE));
+  const model::ComponentHealth health = this->health();
+  EXPECT_EQ(health.counters.at("not_decoded.http2"), 1U);
+  for (const auto& [cause, count] : health.losses) EXPECT_EQ(count, 0U) << cause;
+}
+
+}  // namespace
+}  // namespace aispm::sensor
