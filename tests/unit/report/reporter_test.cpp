@@ -338,7 +338,7 @@ TEST_F(ReporterTest, ManyThreadsMayOffer) {
 TEST_F(ReporterTest, ClosingDeliversWhatItCan) {
   {
     const auto reporter = open(collector.make_token());
-    ASSERT_TRUE(collector.wait([](const FakeCollector& at) { return at.last_hello.has_value(); }));
+    ASSERT_TRUE(stats_reach(*reporter, [](const ReporterStats& stats) { return stats.connected; }));
     offer(*reporter, 0, 200);
   }
   EXPECT_EQ(collector.event_ids.size(), 200U);
