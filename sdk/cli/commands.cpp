@@ -109,7 +109,8 @@ Result<> show_events(Client& client, const EventFilter& filter, const Output& ou
   AISPM_TRY(const v1::EventList list,
             client.list(&Stub::ListEvents, request, &v1::EventList::events_size, filter.limit));
   if (output.json && list.events_size() == 0) {
-    output.stream << "{\"events\":[]}\n";  // proto3 JSON leaves an empty list out, which trips scripts
+    output.stream
+        << "{\"events\":[]}\n";  // proto3 JSON leaves an empty list out, which trips scripts
     return {};
   }
   if (output.json) return print_json(list, output, false);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replays a seed corpus through a fuzz target where libFuzzer is not in use, so that every build runs every target.
+// Replays a seed corpus through a fuzz target where libFuzzer is not in use, so that every build
+// runs every target.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -32,6 +33,7 @@ std::size_t replay(const std::filesystem::path& folder) {
 int main(int argc, char** argv) {
   std::size_t count = 0;
   for (int i = 1; i < argc; ++i) count += replay(argv[i]);
-  std::printf("replayed %zu seeds\n%d passed, %d failed, 0 skipped\n", count, count > 0 ? 1 : 0, count > 0 ? 0 : 1);
+  std::printf("replayed %zu seeds\n%d passed, %d failed, 0 skipped\n", count, count > 0 ? 1 : 0,
+              count > 0 ? 0 : 1);
   return count > 0 ? 0 : 1;
 }

@@ -13,7 +13,8 @@ struct CFree {
   }
 };
 
-// unique_ptr with a C library's own free function: `using SslContext = CPtr<SSL_CTX, SSL_CTX_free>;`
+// unique_ptr with a C library's own free function: `using SslContext = CPtr<SSL_CTX,
+// SSL_CTX_free>;`
 template <typename T, auto Free>
 using CPtr = std::unique_ptr<T, CFree<Free>>;
 

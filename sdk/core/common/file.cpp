@@ -21,7 +21,8 @@ Result<std::string> read_file(const std::string& path, std::size_t limit_bytes) 
     if (count < 0) return fail_errno("read " + path);
     if (count == 0) return content;
     if (content.size() + static_cast<std::size_t>(count) > limit_bytes)
-      return fail(Errc::kTooLarge, path + ": larger than " + std::to_string(limit_bytes) + " bytes");
+      return fail(Errc::kTooLarge,
+                  path + ": larger than " + std::to_string(limit_bytes) + " bytes");
     content.append(buffer, static_cast<std::size_t>(count));
   }
 }
@@ -44,7 +45,8 @@ Result<> write_all(int fd, std::string_view content, const std::string& path) {
 Result<> write_file_atomically(const std::string& path, std::string_view content, unsigned mode) {
   const std::string temporary = path + ".new." + std::to_string(::getpid());
   {
-    const UniqueFd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+    const UniqueFd file(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
     if (!file) return fail_errno("create " + temporary);
     if (auto written = write_all(file.get(), content, temporary); !written) {
       ::unlink(temporary.c_str());
@@ -57,7 +59,8 @@ Result<> write_file_atomically(const std::string& path, std::string_view content
     return fail_errno("rename " + temporary + " to " + path, reason);
   }
   const std::string folder = std::filesystem::path(path).parent_path().string();
-  const UniqueFd directory(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd directory(
+      ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return fail_errno("open " + folder);
   if (::fsync(directory.get()) != 0) return fail_errno("fsync " + folder);
   return {};

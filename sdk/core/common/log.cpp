@@ -12,10 +12,14 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
-    case Level::kDebug: return spdlog::level::debug;
-    case Level::kInfo: return spdlog::level::info;
-    case Level::kWarn: return spdlog::level::warn;
-    case Level::kError: return spdlog::level::err;
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarn:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -27,10 +31,12 @@ std::string& program() {
 
 spdlog::logger& logger() {
   static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>("aispm", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("aispm",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
     made->set_pattern("time=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v", spdlog::pattern_time_type::utc);
     made->set_level(spdlog::level::info);
-    if (const char* wanted = std::getenv("AISPM_LOG")) made->set_level(spdlog::level::from_str(wanted));
+    if (const char* wanted = std::getenv("AISPM_LOG"))
+      made->set_level(spdlog::level::from_str(wanted));
     return made;
   }();
   return *instance;
@@ -70,9 +76,12 @@ void append_value(std::string& line, const Field::Value& value) {
   std::visit(
       [&line](const auto& held) {
         using T = std::decay_t<decltype(held)>;
-        if constexpr (std::is_same_v<T, std::string_view>) append_text(line, held);
-        else if constexpr (std::is_same_v<T, bool>) line += held ? "true" : "false";
-        else line += std::to_string(held);
+        if constexpr (std::is_same_v<T, std::string_view>)
+          append_text(line, held);
+        else if constexpr (std::is_same_v<T, bool>)
+          line += held ? "true" : "false";
+        else
+          line += std::to_string(held);
       },
       value);
 }
@@ -102,8 +111,9 @@ void info(std::string_view event, Fields fields) { write(Level::kInfo, event, fi
 void warn(std::string_view event, Fields fields) { write(Level::kWarn, event, fields); }
 void error(std::string_view event, Fields fields) { write(Level::kError, event, fields); }
 void error(std::string_view event, const Error& reason) {
-  write(Level::kError, event,
-        {{"code", name_of(reason.code)}, {"reason", reason.message}, {"errno", reason.system_errno}});
+  write(
+      Level::kError, event,
+      {{"code", name_of(reason.code)}, {"reason", reason.message}, {"errno", reason.system_errno}});
 }
 
 }  // namespace aispm::log

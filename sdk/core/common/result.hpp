@@ -60,31 +60,32 @@ tl::unexpected<Error> fail_errno(std::string_view what, int system_errno = errno
 #define AISPM_CONCAT_INNER(a, b) a##b
 #define AISPM_CONCAT(a, b) AISPM_CONCAT_INNER(a, b)
 
-// AISPM_TRY(const Profile profile, load_profile(path)): declares on success, returns the error on failure.
+// AISPM_TRY(const Profile profile, load_profile(path)): declares on success, returns the error on
+// failure.
 #define AISPM_TRY(declaration, expression) \
   AISPM_TRY_IMPL(AISPM_CONCAT(aispm_result_, __LINE__), declaration, expression)
-#define AISPM_TRY_IMPL(result, declaration, expression)             \
-  auto result = (expression);                                       \
-  if (!result) return ::aispm::fail(std::move(result).error());     \
+#define AISPM_TRY_IMPL(result, declaration, expression)         \
+  auto result = (expression);                                   \
+  if (!result) return ::aispm::fail(std::move(result).error()); \
   declaration = std::move(*result)
 
 // AISPM_CHECK(sync(fd)): the same for Result<void>.
-#define AISPM_CHECK(expression)                                                       \
-  do {                                                                                \
-    if (auto aispm_check = (expression); !aispm_check)                                \
-      return ::aispm::fail(std::move(aispm_check).error());                           \
+#define AISPM_CHECK(expression)                             \
+  do {                                                      \
+    if (auto aispm_check = (expression); !aispm_check)      \
+      return ::aispm::fail(std::move(aispm_check).error()); \
   } while (false)
 
 // The same two for coroutines.
 #define AISPM_CO_TRY(declaration, expression) \
   AISPM_CO_TRY_IMPL(AISPM_CONCAT(aispm_result_, __LINE__), declaration, expression)
-#define AISPM_CO_TRY_IMPL(result, declaration, expression)          \
-  auto result = (expression);                                       \
-  if (!result) co_return ::aispm::fail(std::move(result).error());  \
+#define AISPM_CO_TRY_IMPL(result, declaration, expression)         \
+  auto result = (expression);                                      \
+  if (!result) co_return ::aispm::fail(std::move(result).error()); \
   declaration = std::move(*result)
 
-#define AISPM_CO_CHECK(expression)                                                    \
-  do {                                                                                \
-    if (auto aispm_check = (expression); !aispm_check)                                \
-      co_return ::aispm::fail(std::move(aispm_check).error());                        \
+#define AISPM_CO_CHECK(expression)                             \
+  do {                                                         \
+    if (auto aispm_check = (expression); !aispm_check)         \
+      co_return ::aispm::fail(std::move(aispm_check).error()); \
   } while (false)

@@ -7,8 +7,9 @@
 
 namespace aispm {
 
-// A value that must not be logged, printed or compared by accident: it has no conversion and no stream operator.
-// `expose()` is the one way to read it, so every use can be found by name. The bytes are wiped on destruction.
+// A value that must not be logged, printed or compared by accident: it has no conversion and no
+// stream operator. `expose()` is the one way to read it, so every use can be found by name. The
+// bytes are wiped on destruction.
 class Secret {
  public:
   Secret() = default;

@@ -9,7 +9,8 @@
 
 namespace aispm {
 
-// Nanoseconds since boot (CLOCK_BOOTTIME): what the kernel stamps on its records. Comparable on one boot of one host only.
+// Nanoseconds since boot (CLOCK_BOOTTIME): what the kernel stamps on its records. Comparable on one
+// boot of one host only.
 struct BootTime {
   std::uint64_t nanoseconds = 0;
   auto operator<=>(const BootTime&) const = default;

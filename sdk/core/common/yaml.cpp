@@ -18,7 +18,8 @@ struct YamlMap::View {
 struct YamlMap::State {
   std::string name;
   std::optional<std::string> error;
-  // Every map handed out, so that finish() can look for keys nobody asked for. A deque: views keep their address.
+  // Every map handed out, so that finish() can look for keys nobody asked for. A deque: views keep
+  // their address.
   std::deque<View> views;
 };
 
@@ -33,7 +34,8 @@ std::string join(const std::vector<std::string>& items) {
 std::optional<std::uint64_t> parse_unsigned(std::string_view digits) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size() || digits.empty()) return std::nullopt;
+  if (error != std::errc() || end != digits.data() + digits.size() || digits.empty())
+    return std::nullopt;
   return value;
 }
 
@@ -55,7 +57,8 @@ std::optional<std::uint64_t> parse_with_unit(std::string_view text, const Unit (
 }
 
 constexpr Unit kDurations[] = {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
-constexpr Unit kSizes[] = {{"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}, {"B", 1}, {"", 1}};
+constexpr Unit kSizes[] = {
+    {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}, {"B", 1}, {"", 1}};
 
 }  // namespace
 
@@ -71,7 +74,8 @@ Result<YamlMap> YamlMap::parse(const std::string& content, const std::string& na
   try {  // yaml-cpp reports syntax by exception; this is the one border where it is caught
     view->node = YAML::Load(content);
   } catch (const YAML::Exception& problem) {
-    return fail(Errc::kInvalid, name + ":" + std::to_string(problem.mark.line + 1) + ": " + problem.msg);
+    return fail(Errc::kInvalid,
+                name + ":" + std::to_string(problem.mark.line + 1) + ": " + problem.msg);
   }
   if (view->node.IsNull()) view->node = YAML::Node(YAML::NodeType::Map);
   if (!view->node.IsMap())
@@ -119,9 +123,10 @@ std::int64_t YamlMap::integer(const std::string& key, std::int64_t fallback, Ran
   const std::string value = text(key, "");
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc() || end != value.data() + value.size() || number < allowed.low || number > allowed.high) {
-    reject(key, "`" + value + "`: allowed is a whole number from " + std::to_string(allowed.low) + " to " +
-                    std::to_string(allowed.high));
+  if (error != std::errc() || end != value.data() + value.size() || number < allowed.low ||
+      number > allowed.high) {
+    reject(key, "`" + value + "`: allowed is a whole number from " + std::to_string(allowed.low) +
+                    " to " + std::to_string(allowed.high));
     return fallback;
   }
   return number;
@@ -133,7 +138,8 @@ double YamlMap::number(const std::string& key, double fallback, double low, doub
   char* end = nullptr;
   const double parsed = std::strtod(value.c_str(), &end);
   if (value.empty() || *end != '\0' || !(parsed >= low && parsed <= high)) {
-    reject(key, "`" + value + "`: allowed is a number from " + std::to_string(low) + " to " + std::to_string(high));
+    reject(key, "`" + value + "`: allowed is a number from " + std::to_string(low) + " to " +
+                    std::to_string(high));
     return fallback;
   }
   return parsed;
@@ -148,20 +154,24 @@ bool YamlMap::flag(const std::string& key, bool fallback) const {
   return fallback;
 }
 
-std::chrono::milliseconds YamlMap::duration(const std::string& key, std::chrono::milliseconds fallback) const {
+std::chrono::milliseconds YamlMap::duration(const std::string& key,
+                                            std::chrono::milliseconds fallback) const {
   if (!has(key)) return fallback;
   const std::string value = text(key, "");
-  if (const auto parsed = parse_with_unit(value, kDurations)) return std::chrono::milliseconds(*parsed);
+  if (const auto parsed = parse_with_unit(value, kDurations))
+    return std::chrono::milliseconds(*parsed);
   reject(key, "`" + value + "`: allowed is a duration such as 250ms, 30s, 5m, 1h");
   return fallback;
 }
 
-std::uint64_t YamlMap::size_bytes(const std::string& key, std::uint64_t fallback, std::uint64_t high) const {
+std::uint64_t YamlMap::size_bytes(const std::string& key, std::uint64_t fallback,
+                                  std::uint64_t high) const {
   if (!has(key)) return fallback;
   const std::string value = text(key, "");
   const auto parsed = parse_with_unit(value, kSizes);
   if (parsed && *parsed <= high) return *parsed;
-  reject(key, "`" + value + "`: allowed is a size such as 512, 64KiB, 16MiB, at most " + std::to_string(high) + " bytes");
+  reject(key, "`" + value + "`: allowed is a size such as 512, 64KiB, 16MiB, at most " +
+                  std::to_string(high) + " bytes");
   return fallback;
 }
 
@@ -183,8 +193,10 @@ std::vector<std::string> YamlMap::texts(const std::string& key) const {
     return items;
   }
   for (const auto& item : node) {
-    if (item.IsScalar()) items.push_back(item.Scalar());
-    else reject(key, "must be a list of single values");
+    if (item.IsScalar())
+      items.push_back(item.Scalar());
+    else
+      reject(key, "must be a list of single values");
   }
   return items;
 }
@@ -241,7 +253,8 @@ Result<> YamlMap::finish() const {
     for (const auto& entry : view.node) {
       const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "?";
       const std::string at = state.name + ":" + std::to_string(entry.first.Mark().line + 1);
-      if (!seen.insert(key).second) return fail(Errc::kInvalid, at + ": `" + key + "` stands twice");
+      if (!seen.insert(key).second)
+        return fail(Errc::kInvalid, at + ": `" + key + "` stands twice");
       if (view.known.contains(key)) continue;
       return fail(Errc::kInvalid, at + ": unknown key `" + key + "`, allowed: " +
                                       join({view.known.begin(), view.known.end()}));

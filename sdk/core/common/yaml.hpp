@@ -18,16 +18,16 @@ class Node;
 
 namespace aispm {
 
-// Strict reading of configuration and policy files: every error reads `file:line: what is wrong, what is allowed`,
-// and `finish()` makes an unknown key an error.
+// Strict reading of configuration and policy files: every error reads `file:line: what is wrong,
+// what is allowed`, and `finish()` makes an unknown key an error.
 //
 //   AISPM_TRY(const YamlMap root, YamlMap::load(path));
 //   config.listen = root.text("listen", "127.0.0.1:8088");     // default when absent
 //   config.workers = root.integer("workers", 1, {1, 256});
 //   AISPM_CHECK(root.finish());                                // first error met, or unknown keys
 //
-// Getters never throw: the first error is kept and returned by `finish()`, so a loader reads top to bottom.
-// A child map reports into its parent, so only the root is finished. Not thread-safe.
+// Getters never throw: the first error is kept and returned by `finish()`, so a loader reads top to
+// bottom. A child map reports into its parent, so only the root is finished. Not thread-safe.
 class YamlMap {
  public:
   static constexpr std::size_t kMaxFileBytes = 4U << 20;
@@ -46,11 +46,14 @@ class YamlMap {
   double number(const std::string& key, double fallback, double low, double high) const;
   bool flag(const std::string& key, bool fallback) const;
   // A duration such as "250ms", "30s", "5m", "1h".
-  std::chrono::milliseconds duration(const std::string& key, std::chrono::milliseconds fallback) const;
+  std::chrono::milliseconds duration(const std::string& key,
+                                     std::chrono::milliseconds fallback) const;
   // A size such as "512", "64KiB", "16MiB", "2GiB".
-  std::uint64_t size_bytes(const std::string& key, std::uint64_t fallback, std::uint64_t high) const;
+  std::uint64_t size_bytes(const std::string& key, std::uint64_t fallback,
+                           std::uint64_t high) const;
   // One of `allowed`.
-  std::string choice(const std::string& key, const std::string& fallback, const std::vector<std::string>& allowed) const;
+  std::string choice(const std::string& key, const std::string& fallback,
+                     const std::vector<std::string>& allowed) const;
   std::vector<std::string> texts(const std::string& key) const;
   // Absent: an empty map whose getters give their fallbacks.
   YamlMap map(const std::string& key) const;

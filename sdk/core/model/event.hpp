@@ -10,14 +10,21 @@
 
 #include "sdk/core/common/time.hpp"
 
-// The product's vocabulary as plain structs; proto/aispm/v1/event.proto has the same fields and documents each of them.
-// report/convert.hpp maps one to the other.
+// The product's vocabulary as plain structs; proto/aispm/v1/event.proto has the same fields and
+// documents each of them. report/convert.hpp maps one to the other.
 namespace aispm::model {
 
 enum class Source : std::uint8_t { kUnspecified, kSensor, kGateway, kSandbox, kSdk, kCollector };
 enum class Severity : std::uint8_t { kUnspecified, kInfo, kLow, kMedium, kHigh, kCritical };
 enum class Outcome : std::uint8_t {
-  kUnspecified, kAllow, kDeny, kRedact, kRequireApproval, kStepUp, kRequireTicket, kRequireHuman
+  kUnspecified,
+  kAllow,
+  kDeny,
+  kRedact,
+  kRequireApproval,
+  kStepUp,
+  kRequireTicket,
+  kRequireHuman
 };
 enum class DenialKind : std::uint8_t { kUnspecified, kConnect, kDns, kSyscall, kFile, kLimit };
 
@@ -54,7 +61,7 @@ struct Detection {
   std::string category;
   Severity severity = Severity::kUnspecified;
   double confidence = 0;
-  std::string surface;  // "prompt", "reply", "tool_arguments", "tool_result", "system"
+  std::string surface;       // "prompt", "reply", "tool_arguments", "tool_result", "system"
   std::uint64_t offset = 0;  // bytes in the scanned text of that surface
   std::uint64_t length = 0;
   std::string evidence;  // masked, never the secret itself
@@ -172,8 +179,9 @@ struct Event {
   std::string parent_span_id;
   Source source = Source::kUnspecified;
   std::optional<Process> process;
-  std::variant<std::monostate, ProcessExec, ProcessExit, SocketListen, SocketConnect, LlmCall, SandboxStart, SandboxExit,
-               SandboxDenial, AgentReady, AgentLog, AiUse, ComponentHealth>
+  std::variant<std::monostate, ProcessExec, ProcessExit, SocketListen, SocketConnect, LlmCall,
+               SandboxStart, SandboxExit, SandboxDenial, AgentReady, AgentLog, AiUse,
+               ComponentHealth>
       body;
   std::vector<Detection> detections;
   std::optional<Decision> decision;

@@ -6,11 +6,15 @@
 namespace aispm::model {
 namespace {
 
-constexpr std::array<std::string_view, 6> kSources = {"", "sensor", "gateway", "sandbox", "sdk", "collector"};
-constexpr std::array<std::string_view, 6> kSeverities = {"", "info", "low", "medium", "high", "critical"};
+constexpr std::array<std::string_view, 6> kSources = {"",        "sensor", "gateway",
+                                                      "sandbox", "sdk",    "collector"};
+constexpr std::array<std::string_view, 6> kSeverities = {"",       "info", "low",
+                                                         "medium", "high", "critical"};
 constexpr std::array<std::string_view, 8> kOutcomes = {
-    "", "allow", "deny", "redact", "require_approval", "step_up", "require_ticket", "require_human"};
-constexpr std::array<std::string_view, 6> kDenials = {"", "connect", "dns", "syscall", "file", "limit"};
+    "",        "allow",          "deny",         "redact", "require_approval",
+    "step_up", "require_ticket", "require_human"};
+constexpr std::array<std::string_view, 6> kDenials = {"",        "connect", "dns",
+                                                      "syscall", "file",    "limit"};
 
 template <typename Enum, std::size_t N>
 std::optional<Enum> parse(std::string_view name, const std::array<std::string_view, N>& names) {
@@ -22,10 +26,18 @@ std::optional<Enum> parse(std::string_view name, const std::array<std::string_vi
 }  // namespace
 
 std::string_view name_of(Source source) { return kSources.at(static_cast<std::size_t>(source)); }
-std::string_view name_of(Severity severity) { return kSeverities.at(static_cast<std::size_t>(severity)); }
-std::string_view name_of(Outcome outcome) { return kOutcomes.at(static_cast<std::size_t>(outcome)); }
+std::string_view name_of(Severity severity) {
+  return kSeverities.at(static_cast<std::size_t>(severity));
+}
+std::string_view name_of(Outcome outcome) {
+  return kOutcomes.at(static_cast<std::size_t>(outcome));
+}
 std::string_view name_of(DenialKind kind) { return kDenials.at(static_cast<std::size_t>(kind)); }
-std::optional<Severity> parse_severity(std::string_view name) { return parse<Severity>(name, kSeverities); }
-std::optional<Outcome> parse_outcome(std::string_view name) { return parse<Outcome>(name, kOutcomes); }
+std::optional<Severity> parse_severity(std::string_view name) {
+  return parse<Severity>(name, kSeverities);
+}
+std::optional<Outcome> parse_outcome(std::string_view name) {
+  return parse<Outcome>(name, kOutcomes);
+}
 
 }  // namespace aispm::model

@@ -5,7 +5,8 @@
 
 #include "gateway/net/proxy_header.hpp"
 
-// A header is read from any bytes without crashing, never asks for more than its limit, and means the same however it arrives.
+// A header is read from any bytes without crashing, never asks for more than its limit, and means
+// the same however it arrives.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const auto whole = aispm::net::parse_proxy_header(bytes);

@@ -51,7 +51,7 @@ TEST(WireError, IsUnderstoodByOurOwnParserInEveryFormOfBothDialects) {
                           .decision = "deny",
                           .case_id = "c"};
     for (const auto& [dialect, api] : {std::pair{Dialect::kOpenAi, codec::Api::kOpenAiChat},
-                                      {Dialect::kAnthropic, codec::Api::kAnthropicMessages}}) {
+                                       {Dialect::kAnthropic, codec::Api::kAnthropicMessages}}) {
       const auto reply = codec::parse_reply(api, error_body(dialect, refusal));
       ASSERT_TRUE(reply) << reply.error().message;
       ASSERT_TRUE(reply->error) << kind;

@@ -12,18 +12,21 @@ using namespace std::string_literals;
 constexpr char kSession[] = "0190f4a2-7c1e-7abc-8def-0123456789ab";
 
 std::string tlv(char type, const std::string& value) {
-  return std::string(1, type) + static_cast<char>(value.size() >> 8) + static_cast<char>(value.size() & 255) + value;
+  return std::string(1, type) + static_cast<char>(value.size() >> 8) +
+         static_cast<char>(value.size() & 255) + value;
 }
 
-std::string header(char command, const std::string& tlvs, char family = '\x00', const std::string& addresses = "") {
+std::string header(char command, const std::string& tlvs, char family = '\x00',
+                   const std::string& addresses = "") {
   const std::size_t size = addresses.size() + tlvs.size();
-  return "\r\n\r\n\0\r\nQUIT\n"s + command + family + static_cast<char>(size >> 8) + static_cast<char>(size & 255) +
-         addresses + tlvs;
+  return "\r\n\r\n\0\r\nQUIT\n"s + command + family + static_cast<char>(size >> 8) +
+         static_cast<char>(size & 255) + addresses + tlvs;
 }
 
 TEST(ProxyHeader, TellsSessionAgentAndTrace) {
   const std::string trace(32, 'a');
-  const std::string bytes = header('\x21', tlv('\xE0', kSession) + tlv('\xE1', "agent.py") + tlv('\xE2', trace));
+  const std::string bytes =
+      header('\x21', tlv('\xE0', kSession) + tlv('\xE1', "agent.py") + tlv('\xE2', trace));
   const auto parsed = parse_proxy_header(bytes + "GET / HTTP/1.1\r\n");
   ASSERT_TRUE(parsed && *parsed);
   EXPECT_EQ((*parsed)->size_bytes, bytes.size());
@@ -49,13 +52,15 @@ TEST(ProxyHeader, WaitsForTheRestAtEveryCut) {
 }
 
 TEST(ProxyHeader, SkipsAddressesAndUnknownTlvs) {
-  const auto parsed = parse_proxy_header(header('\x21', tlv('\x04', "xx") + tlv('\xE1', "a"), '\x11', std::string(12, '\x01')));
+  const auto parsed = parse_proxy_header(
+      header('\x21', tlv('\x04', "xx") + tlv('\xE1', "a"), '\x11', std::string(12, '\x01')));
   ASSERT_TRUE(parsed && *parsed);
   EXPECT_EQ((*parsed)->header.agent, "a");
 }
 
 TEST(ProxyHeader, WritesTheSessionInLowerCase) {
-  const auto parsed = parse_proxy_header(header('\x21', tlv('\xE0', "0190F4A2-7C1E-7ABC-8DEF-0123456789AB")));
+  const auto parsed =
+      parse_proxy_header(header('\x21', tlv('\xE0', "0190F4A2-7C1E-7ABC-8DEF-0123456789AB")));
   ASSERT_TRUE(parsed && *parsed);
   EXPECT_EQ((*parsed)->header.session_id, kSession);
 }
@@ -67,14 +72,20 @@ struct Bad {
 
 class ProxyHeaderRefuses : public ::testing::TestWithParam<Bad> {};
 
-TEST_P(ProxyHeaderRefuses, WhatItCannotTrust) { EXPECT_FALSE(parse_proxy_header(GetParam().bytes)); }
+TEST_P(ProxyHeaderRefuses, WhatItCannotTrust) {
+  EXPECT_FALSE(parse_proxy_header(GetParam().bytes));
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Table, ProxyHeaderRefuses,
-    ::testing::Values(Bad{"Http", "GET / HTTP/1.1\r\n\r\n"}, Bad{"TextVersion", "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n"},
-                      Bad{"OtherVersion", header('\x11', "")}, Bad{"OtherCommand", header('\x22', "")},
-                      Bad{"OtherFamily", header('\x21', "", '\x13')}, Bad{"AddressesCut", header('\x21', "", '\x11')},
-                      Bad{"TlvCut", header('\x21', "\xE1\x00"s)}, Bad{"TlvTooLong", header('\x21', "\xE1\x00\x09x"s)},
+    ::testing::Values(Bad{"Http", "GET / HTTP/1.1\r\n\r\n"},
+                      Bad{"TextVersion", "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n"},
+                      Bad{"OtherVersion", header('\x11', "")},
+                      Bad{"OtherCommand", header('\x22', "")},
+                      Bad{"OtherFamily", header('\x21', "", '\x13')},
+                      Bad{"AddressesCut", header('\x21', "", '\x11')},
+                      Bad{"TlvCut", header('\x21', "\xE1\x00"s)},
+                      Bad{"TlvTooLong", header('\x21', "\xE1\x00\x09x"s)},
                       Bad{"AgentTwice", header('\x21', tlv('\xE1', "a") + tlv('\xE1', "b"))},
                       Bad{"AgentEmpty", header('\x21', tlv('\xE1', ""))},
                       Bad{"AgentOfStrangeBytes", header('\x21', tlv('\xE1', "a b"))},
