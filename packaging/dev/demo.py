@@ -91,8 +91,12 @@ def _agent_key(state: State, env: dict[str, str]) -> str:
 
 def _demonstrate(title: str, command: list[str], env: dict[str, str], show: bool = True) -> None:
     print(f"  {title}", flush=True)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd="/",
-                          env={**os.environ, **env}, timeout=DEMONSTRATOR_SECONDS)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd="/",
+                              env={**os.environ, **env}, timeout=DEMONSTRATOR_SECONDS)
+    except subprocess.TimeoutExpired:
+        print(f"       (did not end within {DEMONSTRATOR_SECONDS} s and was killed)")
+        return
     if show or done.returncode != 0:
         for line in (done.stdout + done.stderr).strip().splitlines()[-20:]:
             print(f"       {line}")

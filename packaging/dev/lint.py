@@ -69,7 +69,8 @@ def _tidy(everything: bool) -> None:
     files = [c["file"] for c in _compile_commands()
              if c["file"].startswith(str(ROOT)) and "/build/" not in c["file"]
              and (everything or "/sdk/core/" in c["file"])]
-    run(["run-clang-tidy", "-quiet", "-extra-arg=-Wno-unknown-warning-option", "-p", ROOT / "build" / "release", *sorted(set(files))], "clang-tidy")
+    run(["run-clang-tidy", "-quiet", "-extra-arg=-Wno-unknown-warning-option", "-p", ROOT / "build" / "release",
+         *sorted(set(files))], "clang-tidy")
 
 
 def _python() -> None:

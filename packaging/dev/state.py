@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ui import ROOT
+from ui import ROOT, Refusal
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,10 @@ class State:
 
 
 def _port(part: str, default: int) -> int:
-    return int(os.environ.get(f"AISPM_PORT_{part}", default))
+    text = os.environ.get(f"AISPM_PORT_{part}", str(default))
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise Refusal(f"AISPM_PORT_{part}={text}: allowed is a port from 1 to 65535")
+    return int(text)
 
 
 def current() -> State:

@@ -118,9 +118,13 @@ def api(state: State, path: str) -> dict:  # type: ignore[type-arg]
     """GET of the collector's REST API as admin."""
     token = (state.config / "admin.token").read_text().strip()
     request = urllib.request.Request(f"http://127.0.0.1:{state.http}{path}", headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=5) as reply:
-        answer: dict = json.load(reply)  # type: ignore[type-arg]
-        return answer
+    try:
+        with urllib.request.urlopen(request, timeout=5) as reply:
+            answer: dict = json.load(reply)  # type: ignore[type-arg]
+    except OSError as problem:
+        tail = daemons.log_tail(state, "collector")
+        raise Refusal(f"the collector does not answer {path}: {problem}\n{tail}") from problem
+    return answer
 
 
 def _wait_for_sensor(state: State) -> None:
