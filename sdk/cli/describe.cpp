@@ -189,8 +189,9 @@ std::string describe(const v1::Event& event) {
       return describe_use(event.ai_use());
     case v1::Event::kComponentHealth:
       return describe_health(event.component_health());
+    default:
+      return describe_host(event);
   }
-  return "";
 }
 
 std::string verdict_of(const v1::Event& event) {

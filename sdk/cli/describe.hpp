@@ -35,6 +35,8 @@ std::string word(v1::Source source);
 std::string actor_of(const v1::Event& event);
 // What happened, in one line.
 std::string describe(const v1::Event& event);
+// As describe(), for what the sensor says about a host beyond processes and sockets; "" for others.
+std::string describe_host(const v1::Event& event);
 // "deny secret.aws_access_key" or "2 detections" or "".
 std::string verdict_of(const v1::Event& event);
 Style verdict_style(const v1::Event& event);

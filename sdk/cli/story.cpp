@@ -119,6 +119,18 @@ Heading heading_of(const v1::Event& event) {
       return {"log", Style::kPlain};
     case v1::Event::kAiUse:
       return {"ai use", Style::kWarn};
+    case v1::Event::kMcpCall:
+      return {"tool", Style::kPlain};
+    case v1::Event::kMcpTools:
+      return {"tools", Style::kPlain};
+    case v1::Event::kNameSeen:
+      return {"name", Style::kDim};
+    case v1::Event::kFileAccess:
+      return {"file", Style::kPlain};
+    case v1::Event::kTamper:
+      return {"tamper", Style::kBad};
+    case v1::Event::kEnforcement:
+      return {"enforced", Style::kBad};
     default:
       return {"event", Style::kPlain};
   }

@@ -54,6 +54,8 @@ struct Process {
   bool argv_truncated = false;
   std::uint64_t cgroup_id = 0;
   std::uint64_t pid_namespace = 0;
+  std::string container_id;
+  std::string container_image;
 };
 
 struct Detection {
@@ -118,6 +120,11 @@ struct LlmCall {
   std::string finish_reason;
   std::string response_id;
   bool partial = false;
+  std::string route;  // "gateway", "local", "direct"; empty when unknown
+  std::string destination_address;
+  std::uint16_t destination_port = 0;
+  std::string attribution;  // "socket", "thread_sequence", "sni", "none"
+  double attribution_confidence = 0;
 };
 struct SandboxStart {
   std::vector<std::string> command;
@@ -157,6 +164,119 @@ struct AiUse {
   std::string rule;
   std::string detail;
 };
+struct McpCall {
+  std::string protocol;   // "mcp", "a2a"
+  std::string transport;  // "stdio", "http", "sse"
+  std::string protocol_version;
+  std::string method;
+  std::string tool;
+  std::string server_name;
+  std::string server_version;
+  std::string server_host;
+  std::optional<Process> server_process;
+  std::string request_id;
+  bool is_error = false;
+  std::string arguments_sha256;
+  std::string result_sha256;
+  std::uint64_t request_bytes = 0;
+  std::uint64_t response_bytes = 0;
+  std::uint64_t duration_us = 0;
+  bool partial = false;
+};
+struct McpTool {
+  std::string name;
+  std::string description_sha256;
+  std::string schema_sha256;
+  bool operator==(const McpTool&) const = default;
+};
+struct McpTools {
+  std::string transport;
+  std::string server_name;
+  std::string server_version;
+  std::string server_host;
+  std::optional<Process> server_process;
+  std::vector<McpTool> tools;
+  std::vector<std::string> added;
+  std::vector<std::string> removed;
+  std::vector<std::string> changed;
+};
+struct Evidence {
+  std::string type;
+  std::string value;
+  std::string rule;
+  double weight = 0;
+  bool operator==(const Evidence&) const = default;
+};
+struct Asset {
+  std::string asset_id;
+  std::string kind;
+  std::string name;
+  std::string provider;
+  std::string version;
+  double confidence = 0;
+  std::vector<Evidence> evidence;
+  std::string explanation;
+  std::map<std::string, std::string> attributes;
+  bool gone = false;
+  std::string resync_id;
+  std::uint32_t resync_size = 0;
+};
+struct SocketClose {
+  std::string source_address;
+  std::uint16_t source_port = 0;
+  std::string destination_address;
+  std::uint16_t destination_port = 0;
+  std::string protocol = "tcp";
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t duration_us = 0;
+  std::string name;
+  std::string name_source;
+  bool is_open = false;  // an interim report
+};
+struct NameSeen {
+  std::string name;
+  std::string source;  // "dns", "sni", "quic", "http_host"
+  std::vector<std::string> addresses;
+  std::string protocol;
+  std::string provider;
+  bool encrypted_hello = false;
+  bool doh = false;
+};
+struct CoverageGap {
+  std::string library;
+  std::string reason;
+  std::uint64_t connections = 0;
+  std::uint64_t wire_bytes = 0;
+  bool operator==(const CoverageGap&) const = default;
+};
+struct TlsCoverage {
+  std::uint64_t connections = 0;
+  std::uint64_t wire_bytes = 0;
+  std::uint64_t plaintext_bytes = 0;
+  std::vector<CoverageGap> gaps;
+};
+struct FileAccess {
+  std::string path;
+  std::string operation;   // "read", "write", "create", "delete", "mmap"
+  std::string file_class;  // "sensitive", "model", "agent_config", "kernel_settings", ...
+  std::string sha256;
+  std::uint64_t size_bytes = 0;
+  std::string outcome;  // "allowed", "denied"
+};
+struct Tamper {
+  std::string kind;
+  std::string target;
+  std::string detail;
+};
+struct Enforcement {
+  std::string order_id;
+  std::string action;
+  std::string target;
+  std::string mode;  // "enforce", "monitor"
+  std::uint64_t count = 1;
+  std::uint64_t latency_us = 0;
+};
 struct ComponentHealth {
   std::string component;
   std::string version;
@@ -181,7 +301,8 @@ struct Event {
   std::optional<Process> process;
   std::variant<std::monostate, ProcessExec, ProcessExit, SocketListen, SocketConnect, LlmCall,
                SandboxStart, SandboxExit, SandboxDenial, AgentReady, AgentLog, AiUse,
-               ComponentHealth>
+               ComponentHealth, McpCall, McpTools, Asset, SocketClose, NameSeen, TlsCoverage,
+               FileAccess, Tamper, Enforcement>
       body;
   std::vector<Detection> detections;
   std::optional<Decision> decision;

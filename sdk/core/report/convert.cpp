@@ -4,17 +4,12 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "sdk/core/common/utf8.hpp"
+#include "sdk/core/report/convert_parts.hpp"
 
 namespace aispm::report {
 namespace {
 
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
-
-template <typename Texts>
-void put(const std::vector<std::string>& from, Texts* to) {
-  to->Reserve(static_cast<int>(from.size()));
-  for (const std::string& text : from) to->Add(to_utf8(text));
-}
 
 void put_time(WallTime time, google::protobuf::Timestamp& out) {
   std::int64_t seconds = time.nanoseconds / kNanosPerSecond;
@@ -25,21 +20,6 @@ void put_time(WallTime time, google::protobuf::Timestamp& out) {
   }
   out.set_seconds(seconds);
   out.set_nanos(static_cast<std::int32_t>(rest));
-}
-
-void put_process(const model::Process& process, v1::Process& out) {
-  out.set_pid(process.id.pid);
-  out.set_start_boottime_ns(process.id.start.nanoseconds);
-  out.set_parent_pid(process.parent.pid);
-  out.set_parent_start_boottime_ns(process.parent.start.nanoseconds);
-  out.set_uid(process.uid);
-  out.set_user(to_utf8(process.user));
-  out.set_comm(to_utf8(process.comm));
-  out.set_exe(to_utf8(process.exe));
-  put(process.argv, out.mutable_argv());
-  out.set_argv_truncated(process.argv_truncated);
-  out.set_cgroup_id(process.cgroup_id);
-  out.set_pid_namespace(process.pid_namespace);
 }
 
 void put_detection(const model::Detection& detection, v1::Detection& out) {
@@ -113,6 +93,11 @@ struct PutBody {
     to.set_finish_reason(to_utf8(body.finish_reason));
     to.set_response_id(to_utf8(body.response_id));
     to.set_partial(body.partial);
+    to.set_route(to_utf8(body.route));
+    to.set_destination_address(to_utf8(body.destination_address));
+    to.set_destination_port(body.destination_port);
+    to.set_attribution(to_utf8(body.attribution));
+    to.set_attribution_confidence(body.attribution_confidence);
   }
   void operator()(const model::SandboxStart& body) const {
     auto& to = *out.mutable_sandbox_start();
@@ -170,6 +155,15 @@ struct PutBody {
     for (const auto& [key, value] : body.features)
       (*to.mutable_features())[to_utf8(key)] = to_utf8(value);
   }
+  void operator()(const model::McpCall& body) const { put(body, *out.mutable_mcp_call()); }
+  void operator()(const model::McpTools& body) const { put(body, *out.mutable_mcp_tools()); }
+  void operator()(const model::Asset& body) const { put(body, *out.mutable_asset()); }
+  void operator()(const model::SocketClose& body) const { put(body, *out.mutable_socket_close()); }
+  void operator()(const model::NameSeen& body) const { put(body, *out.mutable_name_seen()); }
+  void operator()(const model::TlsCoverage& body) const { put(body, *out.mutable_tls_coverage()); }
+  void operator()(const model::FileAccess& body) const { put(body, *out.mutable_file_access()); }
+  void operator()(const model::Tamper& body) const { put(body, *out.mutable_tamper()); }
+  void operator()(const model::Enforcement& body) const { put(body, *out.mutable_enforcement()); }
 };
 
 }  // namespace
@@ -186,7 +180,7 @@ void to_proto(const model::Event& event, v1::Event& out) {
   out.set_span_id(to_utf8(event.span_id));
   out.set_parent_span_id(to_utf8(event.parent_span_id));
   out.set_source(static_cast<v1::Source>(event.source));
-  if (event.process) put_process(*event.process, *out.mutable_process());
+  if (event.process) put(*event.process, *out.mutable_process());
   std::visit(PutBody{out}, event.body);
   for (const auto& detection : event.detections) put_detection(detection, *out.add_detections());
   if (event.decision) put_decision(*event.decision, *out.mutable_decision());

@@ -2,17 +2,13 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "sdk/core/report/convert.hpp"
+#include "sdk/core/report/convert_parts.hpp"
 
 namespace aispm::report {
 namespace {
 
 constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 constexpr std::int64_t kLastSecond = INT64_MAX / kNanosPerSecond - 1;
-
-template <typename Texts>
-std::vector<std::string> get(const Texts& from) {
-  return {from.begin(), from.end()};
-}
 
 Result<WallTime> get_time(const google::protobuf::Timestamp& time) {
   if (time.seconds() < 0 || time.seconds() > kLastSecond || time.nanos() < 0 ||
@@ -25,26 +21,6 @@ Result<WallTime> get_time(const google::protobuf::Timestamp& time) {
 template <typename Enum>
 Enum get_enum(int value, Enum last) {
   return value < 0 || value > static_cast<int>(last) ? Enum{} : static_cast<Enum>(value);
-}
-
-Result<std::uint16_t> get_port(std::uint32_t port) {
-  if (port > UINT16_MAX) return fail(Errc::kInvalid, "event: a port must be 0..65535");
-  return static_cast<std::uint16_t>(port);
-}
-
-model::Process get_process(const v1::Process& process) {
-  model::Process out;
-  out.id = {process.pid(), {process.start_boottime_ns()}};
-  out.parent = {process.parent_pid(), {process.parent_start_boottime_ns()}};
-  out.uid = process.uid();
-  out.user = process.user();
-  out.comm = process.comm();
-  out.exe = process.exe();
-  out.argv = get(process.argv());
-  out.argv_truncated = process.argv_truncated();
-  out.cgroup_id = process.cgroup_id();
-  out.pid_namespace = process.pid_namespace();
-  return out;
 }
 
 model::Detection get_detection(const v1::Detection& detection) {
@@ -70,7 +46,7 @@ model::Decision get_decision(const v1::Decision& decision) {
           decision.case_id()};
 }
 
-model::LlmCall get_llm_call(const v1::LlmCall& from) {
+Result<model::LlmCall> get_llm_call(const v1::LlmCall& from) {
   model::LlmCall out;
   out.provider = from.provider();
   out.api = from.api();
@@ -94,6 +70,11 @@ model::LlmCall get_llm_call(const v1::LlmCall& from) {
   out.finish_reason = from.finish_reason();
   out.response_id = from.response_id();
   out.partial = from.partial();
+  out.route = from.route();
+  out.destination_address = from.destination_address();
+  AISPM_TRY(out.destination_port, get_port(from.destination_port()));
+  out.attribution = from.attribution();
+  out.attribution_confidence = from.attribution_confidence();
   return out;
 }
 
@@ -154,6 +135,34 @@ Body get_ai_use(const v1::AiUse& body) {
                       body.confidence(), body.sanctioned(), body.rule(),  body.detail()};
 }
 
+// What the sensor says about a host beyond processes and sockets.
+Result<Body> get_host_body(const v1::Event& from) {
+  switch (from.body_case()) {
+    case v1::Event::kMcpCall:
+      return Body(get(from.mcp_call()));
+    case v1::Event::kMcpTools:
+      return Body(get(from.mcp_tools()));
+    case v1::Event::kAsset:
+      return Body(get(from.asset()));
+    case v1::Event::kNameSeen:
+      return Body(get(from.name_seen()));
+    case v1::Event::kTlsCoverage:
+      return Body(get(from.tls_coverage()));
+    case v1::Event::kFileAccess:
+      return Body(get(from.file_access()));
+    case v1::Event::kTamper:
+      return Body(get(from.tamper()));
+    case v1::Event::kEnforcement:
+      return Body(get(from.enforcement()));
+    case v1::Event::kSocketClose: {
+      AISPM_TRY(auto close, get(from.socket_close()));
+      return Body(std::move(close));
+    }
+    default:
+      return fail(Errc::kInternal, "event: a body without conversion");
+  }
+}
+
 Result<Body> get_body(const v1::Event& from) {
   switch (from.body_case()) {
     case v1::Event::BODY_NOT_SET:
@@ -166,8 +175,10 @@ Result<Body> get_body(const v1::Event& from) {
     case v1::Event::kSocketListen:
     case v1::Event::kSocketConnect:
       return get_sockets(from);
-    case v1::Event::kLlmCall:
-      return Body(get_llm_call(from.llm_call()));
+    case v1::Event::kLlmCall: {
+      AISPM_TRY(auto call, get_llm_call(from.llm_call()));
+      return Body(std::move(call));
+    }
     case v1::Event::kSandboxStart:
     case v1::Event::kSandboxExit:
     case v1::Event::kSandboxDenial:
@@ -179,8 +190,9 @@ Result<Body> get_body(const v1::Event& from) {
       return get_ai_use(from.ai_use());
     case v1::Event::kComponentHealth:
       return Body(get_health(from.component_health()));
+    default:
+      return get_host_body(from);
   }
-  return fail(Errc::kInternal, "event: a body without conversion");
 }
 
 }  // namespace
@@ -199,7 +211,7 @@ Result<model::Event> from_proto(const v1::Event& event) {
   out.span_id = event.span_id();
   out.parent_span_id = event.parent_span_id();
   out.source = get_enum(event.source(), model::Source::kCollector);
-  if (event.has_process()) out.process = get_process(event.process());
+  if (event.has_process()) out.process = get(event.process());
   AISPM_TRY(out.body, get_body(event));
   out.detections.reserve(static_cast<std::size_t>(event.detections_size()));
   for (const auto& detection : event.detections())
