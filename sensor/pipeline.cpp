@@ -71,6 +71,14 @@ void Pipeline::take(const TlsClose& close) { correlator_.take(close); }
 
 void Pipeline::take(const LossSnapshot&) {}  // holes show in the offsets; health reports the counts
 
+// names, wire bytes and libraries: what tells how much of the traffic was seen
+
+void Pipeline::take(const SocketBytes& bytes) { correlator_.take(bytes); }
+
+void Pipeline::take(const SeenName& name) { correlator_.take(name); }
+
+void Pipeline::take(const TlsLibraryFact& fact) { correlator_.take(fact); }
+
 void Pipeline::end_batch() {
   for (const Exit& exit : std::exchange(exits_, {})) report_exit(exit);
 }

@@ -55,6 +55,9 @@ class Pipeline {
   void take(const TlsChunk& chunk);
   void take(const TlsClose& close);
   void take(const LossSnapshot& snapshot);
+  void take(const SocketBytes& bytes);
+  void take(const SeenName& name);
+  void take(const TlsLibraryFact& fact);
   void take_observation(Observation seen);
   void report_exit(const Exit& exit);
 

@@ -39,6 +39,12 @@ void LlmCorrelator::take(const TlsClose& close) {
   if (found != connections_.end()) drop(found, close.time);
 }
 
+void LlmCorrelator::take(const SocketBytes&) { counters_.note("sockets"); }
+
+void LlmCorrelator::take(const SeenName&) { counters_.note("names"); }
+
+void LlmCorrelator::take(const TlsLibraryFact&) { counters_.note("libraries"); }
+
 void LlmCorrelator::end_process(const ProcessId& process, BootTime time) {
   auto found = connections_.lower_bound(TlsKey{process, 0, 0});
   while (found != connections_.end() && found->first.process == process) found = drop(found, time);

@@ -38,6 +38,9 @@ class LlmCorrelator {
 
   void take(const TlsChunk& chunk);
   void take(const TlsClose& close);
+  void take(const SocketBytes& bytes);
+  void take(const SeenName& name);
+  void take(const TlsLibraryFact& fact);
   // The process is gone: so are its connections.
   void end_process(const ProcessId& process, BootTime time);
   // Call about once a second.

@@ -85,37 +85,110 @@ enum class Direction : std::uint8_t {
 };  // as the process sees it: kRead = it received
 enum class TlsLibrary : std::uint8_t { kOpenSsl };
 
-// One TLS connection. `process` + `ssl` + `generation` never repeat on one boot.
-struct TlsKey {
-  ProcessId process;
-  std::uint64_t ssl = 0;         // address of the library's object in that process
-  std::uint64_t generation = 0;  // differs when the address is used for another connection
-  auto operator<=>(const TlsKey&) const = default;
+// Where captured bytes come from.
+enum class StreamSource : std::uint8_t {
+  kTls,          // plaintext of a TLS library
+  kPlainSocket,  // a TCP socket that is not encrypted (a local model server, an HTTP MCP server)
+  kStdio,        // a child's stdin and stdout: pipes or a socketpair
+};
+
+// One byte stream of both directions, as one process has it. Never repeats on one boot.
+struct StreamKey {
+  ProcessId process;  // kStdio: the child
+  // kTls: address of the library's object in that process; kPlainSocket: socket cookie; kStdio:
+  // inode of the child's stdin.
+  std::uint64_t ssl = 0;
+  std::uint64_t generation = 0;  // differs when `ssl` is used for another connection
+  StreamSource source = StreamSource::kTls;
+  auto operator<=>(const StreamKey&) const = default;
+};
+using TlsKey = StreamKey;
+
+// How a stream was tied to its socket.
+enum class AttributionMethod : std::uint8_t {
+  kNone,
+  kSocket,          // the library did I/O on that socket within the call
+  kThreadSequence,  // the same thread's next or last I/O outside of the call
+  kSni,             // by the name that the process asked for
+};
+struct Attribution {
+  AttributionMethod method = AttributionMethod::kNone;
+  double confidence = 0;  // 0..1
+  bool operator==(const Attribution&) const = default;
 };
 
 // Up to 16 KiB of plaintext. Chunks of one key and direction arrive in order; a hole between
 // `offset` + bytes of one and `offset` of the next is plaintext that was lost (and counted).
-struct TlsChunk {
+struct StreamChunk {
   BootTime time;  // when the call returned
   Actor actor;    // actor.id == key.process; comm is the thread's
-  TlsKey key;
-  Direction direction = Direction::kRead;
-  TlsLibrary library = TlsLibrary::kOpenSsl;
-  std::uint64_t offset = 0;  // of bytes[0] since `generation`; 0 = first byte seen
+  StreamKey key;
+  Direction direction = Direction::kRead;     // as actor.id sees it
+  TlsLibrary library = TlsLibrary::kOpenSsl;  // kTls only
+  std::uint64_t offset = 0;                   // of bytes[0] since `generation`; 0 = first byte seen
   std::string bytes;
   bool last_of_call = false;  // the last chunk of one SSL_read or SSL_write
   bool from_start = false;  // capture saw the connection from its first byte; false: joined midway
-  std::optional<Endpoints>
-      socket;   // known once the library did socket I/O itself (not with memory BIOs)
-  int fd = -1;  // -1 = unknown
+  // kTls: known once the library did socket I/O itself, or by `attribution`. kPlainSocket: always.
+  std::optional<Endpoints> socket;  // source is the process's own end
+  Attribution attribution;          // of `socket`
+  int fd = -1;                      // -1 = unknown
+  ProcessId peer;  // kStdio: who holds the other ends (the parent, as a rule); zero = unknown
 };
+using TlsChunk = StreamChunk;
 
-struct TlsClose {
+// The stream ended.
+struct StreamClose {
   BootTime time;
   Actor actor;
-  TlsKey key;
+  StreamKey key;
   std::uint64_t read_bytes = 0;  // totals by the kernel's count, lost ones included
   std::uint64_t written_bytes = 0;
+};
+using TlsClose = StreamClose;
+
+enum class Transport : std::uint8_t { kTcp, kUdp };
+
+// What a socket carried since it was opened: at its end, and now and then while it lives.
+struct SocketBytes {
+  BootTime time;
+  Actor actor;
+  Endpoints socket;  // cookie set
+  Transport transport = Transport::kTcp;
+  std::uint64_t sent_bytes = 0;  // payload of the transport, without retransmission
+  std::uint64_t received_bytes = 0;
+  std::uint64_t duration_us = 0;
+  bool is_open = false;         // an interim total
+  bool saw_from_start = false;  // false: the connection is older than capture
+};
+
+enum class NameSource : std::uint8_t { kDns, kSni, kQuic, kHttpHost };
+
+// A process named a host. kDns: `addresses` are the answer. Else `socket` is the connection that
+// carried the name.
+struct SeenName {
+  BootTime time;
+  Actor actor;
+  std::string name;  // lower case, without the final dot
+  NameSource source = NameSource::kSni;
+  Transport transport = Transport::kTcp;
+  std::optional<Endpoints> socket;
+  std::vector<Address> addresses;  // ports are 0
+  std::uint32_t ttl_seconds = 0;   // kDns
+  std::string alpn;                // first protocol offered
+  bool encrypted_hello = false;
+  bool is_doh = false;
+};
+
+// A TLS library that a process maps, and whether its plaintext can be seen. Sent when it becomes
+// known, and again when it changes.
+struct TlsLibraryFact {
+  BootTime time;
+  ProcessId process;
+  std::string library;  // "openssl", "boringssl", "gnutls", "nss", "go", "rustls-aws-lc", ...
+  std::string path;
+  bool is_probed = false;
+  std::string reason;  // why not, for people: "no fingerprint", "stripped", ...; empty when probed
 };
 
 // Totals since start, by cause: "ring_full.data" -> {records, bytes}. Sent when any of them grew,
@@ -130,6 +203,7 @@ struct LossSnapshot {
   std::map<std::string, Loss, std::less<>> causes;
 };
 
-using Record = std::variant<Exec, Exit, Listen, Connect, TlsChunk, TlsClose, LossSnapshot>;
+using Record = std::variant<Exec, Exit, Listen, Connect, StreamChunk, StreamClose, LossSnapshot,
+                            SocketBytes, SeenName, TlsLibraryFact>;
 
 }  // namespace aispm::sensor
