@@ -24,19 +24,16 @@ void set_tools(const std::vector<codec::ToolCall>& tools, model::LlmCall& call) 
 }  // namespace
 
 DecodedBody::DecodedBody(std::string_view content_encoding) {
-  if (equal_name(content_encoding, "gzip") || equal_name(content_encoding, "x-gzip")) {
-    inflater_.emplace(Inflater::Format::kGzip);
-  } else if (equal_name(content_encoding, "deflate")) {
-    inflater_.emplace(Inflater::Format::kDeflate);
-  } else if (!content_encoding.empty() && !equal_name(content_encoding, "identity")) {
+  auto decoder = codec::ContentDecoder::open(content_encoding);
+  if (decoder) {
+    decoder_.emplace(std::move(*decoder));
+  } else {
     state_ = State::kUnreadable;
   }
 }
 
 void DecodedBody::feed(std::string_view bytes, const std::function<void(std::string_view)>& use) {
-  if (state_ != State::kOk) return;
-  if (!inflater_) return use(bytes);
-  if (!inflater_->feed(bytes, use)) state_ = State::kBroken;
+  if (state_ == State::kOk && !decoder_->feed(bytes, use)) state_ = State::kBroken;
 }
 
 ReplyReader::ReplyReader(codec::Api api, const codec::http1::Head& head, bool keep_text,

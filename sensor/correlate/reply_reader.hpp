@@ -5,12 +5,12 @@
 #include <string>
 #include <string_view>
 
+#include "sdk/core/codec/content_decoder.hpp"
 #include "sdk/core/codec/http1.hpp"
 #include "sdk/core/codec/llm.hpp"
 #include "sdk/core/codec/sse.hpp"
 #include "sdk/core/model/event.hpp"
 #include "sensor/correlate/byte_budget.hpp"
-#include "sensor/correlate/inflate.hpp"
 #include "sensor/correlate/observation.hpp"
 
 namespace aispm::sensor {
@@ -20,7 +20,8 @@ inline constexpr std::size_t kMaxKeptBodyBytes = 8U << 20;
 // One SSE event of a reply.
 inline constexpr std::size_t kMaxSensorEventBytes = 512U << 10;
 
-// A body with its Content-Encoding undone. kUnreadable: encoded in a way we do not undo (br, zstd).
+// A body with its Content-Encoding undone. kUnreadable: encoded in a way we do not
+// undo.
 class DecodedBody {
  public:
   enum class State : std::uint8_t { kOk, kUnreadable, kBroken };
@@ -29,10 +30,10 @@ class DecodedBody {
   // Calls use(piece) with decoded bytes.
   void feed(std::string_view bytes, const std::function<void(std::string_view)>& use);
   State state() const { return state_; }
-  bool is_encoded() const { return inflater_.has_value() || state_ == State::kUnreadable; }
+  bool is_encoded() const { return state_ == State::kUnreadable || decoder_->is_encoded(); }
 
  private:
-  std::optional<Inflater> inflater_;
+  std::optional<codec::ContentDecoder> decoder_;  // none: kUnreadable
   State state_ = State::kOk;
 };
 

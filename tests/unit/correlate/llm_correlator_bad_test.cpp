@@ -139,7 +139,7 @@ TEST(LlmCorrelator, CountsEncodingsItCannotUndo) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
-  recorder.correlator.take(tls.reply(ok("xxxx", "Content-Encoding: br\r\n")));
+  recorder.correlator.take(tls.reply(ok("xxxx", "Content-Encoding: compress\r\n")));
   ASSERT_EQ(recorder.calls().size(), 1U);
   EXPECT_EQ(recorder.calls()[0].call.status, 200U);
   EXPECT_EQ(recorder.calls()[0].call.request_model, "gpt-4o");
