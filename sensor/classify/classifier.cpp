@@ -56,7 +56,7 @@ std::optional<model::AiUse> Classifier::on_llm_call(const model::Process& proces
 std::optional<model::AiUse> Classifier::on_host(const model::Process& process,
                                                 std::string_view host, BootTime now) {
   const Signature* found = signatures_.find_host(host);
-  if (found == nullptr) return std::nullopt;
+  if (found == nullptr || found->weak) return std::nullopt;
   model::AiUse use = make_use("endpoint", *found);
   use.host = host;
   use.detail = found->name + " (" + found->category + ")";
@@ -78,6 +78,7 @@ std::optional<model::AiUse> Classifier::on_listen(const model::Process& process,
                                                   const model::SocketListen& listen, BootTime now) {
   const Signature* port = signatures_.find_port(listen.port);
   const Signature* program = signatures_.find_process(process);
+  if (program != nullptr && program->weak) program = nullptr;
   const bool is_server = program != nullptr && program->category == "local_model";
   if (port == nullptr && !is_server) return std::nullopt;
   model::AiUse use = make_use("listener", port != nullptr ? *port : *program);
@@ -90,7 +91,7 @@ std::optional<model::AiUse> Classifier::on_listen(const model::Process& process,
 
 std::optional<model::AiUse> Classifier::on_exec(const model::Process& process, BootTime now) {
   const Signature* found = signatures_.find_process(process);
-  if (found == nullptr) return std::nullopt;
+  if (found == nullptr || found->weak) return std::nullopt;
   model::AiUse use = make_use("process", *found);
   use.detail = found->name + " (" + found->category + ")";
   return announce(process, std::move(use), now);
