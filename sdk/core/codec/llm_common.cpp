@@ -10,6 +10,9 @@ namespace {
 // Longer "types" are no type names, whatever their letters.
 constexpr std::size_t kMaxTypeWordBytes = 48;
 
+// Shorter strings are text even when their letters could be base64.
+constexpr std::size_t kMinMediaBytes = 256;
+
 bool is_type_word(std::string_view text) {
   return text.size() <= kMaxTypeWordBytes && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
@@ -47,6 +50,20 @@ std::optional<Api> find_api(std::string_view method, std::string_view target) {
 
 bool is_protocol_word(std::string_view key, std::string_view value) {
   return (key == "type" || key == "role") && is_type_word(value);
+}
+
+bool is_media(std::string_view text) {
+  if (text.size() < kMinMediaBytes) return false;
+  if (text.starts_with("data:")) {
+    const std::size_t comma = text.find(',');
+    if (comma == std::string_view::npos || !text.substr(0, comma).ends_with(";base64"))
+      return false;
+    text.remove_prefix(comma + 1);
+  }
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
+           c == '/' || c == '-' || c == '_' || c == '=';
+  });
 }
 
 LlmError read_error(const JsonTree& tree, std::size_t error) {

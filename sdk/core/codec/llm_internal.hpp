@@ -22,6 +22,9 @@ void each_string(const JsonTree& tree, std::size_t index, Use use);
 // Whether the value of `key` is one of the protocol's own words, not text.
 bool is_protocol_word(std::string_view key, std::string_view value);
 
+// A long run of base64, or a data: URL of one: the bytes of an image, sound or file.
+bool is_media(std::string_view text);
+
 // {"type":..,"code":..,"message":..} or a bare string.
 LlmError read_error(const JsonTree& tree, std::size_t error);
 

@@ -1,29 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <cstring>
-
 #include "sdk/core/codec/llm_internal.hpp"
 #include "sdk/core/common/crypto.hpp"
 
 namespace aispm::codec {
 namespace {
-
-// Shorter strings are text even when their letters could be base64.
-constexpr std::size_t kMinMediaBytes = 256;
-
-bool is_media(std::string_view text) {
-  if (text.size() < kMinMediaBytes) return false;
-  if (text.starts_with("data:")) {
-    const std::size_t comma = text.find(',');
-    if (comma == std::string_view::npos || !text.substr(0, comma).ends_with(";base64"))
-      return false;
-    text.remove_prefix(comma + 1);
-  }
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
-           c == '/' || c == '-' || c == '_' || c == '=';
-  });
-}
 
 bool is_id_key(std::string_view key) {
   return key == "id" || key == "tool_call_id" || key == "tool_use_id";
