@@ -127,35 +127,65 @@ AISPM_SAME_LAYOUT(struct aispm_tls_key, 16);
 #define AISPM_TLS_LAST_OF_CALL 1 /* no further chunk of the same SSL_read or SSL_write follows */
 #define AISPM_TLS_FROM_START 2   /* generation began with the connection: offset 0 is the first byte */
 
-/* tls_event.library */
+/* tls_event.library; append, never renumber */
 #define AISPM_LIBRARY_OPENSSL 1
+#define AISPM_LIBRARY_GNUTLS 2
+#define AISPM_LIBRARY_NSS 3
+#define AISPM_LIBRARY_BORINGSSL 4
+#define AISPM_LIBRARY_GO 5
+#define AISPM_LIBRARY_AWS_LC 6
+#define AISPM_LIBRARY_LAST 6
+
+/* What bpf_get_attach_cookie() gives a TLS probe: library | flags << 8 | the planner's own << 16. Flags: */
+#define AISPM_PROBE_WRITE 1	 /* else it reads */
+#define AISPM_PROBE_BY_POINTER 2 /* returns success; the fourth argument points to the size_t moved */
+#define AISPM_PROBE_LONG 4	 /* returns a 64-bit size, not an int */
+#define AISPM_PROBE_KNOWN_ONLY 8 /* only for objects that are known to be TLS (NSPR serves plain sockets too) */
+#define AISPM_PROBE_HIDDEN 16	 /* the bytes moved are in no buffer that can be read: they become a gap */
+#define AISPM_PROBE_FIFTH 32	 /* with BY_POINTER: it is the fifth argument */
+
+/* tls_event.gap_cause, tls_close_event.*_cause: why plaintext right before is missing; the newest cause where there are several */
+#define AISPM_GAP_NONE 0
+#define AISPM_GAP_RING_FULL 1
+#define AISPM_GAP_READ_FAULT 2 /* its page could not be read */
+#define AISPM_GAP_HIDDEN 3     /* sent from a file or by the kernel (SSL_sendfile, kTLS): never in a buffer of the process */
+
+/* tls_event.attribution: how `socket` was found */
+#define AISPM_ATTRIBUTION_NONE 0
+#define AISPM_ATTRIBUTION_SOCKET 1	    /* the library did I/O on it within the call */
+#define AISPM_ATTRIBUTION_THREAD_SEQUENCE 2 /* the thread did I/O on it right before or after such a call, again and again */
 
 struct aispm_tls_event {
 	struct aispm_event_header header;
 	struct aispm_tls_key key;
 	__u64 offset; /* of the first byte in this direction's plaintext since `generation` */
-	struct aispm_endpoints socket; /* family 0 until the library did I/O on a socket itself */
+	__u64 gap;    /* bytes right before `offset` that are missing; the cause of them in gap_cause */
+	struct aispm_endpoints socket; /* family 0 = unknown */
 	__u32 size; /* bytes of plaintext, at most AISPM_CHUNK_LEN; header.size covers exactly these */
 	__u8 direction;
 	__u8 flags;
 	__u8 library;
-	__u8 pad;
+	__u8 gap_cause;
 	__s32 fd; /* descriptor that carried it, -1 = unknown */
-	__u32 pad2;
+	__u8 attribution;
+	__u8 confidence; /* of it, in percent */
+	__u16 pad;
 	__u32 uid;
 	__u32 pid_namespace;
 	char comm[AISPM_COMM_LEN]; /* of the thread */
 	/* `size` bytes of plaintext follow */
 };
-AISPM_SAME_LAYOUT(struct aispm_tls_event, 40 + 16 + 8 + 48 + 24 + 16);
+AISPM_SAME_LAYOUT(struct aispm_tls_event, 40 + 16 + 16 + 48 + 24 + 16);
 
 struct aispm_tls_close_event {
 	struct aispm_event_header header;
 	struct aispm_tls_key key;
-	__u64 read_bytes;  /* plaintext seen in all, whether delivered or lost */
+	__u64 read_bytes; /* plaintext seen in all, whether delivered or lost */
 	__u64 written_bytes;
+	__u64 read_lost; /* of these, what no record delivers */
+	__u64 written_lost;
 };
-AISPM_SAME_LAYOUT(struct aispm_tls_close_event, 40 + 16 + 16);
+AISPM_SAME_LAYOUT(struct aispm_tls_close_event, 40 + 16 + 32);
 
 /* Per-CPU counters of what did not arrive, one slot a cause; user space sums over CPUs. Totals since the programs were loaded. */
 #define AISPM_LOSS_RING_FULL_CONTROL 0 /* exec, exit, listen, connect records that met a full ring */
@@ -165,7 +195,8 @@ AISPM_SAME_LAYOUT(struct aispm_tls_close_event, 40 + 16 + 16);
 #define AISPM_LOSS_CONNECTIONS_FULL 4  /* TLS calls not followed: table of connections full */
 #define AISPM_LOSS_CONNECTS_FULL 5     /* connects not followed: table of pending connects full */
 #define AISPM_LOSS_LENGTH_FAULT 6      /* *_ex calls whose length could not be read */
-#define AISPM_LOSS_CAUSES 7
+#define AISPM_LOSS_HIDDEN 7	       /* plaintext that was in no buffer: SSL_sendfile, gnutls_record_send_file */
+#define AISPM_LOSS_CAUSES 8
 
 struct aispm_loss {
 	__u64 records;

@@ -93,6 +93,8 @@ void Capture::open_tls(const CaptureOptions& options) {
   methods_["tls"] = "uprobe";
   methods_["tls_socket"] = tls_->socket_method();
   libraries_ = std::make_unique<LibraryWatcher>(*tls_);
+  libraries_->set_planner(make_symbol_planner());
+  for (const auto& planner : options.planners) libraries_->set_planner(planner);
   libraries_->start();
 }
 
@@ -134,6 +136,10 @@ void Capture::follow(std::uint32_t pid) {
   if (libraries_) libraries_->on_exec(pid);
 }
 
+void Capture::set_planner(std::shared_ptr<const Planner> planner) {
+  if (libraries_) libraries_->set_planner(std::move(planner));
+}
+
 void Capture::sweep() {
   if (!tls_) return;
   if (const auto living = tls_->sweep_connections(); living)
@@ -158,12 +164,14 @@ CaptureHealth Capture::health() const {
   if (libraries_) {
     const LibraryWatcher::Stats stats = libraries_->stats();
     health.counters["tls.libraries"] = static_cast<std::uint64_t>(
-        std::count_if(stats.libraries.begin(), stats.libraries.end(),
-                      [](const auto& library) { return library.probes > 0; }));
+        std::count_if(stats.files.libraries.begin(), stats.files.libraries.end(),
+                      [](const auto& library) { return library.error.empty(); }));
+    health.counters["tls.files"] = stats.files.files;
+    health.counters["tls.files_refused"] = stats.files.refused;
     health.counters["tls.scans"] = stats.processes_scanned;
     health.counters["tls.scans_refused"] = stats.scans_refused;
     health.counters["tls.connections"] = connections_;
-    for (const auto& library : stats.libraries)
+    for (const auto& library : stats.files.libraries)
       if (!library.error.empty())
         health.reasons.push_back("TLS of " + library.path + " is not seen: " + library.error);
   }

@@ -31,6 +31,8 @@ struct CaptureOptions {
   RingSizes rings;
   std::uint32_t own_tgid = 0;  // whose TLS is never captured
   std::chrono::milliseconds proc_interval{500};
+  // Besides the built-in one for symbols.
+  std::vector<std::shared_ptr<const Planner>> planners;
 };
 
 struct CaptureHealth {
@@ -57,6 +59,8 @@ class Capture {
   Result<bool> drain(const OnBytes& on_control, const OnBytes& on_data, const OnRecord& on_record);
   // A process was started: find its TLS libraries.
   void follow(std::uint32_t pid);
+  // Finds more TLS in files from now on; replaces the planner of the same name.
+  void set_planner(std::shared_ptr<const Planner> planner);
   // Periodic work: forgets dead processes' connections.
   void sweep();
   CaptureHealth health() const;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace aispm::sensor {
 
@@ -12,7 +13,7 @@ Result<ElfImage> ElfImage::open(int fd) {
   if (::elf_version(EV_CURRENT) == EV_NONE) return fail(Errc::kInternal, "libelf is too old");
   ElfImage image;
   image.fd_ = fd;
-  image.elf_.reset(::elf_begin(fd, ELF_C_READ_MMAP, nullptr));
+  image.elf_.reset(::elf_begin(fd, ELF_C_READ, nullptr));
   GElf_Ehdr header;
   if (!image.elf_ || ::elf_kind(image.elf_.get()) != ELF_K_ELF ||
       ::gelf_getehdr(image.elf_.get(), &header) == nullptr)
@@ -34,10 +35,16 @@ Result<ElfImage> ElfImage::open(int fd) {
 std::map<std::string, std::uint64_t, std::less<>> ElfImage::find_functions(
     const std::vector<std::string_view>& names) const {
   std::map<std::string, std::uint64_t, std::less<>> found;
+  const std::unordered_set<std::string_view> wanted(names.begin(), names.end());
   for (Elf_Scn* section = nullptr; (section = ::elf_nextscn(elf_.get(), section)) != nullptr;) {
     GElf_Shdr header;
     if (::gelf_getshdr(section, &header) == nullptr) continue;
     if ((header.sh_type != SHT_DYNSYM && header.sh_type != SHT_SYMTAB) || header.sh_entsize == 0)
+      continue;
+    Elf_Scn* texts = ::elf_getscn(elf_.get(), header.sh_link);
+    GElf_Shdr texts_header;
+    if (header.sh_size > kMaxTableBytes || texts == nullptr ||
+        ::gelf_getshdr(texts, &texts_header) == nullptr || texts_header.sh_size > kMaxTableBytes)
       continue;
     Elf_Data* data = ::elf_getdata(section, nullptr);
     if (data == nullptr) continue;
@@ -47,8 +54,7 @@ std::map<std::string, std::uint64_t, std::less<>> ElfImage::find_functions(
       if (::gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) break;
       if (GELF_ST_TYPE(symbol.st_info) != STT_FUNC || symbol.st_shndx == SHN_UNDEF) continue;
       const char* name = ::elf_strptr(elf_.get(), header.sh_link, symbol.st_name);
-      if (name != nullptr && std::find(names.begin(), names.end(), name) != names.end())
-        found.emplace(name, symbol.st_value);
+      if (name != nullptr && wanted.contains(name)) found.emplace(name, symbol.st_value);
     }
   }
   return found;
@@ -65,6 +71,18 @@ std::optional<std::uint64_t> ElfImage::file_offset(std::uint64_t address) const 
   const Segment* segment = segment_of(address);
   if (segment == nullptr) return std::nullopt;
   return address - segment->address + segment->offset;
+}
+
+std::size_t ElfImage::read_at(std::uint64_t offset, std::span<std::byte> into) const {
+  if (offset > INT64_MAX - into.size()) return 0;
+  std::size_t done = 0;
+  while (done < into.size()) {
+    const ssize_t size =
+        ::pread(fd_, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+    if (size <= 0) break;
+    done += static_cast<std::size_t>(size);
+  }
+  return done;
 }
 
 std::string ElfImage::code_at(std::uint64_t address, std::size_t limit_bytes) const {

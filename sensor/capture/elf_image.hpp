@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,10 +19,12 @@ extern "C" int elf_end(Elf* elf);
 namespace aispm::sensor {
 
 // The functions and the code of one ELF file. The file is another user's and is not trusted:
-// offsets are checked, tables have limits. Does not own the descriptor, which must outlive it.
+// offsets are checked, tables have limits, and it is read and never mapped, since its owner may cut
+// it meanwhile. Does not own the descriptor, which must outlive it.
 class ElfImage {
  public:
   static constexpr std::size_t kMaxSymbols = 4U << 20;
+  static constexpr std::size_t kMaxTableBytes = 192U << 20;  // a larger symbol table is passed over
 
   static Result<ElfImage> open(int fd);
 
@@ -30,6 +34,8 @@ class ElfImage {
       const std::vector<std::string_view>& names) const;
   // At most `limit_bytes` of code at a virtual address; empty when no executable segment holds it.
   std::string code_at(std::uint64_t address, std::size_t limit_bytes) const;
+  // Fills `into` from a file offset; returns how much there was.
+  std::size_t read_at(std::uint64_t offset, std::span<std::byte> into) const;
   std::optional<std::uint64_t> file_offset(std::uint64_t address) const;
 
  private:

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/capture/library_watcher.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
 
 #include "sdk/core/common/file.hpp"
-#include "sdk/core/common/log.hpp"
-#include "sdk/core/common/unique_fd.hpp"
-#include "sensor/capture/elf_image.hpp"
 #include "sensor/capture/proc_reader.hpp"
 
 namespace aispm::sensor {
@@ -34,7 +28,7 @@ constexpr std::string_view kFolders[] = {"/lib",
 }  // namespace
 
 LibraryWatcher::LibraryWatcher(const TlsProbes& probes, std::chrono::seconds full_scan_interval)
-    : probes_(probes), full_scan_interval_(full_scan_interval) {}
+    : files_(probes), full_scan_interval_(full_scan_interval) {}
 
 LibraryWatcher::~LibraryWatcher() {
   {
@@ -70,9 +64,10 @@ void LibraryWatcher::on_exec(std::uint32_t pid) {
 }
 
 LibraryWatcher::Stats LibraryWatcher::stats() const {
+  Stats stats{files_.stats(), 0, 0};
   const std::lock_guard lock(mutex_);
-  Stats stats{{}, processes_scanned_, scans_refused_};
-  for (const auto& [id, probed] : probed_) stats.libraries.push_back(probed.library);
+  stats.processes_scanned = processes_scanned_;
+  stats.scans_refused = scans_refused_;
   return stats;
 }
 
@@ -110,7 +105,7 @@ void LibraryWatcher::scan_folders() {
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(folder, error))
       if (is_tls_library(entry.path().native()) && entry.is_regular_file(error))
-        probe_file(entry.path().native(), entry.path().native());
+        files_.look_at(entry.path().native(), entry.path().native());
   }
 }
 
@@ -128,47 +123,8 @@ void LibraryWatcher::scan_process(std::uint32_t pid) {
   if (!maps) return;  // gone already, or a kernel thread
   for (const MappedLibrary& library : find_libraries(*maps)) {
     // map_files leads to the mapped file itself, deleted or not, in whatever mount namespace.
-    probe_file(folder + "/map_files/" + library.range, library.path);
+    files_.look_at(folder + "/map_files/" + library.range, library.path);
   }
-}
-
-void LibraryWatcher::probe_file(const std::string& open_path, const std::string& name) {
-  const UniqueFd file(::open(open_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat facts {};
-  if (!file || ::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) return;
-  const FileId id{facts.st_dev, facts.st_ino};
-  {
-    const std::lock_guard lock(mutex_);
-    if (probed_.contains(id) || probed_.size() >= kMaxLibraries) return;
-  }
-  Probed probed;
-  probed.library.path = name;
-  const auto attach = [&]() -> Result<> {
-    AISPM_TRY(const ElfImage image, ElfImage::open(file.get()));
-    const CodeAt code = image.is_x86_64() ? CodeAt([&](std::uint64_t address, std::size_t limit) {
-      return image.code_at(address, limit);
-    })
-                                          : CodeAt();
-    const auto plan = make_probe_plan(image.find_functions(tls_function_names()), code);
-    if (plan.empty())
-      return {};  // another library of that name, such as NSS's libssl3: its API is not OpenSSL's
-    AISPM_TRY(probed.links,
-              probes_.attach("/proc/self/fd/" + std::to_string(file.get()), plan,
-                             [&](std::uint64_t address) { return image.file_offset(address); }));
-    probed.library.probes = plan.size();
-    for (const ProbePoint& point : plan) probed.library.emulated += point.is_emulated ? 1 : 0;
-    return {};
-  };
-  if (const auto attached = attach(); attached && probed.library.probes > 0)
-    log::info(
-        "tls.library",
-        {{"path", name}, {"probes", probed.library.probes}, {"emulated", probed.library.emulated}});
-  else if (!attached)
-    probed.library.error = attached.error().message;
-  const std::lock_guard lock(mutex_);
-  if (!probed.library.error.empty())
-    log::warn("tls.library_not_probed", {{"path", name}, {"why", probed.library.error}});
-  probed_.emplace(id, std::move(probed));
 }
 
 }  // namespace aispm::sensor

@@ -6,7 +6,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "sensor/capture/probed_files.hpp"
 #include "sensor/capture/proc_text.hpp"
 #include "sensor/capture/tls_probes.hpp"
 
@@ -27,16 +28,9 @@ namespace aispm::sensor {
 class LibraryWatcher {
  public:
   static constexpr std::size_t kMaxQueue = 16384;
-  static constexpr std::size_t kMaxLibraries = 1024;
 
-  struct Library {
-    std::string path;
-    std::size_t probes = 0;
-    std::size_t emulated = 0;
-    std::string error;  // why not probed; empty when it is
-  };
   struct Stats {
-    std::vector<Library> libraries;
+    ProbedFiles::Stats files;
     std::uint64_t processes_scanned = 0;
     std::uint64_t scans_refused = 0;  // queue full; the next full scan finds what they missed
   };
@@ -44,6 +38,12 @@ class LibraryWatcher {
   explicit LibraryWatcher(const TlsProbes& probes,
                           std::chrono::seconds full_scan_interval = std::chrono::seconds(10));
   ~LibraryWatcher();
+
+  // How to find TLS in a file; replaces the planner of the same name. Any thread; what was not
+  // understood before is looked at again with the next scan.
+  void set_planner(std::shared_ptr<const Planner> planner) {
+    files_.set_planner(std::move(planner));
+  }
 
   // Attaches to libraries of the usual folders and of running processes before it returns, then
   // starts the thread.
@@ -54,11 +54,6 @@ class LibraryWatcher {
 
  private:
   using Clock = std::chrono::steady_clock;
-  using FileId = std::pair<std::uint64_t, std::uint64_t>;  // device, inode
-  struct Probed {
-    Library library;
-    TlsProbes::Attached links;
-  };
   struct Visit {
     Clock::time_point due;
     std::uint32_t pid;
@@ -68,16 +63,12 @@ class LibraryWatcher {
   void scan_folders();
   void scan_all_processes();
   void scan_process(std::uint32_t pid);
-  // Probes the file unless it is probed already. `open_path` is how to reach it now, `name` how to
-  // call it.
-  void probe_file(const std::string& open_path, const std::string& name);
 
-  const TlsProbes& probes_;
+  ProbedFiles files_;
   const std::chrono::seconds full_scan_interval_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<FileId, Probed> probed_;
   std::array<std::deque<Visit>, 4> visits_;  // one queue for each delay, so each is in order
   std::uint64_t processes_scanned_ = 0;
   std::uint64_t scans_refused_ = 0;

@@ -102,9 +102,9 @@ std::optional<std::uint64_t> shared_callee(const Functions& functions, const Cod
 }  // namespace
 
 const std::vector<std::string_view>& tls_function_names() {
-  static const std::vector<std::string_view> names{"SSL_read",     "SSL_write", "SSL_read_ex",
-                                                   "SSL_write_ex", "SSL_clear", "SSL_shutdown",
-                                                   "SSL_free"};
+  static const std::vector<std::string_view> names{"SSL_read",     "SSL_write",     "SSL_read_ex",
+                                                   "SSL_write_ex", "SSL_write_ex2", "SSL_clear",
+                                                   "SSL_shutdown", "SSL_free",      "SSL_sendfile"};
   return names;
 }
 
@@ -162,11 +162,13 @@ std::vector<ProbePoint> make_probe_plan(const Functions& functions, const CodeAt
   add_pair("SSL_read", TlsHook::kRead, "SSL_read_ex", TlsHook::kReadEx);
   add_pair("SSL_write", TlsHook::kWrite, "SSL_write_ex", TlsHook::kWriteEx);
   if (plan.empty()) return plan;  // not a TLS library
-  if (const auto at = functions.find("SSL_clear"); at != functions.end())
-    add(TlsHook::kClear, "SSL_clear", at->second);
-  for (const char* close : {"SSL_shutdown", "SSL_free"})
-    if (const auto at = functions.find(close); at != functions.end())
-      add(TlsHook::kClose, close, at->second);
+  constexpr std::pair<const char*, TlsHook> kOthers[] = {{"SSL_clear", TlsHook::kClear},
+                                                         {"SSL_shutdown", TlsHook::kClose},
+                                                         {"SSL_free", TlsHook::kClose},
+                                                         {"SSL_sendfile", TlsHook::kSendFile},
+                                                         {"SSL_write_ex2", TlsHook::kWriteEx2}};
+  for (const auto& [name, hook] : kOthers)
+    if (const auto at = functions.find(name); at != functions.end()) add(hook, name, at->second);
   return plan;
 }
 

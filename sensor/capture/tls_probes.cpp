@@ -24,8 +24,8 @@ struct ConnectionKey {
 constexpr std::size_t kMaxConnections = 32768;
 
 Result<BpfLink> attach_probe(const bpf_program* program, const std::string& path,
-                             std::uint64_t offset, bool at_return) {
-  LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = at_return);
+                             std::uint64_t offset, bool at_return, std::uint64_t cookie = 0) {
+  LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = cookie, .retprobe = at_return);
   BpfLink link(::bpf_program__attach_uprobe_opts(program, -1, path.c_str(), offset, &options));
   if (!link) return fail_bpf("attach a probe to " + path, errno);
   return link;
@@ -51,6 +51,7 @@ Result<TlsProbes> TlsProbes::open(const SharedMaps& maps, const KernelFeatures& 
   AISPM_CHECK(maps.lend_to(programs->obj));
   if (const int error = tls_bpf::load(programs); error != 0)
     return fail_bpf("load the tls programs", error);
+  probes.add_own_hooks();
   auto hooked = probes.attach_socket_hooks(features);
   if (!hooked) {
     probes.socket_hooks_.clear();
@@ -75,46 +76,64 @@ Result<> TlsProbes::attach_socket_hooks(const KernelFeatures& features) {
   return {};
 }
 
-Result<TlsProbes::Attached> TlsProbes::attach(
-    const std::string& path, std::span<const ProbePoint> plan,
-    const std::function<std::optional<std::uint64_t>(std::uint64_t)>& file_offset) const {
+void TlsProbes::add_own_hooks() {
   const auto& programs = programs_->progs;
+  const auto add_call = [&](TlsHook hook, std::uint8_t flags) {
+    add_hook(hook, {programs.on_call, programs.on_return, flags});
+  };
+  add_call(TlsHook::kRead, 0);
+  add_call(TlsHook::kWrite, AISPM_PROBE_WRITE);
+  add_call(TlsHook::kReadEx, AISPM_PROBE_BY_POINTER);
+  add_call(TlsHook::kWriteEx, AISPM_PROBE_WRITE | AISPM_PROBE_BY_POINTER);
+  add_call(TlsHook::kWriteEx2, AISPM_PROBE_WRITE | AISPM_PROBE_BY_POINTER | AISPM_PROBE_FIFTH);
+  add_call(TlsHook::kSendFile, AISPM_PROBE_WRITE | AISPM_PROBE_LONG | AISPM_PROBE_HIDDEN);
+  add_hook(TlsHook::kClear, {programs.on_clear, nullptr, 0});
+  add_hook(TlsHook::kClose, {programs.on_close, nullptr, 0});
+  add_call(TlsHook::kGnuRead, AISPM_PROBE_LONG);
+  add_call(TlsHook::kGnuWrite, AISPM_PROBE_WRITE | AISPM_PROBE_LONG);
+  add_call(TlsHook::kGnuHidden, AISPM_PROBE_WRITE | AISPM_PROBE_LONG | AISPM_PROBE_HIDDEN);
+  add_hook(TlsHook::kGnuHandshake, {programs.on_handshake, nullptr, 0});
+  add_hook(TlsHook::kGnuClose, {programs.on_close, nullptr, 0});
+  add_call(TlsHook::kNssRead, AISPM_PROBE_KNOWN_ONLY);
+  add_call(TlsHook::kNssWrite, AISPM_PROBE_WRITE | AISPM_PROBE_KNOWN_ONLY);
+  add_hook(TlsHook::kNssImport, {nullptr, programs.on_import, 0});
+  add_hook(TlsHook::kNssClose, {programs.on_close, nullptr, 0});
+}
+
+void TlsProbes::add_hook(TlsHook hook, HookPrograms programs) { hooks_[hook] = programs; }
+
+Result<> TlsProbes::lend_to(bpf_object* object) const {
+  for (const bpf_map* own : {programs_->maps.connections, programs_->maps.calls}) {
+    bpf_map* map = ::bpf_object__find_map_by_name(object, ::bpf_map__name(own));
+    if (map == nullptr) continue;
+    if (const int error = ::bpf_map__reuse_fd(map, ::bpf_map__fd(own)); error != 0)
+      return fail_errno(std::string("share BPF map ") + ::bpf_map__name(own), -error);
+  }
+  return {};
+}
+
+Result<TlsProbes::Attached> TlsProbes::attach(
+    const std::string& path, const ProbePlan& plan,
+    const std::function<std::optional<std::uint64_t>(std::uint64_t)>& file_offset) const {
   Attached links;
-  for (const ProbePoint& point : plan) {
+  for (const ProbePoint& point : plan.points) {
     const auto offset = file_offset(point.address);
     if (!offset)
       return fail(Errc::kInvalid, path + ": " + point.function + " is not in the file's code");
-    const bpf_program* entry = nullptr;
-    const bpf_program* at_return = programs.on_return;
-    switch (point.hook) {
-      case TlsHook::kRead:
-        entry = programs.on_read;
-        break;
-      case TlsHook::kWrite:
-        entry = programs.on_write;
-        break;
-      case TlsHook::kReadEx:
-        entry = programs.on_read_ex;
-        break;
-      case TlsHook::kWriteEx:
-        entry = programs.on_write_ex;
-        break;
-      case TlsHook::kClear:
-        entry = programs.on_clear;
-        at_return = nullptr;
-        break;
-      case TlsHook::kClose:
-        entry = programs.on_close;
-        at_return = nullptr;
-        break;
-    }
+    const auto hook = hooks_.find(point.hook);
+    if (hook == hooks_.end())
+      return fail(Errc::kUnsupported, path + ": no program was loaded for " + point.function);
+    const HookPrograms& programs = hook->second;
+    const std::uint64_t cookie =
+        plan.library_id | std::uint64_t{programs.flags} << 8 | point.cookie << 16;
     // The return first: a return without an entry is ignored, an entry without a return would be
     // remembered.
-    if (at_return != nullptr) {
-      AISPM_TRY(links.emplace_back(), attach_probe(at_return, path, *offset, true));
+    if (programs.at_return != nullptr) {
+      AISPM_TRY(links.emplace_back(),
+                attach_probe(programs.at_return, path, *offset, true, cookie));
     }
-    if (entry != nullptr) {
-      AISPM_TRY(links.emplace_back(), attach_probe(entry, path, *offset, false));
+    if (programs.entry != nullptr) {
+      AISPM_TRY(links.emplace_back(), attach_probe(programs.entry, path, *offset, false, cookie));
     }
   }
   return links;

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +16,7 @@
 #include "sensor/capture/shared_maps.hpp"
 
 struct bpf_link;
+struct bpf_object;
 struct bpf_program;
 extern "C" int bpf_link__destroy(bpf_link* link);
 struct tls_bpf;
@@ -34,10 +35,23 @@ class TlsProbes {
   static Result<TlsProbes> open(const SharedMaps& maps, const KernelFeatures& features,
                                 std::uint32_t own_tgid);
 
-  // `path` names the library's file (any path that resolves to it now); `image_offset` turns
-  // addresses into file offsets. All probes or none.
+  // The programs of a hook: `entry` runs where the point is, `at_return` when that function
+  // returns; either may be null. `flags` are AISPM_PROBE_*.
+  struct HookPrograms {
+    const bpf_program* entry = nullptr;
+    const bpf_program* at_return = nullptr;
+    std::uint8_t flags = 0;
+  };
+  // From other objects; they must outlive this. Before any attach().
+  void add_hook(TlsHook hook, HookPrograms programs);
+  // Makes a freshly opened object use our maps where it declares them. Call between open and load,
+  // beside SharedMaps::lend_to.
+  Result<> lend_to(bpf_object* object) const;
+
+  // `path` names the library's file (any path that resolves to it now); `file_offset` turns
+  // addresses into file offsets. All probes of the plan or none.
   Result<Attached> attach(
-      const std::string& path, std::span<const ProbePoint> plan,
+      const std::string& path, const ProbePlan& plan,
       const std::function<std::optional<std::uint64_t>(std::uint64_t)>& file_offset) const;
   // One probe that does nothing, to measure what a probe costs.
   Result<BpfLink> attach_nothing(const std::string& path, std::uint64_t offset) const;
@@ -54,8 +68,10 @@ class TlsProbes {
 
   TlsProbes() = default;
   Result<> attach_socket_hooks(const KernelFeatures& features);
+  void add_own_hooks();
 
   std::unique_ptr<tls_bpf, FreeTls> programs_;
+  std::map<TlsHook, HookPrograms> hooks_;
   std::vector<BpfLink> socket_hooks_;
   std::string socket_method_;
 };

@@ -145,10 +145,14 @@ Result<Record> decode_tls_data(Bytes bytes) {
   AISPM_TRY(const auto event, copy_front<aispm_tls_event>(bytes));
   if (event.size == 0 || event.size > AISPM_CHUNK_LEN || bytes.size() != sizeof(event) + event.size)
     return fail(Errc::kInvalid, "TLS record with wrong sizes");
-  if (event.direction > AISPM_TLS_WRITE || event.library != AISPM_LIBRARY_OPENSSL)
+  if (event.direction > AISPM_TLS_WRITE || event.library < AISPM_LIBRARY_OPENSSL ||
+      event.library > AISPM_LIBRARY_LAST)
     return fail(Errc::kInvalid, "TLS record with an unknown direction or library");
-  if (event.offset > UINT64_MAX - event.size)
+  if (event.offset > UINT64_MAX - event.size || event.gap > event.offset)
     return fail(Errc::kInvalid, "TLS record with an impossible offset");
+  if (event.gap_cause > AISPM_GAP_HIDDEN || event.confidence > 100 ||
+      event.attribution > AISPM_ATTRIBUTION_THREAD_SEQUENCE)
+    return fail(Errc::kInvalid, "TLS record with an unknown gap cause or attribution");
   TlsChunk chunk;
   chunk.time = {event.header.boottime_ns};
   chunk.actor = decode_actor(event.header);
@@ -157,12 +161,17 @@ Result<Record> decode_tls_data(Bytes bytes) {
   chunk.actor.comm = text_of(event.comm);
   chunk.key = {chunk.actor.id, event.key.ssl, event.key.generation};
   chunk.direction = event.direction == AISPM_TLS_WRITE ? Direction::kWrite : Direction::kRead;
+  chunk.library = static_cast<TlsLibrary>(event.library - AISPM_LIBRARY_OPENSSL);
   chunk.offset = event.offset;
+  chunk.gap_bytes = event.gap;
+  chunk.gap_cause = static_cast<GapCause>(event.gap_cause);
   chunk.bytes = text_of(bytes.subspan(sizeof(event)));
   chunk.last_of_call = (event.flags & AISPM_TLS_LAST_OF_CALL) != 0;
   chunk.from_start = (event.flags & AISPM_TLS_FROM_START) != 0;
   if (event.socket.family != 0) {
     AISPM_TRY(chunk.socket, decode_endpoints(event.socket));
+    chunk.attribution = {static_cast<AttributionMethod>(event.attribution),
+                         static_cast<double>(event.confidence) / 100};
   }
   chunk.fd = event.fd;
   return chunk;
@@ -176,6 +185,8 @@ Result<Record> decode_tls_close(Bytes bytes) {
   close.key = {close.actor.id, event.key.ssl, event.key.generation};
   close.read_bytes = event.read_bytes;
   close.written_bytes = event.written_bytes;
+  close.read_lost = event.read_lost;
+  close.written_lost = event.written_lost;
   return close;
 }
 
@@ -212,7 +223,8 @@ LossSnapshot decode_losses(BootTime time, const std::array<aispm_loss, AISPM_LOS
       {AISPM_LOSS_CALLS_FULL, "tls_calls_full"},
       {AISPM_LOSS_CONNECTIONS_FULL, "tls_connections_full"},
       {AISPM_LOSS_CONNECTS_FULL, "connects_full"},
-      {AISPM_LOSS_LENGTH_FAULT, "length_fault"}};
+      {AISPM_LOSS_LENGTH_FAULT, "length_fault"},
+      {AISPM_LOSS_HIDDEN, "tls_hidden"}};
   static_assert(std::size(kNames) == AISPM_LOSS_CAUSES);
   LossSnapshot snapshot{time, {}};
   for (const auto& [cause, name] : kNames)

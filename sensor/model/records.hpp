@@ -83,7 +83,7 @@ enum class Direction : std::uint8_t {
   kRead,
   kWrite
 };  // as the process sees it: kRead = it received
-enum class TlsLibrary : std::uint8_t { kOpenSsl };
+enum class TlsLibrary : std::uint8_t { kOpenSsl, kGnuTls, kNss, kBoringSsl, kGo, kAwsLc };
 
 // Where captured bytes come from.
 enum class StreamSource : std::uint8_t {
@@ -117,6 +117,14 @@ struct Attribution {
   bool operator==(const Attribution&) const = default;
 };
 
+// Why plaintext is missing.
+enum class GapCause : std::uint8_t {
+  kNone,
+  kRingFull,   // capture was too slow
+  kReadFault,  // its page could not be read
+  kHidden,     // sent from a file or by the kernel (SSL_sendfile, kTLS): it was in no buffer
+};
+
 // Up to 16 KiB of plaintext. Chunks of one key and direction arrive in order; a hole between
 // `offset` + bytes of one and `offset` of the next is plaintext that was lost (and counted).
 struct StreamChunk {
@@ -126,6 +134,9 @@ struct StreamChunk {
   Direction direction = Direction::kRead;     // as actor.id sees it
   TlsLibrary library = TlsLibrary::kOpenSsl;  // kTls only
   std::uint64_t offset = 0;                   // of bytes[0] since `generation`; 0 = first byte seen
+  // Bytes right before `offset` that are missing: the hole's size and its newest cause.
+  std::uint64_t gap_bytes = 0;
+  GapCause gap_cause = GapCause::kNone;
   std::string bytes;
   bool last_of_call = false;  // the last chunk of one SSL_read or SSL_write
   bool from_start = false;  // capture saw the connection from its first byte; false: joined midway
@@ -144,6 +155,8 @@ struct StreamClose {
   StreamKey key;
   std::uint64_t read_bytes = 0;  // totals by the kernel's count, lost ones included
   std::uint64_t written_bytes = 0;
+  std::uint64_t read_lost = 0;  // of these, what no chunk carried
+  std::uint64_t written_lost = 0;
 };
 using TlsClose = StreamClose;
 
