@@ -8,6 +8,7 @@ namespace aispm::sensor {
 namespace {
 
 constexpr std::size_t kMaxTokenBytes = 4096;
+constexpr std::size_t kMaxGateways = 64;
 constexpr std::uint64_t kMaxRingBytes = 1U << 30;
 constexpr std::uint64_t kMaxSpoolBytes = 1ULL << 40;
 constexpr std::chrono::milliseconds kMinHealthInterval{100};
@@ -43,6 +44,22 @@ std::vector<std::string> read_sanctioned(const YamlMap& root) {
   return executables;
 }
 
+std::vector<GatewayPlace> read_gateways(const YamlMap& root) {
+  std::vector<GatewayPlace> gateways;
+  const std::vector<std::string> texts = root.texts("gateway");
+  if (texts.size() > kMaxGateways)
+    root.reject("gateway", "at most " + std::to_string(kMaxGateways) + " places are allowed");
+  for (const std::string& text : texts) {
+    auto place = parse_gateway_place(text);
+    if (place) {
+      gateways.push_back(std::move(*place));
+    } else {
+      root.reject("gateway", place.error().message);
+    }
+  }
+  return gateways;
+}
+
 Result<Config> read_config(const YamlMap& root) {
   Config config;
   config.collector = root.text("collector", config.collector);
@@ -55,6 +72,7 @@ Result<Config> read_config(const YamlMap& root) {
   config.rings.data_bytes = root.size_bytes("data_ring", config.rings.data_bytes, kMaxRingBytes);
   config.signatures = root.text("signatures", config.signatures);
   config.store_text = root.flag("store_text", config.store_text);
+  config.gateways = read_gateways(root);
   config.sanctioned_executables = read_sanctioned(root);
   config.health_interval = root.duration("health_interval", config.health_interval);
   if (config.health_interval < kMinHealthInterval || config.health_interval > kMaxHealthInterval)

@@ -19,7 +19,7 @@ constexpr std::string_view kIgnored = "ignored.";
 Pipeline::Pipeline(Parts parts)
     : parts_(std::move(parts)),
       processes_(parts_.look_up, parts_.user_name),
-      correlator_({.keep_text = parts_.keep_text},
+      correlator_({.keep_text = parts_.keep_text, .gateways = parts_.gateways},
                   [this](Observation seen) { take_observation(std::move(seen)); }) {}
 
 // decode: bytes of a ring become a value
@@ -49,6 +49,7 @@ void Pipeline::take(Exit exit) { exits_.push_back(std::move(exit)); }
 void Pipeline::take(const Listen& listen) {
   const model::Process& process = processes_.describe(listen.actor);
   const model::SocketListen body = to_body(listen);
+  correlator_.take(listen);
   report(listen.time, process, body);
   report_use(listen.time, process, parts_.classifier.on_listen(process, body, listen.time));
 }
@@ -56,8 +57,10 @@ void Pipeline::take(const Listen& listen) {
 void Pipeline::take(const Connect& connect) {
   const model::Process& process = processes_.describe(connect.actor);
   const model::SocketConnect body = to_body(connect);
+  correlator_.take(connect);
   report(connect.time, process, body);
-  report_use(connect.time, process, parts_.classifier.on_connect(process, body, connect.time));
+  report_use(connect.time, process, parts_.classifier.on_connect(process, body, connect.time),
+             correlator_.route_of(connect.socket, connect.time));
 }
 
 // correlate: plaintext becomes observations about language models
@@ -92,14 +95,22 @@ void Pipeline::report_exit(const Exit& exit) {
 // classify: whose model is it, and is this process allowed to use it
 
 void Pipeline::take_observation(Observation seen) {
-  const model::Process& process = processes_.describe(seen.actor);
-  if (seen.kind == Observation::Kind::kHost)
-    return report_use(seen.time, process,
-                      parts_.classifier.on_host(process, seen.call.host, seen.time));
+  const model::Process& process = processes_.describe(seen.party.actor);
+  // Seen at the server alone, a call is no use by the server.
+  const bool is_use = !seen.party.is_server || seen.has_local_client;
+  if (seen.kind == Observation::Kind::kHost) {
+    if (is_use)
+      report_use(seen.time, process, parts_.classifier.on_host(process, seen.call.host, seen.time),
+                 seen.call.route);
+    return;
+  }
   seen.call.provider = parts_.classifier.provider_of(seen.call.host, seen.api);
-  if (seen.kind == Observation::Kind::kRequest)
-    return report_use(seen.time, process,
-                      parts_.classifier.on_llm_call(process, seen.call, seen.time));
+  if (seen.kind == Observation::Kind::kRequest) {
+    if (is_use)
+      report_use(seen.time, process, parts_.classifier.on_llm_call(process, seen.call, seen.time),
+                 seen.call.route);
+    return;
+  }
   ++llm_calls_;
   report(seen.time, process, std::move(seen.call));
 }
@@ -114,8 +125,10 @@ void Pipeline::report(BootTime time, const model::Process& process, Body body) {
 }
 
 void Pipeline::report_use(BootTime time, const model::Process& process,
-                          std::optional<model::AiUse> use) {
-  if (use) report(time, process, std::move(*use));
+                          std::optional<model::AiUse> use, std::string route) {
+  if (!use) return;
+  use->route = std::move(route);
+  report(time, process, std::move(*use));
 }
 
 void Pipeline::tick(BootTime now) {

@@ -12,7 +12,7 @@
 #include "sdk/core/common/time.hpp"
 #include "sdk/core/model/event.hpp"
 #include "sensor/classify/classifier.hpp"
-#include "sensor/correlate/llm_correlator.hpp"
+#include "sensor/correlate/correlator.hpp"
 #include "sensor/model/records.hpp"
 #include "sensor/report/event_sink.hpp"
 #include "sensor/report/process_table.hpp"
@@ -30,6 +30,7 @@ class Pipeline {
     ProcessTable::UserName user_name;
     std::function<void(std::uint32_t pid)> on_started;  // a process was started
     bool keep_text = false;                             // prompt and reply text in events
+    std::vector<GatewayPlace> gateways = {};            // where sanctioned calls go
   };
   explicit Pipeline(Parts parts);
 
@@ -63,11 +64,12 @@ class Pipeline {
 
   template <typename Body>
   void report(BootTime time, const model::Process& process, Body body);
-  void report_use(BootTime time, const model::Process& process, std::optional<model::AiUse> use);
+  void report_use(BootTime time, const model::Process& process, std::optional<model::AiUse> use,
+                  std::string route = {});
 
   Parts parts_;
   ProcessTable processes_;
-  LlmCorrelator correlator_;
+  Correlator correlator_;
   ClockConverter clock_;
   std::vector<Exit> exits_;
   std::uint64_t malformed_ = 0;

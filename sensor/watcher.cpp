@@ -26,7 +26,8 @@ Pipeline::Parts make_parts(const Config& config, Capture& capture, EventSink& si
           read_process,
           [&users](std::uint32_t uid) { return users(uid); },
           [&capture](std::uint32_t pid) { capture.follow(pid); },
-          config.store_text};
+          config.store_text,
+          config.gateways};
 }
 
 }  // namespace

@@ -1,62 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
-#include "sdk/core/codec/http1.hpp"
 #include "sensor/correlate/byte_budget.hpp"
+#include "sensor/correlate/http_message.hpp"
 #include "sensor/correlate/observation.hpp"
-#include "sensor/correlate/reply_reader.hpp"
+#include "sensor/correlate/party.hpp"
 
 namespace aispm::sensor {
 
-// One request and its reply. For requests to anything but a language model only the method is kept,
-// so that the reply can be framed.
+// What everything that reads streams shares.
+struct Context {
+  ByteBudget& budget;
+  CorrelateCounters& counters;
+  const ObservationSink& sink;
+  bool keep_text = false;
+};
+
+// One HTTP request and its reply, in the order their bytes come: take_request/skip_request*,
+// end_request, begin_reply, take_reply/skip_reply*, end. A reply may begin before its request
+// ended, and any part may be missing at the end. This base class is the exchange that says nothing
+// about models or tools: its method is kept, so that the reply can be framed. Not thread-safe.
 class Exchange {
  public:
-  struct Context {
-    ByteBudget& budget;
-    CorrelateCounters& counters;
-    const ObservationSink& sink;
-    bool keep_text;
-  };
-
-  Exchange(const codec::http1::Head& head, const TlsChunk& first, BootTime begun, Context context);
+  explicit Exchange(std::string_view method) : method_(method) {}
+  virtual ~Exchange() = default;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
 
   const std::string& method() const { return method_; }
-  bool is_llm() const { return api_.has_value(); }
 
-  // Tells which host the connection talks to.
-  void announce_host();
-  void take_request(std::string_view bytes);
-  void skip_request(std::uint64_t size);
-  // Announces the request. `is_whole` false: it was cut.
-  void end_request(bool is_whole);
-
-  void begin_reply(const codec::http1::Head& head, BootTime time);
-  void take_reply(std::string_view bytes, BootTime time);
-  void skip_reply(std::uint64_t size);
-  // Announces the call. `is_whole` false: the reply was cut or never came.
-  void end(bool is_whole, BootTime time);
+  // Something will be reported at the end.
+  virtual bool is_pending() const { return false; }
+  virtual void take_request(std::string_view) {}
+  // `size` bytes of the body were lost.
+  virtual void skip_request(std::uint64_t) {}
+  // The request is complete, or was cut (`is_whole` false).
+  virtual void end_request(bool, BootTime) {}
+  virtual void begin_reply(const ReplyHead&, BootTime) {}
+  virtual void take_reply(std::string_view, BootTime) {}
+  virtual void skip_reply(std::uint64_t) {}
+  // The reply is complete, or was cut or never came (`is_whole` false). Called once.
+  virtual void end(bool, BootTime) {}
 
  private:
-  void read_request(bool is_whole);
-  void announce(Observation::Kind kind, model::LlmCall call);
-
-  Context context_;
   std::string method_;
-  std::optional<codec::Api> api_;
-  Observation seen_;
-  bool request_ended_ = false;
-  bool ended_ = false;
-  bool request_partial_ = false;
-  std::optional<DecodedBody> request_body_;
-  ByteCharge charge_;
-  std::string body_;
-  std::unique_ptr<ReplyReader> reply_;
 };
+
+// The exchange that a request's head calls for. `party` must outlive it; `begun` is the time of the
+// request's first byte.
+std::unique_ptr<Exchange> make_exchange(const RequestHead& head, const Party& party, BootTime begun,
+                                        Context context);
+
+// Tells which host the party talks to.
+void announce_host(std::string_view host, const Party& party, BootTime time,
+                   const Context& context);
+
+// "host", with ":port" when it is not 443 (LlmCall.host): lower case, cut at 253 bytes.
+std::string host_text(std::string_view host);
+
+// Microseconds between two times; 0 when they are in the wrong order.
+std::uint64_t microseconds(BootTime from, BootTime to);
 
 }  // namespace aispm::sensor

@@ -11,26 +11,37 @@
 #include "sdk/core/codec/llm.hpp"
 #include "sdk/core/common/log.hpp"
 #include "sdk/core/model/event.hpp"
+#include "sensor/correlate/party.hpp"
 #include "sensor/model/records.hpp"
 
 namespace aispm::sensor {
 
-// Something a process was seen to do in plaintext HTTP.
+// Something a process was seen to do in plaintext.
 struct Observation {
   enum class Kind : std::uint8_t {
-    kHost,     // the first request to `call.host` on this connection, whatever it asked
+    kHost,     // the first request to `call.host` on this stream, whatever it asked
     kRequest,  // a request to a language model is complete: `call` holds the request's side
     kCall,     // its reply ended, or will not come: `call` is complete
   };
   Kind kind = Kind::kHost;
   BootTime time;  // of the request's first byte
-  Actor actor;
-  TlsKey key;
-  std::optional<Endpoints> socket;
+  Party party;
+  // The answering process, when it is one of this host; zero = unknown.
+  ProcessId server;
+  // `party` is the server's end, and party.actor the client's process, which is one of this host.
+  bool has_local_client = false;
   codec::Api api = codec::Api::kOpenAiChat;  // not for kHost
   // `provider` is left empty: classify knows whose host it is. Texts only when asked for.
   model::LlmCall call;
 };
+
+inline Observation make_observation(Observation::Kind kind, const Party& party, BootTime time) {
+  Observation seen;
+  seen.kind = kind;
+  seen.time = time;
+  seen.party = party;
+  return seen;
+}
 using ObservationSink = std::function<void(Observation)>;
 
 using CounterMap = std::map<std::string, std::uint64_t, std::less<>>;

@@ -6,11 +6,6 @@ namespace {
 
 using codec::http1::equal_name;
 
-bool is_event_stream(std::string_view content_type) {
-  const std::string_view type = content_type.substr(0, content_type.find_first_of("; \t"));
-  return equal_name(type, "text/event-stream");
-}
-
 void set_usage(const std::optional<codec::Usage>& usage, model::LlmCall& call) {
   if (!usage) return;
   call.input_tokens = usage->input_tokens;
@@ -36,10 +31,10 @@ void DecodedBody::feed(std::string_view bytes, const std::function<void(std::str
   if (state_ == State::kOk && !decoder_->feed(bytes, use)) state_ = State::kBroken;
 }
 
-ReplyReader::ReplyReader(codec::Api api, const codec::http1::Head& head, bool keep_text,
-                         ByteBudget& budget, CorrelateCounters& counters)
+ReplyReader::ReplyReader(codec::Api api, const ReplyHead& head, bool keep_text, ByteBudget& budget,
+                         CorrelateCounters& counters)
     : api_(api),
-      is_stream_(is_event_stream(head.content_type)),
+      is_stream_(is_media_type(head.content_type, "text/event-stream")),
       keep_text_(keep_text),
       counters_(counters),
       charge_(budget),

@@ -11,6 +11,7 @@
 #include "sdk/core/codec/sse.hpp"
 #include "sdk/core/model/event.hpp"
 #include "sensor/correlate/byte_budget.hpp"
+#include "sensor/correlate/http_message.hpp"
 #include "sensor/correlate/observation.hpp"
 
 namespace aispm::sensor {
@@ -40,7 +41,7 @@ class DecodedBody {
 // Reads the body of one reply to a language model, JSON or SSE, into an LlmCall.
 class ReplyReader {
  public:
-  ReplyReader(codec::Api api, const codec::http1::Head& head, bool keep_text, ByteBudget& budget,
+  ReplyReader(codec::Api api, const ReplyHead& head, bool keep_text, ByteBudget& budget,
               CorrelateCounters& counters);
 
   void feed(std::string_view bytes);

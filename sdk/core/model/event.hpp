@@ -163,6 +163,7 @@ struct AiUse {
   bool sanctioned = false;
   std::string rule;
   std::string detail;
+  std::string route;  // as LlmCall.route; empty when unknown
 };
 struct McpCall {
   std::string protocol;   // "mcp", "a2a"

@@ -143,6 +143,7 @@ struct PutBody {
     to.set_sanctioned(body.sanctioned);
     to.set_rule(to_utf8(body.rule));
     to.set_detail(to_utf8(body.detail));
+    to.set_route(to_utf8(body.route));
   }
   void operator()(const model::ComponentHealth& body) const {
     auto& to = *out.mutable_component_health();

@@ -131,8 +131,9 @@ Body get_agent(const v1::Event& from) {
 }
 
 Body get_ai_use(const v1::AiUse& body) {
-  return model::AiUse{body.evidence(),   body.provider(),   body.model(), body.host(),
-                      body.confidence(), body.sanctioned(), body.rule(),  body.detail()};
+  return model::AiUse{body.evidence(), body.provider(),   body.model(),
+                      body.host(),     body.confidence(), body.sanctioned(),
+                      body.rule(),     body.detail(),     body.route()};
 }
 
 // What the sensor says about a host beyond processes and sockets.

@@ -3,13 +3,13 @@
 // each announced request ends in one call and nothing is held at the end.
 #include <cstdlib>
 
-#include "sensor/correlate/llm_correlator.hpp"
+#include "sensor/correlate/correlator.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace aispm::sensor;
   std::size_t requests = 0;
   std::size_t calls = 0;
-  LlmCorrelator correlator({}, [&](const Observation& one) {
+  Correlator correlator({}, [&](const Observation& one) {
     requests += one.kind == Observation::Kind::kRequest ? 1 : 0;
     calls += one.kind == Observation::Kind::kCall ? 1 : 0;
   });

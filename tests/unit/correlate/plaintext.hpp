@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "sensor/correlate/llm_correlator.hpp"
+#include "sensor/correlate/correlator.hpp"
 
 namespace aispm::sensor {
 
@@ -59,7 +59,7 @@ class Plaintext {
 
 // A correlator that keeps what it reports.
 struct Recorder {
-  explicit Recorder(LlmCorrelator::Options options = {})
+  explicit Recorder(Correlator::Options options = {})
       : correlator(options, [this](Observation one) { seen.push_back(std::move(one)); }) {}
 
   std::vector<Observation> of(Observation::Kind kind) const {
@@ -78,7 +78,7 @@ struct Recorder {
   }
 
   std::vector<Observation> seen;
-  LlmCorrelator correlator;
+  Correlator correlator;
 };
 
 inline std::string post(std::string_view path, std::string_view body, std::string_view extra = "") {

@@ -5,12 +5,13 @@
 #include <random>
 
 #include "sdk/core/common/crypto.hpp"
+#include "sensor/correlate/http1_reader.hpp"
 #include "tests/unit/correlate/plaintext.hpp"
 
 namespace aispm::sensor {
 namespace {
 
-TEST(LlmCorrelator, StepsOverAHoleInARequestBody) {
+TEST(Correlator, StepsOverAHoleInARequestBody) {
   Recorder recorder;
   Plaintext tls;
   const std::string request = post("/v1/chat/completions", kAsk);
@@ -27,7 +28,7 @@ TEST(LlmCorrelator, StepsOverAHoleInARequestBody) {
   EXPECT_EQ(recorder.count("stream.gap_bytes"), 20U);
 }
 
-TEST(LlmCorrelator, StepsOverAHoleInAStream) {
+TEST(Correlator, StepsOverAHoleInAStream) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
@@ -45,7 +46,7 @@ TEST(LlmCorrelator, StepsOverAHoleInAStream) {
   EXPECT_EQ(call.response_bytes, kStream.size());
 }
 
-TEST(LlmCorrelator, GivesUpAfterAHoleInFraming) {
+TEST(Correlator, GivesUpAfterAHoleInFraming) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
@@ -61,7 +62,7 @@ TEST(LlmCorrelator, GivesUpAfterAHoleInFraming) {
   EXPECT_EQ(recorder.calls()[1].call.status, 0U);
 }
 
-TEST(LlmCorrelator, GivesUpAfterAHoleAcrossChunkFraming) {
+TEST(Correlator, GivesUpAfterAHoleAcrossChunkFraming) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
@@ -74,7 +75,7 @@ TEST(LlmCorrelator, GivesUpAfterAHoleAcrossChunkFraming) {
   EXPECT_EQ(recorder.count("http.reply.malformed"), 1U);
 }
 
-TEST(LlmCorrelator, CountsWhatItIgnores) {
+TEST(Correlator, CountsWhatItIgnores) {
   struct Case {
     std::string bytes;
     Direction direction;
@@ -84,8 +85,7 @@ TEST(LlmCorrelator, CountsWhatItIgnores) {
   const std::vector<Case> cases = {
       {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Direction::kWrite, true, "ignored.http2"},
       {std::string("\x00\x01\x02", 3), Direction::kWrite, true, "ignored.not_http"},
-      {"POST /v1/chat/completions HTTP/1.1\r\n", Direction::kRead, true, "ignored.server_side"},
-      {"e\":\"middle of a body\"}", Direction::kWrite, false, "ignored.joined_midway"},
+      {"220 mail.example ESMTP\r\n", Direction::kRead, true, "ignored.not_http"},
       {"HELO mail\r\n", Direction::kWrite, true, ""},
   };
   for (const Case& c : cases) {
@@ -99,7 +99,7 @@ TEST(LlmCorrelator, CountsWhatItIgnores) {
   }
 }
 
-TEST(LlmCorrelator, JoinsAnIdleConnectionMidway) {
+TEST(Correlator, JoinsAnIdleConnectionMidway) {
   Recorder recorder;
   Plaintext tls;
   tls.from_start = false;
@@ -111,7 +111,38 @@ TEST(LlmCorrelator, JoinsAnIdleConnectionMidway) {
   EXPECT_EQ(recorder.count("stream.gaps"), 0U);
 }
 
-TEST(LlmCorrelator, IgnoresRepeatedBytes) {
+TEST(Correlator, FindsTheNextRequestAfterJoiningInTheMiddleOfABody) {
+  for (const Direction direction : {Direction::kWrite, Direction::kRead}) {
+    Recorder recorder;
+    Plaintext tls;
+    tls.from_start = false;
+    tls.written = tls.read = 5000;
+    recorder.correlator.take(tls.chunk(direction, "e\":\"middle of a body\"}"));
+    recorder.correlator.take(tls.chunk(direction, "POST is only a word here"));
+    EXPECT_TRUE(recorder.seen.empty());
+    EXPECT_EQ(recorder.count("ignored.joined_midway"), 1U);
+    recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
+    recorder.correlator.take(tls.reply(ok(kAnswer)));
+    ASSERT_EQ(recorder.calls().size(), 1U);
+    EXPECT_FALSE(recorder.calls()[0].call.partial);
+  }
+}
+
+// The head of the first request was lost: the body that follows is nobody's call.
+TEST(Correlator, InventsNoCallAfterAHoleAtTheStart) {
+  Recorder recorder;
+  Plaintext tls;
+  tls.lose_written(60);
+  recorder.correlator.take(tls.write(kAsk));
+  recorder.correlator.take(tls.reply(ok(kAnswer)));
+  EXPECT_TRUE(recorder.seen.empty());
+  EXPECT_EQ(recorder.count("stream.gap_bytes"), 60U);
+  recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
+  recorder.correlator.take(tls.reply(ok(kAnswer)));
+  EXPECT_EQ(recorder.calls().size(), 1U);
+}
+
+TEST(Correlator, IgnoresRepeatedBytes) {
   Recorder recorder;
   Plaintext tls;
   const std::string request = post("/v1/chat/completions", kAsk);
@@ -123,7 +154,7 @@ TEST(LlmCorrelator, IgnoresRepeatedBytes) {
   EXPECT_EQ(recorder.count("stream.repeated_bytes"), 40U);
 }
 
-TEST(LlmCorrelator, ReportsARequestItCannotRead) {
+TEST(Correlator, ReportsARequestItCannotRead) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(
@@ -135,7 +166,7 @@ TEST(LlmCorrelator, ReportsARequestItCannotRead) {
               testing::HasSubstr("byte 0: repeated key"));
 }
 
-TEST(LlmCorrelator, CountsEncodingsItCannotUndo) {
+TEST(Correlator, CountsEncodingsItCannotUndo) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
@@ -147,7 +178,7 @@ TEST(LlmCorrelator, CountsEncodingsItCannotUndo) {
   EXPECT_EQ(recorder.count("reply.encoded"), 1U);
 }
 
-TEST(LlmCorrelator, DoesNotInflateABomb) {
+TEST(Correlator, DoesNotInflateABomb) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
@@ -159,8 +190,8 @@ TEST(LlmCorrelator, DoesNotInflateABomb) {
   EXPECT_EQ(recorder.correlator.held_bytes(), 0U);
 }
 
-TEST(LlmCorrelator, HoldsNoMoreThanItsBudget) {
-  LlmCorrelator::Options options;
+TEST(Correlator, HoldsNoMoreThanItsBudget) {
+  Correlator::Options options;
   options.max_bytes = 100'000;
   Recorder recorder(options);
   std::vector<Plaintext> clients;
@@ -179,8 +210,8 @@ TEST(LlmCorrelator, HoldsNoMoreThanItsBudget) {
   EXPECT_EQ(recorder.correlator.held_bytes(), 0U);
 }
 
-TEST(LlmCorrelator, EvictsTheConnectionSilentForLongest) {
-  LlmCorrelator::Options options;
+TEST(Correlator, EvictsTheConnectionSilentForLongest) {
+  Correlator::Options options;
   options.max_connections = 2;
   Recorder recorder(options);
   Plaintext one(1);
@@ -191,11 +222,11 @@ TEST(LlmCorrelator, EvictsTheConnectionSilentForLongest) {
   recorder.correlator.take(one.reply("HTTP/1.1 200 OK\r\n"));
   recorder.correlator.take(three.write(post("/v1/chat/completions", kAsk)));
   ASSERT_EQ(recorder.calls().size(), 1U);
-  EXPECT_EQ(recorder.calls()[0].key, two.key);
+  EXPECT_EQ(recorder.calls()[0].party.key, two.key);
   EXPECT_EQ(recorder.count("connections.evicted"), 1U);
 }
 
-TEST(LlmCorrelator, BoundsPipelinedRequests) {
+TEST(Correlator, BoundsPipelinedRequests) {
   Recorder recorder;
   Plaintext tls;
   for (std::size_t i = 0; i < kMaxPipelined + 5; ++i)
@@ -206,7 +237,7 @@ TEST(LlmCorrelator, BoundsPipelinedRequests) {
 
 // Whatever is damaged, each request that was announced ends in exactly one call, and nothing is
 // held at the end.
-TEST(LlmCorrelator, SurvivesDamagedStreams) {
+TEST(Correlator, SurvivesDamagedStreams) {
   std::mt19937 random(7);
   const std::string request = post("/v1/chat/completions", kAsk);
   const std::string reply = chunked(kStream, "Content-Type: text/event-stream\r\n", 64);

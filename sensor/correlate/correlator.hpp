@@ -6,7 +6,10 @@
 #include <list>
 #include <map>
 #include <string>
+#include <vector>
 
+#include "sensor/correlate/attribution.hpp"
+#include "sensor/correlate/both_ends.hpp"
 #include "sensor/correlate/byte_budget.hpp"
 #include "sensor/correlate/connection.hpp"
 #include "sensor/correlate/observation.hpp"
@@ -14,10 +17,10 @@
 
 namespace aispm::sensor {
 
-// Turns TLS plaintext into what it says about language models. Everything it holds is bounded;
-// whatever a bound or a malformed byte costs is counted. Pure logic: time comes with the records.
-// Not thread-safe.
-class LlmCorrelator {
+// Turns captured bytes of any source into what they say about language models. Everything it holds
+// is bounded; whatever a bound or a malformed byte costs is counted. Pure logic: time comes with
+// the records. Not thread-safe.
+class Correlator {
  public:
   struct Options {
     bool keep_text = false;  // fill prompt_text and reply_text
@@ -29,15 +32,18 @@ class LlmCorrelator {
     // A connection without a call in flight is forgotten after this; its next bytes are read as
     // joined midway.
     std::chrono::seconds idle_timeout{3600};
+    std::vector<GatewayPlace> gateways;  // where sanctioned calls go
   };
 
   // `sink` is called from within take(), end_process() and expire(); it must not call back.
-  LlmCorrelator(Options options, ObservationSink sink);
-  LlmCorrelator(const LlmCorrelator&) = delete;
-  LlmCorrelator& operator=(const LlmCorrelator&) = delete;
+  Correlator(Options options, ObservationSink sink);
+  Correlator(const Correlator&) = delete;
+  Correlator& operator=(const Correlator&) = delete;
 
-  void take(const TlsChunk& chunk);
-  void take(const TlsClose& close);
+  void take(const StreamChunk& chunk);
+  void take(const StreamClose& close);
+  void take(const Connect& connect) { attributor_.sockets().take(connect); }
+  void take(const Listen& listen) { attributor_.sockets().take(listen); }
   void take(const SocketBytes& bytes);
   void take(const SeenName& name);
   void take(const TlsLibraryFact& fact);
@@ -48,27 +54,35 @@ class LlmCorrelator {
   // Reports every call in flight as it is; for the sensor's own end.
   void close_all(BootTime now);
 
+  // LlmCall.route of a connection of which no plaintext was seen.
+  std::string route_of(const Endpoints& socket, BootTime now);
+
   const CorrelateCounters& counters() const { return counters_; }
   std::size_t connections() const { return connections_.size(); }
   std::size_t held_bytes() const { return budget_.used(); }
 
  private:
   struct Entry {
-    Entry(Exchange::Context context, const TlsChunk& first, std::list<TlsKey>::iterator where)
+    Entry(Context context, const StreamChunk& first, std::list<StreamKey>::iterator where)
         : connection(context, first), place(where) {}
     Connection connection;
-    std::list<TlsKey>::iterator place;  // in recent_
+    std::list<StreamKey>::iterator place;  // in recent_
   };
-  using Table = std::map<TlsKey, Entry>;
+  using Table = std::map<StreamKey, Entry>;
 
   Table::iterator drop(Table::iterator found, BootTime time);
+  void report(Observation seen);
 
   Options options_;
   ObservationSink sink_;
+  ObservationSink own_sink_;  // where streams report to
   CorrelateCounters counters_;
+  Attributor attributor_;
+  BothEnds both_ends_;
+  BootTime now_;  // of the latest record
   ByteBudget budget_;
   Table connections_;
-  std::list<TlsKey> recent_;  // least recently used first
+  std::list<StreamKey> recent_;  // least recently used first
 };
 
 }  // namespace aispm::sensor

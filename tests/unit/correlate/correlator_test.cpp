@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sensor/correlate/llm_correlator.hpp"
+#include "sensor/correlate/correlator.hpp"
 
 #include <gmock/gmock.h>
 
@@ -12,7 +12,7 @@ namespace {
 using Kind = Observation::Kind;
 using testing::ElementsAre;
 
-TEST(LlmCorrelator, ReportsRequestThenCall) {
+TEST(Correlator, ReportsRequestThenCall) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
@@ -24,8 +24,8 @@ TEST(LlmCorrelator, ReportsRequestThenCall) {
   recorder.correlator.take(tls.reply(ok(kAnswer)));
   ASSERT_EQ(recorder.calls().size(), 1U);
   const Observation call = recorder.calls()[0];
-  EXPECT_EQ(call.actor.id, tls.key.process);
-  EXPECT_EQ(call.actor.comm, "python3");
+  EXPECT_EQ(call.party.actor.id, tls.key.process);
+  EXPECT_EQ(call.party.actor.comm, "python3");
   EXPECT_EQ(call.call.api, "openai.chat");
   EXPECT_EQ(call.call.host, "api.openai.com");
   EXPECT_EQ(call.call.request_model, "gpt-4o");
@@ -49,8 +49,8 @@ TEST(LlmCorrelator, ReportsRequestThenCall) {
   EXPECT_FALSE(call.call.stream);
 }
 
-TEST(LlmCorrelator, KeepsTextOnlyWhenAsked) {
-  LlmCorrelator::Options options;
+TEST(Correlator, KeepsTextOnlyWhenAsked) {
+  Correlator::Options options;
   options.keep_text = true;
   Recorder recorder(options);
   Plaintext tls;
@@ -60,7 +60,7 @@ TEST(LlmCorrelator, KeepsTextOnlyWhenAsked) {
   EXPECT_EQ(recorder.calls().at(0).call.reply_text, "hello");
 }
 
-TEST(LlmCorrelator, ReadsAStreamInAnyPieces) {
+TEST(Correlator, ReadsAStreamInAnyPieces) {
   const std::string request = post("/v1/chat/completions", kAsk);
   const std::string reply =
       chunked(kStream, "Content-Type: text/event-stream; charset=utf-8\r\n", 37);
@@ -85,7 +85,7 @@ TEST(LlmCorrelator, ReadsAStreamInAnyPieces) {
   }
 }
 
-TEST(LlmCorrelator, ReadsAnthropic) {
+TEST(Correlator, ReadsAnthropic) {
   Recorder recorder;
   Plaintext tls;
   const std::string_view body =
@@ -104,7 +104,7 @@ TEST(LlmCorrelator, ReadsAnthropic) {
   EXPECT_EQ(call.finish_reason, "end_turn");
 }
 
-TEST(LlmCorrelator, UndoesCompression) {
+TEST(Correlator, UndoesCompression) {
   for (const auto& [name, window] :
        {std::pair{"gzip", 31}, std::pair{"deflate", 15}, std::pair{"deflate", -15}}) {
     Recorder recorder;
@@ -121,7 +121,7 @@ TEST(LlmCorrelator, UndoesCompression) {
   }
 }
 
-TEST(LlmCorrelator, PairsPipelinedRequestsAndOtherTraffic) {
+TEST(Correlator, PairsPipelinedRequestsAndOtherTraffic) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write("GET /v1/models HTTP/1.1\r\nHost: api.openai.com\r\n\r\n" +
@@ -138,7 +138,7 @@ TEST(LlmCorrelator, PairsPipelinedRequestsAndOtherTraffic) {
   EXPECT_EQ(recorder.calls()[1].call.status, 429U);
 }
 
-TEST(LlmCorrelator, FollowsAKeptAliveConnection) {
+TEST(Correlator, FollowsAKeptAliveConnection) {
   Recorder recorder;
   Plaintext tls;
   for (int i = 0; i < 3; ++i) {
@@ -149,7 +149,7 @@ TEST(LlmCorrelator, FollowsAKeptAliveConnection) {
   EXPECT_EQ(recorder.of(Kind::kHost).size(), 1U);
 }
 
-TEST(LlmCorrelator, KeepsConnectionsOfOneProcessApart) {
+TEST(Correlator, KeepsConnectionsOfOneProcessApart) {
   Recorder recorder;
   Plaintext one(10, 1);
   Plaintext two(10, 2);
@@ -161,10 +161,10 @@ TEST(LlmCorrelator, KeepsConnectionsOfOneProcessApart) {
   recorder.correlator.take(two.reply(ok(kAnswer)));
   EXPECT_EQ(recorder.requests().size(), 2U);
   ASSERT_EQ(recorder.calls().size(), 1U);
-  EXPECT_EQ(recorder.calls()[0].key.ssl, 2U);
+  EXPECT_EQ(recorder.calls()[0].party.key.ssl, 2U);
 }
 
-TEST(LlmCorrelator, EndsAReplyThatGoesOnUntilClose) {
+TEST(Correlator, EndsAReplyThatGoesOnUntilClose) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
@@ -178,7 +178,7 @@ TEST(LlmCorrelator, EndsAReplyThatGoesOnUntilClose) {
   EXPECT_EQ(recorder.correlator.connections(), 0U);
 }
 
-TEST(LlmCorrelator, ReportsACallWithoutReplyAsStatusZero) {
+TEST(Correlator, ReportsACallWithoutReplyAsStatusZero) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
@@ -188,7 +188,7 @@ TEST(LlmCorrelator, ReportsACallWithoutReplyAsStatusZero) {
   EXPECT_EQ(recorder.calls()[0].call.request_model, "gpt-4o");
 }
 
-TEST(LlmCorrelator, ReportsWhatAnEndedProcessLeftOpen) {
+TEST(Correlator, ReportsWhatAnEndedProcessLeftOpen) {
   Recorder recorder;
   Plaintext mine(10, 1);
   Plaintext other(11, 1);
@@ -199,7 +199,7 @@ TEST(LlmCorrelator, ReportsWhatAnEndedProcessLeftOpen) {
   EXPECT_EQ(recorder.correlator.connections(), 1U);
 }
 
-TEST(LlmCorrelator, ReportsASilentCallAfterItsTimeout) {
+TEST(Correlator, ReportsASilentCallAfterItsTimeout) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write(post("/v1/chat/completions", kAsk)));
@@ -212,7 +212,7 @@ TEST(LlmCorrelator, ReportsASilentCallAfterItsTimeout) {
   EXPECT_EQ(recorder.correlator.connections(), 0U);
 }
 
-TEST(LlmCorrelator, ForgetsAnIdleConnectionLater) {
+TEST(Correlator, ForgetsAnIdleConnectionLater) {
   Recorder recorder;
   Plaintext tls;
   recorder.correlator.take(tls.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -223,7 +223,7 @@ TEST(LlmCorrelator, ForgetsAnIdleConnectionLater) {
   EXPECT_EQ(recorder.correlator.connections(), 0U);
 }
 
-TEST(LlmCorrelator, TellsAReplyThatCameBeforeTheRequestWasSent) {
+TEST(Correlator, TellsAReplyThatCameBeforeTheRequestWasSent) {
   Recorder recorder;
   Plaintext tls;
   const std::string request = post("/v1/chat/completions", kAsk);
@@ -237,6 +237,25 @@ TEST(LlmCorrelator, TellsAReplyThatCameBeforeTheRequestWasSent) {
   recorder.correlator.take(tls.write(request));
   recorder.correlator.take(tls.reply(ok(kAnswer)));
   EXPECT_EQ(recorder.calls().size(), 2U);
+}
+
+TEST(Correlator, ReadsTheServersSideInAnyPieces) {
+  const std::string request = post("/v1/chat/completions", kAsk);
+  const std::string reply = chunked(kStream, "Content-Type: text/event-stream\r\n", 37);
+  for (const std::size_t step : {std::size_t{1}, std::size_t{7}, std::size_t{16384}}) {
+    Recorder recorder;
+    Plaintext server;
+    for (std::size_t i = 0; i < request.size(); i += step)
+      recorder.correlator.take(server.reply(std::string_view(request).substr(i, step)));
+    for (std::size_t i = 0; i < reply.size(); i += step)
+      recorder.correlator.take(server.write(std::string_view(reply).substr(i, step)));
+    EXPECT_TRUE(recorder.calls().empty()) << "the client's end may still be read";
+    recorder.correlator.expire(BootTime{server.now + 3000 * kMillisecond});
+    ASSERT_EQ(recorder.calls().size(), 1U) << step;
+    EXPECT_TRUE(recorder.calls()[0].party.is_server);
+    EXPECT_EQ(recorder.calls()[0].call.request_model, "gpt-4o");
+    EXPECT_EQ(recorder.calls()[0].call.reply_sha256, sha256_hex("hello"));
+  }
 }
 
 }  // namespace

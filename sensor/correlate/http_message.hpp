@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "sdk/core/codec/http1.hpp"
+
+// What an exchange needs to know of a message's head, whichever version of HTTP carried it. Views
+// live during the call that takes them.
+namespace aispm::sensor {
+
+struct RequestHead {
+  std::string_view method;
+  std::string_view target;
+  std::string_view host;  // Host or :authority
+  std::string_view content_type;
+  std::string_view content_encoding;
+};
+
+struct ReplyHead {
+  std::uint16_t status = 0;
+  std::string_view content_type;
+  std::string_view content_encoding;
+};
+
+inline RequestHead request_head(const codec::http1::Head& head) {
+  return {head.method, head.target, head.host, head.content_type, head.content_encoding};
+}
+inline ReplyHead reply_head(const codec::http1::Head& head) {
+  return {head.status, head.content_type, head.content_encoding};
+}
+
+// The media type of a Content-Type is `type` ("text/event-stream"), whatever its parameters.
+inline bool is_media_type(std::string_view content_type, std::string_view type) {
+  return codec::http1::equal_name(content_type.substr(0, content_type.find_first_of("; \t")), type);
+}
+
+}  // namespace aispm::sensor
