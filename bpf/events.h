@@ -31,6 +31,7 @@
 #define AISPM_KIND_CONNECT 4
 #define AISPM_KIND_TLS_DATA 5
 #define AISPM_KIND_TLS_CLOSE 6
+#define AISPM_KIND_ENFORCED 50
 
 struct aispm_event_header {
 	__u16 kind;
@@ -209,5 +210,7 @@ AISPM_SAME_LAYOUT(struct aispm_loss, 16);
 #define AISPM_COUNT_TLS_BYTES 1
 #define AISPM_COUNT_TLS_NESTED 2 /* calls within another TLS call on the same thread: not captured, by design */
 #define AISPM_COUNTS 3
+
+#include "bpf/include/enforce_layout.h"
 
 #endif

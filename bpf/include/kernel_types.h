@@ -36,6 +36,8 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
+	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
@@ -95,8 +97,19 @@ struct signal_struct {
 	unsigned int flags;
 };
 
+struct super_block {
+	__u32 s_dev;
+	unsigned long s_magic;
+};
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
 struct inode {
 	unsigned short i_mode;
+	unsigned long i_ino;
+	__s64 i_size;
+	struct super_block *i_sb;
 };
 struct qstr {
 	const unsigned char *name;
@@ -104,6 +117,7 @@ struct qstr {
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
+	struct inode *d_inode;
 };
 struct vfsmount {
 	struct dentry *mnt_root;
@@ -123,6 +137,7 @@ struct fs_struct {
 struct file {
 	struct inode *f_inode;
 	struct path f_path;
+	unsigned int f_mode;
 	void *private_data;
 };
 struct mm_struct {
@@ -138,7 +153,29 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+struct cgroup {
+	struct kernfs_node *kn;
+};
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+typedef struct {
+	__u32 val;
+} kuid_t;
+struct cred {
+	kuid_t uid;
+};
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
 struct task_struct {
+	struct css_set *cgroups;
+	const struct cred *real_cred;
 	pid_t pid;
 	pid_t tgid;
 	__u64 start_boottime;
@@ -154,7 +191,13 @@ struct task_struct {
 	char comm[16];
 };
 
-struct linux_binprm;
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+struct linux_binprm {
+	struct file *file;
+};
 
 struct in6_addr {
 	union {

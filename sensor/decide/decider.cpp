@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/decide/decider.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "sdk/core/policy/glob.hpp"
+#include "sensor/decide/address.hpp"
+
+namespace aispm::sensor {
+namespace {
+
+constexpr std::uint64_t kTickNanoseconds = 10'000'000;  // of /proc/PID/stat
+constexpr std::size_t kShortContainerId = 12;
+constexpr std::uint64_t kKeepNanoseconds = 600'000'000'000;  // that a name led to an address
+
+bool same_process(const model::ProcessId& a, const model::ProcessId& b) {
+  return a.pid == b.pid && (a.start == b.start || a.start.nanoseconds / kTickNanoseconds ==
+                                                      b.start.nanoseconds / kTickNanoseconds);
+}
+
+bool same_container(const std::string& wanted, const std::string& has) {
+  return wanted.size() >= kShortContainerId && has.starts_with(wanted);
+}
+
+// Quarantine and kill are never lifted by an allowance.
+int strength(const model::Order& order) {
+  switch (order.action) {
+    case model::OrderAction::kKill:
+      return 4;
+    case model::OrderAction::kQuarantine:
+      return 3;
+    case model::OrderAction::kAllow:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+}  // namespace
+
+Decider::Decider(DecideLookups lookups, Protected protects, const Slots::Table& known_slots)
+    : lookups_(std::move(lookups)), protects_(std::move(protects)), slots_(known_slots) {}
+
+std::map<std::string, std::string> Decider::set_orders(std::vector<model::Order> orders,
+                                                       WallTime now) {
+  std::map<std::string, std::string> problems;
+  std::erase_if(orders, [now](const model::Order& order) {
+    return order.expires.nanoseconds != 0 && order.expires <= now;
+  });
+  next_expiry_ = {};
+  std::set<RuleSlot> wanted;
+  for (const model::Order& order : orders) {
+    wanted.insert({order.id, 0});
+    wanted.insert({order.id, 1});
+    if (order.expires.nanoseconds != 0 &&
+        (next_expiry_.nanoseconds == 0 || order.expires < next_expiry_))
+      next_expiry_ = order.expires;
+  }
+  slots_.keep_only(wanted);
+  rules_.clear();
+  wants_detections_ = wants_content_ = false;
+  for (const model::Order& order : orders) {
+    auto rule = compile(order);
+    if (!rule) {
+      problems[order.id] = rule.error().message;
+      continue;
+    }
+    wants_detections_ = wants_detections_ || !order.detection.empty();
+    wants_content_ = wants_content_ || !order.detection.empty() || !order.match.model.empty();
+    rules_.push_back(std::move(*rule));
+  }
+  has_changed_ = is_stale_ = true;
+  return problems;
+}
+
+bool Decider::is_protected(const Known& process) const {
+  if (process.uid >= kFirstPersonUid) return false;
+  return std::ranges::any_of(protects_.executables, [&](const std::string& pattern) {
+    return policy::Glob(pattern).matches(process.exe);
+  });
+}
+
+bool Decider::fits(const Rule& rule, const model::ProcessId& id, const Known& process) const {
+  const model::OrderMatch& match = rule.order.match;
+  if (match.process.pid != 0 && !same_process(match.process, id)) return false;
+  if (!match.exe.empty() && !policy::Glob(match.exe).matches(process.exe)) return false;
+  if (!match.agent_id.empty() &&
+      (process.agent_id.empty() || !policy::Glob(match.agent_id).matches(process.agent_id)))
+    return false;
+  if (!match.user.empty() && match.user != process.user &&
+      match.user != std::to_string(process.uid))
+    return false;
+  if (!match.container_id.empty() && !same_container(match.container_id, process.container_id))
+    return false;
+  return match.cgroup.empty() || (rule.cgroup && *rule.cgroup == process.cgroup_id);
+}
+
+RuleMask Decider::rules_of(const model::ProcessId& id, const Known& process) const {
+  RuleMask mask;
+  for (const Rule& rule : rules_) {
+    const bool is_kernels = rule.order.match.exe.empty() && rule.order.match.agent_id.empty() &&
+                            rule.order.match.process.pid == 0 &&
+                            rule.order.match.container_id.empty();
+    if (is_kernels || !fits(rule, id, process)) continue;
+    mask.set(rule.main);
+    if (rule.exception) mask.set(*rule.exception);
+  }
+  return mask;
+}
+
+Subject Decider::judge(const model::ProcessId& id, const Known& process) const {
+  Subject subject{rules_of(id, process), false};
+  if (const auto parent = tables_.processes.find(process.parent); parent != tables_.processes.end())
+    subject.rules |= parent->second.rules;
+  subject.is_protected = !subject.rules.any() && is_protected(process);
+  return subject;
+}
+
+bool Decider::on_process(const model::ProcessId& id, Known process) {
+  if (known_.size() >= kMaxProcesses && !known_.contains(id)) known_.erase(known_.begin());
+  const Known& kept = known_.insert_or_assign(id, std::move(process)).first->second;
+  if (is_stale_ || rules_.empty()) return false;  // rebuild() looks at all of them
+  Subject subject = judge(id, kept);
+  const auto before = tables_.processes.find(id);
+  if (before != tables_.processes.end()) {
+    subject.rules |= before->second.rules;  // who once belonged to a tree stays in it
+    if (subject.rules.any()) subject.is_protected = false;
+    if (before->second == subject) return false;
+  }
+  if (!subject.rules.any() && !subject.is_protected) {
+    tables_.processes.erase(id);
+    return before != tables_.processes.end();
+  }
+  tables_.processes[id] = subject;
+  note_to_end(id, subject);
+  return true;
+}
+
+void Decider::on_exit(const model::ProcessId& id) {
+  known_.erase(id);
+  tables_.processes.erase(id);
+  tables_.to_kill.erase(id);
+  tables_.to_cut.erase(id);
+}
+
+void Decider::on_name(const std::string& name, const std::vector<Address>& addresses,
+                      BootTime now) {
+  const std::string normal = normal_domain(name);
+  if (normal.empty()) return;
+  for (const Address& address : addresses) {
+    Prefix prefix{address.is_v6, static_cast<std::uint8_t>(address.is_v6 ? 128 : 32),
+                  address.bytes};
+    if (!address.is_v6) std::fill(prefix.address.begin() + 4, prefix.address.end(), 0);
+    if (resolved_.size() >= kMaxResolved && !resolved_.contains(prefix))
+      resolved_.erase(resolved_.begin());
+    auto& names = resolved_[prefix];
+    std::erase_if(names, [now](const auto& one) {
+      return one.second.nanoseconds + kKeepNanoseconds < now.nanoseconds;
+    });
+    const bool is_news = !names.contains(normal);
+    names[normal] = now;
+    const bool matters = std::ranges::any_of(rules_, [](const Rule& rule) {
+      return !rule.names.empty() || !rule.globs.empty() || !rule.open_names.empty();
+    });
+    if (is_news && matters) has_changed_ = is_stale_ = true;
+  }
+}
+
+std::optional<Decider::Verdict> Decider::judge_call(
+    const model::ProcessId& id, const model::LlmCall& call,
+    const std::vector<model::Detection>& detections) const {
+  const auto known = known_.find(id);
+  const Subject* subject = subject_of(id);
+  if (subject != nullptr && subject->is_protected) return std::nullopt;
+  const Rule* strongest = nullptr;
+  for (const Rule& rule : rules_) {
+    const model::Order& order = rule.order;
+    if (order.detection.empty() && order.match.model.empty()) continue;
+    const bool is_about =
+        known != known_.end() ? fits(rule, id, known->second) : !order.match.names_process();
+    if (!is_about) continue;
+    if (!order.match.model.empty() && !policy::Glob(order.match.model).matches(call.request_model))
+      continue;
+    if (!order.match.provider.empty() && order.match.provider != call.provider) continue;
+    if (!order.detection.empty() &&
+        std::ranges::none_of(detections, [&](const model::Detection& one) {
+          return one.category == order.detection || one.rule_id == order.detection;
+        }))
+      continue;
+    // One that enforces before one that watches, then the stronger.
+    const auto rank = [](const model::Order& one) {
+      return std::pair(one.enforces, strength(one));
+    };
+    if (strongest == nullptr || rank(strongest->order) < rank(order)) strongest = &rule;
+  }
+  if (strongest == nullptr || strongest->order.action == model::OrderAction::kAllow)
+    return std::nullopt;
+  return Verdict{&strongest->order,
+                 strongest->order.kills || strongest->order.action == model::OrderAction::kKill};
+}
+
+const Subject* Decider::subject_of(const model::ProcessId& id) const {
+  const auto found = tables_.processes.find(id);
+  return found == tables_.processes.end() ? nullptr : &found->second;
+}
+
+const model::Order* Decider::order_of(const aispm_rule_mask& rules) const {
+  RuleMask mask{rules};
+  for (const Rule& rule : rules_)
+    if (mask.has(rule.main)) return &rule.order;
+  return nullptr;
+}
+
+}  // namespace aispm::sensor

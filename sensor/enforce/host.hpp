@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sdk/core/common/unique_fd.hpp"
+#include "sdk/core/model/event.hpp"
+#include "sensor/model/enforce_tables.hpp"
+
+// What enforcement asks of and does to the host without BPF.
+namespace aispm::sensor {
+
+// Where cgroup2 is mounted, by /proc/mounts; "" when it is not.
+std::string find_cgroup_root();
+// The id of a cgroup below that root; "/" is the root itself.
+std::optional<std::uint64_t> find_cgroup(const std::string& root, const std::string& path);
+
+// A handle of exactly this process: nothing when it is gone or its pid is another's now.
+UniqueFd open_process(const model::ProcessId& id);
+
+struct OpenSocket {
+  std::uint64_t cookie = 0;
+  std::optional<ProtectedEndpoint> peer;
+};
+// The IP sockets that a process has open.
+std::vector<OpenSocket> list_sockets(const UniqueFd& process, std::uint32_t pid);
+
+}  // namespace aispm::sensor
