@@ -119,6 +119,12 @@ std::size_t Pins::count_links() const {
 }
 
 Result<> Pins::clear() const {
+  // The kernel lets go of links in its own time; without active rules they allow everything.
+  const std::uint32_t zero = 0;
+  const std::uint32_t none = 2;
+  if (const UniqueFd active(::bpf_obj_get(map_path("active").c_str()));
+      active && ::bpf_map_update_elem(active.get(), &zero, &none, BPF_ANY) != 0)
+    return fail_errno("write table active");
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder_, error))
     if (::unlink(entry.path().c_str()) != 0) return fail_errno("unpin " + entry.path().string());
