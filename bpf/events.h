@@ -32,6 +32,10 @@
 #define AISPM_KIND_TLS_DATA 5
 #define AISPM_KIND_TLS_CLOSE 6
 #define AISPM_KIND_ENFORCED 50
+#define AISPM_KIND_AGENT_FORK 60
+#define AISPM_KIND_FILE_OPEN 61
+#define AISPM_KIND_RAW_SOCKET 62
+#define AISPM_KIND_SIGNAL 63
 
 struct aispm_event_header {
 	__u16 kind;
@@ -188,8 +192,69 @@ struct aispm_tls_close_event {
 };
 AISPM_SAME_LAYOUT(struct aispm_tls_close_event, 40 + 16 + 32);
 
+/* Agents: a process that user space put into the `agents` map, and all that it starts, however they detach. `agent` is the
+ * number user space gave.
+ */
+struct aispm_agent {
+	__u64 start_boottime_ns; /* of the process: a reused tgid must not inherit */
+	__u32 agent;
+	__u32 pad;
+};
+AISPM_SAME_LAYOUT(struct aispm_agent, 16);
+
+/* The header is the parent's. */
+struct aispm_agent_fork_event {
+	struct aispm_event_header header;
+	__u64 child_start_boottime_ns;
+	__u32 child_tgid;
+	__u32 agent;
+};
+AISPM_SAME_LAYOUT(struct aispm_agent_fork_event, 40 + 16);
+
+/* file_open_event.flags */
+#define AISPM_OPEN_WRITE 1	    /* opened for writing */
+#define AISPM_OPEN_CREATED 2	    /* made by this call */
+#define AISPM_OPEN_PATH_TRUNCATED 4 /* names nearest the root are missing */
+
+/* An open that succeeded. One file is told once to each agent for reading and once for writing, until it falls out of a
+ * table of limited size.
+ */
+struct aispm_file_open_event {
+	struct aispm_event_header header;
+	struct aispm_actor actor;
+	__u64 inode;
+	__u64 size_bytes;
+	__u32 device; /* as in struct inode: major << 20 | minor */
+	__u32 agent;  /* 0 = a process of no agent */
+	__u32 flags;  /* AISPM_OPEN_* */
+	__u16 path_size;
+	__u16 pad;
+	char path[AISPM_PATH_LEN]; /* as in exec_event; only path_size bytes are sent */
+};
+AISPM_SAME_LAYOUT(struct aispm_file_open_event, 40 + 40 + 32 + AISPM_PATH_LEN);
+
+/* A process of an agent asked for a socket below TCP and UDP. */
+struct aispm_raw_socket_event {
+	struct aispm_event_header header;
+	struct aispm_actor actor;
+	__u32 family; /* AF_* */
+	__u32 type;   /* SOCK_*, without flags */
+	__u32 protocol;
+	__u32 agent;
+};
+AISPM_SAME_LAYOUT(struct aispm_raw_socket_event, 40 + 40 + 16);
+
+/* A process sent the sensor a signal that ends or stops it. */
+struct aispm_signal_event {
+	struct aispm_event_header header;
+	struct aispm_actor actor;
+	__u32 signal;
+	__u32 pad;
+};
+AISPM_SAME_LAYOUT(struct aispm_signal_event, 40 + 40 + 8);
+
 /* Per-CPU counters of what did not arrive, one slot a cause; user space sums over CPUs. Totals since the programs were loaded. */
-#define AISPM_LOSS_RING_FULL_CONTROL 0 /* exec, exit, listen, connect records that met a full ring */
+#define AISPM_LOSS_RING_FULL_CONTROL 0 /* exec, exit, listen, connect, agent and file records that met a full ring */
 #define AISPM_LOSS_RING_FULL_DATA 1    /* TLS records that met a full ring */
 #define AISPM_LOSS_READ_FAULT 2        /* plaintext whose page could not be read */
 #define AISPM_LOSS_CALLS_FULL 3        /* TLS calls not followed: table of running calls full */
@@ -197,7 +262,8 @@ AISPM_SAME_LAYOUT(struct aispm_tls_close_event, 40 + 16 + 32);
 #define AISPM_LOSS_CONNECTS_FULL 5     /* connects not followed: table of pending connects full */
 #define AISPM_LOSS_LENGTH_FAULT 6      /* *_ex calls whose length could not be read */
 #define AISPM_LOSS_HIDDEN 7	       /* plaintext that was in no buffer: SSL_sendfile, gnutls_record_send_file */
-#define AISPM_LOSS_CAUSES 8
+#define AISPM_LOSS_AGENTS_FULL 8       /* processes of agents not followed: table full */
+#define AISPM_LOSS_CAUSES 9
 
 struct aispm_loss {
 	__u64 records;

@@ -12,6 +12,7 @@ constexpr std::size_t kMaxGateways = 64;
 constexpr std::uint64_t kMaxRingBytes = 1U << 30;
 constexpr std::uint64_t kMaxSpoolBytes = 1ULL << 40;
 constexpr std::chrono::milliseconds kMinHealthInterval{100};
+constexpr std::chrono::hours kMaxLearning{2160};
 constexpr std::chrono::milliseconds kMaxHealthInterval{3'600'000};
 
 CaptureMode read_capture(const YamlMap& root) {
@@ -60,6 +61,14 @@ std::vector<GatewayPlace> read_gateways(const YamlMap& root) {
   return gateways;
 }
 
+void read_behaviour(const YamlMap& map, Config& config) {
+  config.behaviour_rules = map.text("rules", config.behaviour_rules);
+  config.finds_secrets = map.flag("secrets", config.finds_secrets);
+  const auto learning = map.duration("baseline_learning", config.baseline_learning);
+  if (learning > kMaxLearning) map.reject("baseline_learning", "at most 2160h is allowed");
+  config.baseline_learning = std::chrono::duration_cast<std::chrono::seconds>(learning);
+}
+
 Result<Config> read_config(const YamlMap& root) {
   Config config;
   config.collector = root.text("collector", config.collector);
@@ -77,6 +86,7 @@ Result<Config> read_config(const YamlMap& root) {
   config.health_interval = root.duration("health_interval", config.health_interval);
   if (config.health_interval < kMinHealthInterval || config.health_interval > kMaxHealthInterval)
     root.reject("health_interval", "100ms to 1h are allowed");
+  read_behaviour(root.map("behaviour"), config);
   if (config.state_folder.empty() || config.state_folder.front() != '/')
     root.reject("state_folder", "an absolute path is needed");
   AISPM_CHECK(root.finish());

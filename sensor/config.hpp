@@ -26,6 +26,11 @@ struct Config {
   std::vector<GatewayPlace> gateways;  // `gateway`: where sanctioned calls go
   std::vector<std::string> sanctioned_executables;  // AI use by these is sanctioned
   std::chrono::milliseconds health_interval{5000};
+
+  std::string behaviour_rules;  // file; empty = the built-in ones
+  std::chrono::seconds baseline_learning{86'400};
+  bool finds_secrets =
+      true;  // in arguments and environments; false: arguments are sent as they are
 };
 
 // kInvalid with `file:line: what is wrong, what is allowed`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/pipeline.hpp"
 
+#include <iterator>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -14,13 +15,23 @@ namespace {
 
 constexpr std::string_view kIgnored = "ignored.";
 
+void append(std::vector<model::Detection>& to, std::vector<model::Detection> more) {
+  to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
 }  // namespace
 
 Pipeline::Pipeline(Parts parts)
     : parts_(std::move(parts)),
-      processes_(parts_.look_up, parts_.user_name),
+      processes_([this](std::uint32_t pid) { return look_up(pid); }, parts_.user_name),
       correlator_({.keep_text = parts_.keep_text, .gateways = parts_.gateways},
                   [this](Observation seen) { take_observation(std::move(seen)); }) {}
+
+std::optional<Exec> Pipeline::look_up(std::uint32_t pid) {
+  auto found = parts_.look_up(pid);
+  if (found) parts_.behaviour.redact_arguments(found->argv);
+  return found;
+}
 
 // decode: bytes of a ring become a value
 
@@ -39,14 +50,19 @@ void Pipeline::take_record(Record record) {
 
 void Pipeline::take(const Exec& exec) {
   parts_.on_started(exec.actor.id.pid);
-  const model::Process& process = processes_.learn(exec);
-  report(exec.time, process, model::ProcessExec{});
-  report_use(exec.time, process, parts_.classifier.on_exec(process, exec.time));
+  model::Process& process = processes_.learn(exec);
+  auto detections = parts_.behaviour.redact_arguments(process.argv);
+  auto use = parts_.classifier.on_exec(process, exec.time);
+  if (use) append(detections, adopt(process, *use));
+  append(detections, parts_.behaviour.on_exec(process, clock_.to_wall(exec.time)));
+  report(exec.time, process, model::ProcessExec{}, std::move(detections));
+  if (use) report(exec.time, process, std::move(*use));
 }
 
 void Pipeline::take(Exit exit) { exits_.push_back(std::move(exit)); }
 
 void Pipeline::take(const Listen& listen) {
+  if (listen.actor.id.pid == parts_.own_pid) return parts_.on_own_listen(listen.socket.source.port);
   const model::Process& process = processes_.describe(listen.actor);
   const model::SocketListen body = to_body(listen);
   correlator_.take(listen);
@@ -58,9 +74,41 @@ void Pipeline::take(const Connect& connect) {
   const model::Process& process = processes_.describe(connect.actor);
   const model::SocketConnect body = to_body(connect);
   correlator_.take(connect);
-  report(connect.time, process, body);
+  report(connect.time, process, body,
+         parts_.behaviour.on_connect(process, body, connect.time, clock_.to_wall(connect.time)));
   report_use(connect.time, process, parts_.classifier.on_connect(process, body, connect.time),
              correlator_.route_of(connect.socket, connect.time));
+}
+
+// behaviour: what agents do, and what is done to us
+
+void Pipeline::take(const AgentFork& fork) {
+  processes_.learn_fork(fork.actor, fork.child);
+  parts_.behaviour.on_fork(fork);
+}
+
+void Pipeline::take(const FileOpen& open) {
+  const model::Process& process = processes_.describe(open.actor);
+  if (auto file = parts_.behaviour.on_open(process, open, clock_.to_wall(open.time)))
+    report(open.time, process, std::move(file->access), std::move(file->detections));
+}
+
+void Pipeline::take(const RawSocket& socket) {
+  const model::Process& process = processes_.describe(socket.actor);
+  if (auto found = parts_.behaviour.on_raw_socket(process, socket); !found.empty())
+    report(socket.time, process, to_body(socket), std::move(found));
+}
+
+void Pipeline::take(const SignalToUs& signal) {
+  report(signal.time, processes_.describe(signal.actor), to_body(signal));
+}
+
+void Pipeline::take_tamper(BootTime time, model::Tamper tamper) {
+  model::Event event;
+  event.time = clock_.to_wall(time);
+  event.source = model::Source::kSensor;
+  event.body = std::move(tamper);
+  parts_.sink.offer(std::move(event));
 }
 
 // correlate: plaintext becomes observations about language models
@@ -89,6 +137,7 @@ void Pipeline::end_batch() {
 void Pipeline::report_exit(const Exit& exit) {
   correlator_.end_process(exit.actor.id, exit.time);
   report(exit.time, processes_.describe(exit.actor), to_body(exit));
+  parts_.behaviour.on_exit(exit.actor.id);
   processes_.end(exit.actor.id, exit.time);
 }
 
@@ -118,9 +167,12 @@ void Pipeline::take_observation(Observation seen) {
 // report
 
 template <typename Body>
-void Pipeline::report(BootTime time, const model::Process& process, Body body) {
+void Pipeline::report(BootTime time, const model::Process& process, Body body,
+                      std::vector<model::Detection> detections) {
   model::Event event = make_event(clock_.to_wall(time), process);
+  event.agent_id = parts_.behaviour.agent_of(process.id);
   event.body = std::move(body);
+  event.detections = std::move(detections);
   parts_.sink.offer(std::move(event));
 }
 
@@ -128,7 +180,16 @@ void Pipeline::report_use(BootTime time, const model::Process& process,
                           std::optional<model::AiUse> use, std::string route) {
   if (!use) return;
   use->route = std::move(route);
+  if (auto secrets = adopt(process, *use); !secrets.empty())
+    report(time, process, model::ProcessExec{}, std::move(secrets));
   report(time, process, std::move(*use));
+}
+
+// Whoever calls a model, or is known to be an agent, is one with all it starts.
+std::vector<model::Detection> Pipeline::adopt(const model::Process& process,
+                                              const model::AiUse& use) {
+  const auto name = parts_.classifier.agent_name_of(process, use);
+  return name ? parts_.behaviour.adopt(process, *name) : std::vector<model::Detection>();
 }
 
 void Pipeline::tick(BootTime now) {
@@ -159,6 +220,7 @@ void Pipeline::add_health(model::ComponentHealth& health) const {
   health.counters["correlate.connections"] = correlator_.connections();
   health.counters["correlate.held_bytes"] = correlator_.held_bytes();
   health.counters["ai_use.held_back"] = parts_.classifier.held_back();
+  parts_.behaviour.add_health(health);
   parts_.sink.add_health(health);
 }
 

@@ -11,6 +11,7 @@
 
 #include "sdk/core/common/time.hpp"
 #include "sdk/core/model/event.hpp"
+#include "sensor/behaviour/behaviour.hpp"
 #include "sensor/classify/classifier.hpp"
 #include "sensor/correlate/correlator.hpp"
 #include "sensor/model/records.hpp"
@@ -31,6 +32,9 @@ class Pipeline {
     std::function<void(std::uint32_t pid)> on_started;  // a process was started
     bool keep_text = false;                             // prompt and reply text in events
     std::vector<GatewayPlace> gateways = {};            // where sanctioned calls go
+    Behaviour behaviour;
+    std::function<void(std::uint16_t port)> on_own_listen;  // this very process listened
+    std::uint32_t own_pid = 0;
   };
   explicit Pipeline(Parts parts);
 
@@ -42,6 +46,11 @@ class Pipeline {
   void end_batch();
   // Periodic work; call about once a second.
   void tick(BootTime now);
+  // Something was done to the sensor by nobody known.
+  void take_tamper(BootTime time, model::Tamper tamper);
+  // For what the caller keeps of it between runs.
+  Behaviour& behaviour() { return parts_.behaviour; }
+
   // Reports the calls in flight as they are.
   void finish(BootTime now);
 
@@ -49,6 +58,8 @@ class Pipeline {
   void add_health(model::ComponentHealth& health) const;
 
  private:
+  // What /proc says, without secrets.
+  std::optional<Exec> look_up(std::uint32_t pid);
   void take(const Exec& exec);
   void take(Exit exit);
   void take(const Listen& listen);
@@ -59,11 +70,17 @@ class Pipeline {
   void take(const SocketBytes& bytes);
   void take(const SeenName& name);
   void take(const TlsLibraryFact& fact);
+  void take(const AgentFork& fork);
+  void take(const FileOpen& open);
+  void take(const RawSocket& socket);
+  void take(const SignalToUs& signal);
   void take_observation(Observation seen);
   void report_exit(const Exit& exit);
 
   template <typename Body>
-  void report(BootTime time, const model::Process& process, Body body);
+  void report(BootTime time, const model::Process& process, Body body,
+              std::vector<model::Detection> detections = {});
+  std::vector<model::Detection> adopt(const model::Process& process, const model::AiUse& use);
   void report_use(BootTime time, const model::Process& process, std::optional<model::AiUse> use,
                   std::string route = {});
 

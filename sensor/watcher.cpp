@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/watcher.hpp"
 
+#include <malloc.h>
+#include <unistd.h>
+
 #include <utility>
 
 #include "sdk/core/common/log.hpp"
@@ -17,35 +20,66 @@ constexpr std::chrono::milliseconds kLongestWait{250};
 constexpr std::chrono::milliseconds kLookInterval{1000};  // how soon a change of health is told
 constexpr std::chrono::seconds kSweepInterval{15};
 
-Pipeline::Parts make_parts(const Config& config, Capture& capture, EventSink& sink,
-                           UserNames& users, Signatures signatures) {
+constexpr std::chrono::seconds kSaveInterval{60};
+
+}  // namespace
+
+Pipeline::Parts Watcher::make_parts(const Config& config, Capture& capture, EventSink& sink,
+                                    UserNames& users, TamperWatch& tamper, Loaded loaded) {
   Registry registry;
   registry.executables = config.sanctioned_executables;
+  Behaviour::Parts behaviour;
+  behaviour.rules = std::move(loaded.rules);
+  behaviour.learning = config.baseline_learning;
+  behaviour.secrets = std::move(loaded.secrets);
+  behaviour.on_join = [&capture](const model::ProcessId& process, std::uint32_t agent) {
+    capture.follow_agent(process, agent);
+    capture.watch_files(true);
+  };
+  behaviour.descendants = [](const model::ProcessId& root) { return list_descendants(root.pid); };
+  behaviour.environment = [](const model::ProcessId& process) {
+    return read_environment(process.pid, SecretFinder::kMaxEnvironmentBytes);
+  };
   return {sink,
-          Classifier(std::move(signatures), std::move(registry)),
+          Classifier(std::move(loaded.signatures), std::move(registry)),
           read_process,
           [&users](std::uint32_t uid) { return users(uid); },
           [&capture](std::uint32_t pid) { capture.follow(pid); },
           config.store_text,
-          config.gateways};
+          config.gateways,
+          Behaviour(std::move(behaviour)),
+          [&tamper](std::uint16_t port) { tamper.on_own_listen(port); },
+          static_cast<std::uint32_t>(::getpid())};
 }
 
-}  // namespace
-
 Watcher::Watcher(const Config& config, std::unique_ptr<Capture> capture,
-                 std::unique_ptr<EventSink> sink, Signatures signatures)
+                 std::unique_ptr<EventSink> sink, Loaded loaded)
     : health_interval_(config.health_interval),
       capture_(std::move(capture)),
       sink_(std::move(sink)),
-      pipeline_(make_parts(config, *capture_, *sink_, user_names_, std::move(signatures))) {}
+      state_(config.state_folder),
+      pipeline_(make_parts(config, *capture_, *sink_, user_names_, tamper_, std::move(loaded))) {}
 
 Result<std::unique_ptr<Watcher>> Watcher::open(const Config& config,
                                                std::unique_ptr<Capture> capture,
                                                std::unique_ptr<EventSink> sink) {
   AISPM_TRY(Signatures signatures, config.signatures.empty() ? Signatures::builtin()
                                                              : Signatures::load(config.signatures));
-  return std::unique_ptr<Watcher>(
-      new Watcher(config, std::move(capture), std::move(sink), std::move(signatures)));
+  Loaded loaded{std::move(signatures), {}, {}};
+  AISPM_TRY(loaded.rules, config.behaviour_rules.empty()
+                              ? BehaviourRules::builtin()
+                              : BehaviourRules::load(config.behaviour_rules));
+  if (config.finds_secrets) {
+    AISPM_TRY(Secret key, HostState(config.state_folder).hash_key());
+    AISPM_TRY(loaded.secrets, SecretFinder::open(std::move(key)));
+    ::malloc_trim(0);  // compiling patterns leaves megabytes behind
+  }
+  std::unique_ptr<Watcher> watcher(
+      new Watcher(config, std::move(capture), std::move(sink), std::move(loaded)));
+  if (const auto restored = watcher->state_.restore(watcher->pipeline_.behaviour().baselines());
+      !restored)
+    log::error("baselines.restore", restored.error());
+  return watcher;
 }
 
 Result<> Watcher::run() {
@@ -57,6 +91,8 @@ Result<> Watcher::run() {
   }
   AISPM_CHECK(take_all());
   pipeline_.finish(boot_now());
+  if (const auto saved = state_.save(pipeline_.behaviour().baselines()); !saved)
+    log::error("baselines.save", saved.error());
   report_health(make_health());
   return {};
 }
@@ -83,6 +119,7 @@ void Watcher::do_periodic_work() {
   if (now < next_look_) return;
   next_look_ = now + kLookInterval;
   pipeline_.tick(boot_now());
+  look_after_agents();
   if (now >= next_sweep_) {
     next_sweep_ = now + kSweepInterval;
     capture_->sweep();
@@ -90,6 +127,19 @@ void Watcher::do_periodic_work() {
   model::ComponentHealth health = make_health();
   const bool has_changed = health.reasons != reported_reasons_ || health.losses != reported_losses_;
   if (has_changed || now >= next_health_) report_health(std::move(health));
+}
+
+void Watcher::look_after_agents() {
+  capture_->watch_files(pipeline_.behaviour().has_agents());
+  for (model::Tamper& found : tamper_.look(capture_->sees_sockets())) {
+    log::warn("tamper", {{"kind", found.kind}, {"target", found.target}, {"what", found.detail}});
+    pipeline_.take_tamper(boot_now(), std::move(found));
+  }
+  const auto now = Clock::now();
+  if (now < next_save_) return;
+  next_save_ = now + kSaveInterval;
+  if (const auto saved = state_.save(pipeline_.behaviour().baselines()); !saved)
+    log::warn("baselines.save", {{"why", saved.error().message}});
 }
 
 model::ComponentHealth Watcher::make_health() const {

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "sensor/capture/capture.hpp"
+#include "sensor/capture/tamper_watch.hpp"
 #include "sensor/config.hpp"
+#include "sensor/host_state.hpp"
 #include "sensor/pipeline.hpp"
 #include "sensor/report/event_sink.hpp"
 #include "sensor/report/user_names.hpp"
@@ -31,8 +33,17 @@ class Watcher {
   void stop();
 
  private:
+  // What open() reads from files.
+  struct Loaded {
+    Signatures signatures;
+    BehaviourRules rules;
+    std::optional<SecretFinder> secrets;
+  };
   Watcher(const Config& config, std::unique_ptr<Capture> capture, std::unique_ptr<EventSink> sink,
-          Signatures signatures);
+          Loaded loaded);
+  static Pipeline::Parts make_parts(const Config& config, Capture& capture, EventSink& sink,
+                                    UserNames& users, TamperWatch& tamper, Loaded loaded);
+  void look_after_agents();
   Result<> take_all();
   void do_periodic_work();
   void report_health(model::ComponentHealth health);
@@ -42,12 +53,15 @@ class Watcher {
   std::unique_ptr<Capture> capture_;
   std::unique_ptr<EventSink> sink_;
   UserNames user_names_;
+  HostState state_;
+  TamperWatch tamper_;
   Pipeline pipeline_;
 
   std::atomic<bool> stops_ = false;
   std::chrono::steady_clock::time_point next_health_;
   std::chrono::steady_clock::time_point next_look_;
   std::chrono::steady_clock::time_point next_sweep_;
+  std::chrono::steady_clock::time_point next_save_;
   std::map<std::string, std::uint64_t> reported_losses_;
   std::vector<std::string> reported_reasons_;
 };

@@ -64,6 +64,12 @@ struct trace_event_raw_sys_enter {
 	unsigned long args[6];
 };
 
+struct trace_event_raw_sys_exit {
+	__u64 common;
+	long id;
+	long ret;
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct atomic_value {

@@ -79,6 +79,13 @@ Result<> Capture::open_kernel(const CaptureOptions& options) {
   } else {
     reasons_.push_back(network.error().message + "; /proc polling instead");
   }
+  if (auto agents = AgentProbes::open(*maps_, options.own_tgid); agents) {
+    agents_ = std::move(*agents);
+    methods_["agents"] = "tp_btf";
+    methods_["files"] = "system call tracepoints while an agent runs";
+  } else {
+    reasons_.push_back(agents.error().message + "; agents' files and children are not followed");
+  }
   if (features_.uprobes) open_tls(options);
   return {};
 }
@@ -146,6 +153,21 @@ void Capture::sweep() {
     connections_ = *living;
   else
     log::warn("tls.sweep", {{"why", living.error().message}});
+}
+
+void Capture::follow_agent(const model::ProcessId& process, std::uint32_t agent) {
+  if (!agents_) return;
+  if (const auto done = agents_->follow(process, agent); !done && agents_refused_++ == 0)
+    log::warn("agents.not_followed", {{"why", done.error().message}});
+}
+
+void Capture::watch_files(bool wanted) {
+  if (!agents_) return;
+  if (const auto done = agents_->watch_files(wanted); !done) {
+    reasons_.push_back(done.error().message + "; files of agents are not seen");
+    methods_["files"] = "no";
+    agents_.reset();
+  }
 }
 
 CaptureHealth Capture::health() const {

@@ -15,6 +15,7 @@
 
 #include "bpf/events.h"
 #include "sdk/core/common/result.hpp"
+#include "sensor/capture/agent_probes.hpp"
 #include "sensor/capture/kernel_features.hpp"
 #include "sensor/capture/library_watcher.hpp"
 #include "sensor/capture/proc_poller.hpp"
@@ -61,6 +62,11 @@ class Capture {
   void follow(std::uint32_t pid);
   // Finds more TLS in files from now on; replaces the planner of the same name.
   void set_planner(std::shared_ptr<const Planner> planner);
+  // The process belongs to an agent; so will its children, and what they open is told.
+  void follow_agent(const model::ProcessId& process, std::uint32_t agent);
+  // File hooks cost every system call a little: wanted only while agents run.
+  void watch_files(bool wanted);
+  bool sees_sockets() const { return network_.has_value(); }
   // Periodic work: forgets dead processes' connections.
   void sweep();
   CaptureHealth health() const;
@@ -83,12 +89,14 @@ class Capture {
   std::optional<ProcessTracepoints> process_;
   std::optional<NetworkTracepoints> network_;
   std::optional<TlsProbes> tls_;
+  std::optional<AgentProbes> agents_;
   std::unique_ptr<LibraryWatcher> libraries_;
   std::optional<ProcPoller> poller_;
   std::chrono::milliseconds proc_interval_{};
   std::chrono::steady_clock::time_point next_poll_;
   UniqueFd wake_;  // used without rings
   std::size_t connections_ = 0;
+  std::uint64_t agents_refused_ = 0;
 };
 
 }  // namespace aispm::sensor

@@ -2,15 +2,20 @@
 #include "sensor/capture/proc_reader.hpp"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
 #include <climits>
+#include <deque>
+#include <map>
+#include <utility>
 
 #include "sdk/core/common/c_ptr.hpp"
 #include "sdk/core/common/file.hpp"
+#include "sdk/core/common/unique_fd.hpp"
 #include "sensor/capture/proc_text.hpp"
 
 namespace aispm::sensor {
@@ -94,6 +99,39 @@ std::vector<std::uint32_t> list_processes() {
     if (error == std::errc() && end == name.data() + name.size()) pids.push_back(pid);
   }
   return pids;
+}
+
+std::vector<model::ProcessId> list_descendants(std::uint32_t pid) {
+  std::multimap<std::uint32_t, model::ProcessId> children;
+  for (const std::uint32_t one : list_processes())
+    if (const auto stat = read_stat("/proc/" + std::to_string(one)))
+      children.emplace(stat->parent_pid, model::ProcessId{one, start_of(*stat)});
+  std::vector<model::ProcessId> found;
+  std::deque<std::uint32_t> parents{pid};
+  // A pid is taken as a parent once: /proc is read over time and could show a circle.
+  for (; !parents.empty() && found.size() < kMaxDescendants; parents.pop_front()) {
+    const auto [first, last] = children.equal_range(parents.front());
+    for (auto child = first; child != last; ++child) {
+      found.push_back(child->second);
+      parents.push_back(child->second.pid);
+    }
+    children.erase(first, last);
+  }
+  return found;
+}
+
+Secret read_environment(std::uint32_t pid, std::size_t limit_bytes) {
+  const UniqueFd file(
+      ::open(("/proc/" + std::to_string(pid) + "/environ").c_str(), O_RDONLY | O_CLOEXEC));
+  std::string block(limit_bytes, '\0');
+  std::size_t used = 0;
+  while (file && used < limit_bytes) {
+    const ssize_t size = ::read(file.get(), block.data() + used, limit_bytes - used);
+    if (size <= 0) break;
+    used += static_cast<std::size_t>(size);
+  }
+  block.resize(used);
+  return Secret(std::move(block));
 }
 
 }  // namespace aispm::sensor

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sdk/core/common/secret.hpp"
 #include "sensor/model/records.hpp"
 
 namespace aispm::sensor {
@@ -20,6 +21,13 @@ std::optional<Exec> read_process(std::uint32_t pid);
 
 // Target of /proc/PID/exe, without " (deleted)"; empty when the process is gone.
 std::string read_executable(std::uint32_t pid);
+
+// Running descendants of a process, nearest first; at most kMaxDescendants.
+constexpr std::size_t kMaxDescendants = 4096;
+std::vector<model::ProcessId> list_descendants(std::uint32_t pid);
+
+// /proc/PID/environ, cut at `limit_bytes`; empty when the process is gone.
+Secret read_environment(std::uint32_t pid, std::size_t limit_bytes);
 
 // All pids in /proc.
 std::vector<std::uint32_t> list_processes();

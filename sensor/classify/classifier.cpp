@@ -97,6 +97,14 @@ std::optional<model::AiUse> Classifier::on_exec(const model::Process& process, B
   return announce(process, std::move(use), now);
 }
 
+std::optional<std::string> Classifier::agent_name_of(const model::Process& process,
+                                                     const model::AiUse& use) const {
+  const Signature* found = signatures_.find_process(process);
+  if (found != nullptr && found->category == "coding_agent") return found->name;
+  if (use.evidence != "llm_call" || found != nullptr) return std::nullopt;
+  return "";
+}
+
 std::optional<model::AiUse> Classifier::announce(const model::Process& process, model::AiUse use,
                                                  BootTime now) {
   if (!is_news({process.id, use.evidence, use.provider, use.model, use.host}, now)) {

@@ -59,6 +59,11 @@ class Classifier {
                                         const model::SocketListen& listen, BootTime now);
   std::optional<model::AiUse> on_exec(const model::Process& process, BootTime now);
 
+  // What to call the agent that `use` shows the process to be: its signature's name, or "" for a
+  // program without one that calls a model. nullopt: it is no agent (a model server, a mere hint).
+  std::optional<std::string> agent_name_of(const model::Process& process,
+                                           const model::AiUse& use) const;
+
   // Evidence held back because it was reported lately.
   std::uint64_t held_back() const { return held_back_; }
   std::size_t remembered() const { return places_.size(); }

@@ -1,42 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/decode/decode.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <string>
-#include <type_traits>
 #include <utility>
+
+#include "sensor/decode/parts.hpp"
 
 namespace aispm::sensor {
 namespace {
 
-using Bytes = std::span<const std::byte>;
-
-// Copies a T out of the front of `bytes`.
-template <typename T>
-Result<T> copy_front(Bytes bytes) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  if (bytes.size() < sizeof(T)) return fail(Errc::kInvalid, "record is shorter than its kind");
-  T value;
-  std::memcpy(&value, bytes.data(), sizeof(T));
-  return value;
+std::vector<std::string> split_strings(std::string_view block) {
+  std::vector<std::string> arguments;
+  while (!block.empty()) {
+    const std::size_t size = std::min(block.find('\0'), block.size());
+    arguments.emplace_back(block.substr(0, size));
+    block.remove_prefix(std::min(size + 1, block.size()));
+  }
+  return arguments;
 }
 
-// A fixed-size record fills its announced size exactly.
-template <typename T>
-Result<T> copy_whole(Bytes bytes) {
-  if (bytes.size() != sizeof(T)) return fail(Errc::kInvalid, "record has not the size of its kind");
-  return copy_front<T>(bytes);
-}
-
-template <std::size_t Size>
-std::string text_of(const char (&field)[Size]) {
-  return {field, static_cast<std::size_t>(std::find(field, field + Size, '\0') - field)};
-}
-
-std::string text_of(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+}  // namespace
 
 Actor decode_actor(const aispm_event_header& header) {
   Actor actor;
@@ -66,23 +50,14 @@ Result<Endpoints> decode_endpoints(const aispm_endpoints& socket) {
   return endpoints;
 }
 
-std::vector<std::string> split_strings(std::string_view block) {
-  std::vector<std::string> arguments;
-  while (!block.empty()) {
-    const std::size_t size = std::min(block.find('\0'), block.size());
-    arguments.emplace_back(block.substr(0, size));
-    block.remove_prefix(std::min(size + 1, block.size()));
-  }
-  return arguments;
-}
-
-// "true\0bin\0usr\0" -> "/usr/bin/true"; what was cut off near the root reads as "...".
 std::string join_path(std::string_view names, bool is_cut) {
   std::string path = is_cut ? "..." : "";
   const std::vector<std::string> parts = split_strings(names);
   for (auto part = parts.rbegin(); part != parts.rend(); ++part) path += "/" + *part;
   return path;
 }
+
+namespace {
 
 Result<Record> decode_exec(Bytes bytes) {
   constexpr std::size_t kFixed = offsetof(aispm_exec_event, args);
@@ -210,6 +185,11 @@ Result<Record> decode_record(Bytes bytes) {
       return decode_tls_data(used);
     case AISPM_KIND_TLS_CLOSE:
       return decode_tls_close(used);
+    case AISPM_KIND_AGENT_FORK:
+    case AISPM_KIND_FILE_OPEN:
+    case AISPM_KIND_RAW_SOCKET:
+    case AISPM_KIND_SIGNAL:
+      return decode_behaviour(header, used);
     default:
       return fail(Errc::kInvalid, "record of unknown kind " + std::to_string(header.kind));
   }
@@ -224,7 +204,8 @@ LossSnapshot decode_losses(BootTime time, const std::array<aispm_loss, AISPM_LOS
       {AISPM_LOSS_CONNECTIONS_FULL, "tls_connections_full"},
       {AISPM_LOSS_CONNECTS_FULL, "connects_full"},
       {AISPM_LOSS_LENGTH_FAULT, "length_fault"},
-      {AISPM_LOSS_HIDDEN, "tls_hidden"}};
+      {AISPM_LOSS_HIDDEN, "tls_hidden"},
+      {AISPM_LOSS_AGENTS_FULL, "agents_full"}};
   static_assert(std::size(kNames) == AISPM_LOSS_CAUSES);
   LossSnapshot snapshot{time, {}};
   for (const auto& [cause, name] : kNames)

@@ -216,7 +216,46 @@ struct LossSnapshot {
   std::map<std::string, Loss, std::less<>> causes;
 };
 
-using Record = std::variant<Exec, Exit, Listen, Connect, StreamChunk, StreamClose, LossSnapshot,
-                            SocketBytes, SeenName, TlsLibraryFact>;
+// A process of an agent started another one, which belongs to the agent too.
+struct AgentFork {
+  BootTime time;
+  Actor actor;
+  ProcessId child;
+  std::uint32_t agent = 0;  // number given by AgentTrees
+};
+
+// A process of an agent opened a regular file: told once for each agent, file and mode.
+struct FileOpen {
+  BootTime time;
+  Actor actor;
+  std::uint32_t agent = 0;
+  std::string path;  // as the process sees it, links followed
+  std::uint64_t inode = 0;
+  std::uint32_t device = 0;
+  std::uint64_t size_bytes = 0;
+  bool writes = false;
+  bool created = false;
+};
+
+// A process of an agent asked for a socket below TCP and UDP.
+struct RawSocket {
+  BootTime time;
+  Actor actor;
+  std::uint32_t agent = 0;
+  std::uint32_t family = 0;  // AF_*
+  std::uint32_t type = 0;    // SOCK_*
+  std::uint32_t protocol = 0;
+};
+
+// `actor` sent this process a signal that ends or stops it.
+struct SignalToUs {
+  BootTime time;
+  Actor actor;
+  std::uint32_t signal = 0;
+};
+
+using Record =
+    std::variant<Exec, Exit, Listen, Connect, StreamChunk, StreamClose, LossSnapshot, SocketBytes,
+                 SeenName, TlsLibraryFact, AgentFork, FileOpen, RawSocket, SignalToUs>;
 
 }  // namespace aispm::sensor

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/report/event_builder.hpp"
 
+#include <cstring>
+#include <string>
+
 namespace aispm::sensor {
 
 model::Event make_event(WallTime time, const model::Process& process) {
@@ -38,6 +41,20 @@ model::SocketConnect to_body(const Connect& connect) {
       break;
   }
   return body;
+}
+
+model::SocketConnect to_body(const RawSocket& socket) {
+  constexpr std::uint32_t kPacketFamily = 17;  // AF_PACKET
+  model::SocketConnect body;
+  body.protocol = socket.family == kPacketFamily ? "packet" : "raw";
+  body.outcome = "pending";
+  return body;
+}
+
+model::Tamper to_body(const SignalToUs& signal) {
+  const char* const name = ::sigabbrev_np(static_cast<int>(signal.signal));
+  return {"signal", "aispm-sensord",
+          "SIG" + std::string(name != nullptr ? name : std::to_string(signal.signal))};
 }
 
 }  // namespace aispm::sensor

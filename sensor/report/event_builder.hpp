@@ -14,5 +14,7 @@ model::Event make_event(WallTime time, const model::Process& process);
 model::ProcessExit to_body(const Exit& exit);
 model::SocketListen to_body(const Listen& listen);
 model::SocketConnect to_body(const Connect& connect);
+model::SocketConnect to_body(const RawSocket& socket);  // protocol "raw" or "packet"
+model::Tamper to_body(const SignalToUs& signal);
 
 }  // namespace aispm::sensor

@@ -4,19 +4,6 @@
 #include <utility>
 
 namespace aispm::sensor {
-namespace {
-
-constexpr std::uint64_t kTickNanoseconds = 10'000'000;
-
-}  // namespace
-
-bool same_start(BootTime a, BootTime b) {
-  if (a == b) return true;
-  const bool is_from_proc =
-      a.nanoseconds % kTickNanoseconds == 0 || b.nanoseconds % kTickNanoseconds == 0;
-  return is_from_proc && a.nanoseconds / kTickNanoseconds == b.nanoseconds / kTickNanoseconds;
-}
-
 model::Process ProcessTable::make_process(const Actor& actor) const {
   model::Process process;
   process.id = actor.id;
@@ -44,12 +31,20 @@ model::Process& ProcessTable::insert(model::Process process) {
   return processes_.insert_or_assign(id, std::move(process)).first->second;
 }
 
-const model::Process& ProcessTable::learn(const Exec& exec) {
+model::Process& ProcessTable::learn(const Exec& exec) {
   model::Process process = make_process(exec.actor);
   process.exe = exec.exe;
   process.argv = exec.argv;
   process.argv_truncated = exec.argv_truncated;
   return insert(std::move(process));
+}
+
+void ProcessTable::learn_fork(const Actor& parent, const ProcessId& child) {
+  if (processes_.contains(child)) return;
+  model::Process copy = describe(parent);
+  copy.id = child;
+  copy.parent = parent.id;
+  insert(std::move(copy));
 }
 
 const model::Process& ProcessTable::describe(const Actor& actor) {

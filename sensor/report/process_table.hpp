@@ -11,12 +11,9 @@
 
 #include "sdk/core/model/event.hpp"
 #include "sensor/model/records.hpp"
+#include "sensor/model/same_start.hpp"
 
 namespace aispm::sensor {
-
-// True when both are the start of one process: kernel records carry nanoseconds, /proc only
-// multiples of 10 ms.
-bool same_start(BootTime a, BootTime b);
 
 // Who is who: every process seen, by pid and start time, and for a while after its end, because its
 // last plaintext is worked on after its exit. Not thread-safe: lives on the pipeline thread.
@@ -32,8 +29,10 @@ class ProcessTable {
   ProcessTable(LookUp look_up, UserName user_name)
       : look_up_(std::move(look_up)), user_name_(std::move(user_name)) {}
 
-  // The process as it is after this exec.
-  const model::Process& learn(const Exec& exec);
+  // The process as it is after this exec; the caller may take out of it what must not be kept.
+  model::Process& learn(const Exec& exec);
+  // A child that may never do an exec is a copy of its parent.
+  void learn_fork(const Actor& parent, const ProcessId& child);
   // What is known about the actor of any record: from its exec, else from /proc, else from the
   // record alone.
   const model::Process& describe(const Actor& actor);

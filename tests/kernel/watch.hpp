@@ -24,6 +24,9 @@ class Watch {
     CaptureOptions options;
     options.mode = CaptureMode::kEbpf;
     options.rings = rings;
+    return open(options);
+  }
+  static std::unique_ptr<Watch> open(const CaptureOptions& options) {
     auto capture = Capture::open(options);
     if (!capture) {
       why_not() = capture.error().message;
@@ -80,6 +83,7 @@ class Watch {
     return found;
   }
 
+  const std::vector<Record>& records() const { return records_; }
   void forget() { records_.clear(); }
   Capture& capture() { return *capture_; }
 
