@@ -36,7 +36,8 @@ Classifier::Classifier(Signatures signatures, Registry registry, Options options
 
 std::string Classifier::provider_of(std::string_view host, codec::Api api) const {
   if (const Signature* found = signatures_.find_host(host)) return found->provider;
-  return api == codec::Api::kOpenAiChat ? "openai-compatible" : "anthropic-compatible";
+  const std::string_view name = codec::name_of(api);
+  return std::string(name.substr(0, name.rfind('.'))) + "-compatible";
 }
 
 std::optional<model::AiUse> Classifier::on_llm_call(const model::Process& process,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sdk/core/codec/json_edit.hpp"
+#include "sdk/core/codec/llm_api.hpp"
 #include "sdk/core/codec/sse.hpp"
 #include "sdk/core/common/result.hpp"
 
@@ -33,18 +34,11 @@ inline constexpr std::size_t kMaxKeptReplyBytes = 4U << 20;
 // Object keys inside tool schemas and tool arguments are text too, when long enough to say
 // something.
 inline constexpr std::size_t kMinKeyTextBytes = 16;
+// Models named by one list.
+inline constexpr std::size_t kMaxListedModels = 1024;
 // Names, ids and model names longer than this are cut when copied out (the text itself is still
 // reported as a part).
 inline constexpr std::size_t kMaxNameBytes = 256;
-
-enum class Api : std::uint8_t { kOpenAiChat, kAnthropicMessages };
-// "openai.chat", "anthropic.messages"
-std::string_view name_of(Api api);
-
-// The API that a request line means, whatever the prefix (".../v1/chat/completions", Azure's
-// "/openai/deployments/x/chat/completions?api-version=...", ".../v1/messages?beta=true"); nullopt
-// for anything else.
-std::optional<Api> find_api(std::string_view method, std::string_view target);
 
 enum class Surface : std::uint8_t {
   kSystem,           // system and developer messages
@@ -77,8 +71,9 @@ struct LlmRequest {
   std::string model;
   bool stream = false;
   bool include_usage = false;               // stream_options.include_usage
-  std::optional<std::uint64_t> max_tokens;  // max_tokens or max_completion_tokens
+  std::optional<std::uint64_t> max_tokens;  // max_tokens, max_output_tokens, num_predict, ...
   std::uint64_t choices = 1;                // n
+  std::string message_type;                 // kOpenAiRealtime: "response.create", ...
   std::size_t message_count = 0;
   std::vector<std::string> tools_offered;
   // In body order. Together they hold every string value of the body but the protocol's own words
@@ -94,6 +89,8 @@ struct LlmRequest {
 // kInvalid with "byte N: ..." when the body is not acceptable JSON or not a request of that API;
 // kTooLarge past a limit.
 Result<LlmRequest> parse_request(Api api, std::string_view body);
+// The same with what the path says: the model where the body names none, and whether it streams.
+Result<LlmRequest> parse_request(const ApiRoute& route, std::string_view body);
 
 // The text of all messages in body order, joined by newlines: what LlmCall.prompt_text holds.
 std::string prompt_text(const LlmRequest& request);
@@ -133,8 +130,11 @@ struct Channel {
 struct ReplyText {
   Channel channel;
   std::string_view text;
-  JsonSpan span;  // in the body, or in the event's `data`
+  JsonSpan span;  // in the body, or in the event's `document`
   bool is_key = false;
+  // Says again what earlier deltas of the channel said (Responses: the `done` events): to be
+  // redacted like them, not to be read as more text.
+  bool is_repeat = false;
 };
 
 struct ToolCall {
@@ -144,7 +144,7 @@ struct ToolCall {
   std::string arguments;  // JSON text, complete when the channel ended
 };
 
-// {"error":{...}} of either dialect.
+// An error body or event of any dialect.
 struct LlmError {
   std::string type;
   std::string code;
@@ -163,6 +163,7 @@ struct LlmReply {
   // them by `null`.
   std::vector<JsonSpan> logprobs;
   std::optional<LlmError> error;
+  std::vector<std::string> models;  // kOpenAiModels, kOllamaTags
   std::unique_ptr<char[]> decoded;
 };
 
@@ -173,7 +174,7 @@ Result<LlmReply> parse_reply(Api api, std::string_view body);
 std::string reply_text(const LlmReply& reply);
 std::string reply_sha256(const LlmReply& reply);
 
-// What one SSE event of a streamed reply says.
+// What one event of a streamed reply says.
 struct StreamEvent {
   enum class Type : std::uint8_t {
     kNothing,  // comment, ping, or fields only: nothing a scanner must see
@@ -191,6 +192,8 @@ struct StreamEvent {
   std::vector<JsonSpan> logprobs;
   std::vector<std::uint32_t> finished;  // kFinish: every choice that this event finished
   JsonSpan finish_reason_span;          // empty when the event has none
+  // What the spans refer to: the event's `data`, or what Bedrock had wrapped in it.
+  std::string_view document;
 };
 
 // Follows one streamed reply. An OpenAI event may carry text and a finish reason at once: deltas
@@ -202,9 +205,9 @@ class StreamReply {
   StreamReply(StreamReply&&) noexcept;
   StreamReply& operator=(StreamReply&&) noexcept;
 
-  // Reads one event. The answer lives until the next call; its views also need `event.data`.
-  // kInvalid when the data is neither the protocol's JSON nor an end marker: whoever enforces must
-  // stop then.
+  // Reads one event; of other framings than SSE as ReplyFramer gives it. The answer lives until the
+  // next call; its views also need `event.data`. kInvalid when the data is neither the protocol's
+  // JSON nor an end marker: whoever enforces must stop then.
   Result<const StreamEvent*> read(const SseEvent& event);
 
   const std::string& id() const;

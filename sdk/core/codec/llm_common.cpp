@@ -22,10 +22,6 @@ bool is_type_word(std::string_view text) {
 
 }  // namespace
 
-std::string_view name_of(Api api) {
-  return api == Api::kOpenAiChat ? "openai.chat" : "anthropic.messages";
-}
-
 std::string_view name_of(Surface surface) {
   static constexpr std::array<std::string_view, 8> kNames = {
       "system",         "prompt",           "assistant", "tool_result",
@@ -37,15 +33,6 @@ std::string_view name_of(ChannelKind kind) {
   static constexpr std::array<std::string_view, 5> kNames = {"text", "refusal", "reasoning",
                                                              "tool_arguments", "other"};
   return kNames.at(static_cast<std::size_t>(kind));
-}
-
-std::optional<Api> find_api(std::string_view method, std::string_view target) {
-  if (method != "POST") return std::nullopt;
-  std::string_view path = target.substr(0, target.find_first_of("?#"));
-  if (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
-  if (path.ends_with("/chat/completions")) return Api::kOpenAiChat;
-  if (path.ends_with("/v1/messages")) return Api::kAnthropicMessages;
-  return std::nullopt;
 }
 
 bool is_protocol_word(std::string_view key, std::string_view value) {
@@ -74,24 +61,69 @@ LlmError read_error(const JsonTree& tree, std::size_t error) {
   }
   result.type = short_copy(tree.string_at(error, "type"));
   result.message = short_copy(tree.string_at(error, "message"));
+  if (result.message.empty()) result.message = short_copy(tree.string_at(error, "Message"));
+  if (result.type.empty()) result.type = short_copy(tree.string_at(error, "status"));
+  if (result.type.empty()) result.type = short_copy(tree.string_at(error, "__type"));
   const std::size_t code = tree.find(error, "code");
   if (code != JsonTree::kNone && tree[code].kind != JsonKind::kNull)
     result.code = short_copy(tree[code].text);
   return result;
 }
 
+namespace {
+
+// What a dialect calls its two counts.
+struct UsageKeys {
+  std::string_view input;
+  std::string_view output;
+};
+
+UsageKeys usage_keys(Api api) {
+  switch (api) {
+    case Api::kOpenAiChat:
+    case Api::kOpenAiCompletions:
+    case Api::kOpenAiEmbeddings:
+    case Api::kOpenAiModerations:
+      return {"prompt_tokens", "completion_tokens"};
+    case Api::kGeminiGenerate:
+    case Api::kGeminiEmbed:
+      return {"promptTokenCount", "candidatesTokenCount"};
+    case Api::kBedrockConverse:
+      return {"inputTokens", "outputTokens"};
+    case Api::kBedrockInvoke:
+      return {"prompt_token_count", "generation_token_count"};
+    case Api::kOllamaChat:
+    case Api::kOllamaGenerate:
+    case Api::kOllamaEmbed:
+      return {"prompt_eval_count", "eval_count"};
+    case Api::kLlamaCppCompletion:
+      return {"tokens_evaluated", "tokens_predicted"};
+    default:
+      return {"input_tokens", "output_tokens"};
+  }
+}
+
+}  // namespace
+
 std::optional<Usage> read_usage(Api api, const JsonTree& tree, std::size_t usage) {
   if (usage == JsonTree::kNone || tree[usage].kind != JsonKind::kObject) return std::nullopt;
   const auto count = [&](std::string_view key) { return tree.number_at(usage, key); };
-  const bool is_openai = api == Api::kOpenAiChat;
-  const auto input = count(is_openai ? "prompt_tokens" : "input_tokens");
-  const auto output = count(is_openai ? "completion_tokens" : "output_tokens");
+  const UsageKeys keys = usage_keys(api);
+  const auto input = count(keys.input);
+  const auto output = count(keys.output);
   if (!input && !output) return std::nullopt;
   Usage result{input.value_or(0), output.value_or(0)};
-  if (!is_openai) {
+  if (api == Api::kAnthropicMessages) {
     // Anthropic counts cached tokens beside input_tokens, OpenAI within prompt_tokens.
     result.input_tokens += count("cache_creation_input_tokens").value_or(0);
     result.input_tokens += count("cache_read_input_tokens").value_or(0);
+  } else if (api == Api::kBedrockConverse) {
+    result.input_tokens += count("cacheReadInputTokens").value_or(0);
+    result.input_tokens += count("cacheWriteInputTokens").value_or(0);
+  } else if (api == Api::kGeminiGenerate) {
+    // Thoughts are written, results of the provider's own tools are read.
+    result.output_tokens += count("thoughtsTokenCount").value_or(0);
+    result.input_tokens += count("toolUsePromptTokenCount").value_or(0);
   }
   return result;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <map>
 
-#include "sdk/core/codec/llm_internal.hpp"
+#include "sdk/core/codec/llm_reply_reader.hpp"
+#include "sdk/core/codec/llm_stream_state.hpp"
 #include "sdk/core/common/crypto.hpp"
 
 namespace aispm::codec {
@@ -17,43 +17,12 @@ bool is_chunk_envelope(std::string_view key) {
          key == "usage" || key == "obfuscation" || key == "finish_reason" || key == "stop_reason";
 }
 
+bool has_done_marker(Api api) {
+  return api == Api::kOpenAiChat || api == Api::kOpenAiCompletions ||
+         api == Api::kOpenAiResponses || api == Api::kLlamaCppCompletion;
+}
+
 }  // namespace
-
-struct StreamReply::State {
-  explicit State(Api stream_api) : api(stream_api) {}
-
-  Api api;
-  StreamEvent event;
-  std::unique_ptr<char[]> decoded;  // of the event read last
-  std::string id;
-  std::string model;
-  std::string finish_reason;
-  std::optional<Usage> usage;
-  std::optional<LlmError> error;
-  std::vector<ToolCall> tool_calls;
-  std::map<Channel, std::string> texts;
-  std::size_t kept_bytes = 0;
-  bool ended = false;
-  bool cut = false;
-
-  Result<> read(const SseEvent& sse);
-  void read_chunk(const JsonTree& tree);
-  void read_choice(const JsonTree& tree, std::size_t choice, std::uint32_t position);
-  void read_delta(const JsonTree& tree, std::size_t delta, std::uint32_t choice);
-  void read_call(const JsonTree& tree, std::size_t call, std::uint32_t choice,
-                 std::uint32_t position);
-  Result<> read_anthropic(const JsonTree& tree, std::string_view event_name, std::string_view data);
-  void read_block_start(const JsonTree& tree, std::string_view data, std::uint32_t index);
-  void read_block_delta(const JsonTree& tree, std::uint32_t index);
-  void read_message_delta(const JsonTree& tree);
-
-  ToolCall* find_call(Channel channel);
-  ToolCall* make_call(Channel channel);
-  void merge_usage(const JsonTree& tree, std::size_t node);
-  bool keep(std::size_t bytes);
-  void add(const JsonNode& node, Channel channel);
-  void add_all(const JsonTree& tree, std::size_t value, Channel channel);
-};
 
 bool StreamReply::State::keep(std::size_t bytes) {
   if (kept_bytes + bytes > kMaxKeptReplyBytes) {
@@ -64,15 +33,19 @@ bool StreamReply::State::keep(std::size_t bytes) {
   return true;
 }
 
-void StreamReply::State::add(const JsonNode& node, Channel channel) {
-  if (node.text.empty()) return;
-  event.deltas.push_back({channel, node.text, node.span(), node.is_key});
-  if (channel.kind != ChannelKind::kText) return;
-  if (!texts.contains(channel) && texts.size() >= kMaxReplyChannels) {
+void StreamReply::State::add(const ReplyText& text) {
+  if (text.text.empty()) return;
+  event.deltas.push_back(text);
+  if (text.channel.kind != ChannelKind::kText || text.is_repeat) return;
+  if (!texts.contains(text.channel) && texts.size() >= kMaxReplyChannels) {
     cut = true;
-  } else if (keep(node.text.size())) {
-    texts[channel].append(node.text);
+  } else if (keep(text.text.size())) {
+    texts[text.channel].append(text.text);
   }
+}
+
+void StreamReply::State::add(const JsonNode& node, Channel channel) {
+  add(ReplyText{channel, node.text, node.span(), node.is_key});
 }
 
 void StreamReply::State::add_all(const JsonTree& tree, std::size_t value, Channel channel) {
@@ -94,14 +67,21 @@ ToolCall* StreamReply::State::make_call(Channel channel) {
   return &tool_calls.emplace_back(ToolCall{channel, {}, {}, {}});
 }
 
-void StreamReply::State::merge_usage(const JsonTree& tree, std::size_t node) {
-  const auto seen = read_usage(api, tree, node);
+void StreamReply::State::merge_usage(const std::optional<Usage>& seen) {
   if (!seen) return;
   if (!usage) usage = Usage{};
   // Anthropic: message_start counts input, message_delta the running output (and at times the input
   // again).
   if (seen->input_tokens > 0) usage->input_tokens = seen->input_tokens;
   if (seen->output_tokens > 0) usage->output_tokens = seen->output_tokens;
+}
+
+void StreamReply::State::finish(std::string_view reason, std::uint32_t choice) {
+  if (reason.empty()) return;
+  if (finish_reason.empty()) finish_reason = short_copy(reason);
+  event.finished.push_back(choice);
+  event.index = choice;
+  event.type = Type::kFinish;
 }
 
 Result<> StreamReply::State::read(const SseEvent& sse) {
@@ -111,31 +91,105 @@ Result<> StreamReply::State::read(const SseEvent& sse) {
   event.logprobs.clear();
   event.finished.clear();
   event.finish_reason_span = {};
+  event.document = sse.data;
   if (!sse.has_data || sse.data.empty()) return {};
   // The clients compare the prefix, so whatever follows it is never read as JSON.
-  if (api == Api::kOpenAiChat && sse.data.starts_with("[DONE]")) {
+  if (has_done_marker(api) && sse.data.starts_with("[DONE]")) {
     event.type = Type::kEnd;
     ended = true;
     return {};
   }
   JsonTree& tree = thread_tree();
   AISPM_CHECK(tree.read(sse.data, kMaxJsonDepth));
+  if (api == Api::kBedrockInvoke) AISPM_CHECK(unwrap(tree, sse));
   const std::size_t node = tree.find(0, "error");
   const bool has_error = node != kNone && tree[node].kind != JsonKind::kNull;
-  if (has_error || sse.event == "error") {
+  if (has_error || is_failure(tree, sse, node)) {
     error = read_error(tree, has_error ? node : 0);
+    if (error->type.empty()) error->type = short_copy(sse.event);
     add_all(tree, 0, {ChannelKind::kOther, 0, 0});
     event.type = Type::kError;
-  } else if (api == Api::kOpenAiChat) {
-    read_chunk(tree);
   } else {
-    AISPM_CHECK(read_anthropic(tree, sse.event, sse.data));
+    AISPM_CHECK(read_dialect(tree, sse));
   }
   decoded = tree.take_decoded();
   if (event.deltas.size() > kMaxTextParts)
     return fail(Errc::kTooLarge,
-                "sse event with more than " + std::to_string(kMaxTextParts) + " strings");
+                "event with more than " + std::to_string(kMaxTextParts) + " strings");
   return {};
+}
+
+bool StreamReply::State::is_failure(const JsonTree& tree, const SseEvent& sse, std::size_t) const {
+  if (sse.event == "error") return true;
+  if (api == Api::kOpenAiResponses || api == Api::kOpenAiRealtime)
+    return tree.string_at(0, "type") == "error";
+  if (api == Api::kBedrockConverse || api == Api::kBedrockInvoke)
+    return sse.event.ends_with("Exception");
+  return false;
+}
+
+Result<> StreamReply::State::read_dialect(const JsonTree& tree, const SseEvent& sse) {
+  switch (api) {
+    case Api::kOpenAiChat:
+      read_chunk(tree);
+      return {};
+    case Api::kAnthropicMessages:
+      return read_anthropic(tree, sse.event, sse.data);
+    case Api::kOpenAiResponses:
+    case Api::kOpenAiRealtime:
+      return read_responses(tree, sse.event);
+    case Api::kBedrockInvoke:
+      return read_invoked(tree);
+    case Api::kBedrockConverse:
+      read_converse(tree, sse.event, 0);
+      return {};
+    default:
+      return read_piece(tree);
+  }
+}
+
+Result<> StreamReply::State::read_piece(const JsonTree& tree) {
+  LlmReply piece;
+  AISPM_CHECK(ReplyReader(tree, event.document, piece).read(api));
+  event.type = Type::kStart;
+  merge(piece, static_cast<std::uint32_t>(tool_calls.size()));
+  if (!event.deltas.empty()) event.type = Type::kDelta;
+  finish(piece.finish_reason, 0);
+  const auto is_true = [&](std::string_view key) {
+    const std::size_t node = tree.find(0, key);
+    return node != kNone && tree[node].kind == JsonKind::kTrue;
+  };
+  const bool is_ollama = api == Api::kOllamaChat || api == Api::kOllamaGenerate;
+  if ((is_ollama && is_true("done")) || (api == Api::kLlamaCppCompletion && is_true("stop"))) {
+    event.type = Type::kEnd;
+    ended = true;
+  }
+  // Gemini has no end marker: the piece with the reason is the last one.
+  if (api == Api::kGeminiGenerate && !finish_reason.empty()) ended = true;
+  return {};
+}
+
+// The calls of a piece are whole, so each is a channel of its own.
+void StreamReply::State::merge(const LlmReply& piece, std::uint32_t call_offset) {
+  if (id.empty()) id = piece.id;
+  if (model.empty()) model = piece.model;
+  merge_usage(piece.usage);
+  const auto placed = [&](Channel channel) {
+    if (channel.kind == ChannelKind::kToolArguments) channel.index += call_offset;
+    return channel;
+  };
+  for (ReplyText text : piece.texts) {
+    text.channel = placed(text.channel);
+    add(text);
+  }
+  event.logprobs.insert(event.logprobs.end(), piece.logprobs.begin(), piece.logprobs.end());
+  for (const ToolCall& call : piece.tool_calls) {
+    ToolCall* kept = make_call(placed(call.channel));
+    if (kept == nullptr) continue;
+    kept->id = call.id;
+    kept->name = call.name;
+    if (keep(call.arguments.size())) kept->arguments.append(call.arguments);
+  }
 }
 
 void StreamReply::State::read_chunk(const JsonTree& tree) {
@@ -229,108 +283,6 @@ void StreamReply::State::read_call(const JsonTree& tree, std::size_t call, std::
   };
   read_members(call);
   if (function != call) read_members(function);
-}
-
-Result<> StreamReply::State::read_anthropic(const JsonTree& tree, std::string_view event_name,
-                                            std::string_view data) {
-  const std::string_view type = tree.string_at(0, "type");
-  // The SDK dispatches on the event line and then trusts `type`: two different answers would be two
-  // readings.
-  if (!event_name.empty() && event_name != type)
-    return fail(Errc::kInvalid, "event line and \"type\" of the data differ");
-  const auto index = static_cast<std::uint32_t>(tree.number_at(0, "index").value_or(0));
-  event.index = index;
-  if (type == "message_start") {
-    event.type = Type::kStart;
-    const std::size_t message = tree.find(0, "message");
-    if (message == kNone) return {};
-    id = short_copy(tree.string_at(message, "id"));
-    model = short_copy(tree.string_at(message, "model"));
-    merge_usage(tree, tree.find(message, "usage"));
-    tree.each_element(tree.find(message, "content"), [&](std::size_t block, std::size_t) {
-      add_all(tree, block, {ChannelKind::kOther, 0, 0});
-    });
-  } else if (type == "content_block_start") {
-    read_block_start(tree, data, index);
-  } else if (type == "content_block_delta") {
-    read_block_delta(tree, index);
-  } else if (type == "content_block_stop") {
-    event.type = Type::kStop;
-  } else if (type == "message_delta") {
-    read_message_delta(tree);
-  } else if (type == "message_stop") {
-    event.type = Type::kEnd;
-    ended = true;
-  } else if (type != "ping") {
-    // New event types must be tolerated, but what they say must be seen.
-    add_all(tree, 0, {ChannelKind::kOther, 0, index});
-    if (!event.deltas.empty()) event.type = Type::kDelta;
-  }
-  return {};
-}
-
-void StreamReply::State::read_block_start(const JsonTree& tree, std::string_view data,
-                                          std::uint32_t index) {
-  event.type = Type::kStart;
-  const std::size_t block = tree.find(0, "content_block");
-  if (block == kNone) return;
-  const std::string_view type = tree.string_at(block, "type");
-  const bool is_tool = type.ends_with("tool_use");
-  const Channel arguments{ChannelKind::kToolArguments, 0, index};
-  ToolCall* call = is_tool ? make_call(arguments) : nullptr;
-  if (call != nullptr) {
-    call->id = short_copy(tree.string_at(block, "id"));
-    call->name = short_copy(tree.string_at(block, "name"));
-  }
-  tree.each_member(block, [&](const JsonNode& key, std::size_t value) {
-    if (key.text == "text") {
-      add_all(tree, value, {ChannelKind::kText, 0, index});
-    } else if (key.text == "thinking") {
-      add_all(tree, value, {ChannelKind::kReasoning, 0, index});
-    } else if (key.text == "input" && is_tool) {
-      // {} when the arguments follow as deltas.
-      const JsonSpan span = tree[value].span();
-      if (tree[value].next > value + 1 && call != nullptr && keep(span.size()))
-        call->arguments.assign(data.substr(span.begin, span.size()));
-      add_all(tree, value, arguments);
-    } else if (!(is_tool && key.text == "name") && !is_chunk_envelope(key.text)) {
-      add_all(tree, value, {ChannelKind::kOther, 0, index});
-    }
-  });
-}
-
-void StreamReply::State::read_block_delta(const JsonTree& tree, std::uint32_t index) {
-  event.type = Type::kDelta;
-  tree.each_member(tree.find(0, "delta"), [&](const JsonNode& key, std::size_t value) {
-    if (key.text == "text") {
-      add_all(tree, value, {ChannelKind::kText, 0, index});
-    } else if (key.text == "thinking") {
-      add_all(tree, value, {ChannelKind::kReasoning, 0, index});
-    } else if (key.text == "partial_json") {
-      const Channel channel{ChannelKind::kToolArguments, 0, index};
-      ToolCall* call = make_call(channel);
-      if (call != nullptr && keep(tree[value].text.size()))
-        call->arguments.append(tree[value].text);
-      add_all(tree, value, channel);
-    } else if (key.text != "type" && key.text != "signature") {
-      add_all(tree, value, {ChannelKind::kOther, 0, index});
-    }
-  });
-}
-
-void StreamReply::State::read_message_delta(const JsonTree& tree) {
-  merge_usage(tree, tree.find(0, "usage"));
-  tree.each_member(tree.find(0, "delta"), [&](const JsonNode& key, std::size_t value) {
-    if (key.text == "stop_reason" && tree[value].is_string()) {
-      finish_reason = short_copy(tree[value].text);
-      event.finish_reason_span = tree[value].span();
-      event.finished.push_back(0);
-    } else {
-      add_all(tree, value, {ChannelKind::kOther, 0, 0});
-    }
-  });
-  event.index = 0;
-  event.type = Type::kFinish;
 }
 
 StreamReply::StreamReply(Api api) : state_(std::make_unique<State>(api)) {}

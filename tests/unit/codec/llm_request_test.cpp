@@ -53,7 +53,7 @@ TEST(FindApi, KnowsBothDialectsUnderAnyPrefix) {
       {"/v1/messages", Api::kAnthropicMessages},
       {"/v1/messages?beta=true", Api::kAnthropicMessages},
       {"/anthropic/v1/messages", Api::kAnthropicMessages},
-      {"/v1/messages/count_tokens", std::nullopt},
+      {"/v1/messages/count_tokens", Api::kAnthropicCountTokens},
       {"/v1/threads/t/messages", std::nullopt},
       {"/v1/models", std::nullopt},
       {"/x?y=/v1/chat/completions", std::nullopt},
