@@ -124,9 +124,9 @@ TEST(Correlator, UndoesCompression) {
 TEST(Correlator, PairsPipelinedRequestsAndOtherTraffic) {
   Recorder recorder;
   Plaintext tls;
-  recorder.correlator.take(tls.write("GET /v1/models HTTP/1.1\r\nHost: api.openai.com\r\n\r\n" +
+  recorder.correlator.take(tls.write("GET /v1/files HTTP/1.1\r\nHost: api.openai.com\r\n\r\n" +
                                      post("/v1/chat/completions", kAsk) +
-                                     post("/v1/embeddings", "{}") +
+                                     post("/v1/batches", "{}") +
                                      post("/v1/chat/completions", kAsk)));
   EXPECT_EQ(recorder.requests().size(), 2U);
   EXPECT_EQ(recorder.of(Kind::kHost).size(), 1U);
