@@ -83,6 +83,7 @@ Result<> watch(const Config& config, bool prints_events) {
   options.mode = config.capture;
   options.rings = config.rings;
   options.own_tgid = static_cast<std::uint32_t>(::getpid());
+  options.plan_folder = config.state_folder + "/probe-plans";
   AISPM_TRY(auto sink, open_sink(config, prints_events));
   AISPM_TRY(auto capture, Capture::open(options));
   AISPM_TRY(const auto watcher, Watcher::open(config, std::move(capture), std::move(sink)));

@@ -99,7 +99,9 @@ void Capture::open_tls(const CaptureOptions& options) {
   tls_ = std::move(*tls);
   methods_["tls"] = "uprobe";
   methods_["tls_socket"] = tls_->socket_method();
-  libraries_ = std::make_unique<LibraryWatcher>(*tls_);
+  libraries_ = std::make_unique<LibraryWatcher>(
+      *tls_, LibraryWatcher::Options{.cache_folder = options.plan_folder,
+                                     .uses_mapping_events = options.uses_mapping_events});
   libraries_->set_planner(make_symbol_planner());
   for (const auto& planner : options.planners) libraries_->set_planner(planner);
   libraries_->start();
@@ -132,6 +134,8 @@ Result<bool> Capture::drain(const OnBytes& on_control, const OnBytes& on_data,
     AISPM_TRY(const std::size_t data, rings_->drain(Ring::kData, kDataBatch, on_data));
     has_more = control >= kControlBatch || data >= kDataBatch;
   }
+  if (libraries_)
+    for (TlsLibraryFact& fact : libraries_->take_facts()) on_record(std::move(fact));
   if (poller_ && std::chrono::steady_clock::now() >= next_poll_) {
     poller_->poll(on_record);
     next_poll_ = std::chrono::steady_clock::now() + proc_interval_;
@@ -190,11 +194,17 @@ CaptureHealth Capture::health() const {
                       [](const auto& library) { return library.error.empty(); }));
     health.counters["tls.files"] = stats.files.files;
     health.counters["tls.files_refused"] = stats.files.refused;
+    health.counters["tls.files_pending"] = stats.files.pending;
+    health.counters["tls.plans_from_disk"] = stats.files.cached;
+    health.counters["tls.mappings"] = stats.mappings;
+    health.counters["tls.mappings_lost"] = stats.mappings_lost;
+    health.counters["tls.facts_lost"] = stats.facts_lost;
     health.counters["tls.scans"] = stats.processes_scanned;
+    health.features["tls_libraries"] = stats.trigger;
     health.counters["tls.scans_refused"] = stats.scans_refused;
     health.counters["tls.connections"] = connections_;
     for (const auto& library : stats.files.libraries)
-      if (!library.error.empty())
+      if (library.is_failure)
         health.reasons.push_back("TLS of " + library.path + " is not seen: " + library.error);
   }
   return health;

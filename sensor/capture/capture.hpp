@@ -34,6 +34,8 @@ struct CaptureOptions {
   std::chrono::milliseconds proc_interval{500};
   // Besides the built-in one for symbols.
   std::vector<std::shared_ptr<const Planner>> planners;
+  std::string plan_folder;  // where slow planners' answers are kept; empty = nowhere
+  bool uses_mapping_events = true;
 };
 
 struct CaptureHealth {
@@ -55,8 +57,8 @@ class Capture {
   // Waits until there may be something, at most `longest`.
   Result<> wait(std::chrono::milliseconds longest);
   // Hands over what there is, control records before plaintext: kernel records as bytes (valid
-  // during the call), those made from /proc as values. Bounded, so call it again. True when there
-  // may be more.
+  // during the call), those made from /proc and about TLS libraries as values. Bounded, so call it
+  // again. True when there may be more.
   Result<bool> drain(const OnBytes& on_control, const OnBytes& on_data, const OnRecord& on_record);
   // A process was started: find its TLS libraries.
   void follow(std::uint32_t pid);

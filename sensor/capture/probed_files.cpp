@@ -10,13 +10,16 @@
 #include <optional>
 #include <utility>
 
+#include "sdk/core/common/file.hpp"
 #include "sdk/core/common/log.hpp"
 #include "sensor/capture/elf_image.hpp"
+#include "sensor/capture/plan_cache.hpp"
 
 namespace aispm::sensor {
 namespace {
 
 constexpr int kLowPriority = 19;
+constexpr unsigned kFolderMode = 0700;
 
 FileStamp stamp_of(const struct stat& facts) {
   return {static_cast<std::uint64_t>(facts.st_size),
@@ -31,7 +34,12 @@ ProbedLibrary describe(const ProbePlan& plan, const std::string& name) {
 
 }  // namespace
 
-ProbedFiles::ProbedFiles(const TlsProbes& probes) : probes_(probes) {
+ProbedFiles::ProbedFiles(const TlsProbes& probes, std::string cache_folder)
+    : probes_(probes), cache_folder_(std::move(cache_folder)) {
+  if (!cache_folder_.empty()) {
+    if (const auto made = make_directories(cache_folder_, kFolderMode); !made)
+      log::warn("tls.plan_not_kept", {{"why", made.error().message}});
+  }
   slow_thread_ = std::thread([this] { run_slow(); });
 }
 
@@ -49,7 +57,9 @@ void ProbedFiles::set_planner(std::shared_ptr<const Planner> planner) {
   std::erase_if(planners_, [&](const auto& old) { return old->name() == planner->name(); });
   planners_.push_back(std::move(planner));
   // Files that nobody understood may be understood now.
-  std::erase_if(files_, [](const auto& known) { return known.second.links.empty(); });
+  std::erase_if(files_, [](const auto& known) {
+    return known.second.links.empty() && !known.second.is_pending;
+  });
 }
 
 ProbedFiles::Planners ProbedFiles::planners_of(Planner::Speed speed) const {
@@ -73,50 +83,81 @@ std::optional<FileId> ProbedFiles::look_at(const std::string& open_path, const s
       ++refused_;
       return id;
     }
-    // Changed in place: its probes sit on instructions that may be gone.
-    files_[id] = File{stamp_of(facts), name, {}, {}};
+    // Changed in place, or another file by now: its probes sit on instructions that may be gone.
+    const std::size_t links = known == files_.end() ? 0 : known->second.links.size();
+    probed_ -= std::min(probed_, links);
+    files_[id] = File{stamp_of(facts), name, {}, {}, ++changes_, false};
   }
-  if (analyse(file.get(), id, name, Planner::Speed::kFast)) return id;
-  const std::lock_guard lock(mutex_);
-  if (slow_.size() >= kMaxQueue) {
-    ++refused_;
-    files_.erase(id);  // so that the next look tries again
-    return id;
-  }
-  slow_.push_back({id, std::move(file), name});
-  changed_.notify_all();
+  const auto image = ElfImage::open(file.get());
+  if (!image) return id;  // no ELF file: nothing for anybody
+  const auto plans = ask(*image, name, static_cast<std::uint64_t>(facts.st_size),
+                         planners_of(Planner::Speed::kFast));
+  if (!plans.empty())
+    attach(file.get(), id, name, plans, *image);
+  else
+    queue_slowly({id, stamp_of(facts), std::move(file), name});
   return id;
 }
 
-bool ProbedFiles::analyse(int fd, const FileId& id, const std::string& name, Planner::Speed speed) {
-  const Planners planners = planners_of(speed);
-  const auto image = ElfImage::open(fd);
-  if (!image) return true;  // no ELF file: nothing for anybody
+void ProbedFiles::queue_slowly(SlowWork work) {
+  if (planners_of(Planner::Speed::kSlow).empty()) return;
+  const std::lock_guard lock(mutex_);
+  if (slow_.size() >= kMaxQueue) {
+    ++refused_;
+    files_.erase(work.id);  // so that the next look tries again
+    return;
+  }
+  files_[work.id].is_pending = true;
+  slow_.push_back(std::move(work));
+  changed_.notify_all();
+}
+
+std::vector<ProbePlan> ProbedFiles::ask(const ElfImage& image, const std::string& name,
+                                        std::uint64_t size_bytes, const Planners& planners) const {
   std::vector<std::string> texts;
   for (const auto& planner : planners)
     for (std::string& symbol : planner->symbols()) texts.push_back(std::move(symbol));
   const std::vector<std::string_view> names(texts.begin(), texts.end());
-  const Functions functions = names.empty() ? Functions() : image->find_functions(names);
-  struct stat facts {};
-  if (::fstat(fd, &facts) != 0) return true;
+  const Functions functions = names.empty() ? Functions() : image.find_functions(names);
+  const CodeAt code = [&](std::uint64_t address, std::size_t limit) {
+    return image.code_at(address, limit);
+  };
   const ElfSubject subject{
       name,
-      static_cast<std::uint64_t>(facts.st_size),
-      image->is_x86_64(),
-      [&](std::uint64_t offset, std::span<std::byte> into) { return image->read_at(offset, into); },
-      image->is_x86_64() ? CodeAt([&](std::uint64_t address, std::size_t limit) {
-        return image->code_at(address, limit);
-      })
-                         : CodeAt(),
+      size_bytes,
+      image.is_x86_64(),
+      [&](std::uint64_t offset, std::span<std::byte> into) { return image.read_at(offset, into); },
+      image.is_x86_64() ? code : CodeAt(),
       functions};
   std::vector<ProbePlan> plans;
   for (const auto& planner : planners) {
     if (!planner->may_apply(subject)) continue;
     for (ProbePlan& plan : planner->plan(subject)) plans.push_back(std::move(plan));
   }
-  if (plans.empty()) return false;
-  attach(fd, id, name, std::move(plans), *image);
-  return true;
+  return plans;
+}
+
+std::vector<ProbePlan> ProbedFiles::ask_slowly(const ElfImage& image, const SlowWork& work) {
+  const Planners planners = planners_of(Planner::Speed::kSlow);
+  std::string key =
+      std::to_string(work.stamp.size_bytes) + " " + std::to_string(work.stamp.changed_ns);
+  for (const auto& planner : planners) key += " " + planner->name() + "@" + planner->version();
+  const std::string path = cache_folder_.empty()
+                               ? ""
+                               : cache_folder_ + "/" + std::to_string(work.id.device) + "-" +
+                                     std::to_string(work.id.inode);
+  if (!path.empty()) {
+    if (auto plans = load_plans(path, key); plans) {
+      const std::lock_guard lock(mutex_);
+      ++cached_;
+      return std::move(*plans);
+    }
+  }
+  auto plans = ask(image, work.name, work.stamp.size_bytes, planners);
+  if (!path.empty())
+    if (const auto saved = save_plans(path, key, plans); !saved)
+      log::warn("tls.plan_not_kept", {{"why", saved.error().message}});
+  return plans;
 }
 
 Result<TlsProbes::Attached> ProbedFiles::attach_plan(int fd, const ProbePlan& plan,
@@ -138,7 +179,7 @@ Result<TlsProbes::Attached> ProbedFiles::attach_plan(int fd, const ProbePlan& pl
 }
 
 void ProbedFiles::attach(int fd, const FileId& id, const std::string& name,
-                         std::vector<ProbePlan> plans, const ElfImage& image) {
+                         const std::vector<ProbePlan>& plans, const ElfImage& image) {
   std::vector<ProbedLibrary> libraries;
   std::vector<TlsProbes::Attached> links;
   for (const ProbePlan& plan : plans) {
@@ -149,6 +190,7 @@ void ProbedFiles::attach(int fd, const FileId& id, const std::string& name,
         links.push_back(std::move(*attached));
       else
         library.error = attached.error().message;
+      library.is_failure = !library.error.empty();
     }
     if (library.error.empty())
       log::info("tls.library", {{"path", name},
@@ -157,7 +199,7 @@ void ProbedFiles::attach(int fd, const FileId& id, const std::string& name,
                                 {"probes", library.probes},
                                 {"emulated", library.emulated}});
     else
-      log::warn("tls.library_not_probed",
+      log::info("tls.library_not_probed",
                 {{"path", name}, {"library", library.library}, {"why", library.error}});
     libraries.push_back(std::move(library));
   }
@@ -166,6 +208,7 @@ void ProbedFiles::attach(int fd, const FileId& id, const std::string& name,
   if (file == files_.end()) return;  // forgotten meanwhile: the links go with us
   for (auto& library : libraries) file->second.libraries.push_back(std::move(library));
   for (auto& link : links) file->second.links.push_back(std::move(link));
+  file->second.version = ++changes_;
 }
 
 void ProbedFiles::run_slow() {
@@ -179,20 +222,27 @@ void ProbedFiles::run_slow() {
     const SlowWork work = std::move(slow_.front());
     slow_.pop_front();
     lock.unlock();
-    (void)analyse(work.file.get(), work.id, work.name, Planner::Speed::kSlow);
+    if (const auto image = ElfImage::open(work.file.get()); image)
+      attach(work.file.get(), work.id, work.name, ask_slowly(*image, work), *image);
     lock.lock();
+    if (const auto file = files_.find(work.id); file != files_.end()) {
+      file->second.is_pending = false;
+      file->second.version = ++changes_;
+    }
   }
 }
 
-std::vector<ProbedLibrary> ProbedFiles::libraries_of(const FileId& id) const {
+ProbedFiles::Verdict ProbedFiles::verdict_of(const FileId& id) const {
   const std::lock_guard lock(mutex_);
   const auto file = files_.find(id);
-  return file == files_.end() ? std::vector<ProbedLibrary>() : file->second.libraries;
+  if (file == files_.end()) return {};
+  return {file->second.libraries, file->second.version, file->second.is_pending};
 }
 
-bool ProbedFiles::is_known(const FileId& id) const {
+bool ProbedFiles::may_have_tls(const FileId& id) const {
   const std::lock_guard lock(mutex_);
-  return files_.contains(id);
+  const auto file = files_.find(id);
+  return file != files_.end() && (file->second.is_pending || !file->second.libraries.empty());
 }
 
 void ProbedFiles::forget(const FileId& id) {
@@ -205,17 +255,9 @@ void ProbedFiles::forget(const FileId& id) {
   files_.erase(file);
 }
 
-std::vector<FileId> ProbedFiles::probed_ids() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<FileId> ids;
-  for (const auto& [id, file] : files_)
-    if (!file.libraries.empty()) ids.push_back(id);
-  return ids;
-}
-
 ProbedFiles::Stats ProbedFiles::stats() const {
   const std::lock_guard lock(mutex_);
-  Stats stats{{}, files_.size(), refused_};
+  Stats stats{{}, files_.size(), refused_, slow_.size(), cached_};
   for (const auto& [id, file] : files_)
     stats.libraries.insert(stats.libraries.end(), file.libraries.begin(), file.libraries.end());
   return stats;

@@ -47,6 +47,12 @@ BootTime start_of(const ProcStat& stat) { return {stat.start_ticks * kNanosecond
 
 }  // namespace
 
+std::optional<ProcessId> read_identity(std::uint32_t pid) {
+  const auto stat = read_stat("/proc/" + std::to_string(pid));
+  if (!stat) return std::nullopt;
+  return ProcessId{pid, start_of(*stat)};
+}
+
 std::string read_executable(std::uint32_t pid) {
   std::array<char, PATH_MAX> target{};
   const std::string link = "/proc/" + std::to_string(pid) + "/exe";

@@ -19,6 +19,9 @@ constexpr std::size_t kMaxArgumentBytes = 4096;
 // thread.
 std::optional<Exec> read_process(std::uint32_t pid);
 
+// The pid with its start time, as above; nothing when it is gone.
+std::optional<ProcessId> read_identity(std::uint32_t pid);
+
 // Target of /proc/PID/exe, without " (deleted)"; empty when the process is gone.
 std::string read_executable(std::uint32_t pid);
 

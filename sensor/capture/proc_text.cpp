@@ -66,23 +66,34 @@ std::optional<ProcSocket> parse_socket(std::string_view line, bool is_v6) {
 
 bool is_tls_library(std::string_view path) {
   const std::string_view name = path.substr(path.find_last_of('/') + 1);
-  return name.starts_with("libssl") && name.find(".so") != std::string_view::npos;
+  if (name.find(".so") == std::string_view::npos) return false;
+  for (const std::string_view prefix : {"libssl", "libgnutls.", "libgnutls-", "libnspr4"})
+    if (name.starts_with(prefix)) return true;
+  return false;
 }
 
-std::vector<MappedLibrary> find_libraries(std::string_view maps) {
-  std::vector<MappedLibrary> found;
+std::vector<MappedFile> find_mapped_files(std::string_view maps) {
+  std::vector<MappedFile> found;
   while (!maps.empty()) {
+    // "7f..-7f.. r-xp 00026000 fe:00 326269    /usr/lib/libc.so.6 (deleted)"
     std::string_view line = next_line(maps);
-    if (line.find("libssl") == std::string_view::npos) continue;
     const std::string_view range = next_field(line);
     const std::string_view permissions = next_field(line);
+    if (permissions.size() < 3 || permissions[2] != 'x') continue;
+    next_field(line);  // offset
+    const std::string_view device = next_field(line);
+    const std::size_t colon = std::min(device.find(':'), device.size());
+    const auto major = parse_number<std::uint32_t>(device.substr(0, colon), 16);
+    const auto minor =
+        parse_number<std::uint32_t>(device.substr(std::min(colon + 1, device.size())), 16);
+    const auto inode = parse_number<std::uint64_t>(next_field(line));
     const std::size_t path_at = line.find('/');
-    if (path_at == std::string_view::npos || permissions.find('x') == std::string_view::npos)
-      continue;
+    if (!major || !minor || !inode || *inode == 0 || path_at == std::string_view::npos) continue;
     std::string_view path = line.substr(path_at);
     constexpr std::string_view kDeleted = " (deleted)";
     if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
-    if (is_tls_library(path)) found.push_back({std::string(range), std::string(path)});
+    found.push_back(
+        {std::string(range), std::uint64_t{*major} << 32 | *minor, *inode, std::string(path)});
   }
   return found;
 }

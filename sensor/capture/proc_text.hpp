@@ -12,17 +12,19 @@
 // The text files of /proc, parsed. Pure; they take any bytes, since process names are anybody's.
 namespace aispm::sensor {
 
-// A mapping of a TLS library in one process, from /proc/PID/maps.
-struct MappedLibrary {
-  std::string range;  // "7f0a...-7f0b...": names the file under /proc/PID/map_files
-  std::string path;   // in that process's mount namespace
-  bool operator==(const MappedLibrary&) const = default;
+// A file that a process maps as code, from /proc/PID/maps.
+struct MappedFile {
+  std::string range;         // "7f0a...-7f0b...": names the file under /proc/PID/map_files
+  std::uint64_t device = 0;  // major << 32 | minor
+  std::uint64_t inode = 0;
+  std::string path;  // in that process's mount namespace
+  bool operator==(const MappedFile&) const = default;
 };
 
-// "libssl.so.3", "/opt/x/libssl-1a2b.so.1.1"
+// "libssl.so.3", "/opt/x/libgnutls-1a2b.so.30": worth probing before anybody maps it.
 bool is_tls_library(std::string_view path);
-// Executable mappings of TLS libraries in /proc/PID/maps.
-std::vector<MappedLibrary> find_libraries(std::string_view maps);
+// All files mapped as code; a file mapped in several pieces is there several times.
+std::vector<MappedFile> find_mapped_files(std::string_view maps);
 
 // Of /proc/PID/stat.
 struct ProcStat {

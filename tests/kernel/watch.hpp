@@ -67,8 +67,10 @@ class Watch {
       on_record(std::move(*record));
     };
     ASSERT_TRUE(capture_->wait(longest));
-    const auto more =
-        capture_->drain(on_bytes, on_bytes, [](Record) { FAIL() << "eBPF mode polls nothing"; });
+    const auto more = capture_->drain(on_bytes, on_bytes, [&](Record record) {
+      ASSERT_TRUE(std::holds_alternative<TlsLibraryFact>(record)) << "eBPF mode polls nothing";
+      on_record(std::move(record));
+    });
     ASSERT_TRUE(more);
   }
   // The last take() found nothing.
@@ -84,6 +86,15 @@ class Watch {
   }
 
   const std::vector<Record>& records() const { return records_; }
+  std::vector<TlsLibraryFact> facts_of(std::uint32_t pid) const {
+    std::vector<TlsLibraryFact> found;
+    for (const Record& record : records_)
+      if (const auto* one = std::get_if<TlsLibraryFact>(&record);
+          one != nullptr && one->process.pid == pid)
+        found.push_back(*one);
+    return found;
+  }
+
   void forget() { records_.clear(); }
   Capture& capture() { return *capture_; }
 
