@@ -11,6 +11,7 @@ import gzip
 import struct
 import subprocess
 import zlib
+from base64 import b64encode
 from pathlib import Path
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus" / "codec"
@@ -96,8 +97,106 @@ def agent_messages() -> None:
         write("agent_message", name, data)
 
 
+def aws(name: bytes, payload: bytes, kind: bytes = b"event") -> bytes:
+    headers = b""
+    for key, value in ((b":event-type", name), (b":message-type", kind)):
+        headers += bytes([len(key)]) + key + b"\7" + struct.pack(">H", len(value)) + value
+    prelude = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    message = prelude + struct.pack(">I", zlib.crc32(prelude)) + headers + payload
+    return message + struct.pack(">I", zlib.crc32(message))
+
+
+def event_streams() -> None:
+    delta = aws(b"contentBlockDelta", b'{"contentBlockIndex":0,"delta":{"text":"hi"}}')
+    stop = aws(b"messageStop", b'{"stopReason":"end_turn"}')
+    write("eventstream", "converse", b"\5\0" + delta + stop)
+    write("eventstream", "hole", b"\7\x28" + delta + delta[20:] + stop)
+    write("eventstream", "empty", b"\1\0" + aws(b"", b"", b"error"))
+
+
+def websocket() -> None:
+    def sent(first: int, payload: bytes, mask: bytes = b"") -> bytes:
+        head = bytes([first, (0x80 if mask else 0) | len(payload)]) + mask
+        return head + bytes(b ^ mask[i % 4] if mask else b for i, b in enumerate(payload))
+
+    packed = zlib.compressobj(6, zlib.DEFLATED, -15)
+    small = (packed.compress(b"hello hello hello") + packed.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    again = (packed.compress(b"hello hello hello") + packed.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    write("websocket", "client", b"\1\3" + sent(0x81, b"hello", b"abcd") + sent(0x89, b"", b"abcd") + sent(0x88, b"\3\xe8", b"abcd"))
+    write("websocket", "fragments", b"\0\2" + sent(0x01, b"one") + sent(0x8A, b"x") + sent(0x80, b"two"))
+    write("websocket", "deflate", b"\2\4" + sent(0xC1, small) + sent(0xC1, again))
+    write("websocket", "no_takeover", b"\6\4" + sent(0xC1, small) + sent(0xC1, small))
+    write("websocket", "extensions", b"\0\0permessage-deflate; server_no_context_takeover")
+
+
+# In the order of enum class Api.
+APIS = ("chat", "messages", "responses", "completions", "embeddings", "moderations", "models", "realtime", "count_tokens", "gemini",
+        "gemini_embed", "gemini_count", "invoke", "converse", "ollama_chat", "ollama_generate", "ollama_embed", "ollama_tags", "llamacpp")
+
+
+def llm_apis() -> None:
+    bodies = {
+        "responses": b'{"model":"m","instructions":"i","input":[{"role":"user","content":[{"type":"input_text","text":"a\\u0062"}]},'
+        b'{"type":"function_call","name":"f","arguments":"{}"},{"type":"function_call_output","output":"o"}],"tools":[{"type":"web_search"}]}',
+        "completions": b'{"model":"m","prompt":["a",[1,2]],"choices":[{"text":"x","index":0,"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}',
+        "embeddings": b'{"model":"m","input":["a"],"data":[{"embedding":[0.1]}],"usage":{"prompt_tokens":1}}',
+        "moderations": b'{"input":[{"type":"text","text":"a"}],"results":[{"flagged":true}]}',
+        "models": b'{"data":[{"id":"a"}]}',
+        "realtime": b'{"type":"response.create","response":{"instructions":"i","input":[{"role":"user","content":"x"}]},"output":[]}',
+        "count_tokens": b'{"model":"c","messages":[{"role":"user","content":"x"}],"input_tokens":4}',
+        "gemini": b'{"contents":[{"role":"user","parts":[{"text":"a"},{"functionCall":{"name":"f","args":{"x":"y"}}}]}],'
+        b'"tools":[{"functionDeclarations":[{"name":"f"}]}],"candidates":[{"content":{"parts":[{"text":"b","thought":true}]},'
+        b'"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1}}',
+        "gemini_embed": b'{"requests":[{"content":{"parts":[{"text":"a"}]}}]}',
+        "gemini_count": b'{"contents":[],"totalTokens":3}',
+        "invoke": b'{"inputText":"a","textGenerationConfig":{"maxTokenCount":2},"results":[{"outputText":"b","completionReason":"FINISH"}]}',
+        "converse": b'{"messages":[{"role":"user","content":[{"text":"a"},{"toolResult":{"toolUseId":"t","content":[{"text":"r"}]}}]}],'
+        b'"toolConfig":{"tools":[{"toolSpec":{"name":"f"}}]},"output":{"message":{"content":[{"text":"b"},{"toolUse":{"name":"f","input":{}}}]}},'
+        b'"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":2}}',
+        "ollama_chat": b'{"model":"l","messages":[{"role":"user","content":"a"}],"message":{"content":"b","tool_calls":[{"function":{"name":"f",'
+        b'"arguments":{"a":1}}}]},"done":true}',
+        "ollama_generate": b'{"model":"l","prompt":"a","system":"s","response":"b","done":true,"done_reason":"stop"}',
+        "ollama_embed": b'{"model":"l","input":"a","embeddings":[[0.1]]}',
+        "ollama_tags": b'{"models":[{"name":"l"}]}',
+        "llamacpp": b'{"prompt":"a","n_predict":3,"content":"b","stop":true,"stop_type":"eos"}',
+    }
+    for name, body in bodies.items():
+        write("llm_apis", name, bytes([APIS.index(name)]) + body)
+    write("llm_apis", "path_gemini", b"\0/v1beta/models/g%2D2:streamGenerateContent?alt=sse")
+    write("llm_apis", "path_bedrock", b"\0/model/anthropic.claude%3A0/invoke-with-response-stream")
+    write("llm_apis", "path_realtime", b"\x80/v1/realtime?a=b&model=m")
+
+
+def llm_streams() -> None:
+    sse, lines, array, binary = 0, 1, 2, 3
+
+    def stream(name: str, api: str, framing: int, data: bytes) -> None:
+        write("llm_streams", name, bytes([APIS.index(api), framing | 5 << 2]) + data)
+
+    events = (
+        b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","output_index":0,"delta":"a"}\n\n'
+        b'data: {"type":"response.output_item.added","output_index":1,"item":{"type":"function_call","call_id":"c","name":"f"}}\n\n'
+        b'data: {"type":"response.function_call_arguments.delta","output_index":1,"delta":"{}"}\n\n'
+        b'data: {"type":"response.completed","response":{"id":"r","status":"completed","output":[{"type":"message",'
+        b'"content":[{"type":"output_text","text":"a"}]}],"usage":{"input_tokens":1,"output_tokens":1}}}\n\n'
+    )
+    stream("responses", "responses", sse, events)
+    stream("gemini_sse", "gemini", sse, b'data: {"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}\r\n\r\n')
+    stream("gemini_array", "gemini", array, b'[{"candidates":[{"content":{"parts":[{"text":"a"},{"functionCall":{"name":"f","args":{}}}]}}]},\n{}]')
+    stream("ollama", "ollama_chat", lines, b'{"message":{"content":"a"},"done":false}\n{"message":{"content":""},"done":true,"eval_count":1}\n')
+    stream("llamacpp", "llamacpp", sse, b'data: {"content":"a","stop":false}\n\ndata: {"content":"","stop":true}\n\n')
+    stream("converse", "converse", binary, aws(b"contentBlockDelta", b'{"delta":{"text":"a"}}') + aws(b"metadata", b'{"usage":{"inputTokens":1}}'))
+    inner = b64encode(b'{"outputText":"a","completionReason":"FINISH"}')
+    stream("invoke", "invoke", binary, aws(b"chunk", b'{"bytes":"' + inner + b'"}'))
+    stream("realtime", "realtime", lines, b'{"type":"session.created","session":{"model":"m"}}\n{"type":"response.done","response":{"status":"completed"}}\n')
+
+
 def main() -> None:
     http2()
+    event_streams()
+    websocket()
+    llm_apis()
+    llm_streams()
     encoded()
     framers()
     agent_messages()
