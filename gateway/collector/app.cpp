@@ -131,8 +131,9 @@ Result<> run_collector(const Config& config, const std::string& version) {
   const auto writer = Writer::start(std::move(event_writer), feed, config.retention, wall_now);
   AISPM_TRY(const auto workers,
             Workers::start(store_path(config), config.tenant, limits::kWorkers));
-  AISPM_TRY(const auto handlers, api::Operator::make({*writer, feed, links, key_changes, wall_now,
-                                                      authority.ca_fingerprint(), version}));
+  AISPM_TRY(const auto handlers,
+            api::Operator::make({*writer, feed, links, key_changes, wall_now,
+                                 authority.ca_fingerprint(), version, config.stale_days}));
   api::HttpFront front(*handlers, *workers, std::move(assets), std::move(openapi));
 
   const IngestSurroundings ingest{*writer,   *workers, links,        key_changes,

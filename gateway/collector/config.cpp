@@ -82,6 +82,8 @@ Result<Config> parse_config(const std::string& content, const std::string& name)
       retention.size_bytes("max_bytes", config.retention.max_bytes, 1ULL << 44);
   if (config.retention.max_bytes < (64ULL << 20))
     retention.reject("max_bytes", "allowed is 64MiB or more");
+  config.stale_days = static_cast<std::uint32_t>(
+      root.map("inventory").integer("stale_days", config.stale_days, {1, 3650}));
   AISPM_CHECK(root.finish());
   return config;
 }

@@ -25,6 +25,7 @@ struct Config {
   std::string tenant = "default";
   std::string dashboard_folder;  // instead of the embedded dashboard
   Retention retention;
+  std::uint32_t stale_days = 30;  // more whole days without a sign make an asset stale
 };
 
 // Errors read `file:line: what is wrong, what is allowed`.

@@ -19,6 +19,12 @@ constexpr std::size_t kMaxTextBytes = 512U << 10;  // prompts, replies, log line
 constexpr std::size_t kMaxDetections = 256;
 constexpr std::size_t kMaxArguments = 1024;  // argv, tools, commands, mechanisms, reasons
 constexpr std::size_t kMaxMapEntries = 1024;
+constexpr std::size_t kMaxEvidence = 256;  // evidence items, attributes of one asset
+constexpr std::size_t kMaxAssetBytes = 64U << 10;
+constexpr std::size_t kMaxTools = 2048;  // of one tools/list
+constexpr std::size_t kMaxGaps = 64;
+constexpr std::size_t kMaxAddresses = 256;
+constexpr std::size_t kMaxPathBytes = 8U << 10;
 // Batches that one stream may have waiting for their Ack; the stream is not read beyond that.
 constexpr std::size_t kMaxStreamBatches = 16;
 // What waits for the writer, over all streams.
@@ -28,6 +34,17 @@ constexpr std::size_t kMaxQueueBytes = 128U << 20;
 // comes soon.
 constexpr std::size_t kMaxGroupEvents = 8192;
 constexpr std::size_t kMaxStreams = 20000;
+
+// Inventory. What strangers name is bounded; what exceeds a bound is counted in status as
+// "inventory refused".
+constexpr std::int64_t kMaxAssetsOfHost = 20'000;
+constexpr std::int64_t kMaxServers = 20'000;
+constexpr std::int64_t kMaxToolsOfServer = 4096;
+constexpr std::int64_t kMaxNodes = 100'000;
+constexpr std::int64_t kMaxEdges = 500'000;
+constexpr std::int64_t kMaxSeenNames = 500'000;
+constexpr std::int64_t kMaxCoverageRows = 200'000;
+constexpr std::size_t kMaxRememberedAddresses = 65'536;  // address -> name, for new connections
 
 // Enrolment.
 constexpr std::size_t kMaxEnrolmentTokenBytes = 256;

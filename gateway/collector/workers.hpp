@@ -10,7 +10,9 @@
 #include <thread>
 #include <vector>
 
+#include "gateway/collector/store/asset_book.hpp"
 #include "gateway/collector/store/database.hpp"
+#include "gateway/collector/store/inventory_reader.hpp"
 #include "gateway/collector/store/reader.hpp"
 #include "gateway/collector/store/registry.hpp"
 #include "sdk/core/common/result.hpp"
@@ -20,10 +22,18 @@ namespace aispm::collector {
 // What a worker owns: its own connection to the store.
 struct Desk {
   Desk(store::Database opened, const std::string& tenant)
-      : database(std::move(opened)), reader(database, tenant), registry(database) {}
+      : database(std::move(opened)),
+        reader(database, tenant),
+        inventory(database),
+        registry(database),
+        assets(database) {}
   store::Database database;
   store::Reader reader;
+  store::InventoryReader inventory;
   store::Registry registry;
+  store::AssetBook assets;
+  // Who makes the call at hand: set when it was authenticated.
+  store::Registry::Caller caller;
 };
 
 // A few threads that may wait for the store, so that gRPC and HTTP threads never do.

@@ -158,6 +158,49 @@ class OperatorService final : public pb::Operator::CallbackService {
                               pb::CreatedEnrolmentToken* r) override {
     return run("CreateEnrolmentToken", c, q, r);
   }
+  Unary* ListAssets(Context* c, const pb::ListAssetsRequest* q, pb::AssetList* r) override {
+    return run("ListAssets", c, q, r);
+  }
+  Unary* GetAsset(Context* c, const pb::GetAssetRequest* q, pb::InventoryAsset* r) override {
+    return run("GetAsset", c, q, r);
+  }
+  Unary* SetAssetState(Context* c, const pb::SetAssetStateRequest* q,
+                       pb::InventoryAsset* r) override {
+    return run("SetAssetState", c, q, r);
+  }
+  Unary* ListMcpServers(Context* c, const pb::ListMcpServersRequest* q,
+                        pb::McpServerList* r) override {
+    return run("ListMcpServers", c, q, r);
+  }
+  Unary* GetMcpServer(Context* c, const pb::GetMcpServerRequest* q, pb::McpServer* r) override {
+    return run("GetMcpServer", c, q, r);
+  }
+  Unary* GetTopology(Context* c, const pb::GetTopologyRequest* q, pb::Topology* r) override {
+    return run("GetTopology", c, q, r);
+  }
+  Unary* ListCoverage(Context* c, const pb::ListCoverageRequest* q, pb::CoverageList* r) override {
+    return run("ListCoverage", c, q, r);
+  }
+  Unary* ListNames(Context* c, const pb::ListRequest* q, pb::SeenNameList* r) override {
+    return run("ListNames", c, q, r);
+  }
+  Unary* GetBaseline(Context* c, const pb::GetBaselineRequest* q, pb::BaselineReport* r) override {
+    return run("GetBaseline", c, q, r);
+  }
+  Unary* ExportBaseline(Context* c, const pb::ExportBaselineRequest* q, pb::Baseline* r) override {
+    return run("ExportBaseline", c, q, r);
+  }
+  Unary* ImportBaseline(Context* c, const pb::ImportBaselineRequest* q,
+                        pb::StoredBaseline* r) override {
+    return run("ImportBaseline", c, q, r);
+  }
+  Unary* ListBaselines(Context* c, const pb::ListRequest* q, pb::StoredBaselineList* r) override {
+    return run("ListBaselines", c, q, r);
+  }
+  Unary* GetInventorySummary(Context* c, const pb::GetInventorySummaryRequest* q,
+                             pb::InventorySummary* r) override {
+    return run("GetInventorySummary", c, q, r);
+  }
   grpc::ServerWriteReactor<pb::Event>* StreamEvents(
       Context* context, const pb::StreamEventsRequest* request) override {
     return new EventStream(handlers_, workers_, authorization_of(*context), *request);

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "gateway/collector/api/operator_inventory.hpp"
 #include "sdk/core/common/log.hpp"
 
 namespace aispm::collector::api {
@@ -29,13 +30,10 @@ Operator::Operator(Surroundings surroundings)
 template <typename Request, typename Reply>
 void Operator::add(const std::string& method,
                    Result<Reply> (Operator::*handle)(Desk&, const Request&) const) {
-  handlers_[method] = [this, handle](Desk& desk,
-                                     const Message& message) -> Result<std::unique_ptr<Message>> {
-    const auto* const request = google::protobuf::DynamicCastToGenerated<Request>(&message);
-    if (request == nullptr) return fail(Errc::kInternal, "request of another type");
-    AISPM_TRY(Reply reply, (this->*handle)(desk, *request));
-    return std::unique_ptr<Message>(std::make_unique<Reply>(std::move(reply)));
-  };
+  add_handler<Request, Reply>(handlers_, method,
+                              [this, handle](Desk& desk, const Request& request) {
+                                return (this->*handle)(desk, request);
+                              });
 }
 
 void Operator::add_all() {
@@ -56,6 +54,7 @@ void Operator::add_all() {
   add("ListAgentKeys", &Operator::list_agent_keys);
   add("RevokeAgentKey", &Operator::revoke_agent_key);
   add("CreateEnrolmentToken", &Operator::create_enrolment_token);
+  add_inventory(handlers_, surroundings_.clock, surroundings_.stale_days);
 }
 
 Result<std::unique_ptr<Operator>> Operator::make(Surroundings surroundings) {
@@ -82,7 +81,8 @@ Result<Role> Operator::authenticate(Desk& desk, std::string_view authorization) 
     is_bearer = lower(authorization[i]) == kScheme[i];
   if (!is_bearer)
     return fail(Errc::kUnauthenticated, "a token is needed: authorization: Bearer <token>");
-  return desk.registry.role_of(authorization.substr(kScheme.size()));
+  AISPM_TRY(desk.caller, desk.registry.caller_of(authorization.substr(kScheme.size())));
+  return desk.caller.role;
 }
 
 Result<> Operator::authorise(Desk& desk, std::string_view authorization, const Route& route) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "aispm/v1/api.pb.h"
+#include "gateway/collector/api/handlers.hpp"
 #include "gateway/collector/api/routes.hpp"
 #include "gateway/collector/ingest/feed.hpp"
 #include "gateway/collector/ingest/links.hpp"
@@ -26,6 +27,7 @@ struct Surroundings {
   WallClock clock;
   std::string ca_fingerprint;
   std::string version;
+  std::uint32_t stale_days = store::InventoryReader::kStaleDays;
 };
 
 // Service Operator of api.proto, once: gRPC and REST both end here. Each call names the method by
@@ -36,8 +38,8 @@ class Operator {
   // kInternal when a method of the service has no route, no role or no handler.
   static Result<std::unique_ptr<Operator>> make(Surroundings surroundings);
 
-  // The role of the bearer. kUnauthenticated without a valid token. `authorization` is the header's
-  // value.
+  // The role of the bearer, who becomes the desk's caller. kUnauthenticated without a valid token.
+  // `authorization` is the header's value.
   Result<Role> authenticate(Desk& desk, std::string_view authorization) const;
   // authenticate + the role that the route demands (kDenied).
   Result<> authorise(Desk& desk, std::string_view authorization, const Route& route) const;
@@ -57,8 +59,6 @@ class Operator {
 
  private:
   explicit Operator(Surroundings surroundings);
-  using Handler = std::function<Result<std::unique_ptr<google::protobuf::Message>>(
-      Desk&, const google::protobuf::Message&)>;
   template <typename Request, typename Reply>
   void add(const std::string& method,
            Result<Reply> (Operator::*handle)(Desk&, const Request&) const);
@@ -87,7 +87,7 @@ class Operator {
   const Surroundings surroundings_;
   const WallTime started_;
   std::vector<Route> routes_;
-  std::map<std::string, Handler, std::less<>> handlers_;
+  Handlers handlers_;
 };
 
 }  // namespace aispm::collector::api

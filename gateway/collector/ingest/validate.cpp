@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gateway/collector/ingest/validate_inventory.hpp"
 #include "gateway/collector/limits.hpp"
 
 namespace aispm::collector {
@@ -190,6 +191,7 @@ Result<IncomingEvent> accept_event(std::string_view bytes, const Producer& produ
   AISPM_CHECK(check_ids(event));
   AISPM_CHECK(check_lists(event));
   AISPM_CHECK(check_body(event));
+  AISPM_CHECK(check_inventory_body(event));
   if (event.source() == pb::SOURCE_UNSPECIFIED) event.set_source(own_source(producer.component));
   if (!may_speak_for(producer.component, event.source()))
     return fail(Errc::kInvalid, "source: not one that " + producer.component + " may report");

@@ -9,11 +9,8 @@ namespace {
 constexpr std::int64_t kMinute = 60'000'000'000;
 constexpr int kMaxNamesOfOne = 256;  // models of one agent, endpoints of one provider
 
-// The gateway's own connection to a provider, seen by the sensor: the gateway reported that call
-// already, so it is stored but not counted again.
-bool is_gateways_own(const aispm::v1::Event& event) {
-  return event.source() == aispm::v1::SOURCE_SENSOR &&
-         event.process().exe().ends_with("/aispm-gateway");
+int route_number(std::string_view route) {
+  return route == "gateway" ? 1 : route == "local" ? 2 : route == "direct" ? 3 : 0;
 }
 
 }  // namespace
@@ -34,6 +31,34 @@ Verdict verdict_of(const aispm::v1::Event& event) {
   }
 }
 
+bool is_risky(const aispm::v1::Event& event) {
+  if (verdict_of(event) == Verdict::kDenied) return true;
+  for (const auto& detection : event.detections())
+    if (detection.severity() >= aispm::v1::SEVERITY_HIGH) return true;
+  switch (event.body_case()) {
+    case aispm::v1::Event::kLlmCall:
+      return event.llm_call().route() == "direct";
+    case aispm::v1::Event::kFileAccess:
+      return event.file_access().file_class() == "sensitive" ||
+             event.file_access().file_class() == "kernel_settings";
+    case aispm::v1::Event::kTamper:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_reported_by_gateway(const aispm::v1::Event& event) {
+  if (event.source() != aispm::v1::SOURCE_SENSOR) return false;
+  // The client's side of the call, and the gateway's own connection to the provider.
+  return event.llm_call().route() == "gateway" || event.process().exe().ends_with("/aispm-gateway");
+}
+
+void Tally::Use::weigh(std::int64_t time, const aispm::v1::Event& event) {
+  if (is_risky(event)) risky = std::max(risky, time);
+  if (event.has_decision()) judged = std::max(judged, time);
+}
+
 void Tally::Seen::at(std::int64_t time) {
   first = std::min(first, time);
   last = std::max(last, time);
@@ -42,10 +67,14 @@ void Tally::Seen::at(std::int64_t time) {
 Result<> Tally::add(const Concern& concern, const aispm::v1::Event& event) {
   ++hosts_[concern.host];
   ++minutes_[{concern.time.nanoseconds / kMinute, static_cast<int>(event.body_case())}];
-  if (concern.agent) agents_[*concern.agent].seen.at(concern.time.nanoseconds);
-  if (concern.session) sessions_[*concern.session].seen.at(concern.time.nanoseconds);
+  for (Use* const use : {concern.agent ? &agents_[*concern.agent] : nullptr,
+                         concern.session ? &sessions_[*concern.session] : nullptr}) {
+    if (use == nullptr) continue;
+    use->seen.at(concern.time.nanoseconds);
+    use->weigh(concern.time.nanoseconds, event);
+  }
   AISPM_CHECK(add_findings(concern, event));
-  if (event.body_case() == aispm::v1::Event::kLlmCall && !is_gateways_own(event))
+  if (event.body_case() == aispm::v1::Event::kLlmCall && !is_reported_by_gateway(event))
     return add_call(concern, event);
   if (event.body_case() == aispm::v1::Event::kAiUse) return add_ai_use(concern, event.ai_use());
   return {};
@@ -94,10 +123,13 @@ Result<> Tally::add_call(const Concern& concern, const aispm::v1::Event& event) 
   }
   AISPM_CHECK(run_sql(
       database_,
-      "INSERT INTO calls (event, time, provider, model, input_tokens, output_tokens, verdict) "
-      "VALUES (?,?,?,?,?,?,?)",
+      "INSERT INTO calls (event, time, provider, model, input_tokens, output_tokens, verdict, "
+      "agent, duration_us, failed, route) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
       concern.event, concern.time.nanoseconds, provider, model, call.input_tokens(),
-      call.output_tokens(), static_cast<int>(verdict_of(event))));
+      call.output_tokens(), static_cast<int>(verdict_of(event)), concern.agent, call.duration_us(),
+      call.status() == 0 || call.status() >= 400 ? 1 : 0,
+      event.source() == aispm::v1::SOURCE_GATEWAY ? 1 : route_number(call.route())));
+  if (model) models_[*model].weigh(concern.time.nanoseconds, event);
   for (Use* const use : {&providers_[provider], model ? &models_[*model] : nullptr,
                          concern.agent ? &agents_[*concern.agent] : nullptr,
                          concern.session ? &sessions_[*concern.session] : nullptr}) {
@@ -143,17 +175,17 @@ Result<> Tally::flush(WallTime now) {
         database_,
         "UPDATE agents SET first_seen=MIN(first_seen, ?), last_seen=MAX(last_seen, ?), "
         "llm_calls=llm_calls+?, denied=denied+?, redacted=redacted+?, input_tokens=input_tokens+?, "
-        "output_tokens=output_tokens+? WHERE ref=?",
+        "output_tokens=output_tokens+?, risky=MAX(risky, ?), judged=MAX(judged, ?) WHERE ref=?",
         use.seen.first, use.seen.last, use.calls, use.denied, use.redacted, use.input, use.output,
-        agent));
+        use.risky, use.judged, agent));
   for (const auto& [session, use] : sessions_)
     AISPM_CHECK(run_sql(
         database_,
         "UPDATE sessions SET first_seen=MIN(first_seen, ?), last_seen=MAX(last_seen, ?), "
         "llm_calls=llm_calls+?, detections=detections+?, denied=denied+?, redacted=redacted+?, "
-        "sandbox_denials=sandbox_denials+? WHERE ref=?",
+        "sandbox_denials=sandbox_denials+?, risky=MAX(risky, ?), judged=MAX(judged, ?) WHERE ref=?",
         use.seen.first, use.seen.last, use.calls, use.detections, use.denied, use.redacted,
-        use.sandbox_denials, session));
+        use.sandbox_denials, use.risky, use.judged, session));
   for (const auto& [provider, use] : providers_)
     AISPM_CHECK(run_sql(database_,
                         "UPDATE providers SET first_seen=MIN(first_seen, ?), "
@@ -164,8 +196,10 @@ Result<> Tally::flush(WallTime now) {
     AISPM_CHECK(run_sql(database_,
                         "UPDATE models SET first_seen=MIN(first_seen, ?), last_seen=MAX(last_seen, "
                         "?), calls=calls+?, "
-                        "input_tokens=input_tokens+?, output_tokens=output_tokens+? WHERE ref=?",
-                        use.seen.first, use.seen.last, use.calls, use.input, use.output, model));
+                        "input_tokens=input_tokens+?, output_tokens=output_tokens+?, "
+                        "risky=MAX(risky, ?), judged=MAX(judged, ?) WHERE ref=?",
+                        use.seen.first, use.seen.last, use.calls, use.input, use.output, use.risky,
+                        use.judged, model));
   for (const auto& [minute, count] : minutes_)
     AISPM_CHECK(run_sql(database_,
                         "INSERT INTO event_counts (minute, kind, count) VALUES (?,?,?) "

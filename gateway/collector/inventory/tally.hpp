@@ -17,6 +17,13 @@ namespace aispm::collector::inventory {
 enum class Verdict : std::uint8_t { kPassed = 0, kDenied = 1, kRedacted = 2, kSandboxDenial = 3 };
 Verdict verdict_of(const aispm::v1::Event& event);
 
+// Something that makes whoever did it worth a look: a severe detection, an applied denial, a call
+// past the gateway, sensitive data or kernel settings, tampering.
+bool is_risky(const aispm::v1::Event& event);
+// The sensor saw a call that the gateway carried and reported itself: it is stored and not counted
+// again.
+bool is_reported_by_gateway(const aispm::v1::Event& event);
+
 // Whom a stored event concerns.
 struct Concern {
   std::int64_t event = 0;
@@ -46,6 +53,8 @@ class Tally {
     Seen seen;
     std::uint64_t calls = 0, detections = 0, denied = 0, redacted = 0, sandbox_denials = 0,
                   input = 0, output = 0;
+    std::int64_t risky = 0, judged = 0;  // when last
+    void weigh(std::int64_t time, const aispm::v1::Event& event);
   };
   Result<> add_call(const Concern& concern, const aispm::v1::Event& event);
   Result<> add_ai_use(const Concern& concern, const aispm::v1::AiUse& use);

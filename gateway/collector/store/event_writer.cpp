@@ -37,7 +37,8 @@ EventWriter::EventWriter(Database database)
       refs_(database_),
       sessions_(database_),
       processes_(database_),
-      tally_(database_, refs_) {}
+      tally_(database_, refs_),
+      fleet_(database_) {}
 
 Result<std::unique_ptr<EventWriter>> EventWriter::open(Database database) {
   return std::unique_ptr<EventWriter>(new EventWriter(std::move(database)));
@@ -50,6 +51,7 @@ Result<> EventWriter::commit(std::span<const std::unique_ptr<Delivery>> group, W
   refs_.forget();
   sessions_.forget();
   tally_.forget();
+  fleet_.forget();
   stored_ = duplicates_ = rejected_ = 0;
   return done;
 }
@@ -66,6 +68,7 @@ Result<> EventWriter::try_commit(std::span<const std::unique_ptr<Delivery>> grou
     }
   }
   AISPM_CHECK(tally_.flush(now));
+  AISPM_CHECK(fleet_.flush());
   AISPM_CHECK(add_counter("events", stored_));
   AISPM_CHECK(add_counter("duplicates", duplicates_));
   AISPM_CHECK(add_counter("rejected", rejected_));
@@ -248,7 +251,9 @@ Result<bool> EventWriter::insert_event(const IncomingEvent& incoming, const Ids&
 
 Result<> EventWriter::derive(const IncomingEvent& incoming, const Ids& ids, std::int64_t seq) {
   const pb::Event& event = *incoming.event;
-  AISPM_CHECK(tally_.add({seq, ids.host, ids.agent, ids.session, incoming.time}, event));
+  const inventory::Concern concern{seq, ids.host, ids.agent, ids.session, incoming.time};
+  AISPM_CHECK(tally_.add(concern, event));
+  AISPM_CHECK(fleet_.add(concern, event));
   switch (event.body_case()) {
     case pb::Event::kSandboxStart:
       return sessions_.begin(*ids.session, ids.host, event.sandbox_start(), incoming.time);
@@ -279,7 +284,12 @@ Result<std::uint64_t> EventWriter::retain(WallTime oldest, std::uint64_t max_byt
       database_, "INSERT INTO temp.old SELECT seq FROM events WHERE time<? ORDER BY time LIMIT ?",
       bound, limit));
   const auto deleted = static_cast<std::uint64_t>(database_.changes());
-  if (deleted == 0) return 0;
+  // What the inventory forgets depends on age alone.
+  AISPM_CHECK(fleet_.retain(oldest, limit));
+  if (deleted == 0) {
+    AISPM_CHECK(transaction.commit());
+    return 0;
+  }
   for (const char* const sql :
        {"DELETE FROM calls WHERE event IN (SELECT seq FROM temp.old)",
         "DELETE FROM verdicts WHERE event IN (SELECT seq FROM temp.old)",

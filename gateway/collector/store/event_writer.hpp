@@ -6,6 +6,7 @@
 #include <span>
 
 #include "gateway/collector/ingest/batch.hpp"
+#include "gateway/collector/inventory/fleet.hpp"
 #include "gateway/collector/inventory/processes.hpp"
 #include "gateway/collector/inventory/refs.hpp"
 #include "gateway/collector/inventory/sessions.hpp"
@@ -62,6 +63,7 @@ class EventWriter {
   inventory::Sessions sessions_;
   inventory::Processes processes_;
   inventory::Tally tally_;
+  inventory::Fleet fleet_;
   std::uint64_t stored_ = 0;  // in this transaction
   std::uint64_t duplicates_ = 0;
   std::uint64_t rejected_ = 0;

@@ -48,18 +48,19 @@ Result<std::uint32_t> page_limit(std::uint32_t page_size) {
   return page_size == 0 ? limits::kDefaultPage : page_size;
 }
 
-Result<Page> Page::read(const pb::ListRequest& request) {
+Result<Page> Page::make(std::uint32_t page_size, std::string_view page_token,
+                        std::string_view query) {
   Page page;
-  AISPM_TRY(page.limit, page_limit(request.page_size()));
-  if (request.query().size() > limits::kMaxNameBytes)
+  AISPM_TRY(page.limit, page_limit(page_size));
+  if (query.size() > limits::kMaxNameBytes)
     return fail(Errc::kInvalid, "query: longer than 256 bytes");
   page.like = "%";
-  for (const char c : request.query()) {
+  for (const char c : query) {
     if (c == '%' || c == '_' || c == '\\') page.like += '\\';
     page.like += c;
   }
   page.like += '%';
-  AISPM_TRY(const auto token, PageToken::decode(request.page_token()));
+  AISPM_TRY(const auto token, PageToken::decode(page_token));
   page.is_first = !token;
   if (token) page.after = *token;
   return page;

@@ -18,7 +18,14 @@ struct Page {
   bool is_first = true;
   PageToken after;
 
-  static Result<Page> read(const pb::ListRequest& request);
+  static Result<Page> read(const pb::ListRequest& request) { return of(request); }
+  // Any list request: page_size, page_token and query.
+  template <typename Request>
+  static Result<Page> of(const Request& request) {
+    return make(request.page_size(), request.page_token(), request.query());
+  }
+  static Result<Page> make(std::uint32_t page_size, std::string_view page_token,
+                           std::string_view query);
 };
 
 // Runs `find` (bound, ordered, with one row more than the page) and calls `add(row)` for each row

@@ -68,6 +68,7 @@ class Reader {
   Result<pb::Session> read_session(const Statement& row);
   Result<std::vector<std::string>> names(std::string_view sql, std::int64_t ref);
   Result<> count_window(pb::Overview* overview, std::int64_t since);
+  Result<> count_fleet(pb::Overview* overview, std::int64_t since);
   Result<> count_reporting(pb::Overview* overview, const std::vector<std::string>& connected,
                            WallTime now);
   Result<> count_calls(pb::Overview* overview, std::int64_t since, std::int64_t now);

@@ -80,6 +80,43 @@ Result<> Reader::count_window(pb::Overview* overview, std::int64_t since) {
   return {};
 }
 
+Result<> Reader::count_fleet(pb::Overview* overview, std::int64_t since) {
+  AISPM_TRY(
+      const auto unsanctioned,
+      count_rows(database_, "SELECT COUNT(*) FROM assets WHERE state=0 AND gone IS NULL AND ?>0",
+                 std::max<std::int64_t>(since, 1)));
+  overview->set_unsanctioned_assets(unsanctioned);
+  AISPM_TRY(const auto direct,
+            count_rows(database_, "SELECT COUNT(*) FROM calls WHERE time>=? AND route=3", since));
+  overview->set_direct_calls(direct);
+  AISPM_TRY(const auto changes,
+            count_rows(database_, "SELECT COUNT(*) FROM mcp_tool_changes WHERE time>=?", since));
+  overview->set_mcp_tool_changes(changes);
+  AISPM_TRY(
+      Statement* const kinds,
+      database_.cached("SELECT kind, SUM(count) FROM event_counts WHERE minute>=? AND kind IN "
+                       "(?,?,?) GROUP BY kind"));
+  kinds->bind(since / kMinute, static_cast<int>(pb::Event::kMcpCall),
+              static_cast<int>(pb::Event::kTamper), static_cast<int>(pb::Event::kEnforcement));
+  for (;;) {
+    AISPM_TRY(const bool is_row, kinds->step());
+    if (!is_row) break;
+    if (kinds->integer(0) == pb::Event::kMcpCall) overview->set_mcp_calls(kinds->count(1));
+    if (kinds->integer(0) == pb::Event::kTamper) overview->set_tamper_events(kinds->count(1));
+    if (kinds->integer(0) == pb::Event::kEnforcement) overview->set_enforcements(kinds->count(1));
+  }
+  AISPM_TRY(Statement* const bytes,
+            database_.cached("SELECT IFNULL(SUM(wire_bytes), 0), IFNULL(SUM(MIN(plaintext_bytes, "
+                             "wire_bytes)), 0) FROM coverage WHERE last_seen>=?"));
+  AISPM_TRY(const bool is_row, bytes->bind(since).step());
+  if (is_row) {
+    overview->set_wire_bytes(bytes->count(0));
+    overview->set_plaintext_bytes(bytes->count(1));
+  }
+  bytes->reset();
+  return {};
+}
+
 Result<> Reader::count_calls(pb::Overview* overview, std::int64_t since, std::int64_t now) {
   AISPM_TRY(Statement* const sums,
             database_.cached("SELECT COUNT(*), IFNULL(SUM(input_tokens),0), "
@@ -142,6 +179,7 @@ Result<pb::Overview> Reader::overview(std::uint32_t hours,
     overview.set_hosts(hosts);
     AISPM_CHECK(count_reporting(&overview, connected, now));
     AISPM_CHECK(count_window(&overview, since));
+    AISPM_CHECK(count_fleet(&overview, since));
     AISPM_CHECK(count_calls(&overview, since, now.nanoseconds));
     AISPM_CHECK(read_named(
         database_,
@@ -174,6 +212,7 @@ Result<> Reader::status(pb::Status* status) {
     if (name == "events") store.set_events(counters->count(1));
     if (name == "duplicates") store.set_duplicates_ignored(counters->count(1));
     if (name == "rejected") store.set_rejected(counters->count(1));
+    if (name == "inventory_refused") store.set_inventory_refused(counters->count(1));
     if (name == "retention_deleted") store.set_deleted_by_retention(counters->count(1));
   }
   AISPM_TRY(const auto bytes, database_.used_bytes());

@@ -34,15 +34,22 @@ void set_time(std::int64_t nanoseconds, google::protobuf::Timestamp* time) {
   time->set_nanos(static_cast<std::int32_t>(nanoseconds % 1'000'000'000));
 }
 
-Result<Role> Registry::role_of(std::string_view token) {
-  AISPM_TRY(Statement* const find, database_.cached("SELECT role FROM api_tokens WHERE sha256=?"));
+Result<Registry::Caller> Registry::caller_of(std::string_view token) {
+  AISPM_TRY(Statement* const find,
+            database_.cached("SELECT role, note FROM api_tokens WHERE sha256=?"));
   const std::string hash = sha256_hex(token);
   AISPM_TRY(const bool is_row, find->bind(hash).step());
   if (!is_row) return fail(Errc::kUnauthenticated, "the token is not valid");
   const auto role = parse_role(find->text(0));
+  const std::string note = find->text(1);
   find->reset();
   if (!role) return fail(Errc::kInternal, "store: a token has an unknown role");
-  return *role;
+  return Caller{*role, (note.empty() ? "token" : note) + " (" + hash.substr(0, 8) + ")"};
+}
+
+Result<Role> Registry::role_of(std::string_view token) {
+  AISPM_TRY(const Caller caller, caller_of(token));
+  return caller.role;
 }
 
 Result<Secret> Registry::create_token(Role role, std::string_view note, WallTime now) {

@@ -24,7 +24,14 @@ class Registry {
  public:
   explicit Registry(Database& database) : database_(database) {}
 
+  // Whose a token is: its role, and its note with the start of its hash, for records of who did
+  // what.
+  struct Caller {
+    Role role = Role::kViewer;
+    std::string name;
+  };
   // kUnauthenticated for anything but a token made here.
+  Result<Caller> caller_of(std::string_view token);
   Result<Role> role_of(std::string_view token);
   Result<Secret> create_token(Role role, std::string_view note, WallTime now);
   Result<bool> has_tokens();

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/collector/inventory/fleet.hpp"
+
+namespace aispm::collector::inventory {
+
+Result<> Fleet::add(const Concern& concern, const aispm::v1::Event& event) {
+  using aispm::v1::Event;
+  graph_.add(concern, event);
+  // First, so that what a sensor reports finds the row that stood for its agent.
+  if (event.body_case() == Event::kAsset) AISPM_CHECK(assets_.see(concern, event.asset()));
+  assets_.see_agent(concern, event);
+  switch (event.body_case()) {
+    case Event::kMcpCall:
+      return servers_.see_call(concern, event);
+    case Event::kMcpTools:
+      return servers_.see_tools(concern, event);
+    case Event::kTlsCoverage:
+      return coverage_.see(concern, event);
+    case Event::kNameSeen:
+      return coverage_.see_name(concern, event);
+    default:
+      return {};
+  }
+}
+
+Result<> Fleet::flush() {
+  AISPM_CHECK(assets_.flush());
+  AISPM_CHECK(graph_.flush());
+  const std::uint64_t refused = assets_.take_refused() + servers_.take_refused() +
+                                graph_.take_refused() + coverage_.take_refused();
+  if (refused == 0) return {};
+  return run_sql(database_,
+                 "INSERT INTO counters (name, value) VALUES ('inventory_refused',?) ON CONFLICT DO "
+                 "UPDATE SET value=value+excluded.value",
+                 refused);
+}
+
+void Fleet::forget() {
+  assets_.forget();
+  graph_.forget();
+  coverage_.forget();
+  static_cast<void>(servers_.take_refused());
+}
+
+Result<> Fleet::retain(WallTime oldest, std::uint32_t limit) {
+  for (const std::string_view sql :
+       {std::string_view("DELETE FROM edges WHERE (agent, source, target, host) IN (SELECT agent, "
+                         "source, target, host FROM edges WHERE last_seen<? LIMIT ?)"),
+        std::string_view("DELETE FROM coverage_gaps WHERE process IN (SELECT ref FROM coverage "
+                         "WHERE last_seen<? LIMIT ?)"),
+        std::string_view("DELETE FROM coverage WHERE ref IN (SELECT ref FROM coverage WHERE "
+                         "last_seen<? LIMIT ?)"),
+        std::string_view("DELETE FROM seen_names WHERE ref IN (SELECT ref FROM seen_names WHERE "
+                         "last_seen<? LIMIT ?)"),
+        std::string_view("DELETE FROM assets WHERE ref IN (SELECT ref FROM assets WHERE "
+                         "last_seen<? AND gone IS NOT NULL AND changed IS NULL LIMIT ?)")})
+    AISPM_CHECK(run_sql(database_, sql, oldest.nanoseconds, limit));
+  coverage_.forget();
+  return {};
+}
+
+}  // namespace aispm::collector::inventory
