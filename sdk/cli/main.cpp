@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "sdk/cli/commands.hpp"
+#include "sdk/cli/fleet_arguments.hpp"
 
 namespace {
 
@@ -23,6 +24,9 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  aispm status                              health of the collector and of everything that "
     "reports to it\n"
+    "  aispm assets --state unsanctioned         AI that nobody sanctioned, with owner and "
+    "evidence\n"
+    "  aispm topology --agent alice/claude       the models, tools, data and services it uses\n"
     "  aispm inventory processes                 processes in which AI use was seen\n"
     "  aispm events --follow --kind llm_call     LLM calls as they happen\n"
     "  aispm session show last                   the newest run of an agent as a story\n"
@@ -46,7 +50,7 @@ struct Arguments {
   std::uint32_t valid_seconds = 0;
 };
 
-using Action = std::function<Result<>(cli::Client&, const cli::Output&)>;
+using cli::Action;
 
 void add_limit(CLI::App* command, Arguments& arguments) {
   command->add_option("--limit", arguments.filter.limit, "At most so many rows; 0 means all")
@@ -179,6 +183,7 @@ int run(int argc, char** argv) {
   app.add_flag("--json", arguments.json, "JSON for machines: field names as in proto/aispm/v1");
   app.add_flag("--no-color", arguments.no_color, "No colours (as does NO_COLOR=1, or a pipe)");
   add_reading(app, arguments, action);
+  cli::add_fleet(app, action);
   add_sessions(app, arguments, action);
   add_keys(app, arguments, action);
   try {
