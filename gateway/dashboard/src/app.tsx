@@ -3,13 +3,16 @@ import { useEffect, useSyncExternalStore } from "react";
 import { Navigate, Route, Routes } from "react-router";
 import { queryClient, tokens } from "./api/queries";
 import { EmptyState } from "./components/states";
+import { CoveragePage } from "./pages/coverage";
 import { EventsPage } from "./pages/events";
 import { InventoryPage } from "./pages/inventory";
 import { LoginPage } from "./pages/login";
+import { McpPage } from "./pages/mcp";
 import { OverviewPage } from "./pages/overview";
 import { SessionPage } from "./pages/session";
 import { SessionsPage } from "./pages/sessions";
 import { StatusPage } from "./pages/status";
+import { TopologyPage } from "./pages/topology";
 import { Shell } from "./shell";
 
 export function App() {
@@ -23,8 +26,12 @@ export function App() {
     <Shell>
       <Routes>
         <Route path="/" element={<OverviewPage />} />
-        <Route path="/inventory" element={<Navigate to="/inventory/hosts" replace />} />
+        <Route path="/inventory" element={<Navigate to="/inventory/assets" replace />} />
         <Route path="/inventory/:tab" element={<InventoryPage />} />
+        <Route path="/mcp" element={<McpPage />} />
+        <Route path="/mcp/:serverId" element={<McpPage />} />
+        <Route path="/topology" element={<TopologyPage />} />
+        <Route path="/coverage" element={<CoveragePage />} />
         <Route path="/events" element={<EventsPage />} />
         <Route path="/sessions" element={<SessionsPage />} />
         <Route path="/sessions/:sessionId" element={<SessionPage />} />

@@ -11,6 +11,9 @@ import { Icon, type IconName } from "./components/icons";
 const PAGES: readonly { readonly path: string; readonly label: string; readonly icon: IconName }[] = [
   { path: "/", label: "Overview", icon: "overview" },
   { path: "/inventory", label: "Inventory", icon: "inventory" },
+  { path: "/topology", label: "Topology", icon: "topology" },
+  { path: "/mcp", label: "MCP servers", icon: "mcp" },
+  { path: "/coverage", label: "Coverage", icon: "coverage" },
   { path: "/events", label: "Live events", icon: "events" },
   { path: "/sessions", label: "Sessions", icon: "sessions" },
   { path: "/status", label: "Status", icon: "status" },

@@ -32,20 +32,35 @@ export interface ApiOptions {
 
 type ReadMethod<I extends DescMessage> = DescMethodUnary<I> | DescMethodServerStreaming<I>;
 
-// Path and query of a call whose REST rule is a `get`.
-export function restUrl<I extends DescMessage>(method: ReadMethod<I>, input: MessageInitShape<I>): string {
+interface RestRequest {
+  readonly verb: "GET" | "POST" | "DELETE";
+  readonly url: string;
+  // JSON of the fields that are not in the path; POST only.
+  readonly body?: string;
+}
+
+// A call as HTTP, by its REST rule.
+export function restRequest<I extends DescMessage>(method: ReadMethod<I>, input: MessageInitShape<I>): RestRequest {
   const path = getOption(method, rest).path;
-  if (path.case !== "get") throw new Error(`${method.name} has no GET route`);
+  if (path.case === undefined) throw new Error(`${method.name} has no route`);
   const fields = toJson(method.input, create(method.input, input), { useProtoFieldName: true }) as Record<string, JsonValue>;
-  const filled = path.value.replace(/\{(\w+)\}/g, (_, name: string) => {
+  const url = path.value.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = fields[name];
     if (typeof value !== "string" || value === "") throw new Error(`${method.name} needs ${name}`);
     delete fields[name];
     return encodeURIComponent(value);
   });
+  if (path.case === "post") return { verb: "POST", url, body: JSON.stringify(fields) };
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(fields)) query.set(name, String(value));
-  return query.size > 0 ? `${filled}?${query}` : filled;
+  return { verb: path.case === "get" ? "GET" : "DELETE", url: query.size > 0 ? `${url}?${query}` : url };
+}
+
+// Path and query of a call whose REST rule is a `get`.
+export function restUrl<I extends DescMessage>(method: ReadMethod<I>, input: MessageInitShape<I>): string {
+  const { verb, url } = restRequest(method, input);
+  if (verb !== "GET") throw new Error(`${method.name} has no GET route`);
+  return url;
 }
 
 export class Api {
@@ -115,11 +130,13 @@ export class Api {
     signal: AbortSignal,
     callerSignal: AbortSignal | undefined,
   ): Promise<Response> {
-    const url = (this.options.base ?? "") + restUrl(method, input);
+    const { verb, url, body } = restRequest(method, input);
     let reply: Response;
     try {
-      reply = await (this.options.fetch ?? fetch)(url, {
-        headers: { Authorization: `Bearer ${this.options.token() ?? ""}` },
+      reply = await (this.options.fetch ?? fetch)((this.options.base ?? "") + url, {
+        ...(verb === "GET" ? {} : { method: verb }),
+        ...(body === undefined ? {} : { body }),
+        headers: { Authorization: `Bearer ${this.options.token() ?? ""}`, ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
         cache: "no-store",
         credentials: "omit",
         signal,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What pages read, as cached queries. Every number shown comes out of one of these.
-import type { DescMessage, DescMethodUnary } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { infiniteQueryOptions, QueryCache, QueryClient, queryOptions } from "@tanstack/react-query";
 import { Api } from "./client";
 import { ApiError } from "./errors";
@@ -66,6 +66,22 @@ export const sessionQuery = (sessionId: string) =>
     // A finished run may still get late records of the sensor, but not for long.
     refetchInterval: (query) => (query.state.data?.session?.running === false ? REFRESH_MS * 3 : 2_000),
   });
+
+// Any paged list with its own filters.
+export function pagedQuery<I extends DescMessage, O extends DescMessage>(list: DescMethodUnary<I, O>, input: MessageInitShape<I>) {
+  return infiniteQueryOptions({
+    queryKey: ["list", list.name, input],
+    queryFn: ({ signal, pageParam }) => api.call(list, { ...(input as object), pageSize: PAGE_SIZE, pageToken: pageParam } as unknown as MessageInitShape<I>, signal),
+    initialPageParam: "",
+    getNextPageParam: (last) => ("nextPageToken" in last && (last.nextPageToken as string)) || undefined,
+    refetchInterval: REFRESH_MS,
+  });
+}
+
+// One answer, asked for again while it is shown.
+export function answerQuery<I extends DescMessage, O extends DescMessage>(call: DescMethodUnary<I, O>, input: MessageInitShape<I>, refetchInterval = REFRESH_MS) {
+  return queryOptions({ queryKey: [call.name, input], queryFn: ({ signal }) => api.call(call, input, signal), refetchInterval });
+}
 
 // A paged list, read page by page as the operator asks for more; `search` is a part of a name.
 export function listQuery<O extends DescMessage>(list: DescMethodUnary<typeof ListRequestSchema, O>, search: string) {

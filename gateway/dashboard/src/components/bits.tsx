@@ -46,7 +46,7 @@ export function DetectionLine({ detection }: { detection: Detection }) {
     <>
       <Text size="sm" component="div" className="wrapline">
         <SeverityBadge detection={detection} /> <Text span fw={600} size="sm">{detection.category.replaceAll("_", " ")}</Text>
-        {detection.surface && <> in the {detection.surface.replaceAll("_", " ")}</>} · rule <Code>{detection.ruleId}</Code> · confidence{" "}
+        {detection.surface && detection.surface !== detection.category && <> in the {detection.surface.replaceAll("_", " ")}</>} · rule <Code>{detection.ruleId}</Code> · confidence{" "}
         {formatPercent(detection.confidence)}
       </Text>
       {detection.message && <Text size="sm" mt={4}>{detection.message}</Text>}

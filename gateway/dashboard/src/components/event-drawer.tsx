@@ -2,7 +2,7 @@
 import { toJson } from "@bufbuild/protobuf";
 import { Code, CopyButton, Button, Drawer, Group, ScrollArea, Stack, Text, Title } from "@mantine/core";
 import { EventSchema, type Event, type LlmCall, type Process } from "../api/gen/aispm/v1/event_pb";
-import { describe, kindLabel, modelOf, processName, SOURCE_LABELS } from "../events/describe";
+import { describe, endpoint, kindLabel, modelOf, processName, SOURCE_LABELS } from "../events/describe";
 import { formatBytes, formatCount, formatDateTime, formatDurationUs, NOTHING } from "../format";
 import { DecisionBadge, DetectionLine, SessionLink, ToneBadge } from "./bits";
 import { Fact, Facts } from "./page";
@@ -10,6 +10,8 @@ import { Fact, Facts } from "./page";
 function Mono({ children }: { children: string }) {
   return children ? <span className="mono">{children}</span> : <>{NOTHING}</>;
 }
+
+const ROUTES: Record<string, string> = { gateway: "through the gateway", local: "to a model server on this host", direct: "past the gateway" };
 
 export function CallFacts({ call }: { call: LlmCall }) {
   return (
@@ -25,6 +27,8 @@ export function CallFacts({ call }: { call: LlmCall }) {
       <Fact label="Duration / first byte">{call.durationUs > 0n ? formatDurationUs(call.durationUs) : NOTHING} / {call.firstByteUs > 0n ? formatDurationUs(call.firstByteUs) : NOTHING}</Fact>
       <Fact label="Tools offered">{call.toolsOffered.join(", ") || NOTHING}</Fact>
       <Fact label="Tools called">{call.toolsCalled.join(", ") || NOTHING}</Fact>
+      <Fact label="Way">{ROUTES[call.route] ?? NOTHING}</Fact>
+      <Fact label="Destination">{call.destinationAddress ? `${endpoint(call.destinationAddress, call.destinationPort)} (${call.attribution || "unattributed"}, confidence ${call.attributionConfidence.toFixed(2)})` : NOTHING}</Fact>
       <Fact label="Response id"><Mono>{call.responseId}</Mono></Fact>
     </Facts>
   );
@@ -38,6 +42,7 @@ function ProcessFacts({ process }: { process: Process }) {
       <Fact label="Pid / parent">{process.pid} / {process.parentPid}</Fact>
       <Fact label="User">{process.user || NOTHING} (uid {process.uid})</Fact>
       <Fact label="Pid namespace">{process.pidNamespace > 0n ? process.pidNamespace.toString() : NOTHING}</Fact>
+      {process.containerId && <Fact label="Container"><Mono>{process.containerId.slice(0, 12)}</Mono>{process.containerImage && ` (${process.containerImage})`}</Fact>}
       <Fact label="Cgroup">{process.cgroupId > 0n ? process.cgroupId.toString() : NOTHING}</Fact>
     </Facts>
   );

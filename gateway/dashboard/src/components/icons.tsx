@@ -4,6 +4,9 @@ import type { ReactNode } from "react";
 const PATHS = {
   overview: "M3 3h8v10H3zM13 3h8v6h-8zM13 11h8v10h-8zM3 15h8v6H3z",
   inventory: "M4 4h16v6H4zM4 14h16v6H4zM8 7h.01M8 17h.01",
+  topology: "M3 9h6v6H3zM15 3h6v6h-6zM15 15h6v6h-6zM9 12h3V6h3M12 12v6h3",
+  mcp: "M9 3v5M15 3v5M6 8h12v4a6 6 0 0 1-12 0zM12 18v3",
+  coverage: "M2 12s3.500-6 10-6 10 6 10 6-3.500 6-10 6-10-6-10-6zM12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6z",
   events: "M3 12h4l3-8 4 16 3-8h4",
   sessions: "M4 5h16v14H4zM7.500 9l3 3-3 3M13 15h4",
   status: "M12 3l8 3v6c0 5-3.400 8-8 9-4.600-1-8-4-8-9V6zM8.500 12l2.500 2.500 4.500-5",

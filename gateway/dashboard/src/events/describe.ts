@@ -12,6 +12,9 @@ import {
   type SandboxDenial,
 } from "../api/gen/aispm/v1/event_pb";
 import { formatCommand, NOTHING, plural } from "../format";
+import {
+  describeAsset, describeClose, describeCoverage, describeEnforcement, describeFile, describeMcpCall, describeMcpTools, describeName, describeTamper,
+} from "./describe-fleet";
 
 export type Tone = "neutral" | "info" | "good" | "warn" | "bad" | "critical" | "changed";
 export type EventKind = NonNullable<Event["body"]["case"]>;
@@ -30,6 +33,15 @@ export const EVENT_KINDS: Record<EventKind, { readonly label: string; readonly a
   agentReady: { label: "Agent ready", apiName: "agent_ready" },
   agentLog: { label: "Agent log", apiName: "agent_log" },
   componentHealth: { label: "Component health", apiName: "component_health" },
+  asset: { label: "Asset", apiName: "asset" },
+  mcpCall: { label: "MCP call", apiName: "mcp_call" },
+  mcpTools: { label: "MCP tools", apiName: "mcp_tools" },
+  socketClose: { label: "Connection ended", apiName: "socket_close" },
+  nameSeen: { label: "Name seen", apiName: "name_seen" },
+  tlsCoverage: { label: "TLS coverage", apiName: "tls_coverage" },
+  fileAccess: { label: "File access", apiName: "file_access" },
+  tamper: { label: "Tampering", apiName: "tamper" },
+  enforcement: { label: "Enforcement", apiName: "enforcement" },
 };
 
 export const SOURCE_LABELS: Record<Source, string> = {
@@ -123,8 +135,8 @@ function describeCall(event: Event, call: LlmCall): Description {
   const found = event.detections.length > 0 ? [plural(event.detections.length, "detection")] : [];
   return {
     title: `${modelOf(call)} at ${call.provider || call.host || "an unknown provider"}`,
-    detail: [decided ? decisionLabel(decided) : status, ...found, `${plural(call.inputTokens + call.outputTokens, "token")}`].join(" · "),
-    tone: decided ? OUTCOMES[decided.outcome].tone : event.detections.length > 0 ? "warn" : "info",
+    detail: [decided ? decisionLabel(decided) : status, ...(call.route === "direct" ? ["past the gateway"] : []), ...found, `${plural(call.inputTokens + call.outputTokens, "token")}`].join(" · "),
+    tone: decided ? OUTCOMES[decided.outcome].tone : event.detections.length > 0 || call.route === "direct" ? "warn" : "info",
   };
 }
 
@@ -190,6 +202,24 @@ export function describe(event: Event): Description {
         detail: body.value.reasons.join("; "),
         tone: body.value.state === "ok" ? "good" : "warn",
       };
+    case "asset":
+      return describeAsset(body.value);
+    case "mcpCall":
+      return describeMcpCall(body.value, by);
+    case "mcpTools":
+      return describeMcpTools(body.value);
+    case "socketClose":
+      return describeClose(body.value, endpoint(body.value.destinationAddress, body.value.destinationPort), by);
+    case "nameSeen":
+      return describeName(body.value, by);
+    case "tlsCoverage":
+      return describeCoverage(body.value, by);
+    case "fileAccess":
+      return describeFile(body.value, by);
+    case "tamper":
+      return describeTamper(body.value, by);
+    case "enforcement":
+      return describeEnforcement(body.value, by);
     case undefined:
       return { title: "Event of a kind this dashboard does not know", detail: "", tone: "neutral" };
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Tabs, TextInput } from "@mantine/core";
+import { Stack, Tabs, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import { useInfiniteQuery } from "@tanstack/react-query";
@@ -11,6 +11,7 @@ import { DataTable, type Column } from "../components/data-table";
 import { Icon } from "../components/icons";
 import { Page, Panel } from "../components/page";
 import { EmptyState, QueryView } from "../components/states";
+import { AssetsTab } from "./assets";
 import { AGENT_COLUMNS, HOST_COLUMNS, MODEL_COLUMNS, PROCESS_COLUMNS, PROVIDER_COLUMNS } from "./inventory-columns";
 
 const SEARCH_DELAY_MS = 250;
@@ -45,7 +46,8 @@ function InventoryList<O extends DescMessage, T extends object>({ method, rowsOf
 
 const { method } = Operator;
 
-const TABS: Record<string, { readonly label: string; readonly noun: string; readonly show: (search: string) => ReactNode }> = {
+const TABS: Record<string, { readonly label: string; readonly noun: string; readonly bare?: boolean; readonly show: (search: string) => ReactNode }> = {
+  assets: { label: "Assets", noun: "assets", bare: true, show: (search) => <AssetsTab search={search} /> },
   hosts: {
     label: "Hosts",
     noun: "hosts",
@@ -90,12 +92,12 @@ const TABS: Record<string, { readonly label: string; readonly noun: string; read
 };
 
 export function InventoryPage() {
-  const { tab = "hosts" } = useParams();
+  const { tab = "assets" } = useParams();
   const navigate = useNavigate();
   const [text, setText] = useState("");
   const [search] = useDebouncedValue(text.trim(), SEARCH_DELAY_MS);
   const current = TABS[tab];
-  if (!current) return <Navigate to="/inventory/hosts" replace />;
+  if (!current) return <Navigate to="/inventory/assets" replace />;
   return (
     <Page title="Inventory" lead="What was seen, from the first event that is stored." aside={
       <TextInput size="xs" w={220} placeholder={`Search ${current.noun}`} aria-label={`Search ${current.noun}`}
@@ -105,7 +107,7 @@ export function InventoryPage() {
         <Tabs.List mb="md">
           {Object.entries(TABS).map(([name, { label }]) => <Tabs.Tab key={name} value={name}>{label}</Tabs.Tab>)}
         </Tabs.List>
-        <Tabs.Panel value={tab}><Panel title={current.label}>{current.show(search)}</Panel></Tabs.Panel>
+        <Tabs.Panel value={tab}>{current.bare ? <Stack gap="md">{current.show(search)}</Stack> : <Panel title={current.label}>{current.show(search)}</Panel>}</Tabs.Panel>
       </Tabs>
     </Page>
   );

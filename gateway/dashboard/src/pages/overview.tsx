@@ -10,7 +10,8 @@ import { Ago, DecisionBadge, DetectionLine, SessionLink } from "../components/bi
 import { Page, Panel } from "../components/page";
 import { EmptyState, QueryView } from "../components/states";
 import type { Tone } from "../events/describe";
-import { formatCompact, formatCount, NOTHING } from "../format";
+import { shareOf } from "../events/describe-fleet";
+import { formatBytes, formatCompact, formatCount, formatPercent, NOTHING } from "../format";
 import { barsOption, callsOption } from "./overview-charts";
 
 const Chart = lazy(() => import("../components/chart"));
@@ -28,17 +29,19 @@ interface TileProps {
   readonly label: string;
   readonly value: bigint;
   readonly note?: string;
+  // Shown instead of the value.
+  readonly text?: string;
   readonly tone?: Tone;
   // The view that lists what was counted, where there is one.
   readonly to?: string;
 }
 
-function Tile({ label, value, note = "\u00a0", tone = "neutral", to }: TileProps) {
+function Tile({ label, value, text, note = "\u00a0", tone = "neutral", to }: TileProps) {
   const className = value > 0n ? `tile tile-${tone}` : "tile";
   const content = (
     <>
       <Text size="xs" c="dimmed">{label}</Text>
-      <div className="tile-value">{formatCompact(value)}</div>
+      <div className="tile-value">{text ?? formatCompact(value)}</div>
       <Text size="xs" c="dimmed">{note}</Text>
     </>
   );
@@ -54,6 +57,11 @@ function Tiles({ data }: { data: Overview }) {
       <Tile label="Sessions" value={data.sessions} to="/sessions" />
       <Tile label="LLM calls" value={data.llmCalls} note={`${formatCompact(data.inputTokens)} tokens in, ${formatCompact(data.outputTokens)} out`} to="/events?kind=llm_call" />
       <Tile label="Unsanctioned AI processes" value={data.unsanctionedProcesses} tone="warn" to="/inventory/processes" />
+      <Tile label="Unsanctioned assets" value={data.unsanctionedAssets} tone="warn" note="there now, undecided" to="/inventory/assets?state=unsanctioned" />
+      <Tile label="Calls past the gateway" value={data.directCalls} tone="bad" note="LLM calls gone direct" to="/topology" />
+      <Tile label="MCP calls" value={data.mcpCalls} note={`${formatCount(data.mcpToolChanges)} changed tools`} tone={data.mcpToolChanges > 0n ? "warn" : "neutral"} to="/mcp" />
+      <Tile label="Enforced or monitored" value={data.enforcements} note={`${formatCount(data.tamperEvents)} tampering`} tone={data.tamperEvents > 0n ? "bad" : "neutral"} to="/events?kind=enforcement" />
+      <Tile label="Wire bytes seen" value={data.wireBytes} text={data.wireBytes > 0n ? formatPercent(shareOf(data.plaintextBytes, data.wireBytes)) : NOTHING} note={data.wireBytes > 0n ? `of ${formatBytes(data.wireBytes)} TLS` : "no TLS measured"} to="/coverage" />
       <Tile label="Detections" value={data.detections} tone="warn" />
       <Tile label="Denied" value={data.denied} tone="bad" />
       <Tile label="Redacted" value={data.redacted} tone="changed" />
