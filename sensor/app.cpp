@@ -82,6 +82,7 @@ Result<> watch(const Config& config, bool prints_events) {
   CaptureOptions options;
   options.mode = config.capture;
   options.rings = config.rings;
+  options.fingerprints = config.fingerprints;
   options.own_tgid = static_cast<std::uint32_t>(::getpid());
   options.plan_folder = config.state_folder + "/probe-plans";
   AISPM_TRY(auto sink, open_sink(config, prints_events));

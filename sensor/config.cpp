@@ -80,6 +80,7 @@ Result<Config> read_config(const YamlMap& root) {
       root.size_bytes("control_ring", config.rings.control_bytes, kMaxRingBytes);
   config.rings.data_bytes = root.size_bytes("data_ring", config.rings.data_bytes, kMaxRingBytes);
   config.signatures = root.text("signatures", config.signatures);
+  config.fingerprints = root.text("fingerprints", config.fingerprints);
   config.store_text = root.flag("store_text", config.store_text);
   config.gateways = read_gateways(root);
   config.sanctioned_executables = read_sanctioned(root);

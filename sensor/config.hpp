@@ -21,9 +21,10 @@ struct Config {
   std::uint64_t spool_cap_bytes = 256U << 20;
   CaptureMode capture = CaptureMode::kAuto;
   RingSizes rings;
-  std::string signatures;              // folder of providers' host names; empty = the built-in ones
-  bool store_text = false;             // prompt and reply text in events; hashes always
-  std::vector<GatewayPlace> gateways;  // `gateway`: where sanctioned calls go
+  std::string signatures;    // folder of providers' host names; empty = the built-in ones
+  std::string fingerprints;  // folder of what stripped programs are known by; empty = built-in
+  bool store_text = false;   // prompt and reply text in events; hashes always
+  std::vector<GatewayPlace> gateways;               // `gateway`: where sanctioned calls go
   std::vector<std::string> sanctioned_executables;  // AI use by these is sanctioned
   std::chrono::milliseconds health_interval{5000};
 

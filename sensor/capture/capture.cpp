@@ -103,8 +103,26 @@ void Capture::open_tls(const CaptureOptions& options) {
       *tls_, LibraryWatcher::Options{.cache_folder = options.plan_folder,
                                      .uses_mapping_events = options.uses_mapping_events});
   libraries_->set_planner(make_symbol_planner());
+  open_static_tls(options);
   for (const auto& planner : options.planners) libraries_->set_planner(planner);
   libraries_->start();
+}
+
+void Capture::open_static_tls(const CaptureOptions& options) {
+  auto programs = StaticTls::open(*maps_, features_, *tls_, options.own_tgid);
+  if (!programs) {
+    reasons_.push_back(programs.error().message + "; no plaintext of Go and rustls");
+  } else {
+    static_tls_ = std::move(*programs);
+  }
+  auto fingerprints = FingerprintSource::open(options.fingerprints);
+  if (!fingerprints) {
+    reasons_.push_back(fingerprints.error().message + "; no plaintext of stripped programs");
+    return;
+  }
+  fingerprints_ = std::move(*fingerprints);
+  methods_["tls_fingerprints"] = fingerprints_->version();
+  libraries_->set_planner(fingerprints_->planner());
 }
 
 Result<> Capture::wait_without_rings(std::chrono::milliseconds longest) {
@@ -153,6 +171,11 @@ void Capture::set_planner(std::shared_ptr<const Planner> planner) {
 
 void Capture::sweep() {
   if (!tls_) return;
+  if (fingerprints_)
+    if (auto planner = fingerprints_->look()) {
+      methods_["tls_fingerprints"] = fingerprints_->version();
+      libraries_->set_planner(std::move(planner));
+    }
   if (const auto living = tls_->sweep_connections(); living)
     connections_ = *living;
   else
@@ -179,6 +202,8 @@ CaptureHealth Capture::health() const {
   health.reasons = reasons_;
   health.features = features_.texts();
   health.features.insert(methods_.begin(), methods_.end());
+  if (fingerprints_ && !fingerprints_->why().empty())
+    health.reasons.push_back(fingerprints_->why());
   if (maps_) {
     if (const auto losses = maps_->losses(); losses) health.losses = *losses;
     if (const auto counts = maps_->counts(); counts) {

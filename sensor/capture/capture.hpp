@@ -16,10 +16,12 @@
 #include "bpf/events.h"
 #include "sdk/core/common/result.hpp"
 #include "sensor/capture/agent_probes.hpp"
+#include "sensor/capture/fingerprint_source.hpp"
 #include "sensor/capture/kernel_features.hpp"
 #include "sensor/capture/library_watcher.hpp"
 #include "sensor/capture/proc_poller.hpp"
 #include "sensor/capture/ring_reader.hpp"
+#include "sensor/capture/static_tls.hpp"
 #include "sensor/capture/tracepoints.hpp"
 
 namespace aispm::sensor {
@@ -32,7 +34,8 @@ struct CaptureOptions {
   RingSizes rings;
   std::uint32_t own_tgid = 0;  // whose TLS is never captured
   std::chrono::milliseconds proc_interval{500};
-  // Besides the built-in one for symbols.
+  std::string fingerprints;  // folder of what stripped programs are known by; empty = built-in
+  // Besides the built-in ones for symbols and fingerprints.
   std::vector<std::shared_ptr<const Planner>> planners;
   std::string plan_folder;  // where slow planners' answers are kept; empty = nowhere
   bool uses_mapping_events = true;
@@ -81,6 +84,7 @@ class Capture {
   Capture() = default;
   Result<> open_kernel(const CaptureOptions& options);
   void open_tls(const CaptureOptions& options);
+  void open_static_tls(const CaptureOptions& options);
   Result<> wait_without_rings(std::chrono::milliseconds longest);
 
   KernelFeatures features_;
@@ -92,6 +96,8 @@ class Capture {
   std::optional<NetworkTracepoints> network_;
   std::optional<TlsProbes> tls_;
   std::optional<AgentProbes> agents_;
+  std::optional<StaticTls> static_tls_;
+  std::optional<FingerprintSource> fingerprints_;
   std::unique_ptr<LibraryWatcher> libraries_;
   std::optional<ProcPoller> poller_;
   std::chrono::milliseconds proc_interval_{};

@@ -49,6 +49,17 @@ enum class TlsHook : std::uint8_t {
   kNssRead,
   kNssWrite,
   kNssClose,
+  // rustls over aws-lc
+  kAeadSeal,
+  kAeadSealScatter,
+  kAeadOpen,
+  kAeadOpenGather,
+  // Go
+  kGoRead,
+  kGoReadReturn,
+  kGoWrite,
+  kGoHandshake,
+  kGoClose,
 };
 
 struct ProbePoint {

@@ -79,7 +79,7 @@ Result<> TlsProbes::attach_socket_hooks(const KernelFeatures& features) {
 void TlsProbes::add_own_hooks() {
   const auto& programs = programs_->progs;
   const auto add_call = [&](TlsHook hook, std::uint8_t flags) {
-    add_hook(hook, {programs.on_call, programs.on_return, flags});
+    add_hook(hook, {programs.on_call, programs.on_return, flags, {}});
   };
   add_call(TlsHook::kRead, 0);
   add_call(TlsHook::kWrite, AISPM_PROBE_WRITE);
@@ -87,20 +87,22 @@ void TlsProbes::add_own_hooks() {
   add_call(TlsHook::kWriteEx, AISPM_PROBE_WRITE | AISPM_PROBE_BY_POINTER);
   add_call(TlsHook::kWriteEx2, AISPM_PROBE_WRITE | AISPM_PROBE_BY_POINTER | AISPM_PROBE_FIFTH);
   add_call(TlsHook::kSendFile, AISPM_PROBE_WRITE | AISPM_PROBE_LONG | AISPM_PROBE_HIDDEN);
-  add_hook(TlsHook::kClear, {programs.on_clear, nullptr, 0});
-  add_hook(TlsHook::kClose, {programs.on_close, nullptr, 0});
+  add_hook(TlsHook::kClear, {programs.on_clear, nullptr, 0, {}});
+  add_hook(TlsHook::kClose, {programs.on_close, nullptr, 0, {}});
   add_call(TlsHook::kGnuRead, AISPM_PROBE_LONG);
   add_call(TlsHook::kGnuWrite, AISPM_PROBE_WRITE | AISPM_PROBE_LONG);
   add_call(TlsHook::kGnuHidden, AISPM_PROBE_WRITE | AISPM_PROBE_LONG | AISPM_PROBE_HIDDEN);
-  add_hook(TlsHook::kGnuHandshake, {programs.on_handshake, nullptr, 0});
-  add_hook(TlsHook::kGnuClose, {programs.on_close, nullptr, 0});
+  add_hook(TlsHook::kGnuHandshake, {programs.on_handshake, nullptr, 0, {}});
+  add_hook(TlsHook::kGnuClose, {programs.on_close, nullptr, 0, {}});
   add_call(TlsHook::kNssRead, AISPM_PROBE_KNOWN_ONLY);
   add_call(TlsHook::kNssWrite, AISPM_PROBE_WRITE | AISPM_PROBE_KNOWN_ONLY);
-  add_hook(TlsHook::kNssImport, {nullptr, programs.on_import, 0});
-  add_hook(TlsHook::kNssClose, {programs.on_close, nullptr, 0});
+  add_hook(TlsHook::kNssImport, {nullptr, programs.on_import, 0, {}});
+  add_hook(TlsHook::kNssClose, {programs.on_close, nullptr, 0, {}});
 }
 
-void TlsProbes::add_hook(TlsHook hook, HookPrograms programs) { hooks_[hook] = programs; }
+void TlsProbes::add_hook(TlsHook hook, HookPrograms programs) {
+  hooks_[hook] = std::move(programs);
+}
 
 Result<> TlsProbes::lend_to(bpf_object* object) const {
   for (const bpf_map* own : {programs_->maps.connections, programs_->maps.calls}) {
@@ -124,6 +126,7 @@ Result<TlsProbes::Attached> TlsProbes::attach(
     if (hook == hooks_.end())
       return fail(Errc::kUnsupported, path + ": no program was loaded for " + point.function);
     const HookPrograms& programs = hook->second;
+    if (programs.prepare) AISPM_CHECK(programs.prepare());
     const std::uint64_t cookie =
         plan.library_id | std::uint64_t{programs.flags} << 8 | point.cookie << 16;
     // The return first: a return without an entry is ignored, an entry without a return would be

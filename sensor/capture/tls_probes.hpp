@@ -41,6 +41,9 @@ class TlsProbes {
     const bpf_program* entry = nullptr;
     const bpf_program* at_return = nullptr;
     std::uint8_t flags = 0;
+    // Called before each probe of this hook is attached: what the programs need besides, attached
+    // only once somebody needs it. May be empty.
+    std::function<Result<>()> prepare;
   };
   // From other objects; they must outlive this. Before any attach().
   void add_hook(TlsHook hook, HookPrograms programs);

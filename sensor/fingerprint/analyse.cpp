@@ -154,8 +154,7 @@ class Analysis {
         finding.reasons.push_back("go: " + function.name + " cannot be decoded to its end");
         return;
       }
-      for (const std::uint64_t address : *returns)
-        site.returns.push_back(elf_.file_offset(address).value_or(0));
+      site.returns = *returns;
     }
     finding.sites.push_back(std::move(site));
   }

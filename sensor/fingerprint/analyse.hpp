@@ -17,7 +17,7 @@ struct Site {
   std::string function;
   std::uint64_t address = 0;           // virtual, of its first instruction
   std::uint64_t file_offset = 0;       // of the same
-  std::vector<std::uint64_t> returns;  // Go: file offsets of its return instructions
+  std::vector<std::uint64_t> returns;  // Go: virtual addresses of its return instructions
   bool operator==(const Site&) const = default;
 };
 

@@ -17,8 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (finding.sites.empty() && finding.reasons.empty()) std::abort();
     for (const Site& site : finding.sites) {
       if (site.file_offset >= size) std::abort();
-      for (const std::uint64_t offset : site.returns)
-        if (offset >= size) std::abort();
+      for (const std::uint64_t address : site.returns)
+        if (address < site.address) std::abort();
     }
   }
   const auto elf = ElfView::open(bytes);

@@ -89,7 +89,7 @@ TEST_P(GoPrograms, GiveTheirTlsFunctionsAndReturns) {
   EXPECT_EQ(findings[0].sites[0].hook, Hook::kGoWrite);
   const Site& read = findings[0].sites[1];
   EXPECT_EQ(read.hook, Hook::kGoRead);
-  EXPECT_THAT(read.returns, ElementsAre(read.file_offset + 8, read.file_offset + 10));
+  EXPECT_THAT(read.returns, ElementsAre(read.address + 8, read.address + 10));
 }
 
 // With sections whether the table names where code begins or not; without them it must.
