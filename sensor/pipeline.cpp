@@ -24,8 +24,12 @@ void append(std::vector<model::Detection>& to, std::vector<model::Detection> mor
 Pipeline::Pipeline(Parts parts)
     : parts_(std::move(parts)),
       processes_([this](std::uint32_t pid) { return look_up(pid); }, parts_.user_name),
-      correlator_({.keep_text = parts_.keep_text, .gateways = parts_.gateways},
-                  [this](Observation seen) { take_observation(std::move(seen)); }) {}
+      correlator_(
+          {.keep_text = parts_.keep_text,
+           .gateways = parts_.gateways,
+           .program_of = [this](const Actor& actor) { return program_of(actor); }},
+          [this](Observation seen) { take_observation(std::move(seen)); },
+          [this](Coverage::Report seen) { take_coverage(std::move(seen)); }) {}
 
 std::optional<Exec> Pipeline::look_up(std::uint32_t pid) {
   auto found = parts_.look_up(pid);
@@ -111,7 +115,7 @@ void Pipeline::take_tamper(BootTime time, model::Tamper tamper) {
   parts_.sink.offer(std::move(event));
 }
 
-// correlate: plaintext becomes observations about language models
+// correlate: captured bytes become observations about models and tools
 
 void Pipeline::take(const TlsChunk& chunk) {
   ++chunks_;
@@ -145,23 +149,52 @@ void Pipeline::report_exit(const Exit& exit) {
 
 void Pipeline::take_observation(Observation seen) {
   const model::Process& process = processes_.describe(seen.party.actor);
+  switch (seen.kind) {
+    case Observation::Kind::kHost:
+    case Observation::Kind::kRequest:
+      return report_model_use(seen, process);
+    case Observation::Kind::kCall:
+      ++llm_calls_;
+      seen.call.provider = parts_.classifier.provider_of(seen.call.host, seen.api);
+      return report(seen.time, process, std::move(seen.call));
+    case Observation::Kind::kAgentCall:
+      ++agent_calls_;
+      seen.agent_call->server_process = process_of(seen.server);
+      return report(seen.time, process, std::move(*seen.agent_call));
+    case Observation::Kind::kTools:
+      seen.tools->server_process = process_of(seen.server);
+      return report(seen.time, process, std::move(*seen.tools));
+  }
+}
+
+void Pipeline::report_model_use(const Observation& seen, const model::Process& process) {
   // Seen at the server alone, a call is no use by the server.
-  const bool is_use = !seen.party.is_server || seen.has_local_client;
-  if (seen.kind == Observation::Kind::kHost) {
-    if (is_use)
-      report_use(seen.time, process, parts_.classifier.on_host(process, seen.call.host, seen.time),
-                 seen.call.route);
-    return;
-  }
-  seen.call.provider = parts_.classifier.provider_of(seen.call.host, seen.api);
-  if (seen.kind == Observation::Kind::kRequest) {
-    if (is_use)
-      report_use(seen.time, process, parts_.classifier.on_llm_call(process, seen.call, seen.time),
-                 seen.call.route);
-    return;
-  }
-  ++llm_calls_;
-  report(seen.time, process, std::move(seen.call));
+  if (seen.party.is_server && !seen.has_local_client) return;
+  if (seen.kind == Observation::Kind::kHost)
+    return report_use(seen.time, process,
+                      parts_.classifier.on_host(process, seen.call.host, seen.time),
+                      seen.call.route);
+  model::LlmCall call = seen.call;
+  call.provider = parts_.classifier.provider_of(call.host, seen.api);
+  report_use(seen.time, process, parts_.classifier.on_llm_call(process, call, seen.time),
+             call.route);
+}
+
+void Pipeline::take_coverage(Coverage::Report seen) {
+  report(seen.time, processes_.describe(seen.actor), std::move(seen.coverage));
+}
+
+std::optional<model::Process> Pipeline::process_of(const Actor& actor) {
+  if (actor.id.pid == 0) return std::nullopt;
+  return processes_.describe(actor);
+}
+
+std::string Pipeline::program_of(const Actor& actor) {
+  const auto process = process_of(actor);
+  if (!process) return "";
+  std::string program = process->exe;
+  for (const std::string& argument : process->argv) program += '\0' + argument;
+  return program;
 }
 
 // report
@@ -216,6 +249,7 @@ void Pipeline::add_health(model::ComponentHealth& health) const {
   health.counters["records"] = records_;
   health.counters["tls.chunks"] = chunks_;
   health.counters["llm.calls"] = llm_calls_;
+  health.counters["agent.calls"] = agent_calls_;
   health.counters["processes"] = processes_.size();
   health.counters["correlate.connections"] = correlator_.connections();
   health.counters["correlate.held_bytes"] = correlator_.held_bytes();

@@ -75,6 +75,10 @@ class Pipeline {
   void take(const RawSocket& socket);
   void take(const SignalToUs& signal);
   void take_observation(Observation seen);
+  void take_coverage(Coverage::Report seen);
+  void report_model_use(const Observation& seen, const model::Process& process);
+  std::optional<model::Process> process_of(const Actor& actor);
+  std::string program_of(const Actor& actor);
   void report_exit(const Exit& exit);
 
   template <typename Body>
@@ -93,6 +97,7 @@ class Pipeline {
   std::uint64_t records_ = 0;
   std::uint64_t chunks_ = 0;
   std::uint64_t llm_calls_ = 0;
+  std::uint64_t agent_calls_ = 0;
 };
 
 }  // namespace aispm::sensor

@@ -40,7 +40,7 @@ std::string text_of(const Address& address) {
 }  // namespace
 
 void Attributor::complete(Observation& seen) {
-  if (seen.party.key.source == StreamSource::kStdio) return;
+  if (seen.party.key.source == StreamSource::kStdio) return complete_stdio(seen);
   seen.party.is_server ? complete_server(seen) : complete_client(seen);
 }
 
@@ -80,11 +80,11 @@ void Attributor::complete_client(Observation& seen) {
   if (seen.call.route == "direct" && is_gateway_process(seen.party.actor.id))
     seen.call.route = "gateway";
   if (socket && seen.call.route != "direct")
-    if (const auto listener = sockets_.listener_at(socket->destination)) seen.server = listener->id;
+    if (const auto listener = sockets_.listener_at(socket->destination)) seen.server = *listener;
 }
 
 void Attributor::complete_server(Observation& seen) {
-  seen.server = seen.party.actor.id;
+  seen.server = seen.party.actor;
   seen.call.route = "local";
   const auto& socket = seen.party.socket;
   if (!socket) {
@@ -92,7 +92,7 @@ void Attributor::complete_server(Observation& seen) {
     return;
   }
   if (seen.call.host.empty()) seen.call.host = text_of(socket->source);
-  if (judge_.is_gateway(socket->source) || is_gateway_process(seen.server))
+  if (judge_.is_gateway(socket->source) || is_gateway_process(seen.server.id))
     seen.call.route = "gateway";
   seen.call.destination_address = socket->source.host_text();
   seen.call.destination_port = socket->source.port;
@@ -102,6 +102,17 @@ void Attributor::complete_server(Observation& seen) {
     seen.party.actor = *client;
     seen.has_local_client = true;
   }
+}
+
+// The child answers; its parent asks.
+void Attributor::complete_stdio(Observation& seen) {
+  seen.server = seen.party.actor;
+  if (seen.party.peer.pid == 0) return;
+  // Of the parent only its id is known here; a child runs as its parent's user, as a rule.
+  seen.party.actor.id = seen.party.peer;
+  seen.party.actor.parent = {};
+  seen.party.actor.comm.clear();
+  seen.has_local_client = true;
 }
 
 bool Attributor::is_gateway_process(const ProcessId& process) {

@@ -26,6 +26,7 @@ class Attributor {
  private:
   void complete_client(Observation& seen);
   void complete_server(Observation& seen);
+  void complete_stdio(Observation& seen);
   void set_socket(Observation& seen);
   bool is_gateway_process(const ProcessId& process);
 

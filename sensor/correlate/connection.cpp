@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "sensor/correlate/http1_reader.hpp"
+#include "sensor/correlate/http2_reader.hpp"
 #include "sensor/correlate/opening.hpp"
+#include "sensor/correlate/stdio_reader.hpp"
 
 namespace aispm::sensor {
 
@@ -13,6 +15,9 @@ Connection::Connection(Context context, const StreamChunk& first)
     : context_(context), last_activity_(first.time) {
   party_.actor = first.actor;
   party_.key = first.key;
+  if (first.key.source != StreamSource::kStdio) return;
+  party_.is_server = true;
+  reader_ = std::make_unique<StdioReader>(party_, context_, first.from_start);
 }
 
 Sender Connection::sender_of(Direction direction) const {
@@ -70,9 +75,8 @@ void Connection::choose_reader(Direction direction, std::string_view bytes,
     case Opening::kOther:
       return ignore(from_start);
     case Opening::kHttp2:
-      context_.counters.lose("ignored.http2");
-      is_ignored_ = true;
-      return;
+      reader_ = std::make_unique<Http2Reader>(party_, context_, true);
+      break;
     case Opening::kHttp1:
       reader_ = std::make_unique<Http1Reader>(party_, context_);
       break;

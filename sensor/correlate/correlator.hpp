@@ -3,15 +3,18 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "sensor/correlate/agent_servers.hpp"
 #include "sensor/correlate/attribution.hpp"
 #include "sensor/correlate/both_ends.hpp"
 #include "sensor/correlate/byte_budget.hpp"
 #include "sensor/correlate/connection.hpp"
+#include "sensor/correlate/coverage.hpp"
 #include "sensor/correlate/observation.hpp"
 #include "sensor/model/records.hpp"
 
@@ -33,10 +36,18 @@ class Correlator {
     // joined midway.
     std::chrono::seconds idle_timeout{3600};
     std::vector<GatewayPlace> gateways;  // where sanctioned calls go
+    // What a process of this host runs, the same for each start of the same program: tells that a
+    // stdio server is the one of last time. Empty text when unknown.
+    std::function<std::string(const Actor&)> program_of;
+    std::chrono::seconds coverage_interval{60};
   };
 
-  // `sink` is called from within take(), end_process() and expire(); it must not call back.
-  Correlator(Options options, ObservationSink sink);
+  using CoverageSink = std::function<void(Coverage::Report)>;
+
+  // The sinks are called from within take(), end_process() and expire(); they must not call back.
+  Correlator(
+      Options options, ObservationSink sink,
+      CoverageSink coverage_sink = [](const Coverage::Report&) {});
   Correlator(const Correlator&) = delete;
   Correlator& operator=(const Correlator&) = delete;
 
@@ -72,15 +83,23 @@ class Correlator {
 
   Table::iterator drop(Table::iterator found, BootTime time);
   void report(Observation seen);
+  void pass_on(Observation seen);
+  void compare_tools(Observation& seen);
+  Context context() { return {budget_, counters_, own_sink_, agents_, options_.keep_text}; }
 
   Options options_;
   ObservationSink sink_;
+  CoverageSink coverage_sink_;
   ObservationSink own_sink_;  // where streams report to
   CorrelateCounters counters_;
-  Attributor attributor_;
-  BothEnds both_ends_;
-  BootTime now_;  // of the latest record
   ByteBudget budget_;
+  Attributor attributor_;
+  ObservationSink final_sink_;  // what is left once both ends are one
+  BothEnds both_ends_;
+  AgentServers agents_;
+  ToolHistory tool_history_;
+  Coverage coverage_;
+  BootTime now_;  // of the latest record
   Table connections_;
   std::list<StreamKey> recent_;  // least recently used first
 };

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "sensor/correlate/agent_exchange.hpp"
 #include "sensor/correlate/llm_exchange.hpp"
 
 namespace aispm::sensor {
@@ -17,6 +18,8 @@ std::unique_ptr<Exchange> make_exchange(const RequestHead& head, const Party& pa
                                         Context context) {
   if (const auto api = codec::find_api(head.method, head.target))
     return std::make_unique<LlmExchange>(*api, head, party, begun, context);
+  if (const auto role = AgentExchange::role_of(head))
+    return std::make_unique<AgentExchange>(*role, head, party, begun, context);
   return std::make_unique<Exchange>(head.method);
 }
 

@@ -14,10 +14,12 @@
 namespace aispm::sensor {
 
 // What everything that reads streams shares.
+class AgentServers;
 struct Context {
   ByteBudget& budget;
   CorrelateCounters& counters;
   const ObservationSink& sink;
+  AgentServers& agents;
   bool keep_text = false;
 };
 

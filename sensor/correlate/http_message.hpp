@@ -16,6 +16,8 @@ struct RequestHead {
   std::string_view host;  // Host or :authority
   std::string_view content_type;
   std::string_view content_encoding;
+  std::string_view accept;
+  std::string_view mcp_session;  // Mcp-Session-Id
 };
 
 struct ReplyHead {
@@ -25,7 +27,13 @@ struct ReplyHead {
 };
 
 inline RequestHead request_head(const codec::http1::Head& head) {
-  return {head.method, head.target, head.host, head.content_type, head.content_encoding};
+  return {head.method,
+          head.target,
+          head.host,
+          head.content_type,
+          head.content_encoding,
+          head.find("accept").value_or(std::string_view()),
+          head.find("mcp-session-id").value_or(std::string_view())};
 }
 inline ReplyHead reply_head(const codec::http1::Head& head) {
   return {head.status, head.content_type, head.content_encoding};

@@ -24,14 +24,18 @@ class LruMap {
       return std::nullopt;
     }
     std::optional<std::pair<Key, Value>> dropped;
-    if (places_.size() >= limit_ && !entries_.empty()) {
-      dropped = std::move(entries_.front());
-      places_.erase(dropped->first);
-      entries_.pop_front();
-    }
+    if (places_.size() >= limit_ && !entries_.empty()) dropped = pop_oldest();
     entries_.emplace_back(key, std::move(value));
     places_.emplace(key, std::prev(entries_.end()));
     return dropped;
+  }
+
+  // The map must not be empty.
+  std::pair<Key, Value> pop_oldest() {
+    std::pair<Key, Value> oldest = std::move(entries_.front());
+    places_.erase(oldest.first);
+    entries_.pop_front();
+    return oldest;
   }
 
   // Null when there is none. Valid until the entry is dropped.
@@ -60,6 +64,12 @@ class LruMap {
       places_.erase(entry->first);
       entry = entries_.erase(entry);
     }
+  }
+
+  // Calls use(key, value) for each, least recently used first; changes no order.
+  template <typename Use>
+  void for_each(Use use) {
+    for (auto& [key, value] : entries_) use(key, value);
   }
 
   std::size_t size() const { return places_.size(); }

@@ -19,20 +19,25 @@ namespace aispm::sensor {
 // Something a process was seen to do in plaintext.
 struct Observation {
   enum class Kind : std::uint8_t {
-    kHost,     // the first request to `call.host` on this stream, whatever it asked
-    kRequest,  // a request to a language model is complete: `call` holds the request's side
-    kCall,     // its reply ended, or will not come: `call` is complete
+    kHost,       // the first request to `call.host` on this stream, whatever it asked
+    kRequest,    // a request to a language model is complete: `call` holds the request's side
+    kCall,       // its reply ended, or will not come: `call` is complete
+    kAgentCall,  // a call to a tool server or to another agent: `agent_call`
+    kTools,      // the tools that a server offers are not what they were: `tools`
   };
   Kind kind = Kind::kHost;
   BootTime time;  // of the request's first byte
   Party party;
-  // The answering process, when it is one of this host; zero = unknown.
-  ProcessId server;
+  // The answering process, when it is one of this host; its id is zero when it is unknown.
+  Actor server;
   // `party` is the server's end, and party.actor the client's process, which is one of this host.
   bool has_local_client = false;
   codec::Api api = codec::Api::kOpenAiChat;  // not for kHost
   // `provider` is left empty: classify knows whose host it is. Texts only when asked for.
   model::LlmCall call;
+  // `server_process` is left empty: the process table knows `server`.
+  std::optional<model::McpCall> agent_call;
+  std::optional<model::McpTools> tools;
 };
 
 inline Observation make_observation(Observation::Kind kind, const Party& party, BootTime time) {

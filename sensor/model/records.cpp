@@ -8,6 +8,24 @@
 
 namespace aispm::sensor {
 
+std::string_view name_of(TlsLibrary library) {
+  switch (library) {
+    case TlsLibrary::kOpenSsl:
+      return "openssl";
+    case TlsLibrary::kGnuTls:
+      return "gnutls";
+    case TlsLibrary::kNss:
+      return "nss";
+    case TlsLibrary::kBoringSsl:
+      return "boringssl";
+    case TlsLibrary::kGo:
+      return "go";
+    case TlsLibrary::kAwsLc:
+      return "aws-lc";
+  }
+  return "unknown";
+}
+
 std::string Address::host_text() const {
   static constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   const bool is_mapped = is_v6 && std::equal(kMapped.begin(), kMapped.end(), bytes.begin());

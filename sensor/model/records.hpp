@@ -84,6 +84,8 @@ enum class Direction : std::uint8_t {
   kWrite
 };  // as the process sees it: kRead = it received
 enum class TlsLibrary : std::uint8_t { kOpenSsl, kGnuTls, kNss, kBoringSsl, kGo, kAwsLc };
+// "openssl", "gnutls", "nss", "boringssl", "go", "aws-lc".
+std::string_view name_of(TlsLibrary library);
 
 // Where captured bytes come from.
 enum class StreamSource : std::uint8_t {

@@ -83,7 +83,6 @@ TEST(Correlator, CountsWhatItIgnores) {
     std::string cause;
   };
   const std::vector<Case> cases = {
-      {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Direction::kWrite, true, "ignored.http2"},
       {std::string("\x00\x01\x02", 3), Direction::kWrite, true, "ignored.not_http"},
       {"220 mail.example ESMTP\r\n", Direction::kRead, true, "ignored.not_http"},
       {"HELO mail\r\n", Direction::kWrite, true, ""},

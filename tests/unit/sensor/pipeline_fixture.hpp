@@ -30,7 +30,19 @@ class PipelineTest : public testing::Test {
       : pipeline_({sink_, Classifier(Signatures::builtin().value(), registry()),
                    [](std::uint32_t) { return std::optional<Exec>(); },
                    [](std::uint32_t uid) { return "user" + std::to_string(uid); },
-                   [this](std::uint32_t pid) { started_.push_back(pid); }, keep_text}) {}
+                   [this](std::uint32_t pid) { started_.push_back(pid); }, keep_text, gateways(),
+                   Behaviour(behaviour()), [](std::uint16_t) {}}) {}
+
+  static std::vector<GatewayPlace> gateways() {
+    return {parse_gateway_place("192.0.2.99:8088").value()};
+  }
+  static Behaviour::Parts behaviour() {
+    Behaviour::Parts parts;
+    parts.on_join = [](const model::ProcessId&, std::uint32_t) {};
+    parts.descendants = [](const model::ProcessId&) { return std::vector<model::ProcessId>(); };
+    parts.environment = [](const model::ProcessId&) { return Secret(); };
+    return parts;
+  }
 
   static Registry registry() {
     Registry registry;

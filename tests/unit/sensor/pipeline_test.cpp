@@ -77,10 +77,12 @@ TEST_F(PipelineTest, CountsEveryRecordThatCannotBeRightAndGoesOn) {
 }
 
 // LOST means lost: what no part of the sensor could decode is told apart.
-TEST_F(PipelineTest, CountsPlaintextOfUndecodedProtocolsAsNotDecoded) {
-  take(records::tls("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", AISPM_TLS_WRITE));
+TEST_F(PipelineTest, CountsPlaintextThatWasJoinedTooLateAsNotDecoded) {
+  auto event = records::tls_event(20, AISPM_TLS_WRITE, 5000);
+  event.flags = AISPM_TLS_LAST_OF_CALL;
+  take(records::bytes_of(event, "in the middle of it "));
   const model::ComponentHealth health = this->health();
-  EXPECT_EQ(health.counters.at("not_decoded.http2"), 1U);
+  EXPECT_EQ(health.counters.at("not_decoded.joined_midway"), 1U);
   for (const auto& [cause, count] : health.losses) EXPECT_EQ(count, 0U) << cause;
 }
 
