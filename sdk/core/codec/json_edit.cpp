@@ -42,6 +42,9 @@ void append_escaped(char c, std::string& out) {
 
 bool needs_escape(char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
 
+// ASCII that stands for itself in a JSON string.
+bool is_plain(char c) { return !needs_escape(c) && static_cast<unsigned char>(c) < 0x80; }
+
 // Reads four hex digits at `text`; -1 when they are not.
 std::int32_t read_hex4(std::string_view text) {
   if (text.size() < 4) return -1;
@@ -147,6 +150,11 @@ std::string json_string(std::string_view text) {
   out.push_back('"');
   std::size_t i = 0;
   while (i < text.size()) {
+    std::size_t end = i;
+    while (end < text.size() && is_plain(text[end])) ++end;
+    out.append(text.substr(i, end - i));
+    i = end;
+    if (i == text.size()) break;
     const char c = text[i];
     if (needs_escape(c)) {
       append_escaped(c, out);

@@ -33,7 +33,8 @@ std::optional<std::string_view> LineFramer::next() {
     const std::size_t end = rest.find('\n', scanned_);
     if (end == std::string_view::npos) {
       scanned_ = rest.size();
-      if (rest.size() > limit_bytes_) {
+      // A CR may turn out to be of the line's end.
+      if (rest.size() > limit_bytes_ + (rest.ends_with('\r') ? 1 : 0)) {
         drop_line();
         is_dropping_ = true;
       }

@@ -9,18 +9,20 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <cstdio>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "sdk/core/codec/http1.hpp"
 #include "sdk/core/codec/llm.hpp"
 #include "sdk/core/codec/sse.hpp"
+#include "tests/bench/codec/case.hpp"
 #include "tests/bench/codec/samples.hpp"
 
 namespace {
 
 using namespace aispm;
+using bench::Case;
+using bench::give_up;
 
 constexpr int kRounds = 9;
 constexpr double kRoundNanoseconds = 30e6;
@@ -32,24 +34,6 @@ double cpu_now() {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
 }
-
-[[noreturn]] void give_up(const char* what) {
-  std::fprintf(stderr, "bench_codec: %s failed\n", what);
-  std::exit(1);
-}
-
-struct Case {
-  std::string name;
-  std::function<void()> run;
-  std::string peer;   // our cost should not exceed this case's
-  double target = 0;  // nanoseconds, 0 = none
-  std::vector<double> rounds = {};
-
-  double median() {
-    std::sort(rounds.begin(), rounds.end());
-    return rounds[rounds.size() / 2];
-  }
-};
 
 void measure(std::vector<Case>& cases) {
   for (int round = 0; round < kRounds; ++round) {
@@ -158,6 +142,7 @@ int main() {
                      if (!read || (*read)->deltas.size() != 1) give_up("stream");
                    },
                    "", kStreamEventTargetNanoseconds});
+  bench::add_protocol_cases(cases);
   measure(cases);
   print(cases);
   return 0;

@@ -44,6 +44,16 @@ TEST(LineFramer, DropsALongLineAndReadsTheNext) {
   }
 }
 
+// Found by fuzzing: the CR counted against the limit while its LF had not come.
+TEST(LineFramer, TheLineEndDoesNotCountAgainstTheLimit) {
+  for (const std::size_t step : {std::size_t{1}, std::size_t{11}, SIZE_MAX}) {
+    LineFramer framer(10);
+    EXPECT_THAT(lines_of(framer, std::string(10, 'x') + "\r\nnext\n", step),
+                ElementsAre(std::string(10, 'x'), "next"))
+        << step;
+  }
+}
+
 TEST(LineFramer, DropsTheLineAroundAHole) {
   LineFramer framer(100);
   framer.feed("one\ntw");
