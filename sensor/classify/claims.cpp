@@ -50,6 +50,15 @@ void add_attribute(Claim& claim, const std::string& name, const std::string& val
   if (!value.empty()) claim.attributes[name] = value;
 }
 
+// "Claude Code (npm)", "Claude Code headless", "Codex sessions" are Claude Code and Codex.
+std::string product_of(const std::string& name) {
+  static constexpr std::string_view kVariants[] = {
+      " (", " headless", " with ", " transcripts", " sessions", " system config", " managed"};
+  std::size_t end = name.size();
+  for (const std::string_view variant : kVariants) end = std::min(end, name.find(variant));
+  return name.substr(0, end);
+}
+
 class Examiner {
  public:
   Examiner(const ProcessFacts& facts, const Signatures& signatures, const std::string& sanctioned)
@@ -150,14 +159,6 @@ class Examiner {
     claim.name = kind == AssetKind::kCodingAgent ? product_of(named->name) : named->name;
     claim.provider = provider;
     finish(std::move(claim), std::move(evidence));
-  }
-
-  // "Claude Code (npm)", "Claude Code headless" are Claude Code.
-  static std::string product_of(const std::string& name) {
-    static constexpr std::string_view kVariants[] = {" (", " headless", " with "};
-    std::size_t end = name.size();
-    for (const std::string_view variant : kVariants) end = std::min(end, name.find(variant));
-    return name.substr(0, end);
   }
 
   void add_mcp_server() {
@@ -331,7 +332,10 @@ std::vector<Claim> claims_of(const FoundFile& file) {
   // That a coding agent is installed shows in its own files, also while it does not run.
   const bool is_agent =
       file.evidence.category == "coding_agent" || file.evidence.category == "coding_assistant";
-  if (!is_agent || file.what == "model" || file.what == "rules") return claims;
+  // Rules and project files are written for agents that others may use; an editor has settings
+  // without any agent.
+  if (!is_agent || file.is_project || file.what == "rules") return claims;
+  if (file.what == "mcp" && file.servers.empty()) return claims;
   Claim claim;
   claim.kind = AssetKind::kCodingAgent;
   claim.key =

@@ -55,8 +55,9 @@ struct FoundFile {
   std::string path;
   std::uint32_t uid = 0;
   std::string user;
-  std::string what;       // "config", "mcp", "skills", "rules", "plugins", "extension", "model"
-  EvidenceItem evidence;  // what the file speaks for
+  std::string what;         // "config", "mcp", "skills", "rules", "plugins", "extension", "model"
+  bool is_project = false;  // in a folder that some agent works in, not in a home
+  EvidenceItem evidence;    // what the file speaks for
   std::vector<McpServerEntry> servers;  // what == "mcp"
   std::vector<ModelFile> models;        // what == "model"
   std::string error;                    // why it could not be read; empty when it could

@@ -129,7 +129,9 @@ void Inventory::on_host(const model::Process& process, std::string_view host) {
     judge(who(process.id), *known);
 }
 
-void Inventory::on_llm_call(const model::Process& process, const model::LlmCall& call) {
+void Inventory::on_llm_call(const model::Process& process, const model::LlmCall& call,
+                            bool is_server) {
+  if (is_server) return on_llm_served(process, call);
   Known* known = know(process);
   if (known == nullptr) return;
   ProcessFacts& facts = known->facts;
@@ -141,6 +143,17 @@ void Inventory::on_llm_call(const model::Process& process, const model::LlmCall&
   if (facts.sent_bytes.size() < kMaxNames || facts.sent_bytes.contains(call.provider))
     facts.sent_bytes[call.provider] += call.request_bytes;
   facts.offers_tools = facts.offers_tools || !call.tools_offered.empty();
+  judge(who(process.id), *known);
+}
+
+void Inventory::on_llm_served(const model::Process& process, const model::LlmCall& call) {
+  Known* known = know(process);
+  if (known == nullptr) return;
+  ProcessFacts& facts = known->facts;
+  add_seen(*known, observed("llm_call", "answers " + call.api, "api." + call.api, kCallWeight,
+                            call.provider, "local_model"));
+  if (!call.request_model.empty() && facts.model_names.size() < kMaxNames)
+    facts.model_names.insert(call.request_model);
   judge(who(process.id), *known);
 }
 
@@ -308,7 +321,7 @@ model::Asset Inventory::build(const AssetId& id, const Entry& entry) const {
   return asset;
 }
 
-AssetChange Inventory::change_of(model::Asset asset, const AssetId&, const Entry& entry) const {
+AssetChange Inventory::change_of(model::Asset asset, const Entry& entry) const {
   AssetChange change;
   for (const Who& one : entry.processes)
     if (const auto found = processes_.find(one); found != processes_.end() && !change.process)
@@ -335,8 +348,10 @@ std::vector<AssetChange> Inventory::take_changes() {
       continue;
     }
     model::Asset asset = build(id, entry);
+    // Too little to say that it exists; once said, it stays until it is gone.
+    if (!entry.reported && asset.confidence < kEnoughConfidence) continue;
     if (entry.reported && !differs(*entry.reported, asset)) continue;
-    changes.push_back(change_of(asset, id, entry));
+    changes.push_back(change_of(asset, entry));
     entry.reported = std::move(asset);
   }
   return changes;
@@ -345,14 +360,16 @@ std::vector<AssetChange> Inventory::take_changes() {
 std::vector<AssetChange> Inventory::resync(const std::string& resync_id) {
   std::vector<AssetChange> all = take_changes();
   std::erase_if(all, [](const AssetChange& change) { return !change.asset.gone; });
-  const auto size = static_cast<std::uint32_t>(assets_.size());
+  const std::size_t gone = all.size();
   for (auto& [id, entry] : assets_) {
-    AssetChange change = change_of(build(id, entry), id, entry);
+    AssetChange change = change_of(build(id, entry), entry);
+    if (!entry.reported && change.asset.confidence < kEnoughConfidence) continue;
     entry.reported = change.asset;
     change.asset.resync_id = resync_id;
-    change.asset.resync_size = size;
     all.push_back(std::move(change));
   }
+  for (std::size_t i = gone; i < all.size(); ++i)
+    all[i].asset.resync_size = static_cast<std::uint32_t>(all.size() - gone);
   return all;
 }
 

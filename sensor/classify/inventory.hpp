@@ -48,7 +48,8 @@ class Inventory {
   void on_exec(const model::Process& process);
   void on_listen(const model::Process& process, const model::SocketListen& listen);
   void on_host(const model::Process& process, std::string_view host);
-  void on_llm_call(const model::Process& process, const model::LlmCall& call);
+  // `is_server`: the process answered it and is a model server.
+  void on_llm_call(const model::Process& process, const model::LlmCall& call, bool is_server);
   void on_mcp_call(const model::Process& client, const model::McpCall& call);
   void on_exit(const ProcessId& id);
   // From discovery.
@@ -68,6 +69,7 @@ class Inventory {
   std::uint64_t refused() const { return refused_; }
 
  private:
+  void on_llm_served(const model::Process& process, const model::LlmCall& call);
   using AssetId = std::pair<AssetKind, std::string>;  // kind, key
   // Processes by pid and start in clock ticks: /proc and the kernel's records agree on those.
   using Who = std::pair<std::uint32_t, std::uint64_t>;
@@ -88,7 +90,7 @@ class Inventory {
                   const std::function<void(Entry&, bool)>& link);
   bool add_seen(Known& known, EvidenceItem evidence);
   model::Asset build(const AssetId& id, const Entry& entry) const;
-  AssetChange change_of(model::Asset asset, const AssetId& id, const Entry& entry) const;
+  AssetChange change_of(model::Asset asset, const Entry& entry) const;
   std::string asset_id(const AssetId& id) const;
 
   Signatures signatures_;

@@ -46,7 +46,8 @@ const Containers::Container& Containers::find(std::uint32_t pid, std::uint64_t c
   if (const auto known = remembered_.find(key);
       known != remembered_.end() && now < known->second.until)
     return known->second.container;
-  const auto cgroup = read_file(root_ + "/proc/" + std::to_string(pid) + "/cgroup", kMaxCgroupBytes);
+  const auto cgroup =
+      read_file(root_ + "/proc/" + std::to_string(pid) + "/cgroup", kMaxCgroupBytes);
   if (!cgroup) return kNone;  // gone already: the next process of that cgroup tells
   Remembered entry;
   entry.until = now + kForgetAfter;
@@ -57,6 +58,12 @@ const Containers::Container& Containers::find(std::uint32_t pid, std::uint64_t c
   }
   if (remembered_.size() >= kMaxRemembered) remembered_.erase(remembered_.begin());
   return remembered_.insert_or_assign(key, std::move(entry)).first->second.container;
+}
+
+void Containers::fill(model::Process& process) {
+  const Container& found = find(process.id.pid, process.cgroup_id, process.pid_namespace);
+  process.container_id = found.id;
+  process.container_image = found.image;
 }
 
 }  // namespace aispm::sensor

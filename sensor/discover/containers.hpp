@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "sdk/core/model/event.hpp"
 #include "sensor/classify/container.hpp"
 
 namespace aispm::sensor {
@@ -29,6 +30,8 @@ class Containers {
   explicit Containers(std::string root = "") : root_(std::move(root)) {}
 
   const Container& find(std::uint32_t pid, std::uint64_t cgroup_id, std::uint64_t pid_namespace);
+  // The same, into the process.
+  void fill(model::Process& process);
 
  private:
   using Clock = std::chrono::steady_clock;

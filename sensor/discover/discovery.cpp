@@ -17,7 +17,7 @@
 namespace aispm::sensor {
 namespace {
 
-constexpr std::chrono::milliseconds kFirstLook{700};   // the loader and imports need time
+constexpr std::chrono::milliseconds kFirstLook{700};  // the loader and imports need time
 constexpr std::chrono::milliseconds kSecondLook{5000};
 constexpr std::chrono::milliseconds kWatchInterval{5000};
 // For each moment of work nine of rest.
@@ -41,7 +41,7 @@ Discovery::Discovery(Signatures signatures, Options options)
       signatures_(std::move(signatures)),
       processes_(signatures_, options_.gpu_devices),
       files_(
-          signatures_, options_.passwd, [this](Found found) { give(std::move(found)); },
+          signatures_, options_.users, [this](Found found) { give(std::move(found)); },
           [this](const std::string& path, ModelFile& model) { hash(path, model); }) {}
 
 Discovery::~Discovery() {
@@ -241,7 +241,7 @@ void Discovery::hash(const std::string& open_path, ModelFile& model) {
 }
 
 void Discovery::probe_targets() {
-  for (const Target& target : options_.probe_targets) {
+  for (const ProbeTarget& target : options_.probe_targets) {
     const std::pair key(target.address, target.port);
     if (!can_reach(target.address, target.port))
       reached_.erase(key);
@@ -258,9 +258,8 @@ void Discovery::watch_signatures() {
        !error && entry != end && now.size() <= kMaxSignatureFiles; entry.increment(error)) {
     struct stat facts {};
     if (entry->path().extension() == ".yaml" && ::stat(entry->path().c_str(), &facts) == 0)
-      now[entry->path().string()] = {
-          facts.st_mtim.tv_sec * 1'000'000'000 + facts.st_mtim.tv_nsec,
-          static_cast<std::uint64_t>(facts.st_size)};
+      now[entry->path().string()] = {facts.st_mtim.tv_sec * 1'000'000'000 + facts.st_mtim.tv_nsec,
+                                     static_cast<std::uint64_t>(facts.st_size)};
   }
   if (now == signature_files_ && has_watched_) return;
   signature_files_ = std::move(now);

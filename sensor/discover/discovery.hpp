@@ -18,6 +18,7 @@
 #include "sensor/discover/file_scanner.hpp"
 #include "sensor/discover/found.hpp"
 #include "sensor/discover/model_files.hpp"
+#include "sensor/discover/options.hpp"
 #include "sensor/discover/process_scanner.hpp"
 
 namespace aispm::sensor {
@@ -30,21 +31,8 @@ class Discovery {
  public:
   static constexpr std::size_t kMaxVisits = 4096;
   static constexpr std::size_t kMaxFound = 16384;
-  static constexpr std::size_t kMaxTargets = 64;
 
-  struct Target {
-    std::string address;  // numeric
-    std::uint16_t port = 0;
-  };
-  struct Options {
-    std::chrono::milliseconds scan_interval{600'000};
-    std::string passwd = "/etc/passwd";
-    std::set<std::string> gpu_devices;   // besides those of the signatures
-    bool asks_listeners = false;         // one HTTP request to local listeners on AI's ports
-    std::vector<Target> probe_targets;   // SEN-017
-    std::chrono::milliseconds probe_interval{60'000};
-    std::string signature_folder;        // watched for changes; may be empty
-  };
+  using Options = DiscoveryOptions;
   struct Stats {
     std::uint64_t processes_scanned = 0;
     std::uint64_t scans = 0;  // whole ones

@@ -55,8 +55,7 @@ std::vector<FileScanner::Home> find_homes(const std::string& passwd) {
     if (fields.size() < 6) continue;
     std::uint32_t uid = 0;
     const std::string& digits = fields[2];
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), uid);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), uid);
     if (error != std::errc() || end != digits.data() + digits.size()) continue;
     const bool is_person = uid == 0 || (uid >= kFirstUser && uid != kNobody);
     const std::string& home = fields[5];
@@ -111,7 +110,7 @@ void FileScanner::scan(const Step& step) {
     const bool fits_project = !step.is_home && !step.is_root && !pattern.starts_with('~') &&
                               !pattern.starts_with('/') && !pattern.starts_with('$');
     if (!fits_home && !fits_root && !fits_project) continue;
-    const std::string path = fits_home ? step.folder + pattern.substr(1)
+    const std::string path = fits_home   ? step.folder + pattern.substr(1)
                              : fits_root ? pattern
                                          : step.folder + "/" + pattern;
     if (path.find("**") != std::string::npos)
@@ -146,16 +145,17 @@ void FileScanner::look(const Home& home, const std::string& path, const FileSign
   if (file.signature->category == "model_store" && is_folder) return look_for_models(home, path);
   // A folder stands for itself: what is put into it changes nothing here.
   const bool reads = file.what == "mcp" && !is_folder;
-  const State state =
-      reads ? State{facts.st_dev, facts.st_ino, facts.st_mtim.tv_sec, facts.st_mtim.tv_nsec,
-                    static_cast<std::uint64_t>(facts.st_size)}
-            : State{facts.st_dev, 1, 0, 0, 0};
+  const State state = reads
+                          ? State{facts.st_dev, facts.st_ino, facts.st_mtim.tv_sec,
+                                  facts.st_mtim.tv_nsec, static_cast<std::uint64_t>(facts.st_size)}
+                          : State{facts.st_dev, 1, 0, 0, 0};
   if (!is_news(path, state)) return;
   FoundFile found;
   found.path = path;
   found.uid = home.uid;
   found.user = home.user;
   found.what = file.what;
+  found.is_project = !file.path.starts_with('~') && !file.path.starts_with('/');
   found.evidence = make_evidence("config_file", path, *file.signature);
   if (reads && facts.st_uid != home.uid && facts.st_uid != 0) {
     found.error = "belongs to uid " + std::to_string(facts.st_uid);

@@ -21,8 +21,8 @@ std::string read_up_to(int file, std::size_t limit_bytes) {
   std::string text(limit_bytes, '\0');
   std::size_t size = 0;
   while (size < limit_bytes) {
-    const ssize_t got = ::pread(file, text.data() + size, limit_bytes - size,
-                                static_cast<off_t>(size));
+    const ssize_t got =
+        ::pread(file, text.data() + size, limit_bytes - size, static_cast<off_t>(size));
     if (got <= 0) break;
     size += static_cast<std::size_t>(got);
   }
@@ -67,8 +67,8 @@ std::optional<std::string> ModelHasher::find(const std::string& open_path, const
   const Key key{facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtim.tv_sec,
                 facts.st_mtim.tv_nsec};
   if (const auto known = known_.find(key); known != known_.end()) return known->second;
-  const bool is_waiting = std::any_of(waiting_.begin(), waiting_.end(),
-                                      [&](const Job& job) { return job.key == key; });
+  const bool is_waiting =
+      std::any_of(waiting_.begin(), waiting_.end(), [&](const Job& job) { return job.key == key; });
   if (is_waiting) return std::nullopt;
   if (waiting_.size() >= kMaxWaiting) {
     ++refused_;  // the next scan asks again

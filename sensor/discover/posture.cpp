@@ -46,9 +46,8 @@ std::map<std::string, std::string> read_posture(const std::string& root) {
   const std::string lockdown = fact(root + "/sys/kernel/security/lockdown");
   const std::size_t open = lockdown.find('[');
   posture["posture.lockdown"] =
-      open == std::string::npos
-          ? "unknown"
-          : lockdown.substr(open + 1, lockdown.find(']', open) - open - 1);
+      open == std::string::npos ? "unknown"
+                                : lockdown.substr(open + 1, lockdown.find(']', open) - open - 1);
   return posture;
 }
 

@@ -227,7 +227,8 @@ void ProcessScanner::scan_script(const std::string& folder, ProcessScan& scan) {
   for (const std::string& module : find_imports(text, script.language)) {
     // "google.genai" is its own package, "langchain.chat_models" is a part of one.
     const Signature* found = signatures_.find_package(ecosystem, module);
-    if (found == nullptr) found = signatures_.find_package(ecosystem, module.substr(0, module.find('.')));
+    if (found == nullptr)
+      found = signatures_.find_package(ecosystem, module.substr(0, module.find('.')));
     add(scan, "import", module, found);
   }
   // A server that speaks the protocol with no library at all.
@@ -299,9 +300,8 @@ void ProcessScanner::scan_packages(const std::string& folder, ProcessScan& scan)
     take(std::filesystem::path(scan.script_path).parent_path().string() + "/node_modules", "npm");
   }
   for (EvidenceItem& one : found) {
-    const bool is_used = std::any_of(scan.evidence.begin(), scan.evidence.end(), [&](auto& other) {
-      return other.item.rule == one.item.rule;
-    });
+    const bool is_used = std::any_of(scan.evidence.begin(), scan.evidence.end(),
+                                     [&](auto& other) { return other.item.rule == one.item.rule; });
     if (is_used) scan.evidence.push_back(std::move(one));
   }
 }
