@@ -27,6 +27,7 @@ constexpr std::chrono::seconds kTick{1};
 constexpr std::chrono::milliseconds kBurst{5};
 // Between two full scans that were asked for by something that happened.
 constexpr std::chrono::seconds kScanPause{10};
+constexpr int kScansKept = 10;  // intervals that probes stay after their file's last process ended
 constexpr std::string_view kFolders[] = {"/lib",
                                          "/lib64",
                                          "/usr/lib",
@@ -117,9 +118,8 @@ void LibraryWatcher::run() {
     tell_facts();
     const auto age = Clock::now() - last_scan;
     const auto interval = events_ ? options_.scan_interval : options_.scan_interval_alone;
-    const bool has_unused = std::any_of(users_.begin(), users_.end(), [](const auto& file) {
-      return file.second.told.empty() && !file.second.is_in_folder;
-    });
+    const bool has_unused = std::any_of(users_.begin(), users_.end(),
+                                        [this](const auto& file) { return is_over(file.second); });
     const bool is_asked = has_unused || (events_ && events_->has_lost());
     if (age < (is_asked ? std::min<Clock::duration>(kScanPause, interval) : interval) &&
         !looks_again_)
@@ -247,6 +247,7 @@ void LibraryWatcher::add_user(const FileId& id, std::uint32_t pid) {
   if (known == users_.end() && !files_.may_have_tls(id)) return;
   Users& users = known == users_.end() ? users_[id] : known->second;
   users.seen.insert(pid);
+  users.last_used = Clock::now();
   if (users.told.contains(pid)) return;
   if (user_count_ >= kMaxUsers) {
     const std::lock_guard lock(mutex_);
@@ -259,7 +260,11 @@ void LibraryWatcher::add_user(const FileId& id, std::uint32_t pid) {
 }
 
 void LibraryWatcher::end_process(std::uint32_t pid) {
-  for (auto& [id, users] : users_) user_count_ -= users.told.erase(pid);
+  for (auto& [id, users] : users_) {
+    if (users.told.erase(pid) == 0) continue;
+    --user_count_;
+    users.last_used = Clock::now();
+  }
 }
 
 void LibraryWatcher::tell_facts() {
@@ -296,9 +301,14 @@ void LibraryWatcher::tell_facts() {
   }
 }
 
+bool LibraryWatcher::is_over(const Users& users) const {
+  return users.told.empty() && !users.is_in_folder &&
+         Clock::now() - users.last_used > kScansKept * options_.scan_interval;
+}
+
 void LibraryWatcher::let_go() {
   for (auto file = users_.begin(); file != users_.end();) {
-    if (!file->second.told.empty() || file->second.is_in_folder) {
+    if (!is_over(file->second)) {
       ++file;
       continue;
     }

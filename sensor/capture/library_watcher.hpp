@@ -84,7 +84,11 @@ class LibraryWatcher {
     std::map<std::uint32_t, std::uint64_t> told;  // pid -> version of the file it was told about
     std::set<std::uint32_t> seen;                 // since the last full scan began
     bool is_in_folder = false;
+    Clock::time_point last_used;
   };
+  // Nobody maps it any more, and a while ago too: a program that is started again and again keeps
+  // its probes, or each of its starts would race with attaching them.
+  bool is_over(const Users& users) const;
 
   void run();
   void wake();

@@ -219,8 +219,9 @@ void ProbedFiles::run_slow() {
       changed_.wait(lock);
       continue;
     }
-    const SlowWork work = std::move(slow_.front());
-    slow_.pop_front();
+    // The newest first: what was just started must not wait for all that ran before the sensor.
+    const SlowWork work = std::move(slow_.back());
+    slow_.pop_back();
     lock.unlock();
     if (const auto image = ElfImage::open(work.file.get()); image)
       attach(work.file.get(), work.id, work.name, ask_slowly(*image, work), *image);
