@@ -137,4 +137,3 @@ COMMON_NAMES = {
     "devin",
     "raylet",
 }
-COMMON_PATHS = {"/generate", "/completion", "/mcp", "/sse", "/v1/models", "/v1/predictions"}

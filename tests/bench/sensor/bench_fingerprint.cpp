@@ -6,9 +6,10 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
+#include <vector>
 
 #include "sdk/core/common/unique_fd.hpp"
 #include "sensor/capture/pread_bytes.hpp"
@@ -77,7 +78,15 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", packs.error().message.c_str());
     return 1;
   }
+  std::vector<std::string> files(argv + 1, argv + argc);
+  const char* source = std::getenv("AISPM_SOURCE_DIR");
+  std::error_code none;
+  if (files.empty() && source != nullptr)
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::string(source) + "/build/fixtures/bin", none))
+      files.push_back(entry.path());
+  if (files.empty()) std::fprintf(stderr, "no programs: run tests/system/runtimes/fixtures.py\n");
   int failures = 0;
-  for (int i = 1; i < argc; ++i) failures += measure(argv[i], *packs);
+  for (const std::string& file : files) failures += measure(file, *packs);
   return failures == 0 ? 0 : 1;
 }

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -47,6 +49,40 @@ def make_certificates(folder: Path) -> None:
     (folder / "server.pem").write_bytes((folder / "server.crt").read_bytes() + (folder / "server.key").read_bytes())
 
 
+class Island:
+    """A network namespace with nothing but loopback: what runs in it reaches its test server and nobody else."""
+
+    _CLONE_NEWNET = 0x40000000
+
+    def __init__(self) -> None:
+        self._ready, self._done = threading.Event(), threading.Event()
+        self._error = ""
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._error:
+            raise OSError(self._error)
+
+    def _live(self) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(self._CLONE_NEWNET) != 0:
+            self._error = f"unshare: {os.strerror(ctypes.get_errno())}"
+        else:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+            self._path = f"/proc/{os.getpid()}/task/{threading.get_native_id()}/ns/net"
+        self._ready.set()
+        self._done.wait()
+
+    def command(self, *arguments: str | Path) -> list[str | Path]:
+        """The command that runs `arguments` there."""
+        return ["nsenter", f"--net={self._path}", *arguments]
+
+    def close(self) -> None:
+        self.listener.close()
+        self._done.set()
+
+
 class Provider:
     """Answers every POST with as many stamped bytes, or with a model's reply where one was asked for. HTTP/1.1 only."""
 
@@ -58,8 +94,8 @@ class Provider:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(folder / "server.pem")
         self._context.set_alpn_protocols(["http/1.1"])
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = int(self._listener.getsockname()[1])
+        self.island = Island()
+        self.port = int(self.island.listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -71,7 +107,7 @@ class Provider:
         return self.folder / "ca.pem"
 
     def close(self) -> None:
-        self._listener.close()
+        self.island.close()
 
     def forget(self) -> None:
         with self._lock:
@@ -84,7 +120,7 @@ class Provider:
     def _accept(self) -> None:
         while True:
             try:
-                peer, address = self._listener.accept()
+                peer, address = self.island.listener.accept()
             except OSError:
                 return
             threading.Thread(target=self._serve, args=(peer, Conversation(int(address[1]))), daemon=True).start()

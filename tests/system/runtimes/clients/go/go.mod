@@ -1,0 +1,3 @@
+module aispm.example/client
+
+go 1.19
