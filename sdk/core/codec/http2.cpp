@@ -38,7 +38,8 @@ struct Observer::State {
     std::string start;        // preface or frame header that is not complete yet
     bool at_preface = false;  // the client's preface comes first
     bool lost = false;
-    FrameHeader frame;  // the frame being read
+    bool is_first_frame = false;  // joined midway, nothing seen yet
+    FrameHeader frame;            // the frame being read
     bool in_frame = false;
     std::uint32_t left = 0;     // payload bytes of it still to come, padding included
     std::uint32_t padding = 0;  // of those, the last ones that are padding
@@ -53,6 +54,7 @@ struct Observer::State {
 
   explicit State(bool from_start) : halves{Half(from_start), Half(from_start)} {
     halves[0].at_preface = from_start;
+    for (Half& one : halves) one.is_first_frame = !from_start;
   }
 
   Half halves[2];
@@ -65,7 +67,7 @@ struct Observer::State {
   Result<> begin_frame(Side side, const Sink& sink);
   void take_payload(Side side, std::string_view bytes, const Sink& sink);
   void end_frame(Side side, const Sink& sink);
-  void begin_block(Half& half);
+  static void begin_block(Half& half, const FrameHeader& frame);
   void end_block(Side side, const Sink& sink);
   void give_data(Side side, std::string_view bytes, const Sink& sink);
   void end_stream(Side side, std::uint32_t id, const Sink& sink);
@@ -111,26 +113,31 @@ Result<> Observer::State::begin_frame(Side side, const Sink& sink) {
   if (const std::string_view why = objection(frame); !why.empty()) return lose(side, why, sink);
   if (mine.in_block && (frame.type != kContinuation || frame.stream != mine.block_stream))
     return lose(side, "a header block was not continued", sink);
-  if (!mine.in_block && frame.type == kContinuation)
-    return lose(side, "a continuation of no header block", sink);
+  if (!mine.in_block && frame.type == kContinuation) {
+    if (!mine.is_first_frame) return lose(side, "a continuation of no header block", sink);
+    // Joined in the middle of a block: its beginning was not seen.
+    begin_block(mine, frame);
+    mine.block_broken = true;
+  }
+  mine.is_first_frame = false;
   ++counters.frames;
   mine.frame = frame;
   mine.left = frame.length;
   mine.padding = 0;
   mine.needs_pad_length = is_padded(frame);
   mine.in_frame = true;
-  if (frame.type == kHeaders || frame.type == kPushPromise) begin_block(mine);
+  if (frame.type == kHeaders || frame.type == kPushPromise) begin_block(mine, frame);
   if (mine.left == 0) end_frame(side, sink);
   return {};
 }
 
-void Observer::State::begin_block(Half& mine) {
+void Observer::State::begin_block(Half& mine, const FrameHeader& frame) {
   mine.in_block = true;
   mine.block.clear();
   mine.block_broken = false;
-  mine.block_stream = mine.frame.stream;
+  mine.block_stream = frame.stream;
   mine.block_promised = 0;
-  mine.block_ends_stream = mine.frame.type == kHeaders && (mine.frame.flags & kFlagEndStream) != 0;
+  mine.block_ends_stream = frame.type == kHeaders && (frame.flags & kFlagEndStream) != 0;
 }
 
 // Payload bytes of the current frame, at most `left` of them.

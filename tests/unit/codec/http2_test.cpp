@@ -288,7 +288,7 @@ TEST(Http2Observer, RefusesWhatIsNoHttp2) {
       {"reset size", frame(3, 0, 1, "1")},
       {"goaway size", frame(7, 0, 0, "1")},
       {"priority size", frame(2, 0, 1, "1")},
-      {"continuation of nothing", frame(9, 4, 1, "x")},
+      {"continuation of nothing", settings() + frame(9, 4, 1, "x")},
       {"block not continued", frame(1, 0, 1, "\x82") + data(1, "x", false)},
       {"long unknown frame", frame(0xEE, 0, 1, std::string(20000, 'x'))},
       {"padding in nothing", frame(0, 8, 1, "")},
