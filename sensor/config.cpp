@@ -3,6 +3,7 @@
 
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/yaml.hpp"
+#include "sensor/config_discovery.hpp"
 
 namespace aispm::sensor {
 namespace {
@@ -81,6 +82,8 @@ Result<Config> read_config(const YamlMap& root) {
   config.rings.data_bytes = root.size_bytes("data_ring", config.rings.data_bytes, kMaxRingBytes);
   config.signatures = root.text("signatures", config.signatures);
   config.fingerprints = root.text("fingerprints", config.fingerprints);
+  config.discovery = read_discovery(root.map("discovery"));
+  config.discovery.signature_folder = config.signatures;
   config.store_text = root.flag("store_text", config.store_text);
   config.gateways = read_gateways(root);
   config.sanctioned_executables = read_sanctioned(root);

@@ -9,6 +9,7 @@
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
 #include "sensor/capture/capture.hpp"
+#include "sensor/discover/options.hpp"
 #include "sensor/model/gateway_place.hpp"
 
 namespace aispm::sensor {
@@ -21,7 +22,8 @@ struct Config {
   std::uint64_t spool_cap_bytes = 256U << 20;
   CaptureMode capture = CaptureMode::kAuto;
   RingSizes rings;
-  std::string signatures;    // folder of providers' host names; empty = the built-in ones
+  std::string signatures;  // folder that adds to the built-in signatures; may be empty
+  DiscoveryOptions discovery;
   std::string fingerprints;  // folder of what stripped programs are known by; empty = built-in
   bool store_text = false;   // prompt and reply text in events; hashes always
   std::vector<GatewayPlace> gateways;               // `gateway`: where sanctioned calls go

@@ -19,17 +19,27 @@ void append(std::vector<model::Detection>& to, std::vector<model::Detection> mor
   to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
+// Seen at the server alone, a call is no use by the server.
+bool is_served_only(const Observation& seen) {
+  return seen.party.is_server && !seen.has_local_client;
+}
+
 }  // namespace
 
 Pipeline::Pipeline(Parts parts)
     : parts_(std::move(parts)),
-      processes_([this](std::uint32_t pid) { return look_up(pid); }, parts_.user_name),
+      processes_([this](std::uint32_t pid) { return look_up(pid); }, parts_.user_name,
+                 parts_.fill_container),
       correlator_(
           {.keep_text = parts_.keep_text,
            .gateways = parts_.gateways,
            .program_of = [this](const Actor& actor) { return program_of(actor); }},
           [this](Observation seen) { take_observation(std::move(seen)); },
-          [this](Coverage::Report seen) { take_coverage(std::move(seen)); }) {}
+          [this](Coverage::Report seen) { take_coverage(std::move(seen)); }),
+      inventory_(
+          parts_.classifier, parts_.inventory,
+          [this](const model::Process& scanned) { return describe_scanned(scanned); },
+          [this](model::Event event) { report_found(std::move(event)); }) {}
 
 std::optional<Exec> Pipeline::look_up(std::uint32_t pid) {
   auto found = parts_.look_up(pid);
@@ -61,6 +71,7 @@ void Pipeline::take(const Exec& exec) {
   append(detections, parts_.behaviour.on_exec(process, clock_.to_wall(exec.time)));
   report(exec.time, process, model::ProcessExec{}, std::move(detections));
   if (use) report(exec.time, process, std::move(*use));
+  inventory_.observe().on_exec(process);
 }
 
 void Pipeline::take(Exit exit) { exits_.push_back(std::move(exit)); }
@@ -72,6 +83,8 @@ void Pipeline::take(const Listen& listen) {
   correlator_.take(listen);
   report(listen.time, process, body);
   report_use(listen.time, process, parts_.classifier.on_listen(process, body, listen.time));
+  inventory_.observe().on_listen(process, body);
+  if (parts_.on_listening) parts_.on_listening(process.id.pid);
 }
 
 void Pipeline::take(const Connect& connect) {
@@ -142,6 +155,7 @@ void Pipeline::report_exit(const Exit& exit) {
   correlator_.end_process(exit.actor.id, exit.time);
   report(exit.time, processes_.describe(exit.actor), to_body(exit));
   parts_.behaviour.on_exit(exit.actor.id);
+  inventory_.observe().on_exit(exit.actor.id);
   processes_.end(exit.actor.id, exit.time);
 }
 
@@ -156,10 +170,12 @@ void Pipeline::take_observation(Observation seen) {
     case Observation::Kind::kCall:
       ++llm_calls_;
       seen.call.provider = parts_.classifier.provider_of(seen.call.host, seen.api);
+      inventory_.observe().on_llm_call(process, seen.call, is_served_only(seen));
       return report(seen.time, process, std::move(seen.call));
     case Observation::Kind::kAgentCall:
       ++agent_calls_;
       seen.agent_call->server_process = process_of(seen.server);
+      inventory_.observe().on_mcp_call(process, *seen.agent_call);
       return report(seen.time, process, std::move(*seen.agent_call));
     case Observation::Kind::kTools:
       seen.tools->server_process = process_of(seen.server);
@@ -168,12 +184,13 @@ void Pipeline::take_observation(Observation seen) {
 }
 
 void Pipeline::report_model_use(const Observation& seen, const model::Process& process) {
-  // Seen at the server alone, a call is no use by the server.
-  if (seen.party.is_server && !seen.has_local_client) return;
-  if (seen.kind == Observation::Kind::kHost)
+  if (is_served_only(seen)) return;
+  if (seen.kind == Observation::Kind::kHost) {
+    inventory_.observe().on_host(process, seen.call.host);
     return report_use(seen.time, process,
                       parts_.classifier.on_host(process, seen.call.host, seen.time),
                       seen.call.route);
+  }
   model::LlmCall call = seen.call;
   call.provider = parts_.classifier.provider_of(call.host, seen.api);
   report_use(seen.time, process, parts_.classifier.on_llm_call(process, call, seen.time),
@@ -195,6 +212,26 @@ std::string Pipeline::program_of(const Actor& actor) {
   std::string program = process->exe;
   for (const std::string& argument : process->argv) program += '\0' + argument;
   return program;
+}
+
+// discovery: what was there before anything happened
+
+void Pipeline::take_found(Found found) {
+  if (const auto* news = std::get_if<NewSignatures>(&found))
+    parts_.classifier.replace(news->signatures);
+  inventory_.take(std::move(found));
+}
+
+model::Process Pipeline::describe_scanned(model::Process scanned) {
+  if (const model::Process* known = processes_.find_started(scanned.id.pid, scanned.id.start)) {
+    model::Process process = *known;
+    if (process.container_id.empty()) process.container_id = scanned.container_id;
+    if (process.container_image.empty()) process.container_image = scanned.container_image;
+    return process;
+  }
+  scanned.user = parts_.user_name(scanned.uid);
+  parts_.behaviour.redact_arguments(scanned.argv);
+  return scanned;
 }
 
 // report
@@ -225,8 +262,16 @@ std::vector<model::Detection> Pipeline::adopt(const model::Process& process,
   return name ? parts_.behaviour.adopt(process, *name) : std::vector<model::Detection>();
 }
 
+void Pipeline::report_found(model::Event event) {
+  event.time = clock_.to_wall(boot_now());
+  event.source = model::Source::kSensor;
+  if (event.process) event.agent_id = parts_.behaviour.agent_of(event.process->id);
+  parts_.sink.offer(std::move(event));
+}
+
 void Pipeline::tick(BootTime now) {
   clock_.refresh();
+  inventory_.tick(now);
   correlator_.expire(now);
   processes_.forget_ended(now);
 }
@@ -234,6 +279,7 @@ void Pipeline::tick(BootTime now) {
 void Pipeline::finish(BootTime now) {
   end_batch();
   correlator_.close_all(now);
+  inventory_.tick(now);
 }
 
 void Pipeline::add_health(model::ComponentHealth& health) const {
@@ -255,6 +301,7 @@ void Pipeline::add_health(model::ComponentHealth& health) const {
   health.counters["correlate.held_bytes"] = correlator_.held_bytes();
   health.counters["ai_use.held_back"] = parts_.classifier.held_back();
   parts_.behaviour.add_health(health);
+  inventory_.add_health(health);
   parts_.sink.add_health(health);
 }
 

@@ -14,6 +14,7 @@
 #include "sensor/behaviour/behaviour.hpp"
 #include "sensor/classify/classifier.hpp"
 #include "sensor/correlate/correlator.hpp"
+#include "sensor/inventory_stage.hpp"
 #include "sensor/model/records.hpp"
 #include "sensor/report/event_sink.hpp"
 #include "sensor/report/process_table.hpp"
@@ -32,15 +33,20 @@ class Pipeline {
     std::function<void(std::uint32_t pid)> on_started;  // a process was started
     bool keep_text = false;                             // prompt and reply text in events
     std::vector<GatewayPlace> gateways = {};            // where sanctioned calls go
-    Behaviour behaviour;
-    std::function<void(std::uint16_t port)> on_own_listen;  // this very process listened
+    Behaviour behaviour = Behaviour({});
+    std::function<void(std::uint16_t port)> on_own_listen = {};  // this very process listened
     std::uint32_t own_pid = 0;
+    InventoryStage::Options inventory = {};
+    ProcessTable::FillContainer fill_container = {};           // may be empty
+    std::function<void(std::uint32_t pid)> on_listening = {};  // a process listens; may be empty
   };
   explicit Pipeline(Parts parts);
 
   // A record of the kernel's, valid during the call.
   void take_bytes(std::span<const std::byte> bytes);
   void take_record(Record record);
+  // What discovery found.
+  void take_found(Found found);
   // Everything that was waiting is taken. The rings are not in order with each other, so exits are
   // held back until the plaintext written before them was taken.
   void end_batch();
@@ -87,10 +93,13 @@ class Pipeline {
   std::vector<model::Detection> adopt(const model::Process& process, const model::AiUse& use);
   void report_use(BootTime time, const model::Process& process, std::optional<model::AiUse> use,
                   std::string route = {});
+  void report_found(model::Event event);
+  model::Process describe_scanned(model::Process scanned);
 
   Parts parts_;
   ProcessTable processes_;
   Correlator correlator_;
+  InventoryStage inventory_;
   ClockConverter clock_;
   std::vector<Exit> exits_;
   std::uint64_t malformed_ = 0;

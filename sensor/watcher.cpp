@@ -25,7 +25,8 @@ constexpr std::chrono::seconds kSaveInterval{60};
 }  // namespace
 
 Pipeline::Parts Watcher::make_parts(const Config& config, Capture& capture, EventSink& sink,
-                                    UserNames& users, TamperWatch& tamper, Loaded loaded) {
+                                    UserNames& users, TamperWatch& tamper, DiscoveryFeed& discovery,
+                                    Loaded loaded) {
   Registry registry;
   registry.executables = config.sanctioned_executables;
   Behaviour::Parts behaviour;
@@ -40,16 +41,18 @@ Pipeline::Parts Watcher::make_parts(const Config& config, Capture& capture, Even
   behaviour.environment = [](const model::ProcessId& process) {
     return read_environment(process.pid, SecretFinder::kMaxEnvironmentBytes);
   };
-  return {sink,
-          Classifier(std::move(loaded.signatures), std::move(registry)),
-          read_process,
-          [&users](std::uint32_t uid) { return users(uid); },
-          [&capture](std::uint32_t pid) { capture.follow(pid); },
-          config.store_text,
-          config.gateways,
-          Behaviour(std::move(behaviour)),
-          [&tamper](std::uint16_t port) { tamper.on_own_listen(port); },
-          static_cast<std::uint32_t>(::getpid())};
+  Pipeline::Parts parts{sink,
+                        Classifier(std::move(loaded.signatures), std::move(registry)),
+                        read_process,
+                        [&users](std::uint32_t uid) { return users(uid); },
+                        [&capture](std::uint32_t pid) { capture.follow(pid); },
+                        config.store_text,
+                        config.gateways,
+                        Behaviour(std::move(behaviour)),
+                        [&tamper](std::uint16_t port) { tamper.on_own_listen(port); },
+                        static_cast<std::uint32_t>(::getpid())};
+  discovery.connect(config, parts);
+  return parts;
 }
 
 Watcher::Watcher(const Config& config, std::unique_ptr<Capture> capture,
@@ -58,7 +61,9 @@ Watcher::Watcher(const Config& config, std::unique_ptr<Capture> capture,
       capture_(std::move(capture)),
       sink_(std::move(sink)),
       state_(config.state_folder),
-      pipeline_(make_parts(config, *capture_, *sink_, user_names_, tamper_, std::move(loaded))) {}
+      discovery_(config, loaded.signatures),
+      pipeline_(make_parts(config, *capture_, *sink_, user_names_, tamper_, discovery_,
+                           std::move(loaded))) {}
 
 Result<std::unique_ptr<Watcher>> Watcher::open(const Config& config,
                                                std::unique_ptr<Capture> capture,
@@ -83,6 +88,7 @@ Result<std::unique_ptr<Watcher>> Watcher::open(const Config& config,
 }
 
 Result<> Watcher::run() {
+  discovery_.start();
   report_health(make_health());
   while (!stops_) {
     AISPM_CHECK(capture_->wait(kLongestWait));
@@ -118,6 +124,7 @@ void Watcher::do_periodic_work() {
   const auto now = Clock::now();
   if (now < next_look_) return;
   next_look_ = now + kLookInterval;
+  discovery_.feed(pipeline_);
   pipeline_.tick(boot_now());
   look_after_agents();
   if (now >= next_sweep_) {
@@ -155,6 +162,7 @@ model::ComponentHealth Watcher::make_health() const {
     if (loss.bytes > 0) health.losses[cause + ".bytes"] = loss.bytes;
   }
   pipeline_.add_health(health);
+  discovery_.add_health(health);
   health.state = health.reasons.empty() ? "ok" : "degraded";
   return health;
 }

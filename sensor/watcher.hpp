@@ -12,6 +12,7 @@
 #include "sensor/capture/capture.hpp"
 #include "sensor/capture/tamper_watch.hpp"
 #include "sensor/config.hpp"
+#include "sensor/discovery_feed.hpp"
 #include "sensor/host_state.hpp"
 #include "sensor/pipeline.hpp"
 #include "sensor/report/event_sink.hpp"
@@ -42,7 +43,8 @@ class Watcher {
   Watcher(const Config& config, std::unique_ptr<Capture> capture, std::unique_ptr<EventSink> sink,
           Loaded loaded);
   static Pipeline::Parts make_parts(const Config& config, Capture& capture, EventSink& sink,
-                                    UserNames& users, TamperWatch& tamper, Loaded loaded);
+                                    UserNames& users, TamperWatch& tamper, DiscoveryFeed& discovery,
+                                    Loaded loaded);
   void look_after_agents();
   Result<> take_all();
   void do_periodic_work();
@@ -55,6 +57,7 @@ class Watcher {
   UserNames user_names_;
   HostState state_;
   TamperWatch tamper_;
+  DiscoveryFeed discovery_;
   Pipeline pipeline_;
 
   std::atomic<bool> stops_ = false;

@@ -23,6 +23,7 @@ import yaml
 from import_choices import (
     BETTER_COMMANDS,
     COMMON_NAMES,
+    COMMON_PATHS,
     COMMON_PORTS,
     FILE_KINDS,
     HOST_WEIGHT,
@@ -166,8 +167,8 @@ class Importer:
                 self.leave(fact, "a path, not a host")
             elif self.is_new("host", pattern, fact):
                 weak = "do not alert on it alone" in fact.get("note", "") or fact["category"] in WEAK_HOSTS
-                weight = min(HOST_WEIGHT.get(fact["category"], 0.95),
-                    {"high": 0.95, "medium": 0.8, "low": 0.2}[fact["confidence"]])
+                sure = {"high": 0.95, "medium": 0.8, "low": 0.2}[fact["confidence"]]
+                weight = min(HOST_WEIGHT.get(fact["category"], 0.95), sure)
                 items.append((fact, how, pattern, {"weak": weak, "weight": weight}))
         return self.file("Hosts beyond those of hosts.yaml.", ["domain"], {"hosts": self.group("domain", items)},
                          ["{host: example.org, expect: none}"])
@@ -218,8 +219,8 @@ class Importer:
             items.append((fact, "pattern", pattern, {"weight": weight, "weak": weight < 0.3}))
         return self.file("Command lines: arguments, each followed by a space. Category risky_flag: a safety is off.", ["cmdline"],
                          {"commands": self.group("command", items)},
-                         ['{command: "claude --dangerously-skip-permissions",
-                             expect: command.claude-code-with-permission-checks-off}',
+                         ['{command: "claude --dangerously-skip-permissions", '
+                          "expect: command.claude-code-with-permission-checks-off}",
                           '{command: "python3 -m vllm.entrypoints.openai.api_server", expect: command.vllm}',
                           '{command: "ls -la /tmp", expect: none}'])
 
@@ -228,8 +229,8 @@ class Importer:
             for fact in self.facts["package"]
                  if self.is_new("package:" + fact["ecosystem"], fact["match"], fact)]
         return self.file("Packages by ecosystem and exact name.", ["package"], {"packages": self.group("package", items)},
-                         ["{package: langchain, ecosystem: pypi,
-                             expect: package.langchain}", "{package: requests, ecosystem: pypi, expect: none}"])
+                         ["{package: langchain, ecosystem: pypi, expect: package.langchain}",
+                          "{package: requests, ecosystem: pypi, expect: none}"])
 
     def environment(self) -> str:
         items: list[Item] = [(fact, "names", fact["match"], {"weak": fact["match"] in SHARED_VARIABLES})
@@ -290,8 +291,7 @@ class Importer:
             headers.append((fact, "names", name.lower(), {"weight": 0.6}))
         for fact in self.facts["url_path"]:
             method, path = fact["match"].split(" ", 1)
-            weak = fact["confidence"] == "low" or path in {"/generate", "/completion", "/mcp", "/sse", "/v1/models",
-                "/v1/predictions"}
+            weak = fact["confidence"] == "low" or path in COMMON_PATHS
             paths.append((fact, "paths", path, {"method": method, "weight": 0.4 if weak else 0.7, "weak": weak}))
         for fact in self.facts["http_fingerprint"]:
             match = fact["match"]
@@ -304,8 +304,10 @@ class Importer:
                          ["user_agent", "http_header", "url_path", "http_fingerprint"],
                          {"user_agents": self.group("agent", agents), "headers": self.group("header", headers),
                           "paths": self.group("path", paths), "fingerprints": self.group("fingerprint", prints)},
-                         ["{user_agent: OpenAI/Python 1.2, expect: agent.openai-python-sdk}", "{user_agent: curl/8.1,
-                             expect: none}"])
+                         ["{user_agent: OpenAI/Python 1.2, expect: agent.openai-python-sdk}",
+                          "{user_agent: curl/8.1, expect: none}",
+                          "{header: Anthropic-Version, expect: header.anthropic-api-request}", "{header: host, expect: none}",
+                          "{path: /api/tags, method: GET, expect: path.ollama-tags}", "{path: /, method: GET, expect: none}"])
 
     def containers(self) -> str:
         items: list[Item] = [(fact, "prefixes", fact["match"], {}) for fact in self.facts["container_image"]
@@ -327,8 +329,10 @@ class Importer:
         return self.file("Application bundles, and extensions of editors and browsers.",
             ["app_bundle", "editor_extension", "browser_extension"],
                          {"apps": self.group("app", bundles), "extensions": self.group("extension", extensions)},
-                         ["{extension: github.copilot, expect: extension.github-copilot}", "{extension: ms-python.python,
-                             expect: none}"])
+                         ["{extension: github.copilot, expect: extension.github-copilot}",
+                          "{extension: ms-python.python, expect: none}",
+                          "{app: /Applications/Cursor.app/Contents/MacOS/Cursor, expect: app.cursor}",
+                          "{app: /usr/bin/less, expect: none}"])
 
     def all(self) -> dict[str, str]:
         for kind, why in (("secret", "policies/detect/secrets.yaml has them"), ("tls_hint", "prose")):

@@ -137,3 +137,4 @@ COMMON_NAMES = {
     "devin",
     "raylet",
 }
+COMMON_PATHS = {"/generate", "/completion", "/mcp", "/sse", "/v1/models", "/v1/predictions"}

@@ -64,6 +64,11 @@ class Classifier {
   std::optional<std::string> agent_name_of(const model::Process& process,
                                            const model::AiUse& use) const;
 
+  const Signatures& signatures() const { return signatures_; }
+  const Registry& registry() const { return registry_; }
+  // Judges by these from now on.
+  void replace(Signatures signatures) { signatures_ = std::move(signatures); }
+
   // Evidence held back because it was reported lately.
   std::uint64_t held_back() const { return held_back_; }
   std::size_t remembered() const { return places_.size(); }

@@ -219,8 +219,10 @@ const Signature* Signatures::find_extension(std::string_view ecosystem, std::str
 
 const Signature* Signatures::find_library(std::string_view file_name) const {
   const std::size_t end = file_name.find(".so");
-  return end == std::string_view::npos ? nullptr
-                                       : find_in(tables_->libraries, file_name.substr(0, end));
+  if (end == std::string_view::npos) return nullptr;
+  if (const Signature* found = find_in(tables_->libraries, file_name.substr(0, end))) return found;
+  // Python's: "jiter.cpython-311-x86_64-linux-gnu.so".
+  return find_in(tables_->libraries, file_name.substr(0, file_name.find('.')));
 }
 
 const Signature* Signatures::find_device(std::string_view path) const {

@@ -64,6 +64,7 @@ void Coverage::take(const StreamChunk& chunk) {
   use.bytes = step.bytes.size();
   use.calls = chunk.last_of_call ? 1 : 0;
   use.lost_bytes = step.lost;
+  if (step.lost > 0) use.lost_cause = chunk.gap_cause;
   use.is_seen = true;
   use.joined_midway = !chunk.from_start;
   use.library = chunk.library;

@@ -12,12 +12,19 @@ namespace {
 // Host text is the client's; it goes into events and keys.
 constexpr std::size_t kMaxHostBytes = 253;
 
+// Lists of models ask no model anything, and a realtime session begins with its first message.
+bool has_calls(codec::Api api) {
+  return api != codec::Api::kOpenAiModels && api != codec::Api::kOllamaTags &&
+         api != codec::Api::kOpenAiRealtime;
+}
+
 }  // namespace
 
 std::unique_ptr<Exchange> make_exchange(const RequestHead& head, const Party& party, BootTime begun,
                                         Context context) {
-  if (const auto api = codec::find_api(head.method, head.target))
-    return std::make_unique<LlmExchange>(*api, head, party, begun, context);
+  if (const auto route = codec::find_route(head.method, head.target);
+      route && has_calls(route->api))
+    return std::make_unique<LlmExchange>(*route, head, party, begun, context);
   if (const auto role = AgentExchange::role_of(head))
     return std::make_unique<AgentExchange>(*role, head, party, begun, context);
   return std::make_unique<Exchange>(head.method);

@@ -5,19 +5,20 @@
 
 namespace aispm::sensor {
 
-LlmExchange::LlmExchange(codec::Api api, const RequestHead& head, const Party& party,
+LlmExchange::LlmExchange(codec::ApiRoute route, const RequestHead& head, const Party& party,
                          BootTime begun, Context context)
     : Exchange(head.method),
       context_(context),
       party_(party),
-      api_(api),
+      route_(std::move(route)),
       begun_(begun),
       request_body_(head.content_encoding),
       charge_(context.budget) {
   call_.host = host_text(head.host);
-  call_.api = codec::name_of(api_);
+  call_.api = codec::name_of(route_.api);
+  call_.request_model = route_.model;
   if (request_body_.state() == DecodedBody::State::kUnreadable) {
-    context_.counters.lose("request.encoded");
+    if (!route_.is_common_path) context_.counters.lose("request.encoded");
     request_partial_ = true;
   }
 }
@@ -59,32 +60,40 @@ void LlmExchange::end_request(bool is_whole, BootTime) {
   read_request(is_whole);
   body_ = {};
   (void)charge_.resize(0);
-  announce(Observation::Kind::kRequest, call_);
+  if (!is_other_) announce(Observation::Kind::kRequest, call_);
 }
 
 void LlmExchange::read_request(bool is_whole) {
   if (!is_whole || request_partial_) {
+    is_other_ = route_.is_common_path;
     call_.partial = true;
     return;
   }
-  const auto request = codec::parse_request(api_, body_);
-  if (!request) {
-    call_.partial = true;
-    context_.counters.fail("request.malformed", request.error().message);
-    return;
+  const auto request = codec::parse_request(route_, body_);
+  if (request) return begin_call(*request);
+  if (route_.is_common_path) {
+    is_other_ = true;
+    return context_.counters.note("ignored.other_body");
   }
-  call_.request_model = request->model;
-  call_.stream = request->stream;
-  call_.tools_offered = request->tools_offered;
-  call_.prompt_sha256 = codec::prompt_sha256(*request);
-  if (context_.keep_text) call_.prompt_text = codec::prompt_text(*request);
+  call_.partial = true;
+  context_.counters.fail("request.malformed", request.error().message);
+}
+
+void LlmExchange::begin_call(const codec::LlmRequest& request) {
+  call_.request_model = request.model;
+  call_.stream = request.stream;
+  call_.tools_offered = request.tools_offered;
+  call_.prompt_sha256 = codec::prompt_sha256(request);
+  if (context_.keep_text) call_.prompt_text = codec::prompt_text(request);
 }
 
 void LlmExchange::begin_reply(const ReplyHead& head, BootTime time) {
+  // A reply before the request ended may still be a model's.
+  if (is_other_) return;
   call_.status = head.status;
   call_.first_byte_us = microseconds(begun_, time);
-  reply_ = std::make_unique<ReplyReader>(api_, head, context_.keep_text, context_.budget,
-                                         context_.counters);
+  reply_ = std::make_unique<ReplyReader>(route_.api, head, call_.stream || route_.streams,
+                                         context_.keep_text, context_.budget, context_.counters);
 }
 
 void LlmExchange::take_reply(std::string_view bytes, BootTime) {
@@ -108,12 +117,13 @@ void LlmExchange::end(bool is_whole, BootTime time) {
     call_.duration_us = microseconds(begun_, time);
     reply_.reset();
   }
+  if (is_other_) return;
   announce(Observation::Kind::kCall, std::move(call_));
 }
 
 void LlmExchange::announce(Observation::Kind kind, model::LlmCall call) {
   Observation seen = make_observation(kind, party_, begun_);
-  seen.api = api_;
+  seen.api = route_.api;
   seen.call = std::move(call);
   context_.sink(std::move(seen));
 }

@@ -31,16 +31,16 @@ void DecodedBody::feed(std::string_view bytes, const std::function<void(std::str
   if (state_ == State::kOk && !decoder_->feed(bytes, use)) state_ = State::kBroken;
 }
 
-ReplyReader::ReplyReader(codec::Api api, const ReplyHead& head, bool keep_text, ByteBudget& budget,
-                         CorrelateCounters& counters)
+ReplyReader::ReplyReader(codec::Api api, const ReplyHead& head, bool streams, bool keep_text,
+                         ByteBudget& budget, CorrelateCounters& counters)
     : api_(api),
-      is_stream_(is_media_type(head.content_type, "text/event-stream")),
       keep_text_(keep_text),
       counters_(counters),
       charge_(budget),
       decoded_(head.content_encoding),
-      events_(kMaxSensorEventBytes),
       stream_(api) {
+  if (const auto framing = codec::find_framing(api, head.content_type, streams))
+    events_.emplace(*framing, kMaxSensorEventBytes);
   if (decoded_.state() == DecodedBody::State::kUnreadable)
     give_up("reply.encoded", "content encoding not supported");
 }
@@ -60,10 +60,10 @@ void ReplyReader::feed(std::string_view bytes) {
 
 void ReplyReader::take(std::string_view bytes) {
   if (given_up_) return;
-  if (is_stream_) {
-    if (!charge_.resize(stream_.kept_bytes() + events_.pending().size() + bytes.size()))
+  if (events_) {
+    if (!charge_.resize(stream_.kept_bytes() + events_->held_bytes() + bytes.size()))
       return give_up("memory.reply", "no memory left for replies");
-    events_.feed(bytes);
+    events_->feed(bytes);
     return take_events();
   }
   const std::size_t size = body_.size() + bytes.size();
@@ -74,8 +74,8 @@ void ReplyReader::take(std::string_view bytes) {
 
 void ReplyReader::take_events() {
   for (;;) {
-    const auto event = events_.next();
-    if (!event) return give_up("sse.too_large", event.error().message);
+    const auto event = events_->next();
+    if (!event) return give_up("reply.stream_broken", event.error().message);
     if (!*event) return;
     read_event(**event);
   }
@@ -84,28 +84,29 @@ void ReplyReader::take_events() {
 void ReplyReader::read_event(const codec::SseEvent& event) {
   if (const auto read = stream_.read(event); !read) {
     partial_ = true;
-    counters_.fail("sse.malformed", read.error().message);
+    counters_.fail("reply.event_malformed", read.error().message);
   }
 }
 
 void ReplyReader::skip(std::uint64_t) {
   partial_ = true;
   if (given_up_) return;
-  // Nothing compressed and no JSON body survives a hole; a stream goes on with the event after it.
-  if (!is_stream_ || decoded_.is_encoded())
+  // Nothing compressed and no JSON document survives a hole; a stream goes on with the next event,
+  // where its framing tells where that is.
+  if (!events_ || decoded_.is_encoded() || !events_->skip())
     return give_up("reply.gap", "bytes of the body were lost");
-  events_.feed("\n\n");
-  take_events();
 }
 
 void ReplyReader::finish(bool is_whole, model::LlmCall& call) {
-  if (is_stream_) {
-    if (auto last = events_.finish(); last && *last) read_event(**last);
+  if (events_) {
+    if (!given_up_) {
+      if (const auto last = events_->finish(); last && *last) read_event(**last);
+    }
     finish_stream(call);
   } else if (!given_up_) {
     finish_body(call);
   }
-  if (partial_ || (!is_whole && !(is_stream_ && stream_.ended()))) call.partial = true;
+  if (partial_ || (!is_whole && !(events_ && stream_.ended()))) call.partial = true;
 }
 
 void ReplyReader::finish_stream(model::LlmCall& call) {

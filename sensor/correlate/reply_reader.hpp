@@ -8,6 +8,7 @@
 #include "sdk/core/codec/content_decoder.hpp"
 #include "sdk/core/codec/http1.hpp"
 #include "sdk/core/codec/llm.hpp"
+#include "sdk/core/codec/reply_framer.hpp"
 #include "sdk/core/codec/sse.hpp"
 #include "sdk/core/model/event.hpp"
 #include "sensor/correlate/byte_budget.hpp"
@@ -18,7 +19,7 @@ namespace aispm::sensor {
 
 // Bodies that are kept whole to be read.
 inline constexpr std::size_t kMaxKeptBodyBytes = 8U << 20;
-// One SSE event of a reply.
+// One event of a streamed reply.
 inline constexpr std::size_t kMaxSensorEventBytes = 512U << 10;
 
 // A body with its Content-Encoding undone. kUnreadable: encoded in a way we do not
@@ -38,11 +39,12 @@ class DecodedBody {
   State state_ = State::kOk;
 };
 
-// Reads the body of one reply to a language model, JSON or SSE, into an LlmCall.
+// Reads the body of one reply to a language model, one JSON document or a stream, into an LlmCall.
 class ReplyReader {
  public:
-  ReplyReader(codec::Api api, const ReplyHead& head, bool keep_text, ByteBudget& budget,
-              CorrelateCounters& counters);
+  // `streams`: the request asked for a stream.
+  ReplyReader(codec::Api api, const ReplyHead& head, bool streams, bool keep_text,
+              ByteBudget& budget, CorrelateCounters& counters);
 
   void feed(std::string_view bytes);
   // `size` bytes of the body were lost.
@@ -59,12 +61,11 @@ class ReplyReader {
   void give_up(std::string_view cause, std::string_view why);
 
   codec::Api api_;
-  bool is_stream_;
   bool keep_text_;
   CorrelateCounters& counters_;
   ByteCharge charge_;
   DecodedBody decoded_;
-  codec::SseParser events_;
+  std::optional<codec::ReplyFramer> events_;  // none: one JSON document
   codec::StreamReply stream_;
   std::string body_;
   bool partial_ = false;

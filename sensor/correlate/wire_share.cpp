@@ -11,12 +11,27 @@ bool is_all_probed(const TlsLibraryStates& libraries) {
                                            [](const auto& one) { return one.second.is_probed; });
 }
 
+std::string loss_text(GapCause cause) {
+  switch (cause) {
+    case GapCause::kRingFull:
+      return "ring full";
+    case GapCause::kReadFault:
+      return "memory not readable";
+    case GapCause::kHidden:
+      return "sent by the kernel (kTLS or sendfile)";
+    case GapCause::kNone:
+      break;
+  }
+  return "lost in capture";
+}
+
 }  // namespace
 
 void PlainUse::add(const PlainUse& other) {
   bytes += other.bytes;
   calls += other.calls;
   lost_bytes += other.lost_bytes;
+  if (other.lost_cause != GapCause::kNone) lost_cause = other.lost_cause;
   if (!other.is_seen) return;
   library = other.library;
   is_seen = true;
@@ -53,7 +68,7 @@ CoverageCause cause_of(const WireUse& use, const TlsLibraryStates& libraries) {
   if (use.is_quic) return {"quic", "not decrypted"};
   if (use.plain.is_seen) {
     std::string library(name_of(use.plain.library));
-    if (use.plain.lost_bytes > 0) return {std::move(library), "lost in capture"};
+    if (use.plain.lost_bytes > 0) return {std::move(library), loss_text(use.plain.lost_cause)};
     if (use.plain.joined_midway || use.is_older) return {std::move(library), "joined midway"};
     // Such as plaintext that went through the kernel (kTLS).
     const auto found = libraries.find(library);

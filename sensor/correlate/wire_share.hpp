@@ -37,7 +37,8 @@ inline constexpr std::uint64_t kErrorDivisor = 32;
 struct PlainUse {
   std::uint64_t bytes = 0;
   std::uint64_t calls = 0;
-  std::uint64_t lost_bytes = 0;  // seen go by, but not captured
+  std::uint64_t lost_bytes = 0;           // seen go by, but not captured
+  GapCause lost_cause = GapCause::kNone;  // the newest
   bool is_seen = false;
   bool joined_midway = false;
   TlsLibrary library = TlsLibrary::kOpenSsl;

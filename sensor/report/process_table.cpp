@@ -13,6 +13,7 @@ model::Process ProcessTable::make_process(const Actor& actor) const {
   process.comm = actor.comm;
   process.cgroup_id = actor.cgroup_id;
   process.pid_namespace = actor.pid_namespace;
+  if (fill_container_) fill_container_(process);
   return process;
 }
 
@@ -70,6 +71,13 @@ const model::Process& ProcessTable::describe(const Actor& actor) {
 const model::Process* ProcessTable::find(const ProcessId& id) const {
   const auto known = processes_.find(id);
   return known == processes_.end() ? nullptr : &known->second;
+}
+
+const model::Process* ProcessTable::find_started(std::uint32_t pid, BootTime start) const {
+  for (auto one = processes_.lower_bound({pid, BootTime{}});
+       one != processes_.end() && one->first.pid == pid; ++one)
+    if (same_start(one->first.start, start)) return &one->second;
+  return nullptr;
 }
 
 void ProcessTable::end(const ProcessId& id, BootTime now) {

@@ -26,8 +26,12 @@ class ProcessTable {
   // answer.
   using LookUp = std::function<std::optional<Exec>(std::uint32_t pid)>;
   using UserName = std::function<std::string(std::uint32_t uid)>;
-  ProcessTable(LookUp look_up, UserName user_name)
-      : look_up_(std::move(look_up)), user_name_(std::move(user_name)) {}
+  // Fills in the container a process is in; may be empty.
+  using FillContainer = std::function<void(model::Process& process)>;
+  ProcessTable(LookUp look_up, UserName user_name, FillContainer fill_container = {})
+      : look_up_(std::move(look_up)),
+        user_name_(std::move(user_name)),
+        fill_container_(std::move(fill_container)) {}
 
   // The process as it is after this exec; the caller may take out of it what must not be kept.
   model::Process& learn(const Exec& exec);
@@ -38,6 +42,8 @@ class ProcessTable {
   const model::Process& describe(const Actor& actor);
   // As describe(), for results that name only a process; nothing when it was never seen.
   const model::Process* find(const ProcessId& id) const;
+  // The same by pid and a start time of /proc's coarseness.
+  const model::Process* find_started(std::uint32_t pid, BootTime start) const;
   // Marks it ended; it is forgotten kKeepEnded after `now`.
   void end(const ProcessId& id, BootTime now);
   void forget_ended(BootTime now);
@@ -51,6 +57,7 @@ class ProcessTable {
 
   LookUp look_up_;
   UserName user_name_;
+  FillContainer fill_container_;
   std::map<ProcessId, model::Process> processes_;
   std::deque<std::pair<BootTime, ProcessId>> ended_;  // in order of time
   std::uint64_t forgotten_early_ = 0;

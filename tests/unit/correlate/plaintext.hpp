@@ -36,6 +36,9 @@ class Plaintext {
     one.offset = offset;
     one.bytes = bytes;
     one.from_start = from_start;
+    one.socket = socket;
+    one.peer = peer;
+    one.last_of_call = true;
     offset += bytes.size();
     return one;
   }
@@ -55,6 +58,8 @@ class Plaintext {
   std::uint64_t written = 0;
   std::uint64_t read = 0;
   bool from_start = true;
+  std::optional<Endpoints> socket;
+  ProcessId peer;
 };
 
 // A correlator that keeps what it reports.

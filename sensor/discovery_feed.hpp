@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "sensor/config.hpp"
+#include "sensor/discover/containers.hpp"
+#include "sensor/discover/discovery.hpp"
+#include "sensor/pipeline.hpp"
+
+namespace aispm::sensor {
+
+// Ties discovery to the pipeline: tells it of new processes, hands over what it found. Lives on the
+// pipeline thread.
+class DiscoveryFeed {
+ public:
+  DiscoveryFeed(const Config& config, const Signatures& signatures);
+
+  // Adds what the pipeline has to call; this must outlive it.
+  void connect(const Config& config, Pipeline::Parts& parts);
+  void start();
+  void feed(Pipeline& pipeline);
+  void add_health(model::ComponentHealth& health) const;
+
+ private:
+  Containers containers_;
+  std::unique_ptr<Discovery> discovery_;  // null when switched off
+  std::map<std::string, std::string> posture_;
+};
+
+}  // namespace aispm::sensor
