@@ -27,7 +27,43 @@ std::string between(const std::string& text, const std::string& from) {
   return text.substr(begin, text.find('"', begin) - begin);
 }
 
-// What a busy host reports: processes come, connect and go; one event in fifty is an LLM call.
+// What makes the inventory: connections of agents, names, tool calls, coverage, assets.
+void add_finding(pb::Event& event, std::uint64_t number) {
+  event.set_agent_id("alice/agent" + std::to_string(number % 40));
+  const std::string name = "service" + std::to_string(number % 200) + ".example";
+  switch (number / 10 % 5) {
+    case 0:
+      event.mutable_name_seen()->set_name(name);
+      event.mutable_name_seen()->set_source("sni");
+      event.mutable_name_seen()->add_addresses("192.0.2." + std::to_string(number % 200));
+      return;
+    case 1:
+      event.mutable_mcp_call()->set_transport("stdio");
+      event.mutable_mcp_call()->set_method("tools/call");
+      event.mutable_mcp_call()->set_tool("tool" + std::to_string(number % 30));
+      event.mutable_mcp_call()->set_server_name("server" + std::to_string(number % 7));
+      return;
+    case 2:
+      event.mutable_tls_coverage()->set_wire_bytes(number);
+      event.mutable_tls_coverage()->set_plaintext_bytes(number / 2);
+      event.mutable_tls_coverage()->add_gaps()->set_reason("no probe site");
+      return;
+    case 3:
+      event.mutable_asset()->set_asset_id("asset" + std::to_string(number % 300));
+      event.mutable_asset()->set_kind("model_server");
+      event.mutable_asset()->add_evidence()->set_value("11434");
+      return;
+    default:
+      event.mutable_socket_close()->set_destination_address("192.0.2." +
+                                                            std::to_string(number % 200));
+      event.mutable_socket_close()->set_destination_port(443);
+      event.mutable_socket_close()->set_name(name);
+      return;
+  }
+}
+
+// What a busy host reports: processes come, connect and go; one event in fifty is an LLM call, one
+// in ten is a finding of the sensor.
 pb::Event make_event(std::uint64_t number) {
   pb::Event event;
   event.set_id(make_uuid());
@@ -53,6 +89,8 @@ pb::Event make_event(std::uint64_t number) {
     call.set_output_tokens(300);
     call.set_prompt_sha256(std::string(64, 'a'));
     event.set_trace_id(make_trace_id());
+  } else if (number % 10 == 1) {
+    add_finding(event, number);
   } else if (number % 3 == 0) {
     event.mutable_process_exec();
   } else if (number % 3 == 1) {
