@@ -163,6 +163,13 @@ describe("with a host full of AI", () => {
     await page.getByRole("row", { name: new RegExp(CODER) }).waitFor();
   });
 
+  test("domains are listed by program", async () => {
+    const page = await visit("/inventory/names");
+    const row = page.getByRole("row", { name: /api\.anthropic\.com/ });
+    await row.waitFor();
+    expect(await row.innerText()).toMatch(/sni[\s\S]*anthropic[\s\S]*bin\/claude/);
+  });
+
   test("the event feed has words for what sensors report", async () => {
     const page = await visit("/events");
     for (const words of ["MCP: read_invoice at invoices", "Tools of invoices: 3 tools", "TLS seen in plaintext: 96 %", "read: /home/carol/.ssh/id_ed25519", "Name api.anthropic.com",

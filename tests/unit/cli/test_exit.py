@@ -38,7 +38,8 @@ def test_a_missing_setting_exits_2_and_says_where_to_give_it(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("words", [[], ["no-such-command"], ["--no-such-flag"], ["session", "show"],
-                                   ["enrol-token", "create", "--valid-seconds", "-1"]])
+                                   ["enrol-token", "create", "--valid-seconds", "-1"],
+                                   ["assets", "show"], ["assets", "--state", "approved"], ["assets", "own", "a1"], ["baseline"], ["coverage", "--by", "moon"]])
 def test_wrong_usage_exits_2(tmp_path: Path, words: list[str]) -> None:
     done = run(tmp_path, *words)
     assert done.returncode == 2, done
@@ -52,7 +53,7 @@ def test_a_file_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert "\\x1b[2J.yaml" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["agent", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["agent", "--help"], ["assets", "--help"], ["topology", "--help"], ["baseline", "import", "--help"]])
 def test_help_and_version_exit_0(tmp_path: Path, words: list[str]) -> None:
     done = run(tmp_path, *words)
     assert done.returncode == 0

@@ -2,6 +2,7 @@
 import { Text } from "@mantine/core";
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Agent, AiProcess, Host, Model, Provider } from "../api/gen/aispm/v1/api_pb";
+import type { SeenName } from "../api/gen/aispm/v1/inventory_pb";
 import { Ago, NameList, SessionLink, ToneBadge } from "../components/bits";
 import { columnsOf, type Column } from "../components/data-table";
 import { processName } from "../events/describe";
@@ -84,6 +85,25 @@ export const PROVIDER_COLUMNS: Column<Provider>[] = provider.columns([
   time<Provider>("firstSeen", "First seen", (row) => row.firstSeen),
   time<Provider>("lastSeen", "Last seen", (row) => row.lastSeen),
 ]) as Column<Provider>[];
+
+const name = columnsOf<SeenName>();
+export const NAME_COLUMNS: Column<SeenName>[] = name.columns([
+  name.accessor("name", { header: "Name", cell: ({ row }) => (
+    <>
+      <span className="clip clip-mid mono" title={row.original.name}>{row.original.name}</span>
+      {row.original.encryptedHello && <ToneBadge tone="warn">encrypted hello</ToneBadge>}
+      {row.original.doh && <ToneBadge tone="warn">DNS over HTTPS</ToneBadge>}
+    </>
+  ) }),
+  name.accessor("source", { header: "How", cell: ({ getValue }) => getValue() || NOTHING }),
+  name.accessor("provider", { header: "Provider", cell: ({ getValue }) => getValue() || NOTHING }),
+  name.accessor("program", { header: "Program", cell: ({ getValue }) => <span className="clip clip-mid mono" title={getValue()}>{getValue() || NOTHING}</span> }),
+  name.accessor("agentId", { header: "Agent", cell: ({ getValue }) => getValue() || NOTHING }),
+  name.accessor("hostname", { header: "Host", cell: ({ row }) => row.original.hostname || row.original.hostId || NOTHING }),
+  count<SeenName>("count", "Times", (row) => row.count),
+  time<SeenName>("firstSeen", "First seen", (row) => row.firstSeen),
+  time<SeenName>("lastSeen", "Last seen", (row) => row.lastSeen),
+]) as Column<SeenName>[];
 
 const model = columnsOf<Model>();
 export const MODEL_COLUMNS: Column<Model>[] = model.columns([

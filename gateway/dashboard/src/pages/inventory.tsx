@@ -12,7 +12,7 @@ import { Icon } from "../components/icons";
 import { Page, Panel } from "../components/page";
 import { EmptyState, QueryView } from "../components/states";
 import { AssetsTab } from "./assets";
-import { AGENT_COLUMNS, HOST_COLUMNS, MODEL_COLUMNS, PROCESS_COLUMNS, PROVIDER_COLUMNS } from "./inventory-columns";
+import { AGENT_COLUMNS, HOST_COLUMNS, MODEL_COLUMNS, NAME_COLUMNS, PROCESS_COLUMNS, PROVIDER_COLUMNS } from "./inventory-columns";
 
 const SEARCH_DELAY_MS = 250;
 
@@ -87,6 +87,15 @@ const TABS: Record<string, { readonly label: string; readonly noun: string; read
     show: (search) => (
       <InventoryList method={method.listModels} rowsOf={(list) => list.models} rowId={({ provider, model }) => `${provider}/${model}`}
         columns={MODEL_COLUMNS} label="models" empty="A model appears with the first call to it." search={search} />
+    ),
+  },
+  names: {
+    label: "Domains",
+    noun: "domains",
+    show: (search) => (
+      <InventoryList method={method.listNames} rowsOf={(list) => list.names} columns={NAME_COLUMNS}
+        rowId={({ hostId, program, agentId, name, source }) => `${hostId}/${program}/${agentId}/${name}/${source}`}
+        label="domains" empty="A domain appears when a program looks it up or names it in a handshake." search={search} />
     ),
   },
 };

@@ -7,6 +7,7 @@ import { Ago, ToneBadge } from "../components/bits";
 import { Icon } from "../components/icons";
 import { Fact, Facts, Page, Panel } from "../components/page";
 import { EmptyState, QueryView } from "../components/states";
+import type { Tone } from "../events/describe";
 import { formatBytes, formatCount, formatDateTime, NOTHING } from "../format";
 
 function Counts({ title, counts, alarming }: { title: string; counts: Record<string, bigint>; alarming: boolean }) {
@@ -30,6 +31,21 @@ function Counts({ title, counts, alarming }: { title: string; counts: Record<str
 function Losses({ component }: { component: Component }) {
   const losses: Record<string, bigint> = { ...component.health?.losses, "spool.events": component.lostEvents };
   return <Counts title="Losses by cause since start" counts={losses} alarming />;
+}
+
+// What a sensor's self-test says of each probe is told among its features, by this prefix.
+const isSelfTest = (name: string) => name.startsWith("selftest");
+const FEATURE_TONES: Record<string, Tone> = { yes: "good", ok: "good", passed: "good", failed: "bad" };
+
+function Features({ title, features, wanted }: { title: string; features: Record<string, string>; wanted: (name: string) => boolean }) {
+  const own = Object.entries(features).filter(([name]) => wanted(name)).sort();
+  if (own.length === 0) return null;
+  return (
+    <div>
+      <Text size="sm" c="dimmed" mb={4}>{title}</Text>
+      <Group gap={6} maw={420}>{own.map(([name, value]) => <ToneBadge key={name} tone={FEATURE_TONES[value] ?? "neutral"}>{name.replace(/^selftest[._]/, "")}: {value}</ToneBadge>)}</Group>
+    </div>
+  );
 }
 
 function ComponentPanel({ component }: { component: Component }) {
@@ -56,12 +72,8 @@ function ComponentPanel({ component }: { component: Component }) {
       <Group gap="xl" align="flex-start" mt="md">
         <Losses component={component} />
         {health && <Counts title="Counters since start" counts={health.counters} alarming={false} />}
-        {health && Object.keys(health.features).length > 0 && (
-          <div>
-            <Text size="sm" c="dimmed" mb={4}>Features found</Text>
-            <Group gap={6} maw={420}>{Object.entries(health.features).sort().map(([name, value]) => <ToneBadge key={name} tone={value === "yes" ? "good" : "neutral"}>{name}: {value}</ToneBadge>)}</Group>
-          </div>
-        )}
+        {health && <Features title="Features found" features={health.features} wanted={(name) => !isSelfTest(name)} />}
+        {health && <Features title="Self-test" features={health.features} wanted={isSelfTest} />}
       </Group>
       {!health && <Text size="sm" c="dimmed" mt="sm">It has not reported its health yet.</Text>}
     </Panel>
@@ -86,6 +98,7 @@ function CollectorPanel({ status }: { status: Status }) {
             <Fact label="Store size">{formatBytes(store.bytes)}</Fact>
             <Fact label="Waiting to be stored">{formatCount(store.queueLength)}</Fact>
             <Fact label="Duplicates ignored">{formatCount(store.duplicatesIgnored)}</Fact>
+            <Fact label="Not kept in the inventory">{formatCount(store.inventoryRefused)}</Fact>
             <Fact label="Rejected as malformed">{formatCount(store.rejected)}</Fact>
             <Fact label="Schema version">{formatCount(store.schemaVersion)}</Fact>
           </>
