@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 import uuid
-from datetime import datetime, timezone
+from datetime import datetime, UTC
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class Sensor:
         self.token = collector.enrolment_token()
 
     def report(self, *bodies: dict[str, Any], agent: str = AGENT, exe: str = "/usr/bin/python3", age_s: float = 0) -> None:
-        when = datetime.fromtimestamp(time.time() - age_s, timezone.utc).isoformat().replace("+00:00", "Z")
+        when = datetime.fromtimestamp(time.time() - age_s, UTC).isoformat().replace("+00:00", "Z")
         events = [
             {"id": str(uuid.uuid4()), "time": when, "source": "SOURCE_SENSOR", "agent_id": agent,
              "process": {"pid": 42, "start_boottime_ns": "42000", "exe": exe, "comm": Path(exe).name, "argv": [exe]}, **body}

@@ -82,6 +82,24 @@ inline pb::Event make_mcp_call(const std::string& tool, double seconds,
   return event;
 }
 
+inline pb::Event make_agent_call(const std::string& agent, double seconds) {
+  pb::Event call = make_call(pb::SOURCE_SENSOR, seconds);
+  call.set_agent_id(agent);
+  call.mutable_process()->set_exe("/usr/bin/python3");
+  call.mutable_llm_call()->add_tools_called("mcp__files__read");
+  call.mutable_llm_call()->set_route("direct");
+  return call;
+}
+
+inline pb::Event make_file(const std::string& agent, const std::string& file_class,
+                           double seconds) {
+  pb::Event event = make_sensor_event(seconds, agent);
+  event.mutable_file_access()->set_path("/etc/shadow");
+  event.mutable_file_access()->set_operation("read");
+  event.mutable_file_access()->set_file_class(file_class);
+  return event;
+}
+
 // A store with what reads and writes the inventory.
 class FleetBench : public Bench {
  public:
