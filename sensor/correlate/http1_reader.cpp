@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <array>
 
+#include "sdk/core/codec/websocket.hpp"
+#include "sensor/correlate/websocket_reader.hpp"
+
 namespace aispm::sensor {
 
 using codec::http1::BodyKind;
@@ -91,6 +94,7 @@ bool Http1Reader::begin_request(const Head& head) {
   exchanges_.push_back(make_exchange(request_head(head), party_, requests_.message_time, context_));
   sending_ = exchanges_.back().get();
   context_.counters.note("http.requests");
+  note_upgrade(head);
   if (!head.host.empty() && head.host != last_host_) {
     last_host_ = head.host;
     announce_host(head.host, party_, requests_.message_time, context_);
@@ -102,13 +106,33 @@ bool Http1Reader::begin_reply(const Head& head, BootTime time) {
   if (head.is_interim) return true;
   exchanges_.front()->begin_reply(reply_head(head), replies_.message_time);
   if (head.body != BodyKind::kTunnel) return true;
-  // No HTTP follows in either direction.
+  begin_tunnel(head, time);
+  return false;
+}
+
+void Http1Reader::note_upgrade(const Head& request) {
+  upgrade_.reset();
+  if (!codec::http1::equal_name(request.upgrade, "websocket")) return;
+  const auto route = codec::find_route(request.method, request.target);
+  if (!route || route->api != codec::Api::kOpenAiRealtime) return;
+  upgrade_ = route;
+  upgrade_host_ = request.host;
+}
+
+// No HTTP follows in either direction.
+void Http1Reader::begin_tunnel(const Head& reply, BootTime time) {
   exchanges_.front()->end(true, time);
   exchanges_.pop_front();
   sending_ = nullptr;
   is_tunnel_ = true;
-  context_.counters.note("ignored.upgraded");
-  return false;
+  if (!upgrade_ || !codec::http1::equal_name(reply.upgrade, "websocket"))
+    return context_.counters.note("ignored.upgraded");
+  const auto extensions = codec::websocket::read_extensions(
+      reply.find("sec-websocket-extensions").value_or(std::string_view()));
+  if (!extensions)
+    return context_.counters.fail("websocket.extensions", extensions.error().message);
+  upgraded_ =
+      std::make_unique<WebSocketReader>(*upgrade_, upgrade_host_, *extensions, party_, context_);
 }
 
 std::size_t Http1Reader::take_body(Side& side, std::string_view bytes, bool is_hole,

@@ -3,10 +3,12 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "sdk/core/codec/http1.hpp"
+#include "sdk/core/codec/llm_api.hpp"
 #include "sensor/correlate/byte_budget.hpp"
 #include "sensor/correlate/exchange.hpp"
 #include "sensor/correlate/protocol_reader.hpp"
@@ -48,6 +50,8 @@ class Http1Reader : public ProtocolReader {
   std::size_t take_body(Side& side, std::string_view bytes, bool is_hole, BootTime time);
   void end_message(Side& side, BootTime time);
   void end_all(BootTime time);
+  void note_upgrade(const codec::http1::Head& request);
+  void begin_tunnel(const codec::http1::Head& reply, BootTime time);
   void lose(Side& side, std::string_view cause, std::string_view why, BootTime time);
 
   const Party& party_;
@@ -58,6 +62,9 @@ class Http1Reader : public ProtocolReader {
       exchanges_;                // oldest first; the reply on the wire is the front's
   Exchange* sending_ = nullptr;  // whose request body is being sent
   std::string last_host_;
+  // What a request asked to change to: read when the server agrees.
+  std::optional<codec::ApiRoute> upgrade_;
+  std::string upgrade_host_;
   bool is_tunnel_ = false;                    // no HTTP follows in either direction
   std::unique_ptr<ProtocolReader> upgraded_;  // reads what follows, where we can
 };

@@ -18,6 +18,18 @@ void set_tools(const std::vector<codec::ToolCall>& tools, model::LlmCall& call) 
 
 }  // namespace
 
+void set_stream_facts(const codec::StreamReply& stream, bool keep_text, model::LlmCall& call) {
+  call.stream = true;
+  call.response_model = stream.model();
+  call.response_id = stream.id();
+  call.finish_reason = stream.finish_reason();
+  set_usage(stream.usage(), call);
+  set_tools(stream.tool_calls(), call);
+  call.reply_sha256 = stream.sha256();
+  if (keep_text) call.reply_text = stream.text();
+  if (stream.is_cut()) call.partial = true;
+}
+
 DecodedBody::DecodedBody(std::string_view content_encoding) {
   auto decoder = codec::ContentDecoder::open(content_encoding);
   if (decoder) {
@@ -102,23 +114,11 @@ void ReplyReader::finish(bool is_whole, model::LlmCall& call) {
     if (!given_up_) {
       if (const auto last = events_->finish(); last && *last) read_event(**last);
     }
-    finish_stream(call);
+    set_stream_facts(stream_, keep_text_, call);
   } else if (!given_up_) {
     finish_body(call);
   }
   if (partial_ || (!is_whole && !(events_ && stream_.ended()))) call.partial = true;
-}
-
-void ReplyReader::finish_stream(model::LlmCall& call) {
-  call.stream = true;
-  call.response_model = stream_.model();
-  call.response_id = stream_.id();
-  call.finish_reason = stream_.finish_reason();
-  set_usage(stream_.usage(), call);
-  set_tools(stream_.tool_calls(), call);
-  call.reply_sha256 = stream_.sha256();
-  if (keep_text_) call.reply_text = stream_.text();
-  if (stream_.is_cut()) call.partial = true;
 }
 
 void ReplyReader::finish_body(model::LlmCall& call) {

@@ -39,6 +39,9 @@ class DecodedBody {
   State state_ = State::kOk;
 };
 
+// What a streamed reply said, into the reply's side of `call`.
+void set_stream_facts(const codec::StreamReply& stream, bool keep_text, model::LlmCall& call);
+
 // Reads the body of one reply to a language model, one JSON document or a stream, into an LlmCall.
 class ReplyReader {
  public:
@@ -56,7 +59,6 @@ class ReplyReader {
   void take(std::string_view bytes);
   void take_events();
   void read_event(const codec::SseEvent& event);
-  void finish_stream(model::LlmCall& call);
   void finish_body(model::LlmCall& call);
   void give_up(std::string_view cause, std::string_view why);
 
