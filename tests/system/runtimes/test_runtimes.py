@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import fixtures
 import pytest
 from capture import Connection, Dump
-from provider import Provider
+from provider import Provider, stamped
 
 SCRIPTS = Path(__file__).resolve().parent / "clients" / "scripts"
 SIZES = (200, 20_000, 300_000)
@@ -107,6 +108,36 @@ def test_captured_equals_sent(name: str, size: int, provider: Provider, dump: Du
         assert found[0].library == runtime.library
         assert found[0].port == provider.port, "the connection's socket is not the one that carried it"
         assert found[0].confidence >= runtime.confidence
+
+
+def test_nss_captured_equals_sent(provider: Provider, dump: Dump, tmp_path: Path) -> None:
+    """NSS by its own test client, which sends what it reads from its input."""
+    try:
+        program = fixtures.get("tstclnt")
+    except fixtures.Unavailable as reason:
+        pytest.skip(f"tstclnt: {reason}")
+    body = stamped(8_000, 7)
+    request = b"POST /echo/nss HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    provider.forget()
+    dump.forget()
+    # -4: the server has no IPv6; -D: no database; -o: any certificate.
+    client = subprocess.Popen(provider.island.command(program, "-4", "-D", "-o", "-h", "localhost", "-p", str(provider.port), "-V",
+                                                      "tls1.2:tls1.3"),
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path)
+    assert client.stdin is not None and client.stdout is not None
+    try:
+        time.sleep(1.5)  # NSPR's first use races with probing it
+        client.stdin.write(request)
+        client.stdin.flush()
+        connections = dump.wait_for(lambda seen: any(talk.requests and matching(seen, talk.received, talk.sent)
+                                                     for talk in provider.seen()), 20)
+    finally:
+        client.kill()
+        client.wait()
+    talks = [talk for talk in provider.seen() if talk.requests]
+    assert talks, "tstclnt made no request"
+    found = matching(connections, talks[0].received, talks[0].sent)
+    assert [one.library for one in found] == ["nss"], f"captured {describe(connections)}"
 
 
 def test_ring_is_said_to_be_out_of_reach() -> None:
