@@ -128,6 +128,8 @@ collector: 127.0.0.1:{state.grpc}
 state_folder: {state.folder}/sensord
 enrolment_token_file: {state.config}/sensord.token
 signatures: {policies}/signatures
+gateway:
+  - 127.0.0.1:{state.gateway}
 sanctioned:
   - exe: {ROOT}/build/release/bin/aispm-gateway
 """)

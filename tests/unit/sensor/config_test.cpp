@@ -63,6 +63,15 @@ TEST(SensorConfig, TakesTheTokenFromAFileWithoutItsLineEnd) {
   EXPECT_EQ(config->enrolment_token.expose(), "one.two");
 }
 
+TEST(SensorConfig, ReadsWhereTheGatewayIs) {
+  const auto config = parse_config("gateway: [GW.example, \"[::1]:8088\"]\n", "sensord.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_EQ(config->gateways.size(), 2U);
+  EXPECT_EQ(config->gateways[0].host, "gw.example");
+  EXPECT_EQ(config->gateways[1].host, "::1");
+  EXPECT_EQ(config->gateways[1].port, 8088);
+}
+
 // The file is needed once only; what is missing then is the reporter's to say.
 TEST(SensorConfig, AcceptsATokenFileThatIsGone) {
   const auto config = parse_config("enrolment_token_file: /nonexistent/token", "sensord.yaml");
@@ -102,6 +111,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"sanctioned:\n  - {exe: here}\n", "sensord.yaml:2: ", "absolute"},
         BadConfig{"sanctioned:\n  - {path: /x}\n", "sensord.yaml:2: ", "exe"},
         BadConfig{"sanctioned:\n  - {exe: /x, uid: 3}\n", "sensord.yaml:2: ", "uid"},
+        BadConfig{"gateway: [\"http://a\"]\n", "sensord.yaml:1: ", "host name or an address"},
+        BadConfig{"gateway: [\"a:0\"]\n", "sensord.yaml:1: ", "between 1 and 65535"},
+        BadConfig{"gateway: a:1\n", "sensord.yaml:1: ", "list"},
         BadConfig{"sanctioned: /usr/bin/x\n", "sensord.yaml:1: ", "sanctioned"},
         BadConfig{"- a\n- b\n", "sensord.yaml:1: ", ""},
         BadConfig{"collector: [\n", "sensord.yaml:", ""}));
