@@ -111,7 +111,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"sanctioned:\n  - {exe: here}\n", "sensord.yaml:2: ", "absolute"},
         BadConfig{"sanctioned:\n  - {path: /x}\n", "sensord.yaml:2: ", "exe"},
         BadConfig{"sanctioned:\n  - {exe: /x, uid: 3}\n", "sensord.yaml:2: ", "uid"},
-        BadConfig{"gateway: [\"http://a\"]\n", "sensord.yaml:1: ", "host name or an address"},
+        BadConfig{"gateway: [\"a b\"]\n", "sensord.yaml:1: ", "host name or an address"},
         BadConfig{"gateway: [\"a:0\"]\n", "sensord.yaml:1: ", "between 1 and 65535"},
         BadConfig{"gateway: a:1\n", "sensord.yaml:1: ", "list"},
         BadConfig{"sanctioned: /usr/bin/x\n", "sensord.yaml:1: ", "sanctioned"},
