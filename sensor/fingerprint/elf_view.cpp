@@ -120,7 +120,9 @@ std::optional<std::uint64_t> ElfView::file_offset(std::uint64_t address) const {
 
 bool ElfView::walk(Part part, std::size_t overlap, const Visit& visit) const {
   bool is_whole = true;
-  std::vector<std::uint8_t> window(kWindowBytes);
+  std::uint64_t largest = 0;
+  for (const Segment& segment : segments_) largest = std::max(largest, segment.size);
+  std::vector<std::uint8_t> window(std::min<std::uint64_t>(kWindowBytes, largest));
   for (const Segment& segment : segments_) {
     if (part == Part::kCode ? !segment.is_code : segment.is_writable) continue;
     if (segment.size > kMaxSegmentBytes) {

@@ -37,10 +37,12 @@ class Connection:
 class Dump:
     """The capture of everything that descends from this process."""
 
-    def __init__(self, program: Path, *arguments: str) -> None:
+    def __init__(self, program: Path) -> None:
         self.records: list[dict[str, Any]] = []
         self._lock = threading.Lock()
-        self._program = subprocess.Popen([program, str(os.getpid()), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        plans = program.parent / "plans"
+        plans.mkdir(exist_ok=True)
+        self._program = subprocess.Popen([program, str(os.getpid()), plans], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                          stderr=subprocess.DEVNULL, text=True)
         assert self._program.stdout is not None
         first = json.loads(self._program.stdout.readline() or "{}")

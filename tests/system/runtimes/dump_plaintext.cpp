@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints the TLS plaintext of the descendants of one process as JSON lines, with stream offsets, so
-// that a test can compare it with what was sent. Usage: dump_plaintext <pid> [fingerprint folder].
+// that a test can compare it with what was sent. Usage: dump_plaintext <pid> [plan folder].
 // Says "ready" when probes are in place; ends at the end of its input and then prints what was lost
 // and which libraries were probed.
 #include <fcntl.h>
@@ -111,14 +111,14 @@ bool input_ended() {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: dump_plaintext <pid> [fingerprint folder]\n");
+    std::fprintf(stderr, "usage: dump_plaintext <pid> [plan folder]\n");
     return 2;
   }
   Family family(static_cast<std::uint32_t>(std::atoi(argv[1])));
   CaptureOptions options;
   options.mode = CaptureMode::kEbpf;
   options.own_tgid = static_cast<std::uint32_t>(::getpid());
-  if (argc > 2) options.fingerprints = argv[2];
+  if (argc > 2) options.plan_folder = argv[2];  // what earlier runs found out
   auto capture = Capture::open(options);
   if (!capture) {
     std::fprintf(stderr, "%s\n", capture.error().message.c_str());
