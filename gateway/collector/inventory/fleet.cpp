@@ -43,19 +43,34 @@ void Fleet::forget() {
 }
 
 Result<> Fleet::retain(WallTime oldest, std::uint32_t limit) {
-  for (const std::string_view sql :
-       {std::string_view("DELETE FROM edges WHERE (agent, source, target, host) IN (SELECT agent, "
-                         "source, target, host FROM edges WHERE last_seen<? LIMIT ?)"),
-        std::string_view("DELETE FROM coverage_gaps WHERE process IN (SELECT ref FROM coverage "
-                         "WHERE last_seen<? LIMIT ?)"),
-        std::string_view("DELETE FROM coverage WHERE ref IN (SELECT ref FROM coverage WHERE "
-                         "last_seen<? LIMIT ?)"),
-        std::string_view("DELETE FROM seen_names WHERE ref IN (SELECT ref FROM seen_names WHERE "
-                         "last_seen<? LIMIT ?)"),
-        std::string_view("DELETE FROM assets WHERE ref IN (SELECT ref FROM assets WHERE "
-                         "last_seen<? AND gone IS NOT NULL AND changed IS NULL LIMIT ?)")})
+  static constexpr std::string_view kOld[] = {
+      "DELETE FROM coverage_gaps WHERE process IN (SELECT ref FROM coverage WHERE last_seen<? "
+      "LIMIT ?)",
+      "DELETE FROM coverage WHERE ref IN (SELECT ref FROM coverage WHERE last_seen<? LIMIT ?)",
+      "DELETE FROM seen_names WHERE ref IN (SELECT ref FROM seen_names WHERE last_seen<? LIMIT ?)",
+      "DELETE FROM mcp_server_agents WHERE server IN (SELECT ref FROM mcp_servers WHERE "
+      "last_seen<? ORDER BY ref LIMIT ?)",
+      "DELETE FROM mcp_tool_changes WHERE server IN (SELECT ref FROM mcp_servers WHERE last_seen<? "
+      "ORDER BY ref LIMIT ?)",
+      "DELETE FROM mcp_tools WHERE server IN (SELECT ref FROM mcp_servers WHERE last_seen<? ORDER "
+      "BY ref LIMIT ?)",
+      "DELETE FROM mcp_servers WHERE ref IN (SELECT ref FROM mcp_servers WHERE last_seen<? ORDER "
+      "BY ref LIMIT ?)",
+      "DELETE FROM assets WHERE ref IN (SELECT ref FROM assets WHERE last_seen<? AND gone IS NOT "
+      "NULL AND changed IS NULL LIMIT ?)",
+      "DELETE FROM edges WHERE (agent, source, target, host) IN (SELECT agent, source, target, "
+      "host FROM edges WHERE last_seen<? LIMIT ?)",
+  };
+  for (const std::string_view sql : kOld)
     AISPM_CHECK(run_sql(database_, sql, oldest.nanoseconds, limit));
   coverage_.forget();
+  if (database_.changes() == 0) return {};
+  // Each source of an edge is an actor or the target of another edge.
+  AISPM_CHECK(run_sql(database_,
+                      "DELETE FROM nodes WHERE NOT EXISTS (SELECT 1 FROM edges WHERE "
+                      "agent=nodes.ref) AND NOT EXISTS (SELECT 1 FROM edges WHERE "
+                      "target=nodes.ref)"));
+  graph_.forget();
   return {};
 }
 

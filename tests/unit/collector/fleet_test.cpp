@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 
+#include "sdk/core/common/file.hpp"
 #include "tests/unit/collector/fleet_support.hpp"
 
 namespace aispm::collector::test {
@@ -233,6 +234,48 @@ TEST(Overview, CountsShadowUse) {
   EXPECT_EQ(overview.unsanctioned_assets(), 2U);
   EXPECT_EQ(overview.direct_calls(), 1U);
   EXPECT_EQ(overview.mcp_calls(), 1U);
+}
+
+TEST(Retention, ForgetsWhatWasLastSeenLongAgoAndTheNodesNothingHangsOn) {
+  FleetBench bench;
+  constexpr double kLongAgo = -100 * 86'400;
+  bench.report("sensord",
+               {make_mcp_call("old", kLongAgo), make_tools({{"old", kHashA, kHashA}}, kLongAgo),
+                make_agent_call("alice/agent.py", 1)});
+  must(bench.writer().retain(at(-90 * 86'400), UINT64_MAX, 1000));
+  EXPECT_EQ(bench.count("SELECT COUNT(*) FROM mcp_servers"), 0);
+  EXPECT_EQ(bench.count("SELECT COUNT(*) FROM mcp_tools"), 0);
+  EXPECT_EQ(bench.count("SELECT COUNT(*) FROM nodes WHERE name IN ('files', 'old')"), 0);
+  EXPECT_EQ(must(bench.fleet().topology({}, at(10))).edges_size(), 3);
+  // What is seen again gets a node again.
+  bench.report("sensord", {make_mcp_call("old", 5)});
+  EXPECT_EQ(must(bench.fleet().topology({}, at(10))).edges_size(), 5);
+}
+
+TEST(Migration, GivesCallsOfAnOlderStoreTheirAgent) {
+  TempFolder folder;
+  const std::string path = folder.path() + "/store.db";
+  {
+    store::Database fresh = must(store::Database::open(folder.path() + "/fresh.db"));
+    must(fresh.migrate());
+    auto id = must(fresh.prepare("PRAGMA application_id"));
+    ASSERT_TRUE(must(id.step()));
+    store::Database old = must(store::Database::open(path));
+    const std::string first = must(
+        read_file(AISPM_SOURCE_DIR "/gateway/collector/store/migrations/001_init.sql", 1U << 20));
+    must(old.execute(first.c_str()));
+    must(old.execute(
+        ("PRAGMA user_version=1; PRAGMA application_id=" + std::to_string(id.integer(0)) +
+         "; INSERT INTO events (seq, id, host, time, kind, source, agent, detections, body) VALUES "
+         "(3, x'00', 1, 5, 24, 2, 7, 0, x''); INSERT INTO calls VALUES (3, 5, 1, NULL, 1, 1, 0)")
+            .c_str()));
+  }
+  store::Database database = must(store::Database::open(path));
+  must(database.migrate());
+  auto agent = must(database.prepare("SELECT agent, route FROM calls WHERE event=3"));
+  ASSERT_TRUE(must(agent.step()));
+  EXPECT_EQ(agent.integer(0), 7);
+  EXPECT_EQ(agent.integer(1), 0);
 }
 
 }  // namespace
