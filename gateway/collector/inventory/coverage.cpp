@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/collector/inventory/coverage.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/collector/limits.hpp"
@@ -74,18 +75,28 @@ Result<> Coverage::see(const Concern& concern, const aispm::v1::Event& event) {
   return {};
 }
 
-Result<> Coverage::see_name(const Concern& concern, const aispm::v1::Event& event) {
+void Coverage::see_name(const Concern& concern, const aispm::v1::Event& event) {
   const auto& seen = event.name_seen();
-  if (seen.name().empty()) return {};
-  AISPM_CHECK(count_once(database_, "SELECT COUNT(*) FROM seen_names", name_count_));
-  const std::int64_t agent = concern.agent.value_or(0);
+  if (seen.name().empty()) return;
+  NameUse& use = names_[{concern.host, concern.agent.value_or(0),
+                         std::string(program_of(event.process())), seen.name(), seen.source()}];
+  ++use.count;
+  use.first = std::min(use.first, concern.time.nanoseconds);
+  use.last = std::max(use.last, concern.time.nanoseconds);
+  if (!seen.provider().empty()) use.provider = seen.provider();
+  use.is_encrypted = seen.encrypted_hello();
+  use.is_doh = seen.doh();
+}
+
+Result<> Coverage::write_name(const NameKey& key, const NameUse& use) {
+  const auto& [host, agent, program, name, source] = key;
   AISPM_CHECK(run_sql(database_,
-                      "UPDATE seen_names SET count=count+1, last_seen=MAX(last_seen, ?6), "
-                      "provider=IFNULL(NULLIF(?7, ''), provider), encrypted_hello=?8, doh=?9 "
-                      "WHERE host=?1 AND program=?2 AND agent=?3 AND name=?4 AND source=?5",
-                      concern.host, program_of(event.process()), agent, seen.name(), seen.source(),
-                      concern.time.nanoseconds, seen.provider(), seen.encrypted_hello() ? 1 : 0,
-                      seen.doh() ? 1 : 0));
+                      "UPDATE seen_names SET count=count+?6, first_seen=MIN(first_seen, ?7), "
+                      "last_seen=MAX(last_seen, ?8), provider=IFNULL(NULLIF(?9, ''), provider), "
+                      "encrypted_hello=?10, doh=?11 WHERE host=?1 AND program=?2 AND agent=?3 AND "
+                      "name=?4 AND source=?5",
+                      host, program, agent, name, source, use.count, use.first, use.last,
+                      use.provider, use.is_encrypted, use.is_doh));
   if (database_.changes() > 0) return {};
   if (name_count_ >= limits::kMaxSeenNames) {
     ++refused_;
@@ -93,12 +104,23 @@ Result<> Coverage::see_name(const Concern& concern, const aispm::v1::Event& even
   }
   ++name_count_;
   return run_sql(database_,
-                 "INSERT INTO seen_names (host, program, agent, name, source, provider, "
-                 "encrypted_hello, doh, count, first_seen, last_seen) VALUES "
-                 "(?1,?2,?3,?4,?5,?7,?8,?9,1,?6,?6)",
-                 concern.host, program_of(event.process()), agent, seen.name(), seen.source(),
-                 concern.time.nanoseconds, seen.provider(), seen.encrypted_hello() ? 1 : 0,
-                 seen.doh() ? 1 : 0);
+                 "INSERT INTO seen_names (host, program, agent, name, source, count, first_seen, "
+                 "last_seen, provider, encrypted_hello, doh) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                 host, program, agent, name, source, use.count, use.first, use.last, use.provider,
+                 use.is_encrypted, use.is_doh);
+}
+
+Result<> Coverage::flush() {
+  if (names_.empty()) return {};
+  AISPM_CHECK(count_once(database_, "SELECT COUNT(*) FROM seen_names", name_count_));
+  for (const auto& [key, use] : names_) AISPM_CHECK(write_name(key, use));
+  names_.clear();
+  return {};
+}
+
+void Coverage::forget() {
+  names_.clear();
+  name_count_ = row_count_ = -1;
 }
 
 std::uint64_t Coverage::take_refused() { return std::exchange(refused_, 0); }

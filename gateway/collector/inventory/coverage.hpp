@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
 
 #include "aispm/v1/event.pb.h"
 #include "gateway/collector/inventory/tally.hpp"
@@ -18,13 +21,28 @@ class Coverage {
 
   // TlsCoverage: totals, so that the newest report replaces the one before.
   Result<> see(const Concern& concern, const aispm::v1::Event& event);
-  Result<> see_name(const Concern& concern, const aispm::v1::Event& event);
-  void forget() { name_count_ = row_count_ = -1; }
+  void see_name(const Concern& concern, const aispm::v1::Event& event);
+  // Writes the names, summed over the transaction.
+  Result<> flush();
+  void forget();
   // Rows refused since the last call because there are too many.
   std::uint64_t take_refused();
 
  private:
+  // host, agent (0 for none), program, name, source
+  using NameKey = std::tuple<std::int64_t, std::int64_t, std::string, std::string, std::string>;
+  struct NameUse {
+    std::uint64_t count = 0;
+    std::int64_t first = INT64_MAX;
+    std::int64_t last = INT64_MIN;
+    std::string provider;
+    bool is_encrypted = false;
+    bool is_doh = false;
+  };
+  Result<> write_name(const NameKey& key, const NameUse& use);
+
   store::Database& database_;
+  std::map<NameKey, NameUse> names_;
   std::int64_t name_count_ = -1;  // -1 before they were counted
   std::int64_t row_count_ = -1;
   std::uint64_t refused_ = 0;

@@ -11,13 +11,15 @@ Result<> Fleet::add(const Concern& concern, const aispm::v1::Event& event) {
   assets_.see_agent(concern, event);
   switch (event.body_case()) {
     case Event::kMcpCall:
-      return servers_.see_call(concern, event);
+      servers_.see_call(concern, event);
+      return {};
     case Event::kMcpTools:
       return servers_.see_tools(concern, event);
     case Event::kTlsCoverage:
       return coverage_.see(concern, event);
     case Event::kNameSeen:
-      return coverage_.see_name(concern, event);
+      coverage_.see_name(concern, event);
+      return {};
     default:
       return {};
   }
@@ -26,6 +28,8 @@ Result<> Fleet::add(const Concern& concern, const aispm::v1::Event& event) {
 Result<> Fleet::flush() {
   AISPM_CHECK(assets_.flush());
   AISPM_CHECK(graph_.flush());
+  AISPM_CHECK(servers_.flush());
+  AISPM_CHECK(coverage_.flush());
   const std::uint64_t refused = assets_.take_refused() + servers_.take_refused() +
                                 graph_.take_refused() + coverage_.take_refused();
   if (refused == 0) return {};
@@ -39,7 +43,7 @@ void Fleet::forget() {
   assets_.forget();
   graph_.forget();
   coverage_.forget();
-  static_cast<void>(servers_.take_refused());
+  servers_.forget();
 }
 
 Result<> Fleet::retain(WallTime oldest, std::uint32_t limit) {

@@ -32,6 +32,23 @@ bool is_data_class(const std::string& file_class) {
          file_class == "kernel_settings";
 }
 
+// Most events make none: nothing is built for them.
+bool may_make_edge(Event::BodyCase body, bool has_agent) {
+  switch (body) {
+    case Event::kLlmCall:
+    case Event::kMcpCall:
+    case Event::kNameSeen:
+    case Event::kSocketClose:
+      return true;
+    case Event::kSocketConnect:
+    case Event::kFileAccess:
+    case Event::kAsset:
+      return has_agent;
+    default:
+      return false;
+  }
+}
+
 Result<std::int64_t> count_rows(store::Database& database, std::string_view sql) {
   AISPM_TRY(Statement* const find, database.cached(sql));
   AISPM_TRY(const bool is_row, find->step());
@@ -129,6 +146,7 @@ void Graph::add_connection(const Node& actor, Weight weight, const Event& event)
 
 void Graph::add(const Concern& concern, const Event& event) {
   const bool has_agent = !event.agent_id().empty();
+  if (!may_make_edge(event.body_case(), has_agent)) return;
   const Node actor = has_agent ? Node{NodeKind::kAgent, event.agent_id()}
                                : Node{NodeKind::kProgram, event.process().exe()};
   Weight weight;

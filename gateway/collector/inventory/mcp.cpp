@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/collector/inventory/mcp.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/collector/limits.hpp"
@@ -50,13 +51,14 @@ ServerIdentity identify_server(const std::string& transport, const std::string& 
   return identity;
 }
 
-Result<McpServers::Known> McpServers::server(const Concern& concern, const ServerIdentity& identity,
-                                             const aispm::v1::Process* process) {
-  const std::int64_t time = concern.time.nanoseconds;
+Result<McpServers::Known> McpServers::server(const Place& place, const aispm::v1::Process* process,
+                                             Moment moment) {
+  const std::int64_t host = place.first;
+  const ServerIdentity& identity = place.second;
   const auto find = [&](std::string_view sql) -> Result<Known> {
     AISPM_TRY(Statement* const row, database_.cached(sql));
     AISPM_TRY(const bool is_row,
-              row->bind(concern.host, identity.transport, identity.endpoint, identity.name).step());
+              row->bind(host, identity.transport, identity.endpoint, identity.name).step());
     const Known known = is_row ? Known{row->integer(0), row->integer(1)} : Known{};
     row->reset();
     return known;
@@ -78,8 +80,7 @@ Result<McpServers::Known> McpServers::server(const Concern& concern, const Serve
                                "endpoint=?3 AND name=?5 RETURNING ref, IFNULL(listed, 0)"));
     AISPM_TRY(
         const bool is_row,
-        rename->bind(concern.host, identity.transport, identity.endpoint, identity.name, fallback)
-            .step());
+        rename->bind(host, identity.transport, identity.endpoint, identity.name, fallback).step());
     if (is_row) known = {rename->integer(0), rename->integer(1)};
     AISPM_CHECK(rename->run());
   }
@@ -90,16 +91,16 @@ Result<McpServers::Known> McpServers::server(const Concern& concern, const Serve
   if (known.ref != 0) {
     AISPM_CHECK(run_sql(database_,
                         "UPDATE mcp_servers SET first_seen=MIN(first_seen, ?2), "
-                        "last_seen=MAX(last_seen, ?2), process=IFNULL(?3, process) WHERE ref=?1",
-                        known.ref, time, blob));
+                        "last_seen=MAX(last_seen, ?3), process=IFNULL(?4, process) WHERE ref=?1",
+                        known.ref, moment.first, moment.last, blob));
     return known;
   }
   AISPM_CHECK(run_sql(database_,
                       "INSERT INTO mcp_servers (host, transport, name, endpoint, process, "
-                      "first_seen, last_seen) SELECT ?1,?2,?3,?4,?5,?6,?6 WHERE (SELECT COUNT(*) "
+                      "first_seen, last_seen) SELECT ?1,?2,?3,?4,?5,?6,?8 WHERE (SELECT COUNT(*) "
                       "FROM mcp_servers) < ?7",
-                      concern.host, identity.transport, identity.name, identity.endpoint, blob,
-                      time, limits::kMaxServers));
+                      host, identity.transport, identity.name, identity.endpoint, blob,
+                      moment.first, limits::kMaxServers, moment.last));
   if (database_.changes() == 0) {
     ++refused_;
     return Known{};
@@ -107,43 +108,72 @@ Result<McpServers::Known> McpServers::server(const Concern& concern, const Serve
   return Known{database_.last_row(), 0};
 }
 
-Result<> McpServers::see_call(const Concern& concern, const Event& event) {
-  const auto& call = event.mcp_call();
-  if (call.protocol() == "a2a") return {};  // another agent, not a tool server
-  const ServerIdentity identity = identify_server(call.transport(), call.server_name(),
-                                                  call.server_host(), call.server_process());
-  AISPM_TRY(
-      const Known known,
-      server(concern, identity, call.has_server_process() ? &call.server_process() : nullptr));
-  if (known.ref == 0) return {};
+void McpServers::Calls::add(const Concern& concern, const Event& event) {
   const std::int64_t time = concern.time.nanoseconds;
-  const std::int64_t risky = is_risky(event) ? time : 0;
-  const std::int64_t judged = event.has_decision() ? time : 0;
-  const bool is_tool = call.method() == "tools/call" && !call.tool().empty();
+  ++count;
+  if (event.mcp_call().is_error()) ++errors;
+  first = std::min(first, time);
+  last = std::max(last, time);
+  if (is_risky(event)) risky = std::max(risky, time);
+  if (event.has_decision()) judged = std::max(judged, time);
+}
+
+void McpServers::see_call(const Concern& concern, const Event& event) {
+  const auto& call = event.mcp_call();
+  if (call.protocol() == "a2a") return;  // another agent, not a tool server
+  ServerUse& use =
+      uses_[{concern.host, identify_server(call.transport(), call.server_name(), call.server_host(),
+                                           call.server_process())}];
+  use.calls.add(concern, event);
+  if (!call.server_version().empty()) use.version = call.server_version();
+  if (!call.protocol_version().empty()) use.protocol_version = call.protocol_version();
+  if (call.has_server_process() && !use.process) use.process = call.server_process();
+  if (concern.agent) use.agents.insert(*concern.agent);
+  if (call.method() == "tools/call" && !call.tool().empty())
+    use.tools[call.tool()].add(concern, event);
+}
+
+Result<> McpServers::write_calls(const Place& place, const ServerUse& use) {
+  AISPM_TRY(const Known known, server(place, use.process ? &*use.process : nullptr,
+                                      {use.calls.first, use.calls.last}));
+  if (known.ref == 0) return {};
   AISPM_CHECK(run_sql(database_,
                       "UPDATE mcp_servers SET version=IFNULL(NULLIF(?2, ''), version), "
-                      "protocol_version=IFNULL(NULLIF(?3, ''), protocol_version), calls=calls+1, "
-                      "errors=errors+?4, risky=MAX(risky, ?5), judged=MAX(judged, ?6) WHERE ref=?1",
-                      known.ref, call.server_version(), call.protocol_version(),
-                      call.is_error() ? 1 : 0, risky, judged));
-  if (concern.agent)
+                      "protocol_version=IFNULL(NULLIF(?3, ''), protocol_version), calls=calls+?4, "
+                      "errors=errors+?5, risky=MAX(risky, ?6), judged=MAX(judged, ?7) WHERE ref=?1",
+                      known.ref, use.version, use.protocol_version, use.calls.count,
+                      use.calls.errors, use.calls.risky, use.calls.judged));
+  for (const std::int64_t agent : use.agents)
     AISPM_CHECK(run_sql(database_,
                         "INSERT OR IGNORE INTO mcp_server_agents (server, agent) VALUES (?,?)",
-                        known.ref, concern.agent));
-  if (!is_tool) return {};
-  AISPM_CHECK(run_sql(
-      database_,
-      "INSERT INTO mcp_tools (server, name, first_seen, last_seen, calls, errors, risky, judged) "
-      "SELECT ?1,?2,?3,?3,1,?4,?5,?6 WHERE (SELECT COUNT(*) FROM mcp_tools WHERE server=?1) < ?7 "
-      "OR "
-      "EXISTS (SELECT 1 FROM mcp_tools WHERE server=?1 AND name=?2) "
-      "ON CONFLICT DO UPDATE SET last_seen=MAX(last_seen, excluded.last_seen), calls=calls+1, "
-      "errors=errors+excluded.errors, risky=MAX(risky, excluded.risky), judged=MAX(judged, "
-      "excluded.judged)",
-      known.ref, call.tool(), time, call.is_error() ? 1 : 0, risky, judged,
-      limits::kMaxToolsOfServer));
-  if (database_.changes() == 0) ++refused_;
+                        known.ref, agent));
+  for (const auto& [tool, calls] : use.tools) {
+    AISPM_CHECK(run_sql(
+        database_,
+        "INSERT INTO mcp_tools (server, name, first_seen, last_seen, calls, errors, risky, judged) "
+        "SELECT ?1,?2,?3,?4,?5,?6,?7,?8 WHERE (SELECT COUNT(*) FROM mcp_tools WHERE server=?1) < "
+        "?9 "
+        "OR EXISTS (SELECT 1 FROM mcp_tools WHERE server=?1 AND name=?2) "
+        "ON CONFLICT DO UPDATE SET first_seen=MIN(first_seen, excluded.first_seen), "
+        "last_seen=MAX(last_seen, excluded.last_seen), calls=calls+excluded.calls, "
+        "errors=errors+excluded.errors, risky=MAX(risky, excluded.risky), judged=MAX(judged, "
+        "excluded.judged)",
+        known.ref, tool, calls.first, calls.last, calls.count, calls.errors, calls.risky,
+        calls.judged, limits::kMaxToolsOfServer));
+    if (database_.changes() == 0) ++refused_;
+  }
   return {};
+}
+
+Result<> McpServers::flush() {
+  for (const auto& [place, use] : uses_) AISPM_CHECK(write_calls(place, use));
+  uses_.clear();
+  return {};
+}
+
+void McpServers::forget() {
+  uses_.clear();
+  refused_ = 0;
 }
 
 Result<std::map<std::string, McpServers::Tool>> McpServers::tools_of(std::int64_t server) {
@@ -224,10 +254,10 @@ Result<> McpServers::see_tools(const Concern& concern, const Event& event) {
   const auto& list = event.mcp_tools();
   const ServerIdentity identity = identify_server(list.transport(), list.server_name(),
                                                   list.server_host(), list.server_process());
-  AISPM_TRY(
-      const Known known,
-      server(concern, identity, list.has_server_process() ? &list.server_process() : nullptr));
   const std::int64_t time = concern.time.nanoseconds;
+  AISPM_TRY(const Known known,
+            server({concern.host, identity},
+                   list.has_server_process() ? &list.server_process() : nullptr, {time, time}));
   if (known.ref == 0 || time < known.listed) return {};  // a list older than the one that is known
   AISPM_TRY(const auto before, tools_of(known.ref));
   std::map<std::string, Tool> after;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "aispm/v1/event.pb.h"
 #include "gateway/collector/inventory/tally.hpp"
@@ -19,6 +23,7 @@ struct ServerIdentity {
   std::string name;
   std::string endpoint;
   bool is_named = false;  // by itself
+  auto operator<=>(const ServerIdentity&) const = default;
 };
 ServerIdentity identify_server(const std::string& transport, const std::string& name,
                                const std::string& host, const aispm::v1::Process& process);
@@ -30,8 +35,11 @@ class McpServers {
  public:
   explicit McpServers(store::Database& database) : database_(database) {}
 
-  Result<> see_call(const Concern& concern, const aispm::v1::Event& event);
+  // Summed; written by flush().
+  void see_call(const Concern& concern, const aispm::v1::Event& event);
   Result<> see_tools(const Concern& concern, const aispm::v1::Event& event);
+  Result<> flush();
+  void forget();
   // Servers and tools refused since the last call because there are too many.
   std::uint64_t take_refused();
 
@@ -46,8 +54,24 @@ class McpServers {
     std::int64_t ref = 0;  // 0: there is no room for it
     std::int64_t listed = 0;
   };
-  Result<Known> server(const Concern& concern, const ServerIdentity& identity,
-                       const aispm::v1::Process* process);
+  struct Calls {
+    std::uint64_t count = 0, errors = 0;
+    std::int64_t first = INT64_MAX, last = INT64_MIN, risky = 0, judged = 0;
+    void add(const Concern& concern, const aispm::v1::Event& event);
+  };
+  struct ServerUse {
+    Calls calls;
+    std::string version, protocol_version;
+    std::optional<aispm::v1::Process> process;
+    std::map<std::string, Calls> tools;
+    std::set<std::int64_t> agents;
+  };
+  struct Moment {
+    std::int64_t first = 0, last = 0;
+  };
+  using Place = std::pair<std::int64_t, ServerIdentity>;  // host, server
+  Result<Known> server(const Place& place, const aispm::v1::Process* process, Moment moment);
+  Result<> write_calls(const Place& place, const ServerUse& use);
   Result<std::map<std::string, Tool>> tools_of(std::int64_t server);
   Result<> note_change(std::int64_t server, std::int64_t time, const std::string& name,
                        const std::string& change, const Tool& before, const Tool& after);
@@ -58,6 +82,7 @@ class McpServers {
                    const std::map<std::string, Tool>& after);
 
   store::Database& database_;
+  std::map<Place, ServerUse> uses_;
   std::uint64_t refused_ = 0;
 };
 

@@ -30,6 +30,8 @@ std::string between(const std::string& text, const std::string& from) {
 // What makes the inventory: connections of agents, names, tool calls, coverage, assets.
 void add_finding(pb::Event& event, std::uint64_t number) {
   event.set_agent_id("alice/agent" + std::to_string(number % 40));
+  event.mutable_process()->set_pid(static_cast<std::uint32_t>(number % 40 + 1));
+  event.mutable_process()->set_start_boottime_ns(number % 40 * 1000);
   const std::string name = "service" + std::to_string(number % 200) + ".example";
   switch (number / 10 % 5) {
     case 0:
