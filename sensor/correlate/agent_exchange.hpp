@@ -64,7 +64,6 @@ class AgentExchange : public Exchange {
   bool given_up_ = false;
   bool request_ended_ = false;
   bool is_partial_ = false;
-  std::uint64_t reply_bytes_ = 0;
   std::uint16_t status_ = 0;
   Reply reply_ = Reply::kNone;
   codec::SseParser events_{kMaxKeptBodyBytes};
