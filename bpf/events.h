@@ -146,8 +146,7 @@ AISPM_SAME_LAYOUT(struct aispm_tls_key, 16);
 #define AISPM_PROBE_BY_POINTER 2 /* returns success; the fourth argument points to the size_t moved */
 #define AISPM_PROBE_LONG 4	 /* returns a 64-bit size, not an int */
 #define AISPM_PROBE_KNOWN_ONLY 8 /* only for objects that are known to be TLS (NSPR serves plain sockets too) */
-#define AISPM_PROBE_HIDDEN 16	 /* the bytes moved are in no buffer that can be read: they become a gap */
-#define AISPM_PROBE_FIFTH 32	 /* with BY_POINTER: it is the fifth argument */
+#define AISPM_PROBE_FIFTH 16	 /* with BY_POINTER: it is the fifth argument */
 
 /* tls_event.gap_cause, tls_close_event.*_cause: why plaintext right before is missing; the newest cause where there are several */
 #define AISPM_GAP_NONE 0

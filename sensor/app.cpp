@@ -12,6 +12,7 @@
 
 #include "sdk/core/common/log.hpp"
 #include "sensor/config.hpp"
+#include "sensor/selftest/library_check.hpp"
 #include "sensor/selftest/selftest.hpp"
 #include "sensor/selftest/workload.hpp"
 #include "sensor/version.hpp"
@@ -103,6 +104,7 @@ int run_app(const Arguments& arguments) {
   try {
     if (!arguments.selftest_work.empty())
       return run_work(arguments.selftest_work, arguments.selftest_linger_ms);
+    if (!arguments.selftest_library.empty()) return work_with_library(arguments.selftest_library);
     if (arguments.runs_selftest) return run_selftest();
     const auto config = find_config(arguments);
     if (!config) {

@@ -11,7 +11,8 @@ struct Arguments {
   bool checks_config = false;
   bool prints_events = false;  // --stdout
   bool runs_selftest = false;
-  std::string selftest_work;  // hidden: makes the events of the self-test
+  std::string selftest_work;     // hidden: makes the events of the self-test
+  std::string selftest_library;  // hidden: drives this library for the self-test
   int selftest_linger_ms = 0;
   std::string capture;  // overrides the configured mode
 };

@@ -18,13 +18,15 @@ int main(int argc, char** argv) {
                "Read the configuration, report what is wrong, end");
   app.add_flag("--stdout", arguments.prints_events,
                "Print events as JSON lines instead of sending them to the collector");
-  app.add_flag("--selftest", arguments.runs_selftest,
-               "Make real events on this host, check that each is seen, print a table; exit 0 if "
-               "all is seen");
+  app.add_flag(
+      "--selftest", arguments.runs_selftest,
+      "Make real events on this host, check that each is seen; print what is seen how, and "
+      "every TLS library probed with its cost and verdict; exit 0 if all is seen");
   // An empty group hides an option from --help.
   app.add_option("--selftest-work", arguments.selftest_work)
       ->check(CLI::IsMember({"all", "kill"}))
       ->group("");
+  app.add_option("--selftest-library", arguments.selftest_library)->group("");
   app.add_option("--selftest-linger", arguments.selftest_linger_ms)
       ->check(CLI::Range(0, 10'000))
       ->group("");

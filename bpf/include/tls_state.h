@@ -15,6 +15,8 @@ struct tls_call {
 	__u64 settled_ssl; /* the connection last used, when its socket is certain: nothing to look for */
 	__u64 unsent_ssl;  /* a connection without a socket that was written to and not sent on yet */
 	__u64 unsent_bytes;
+	__u64 hidden_ssl; /* within a call that sends from a file: not 0 */
+	__u64 hidden_start;
 	__u8 wants_socket;
 	__u8 uses_memory; /* the thread's TLS goes through memory buffers: remember what it receives */
 	__u16 pad;

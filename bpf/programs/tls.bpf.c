@@ -155,13 +155,57 @@ int BPF_KPROBE(on_return)
 	}
 	settle_socket(call, now.connection, now.direction, now.size);
 	call->ssl = 0;
-	if (flags_of(call->cookie) & AISPM_PROBE_HIDDEN) {
-		now.connection->bytes[now.direction & 1] += now.size;
-		lose_plaintext(now.connection, now.direction, now.size, AISPM_GAP_HIDDEN);
-		count_loss(AISPM_LOSS_HIDDEN, now.size);
+	send_plaintext(&now);
+	return 0;
+}
+
+/* SSL_sendfile, gnutls_record_send_file: what they send themselves is in no buffer of the process (kTLS). Where they only read
+ * the file and call their own send, that one is captured: the gap is what remains.
+ */
+SEC("uprobe")
+int BPF_KPROBE(on_hidden)
+{
+	__u32 tgid = current_tgid();
+	struct tls_connection *connection;
+	struct tls_call *call;
+
+	if (tgid == own_tgid)
+		return 0;
+	call = call_of_thread(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!call) {
+		count_loss(AISPM_LOSS_CALLS_FULL, 0);
 		return 0;
 	}
-	send_plaintext(&now);
+	connection = find_connection(tgid, PT_REGS_PARM1(ctx));
+	call->hidden_ssl = PT_REGS_PARM1(ctx);
+	call->hidden_start = connection ? connection->bytes[AISPM_TLS_WRITE] : 0;
+	return 0;
+}
+
+SEC("uretprobe")
+int BPF_KPROBE(on_hidden_return)
+{
+	struct tls_call *call = call_of_thread(0);
+	struct tls_connection *connection;
+	__s64 sent = PT_REGS_RC(ctx);
+	__s64 hidden;
+
+	if (!call || !call->hidden_ssl)
+		return 0;
+	connection = find_connection(current_tgid(), call->hidden_ssl);
+	if (!connection)
+		connection = make_connection(current_tgid(), call->hidden_ssl, 0);
+	call->hidden_ssl = 0;
+	if (!connection) {
+		count_loss(AISPM_LOSS_CONNECTIONS_FULL, sent > 0 ? sent : 0);
+		return 0;
+	}
+	hidden = sent - (__s64)(connection->bytes[AISPM_TLS_WRITE] - call->hidden_start);
+	if (hidden <= 0)
+		return 0;
+	connection->bytes[AISPM_TLS_WRITE] += hidden;
+	lose_plaintext(connection, AISPM_TLS_WRITE, hidden, AISPM_GAP_HIDDEN);
+	count_loss(AISPM_LOSS_HIDDEN, hidden);
 	return 0;
 }
 

@@ -197,6 +197,10 @@ void Capture::watch_files(bool wanted) {
   }
 }
 
+std::vector<ProbedLibrary> Capture::libraries() const {
+  return libraries_ ? libraries_->stats().files.libraries : std::vector<ProbedLibrary>();
+}
+
 CaptureHealth Capture::health() const {
   CaptureHealth health;
   health.reasons = reasons_;

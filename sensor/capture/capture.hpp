@@ -77,6 +77,9 @@ class Capture {
   CaptureHealth health() const;
   void wake() const;
 
+  // Every file with TLS in it that is known by now.
+  std::vector<ProbedLibrary> libraries() const;
+
   // For the self-test and the benchmark; null without TLS probes.
   const TlsProbes* tls_probes() const { return tls_ ? &*tls_ : nullptr; }
 

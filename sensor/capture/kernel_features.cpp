@@ -9,6 +9,7 @@
 
 #include "sdk/core/common/c_ptr.hpp"
 #include "sdk/core/common/unique_fd.hpp"
+#include "sensor/capture/uprobe_multi.hpp"
 
 namespace aispm::sensor {
 namespace {
@@ -36,6 +37,7 @@ KernelFeatures find_kernel_features() {
   features.btf = types != nullptr;
   features.socket_length = has_tracepoint(types.get(), "sock_send_length");
   features.uprobes = ::access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
+  features.uprobe_multi = has_uprobe_multi();
   struct stat own {};
   features.host_pids = ::stat("/proc/self/ns/pid", &own) == 0 && own.st_ino == kInitialPidNamespace;
   return features;
@@ -47,6 +49,7 @@ std::map<std::string, std::string> KernelFeatures::texts() const {
           {"bpf", yes_no(bpf)},
           {"btf", yes_no(btf)},
           {"uprobe", yes_no(uprobes)},
+          {"uprobe_multi", yes_no(uprobe_multi)},
           {"host_pids", yes_no(host_pids)},
           {"sock_send_length", yes_no(socket_length)}};
 }

@@ -13,6 +13,7 @@ struct KernelFeatures {
   bool btf = false;            // /sys/kernel/btf/vmlinux
   bool uprobes = false;        // the uprobe perf PMU
   bool socket_length = false;  // tracepoint sock_send_length (6.3)
+  bool uprobe_multi = false;   // one link for many probes (6.6)
   bool host_pids = false;      // we see the pids that the kernel stamps
   std::string release;         // "6.1.0-38-cloud-amd64"
 

@@ -210,8 +210,9 @@ void LibraryWatcher::scan_folders() {
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
       if (!is_tls_library(entry.path().native()) || !entry.is_regular_file(error)) continue;
-      if (const auto id = files_.look_at(entry.path().native(), entry.path().native()); id)
-        users_[*id].is_in_folder = true;
+      const std::string path = std::filesystem::canonical(entry.path(), error).native();
+      if (error) continue;
+      if (const auto id = files_.look_at(path, path); id) users_[*id].is_in_folder = true;
     }
   }
 }

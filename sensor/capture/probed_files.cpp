@@ -27,8 +27,17 @@ FileStamp stamp_of(const struct stat& facts) {
 }
 
 ProbedLibrary describe(const ProbePlan& plan, const std::string& name) {
-  ProbedLibrary library{name, plan.library, plan.method, plan.points.size(), 0, plan.reason};
-  for (const ProbePoint& point : plan.points) library.emulated += point.is_emulated ? 1 : 0;
+  ProbedLibrary library;
+  library.path = name;
+  library.library = plan.library;
+  library.method = plan.method;
+  library.probes = plan.points.size();
+  library.error = plan.reason;
+  for (const ProbePoint& point : plan.points) {
+    library.emulated += point.is_emulated ? 1 : 0;
+    const bool is_better = library.site.empty() || point.function.find("rite") != std::string::npos;
+    if (is_better) library.site = point.function + (point.is_emulated ? ", emulated" : ", stepped");
+  }
   return library;
 }
 

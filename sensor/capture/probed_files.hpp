@@ -40,6 +40,7 @@ struct ProbedLibrary {
   std::string method;
   std::size_t probes = 0;
   std::size_t emulated = 0;
+  std::string site;         // where writes are probed: "SSL_write, emulated"
   std::string error;        // why it is not captured; empty when it is
   bool is_failure = false;  // of ours, not the lack of a way to capture it
 };

@@ -10,6 +10,7 @@
 
 #include "bpf/tls.skel.h"
 #include "sensor/capture/bpf_log.hpp"
+#include "sensor/capture/uprobe_multi.hpp"
 
 namespace aispm::sensor {
 namespace {
@@ -24,11 +25,31 @@ struct ConnectionKey {
 constexpr std::size_t kMaxConnections = 32768;
 
 Result<BpfLink> attach_probe(const bpf_program* program, const std::string& path,
-                             std::uint64_t offset, bool at_return, std::uint64_t cookie = 0) {
+                             std::uint64_t offset, bool at_return, std::uint64_t cookie) {
   LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = cookie, .retprobe = at_return);
   BpfLink link(::bpf_program__attach_uprobe_opts(program, -1, path.c_str(), offset, &options));
   if (!link) return fail_bpf("attach a probe to " + path, errno);
   return link;
+}
+
+// Where one program goes in one file.
+struct Places {
+  std::vector<std::uint64_t> offsets;
+  std::vector<std::uint64_t> cookies;
+};
+
+Result<> attach_program(const bpf_program* program, const std::string& path, const Places& places,
+                        bool at_return, TlsProbes::Attached& attached) {
+  if (is_uprobe_multi(program)) {
+    AISPM_TRY(attached.multi.emplace_back(),
+              attach_uprobe_multi(program, path, places.offsets, places.cookies, at_return));
+    return {};
+  }
+  for (std::size_t i = 0; i < places.offsets.size(); ++i) {
+    AISPM_TRY(attached.links.emplace_back(),
+              attach_probe(program, path, places.offsets[i], at_return, places.cookies[i]));
+  }
+  return {};
 }
 
 }  // namespace
@@ -49,6 +70,8 @@ Result<TlsProbes> TlsProbes::open(const SharedMaps& maps, const KernelFeatures& 
         programs->progs.on_sys_recvfrom, programs->progs.on_sys_sendmsg})
     ::bpf_program__set_autoload(program, !features.socket_length);
   AISPM_CHECK(maps.lend_to(programs->obj));
+  probes.uses_multi_ = features.uprobe_multi;
+  if (features.uprobe_multi) prepare_uprobe_multi(programs->obj);
   if (const int error = tls_bpf::load(programs); error != 0)
     return fail_bpf("load the tls programs", error);
   probes.add_own_hooks();
@@ -86,12 +109,12 @@ void TlsProbes::add_own_hooks() {
   add_call(TlsHook::kReadEx, AISPM_PROBE_BY_POINTER);
   add_call(TlsHook::kWriteEx, AISPM_PROBE_WRITE | AISPM_PROBE_BY_POINTER);
   add_call(TlsHook::kWriteEx2, AISPM_PROBE_WRITE | AISPM_PROBE_BY_POINTER | AISPM_PROBE_FIFTH);
-  add_call(TlsHook::kSendFile, AISPM_PROBE_WRITE | AISPM_PROBE_LONG | AISPM_PROBE_HIDDEN);
+  add_hook(TlsHook::kSendFile, {programs.on_hidden, programs.on_hidden_return, 0, {}});
   add_hook(TlsHook::kClear, {programs.on_clear, nullptr, 0, {}});
   add_hook(TlsHook::kClose, {programs.on_close, nullptr, 0, {}});
   add_call(TlsHook::kGnuRead, AISPM_PROBE_LONG);
   add_call(TlsHook::kGnuWrite, AISPM_PROBE_WRITE | AISPM_PROBE_LONG);
-  add_call(TlsHook::kGnuHidden, AISPM_PROBE_WRITE | AISPM_PROBE_LONG | AISPM_PROBE_HIDDEN);
+  add_hook(TlsHook::kGnuHidden, {programs.on_hidden, programs.on_hidden_return, 0, {}});
   add_hook(TlsHook::kGnuHandshake, {programs.on_handshake, nullptr, 0, {}});
   add_hook(TlsHook::kGnuClose, {programs.on_close, nullptr, 0, {}});
   add_call(TlsHook::kNssRead, AISPM_PROBE_KNOWN_ONLY);
@@ -105,6 +128,7 @@ void TlsProbes::add_hook(TlsHook hook, HookPrograms programs) {
 }
 
 Result<> TlsProbes::lend_to(bpf_object* object) const {
+  if (uses_multi_) prepare_uprobe_multi(object);
   for (const bpf_map* own : {programs_->maps.connections, programs_->maps.calls}) {
     bpf_map* map = ::bpf_object__find_map_by_name(object, ::bpf_map__name(own));
     if (map == nullptr) continue;
@@ -117,7 +141,10 @@ Result<> TlsProbes::lend_to(bpf_object* object) const {
 Result<TlsProbes::Attached> TlsProbes::attach(
     const std::string& path, const ProbePlan& plan,
     const std::function<std::optional<std::uint64_t>(std::uint64_t)>& file_offset) const {
-  Attached links;
+  // Returns first: a return without an entry is ignored, an entry without a return would be
+  // remembered.
+  std::map<const bpf_program*, Places> returns;
+  std::map<const bpf_program*, Places> entries;
   for (const ProbePoint& point : plan.points) {
     const auto offset = file_offset(point.address);
     if (!offset)
@@ -129,21 +156,26 @@ Result<TlsProbes::Attached> TlsProbes::attach(
     if (programs.prepare) AISPM_CHECK(programs.prepare());
     const std::uint64_t cookie =
         plan.library_id | std::uint64_t{programs.flags} << 8 | point.cookie << 16;
-    // The return first: a return without an entry is ignored, an entry without a return would be
-    // remembered.
-    if (programs.at_return != nullptr) {
-      AISPM_TRY(links.emplace_back(),
-                attach_probe(programs.at_return, path, *offset, true, cookie));
-    }
-    if (programs.entry != nullptr) {
-      AISPM_TRY(links.emplace_back(), attach_probe(programs.entry, path, *offset, false, cookie));
+    for (const auto& [program, places] :
+         {std::pair{programs.at_return, &returns}, std::pair{programs.entry, &entries}}) {
+      if (program == nullptr) continue;
+      (*places)[program].offsets.push_back(*offset);
+      (*places)[program].cookies.push_back(cookie);
     }
   }
-  return links;
+  Attached attached;
+  for (const auto& [program, places] : returns)
+    AISPM_CHECK(attach_program(program, path, places, true, attached));
+  for (const auto& [program, places] : entries)
+    AISPM_CHECK(attach_program(program, path, places, false, attached));
+  return attached;
 }
 
-Result<BpfLink> TlsProbes::attach_nothing(const std::string& path, std::uint64_t offset) const {
-  return attach_probe(programs_->progs.on_nothing, path, offset, false);
+Result<TlsProbes::Attached> TlsProbes::attach_nothing(const std::string& path,
+                                                      std::uint64_t offset) const {
+  Attached attached;
+  AISPM_CHECK(attach_program(programs_->progs.on_nothing, path, {{offset}, {0}}, false, attached));
+  return attached;
 }
 
 Result<std::size_t> TlsProbes::sweep_connections() {

@@ -11,6 +11,7 @@
 
 #include "sdk/core/common/c_ptr.hpp"
 #include "sdk/core/common/result.hpp"
+#include "sdk/core/common/unique_fd.hpp"
 #include "sensor/capture/kernel_features.hpp"
 #include "sensor/capture/probe_plan.hpp"
 #include "sensor/capture/shared_maps.hpp"
@@ -29,7 +30,10 @@ using BpfLink = CPtr<bpf_link, bpf_link__destroy>;
 class TlsProbes {
  public:
   // Probes of one library; destroying them detaches.
-  using Attached = std::vector<BpfLink>;
+  struct Attached {
+    std::vector<BpfLink> links;
+    std::vector<UniqueFd> multi;  // see uprobe_multi.hpp
+  };
 
   // `own_tgid` is never captured.
   static Result<TlsProbes> open(const SharedMaps& maps, const KernelFeatures& features,
@@ -57,7 +61,7 @@ class TlsProbes {
       const std::string& path, const ProbePlan& plan,
       const std::function<std::optional<std::uint64_t>(std::uint64_t)>& file_offset) const;
   // One probe that does nothing, to measure what a probe costs.
-  Result<BpfLink> attach_nothing(const std::string& path, std::uint64_t offset) const;
+  Result<Attached> attach_nothing(const std::string& path, std::uint64_t offset) const;
 
   // Forgets the connections of processes that are gone. Returns how many connections are left.
   Result<std::size_t> sweep_connections();
@@ -77,6 +81,7 @@ class TlsProbes {
   std::map<TlsHook, HookPrograms> hooks_;
   std::vector<BpfLink> socket_hooks_;
   std::string socket_method_;
+  bool uses_multi_ = false;
 };
 
 }  // namespace aispm::sensor

@@ -17,6 +17,7 @@
 #include "sensor/capture/proc_reader.hpp"
 #include "sensor/decode/decode.hpp"
 #include "sensor/selftest/judge.hpp"
+#include "sensor/selftest/library_table.hpp"
 
 extern char** environ;
 
@@ -99,13 +100,16 @@ int print_table(const std::vector<Verdict>& verdicts, const CaptureHealth& healt
 Result<int> test() {
   CaptureOptions options;
   options.own_tgid = static_cast<std::uint32_t>(::getpid());
+  const auto unprobed = measure_unprobed();
   AISPM_TRY(auto capture, Capture::open(options));
   const bool lingers = capture->health().features.at("process") != "tp_btf";
   AISPM_TRY(const std::uint32_t worker, start_worker("all", lingers));
   AISPM_TRY(const std::uint32_t killed, start_worker("kill", false));
   const Expected expected = expect(worker, killed);
   AISPM_TRY(const auto records, collect(*capture, expected));
-  return print_table(judge(expected, records), capture->health());
+  const std::size_t wrong = print_libraries(*capture, unprobed);
+  const int failed = print_table(judge(expected, records), capture->health());
+  return wrong == 0 ? failed : 1;
 }
 
 }  // namespace

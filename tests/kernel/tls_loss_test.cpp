@@ -51,6 +51,20 @@ TEST_F(TlsLossTest, WhatAFullRingLosesIsCountedToTheByte) {
   EXPECT_EQ(read.bytes.size() + read.missing, sent + 3);
   EXPECT_EQ(written.repeated + read.repeated, 0U);
   EXPECT_TRUE(written.bytes.ends_with("end"));
+  // Each hole is told by the chunk behind it, with its cause; the close tells the sums.
+  std::uint64_t told = 0;
+  for (const TlsChunk& chunk : chunks) {
+    told += chunk.gap_bytes;
+    EXPECT_EQ(chunk.gap_cause, chunk.gap_bytes > 0 ? GapCause::kRingFull : GapCause::kNone);
+  }
+  EXPECT_EQ(told, lost.bytes);
+  pair.client.reset();
+  pair.server.reset();
+  ASSERT_TRUE(watch->until([&] { return watch->of<TlsClose>(self_).size() >= 2; }));
+  std::uint64_t lost_of_closes = 0;
+  for (const TlsClose& close : watch->of<TlsClose>(self_))
+    lost_of_closes += close.read_lost + close.written_lost;
+  EXPECT_EQ(lost_of_closes, lost.bytes);
 }
 
 // One direction of a flood of equal writes, checked and forgotten as it comes: a test must not hold

@@ -141,7 +141,7 @@ Result<> measure_empty(const Site& site, std::array<Cost, kSizes.size()>& costs)
   AISPM_TRY(const SharedMaps maps, SharedMaps::open({1U << 20, 1U << 20}));
   AISPM_TRY(const TlsProbes probes, TlsProbes::open(maps, find_kernel_features(), 0));
   for (const bool at_entry : {false, true}) {
-    AISPM_TRY(const BpfLink link,
+    AISPM_TRY(const TlsProbes::Attached probe,
               probes.attach_nothing(site.path, at_entry ? site.entry : site.probe));
     for (std::size_t i = 0; i < kSizes.size(); ++i) {
       double& best = at_entry ? costs[i].empty_at_entry : costs[i].empty;
