@@ -67,6 +67,7 @@ std::string format_plans(std::string_view key, const std::vector<ProbePlan>& pla
 Result<std::vector<ProbePlan>> parse_plans(std::string_view text, std::string_view key) {
   if (cut(text, '\n') != kFormat || cut(text, '\n') != plain(key))
     return fail(Errc::kInvalid, "kept probe plan: of another file or planner");
+  if (!text.ends_with("end\n")) return fail(Errc::kInvalid, "kept probe plan: it was cut");
   std::vector<ProbePlan> plans;
   std::size_t points = 0;
   while (!text.empty()) {

@@ -230,7 +230,12 @@ socket.on('data', () => { seen += 1; if (seen < 4) socket.write('next'); else so
   ASSERT_EQ(::getpeername(connection.get(), reinterpret_cast<sockaddr*>(&peer), &size), 0);
   // The program's file may be new to the sensor: wait until it is probed.
   const auto pid = static_cast<std::uint32_t>(child);
-  EXPECT_TRUE(watch_->until([&] { return !watch_->facts_of(pid).empty(); }));
+  EXPECT_TRUE(watch_->until([&] {
+    const auto facts = watch_->facts_of(pid);
+    return std::any_of(facts.begin(), facts.end(), [](const TlsLibraryFact& fact) {
+      return fact.path == "/usr/bin/node" && fact.is_probed;
+    });
+  }));
   const Ssl server(::SSL_new(server_context()));
   ASSERT_EQ(::SSL_set_fd(server.get(), connection.get()), 1);
   ASSERT_EQ(::SSL_accept(server.get()), 1);
