@@ -316,10 +316,20 @@ static __always_inline int note_socket(struct tls_call *call, struct sock *sk, _
 	return 0;
 }
 
+/* The thread, if this socket I/O of it may tell anything: most does not, and must cost little. */
+static __always_inline struct tls_call *call_that_asks(bool is_send)
+{
+	struct tls_call *call = call_of_thread(0);
+
+	if (!call || !(call->ssl ? call->wants_socket : (is_send ? call->unsent_ssl != 0 : call->uses_memory)))
+		return 0;
+	return call;
+}
+
 /* Since 6.3; fires for sockets only, so it costs other system calls nothing. */
 static __always_inline int on_socket(struct sock *sk, __s64 size, bool is_send)
 {
-	struct tls_call *call = call_of_thread(0);
+	struct tls_call *call = call_that_asks(is_send);
 
 	return call ? note_socket(call, sk, bpf_get_socket_cookie(sk), -1, size, is_send) : 0;
 }
@@ -332,10 +342,10 @@ int BPF_PROG(on_socket_receive, struct sock *sk, int ret) { return on_socket(sk,
 /* Before 6.3: the same from the system calls' descriptor. The cookie was assigned by the network programs. */
 static __always_inline int note_descriptor(struct trace_event_raw_sys_enter *ctx, __s64 size, bool is_send)
 {
-	struct tls_call *call = call_of_thread(0);
+	struct tls_call *call = call_that_asks(is_send);
 	struct sock *sk;
 
-	if (!call || !(call->ssl ? call->wants_socket : (is_send ? call->unsent_ssl != 0 : call->uses_memory)))
+	if (!call)
 		return 0;
 	sk = socket_of(ctx->args[0]);
 	return sk ? note_socket(call, sk, BPF_CORE_READ(sk, __sk_common.skc_cookie.counter), ctx->args[0], size, is_send) : 0;

@@ -35,7 +35,9 @@ ProbedLibrary describe(const ProbePlan& plan, const std::string& name) {
   library.error = plan.reason;
   for (const ProbePoint& point : plan.points) {
     library.emulated += point.is_emulated ? 1 : 0;
-    const bool is_better = library.site.empty() || point.function.find("rite") != std::string::npos;
+    const bool is_better = library.site.empty() ||
+                           point.function.find("rite") != std::string::npos ||
+                           point.function.find("send") != std::string::npos;
     if (is_better) library.site = point.function + (point.is_emulated ? ", emulated" : ", stepped");
   }
   return library;
