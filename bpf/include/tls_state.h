@@ -5,13 +5,20 @@
 
 #define CONNECTION_FROM_START 1
 
-/* What a thread is doing: the TLS call that has not returned, and what ties memory buffers to sockets. */
-struct tls_call {
-	__u64 ssl; /* 0 = no call runs */
+/* A TLS call that has not returned. */
+struct tls_running {
+	__u64 ssl; /* 0 = none */
 	__u64 buffer;
 	__u64 size_pointer; /* *_ex: where the library writes how much it moved */
 	__u64 stack;
-	__u64 cookie;	   /* of the probe: library and AISPM_PROBE_* */
+	__u64 cookie; /* of the probe: library and AISPM_PROBE_* */
+};
+
+/* What a thread is doing: its calls, and what ties memory buffers to sockets. One call of each direction: a library calls back
+ * from within a read (node: the handshake is done), and the program may write there.
+ */
+struct tls_call {
+	struct tls_running running[2];
 	__u64 settled_ssl; /* the connection last used, when its socket is certain: nothing to look for */
 	__u64 unsent_ssl;  /* a connection without a socket that was written to and not sent on yet */
 	__u64 unsent_bytes;

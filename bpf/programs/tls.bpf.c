@@ -33,6 +33,16 @@ static __always_inline struct tls_call *call_of_thread(__u64 flags)
 	return bpf_task_storage_get(&calls, bpf_get_current_task_btf(), 0, flags);
 }
 
+/* A call that started above on the stack, which grows down, is still running; one that did not never returned. The library's own
+ * calls within it are not the program's: those of the same direction, and those of another connection that carries this one.
+ */
+static __always_inline bool is_within(const struct tls_running *outer, struct pt_regs *ctx, bool same_direction)
+{
+	__u64 ssl = PT_REGS_PARM1(ctx);
+
+	return outer->ssl && outer->stack > PT_REGS_SP(ctx) && (same_direction || outer->ssl != ssl);
+}
+
 /* A read or write begins: (object, buffer, size, size_t *moved) */
 SEC("uprobe")
 int BPF_KPROBE(on_call)
@@ -41,6 +51,8 @@ int BPF_KPROBE(on_call)
 	__u32 tgid = current_tgid();
 	__u64 fourth = PT_REGS_PARM4(ctx);
 	__u64 fifth = PT_REGS_PARM5(ctx);
+	__u32 side = flags_of(cookie) & AISPM_PROBE_WRITE ? AISPM_TLS_WRITE : AISPM_TLS_READ;
+	struct tls_running *now;
 	struct tls_call *call;
 
 	if (tgid == own_tgid)
@@ -53,23 +65,23 @@ int BPF_KPROBE(on_call)
 		count_loss(AISPM_LOSS_CALLS_FULL, 0);
 		return 0;
 	}
-	/* The stack grows down: a call that started above this one is still running. Else its return was never seen. */
-	if (call->ssl && call->stack > PT_REGS_SP(ctx)) {
+	if (is_within(&call->running[0], ctx, side == 0) || is_within(&call->running[1], ctx, side == 1)) {
 		count_work(AISPM_COUNT_TLS_NESTED, 1);
 		return 0;
 	}
-	call->ssl = PT_REGS_PARM1(ctx);
-	call->buffer = PT_REGS_PARM2(ctx);
-	call->size_pointer = flags_of(cookie) & AISPM_PROBE_FIFTH ? fifth : fourth;
-	call->stack = PT_REGS_SP(ctx);
-	call->cookie = cookie;
+	now = &call->running[side & 1];
+	now->ssl = PT_REGS_PARM1(ctx);
+	now->buffer = PT_REGS_PARM2(ctx);
+	now->size_pointer = flags_of(cookie) & AISPM_PROBE_FIFTH ? fifth : fourth;
+	now->stack = PT_REGS_SP(ctx);
+	now->cookie = cookie;
 	call->fd = 0;
 	call->socket.family = 0;
-	call->wants_socket = call->settled_ssl != call->ssl;
+	call->wants_socket = call->settled_ssl != now->ssl;
 	return 0;
 }
 
-static __always_inline __u64 moved_bytes(struct pt_regs *ctx, const struct tls_call *call)
+static __always_inline __u64 moved_bytes(struct pt_regs *ctx, const struct tls_running *call)
 {
 	__u32 flags = flags_of(call->cookie);
 	__s64 result = PT_REGS_RC(ctx);
@@ -102,8 +114,8 @@ static __always_inline void vote(struct tls_connection *connection, const struct
 	}
 }
 
-static __always_inline void settle_socket(struct tls_call *call, struct tls_connection *connection, __u8 direction,
-					  __u64 size)
+static __always_inline void settle_socket(struct tls_call *call, struct tls_connection *connection, __u64 ssl,
+					  __u8 direction, __u64 size)
 {
 	if (call->socket.family) {
 		connection->socket = call->socket;
@@ -112,13 +124,13 @@ static __always_inline void settle_socket(struct tls_call *call, struct tls_conn
 		connection->confidence = 100;
 	}
 	if (connection->attribution == AISPM_ATTRIBUTION_SOCKET) {
-		call->settled_ssl = call->ssl;
+		call->settled_ssl = ssl;
 		return;
 	}
 	call->settled_ssl = 0;
 	if (direction == AISPM_TLS_WRITE) {
-		call->unsent_bytes = call->unsent_ssl == call->ssl ? call->unsent_bytes + size : size;
-		call->unsent_ssl = call->ssl;
+		call->unsent_bytes = call->unsent_ssl == ssl ? call->unsent_bytes + size : size;
+		call->unsent_ssl = ssl;
 	} else if (call->received.family) {
 		vote(connection, &call->received);
 	}
@@ -128,33 +140,33 @@ static __always_inline void settle_socket(struct tls_call *call, struct tls_conn
 SEC("uretprobe")
 int BPF_KPROBE(on_return)
 {
+	__u32 side = flags_of(bpf_get_attach_cookie(ctx)) & AISPM_PROBE_WRITE ? AISPM_TLS_WRITE : AISPM_TLS_READ;
 	__u32 tgid = current_tgid();
 	struct tls_call *call = call_of_thread(0);
+	struct tls_running *running;
 	struct sending now = {};
-	__u64 ssl;
 
-	if (!call || !call->ssl || PT_REGS_SP(ctx) < call->stack)
-		return 0; /* not followed, or the return of a nested call */
-	ssl = call->ssl;
-	now.size = moved_bytes(ctx, call);
-	if (!now.size) {
-		call->ssl = 0;
+	if (!call)
 		return 0;
-	}
-	now.ssl = ssl;
-	now.buffer = call->buffer;
-	now.direction = flags_of(call->cookie) & AISPM_PROBE_WRITE ? AISPM_TLS_WRITE : AISPM_TLS_READ;
-	now.library = call->cookie;
-	now.connection = find_connection(tgid, ssl);
+	running = &call->running[side & 1];
+	if (!running->ssl || PT_REGS_SP(ctx) < running->stack)
+		return 0; /* not followed, or the return of a nested call */
+	now.ssl = running->ssl;
+	running->ssl = 0;
+	now.size = moved_bytes(ctx, running);
+	if (!now.size)
+		return 0;
+	now.buffer = running->buffer;
+	now.direction = side;
+	now.library = running->cookie;
+	now.connection = find_connection(tgid, now.ssl);
 	if (!now.connection)
-		now.connection = make_connection(tgid, ssl, 0);
+		now.connection = make_connection(tgid, now.ssl, 0);
 	if (!now.connection) {
-		call->ssl = 0;
 		count_loss(AISPM_LOSS_CONNECTIONS_FULL, now.size);
 		return 0;
 	}
-	settle_socket(call, now.connection, now.direction, now.size);
-	call->ssl = 0;
+	settle_socket(call, now.connection, now.ssl, now.direction, now.size);
 	send_plaintext(&now);
 	return 0;
 }
@@ -298,11 +310,16 @@ static __always_inline void sent_after_call(struct tls_call *call, struct sock *
 		vote(connection, &socket);
 }
 
+static __always_inline bool is_in_call(const struct tls_call *call)
+{
+	return call->running[0].ssl || call->running[1].ssl;
+}
+
 /* A thread within a TLS call does socket I/O: that socket carries the connection. */
 static __always_inline int note_socket(struct tls_call *call, struct sock *sk, __u64 cookie, int fd, __s64 size,
 				       bool is_send)
 {
-	if (call->ssl) {
+	if (is_in_call(call)) {
 		if (call->wants_socket && describe_socket(&call->socket, sk, cookie)) {
 			call->fd = fd + 1;
 			call->wants_socket = 0;
@@ -321,7 +338,7 @@ static __always_inline struct tls_call *call_that_asks(bool is_send)
 {
 	struct tls_call *call = call_of_thread(0);
 
-	if (!call || !(call->ssl ? call->wants_socket : (is_send ? call->unsent_ssl != 0 : call->uses_memory)))
+	if (!call || !(is_in_call(call) ? call->wants_socket : (is_send ? call->unsent_ssl != 0 : call->uses_memory)))
 		return 0;
 	return call;
 }

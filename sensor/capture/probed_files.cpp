@@ -35,9 +35,11 @@ ProbedLibrary describe(const ProbePlan& plan, const std::string& name) {
   library.error = plan.reason;
   for (const ProbePoint& point : plan.points) {
     library.emulated += point.is_emulated ? 1 : 0;
-    const bool is_better = library.site.empty() ||
-                           point.function.find("rite") != std::string::npos ||
-                           point.function.find("send") != std::string::npos;
+    const auto is_write = [](const std::string& function) {
+      return function.find("rite") != std::string::npos || function.ends_with("_send");
+    };
+    const bool is_better =
+        library.site.empty() || (is_write(point.function) && !is_write(library.site));
     if (is_better) library.site = point.function + (point.is_emulated ? ", emulated" : ", stepped");
   }
   return library;

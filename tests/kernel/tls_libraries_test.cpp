@@ -2,6 +2,7 @@
 // Libraries other than OpenSSL as clients of an OpenSSL server. They are loaded at run time, so
 // that the build needs neither; the types of their functions are from gnutls.h, prio.h and ssl.h.
 #include <dlfcn.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -194,6 +195,77 @@ TEST_F(TlsLibrariesTest, NssIsCapturedAndPlainSocketsOfNsprAreNot) {
   EXPECT_TRUE(captured(object, Direction::kRead, TlsLibrary::kNss) == sent);
   for (const TlsChunk& chunk : watch_->of<TlsChunk>(self_))
     EXPECT_NE(chunk.key.ssl, reinterpret_cast<std::uint64_t>(unencrypted));
+}
+
+// Node carries OpenSSL itself and feeds it through memory: the socket can only be told by what the
+// thread does right after.
+TEST_F(TlsLibrariesTest, NodeIsCapturedWithItsSocketFoundByTheThreadsSequence) {
+  if (::access("/usr/bin/node", X_OK) != 0) GTEST_SKIP() << "no /usr/bin/node";
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  auto* any = reinterpret_cast<sockaddr*>(&address);
+  const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(listener.get(), any, size), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  ASSERT_EQ(::getsockname(listener.get(), any, &size), 0);
+  const std::string script =
+      R"(
+const tls = require('tls');
+const socket = tls.connect({port: )" +
+      std::to_string(ntohs(address.sin_port)) +
+      R"(, host: '127.0.0.1', rejectUnauthorized: false}, () => socket.write('one'));
+let seen = 0;
+socket.on('data', () => { seen += 1; if (seen < 4) socket.write('next'); else socket.end(); });
+)";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execl("/usr/bin/node", "node", "-e", script.c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  UniqueFd connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  sockaddr_in peer{};
+  size = sizeof(peer);
+  ASSERT_EQ(::getpeername(connection.get(), reinterpret_cast<sockaddr*>(&peer), &size), 0);
+  // The program's file may be new to the sensor: wait until it is probed.
+  const auto pid = static_cast<std::uint32_t>(child);
+  EXPECT_TRUE(watch_->until([&] {
+    const auto facts = watch_->facts_of(pid);
+    return std::any_of(facts.begin(), facts.end(), [](const TlsLibraryFact& fact) {
+      return fact.path == "/usr/bin/node" && fact.is_probed;
+    });
+  }));
+  const Ssl server(::SSL_new(server_context()));
+  ASSERT_EQ(::SSL_set_fd(server.get(), connection.get()), 1);
+  ASSERT_EQ(::SSL_accept(server.get()), 1);
+  EXPECT_EQ(read_exactly(server.get(), 3), "one");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(::SSL_write(server.get(), "answer", 6), 6);
+    EXPECT_EQ(read_exactly(server.get(), 4), "next");
+  }
+  ASSERT_EQ(::SSL_write(server.get(), "answer", 6), 6);
+  connection.reset();
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  std::string sent;
+  std::string received;
+  std::vector<TlsChunk> attributed;
+  ASSERT_TRUE(watch_->until([&] { return watch_->of<TlsChunk>(pid).size() >= 8; }));
+  for (const TlsChunk& chunk : watch_->of<TlsChunk>(pid)) {
+    (chunk.direction == Direction::kWrite ? sent : received) += chunk.bytes;
+    if (chunk.socket) attributed.push_back(chunk);
+  }
+  EXPECT_EQ(sent, "onenextnextnext");
+  EXPECT_EQ(received, "answeransweransweranswer");
+  ASSERT_GE(attributed.size(), 4U);
+  for (const TlsChunk& chunk : attributed) {
+    EXPECT_EQ(chunk.attribution.method, AttributionMethod::kThreadSequence);
+    EXPECT_GE(chunk.attribution.confidence, 0.4);
+    EXPECT_LT(chunk.attribution.confidence, 1);
+    EXPECT_EQ(chunk.socket->source.port, ntohs(peer.sin_port));
+  }
 }
 
 }  // namespace
