@@ -12,6 +12,7 @@
 
 #include "sdk/core/common/log.hpp"
 #include "sensor/config.hpp"
+#include "sensor/enforce/pins.hpp"
 #include "sensor/selftest/library_check.hpp"
 #include "sensor/selftest/selftest.hpp"
 #include "sensor/selftest/workload.hpp"
@@ -97,6 +98,18 @@ Result<> watch(const Config& config, bool prints_events) {
   return {};
 }
 
+int remove_pins(const Config& config) {
+  const auto removed =
+      config.enforce.pins.empty() ? Result<std::size_t>(0) : Pins::remove_all(config.enforce.pins);
+  if (!removed) {
+    std::fprintf(stderr, "%s\n", removed.error().message.c_str());
+    return 1;
+  }
+  std::printf("%s: %zu hooks removed, no rule is in force\n", config.enforce.pins.c_str(),
+              *removed);
+  return 0;
+}
+
 }  // namespace
 
 int run_app(const Arguments& arguments) {
@@ -115,6 +128,7 @@ int run_app(const Arguments& arguments) {
       std::printf("%s: ok\n", arguments.config.c_str());
       return 0;
     }
+    if (arguments.removes_pins) return remove_pins(*config);
     if (const auto done = watch(*config, arguments.prints_events); !done) {
       log::error("failed", done.error());
       return 1;

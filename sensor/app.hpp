@@ -11,6 +11,7 @@ struct Arguments {
   bool checks_config = false;
   bool prints_events = false;  // --stdout
   bool runs_selftest = false;
+  bool removes_pins = false;
   std::string selftest_work;     // hidden: makes the events of the self-test
   std::string selftest_library;  // hidden: drives this library for the self-test
   int selftest_linger_ms = 0;

@@ -91,6 +91,7 @@ Result<Config> read_config(const YamlMap& root) {
   if (config.health_interval < kMinHealthInterval || config.health_interval > kMaxHealthInterval)
     root.reject("health_interval", "100ms to 1h are allowed");
   read_behaviour(root.map("behaviour"), config);
+  config.enforce = read_enforce(root);
   if (config.state_folder.empty() || config.state_folder.front() != '/')
     root.reject("state_folder", "an absolute path is needed");
   AISPM_CHECK(root.finish());

@@ -10,6 +10,7 @@
 #include "sdk/core/common/secret.hpp"
 #include "sensor/capture/capture.hpp"
 #include "sensor/discover/options.hpp"
+#include "sensor/enforce_config.hpp"
 #include "sensor/model/gateway_place.hpp"
 
 namespace aispm::sensor {
@@ -29,6 +30,7 @@ struct Config {
   std::vector<GatewayPlace> gateways;               // `gateway`: where sanctioned calls go
   std::vector<std::string> sanctioned_executables;  // AI use by these is sanctioned
   std::chrono::milliseconds health_interval{5000};
+  EnforceConfig enforce;
 
   std::string behaviour_rules;  // file; empty = the built-in ones
   std::chrono::seconds baseline_learning{86'400};

@@ -22,6 +22,8 @@ int main(int argc, char** argv) {
       "--selftest", arguments.runs_selftest,
       "Make real events on this host, check that each is seen; print what is seen how, and "
       "every TLS library probed with its cost and verdict; exit 0 if all is seen");
+  app.add_flag("--remove-pins", arguments.removes_pins,
+               "End every block, quarantine and rule that a stopped sensor left in the kernel");
   // An empty group hides an option from --help.
   app.add_option("--selftest-work", arguments.selftest_work)
       ->check(CLI::IsMember({"all", "kill"}))

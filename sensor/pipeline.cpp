@@ -69,6 +69,7 @@ void Pipeline::take(const Exec& exec) {
   auto use = parts_.classifier.on_exec(process, exec.time);
   if (use) append(detections, adopt(process, *use));
   append(detections, parts_.behaviour.on_exec(process, clock_.to_wall(exec.time)));
+  tell_guard(process);
   report(exec.time, process, model::ProcessExec{}, std::move(detections));
   if (use) report(exec.time, process, std::move(*use));
   inventory_.observe().on_exec(process);
@@ -132,6 +133,7 @@ void Pipeline::take_tamper(BootTime time, model::Tamper tamper) {
 
 void Pipeline::take(const TlsChunk& chunk) {
   ++chunks_;
+  last_written_ = chunk.time;
   correlator_.take(chunk);
 }
 
@@ -143,12 +145,18 @@ void Pipeline::take(const LossSnapshot&) {}  // holes show in the offsets; healt
 
 void Pipeline::take(const SocketBytes& bytes) { correlator_.take(bytes); }
 
-void Pipeline::take(const SeenName& name) { correlator_.take(name); }
+void Pipeline::take(const SeenName& name) {
+  correlator_.take(name);
+  if (parts_.guard != nullptr) parts_.guard->on_name(name);
+}
 
 void Pipeline::take(const TlsLibraryFact& fact) { correlator_.take(fact); }
 
 void Pipeline::end_batch() {
   for (const Exit& exit : std::exchange(exits_, {})) report_exit(exit);
+  if (parts_.guard == nullptr) return;
+  correlator_.keep_text(parts_.keep_text || parts_.guard->wants_text());
+  for (Effect& effect : parts_.guard->take_effects()) report_effect(std::move(effect));
 }
 
 void Pipeline::report_exit(const Exit& exit) {
@@ -156,6 +164,7 @@ void Pipeline::report_exit(const Exit& exit) {
   report(exit.time, processes_.describe(exit.actor), to_body(exit));
   parts_.behaviour.on_exit(exit.actor.id);
   inventory_.observe().on_exit(exit.actor.id);
+  if (parts_.guard != nullptr) parts_.guard->on_exit(exit.actor.id);
   processes_.end(exit.actor.id, exit.time);
 }
 
@@ -170,6 +179,10 @@ void Pipeline::take_observation(Observation seen) {
     case Observation::Kind::kCall:
       ++llm_calls_;
       seen.call.provider = parts_.classifier.provider_of(seen.call.host, seen.api);
+      if (!parts_.keep_text) {  // asked for by orders alone
+        seen.call.prompt_text.clear();
+        seen.call.reply_text.clear();
+      }
       inventory_.observe().on_llm_call(process, seen.call, is_served_only(seen));
       return report(seen.time, process, std::move(seen.call));
     case Observation::Kind::kAgentCall:
@@ -193,6 +206,7 @@ void Pipeline::report_model_use(const Observation& seen, const model::Process& p
   }
   model::LlmCall call = seen.call;
   call.provider = parts_.classifier.provider_of(call.host, seen.api);
+  judge_prompt(call, seen.party, process);
   report_use(seen.time, process, parts_.classifier.on_llm_call(process, call, seen.time),
              call.route);
 }
@@ -234,7 +248,36 @@ model::Process Pipeline::describe_scanned(model::Process scanned) {
   return scanned;
 }
 
+// decide and enforce: which orders it touches, and what the kernel did about them
+
+void Pipeline::judge_prompt(const model::LlmCall& call, const Party& party,
+                            const model::Process& process) {
+  if (parts_.guard == nullptr || party.is_server) return;
+  parts_.guard->on_prompt(process, parts_.behaviour.agent_of(process.id),
+                          party.socket ? party.socket->cookie : 0, call, last_written_);
+}
+
+void Pipeline::tell_guard(const model::Process& process) {
+  if (parts_.guard != nullptr)
+    parts_.guard->on_process(process, parts_.behaviour.agent_of(process.id));
+}
+
+void Pipeline::take(const EnforcedAct& act) {
+  if (parts_.guard == nullptr) return;
+  if (auto effect = parts_.guard->describe(act, processes_.describe(act.actor)))
+    report_effect(std::move(*effect));
+}
+
 // report
+
+void Pipeline::report_effect(Effect effect) {
+  model::Event event = make_event(clock_.to_wall(effect.time), effect.process);
+  event.agent_id = parts_.behaviour.agent_of(effect.process.id);
+  event.body = std::move(effect.body);
+  event.detections = std::move(effect.detections);
+  event.decision = std::move(effect.decision);
+  parts_.sink.offer(std::move(event));
+}
 
 template <typename Body>
 void Pipeline::report(BootTime time, const model::Process& process, Body body,
@@ -252,6 +295,7 @@ void Pipeline::report_use(BootTime time, const model::Process& process,
   use->route = std::move(route);
   if (auto secrets = adopt(process, *use); !secrets.empty())
     report(time, process, model::ProcessExec{}, std::move(secrets));
+  tell_guard(process);
   report(time, process, std::move(*use));
 }
 

@@ -14,6 +14,7 @@
 #include "sensor/behaviour/behaviour.hpp"
 #include "sensor/classify/classifier.hpp"
 #include "sensor/correlate/correlator.hpp"
+#include "sensor/decide/guard.hpp"
 #include "sensor/inventory_stage.hpp"
 #include "sensor/model/records.hpp"
 #include "sensor/report/event_sink.hpp"
@@ -39,6 +40,7 @@ class Pipeline {
     InventoryStage::Options inventory = {};
     ProcessTable::FillContainer fill_container = {};           // may be empty
     std::function<void(std::uint32_t pid)> on_listening = {};  // a process listens; may be empty
+    Guard* guard = nullptr;
   };
   explicit Pipeline(Parts parts);
 
@@ -54,6 +56,8 @@ class Pipeline {
   void tick(BootTime now);
   // Something was done to the sensor by nobody known.
   void take_tamper(BootTime time, model::Tamper tamper);
+  // Enforcement, where there is any; outlives the pipeline.
+  void use_guard(Guard* guard) { parts_.guard = guard; }
   // For what the caller keeps of it between runs.
   Behaviour& behaviour() { return parts_.behaviour; }
 
@@ -80,6 +84,10 @@ class Pipeline {
   void take(const FileOpen& open);
   void take(const RawSocket& socket);
   void take(const SignalToUs& signal);
+  void take(const EnforcedAct& act);
+  void judge_prompt(const model::LlmCall& call, const Party& party, const model::Process& process);
+  void tell_guard(const model::Process& process);
+  void report_effect(Effect effect);
   void take_observation(Observation seen);
   void take_coverage(Coverage::Report seen);
   void report_model_use(const Observation& seen, const model::Process& process);
@@ -107,6 +115,7 @@ class Pipeline {
   std::uint64_t chunks_ = 0;
   std::uint64_t llm_calls_ = 0;
   std::uint64_t agent_calls_ = 0;
+  BootTime last_written_;  // plaintext: when its call returned
 };
 
 }  // namespace aispm::sensor

@@ -9,6 +9,8 @@
 #include "sdk/core/common/log.hpp"
 #include "sensor/capture/proc_reader.hpp"
 #include "sensor/decode/decode.hpp"
+#include "sensor/detection_rules.hpp"
+#include "sensor/enforce/host.hpp"
 #include "sensor/version.hpp"
 
 namespace aispm::sensor {
@@ -79,12 +81,61 @@ Result<std::unique_ptr<Watcher>> Watcher::open(const Config& config,
     AISPM_TRY(loaded.secrets, SecretFinder::open(std::move(key)));
     ::malloc_trim(0);  // compiling patterns leaves megabytes behind
   }
+  const Signatures names = loaded.signatures;
   std::unique_ptr<Watcher> watcher(
       new Watcher(config, std::move(capture), std::move(sink), std::move(loaded)));
+  watcher->open_guard(config, names);
   if (const auto restored = watcher->state_.restore(watcher->pipeline_.behaviour().baselines());
       !restored)
     log::error("baselines.restore", restored.error());
   return watcher;
+}
+
+void Watcher::open_guard(const Config& config, const Signatures& signatures) {
+  if (config.enforce.is_off || config.capture == CaptureMode::kProc) {
+    why_no_guard_ = "no order is obeyed: `enforce: mode: off` or `capture: proc` is configured";
+    return;
+  }
+  KernelGuard::Parts parts;
+  parts.config = config.enforce;
+  parts.collector = config.collector;
+  parts.lookups = {
+      find_uid, [](const std::string& path) { return find_cgroup(find_cgroup_root(), path); },
+      [signatures](const std::string& provider) { return signatures.hosts_of(provider); }};
+  parts.make_engine = [folder = config.enforce.detect_rules] { return make_prompt_engine(folder); };
+  parts.look_up = read_process;
+  parts.user_name = [this](std::uint32_t uid) { return user_names_(uid); };
+  parts.agent_of = [this](const model::ProcessId& process) {
+    return std::string(pipeline_.behaviour().agent_of(process));
+  };
+  auto guard = KernelGuard::open(std::move(parts));
+  if (!guard) {
+    why_no_guard_ = "no order can be enforced: " + guard.error().message;
+    return;
+  }
+  guard_ = std::move(*guard);
+  pipeline_.use_guard(guard_.get());
+}
+
+void Watcher::offer_orders(std::vector<model::Order> orders, std::uint64_t version) {
+  if (!guard_) return;
+  guard_->offer_orders(std::move(orders), version);
+  capture_->wake();
+}
+
+void Watcher::on_orders_applied(KernelGuard::OnApplied callback) {
+  if (guard_) guard_->on_applied(std::move(callback));
+}
+
+// What the kernel refused is told; what changed in orders and processes is put in force.
+void Watcher::enforce() {
+  if (!guard_) return;
+  guard_->drain([this](std::span<const std::byte> bytes) { pipeline_.take_bytes(bytes); });
+  guard_->work(wall_now());
+  if (guard_->poll_fd() == watched_ring_) return;
+  watched_ring_ = guard_->poll_fd();
+  if (const auto done = capture_->watch(watched_ring_); !done)
+    log::warn("enforce.ring", {{"why", done.error().message}});
 }
 
 Result<> Watcher::run() {
@@ -97,6 +148,7 @@ Result<> Watcher::run() {
   }
   AISPM_CHECK(take_all());
   pipeline_.finish(boot_now());
+  if (guard_) guard_->stop();
   if (const auto saved = state_.save(pipeline_.behaviour().baselines()); !saved)
     log::error("baselines.save", saved.error());
   report_health(make_health());
@@ -116,6 +168,7 @@ Result<> Watcher::take_all() {
     AISPM_TRY(has_more, capture_->drain(on_bytes, on_bytes, on_record));
     do_periodic_work();  // also when there is no end of records
   }
+  enforce();
   pipeline_.end_batch();
   return {};
 }
@@ -130,6 +183,7 @@ void Watcher::do_periodic_work() {
   if (now >= next_sweep_) {
     next_sweep_ = now + kSweepInterval;
     capture_->sweep();
+    if (guard_) guard_->sweep();
   }
   model::ComponentHealth health = make_health();
   const bool has_changed = health.reasons != reported_reasons_ || health.losses != reported_losses_;
@@ -163,6 +217,10 @@ model::ComponentHealth Watcher::make_health() const {
   }
   pipeline_.add_health(health);
   discovery_.add_health(health);
+  if (guard_)
+    guard_->add_health(health);
+  else
+    health.features["enforce"] = "no: " + why_no_guard_;
   health.state = health.reasons.empty() ? "ok" : "degraded";
   return health;
 }

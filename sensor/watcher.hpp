@@ -14,6 +14,7 @@
 #include "sensor/config.hpp"
 #include "sensor/discovery_feed.hpp"
 #include "sensor/host_state.hpp"
+#include "sensor/kernel_guard.hpp"
 #include "sensor/pipeline.hpp"
 #include "sensor/report/event_sink.hpp"
 #include "sensor/report/user_names.hpp"
@@ -32,6 +33,10 @@ class Watcher {
   Result<> run();
   // Any thread.
   void stop();
+  // Orders of the collector; in force within milliseconds. Any thread.
+  void offer_orders(std::vector<model::Order> orders, std::uint64_t version);
+  // Called on run()'s thread when offered orders are in force. Set before run().
+  void on_orders_applied(KernelGuard::OnApplied callback);
 
  private:
   // What open() reads from files.
@@ -46,6 +51,8 @@ class Watcher {
                                     UserNames& users, TamperWatch& tamper, DiscoveryFeed& discovery,
                                     Loaded loaded);
   void look_after_agents();
+  void open_guard(const Config& config, const Signatures& signatures);
+  void enforce();
   Result<> take_all();
   void do_periodic_work();
   void report_health(model::ComponentHealth health);
@@ -56,6 +63,9 @@ class Watcher {
   std::unique_ptr<EventSink> sink_;
   UserNames user_names_;
   HostState state_;
+  std::unique_ptr<KernelGuard> guard_;  // null: enforcement is off or not possible
+  std::string why_no_guard_;
+  int watched_ring_ = -1;
   TamperWatch tamper_;
   DiscoveryFeed discovery_;
   Pipeline pipeline_;

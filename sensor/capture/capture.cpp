@@ -144,6 +144,8 @@ Result<> Capture::wait(std::chrono::milliseconds longest) {
   return rings_ ? rings_->wait(longest) : wait_without_rings(longest);
 }
 
+Result<> Capture::watch(int fd) { return rings_ ? rings_->watch(fd) : Result<>(); }
+
 Result<bool> Capture::drain(const OnBytes& on_control, const OnBytes& on_data,
                             const OnRecord& on_record) {
   bool has_more = false;

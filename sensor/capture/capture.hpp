@@ -63,6 +63,8 @@ class Capture {
   // during the call), those made from /proc and about TLS libraries as values. Bounded, so call it
   // again. True when there may be more.
   Result<bool> drain(const OnBytes& on_control, const OnBytes& on_data, const OnRecord& on_record);
+  // wait() also ends when this can be read. Without eBPF it is not needed.
+  Result<> watch(int fd);
   // A process was started: find its TLS libraries.
   void follow(std::uint32_t pid);
   // Finds more TLS in files from now on; replaces the planner of the same name.

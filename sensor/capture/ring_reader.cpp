@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds kLookInterval{5};
 constexpr int kIdleRoundsBeforeSleep = 4;
 constexpr int kEnough = -ECANCELED;  // stops ring_buffer__consume after the record just taken
 
-Result<> watch(int epoll, int fd) {
+Result<> add_to(int epoll, int fd) {
   epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
   if (::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) return fail_errno("watch a ring");
   return {};
@@ -41,11 +41,11 @@ Result<RingReader> RingReader::open(SharedMaps& maps) {
   if (!reader.wake_) return fail_errno("eventfd");
   reader.epoll_.reset(::epoll_create1(EPOLL_CLOEXEC));
   if (!reader.epoll_) return fail_errno("epoll_create1");
-  AISPM_CHECK(watch(reader.epoll_.get(), reader.wake_.get()));
+  AISPM_CHECK(add_to(reader.epoll_.get(), reader.wake_.get()));
   // The rings themselves: readiness is level-triggered and costs their writers a wake-up only when
   // we asked for it.
-  AISPM_CHECK(watch(reader.epoll_.get(), maps.ring(Ring::kControl)));
-  AISPM_CHECK(watch(reader.epoll_.get(), maps.ring(Ring::kData)));
+  AISPM_CHECK(add_to(reader.epoll_.get(), maps.ring(Ring::kControl)));
+  AISPM_CHECK(add_to(reader.epoll_.get(), maps.ring(Ring::kData)));
   return reader;
 }
 
@@ -95,6 +95,8 @@ Result<std::size_t> RingReader::drain(Ring ring, std::size_t limit_records,
   if (drain_->count > 0) idle_rounds_ = 0;
   return drain_->count;
 }
+
+Result<> RingReader::watch(int fd) { return add_to(epoll_.get(), fd); }
 
 void RingReader::wake() const {
   const std::uint64_t one = 1;

@@ -29,6 +29,8 @@ class RingReader {
   Result<> wait(std::chrono::milliseconds longest);
   // Hands over everything waiting in `ring`, at most about `limit_records`. Returns how many.
   Result<std::size_t> drain(Ring ring, std::size_t limit_records, const OnRecord& on_record);
+  // wait() also ends when this can be read; it must be read before the next.
+  Result<> watch(int fd);
   // Ends a wait() of another thread. Async-signal-safe.
   void wake() const;
 

@@ -126,6 +126,17 @@ const Signature* Signatures::find_host(std::string_view host) const {
   return nullptr;
 }
 
+std::vector<std::string> Signatures::hosts_of(std::string_view provider) const {
+  std::vector<std::string> hosts;
+  for (const auto& [name, signature] : tables_->exact_hosts)
+    if (signature->provider == provider) hosts.push_back(name);
+  for (const auto& [suffix, signature] : tables_->host_suffixes)
+    if (signature->provider == provider) hosts.push_back("*." + suffix);
+  for (const PatternList& glob : tables_->host_globs)
+    if (glob.signature->provider == provider) hosts.push_back(glob.pattern);
+  return hosts;
+}
+
 const std::vector<PortSignature>& Signatures::find_ports(std::uint16_t port) const {
   static const std::vector<PortSignature> kNone;
   const auto found = tables_->ports.find(port);

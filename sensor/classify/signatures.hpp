@@ -122,6 +122,9 @@ class Signatures {
   // Matches command lines; one for each thread.
   Result<CommandMatcher> make_command_matcher() const;
 
+  // Every host name, "*.suffix" and glob of a provider.
+  std::vector<std::string> hosts_of(std::string_view provider) const;
+
   std::size_t size() const;
 
  private:

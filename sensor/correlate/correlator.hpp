@@ -68,6 +68,9 @@ class Correlator {
   // LlmCall.route of a connection of which no plaintext was seen.
   std::string route_of(const Endpoints& socket, BootTime now);
 
+  // Whether observations carry texts; for streams that are seen first from now on.
+  void keep_text(bool keeps) { options_.keep_text = keeps; }
+
   const CorrelateCounters& counters() const { return counters_; }
   std::size_t connections() const { return connections_.size(); }
   std::size_t held_bytes() const { return budget_.used(); }

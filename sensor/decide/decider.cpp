@@ -117,24 +117,26 @@ Subject Decider::judge(const model::ProcessId& id, const Known& process) const {
   return subject;
 }
 
-bool Decider::on_process(const model::ProcessId& id, Known process) {
+Decider::Change Decider::on_process(const model::ProcessId& id, Known process) {
   if (known_.size() >= kMaxProcesses && !known_.contains(id)) known_.erase(known_.begin());
   const Known& kept = known_.insert_or_assign(id, std::move(process)).first->second;
-  if (is_stale_ || rules_.empty()) return false;  // rebuild() looks at all of them
+  if (is_stale_ || rules_.empty()) return Change::kNone;  // rebuild() looks at all of them
   Subject subject = judge(id, kept);
   const auto before = tables_.processes.find(id);
   if (before != tables_.processes.end()) {
     subject.rules |= before->second.rules;  // who once belonged to a tree stays in it
     if (subject.rules.any()) subject.is_protected = false;
-    if (before->second == subject) return false;
+    if (before->second == subject) return Change::kNone;
   }
   if (!subject.rules.any() && !subject.is_protected) {
-    tables_.processes.erase(id);
-    return before != tables_.processes.end();
+    return Change::kNone;
   }
+  const Subject* parent = subject_of(kept.parent);
+  const bool has_more =
+      subject.rules.any() && (parent == nullptr || parent->rules != subject.rules);
   tables_.processes[id] = subject;
   note_to_end(id, subject);
-  return true;
+  return has_more ? Change::kGained : Change::kOwn;
 }
 
 void Decider::on_exit(const model::ProcessId& id) {
@@ -203,6 +205,13 @@ std::optional<Decider::Verdict> Decider::judge_call(
 const Subject* Decider::subject_of(const model::ProcessId& id) const {
   const auto found = tables_.processes.find(id);
   return found == tables_.processes.end() ? nullptr : &found->second;
+}
+
+RuleMask Decider::rule_of(const std::string& order_id) const {
+  RuleMask mask;
+  for (const Rule& rule : rules_)
+    if (rule.order.id == order_id) mask.set(rule.main);
+  return mask;
 }
 
 const model::Order* Decider::order_of(const aispm_rule_mask& rules) const {

@@ -66,8 +66,11 @@ class Decider {
     return next_expiry_.nanoseconds != 0 && now >= next_expiry_;
   }
 
-  // A process started or was found. True when the kernel must be told about it.
-  bool on_process(const model::ProcessId& id, Known process);
+  // What a process's start changed: nothing that the kernel does not know by itself, or more rules
+  // than its parent has, which its running children then have too.
+  enum class Change : std::uint8_t { kNone, kOwn, kGained };
+  // A process started or was found.
+  Change on_process(const model::ProcessId& id, Known process);
   void on_exit(const model::ProcessId& id);
   // A name resolved to, or was used with, these addresses.
   void on_name(const std::string& name, const std::vector<Address>& addresses, BootTime now);
@@ -88,6 +91,8 @@ class Decider {
   bool has_orders() const { return !rules_.empty(); }
   // The order whose bit this is; of several the first. Nullptr when it is gone.
   const model::Order* order_of(const aispm_rule_mask& rules) const;
+  // The bit of an order; none when it is gone.
+  RuleMask rule_of(const std::string& order_id) const;
   const Subject* subject_of(const model::ProcessId& id) const;
 
  private:

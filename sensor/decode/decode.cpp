@@ -190,6 +190,8 @@ Result<Record> decode_record(Bytes bytes) {
     case AISPM_KIND_RAW_SOCKET:
     case AISPM_KIND_SIGNAL:
       return decode_behaviour(header, used);
+    case AISPM_KIND_ENFORCED:
+      return decode_enforced(used);
     default:
       return fail(Errc::kInvalid, "record of unknown kind " + std::to_string(header.kind));
   }

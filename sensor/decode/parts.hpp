@@ -51,5 +51,7 @@ std::string join_path(std::string_view names, bool is_cut);
 
 // Agents' processes and files, and signals to the sensor (kinds 60-69).
 Result<Record> decode_behaviour(const aispm_event_header& header, Bytes bytes);
+// What rules did (kind 50).
+Result<Record> decode_enforced(Bytes bytes);
 
 }  // namespace aispm::sensor

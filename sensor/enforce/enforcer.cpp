@@ -85,8 +85,7 @@ Result<std::unique_ptr<Enforcer>> Enforcer::open(const EnforcerOptions& options)
   enforcer->cgroup_.reset(
       ::open(enforcer->options_.cgroup_root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!enforcer->cgroup_) return fail_errno("open " + enforcer->options_.cgroup_root);
-  enforcer->open_pins();
-  if (enforcer->found_links_ > 0) AISPM_CHECK(enforcer->load());
+  if (Pins::has_any(enforcer->options_.pins)) AISPM_CHECK(enforcer->load());
   return enforcer;
 }
 
@@ -105,6 +104,7 @@ void Enforcer::open_pins() {
 }
 
 Result<> Enforcer::load() {
+  if (!pins_) open_pins();
   std::unique_ptr<deny_bpf, FreeDeny> programs(deny_bpf::open(nullptr));
   if (!programs) return fail_bpf("open the deny programs", errno);
   if (pins_) {
@@ -294,6 +294,12 @@ Result<> Enforcer::refresh_files(const EnforceTables& tables) {
   if (!is_loaded()) return {};
   AISPM_CHECK(tables_.at("executables").finish(encode_executables(tables)));
   return tables_.at("folders").finish(encode_folders(tables));
+}
+
+Result<> Enforcer::remove() {
+  if (is_loaded()) AISPM_CHECK(flip({}));
+  links_.clear();
+  return pins_ ? pins_->clear() : Result<>();
 }
 
 int Enforcer::poll_fd() const { return ring_ ? ::ring_buffer__epoll_fd(ring_.get()) : -1; }

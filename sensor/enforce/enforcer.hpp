@@ -63,6 +63,7 @@ class Enforcer {
   Result<> apply(const EnforceTables& tables);
   // One process came to belong to rules.
   Result<> add_process(const model::ProcessId& id, const Subject& subject);
+  Result<> add_processes(const EnforceTables& tables);
   // Files may be other ones than when their rules were made.
   Result<> refresh_files(const EnforceTables& tables);
 
@@ -76,6 +77,9 @@ class Enforcer {
   // Returns how many.
   Result<std::size_t> cut_all(const model::ProcessId& id, const aispm_rule_mask& rules,
                               const EnforceTables& tables);
+
+  // Ends all rules and what is pinned.
+  Result<> remove();
 
   // A descriptor that polls readable when there are records; -1 before the first rule.
   int poll_fd() const;
@@ -109,7 +113,6 @@ class Enforcer {
   Result<> attach_hook(const std::string& name, bool is_needed);
   Result<> write_slots(const EnforceTables& tables, bool only_taken);
   Result<> flip(aispm_rule_sets sets);
-  Result<> add_processes(const EnforceTables& tables);
   Result<> sweep_processes(const EnforceTables& tables);
   int map(const char* name) const;
 

@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::uint64_t kTickNanoseconds = 10'000'000;
 constexpr std::size_t kMaxStatBytes = 4096;
+constexpr std::size_t kMaxPasswdBytes = 4U << 20;
 
 std::optional<ProtectedEndpoint> peer_of(int fd) {
   sockaddr_storage address{};
@@ -75,6 +76,30 @@ std::optional<std::uint64_t> find_cgroup(const std::string& root, const std::str
   const std::string whole = root + (path.starts_with('/') ? "" : "/") + path;
   if (::stat(whole.c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) return std::nullopt;
   return found.st_ino;
+}
+
+std::optional<std::uint32_t> find_uid(const std::string& user) {
+  const auto number = [](std::string_view text) -> std::optional<std::uint32_t> {
+    std::uint32_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+  };
+  if (const auto uid = number(user)) return uid;
+  const auto passwd = read_file("/etc/passwd", kMaxPasswdBytes);
+  if (!passwd) return std::nullopt;
+  const std::string start = user + ":";
+  for (std::size_t line = 0; line < passwd->size();) {
+    const std::size_t end = std::min(passwd->find('\n', line), passwd->size());
+    const std::string_view text = std::string_view(*passwd).substr(line, end - line);
+    line = end + 1;
+    if (!text.starts_with(start)) continue;
+    const auto password = text.find(':', start.size());
+    if (password == std::string_view::npos) return std::nullopt;
+    const auto uid = text.substr(password + 1);
+    return number(uid.substr(0, uid.find(':')));
+  }
+  return std::nullopt;
 }
 
 UniqueFd open_process(const model::ProcessId& id) {

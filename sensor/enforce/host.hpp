@@ -18,6 +18,10 @@ std::string find_cgroup_root();
 // The id of a cgroup below that root; "/" is the root itself.
 std::optional<std::uint64_t> find_cgroup(const std::string& root, const std::string& path);
 
+// By name in /etc/passwd or as digits. Not by NSS: a directory server that does not answer must not
+// stop the sensor.
+std::optional<std::uint32_t> find_uid(const std::string& user);
+
 // A handle of exactly this process: nothing when it is gone or its pid is another's now.
 UniqueFd open_process(const model::ProcessId& id);
 

@@ -70,6 +70,10 @@ Result<Pins> Pins::open(const std::string& folder) {
   return pins;
 }
 
+bool Pins::has_any(const std::string& folder) {
+  return !folder.empty() && is_bpf_folder(folder) && Pins(folder).count_links() > 0;
+}
+
 Result<bool> Pins::lend_maps(bpf_object* object) const {
   std::vector<std::pair<bpf_map*, UniqueFd>> found;
   for (const char* name : kShared) {

@@ -22,6 +22,9 @@ class Pins {
   // another sensor holds it.
   static Result<Pins> open(const std::string& folder);
 
+  // Whether a daemon left something there. Changes nothing.
+  static bool has_any(const std::string& folder);
+
   // Gives the object the pinned maps it declares, by name. False when one of them has another shape
   // than the object's: then nothing was given.
   Result<bool> lend_maps(bpf_object* object) const;

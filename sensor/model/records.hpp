@@ -12,6 +12,7 @@
 
 #include "sdk/core/common/time.hpp"
 #include "sdk/core/model/event.hpp"
+#include "sensor/model/enforce_tables.hpp"
 
 // What capture saw, decoded: plain values that decode makes and correlate takes. Nothing here
 // points into a ring.
@@ -256,8 +257,22 @@ struct SignalToUs {
   std::uint32_t signal = 0;
 };
 
+// Something that rules forbid was tried. The kernel folds repetitions.
+struct EnforcedAct {
+  BootTime time;
+  Actor actor;
+  RuleMask rules;         // that decided
+  std::uint32_t act = 0;  // AISPM_ACT_*
+  bool was_denied = false;
+  bool was_killed = false;
+  std::uint64_t count = 1;
+  std::optional<Address> destination;
+  std::string name;          // of the server, program or file
+  std::uint32_t detail = 0;  // AISPM_ACT_SOCKET: family << 16 | type
+};
+
 using Record =
     std::variant<Exec, Exit, Listen, Connect, StreamChunk, StreamClose, LossSnapshot, SocketBytes,
-                 SeenName, TlsLibraryFact, AgentFork, FileOpen, RawSocket, SignalToUs>;
+                 SeenName, TlsLibraryFact, AgentFork, FileOpen, RawSocket, SignalToUs, EnforcedAct>;
 
 }  // namespace aispm::sensor

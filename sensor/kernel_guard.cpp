@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sensor/kernel_guard.hpp"
+
+#include <netdb.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "sdk/core/common/c_ptr.hpp"
+#include "sdk/core/common/log.hpp"
+#include "sensor/decide/address.hpp"
+#include "sensor/enforce/host.hpp"
+
+namespace aispm::sensor {
+namespace {
+
+constexpr std::size_t kMaxEffects = 65536;  // that nobody took
+
+// The addresses of "host:port".
+std::set<ProtectedEndpoint> resolve(const std::string& address) {
+  if (const auto literal = parse_endpoint(address); literal && literal->port != 0)
+    return {*literal};
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos) return {};
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* raw = nullptr;
+  if (::getaddrinfo(address.substr(0, colon).c_str(), address.substr(colon + 1).c_str(), &hints,
+                    &raw) != 0)
+    return {};
+  const std::unique_ptr<addrinfo, CFree<::freeaddrinfo>> found(raw);
+  std::set<ProtectedEndpoint> endpoints;
+  for (const addrinfo* one = found.get(); one != nullptr; one = one->ai_next) {
+    char host[NI_MAXHOST];
+    char port[NI_MAXSERV];
+    if (::getnameinfo(one->ai_addr, one->ai_addrlen, host, sizeof(host), port, sizeof(port),
+                      NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+      continue;
+    const std::string text = one->ai_family == AF_INET6 ? "[" + std::string(host) + "]" : host;
+    if (const auto endpoint = parse_endpoint(text + ":" + port)) endpoints.insert(*endpoint);
+  }
+  return endpoints;
+}
+
+// Our own programs, wherever they were installed.
+void add_siblings(Protected& protects) {
+  std::string self(4096, '\0');
+  const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
+  if (size <= 0) return;
+  self.resize(static_cast<std::size_t>(size));
+  const std::string folder = self.substr(0, self.rfind('/'));
+  for (const char* name : {"/aispm-sensord", "/aispm-collector", "/aispm-gateway"})
+    protects.executables.push_back(folder + name);
+}
+
+const char* action_of(const EnforcedAct& act, const model::Order& order) {
+  if (act.was_killed) return "kill_in_kernel";
+  switch (act.act) {
+    case AISPM_ACT_CONNECT:
+      return "refuse_connect";
+    case AISPM_ACT_HELLO:
+      return "drop_hello";
+    case AISPM_ACT_EXEC:
+      return order.kills ? "kill_in_kernel" : "deny_exec";
+    case AISPM_ACT_SOCKET:
+      return "deny_socket";
+    case AISPM_ACT_CUT:
+      return "cut_connection";
+    default:
+      return "deny_file";
+  }
+}
+
+std::string target_of(const EnforcedAct& act) {
+  if (act.act == AISPM_ACT_SOCKET) return (act.detail >> 16) == 17 ? "packet socket" : "raw socket";
+  if (!act.name.empty()) return act.name;
+  if (!act.destination) return "";
+  const std::string host = act.destination->host_text();
+  const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  return shown + ":" + std::to_string(act.destination->port);
+}
+
+Decider::Known known_of(const model::Process& process, std::string_view agent) {
+  Decider::Known known;
+  known.parent = process.parent;
+  known.uid = process.uid;
+  known.user = process.user;
+  known.exe = process.exe;
+  known.agent_id = agent;
+  known.container_id = process.container_id;
+  known.cgroup_id = process.cgroup_id;
+  return known;
+}
+
+std::uint64_t microseconds_since(BootTime start) {
+  const BootTime now = boot_now();
+  return now.nanoseconds > start.nanoseconds ? (now.nanoseconds - start.nanoseconds) / 1000 : 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KernelGuard>> KernelGuard::open(Parts parts) {
+  EnforcerOptions options;
+  options.pins = parts.config.pins;
+  options.uses_lsm = parts.config.uses_lsm;
+  const auto self = parts.look_up(static_cast<std::uint32_t>(::getpid()));
+  if (self) options.self = self->actor.id;
+  AISPM_TRY(auto enforcer, Enforcer::open(options));
+  Protected protects = parts.config.protects;
+  add_siblings(protects);
+  protects.endpoints.merge(resolve(parts.collector));
+  std::unique_ptr<KernelGuard> guard(
+      new KernelGuard(std::move(parts), std::move(enforcer), std::move(protects)));
+  return guard;
+}
+
+KernelGuard::KernelGuard(Parts parts, std::unique_ptr<Enforcer> enforcer, Protected protects)
+    : parts_(std::move(parts)),
+      enforcer_(std::move(enforcer)),
+      decider_(parts_.lookups, std::move(protects), enforcer_->slots()) {}
+
+void KernelGuard::offer_orders(std::vector<model::Order> orders, std::uint64_t version) {
+  const std::lock_guard lock(mutex_);
+  offered_ = std::move(orders);
+  offered_version_ = version;
+}
+
+bool KernelGuard::take_offer(WallTime now) {
+  std::optional<std::vector<model::Order>> offer;
+  {
+    const std::lock_guard lock(mutex_);
+    offer = std::exchange(offered_, std::nullopt);
+    if (offer) applied_version_ = offered_version_;
+  }
+  if (offer) collector_orders_ = std::move(*offer);
+  const bool is_due = offer || !was_set_ || decider_.has_expired(now);
+  if (is_due) set_orders(now);
+  return offer.has_value();
+}
+
+void KernelGuard::set_orders(WallTime now) {
+  was_set_ = true;
+  std::vector<model::Order> orders = parts_.config.rules;
+  orders.insert(orders.end(), collector_orders_.begin(), collector_orders_.end());
+  for (model::Order& order : orders) order.enforces = order.enforces && parts_.config.may_enforce;
+  problems_ = decider_.set_orders(std::move(orders), now);
+  ended_.clear();
+  for (const auto& [id, problem] : problems_)
+    log::warn("order.not_in_force", {{"order", id}, {"why", problem}});
+  if (decider_.wants_detections() && !engine_) {
+    auto engine = parts_.make_engine();
+    if (!engine) return report_problem(engine.error());
+    auto scratch = (*engine)->make_scratch();
+    if (!scratch) return report_problem(scratch.error());
+    engine_ = std::move(*engine);
+    scratch_.emplace(std::move(*scratch));
+  }
+}
+
+void KernelGuard::report_problem(const Error& error) {
+  ++failures_;
+  last_error_ = error.message;
+  log::error("enforce.failed", error);
+}
+
+void KernelGuard::know_running() {
+  auto listed = enforcer_->list_processes();
+  if (!listed) return report_problem(listed.error());
+  std::ranges::sort(*listed, {}, [](const ListedProcess& one) { return one.id.start; });
+  for (const ListedProcess& one : *listed) {
+    model::Process process = describe_process(one.id);
+    process.parent = one.parent;
+    process.uid = one.uid;
+    process.user = parts_.user_name(one.uid);
+    process.cgroup_id = one.cgroup_id;
+    decider_.on_process(one.id, known_of(process, parts_.agent_of(one.id)));
+  }
+}
+
+model::Process KernelGuard::describe_process(const model::ProcessId& id) const {
+  model::Process process;
+  process.id = id;
+  if (const auto found = parts_.look_up(id.pid)) {
+    process.exe = found->exe;
+    process.argv = found->argv;
+    process.comm = found->actor.comm;
+    process.uid = found->actor.uid;
+    process.user = parts_.user_name(found->actor.uid);
+  }
+  return process;
+}
+
+Result<> KernelGuard::put_in_force() {
+  AISPM_CHECK(enforcer_->apply(decider_.tables()));
+  // What ran before is known only now, if these are the first rules; and what started meanwhile.
+  if (decider_.has_orders()) {
+    know_running();
+    AISPM_CHECK(enforcer_->apply(decider_.tables()));
+  }
+  decider_.settle();
+  return {};
+}
+
+void KernelGuard::work(WallTime now) {
+  const BootTime begin = boot_now();
+  const bool was_offered = take_offer(now);
+  if (decider_.has_changed()) {
+    if (decider_.has_orders()) know_running();
+    if (const auto done = put_in_force(); !done) {
+      report_problem(done.error());
+      for (const model::Order& order : collector_orders_)
+        problems_.try_emplace(order.id, done.error().message);
+    } else {
+      last_error_.clear();
+      last_apply_us_ = microseconds_since(begin);
+    }
+  }
+  end_processes();
+  if (!was_offered || !on_applied_) return;
+  std::vector<OrderState> states;
+  for (const model::Order& order : collector_orders_) {
+    const auto problem = problems_.find(order.id);
+    states.push_back({order.id, problem == problems_.end() ? "" : problem->second});
+  }
+  on_applied_(applied_version_, std::move(states));
+}
+
+void KernelGuard::end_processes() {
+  const EnforceTables& tables = decider_.tables();
+  const auto end = [&](const model::ProcessId& id, const char* action, auto&& deed) {
+    if (!ended_.insert(id).second) return;
+    const Subject* subject = decider_.subject_of(id);
+    const model::Order* order = subject ? decider_.order_of(subject->rules.raw) : nullptr;
+    const BootTime start = boot_now();
+    const model::Process process = describe_process(id);
+    if (order == nullptr || !deed(*subject)) return;
+    Effect effect = make_effect(*order, process, action, process.exe);
+    effect.body.latency_us = microseconds_since(start);
+    effects_.push_back(std::move(effect));
+  };
+  for (const model::ProcessId& id : tables.to_kill)
+    end(id, "kill", [&](const Subject&) { return enforcer_->kill(id); });
+  for (const model::ProcessId& id : tables.to_cut)
+    end(id, "cut_connection", [&](const Subject& subject) {
+      const auto cut = enforcer_->cut_all(id, subject.rules.raw, tables);
+      if (!cut) report_problem(cut.error());
+      return cut && *cut > 0;
+    });
+}
+
+void KernelGuard::sweep() {
+  if (!enforcer_->is_loaded()) return;
+  if (const auto done = enforcer_->refresh_files(decider_.tables()); !done)
+    report_problem(done.error());
+}
+
+void KernelGuard::stop() {
+  if (parts_.config.keeps_on_stop || !enforcer_->is_loaded()) return;
+  if (const auto done = enforcer_->remove(); !done) report_problem(done.error());
+}
+
+void KernelGuard::on_process(const model::Process& process, std::string_view agent) {
+  const auto change = decider_.on_process(process.id, known_of(process, agent));
+  const Subject* subject = decider_.subject_of(process.id);
+  if (change == Decider::Change::kNone || subject == nullptr) return;
+  auto done = enforcer_->add_process(process.id, *subject);
+  if (done && change == Decider::Change::kGained) {
+    know_running();  // its children that run already
+    done = enforcer_->add_processes(decider_.tables());
+  }
+  if (!done) report_problem(done.error());
+}
+
+void KernelGuard::on_exit(const model::ProcessId& process) {
+  decider_.on_exit(process);
+  ended_.erase(process);
+}
+
+void KernelGuard::on_name(const SeenName& name) {
+  std::vector<Address> addresses = name.addresses;
+  if (name.socket) addresses.push_back(name.socket->destination);
+  if (!name.name.empty()) decider_.on_name(name.name, addresses, name.time);
+}
+
+std::vector<model::Detection> KernelGuard::scan(const model::LlmCall& call) {
+  std::vector<model::Detection> detections;
+  if (!engine_ || call.prompt_text.empty()) return detections;
+  ++scans_;
+  std::vector<detect::Match> matches;
+  if (const auto done =
+          engine_->scan(call.prompt_text, detect::Surface::kPrompt, *scratch_, matches);
+      !done) {
+    report_problem(done.error());
+    return detections;
+  }
+  for (const detect::Match& match : matches)
+    detections.push_back(detect::describe(engine_->rules()[match.rule], match, call.prompt_text,
+                                          detect::Surface::kPrompt));
+  return detections;
+}
+
+void KernelGuard::on_prompt(const model::Process& process, std::string_view agent,
+                            std::uint64_t cookie, const model::LlmCall& call, BootTime written) {
+  if (!decider_.wants_content()) return;
+  (void)decider_.on_process(process.id, known_of(process, agent));
+  std::vector<model::Detection> detections;
+  if (decider_.wants_detections()) detections = scan(call);
+  const auto verdict = decider_.judge_call(process.id, call, detections);
+  if (!verdict) return;
+  const model::Order& order = *verdict->order;
+  Effect effect = make_effect(order, process, "cut_connection", call.host);
+  if (cookie != 0) {
+    RuleMask rules = decider_.rule_of(order.id);
+    if (const auto done = enforcer_->cut(cookie, rules.raw, order.enforces); !done)
+      report_problem(done.error());
+  } else {
+    effect.decision.mode = "monitor";
+    effect.decision.reason += " (its socket is not known: nothing was cut)";
+  }
+  effect.body.mode = effect.decision.mode;
+  effect.body.latency_us = microseconds_since(written);
+  effect.detections = std::move(detections);
+  effects_.push_back(std::move(effect));
+  if (!verdict->kills || !order.enforces || !enforcer_->kill(process.id)) return;
+  Effect killed = make_effect(order, process, "kill", process.exe);
+  killed.body.latency_us = microseconds_since(written);
+  effects_.push_back(std::move(killed));
+}
+
+Effect KernelGuard::make_effect(const model::Order& order, const model::Process& process,
+                                std::string action, std::string target) const {
+  Effect effect;
+  effect.time = boot_now();
+  effect.process = process;
+  effect.body.order_id = order.id;
+  effect.body.action = std::move(action);
+  effect.body.target = std::move(target);
+  effect.body.mode = order.enforces ? "enforce" : "monitor";
+  effect.decision.outcome = model::Outcome::kDeny;
+  effect.decision.mode = effect.body.mode;
+  effect.decision.rule_id = order.id;
+  effect.decision.reason = order.reason.empty()
+                               ? std::string(name_of(order.action)) + " by " + order.created_by
+                               : order.reason;
+  return effect;
+}
+
+std::optional<Effect> KernelGuard::describe(const EnforcedAct& act, const model::Process& process) {
+  const model::Order* order = decider_.order_of(act.rules.raw);
+  if (order == nullptr) return std::nullopt;
+  Effect effect = make_effect(*order, process, action_of(act, *order), target_of(act));
+  effect.time = act.time;
+  effect.body.count = act.count;
+  if (!act.was_denied) effect.body.mode = effect.decision.mode = "monitor";
+  return effect;
+}
+
+std::vector<Effect> KernelGuard::take_effects() {
+  if (effects_.size() > kMaxEffects) effects_.resize(kMaxEffects);
+  return std::exchange(effects_, {});
+}
+
+void KernelGuard::add_health(model::ComponentHealth& health) const {
+  static constexpr const char* kActs[AISPM_ACTS] = {"connect", "hello",        "exec",   "socket",
+                                                    "write",   "kernel_write", "tamper", "cut"};
+  for (const auto& [name, value] : enforcer_->features()) health.features[name] = value;
+  for (const std::string& reason : enforcer_->reasons()) health.reasons.push_back(reason);
+  if (!last_error_.empty()) health.reasons.push_back("orders are not all in force: " + last_error_);
+  for (const auto& [id, problem] : problems_)
+    health.reasons.push_back("order " + id + " is not in force: " + problem);
+  health.counters["enforce.pins_found"] = enforcer_->found_links();
+  health.counters["enforce.orders"] = collector_orders_.size() + parts_.config.rules.size();
+  health.counters["enforce.apply_us"] = last_apply_us_;
+  health.counters["enforce.prompts_scanned"] = scans_;
+  health.losses["enforce.failures"] = failures_;
+  if (!enforcer_->is_loaded()) return;
+  const Effects effects = enforcer_->effects();
+  for (std::size_t act = 0; act < AISPM_ACTS; ++act) {
+    health.counters[std::string("enforce.denied.") + kActs[act]] = effects[act];
+    health.counters[std::string("enforce.reported.") + kActs[act]] = effects[AISPM_ACTS + act];
+  }
+  health.counters["enforce.kills"] = effects[AISPM_EFFECT_KILLS];
+  health.losses["enforce.events_lost"] = effects[AISPM_EFFECT_LOST_EVENTS];
+  health.losses["enforce.children_lost"] = effects[AISPM_EFFECT_LOST_CHILDREN];
+}
+
+}  // namespace aispm::sensor
