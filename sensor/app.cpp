@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "sdk/core/common/log.hpp"
+#include "sdk/core/report/order_watcher.hpp"
 #include "sensor/config.hpp"
 #include "sensor/enforce/pins.hpp"
 #include "sensor/selftest/library_check.hpp"
@@ -33,8 +34,7 @@ Result<Config> find_config(const Arguments& arguments) {
   return config;
 }
 
-Result<std::unique_ptr<EventSink>> open_sink(const Config& config, bool prints_events) {
-  if (prints_events) return make_stdout_sink();
+report::ReporterOptions reporter_options(const Config& config) {
   report::ReporterOptions options;
   options.component = "sensord";
   options.version = kVersion;
@@ -42,6 +42,32 @@ Result<std::unique_ptr<EventSink>> open_sink(const Config& config, bool prints_e
   options.state_folder = config.state_folder;
   options.enrolment_token = config.enrolment_token.expose();
   options.spool_cap_bytes = config.spool_cap_bytes;
+  return options;
+}
+
+// The collector's orders, from its answer or from the disk, put in force by the watcher.
+Result<std::unique_ptr<report::OrderWatcher>> follow_orders(const Config& config,
+                                                            Watcher& watcher) {
+  auto follower = std::make_shared<report::OrderWatcher*>(nullptr);
+  watcher.on_orders_applied(
+      [follower](std::uint64_t version, std::vector<KernelGuard::OrderState> states) {
+        std::vector<report::OrderState> told;
+        for (KernelGuard::OrderState& state : states)
+          told.push_back({std::move(state.order_id), std::move(state.problem)});
+        if (*follower != nullptr) (*follower)->acknowledge(version, std::move(told));
+      });
+  AISPM_TRY(auto orders, report::OrderWatcher::open(
+                             reporter_options(config),
+                             [&watcher](std::vector<model::Order> changed, std::uint64_t version) {
+                               watcher.offer_orders(std::move(changed), version);
+                             }));
+  *follower = orders.get();  // before run(), which is what calls it
+  return orders;
+}
+
+Result<std::unique_ptr<EventSink>> open_sink(const Config& config, bool prints_events) {
+  if (prints_events) return make_stdout_sink();
+  report::ReporterOptions options = reporter_options(config);
   AISPM_TRY(auto reporter, report::Reporter::open(std::move(options)));
   return make_reporter_sink(std::move(reporter));
 }
@@ -89,7 +115,13 @@ Result<> watch(const Config& config, bool prints_events) {
   options.plan_folder = config.state_folder + "/probe-plans";
   AISPM_TRY(auto sink, open_sink(config, prints_events));
   AISPM_TRY(auto capture, Capture::open(options));
-  AISPM_TRY(const auto watcher, Watcher::open(config, std::move(capture), std::move(sink)));
+  const bool has_collector = !prints_events && !config.enforce.is_off;
+  AISPM_TRY(const auto watcher,
+            Watcher::open(config, std::move(capture), std::move(sink), has_collector));
+  std::unique_ptr<report::OrderWatcher> orders;
+  if (has_collector) {
+    AISPM_TRY(orders, follow_orders(config, *watcher));
+  }
   const SignalWaiter waiter(*watcher);
   log::info("started",
             {{"version", kVersion}, {"collector", prints_events ? "stdout" : config.collector}});

@@ -134,6 +134,8 @@ bool KernelGuard::take_offer(WallTime now) {
     if (offer) applied_version_ = offered_version_;
   }
   if (offer) collector_orders_ = std::move(*offer);
+  if (offer) parts_.awaits_orders = false;
+  if (parts_.awaits_orders && enforcer_->found_links() > 0) return false;
   const bool is_due = offer || !was_set_ || decider_.has_expired(now);
   if (is_due) set_orders(now);
   return offer.has_value();

@@ -26,6 +26,8 @@ class KernelGuard final : public Guard {
   struct Parts {
     EnforceConfig config;
     std::string collector;  // "host:port": stays reachable for everybody
+    // Orders of a collector will be offered: what is pinned stays as it is until then.
+    bool awaits_orders = false;
     DecideLookups lookups;
     // Rules that look into prompts; asked for with the first order that needs them.
     std::function<Result<std::shared_ptr<const detect::Engine>>()> make_engine;

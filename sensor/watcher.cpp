@@ -69,7 +69,8 @@ Watcher::Watcher(const Config& config, std::unique_ptr<Capture> capture,
 
 Result<std::unique_ptr<Watcher>> Watcher::open(const Config& config,
                                                std::unique_ptr<Capture> capture,
-                                               std::unique_ptr<EventSink> sink) {
+                                               std::unique_ptr<EventSink> sink,
+                                               bool awaits_orders) {
   AISPM_TRY(Signatures signatures, config.signatures.empty() ? Signatures::builtin()
                                                              : Signatures::load(config.signatures));
   Loaded loaded{std::move(signatures), {}, {}};
@@ -84,14 +85,14 @@ Result<std::unique_ptr<Watcher>> Watcher::open(const Config& config,
   const Signatures names = loaded.signatures;
   std::unique_ptr<Watcher> watcher(
       new Watcher(config, std::move(capture), std::move(sink), std::move(loaded)));
-  watcher->open_guard(config, names);
+  watcher->open_guard(config, names, awaits_orders);
   if (const auto restored = watcher->state_.restore(watcher->pipeline_.behaviour().baselines());
       !restored)
     log::error("baselines.restore", restored.error());
   return watcher;
 }
 
-void Watcher::open_guard(const Config& config, const Signatures& signatures) {
+void Watcher::open_guard(const Config& config, const Signatures& signatures, bool awaits_orders) {
   if (config.enforce.is_off || config.capture == CaptureMode::kProc) {
     why_no_guard_ = "no order is obeyed: `enforce: mode: off` or `capture: proc` is configured";
     return;
@@ -99,6 +100,7 @@ void Watcher::open_guard(const Config& config, const Signatures& signatures) {
   KernelGuard::Parts parts;
   parts.config = config.enforce;
   parts.collector = config.collector;
+  parts.awaits_orders = awaits_orders;
   parts.lookups = {
       find_uid, [](const std::string& path) { return find_cgroup(find_cgroup_root(), path); },
       [signatures](const std::string& provider) { return signatures.hosts_of(provider); }};

@@ -25,9 +25,10 @@ namespace aispm::sensor {
 class Watcher {
  public:
   // Fails on signatures that cannot be read.
+  // `awaits_orders`: offer_orders() will be called.
   static Result<std::unique_ptr<Watcher>> open(const Config& config,
                                                std::unique_ptr<Capture> capture,
-                                               std::unique_ptr<EventSink> sink);
+                                               std::unique_ptr<EventSink> sink, bool awaits_orders);
 
   // Works until stop(). Fails only when capture itself fails.
   Result<> run();
@@ -51,7 +52,7 @@ class Watcher {
                                     UserNames& users, TamperWatch& tamper, DiscoveryFeed& discovery,
                                     Loaded loaded);
   void look_after_agents();
-  void open_guard(const Config& config, const Signatures& signatures);
+  void open_guard(const Config& config, const Signatures& signatures, bool awaits_orders);
   void enforce();
   Result<> take_all();
   void do_periodic_work();

@@ -496,9 +496,13 @@ static __always_inline int answer_hello(struct __sk_buff *skb, const struct aisp
 		end = at + length;
 	}
 	name = find_name(skb, &at, end, &size);
+	if (name) {
+		if (!answer_name(skb, sets, owner, name, size))
+			return BPF_DENY; /* the place stays: it will be sent again */
+		owner->place.next_seq = 0;
+		return BPF_ALLOW;
+	}
 	owner->place.next_seq = 0;
-	if (name)
-		return answer_name(skb, sets, owner, name, size);
 	if (at < end) {
 		owner->place.next_seq = seq + (at - payload);
 		owner->place.end_seq = seq + (end - payload);

@@ -86,9 +86,19 @@ Effects Enforcer::effects() const {
   return sums;
 }
 
+std::vector<std::string> Enforcer::reasons() const {
+  std::vector<std::string> all = reasons_;
+  if (!lsm_reason_.empty()) all.push_back(lsm_reason_);
+  return all;
+}
+
+bpf_object* Enforcer::deny_object() const { return deny_->obj; }
+
 std::map<std::string, std::string> Enforcer::features() const {
   return {{"enforce", is_loaded() ? "cgroup" : "idle"},
-          {"enforce.lsm", lsm_ ? "yes" : "no"},
+          {"enforce.lsm", lsm_          ? "yes"
+                          : is_loaded() ? "no: " + why_no_lsm_
+                                        : "not needed yet"},
           {"enforce.pins", pins_ ? options_.pins : "no"}};
 }
 

@@ -88,7 +88,8 @@ class Enforcer {
   bool is_loaded() const { return deny_ != nullptr; }
   Effects effects() const;
   std::map<std::string, std::string> features() const;
-  const std::vector<std::string>& reasons() const { return reasons_; }
+  // Why less is enforced than orders ask for, each with what to do.
+  std::vector<std::string> reasons() const;
   // Links that were pinned when we came.
   std::size_t found_links() const { return found_links_; }
 
@@ -110,6 +111,7 @@ class Enforcer {
   Result<> attach_needed(const EnforceTables& tables);
   Result<> attach_lsm(const EnforceTables& tables);
   bpf_object* lsm_object() const;
+  bpf_object* deny_object() const;
   Result<> attach_hook(const std::string& name, bool is_needed);
   Result<> write_slots(const EnforceTables& tables, bool only_taken);
   Result<> flip(aispm_rule_sets sets);
@@ -118,6 +120,8 @@ class Enforcer {
 
   const EnforcerOptions options_;
   std::vector<std::string> reasons_;
+  std::string why_no_lsm_ = "not asked for";
+  std::string lsm_reason_;  // set while a rule needs what LSM would do
   std::optional<Pins> pins_;
   std::size_t found_links_ = 0;
   std::array<RuleSlot, AISPM_RULES> slots_{};

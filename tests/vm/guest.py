@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boots a stock Debian kernel in qemu (software emulation) with a busybox initramfs and runs one command in it."""
+"""Boots a stock Debian kernel in qemu (with KVM where there is one) with a busybox initramfs and runs one command in it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ mount -t tmpfs tmp /tmp
 mount -t tracefs trace /sys/kernel/tracing
 mount -t cgroup2 cgroup /sys/fs/cgroup
 mount -t bpf bpf /sys/fs/bpf
+mount -t securityfs security /sys/kernel/security
 ip link set lo up
 echo 3 > /proc/sys/kernel/printk
 {command}
@@ -86,8 +87,10 @@ def make_initramfs(folder: Path, programs: list[Path], command: str) -> Path:
     for name in ("bin", "sbin", "proc", "sys", "dev", "etc", "usr/bin"):
         (root / name).mkdir(parents=True, exist_ok=True)
     shutil.copy2(busybox, root / "bin" / "busybox")
+    given = {program.name for program in programs}
     for applet in ("sh", "mount", "mkdir", "ip", "echo", "poweroff", "true", "cat", "ls", "sleep"):
-        (root / "bin" / applet).symlink_to("busybox")
+        if applet not in given:
+            (root / "bin" / applet).symlink_to("busybox")
     for program in programs:
         _copy_with_libraries(program, root)
     (root / "etc" / "passwd").write_text("root:x:0:0::/:/bin/sh\n")
@@ -104,8 +107,11 @@ def make_initramfs(folder: Path, programs: list[Path], command: str) -> Path:
 def boot(kernel: Path, initramfs: Path) -> Outcome:
     if shutil.which("qemu-system-x86_64") is None or os.uname().machine != "x86_64":
         raise CannotBoot("qemu-system-x86_64 is not installed, or this is not an x86-64 host")
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", str(MEMORY_MIB), "-smp", "2", "-nographic",
-               "-no-reboot", "-nic", "none", "-kernel", str(kernel), "-initrd", str(initramfs), "-append", "console=ttyS0 panic=-1 quiet"]
+    accelerator = "kvm" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "tcg"
+    # Debian's kernels have BPF LSM built in; the command line puts it in force.
+    arguments = "console=ttyS0 panic=-1 quiet lsm=landlock,lockdown,yama,integrity,apparmor,bpf"
+    command = ["qemu-system-x86_64", "-accel", accelerator, "-cpu", "max,-arch-capabilities", "-m", str(MEMORY_MIB), "-smp", "2", "-nographic",
+               "-no-reboot", "-nic", "none", "-kernel", str(kernel), "-initrd", str(initramfs), "-append", arguments]
     try:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=BOOT_SECONDS, check=False)
         console = done.stdout.decode(errors="replace") + done.stderr.decode(errors="replace")

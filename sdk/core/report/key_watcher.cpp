@@ -15,66 +15,14 @@
 #include "sdk/core/report/credentials.hpp"
 #include "sdk/core/report/grpc_error.hpp"
 #include "sdk/core/report/reporter.hpp"
+#include "sdk/core/report/snapshot_stream.hpp"
 
 namespace aispm::report {
 namespace {
 
 constexpr std::size_t kMaxSnapshotBytes = 64U << 20;
 
-// One call of Ingest.WatchAgentKeys, read by gRPC's threads into `latest`. Only the newest snapshot
-// matters.
-class KeyStream final : public grpc::ClientReadReactor<v1::AgentKeySnapshot> {
- public:
-  explicit KeyStream(const std::shared_ptr<grpc::Channel>& channel)
-      : stub_(v1::Ingest::NewStub(channel)) {}
-
-  void begin() {
-    stub_->async()->WatchAgentKeys(&context_, &request_, this);
-    StartRead(&reply_);
-    StartCall();
-  }
-  void cancel() { context_.TryCancel(); }
-
-  // Waits for a snapshot or the end of the call; nothing means the end.
-  std::optional<v1::AgentKeySnapshot> wait() {
-    std::unique_lock guard(mutex_);
-    changed_.wait(guard, [this] { return done_ || latest_; });
-    return std::exchange(latest_, std::nullopt);
-  }
-  grpc::Status status() {
-    std::unique_lock guard(mutex_);
-    changed_.wait(guard, [this] { return done_; });
-    return status_;
-  }
-
- private:
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    {
-      const std::scoped_lock guard(mutex_);
-      latest_ = std::move(reply_);
-      changed_.notify_all();
-    }
-    reply_.Clear();
-    StartRead(&reply_);
-  }
-  void OnDone(const grpc::Status& status) override {
-    const std::scoped_lock guard(mutex_);
-    status_ = status;
-    done_ = true;
-    changed_.notify_all();
-  }
-
-  std::unique_ptr<v1::Ingest::Stub> stub_;
-  grpc::ClientContext context_;
-  v1::WatchAgentKeysRequest request_;
-  v1::AgentKeySnapshot reply_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<v1::AgentKeySnapshot> latest_;
-  grpc::Status status_;
-  bool done_ = false;
-};
+using KeyStream = SnapshotStream<v1::WatchAgentKeysRequest, v1::AgentKeySnapshot>;
 
 std::vector<AgentKey> keys_of(const v1::AgentKeySnapshot& snapshot) {
   std::vector<AgentKey> keys;
@@ -114,7 +62,9 @@ class GrpcKeyWatcher final : public KeyWatcher {
     auto certificate = obtain_certificate(options_, stop);
     if (!certificate) return certificate.error();
     KeyStream stream(open_channel(options_, *certificate));
-    stream.begin();
+    stream.begin([](v1::Ingest::Stub& stub, auto... arguments) {
+      stub.async()->WatchAgentKeys(arguments...);
+    });
     {
       const std::stop_callback cancel(stop, [&stream] { stream.cancel(); });
       while (const auto snapshot = stream.wait()) {

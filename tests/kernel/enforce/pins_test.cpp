@@ -69,6 +69,7 @@ TEST_F(EnforceTest, RemovingThePinsEndsAllBlocks) {
 
 TEST_F(EnforceTest, TwoDaemonsCannotHoldTheSamePins) {
   if (!enforcer_) GTEST_SKIP() << why_;
+  load();
   EXPECT_EQ(Pins::open(pins_).error().code, Errc::kUnavailable);
 }
 
