@@ -127,17 +127,18 @@ Result<> run_collector(const Config& config, const std::string& version) {
   Feed feed;
   Links links;
   KeyChanges key_changes;
+  OrderChanges order_changes;
   AISPM_TRY(auto event_writer, store::EventWriter::open(std::move(database)));
   const auto writer = Writer::start(std::move(event_writer), feed, config.retention, wall_now);
   AISPM_TRY(const auto workers,
             Workers::start(store_path(config), config.tenant, limits::kWorkers));
   AISPM_TRY(const auto handlers,
-            api::Operator::make({*writer, feed, links, key_changes, wall_now,
+            api::Operator::make({*writer, feed, links, key_changes, order_changes, wall_now,
                                  authority.ca_fingerprint(), version, config.stale_days}));
   api::HttpFront front(*handlers, *workers, std::move(assets), std::move(openapi));
 
-  const IngestSurroundings ingest{*writer,   *workers, links,        key_changes,
-                                  authority, wall_now, config.tenant};
+  const IngestSurroundings ingest{*writer,       *workers,  links,    key_changes,
+                                  order_changes, authority, wall_now, config.tenant};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(make_ingest_service(ingest));
   services.push_back(make_enrolment_service(ingest));

@@ -7,6 +7,7 @@
 
 #include "sdk/cli/commands.hpp"
 #include "sdk/cli/fleet_arguments.hpp"
+#include "sdk/cli/order_commands.hpp"
 
 namespace {
 
@@ -31,6 +32,8 @@ constexpr const char* kFooter =
     "  aispm events --follow --kind llm_call     LLM calls as they happen\n"
     "  aispm session show last                   the newest run of an agent as a story\n"
     "  aispm agent create-key billing-bot        a key with which that agent may use the gateway\n"
+    "  aispm block --agent '*/codex' --provider openai   refuse it on all hosts; `aispm undo` ends "
+    "that\n"
     "  aispm events --json | jq '.events[].id'   the same for machines\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 wrong usage or configuration.\n";
@@ -186,6 +189,7 @@ int run(int argc, char** argv) {
   cli::add_fleet(app, action);
   add_sessions(app, arguments, action);
   add_keys(app, arguments, action);
+  cli::add_order_commands(app, [&action](Action chosen) { action = std::move(chosen); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -201,6 +201,15 @@ class OperatorService final : public pb::Operator::CallbackService {
                              pb::InventorySummary* r) override {
     return run("GetInventorySummary", c, q, r);
   }
+  Unary* CreateOrder(Context* c, const pb::CreateOrderRequest* q, pb::Order* r) override {
+    return run("CreateOrder", c, q, r);
+  }
+  Unary* ListOrders(Context* c, const pb::ListOrdersRequest* q, pb::OrderList* r) override {
+    return run("ListOrders", c, q, r);
+  }
+  Unary* DeleteOrder(Context* c, const pb::DeleteOrderRequest* q, pb::Order* r) override {
+    return run("DeleteOrder", c, q, r);
+  }
   grpc::ServerWriteReactor<pb::Event>* StreamEvents(
       Context* context, const pb::StreamEventsRequest* request) override {
     return new EventStream(handlers_, workers_, authorization_of(*context), *request);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "gateway/collector/api/operator_inventory.hpp"
+#include "gateway/collector/api/operator_orders.hpp"
 #include "sdk/core/common/log.hpp"
 
 namespace aispm::collector::api {
@@ -55,6 +56,7 @@ void Operator::add_all() {
   add("RevokeAgentKey", &Operator::revoke_agent_key);
   add("CreateEnrolmentToken", &Operator::create_enrolment_token);
   add_inventory(handlers_, surroundings_.clock, surroundings_.stale_days);
+  add_orders(handlers_, surroundings_.clock, surroundings_.order_changes);
 }
 
 Result<std::unique_ptr<Operator>> Operator::make(Surroundings surroundings) {

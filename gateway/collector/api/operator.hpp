@@ -24,6 +24,7 @@ struct Surroundings {
   Feed& feed;
   Links& links;
   KeyChanges& key_changes;
+  OrderChanges& order_changes;
   WallClock clock;
   std::string ca_fingerprint;
   std::string version;

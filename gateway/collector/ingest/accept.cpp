@@ -7,6 +7,7 @@
 #include "aispm/v1/ingest.grpc.pb.h"
 #include "gateway/collector/grpc_status.hpp"
 #include "gateway/collector/ingest/key_watch.hpp"
+#include "gateway/collector/ingest/order_watch.hpp"
 #include "gateway/collector/ingest/peer.hpp"
 #include "gateway/collector/ingest/validate.hpp"
 #include "gateway/collector/limits.hpp"
@@ -205,7 +206,8 @@ class ReportStream : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
 
 // Report is a raw method: its messages stay bytes until decode_report.
 using Base = pb::Ingest::WithRawCallbackMethod_Report<
-    pb::Ingest::WithCallbackMethod_WatchAgentKeys<pb::Ingest::Service>>;
+    pb::Ingest::WithCallbackMethod_WatchAgentKeys<pb::Ingest::WithCallbackMethod_WatchOrders<
+        pb::Ingest::WithCallbackMethod_AckOrders<pb::Ingest::Service>>>>;
 
 class IngestService final : public Base {
  public:
@@ -219,6 +221,17 @@ class IngestService final : public Base {
   grpc::ServerWriteReactor<pb::AgentKeySnapshot>* WatchAgentKeys(
       grpc::CallbackServerContext* context, const pb::WatchAgentKeysRequest*) override {
     return make_key_watch(surroundings_, identify(*context, surroundings_.tenant));
+  }
+  grpc::ServerWriteReactor<pb::OrderSnapshot>* WatchOrders(grpc::CallbackServerContext* context,
+                                                           const pb::WatchOrdersRequest*) override {
+    return make_order_watch(surroundings_, identify(*context, surroundings_.tenant));
+  }
+  grpc::ServerUnaryReactor* AckOrders(grpc::CallbackServerContext* context,
+                                      const pb::AckOrdersRequest* request,
+                                      pb::AckOrdersReply*) override {
+    auto* const reactor = context->DefaultReactor();
+    answer_order_ack(surroundings_, identify(*context, surroundings_.tenant), *request, reactor);
+    return reactor;
   }
 
  private:

@@ -19,12 +19,14 @@ struct IngestSurroundings {
   Workers& workers;
   Links& links;
   KeyChanges& key_changes;
+  OrderChanges& order_changes;
   const Authority& authority;
   WallClock clock;
   std::string tenant;
 };
 
-// Service Ingest: Report (streams of batches) and WatchAgentKeys. Needs client certificates.
+// Service Ingest: Report (streams of batches), WatchAgentKeys, WatchOrders and AckOrders. Needs
+// client certificates.
 std::unique_ptr<grpc::Service> make_ingest_service(IngestSurroundings surroundings);
 // Service Enrolment: Enrol (one-time token) and Renew (client certificate).
 std::unique_ptr<grpc::Service> make_enrolment_service(IngestSurroundings surroundings);

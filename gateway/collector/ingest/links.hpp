@@ -37,9 +37,9 @@ class Links {
   std::map<Name, int> links_;
 };
 
-// Tells those who watch the agent keys that they changed. Any thread; callbacks must only wake
+// Tells those who watch something kept here that it changed. Any thread; callbacks must only wake
 // somebody.
-class KeyChanges {
+class Changes {
  public:
   using Wake = std::function<void()>;
   // The watch ends when the pointer is dropped.
@@ -64,5 +64,7 @@ class KeyChanges {
   std::mutex mutex_;
   std::vector<std::weak_ptr<Wake>> watchers_;
 };
+class KeyChanges : public Changes {};    // of agents' keys
+class OrderChanges : public Changes {};  // of orders to sensors
 
 }  // namespace aispm::collector

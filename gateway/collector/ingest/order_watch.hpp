@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include "aispm/v1/ingest.pb.h"
+#include "gateway/collector/ingest/accept.hpp"
+#include "sdk/core/common/pki.hpp"
+
+namespace aispm::collector {
+
+// One WatchOrders call: the host's orders at once and after every change; only for sensors. gRPC
+// owns it.
+grpc::ServerWriteReactor<aispm::v1::OrderSnapshot>* make_order_watch(
+    const IngestSurroundings& surroundings, Result<pki::Identity> identity);
+
+// One AckOrders call: stores what the host says.
+void answer_order_ack(const IngestSurroundings& surroundings, const Result<pki::Identity>& identity,
+                      const aispm::v1::AckOrdersRequest& request,
+                      grpc::ServerUnaryReactor* reactor);
+
+}  // namespace aispm::collector
