@@ -171,12 +171,16 @@ void KernelGuard::know_running() {
   if (!listed) return report_problem(listed.error());
   std::ranges::sort(*listed, {}, [](const ListedProcess& one) { return one.id.start; });
   for (const ListedProcess& one : *listed) {
+    const std::string agent = parts_.agent_of(one.id);
+    if (const Decider::Known* known = decider_.known(one.id);
+        known != nullptr && known->agent_id == agent)
+      continue;
     model::Process process = describe_process(one.id);
     process.parent = one.parent;
     process.uid = one.uid;
     process.user = parts_.user_name(one.uid);
     process.cgroup_id = one.cgroup_id;
-    decider_.on_process(one.id, known_of(process, parts_.agent_of(one.id)));
+    decider_.on_process(one.id, known_of(process, agent));
   }
 }
 
@@ -305,7 +309,7 @@ std::vector<model::Detection> KernelGuard::scan(const model::LlmCall& call) {
 void KernelGuard::on_prompt(const model::Process& process, std::string_view agent,
                             std::uint64_t cookie, const model::LlmCall& call, BootTime written) {
   if (!decider_.wants_content()) return;
-  (void)decider_.on_process(process.id, known_of(process, agent));
+  on_process(process, agent);
   std::vector<model::Detection> detections;
   if (decider_.wants_detections()) detections = scan(call);
   const auto verdict = decider_.judge_call(process.id, call, detections);

@@ -202,6 +202,11 @@ std::optional<Decider::Verdict> Decider::judge_call(
                  strongest->order.kills || strongest->order.action == model::OrderAction::kKill};
 }
 
+const Decider::Known* Decider::known(const model::ProcessId& id) const {
+  const auto found = known_.find(id);
+  return found == known_.end() ? nullptr : &found->second;
+}
+
 const Subject* Decider::subject_of(const model::ProcessId& id) const {
   const auto found = tables_.processes.find(id);
   return found == tables_.processes.end() ? nullptr : &found->second;

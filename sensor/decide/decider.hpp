@@ -93,6 +93,8 @@ class Decider {
   const model::Order* order_of(const aispm_rule_mask& rules) const;
   // The bit of an order; none when it is gone.
   RuleMask rule_of(const std::string& order_id) const;
+  // What on_process() was told last; nullptr for strangers.
+  const Known* known(const model::ProcessId& id) const;
   const Subject* subject_of(const model::ProcessId& id) const;
 
  private:

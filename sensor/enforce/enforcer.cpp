@@ -120,6 +120,9 @@ Result<> Enforcer::load() {
   deny_ = std::move(programs);
   if (pins_) AISPM_CHECK(pins_->keep_maps(deny_->obj));
   AISPM_CHECK(open_maps());
+  AISPM_TRY(const auto running, list_processes());
+  for (const ListedProcess& one : running)  // /proc rounds the start, the tables do not
+    if (one.id.pid == options_.self.pid) options_.self = one.id;
   return options_.uses_lsm ? load_lsm() : Result<>();
 }
 

@@ -31,7 +31,7 @@ struct EnforcerOptions {
   std::string pins = "/sys/fs/bpf/aispm";  // empty: nothing outlives the daemon
   std::string cgroup_root;                 // empty: the first cgroup2 of /proc/mounts
   bool uses_lsm = true;                    // where the kernel has BPF LSM
-  model::ProcessId self;                   // pid 0: none
+  model::ProcessId self;                   // pid 0: none; the start may be rounded
 };
 
 struct ListedProcess {
@@ -118,7 +118,7 @@ class Enforcer {
   Result<> sweep_processes(const EnforceTables& tables);
   int map(const char* name) const;
 
-  const EnforcerOptions options_;
+  EnforcerOptions options_;
   std::vector<std::string> reasons_;
   std::string why_no_lsm_ = "not asked for";
   std::string lsm_reason_;  // set while a rule needs what LSM would do
