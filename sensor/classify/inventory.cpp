@@ -321,55 +321,58 @@ model::Asset Inventory::build(const AssetId& id, const Entry& entry) const {
   return asset;
 }
 
-AssetChange Inventory::change_of(model::Asset asset, const Entry& entry) const {
+std::vector<AssetChange> Inventory::take_gone() {
+  std::vector<AssetChange> gone;
+  for (const AssetId& id : changed_) {
+    const auto found = assets_.find(id);
+    if (found == assets_.end() || !found->second.processes.empty() || !found->second.files.empty())
+      continue;
+    if (auto& reported = found->second.reported) {
+      AssetChange change;
+      change.asset = std::move(*reported);
+      change.asset.gone = true;
+      gone.push_back(std::move(change));
+    }
+    assets_.erase(found);
+  }
+  return gone;
+}
+
+// Nothing when it is known already, or too little speaks for it: once said, it stays until it is
+// gone.
+std::optional<AssetChange> Inventory::take_change(const AssetId& id, Entry& entry, bool is_resync) {
+  model::Asset asset = build(id, entry);
+  if (!entry.reported && asset.confidence < kEnoughConfidence) return std::nullopt;
+  if (!is_resync && entry.reported && !differs(*entry.reported, asset)) return std::nullopt;
   AssetChange change;
   for (const Who& one : entry.processes)
     if (const auto found = processes_.find(one); found != processes_.end() && !change.process)
       change.process = found->second.facts.process;
   change.detections = find_asset_detections(asset, entry.reported ? &*entry.reported : nullptr);
+  entry.reported = asset;
   change.asset = std::move(asset);
   return change;
 }
 
 std::vector<AssetChange> Inventory::take_changes() {
-  std::vector<AssetChange> changes;
-  for (const AssetId& id : std::exchange(changed_, {})) {
-    const auto found = assets_.find(id);
-    if (found == assets_.end()) continue;
-    Entry& entry = found->second;
-    if (entry.processes.empty() && entry.files.empty()) {
-      if (entry.reported) {
-        AssetChange change;
-        change.asset = std::move(*entry.reported);
-        change.asset.gone = true;
-        changes.push_back(std::move(change));
-      }
-      assets_.erase(found);
-      continue;
-    }
-    model::Asset asset = build(id, entry);
-    // Too little to say that it exists; once said, it stays until it is gone.
-    if (!entry.reported && asset.confidence < kEnoughConfidence) continue;
-    if (entry.reported && !differs(*entry.reported, asset)) continue;
-    changes.push_back(change_of(asset, entry));
-    entry.reported = std::move(asset);
-  }
+  std::vector<AssetChange> changes = take_gone();
+  for (const AssetId& id : std::exchange(changed_, {}))
+    if (const auto found = assets_.find(id); found != assets_.end())
+      if (auto change = take_change(id, found->second, false))
+        changes.push_back(std::move(*change));
   return changes;
 }
 
 std::vector<AssetChange> Inventory::resync(const std::string& resync_id) {
-  std::vector<AssetChange> all = take_changes();
-  std::erase_if(all, [](const AssetChange& change) { return !change.asset.gone; });
+  std::vector<AssetChange> all = take_gone();
+  changed_.clear();
   const std::size_t gone = all.size();
-  for (auto& [id, entry] : assets_) {
-    AssetChange change = change_of(build(id, entry), entry);
-    if (!entry.reported && change.asset.confidence < kEnoughConfidence) continue;
-    entry.reported = change.asset;
-    change.asset.resync_id = resync_id;
-    all.push_back(std::move(change));
-  }
-  for (std::size_t i = gone; i < all.size(); ++i)
+  for (auto& [id, entry] : assets_)
+    if (auto change = take_change(id, entry, true)) all.push_back(std::move(*change));
+  for (std::size_t i = gone; i < all.size(); ++i) {
+    all[i].asset.resync_id = resync_id;
     all[i].asset.resync_size = static_cast<std::uint32_t>(all.size() - gone);
+  }
   return all;
 }
 

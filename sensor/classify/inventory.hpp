@@ -90,7 +90,8 @@ class Inventory {
                   const std::function<void(Entry&, bool)>& link);
   bool add_seen(Known& known, EvidenceItem evidence);
   model::Asset build(const AssetId& id, const Entry& entry) const;
-  AssetChange change_of(model::Asset asset, const Entry& entry) const;
+  std::vector<AssetChange> take_gone();
+  std::optional<AssetChange> take_change(const AssetId& id, Entry& entry, bool is_resync);
   std::string asset_id(const AssetId& id) const;
 
   Signatures signatures_;
