@@ -75,10 +75,9 @@ bool Inventory::add_seen(Known& known, EvidenceItem evidence) {
   return true;
 }
 
-void Inventory::on_exec(const model::Process& process) {
-  on_exit(process.id);  // another program in the same process
+std::vector<EvidenceItem> Inventory::look_at_program(const model::Process& process,
+                                                     std::set<std::string>& risky) {
   std::vector<EvidenceItem> evidence;
-  std::set<std::string> risky;
   if (const Signature* found = signatures_.find_process(process))
     evidence.push_back(
         make_evidence("process", process.exe.substr(process.exe.rfind('/') + 1), *found));
@@ -100,6 +99,13 @@ void Inventory::on_exec(const model::Process& process) {
                                    ? nullptr
                                    : signatures_.find_image(process.container_image))
     evidence.push_back(make_evidence("image", process.container_image, *image));
+  return evidence;
+}
+
+void Inventory::on_exec(const model::Process& process) {
+  on_exit(process.id);  // another program in the same process
+  std::set<std::string> risky;
+  std::vector<EvidenceItem> evidence = look_at_program(process, risky);
   if (evidence.empty()) return;
   Known* known = know(process);
   if (known == nullptr) return;
@@ -180,11 +186,17 @@ void Inventory::on_mcp_call(const model::Process& client, const model::McpCall& 
 }
 
 void Inventory::on_scan(const ProcessScan& scan) {
-  const bool is_of_use = !scan.evidence.empty() || !scan.models.empty() || scan.sees_docker_socket;
+  // Its exec may have been before us, or before the signatures that know it.
+  std::set<std::string> risky;
+  std::vector<EvidenceItem> program = look_at_program(scan.process, risky);
+  const bool is_of_use =
+      !program.empty() || !scan.evidence.empty() || !scan.models.empty() || scan.sees_docker_socket;
   if (!is_of_use && !is_known(scan.process.id)) return;
   Known* known = know(scan.process);
   if (known == nullptr) return;
   ProcessFacts& facts = known->facts;
+  for (EvidenceItem& one : program) add_seen(*known, std::move(one));
+  facts.risky_flags.merge(risky);
   facts.scanned = scan.evidence;
   facts.models = scan.models;
   facts.script_path = scan.script_path;

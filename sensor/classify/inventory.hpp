@@ -83,6 +83,9 @@ class Inventory {
     std::optional<model::Asset> reported;
   };
 
+  // What its name and command line say.
+  std::vector<EvidenceItem> look_at_program(const model::Process& process,
+                                            std::set<std::string>& risky);
   static Who who(const ProcessId& id);
   Known* know(const model::Process& process);
   void judge(const Who& who, Known& known);

@@ -144,24 +144,18 @@ bool Discovery::work() {
   } else if (now >= next_watch_) {
     next_watch_ = now + kWatchInterval;
     watch_signatures();
+  } else if (now >= next_probe_) {
+    next_probe_ = now + options_.probe_interval;
+    probe_targets();
+  } else if (hasher_.has_work() && (hashes_next_ || !is_scanning_)) {
+    hashes_next_ = false;  // by turns with a scan, so that neither waits for the other's end
+    hash_slice();
   } else if (is_scanning_) {
+    hashes_next_ = true;
     is_scanning_ = step_scan();
   } else if (now >= next_scan_) {
     next_scan_ = now + options_.scan_interval;
     start_scan();
-  } else if (now >= next_probe_) {
-    next_probe_ = now + options_.probe_interval;
-    probe_targets();
-  } else if (hasher_.has_work()) {
-    if (auto model = hasher_.work()) {
-      FoundFile found;
-      found.path = model->path;
-      found.what = "model";
-      if (const auto known = models_.find(model->path); known != models_.end())
-        known->second.sha256 = model->sha256;
-      found.models.push_back(std::move(*model));
-      give(std::move(found));
-    }
   } else {
     return false;
   }
@@ -238,6 +232,19 @@ bool Discovery::step_scan() {
 
 void Discovery::hash(const std::string& open_path, ModelFile& model) {
   if (auto known = hasher_.find(open_path, model)) model.sha256 = std::move(*known);
+}
+
+void Discovery::hash_slice() {
+  auto model = hasher_.work();
+  // One inside a container is told with its process: the next look finds its hash known.
+  if (!model || !model->path.starts_with('/')) return;
+  FoundFile found;
+  found.path = model->path;
+  found.what = "model";
+  if (const auto known = models_.find(model->path); known != models_.end())
+    known->second.sha256 = model->sha256;
+  found.models.push_back(std::move(*model));
+  give(std::move(found));
 }
 
 void Discovery::probe_targets() {

@@ -70,6 +70,7 @@ class Discovery {
   void start_scan();
   bool step_scan();
   void hash(const std::string& open_path, ModelFile& model);
+  void hash_slice();
   void probe_targets();
   void watch_signatures();
   void give(Found found);
@@ -82,6 +83,7 @@ class Discovery {
   FileScanner files_;
   std::vector<std::uint32_t> waiting_;  // of the scan under way
   bool is_scanning_ = false;
+  bool hashes_next_ = false;
   std::uint64_t scanned_in_round_ = 0;
   std::set<std::pair<std::uint32_t, std::uint16_t>> asked_;  // pid, port
   std::set<std::pair<std::string, std::uint16_t>> reached_;

@@ -245,6 +245,17 @@ TEST_F(InventoryTest, TellsFindingsAlsoWhenTheFirstWordIsAResync) {
   EXPECT_THAT(inventory_.resync("r2").at(0).detections, IsEmpty());
 }
 
+TEST_F(InventoryTest, KnowsProgramsWhoseExecItDidNotSee) {
+  ProcessScan scan;
+  scan.process = process("/usr/bin/claude", {"claude", "--dangerously-skip-permissions"});
+  inventory_.on_scan(scan);
+  EXPECT_EQ(only().name, "Claude Code");
+  EXPECT_THAT(detections_, SizeIs(1));
+  scan.process = process("/usr/bin/ls", {"ls"}, 11);
+  inventory_.on_scan(scan);
+  EXPECT_THAT(inventory_.take_changes(), IsEmpty());
+}
+
 TEST_F(InventoryTest, GivesTheSameIdOnTheSameHostOnly) {
   inventory_.on_exec(process("/usr/bin/ollama", {"ollama"}));
   const std::string id = only().asset_id;
