@@ -207,7 +207,9 @@ LossSnapshot decode_losses(BootTime time, const std::array<aispm_loss, AISPM_LOS
       {AISPM_LOSS_CONNECTS_FULL, "connects_full"},
       {AISPM_LOSS_LENGTH_FAULT, "length_fault"},
       {AISPM_LOSS_HIDDEN, "tls_hidden"},
-      {AISPM_LOSS_AGENTS_FULL, "agents_full"}};
+      {AISPM_LOSS_AGENTS_FULL, "agents_full"},
+      {AISPM_LOSS_SOCKETS_FULL, "sockets_full"},
+      {AISPM_LOSS_STDIO_FULL, "stdio_full"}};
   static_assert(std::size(kNames) == AISPM_LOSS_CAUSES);
   LossSnapshot snapshot{time, {}};
   for (const auto& [cause, name] : kNames)
