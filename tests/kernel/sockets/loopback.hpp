@@ -50,8 +50,8 @@ struct TcpPair {
     port = port_of(listener);
     client.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const sockaddr_in address = loopback(port);
-    EXPECT_EQ(
-        ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    EXPECT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+              0);
     server.reset(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     const int on = 1;
     ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

@@ -118,8 +118,8 @@ int resolve_in_own_namespace() {
   if (::recvfrom(server.get(), buffer, sizeof(buffer), 0, reinterpret_cast<sockaddr*>(&from),
                  &size) <= 0)
     return 80;
-  const std::string answer = test::dns_answer(
-      "api.deepseek.com", test::dns_record(1, std::string("\xc0\0\2\7", 4)), 1);
+  const std::string answer =
+      test::dns_answer("api.deepseek.com", test::dns_record(1, std::string("\xc0\0\2\7", 4)), 1);
   if (::sendto(server.get(), answer.data(), answer.size(), 0,
                reinterpret_cast<const sockaddr*>(&from), size) < 0)
     return 81;

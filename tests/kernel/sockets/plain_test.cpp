@@ -20,8 +20,7 @@ class PlainTest : public KernelTest {
     SegmentOrder order;
     std::string bytes;
     const auto add = [&](const StreamChunk& chunk) {
-      if (chunk.direction != direction || !chunk.socket ||
-          chunk.socket->source.port != client_port)
+      if (chunk.direction != direction || !chunk.socket || chunk.socket->source.port != client_port)
         return;
       EXPECT_TRUE(chunk.from_start);
       EXPECT_EQ(chunk.offset, bytes.size());

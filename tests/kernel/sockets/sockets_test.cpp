@@ -73,8 +73,8 @@ TEST_F(SocketsTest, AcceptedSocketBelongsToTheWorkerThatClosesIt) {
   {
     const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const sockaddr_in address = loopback(port);
-    ASSERT_EQ(
-        ::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    ASSERT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+              0);
     send_all(client.get(), "x");
     ::waitpid(worker, nullptr, 0);
   }

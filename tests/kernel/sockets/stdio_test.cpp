@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Servers on stdin and stdout: captured == sent. cat is a server that answers with what it was asked.
-#include <gmock/gmock.h>
+// Servers on stdin and stdout: captured == sent. cat is a server that answers with what it was
+// asked.
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <sys/wait.h>
 
 #include "sensor/capture/stdio_probes.hpp"
@@ -82,8 +83,7 @@ class StdioTest : public KernelTest {
     EXPECT_EQ(peer_.pid, self_);
     std::string all;
     for (const std::size_t size : {10U, 500U, 5000U, 70'000U, 300'000U}) {
-      const std::string message =
-          "{\"jsonrpc\":\"2.0\",\"method\":\"" + stamped(size) + "\"}\n";
+      const std::string message = "{\"jsonrpc\":\"2.0\",\"method\":\"" + stamped(size) + "\"}\n";
       carry(server.in.get(), server.out.get(), message);
       all += message;
       until([&] { return written_.size() >= all.size() && read_.size() >= all.size(); });

@@ -27,8 +27,7 @@ TEST(Dns, QuestionGivesItsName) {
 
 TEST(Dns, AnswerGivesAddressesOfTheNameThatWasAskedForThroughAliases) {
   const std::string alias = dns_record(5, dns_name("edge.example.net"), 9);
-  const auto message =
-      parse_dns(dns_answer("api.deepseek.com", alias + dns_record(1, kV4), 2));
+  const auto message = parse_dns(dns_answer("api.deepseek.com", alias + dns_record(1, kV4), 2));
   ASSERT_TRUE(message);
   EXPECT_TRUE(message->is_answer);
   EXPECT_EQ(message->name, "api.deepseek.com");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sensor/classify/flow_rules.hpp"
+
 #include <gtest/gtest.h>
 
-#include "sensor/classify/flow_rules.hpp"
 #include "sensor/classify/port_rules.hpp"
 
 namespace aispm::sensor {
@@ -15,8 +16,8 @@ BootTime at(std::uint64_t milliseconds) { return {milliseconds * 1'000'000}; }
 TEST(McpFlow, LongAndQuietConnectionToAnMcpHostIsOne) {
   EXPECT_TRUE(is_mcp_flow("mcp.example.com", 31'000'000, 3000));
   EXPECT_TRUE(is_mcp_flow("docs-mcp.example.com", 31'000'000, 3000));
-  EXPECT_FALSE(is_mcp_flow("mcp.example.com", 30'000'000, 100));    // not longer than 30 s
-  EXPECT_FALSE(is_mcp_flow("mcp.example.com", 31'000'000, 3100));   // 100 B/s
+  EXPECT_FALSE(is_mcp_flow("mcp.example.com", 30'000'000, 100));   // not longer than 30 s
+  EXPECT_FALSE(is_mcp_flow("mcp.example.com", 31'000'000, 3100));  // 100 B/s
   EXPECT_FALSE(is_mcp_flow("www.example.com", 31'000'000, 3000));
   EXPECT_FALSE(is_mcp_flow("", 31'000'000, 3000));
 }
@@ -61,11 +62,11 @@ TEST(PortRules, SeverityFollowsThePort) {
     std::uint16_t port;
     std::optional<Severity> expected;
   };
-  for (const Case& one : {Case{22, {}}, Case{80, {}}, Case{443, {}}, Case{8000, {}},
-                          Case{8080, {}}, Case{5432, {}}, Case{6379, {}},
-                          Case{23, Severity::kHigh}, Case{1023, Severity::kHigh},
-                          Case{1024, Severity::kMedium}, Case{4444, Severity::kMedium},
-                          Case{49151, Severity::kMedium}, Case{49152, Severity::kLow}})
+  for (const Case& one :
+       {Case{22, {}}, Case{80, {}}, Case{443, {}}, Case{8000, {}}, Case{8080, {}}, Case{5432, {}},
+        Case{6379, {}}, Case{23, Severity::kHigh}, Case{1023, Severity::kHigh},
+        Case{1024, Severity::kMedium}, Case{4444, Severity::kMedium},
+        Case{49151, Severity::kMedium}, Case{49152, Severity::kLow}})
     EXPECT_EQ(port_severity(one.port, "0.0.0.0"), one.expected) << one.port;
 }
 

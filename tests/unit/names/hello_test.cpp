@@ -60,8 +60,7 @@ TEST(ClientHello, EncryptedHelloIsTold) {
   std::string body = std::string("\3\3", 2) + std::string(32, 'r') + std::string("\0", 1) +
                      std::string("\0\2\x13\1", 4) + std::string("\1\0", 2) +
                      std::string("\0\5\xfe\x0d\0\1x", 7);
-  const std::string hello =
-      std::string("\1\0\0", 3) + static_cast<char>(body.size()) + body;
+  const std::string hello = std::string("\1\0\0", 3) + static_cast<char>(body.size()) + body;
   const HelloParse parse = parse_client_hello(hello);
   EXPECT_EQ(parse.state, State::kWhole);
   EXPECT_TRUE(parse.facts.encrypted_hello);

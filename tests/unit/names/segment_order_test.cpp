@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <gmock/gmock.h>
-
 #include "sensor/correlate/segment_order.hpp"
+
+#include <gmock/gmock.h>
 
 namespace aispm::sensor {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <gtest/gtest.h>
-
 #include "sensor/correlate/stdio_book.hpp"
+
+#include <gtest/gtest.h>
 
 namespace aispm::sensor {
 namespace {

@@ -92,8 +92,8 @@ TEST_F(NameTrackerTest, ResolverOverHttpsIsTold) {
 
 TEST_F(NameTrackerTest, QuicInTwoDatagramsIsOneName) {
   for (const char* part : {"split_0", "split_1"}) {
-    const auto bytes = read_file(
-        std::string(AISPM_SOURCE_DIR) + "/tests/fixtures/quic/" + part + ".bin", 2048);
+    const auto bytes =
+        read_file(std::string(AISPM_SOURCE_DIR) + "/tests/fixtures/quic/" + part + ".bin", 2048);
     ASSERT_TRUE(bytes);
     take(make(NameBytesKind::kQuic, *bytes));
   }
@@ -133,7 +133,8 @@ TEST_F(NameTrackerTest, DnsServersOwnSideIsNotTold) {
 }
 
 TEST_F(NameTrackerTest, HostLineIsAName) {
-  take(make(NameBytesKind::kHttp, "POST /v1 HTTP/1.1\r\nAccept: */*\r\nhOsT: Models.Lan:8000\r\n\r\n"));
+  take(make(NameBytesKind::kHttp,
+            "POST /v1 HTTP/1.1\r\nAccept: */*\r\nhOsT: Models.Lan:8000\r\n\r\n"));
   ASSERT_THAT(names_, SizeIs(1));
   EXPECT_EQ(names_[0].name, "models.lan");
   take(make(NameBytesKind::kHttp, "GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n"));
