@@ -8,6 +8,7 @@ enum { SK_STORAGE_MAP = 24 };   /* BPF_MAP_TYPE_SK_STORAGE */
 enum { IPPROTO_UDP_ = 17 };
 enum { TCP_SYN_RECV = 3, TCP_FIN_WAIT1 = 4, TCP_CLOSE_WAIT = 8, TCP_LAST_ACK = 9 };
 enum { AISPM_FAMILY_UNIX = 1 };
+enum { KERNEL_THREAD = 0x00200000 }; /* PF_KTHREAD */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -52,6 +53,9 @@ struct tcp_sock___net {
 	__u64 bytes_sent;
 	__u64 bytes_retrans;
 };
+struct inet_sock___net {
+	__be16 inet_sport;
+};
 typedef struct {
 	__u32 val;
 } kuid_t___net;
@@ -70,7 +74,7 @@ struct css_set___net {
 struct task_struct___net {
 	struct css_set___net *cgroups;
 	const struct cred___net *real_cred;
-	struct mm_struct *mm;
+	unsigned int flags;
 	int pid;
 	int tgid;
 };

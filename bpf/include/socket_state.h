@@ -42,6 +42,12 @@ struct {
 	__uint(max_entries, 1 << 20); /* user space sets the real size */
 } data_ring SEC(".maps");
 
+/* An exiting process has no memory left but closes its sockets still, so that is not what tells. */
+static __always_inline bool is_process(struct task_struct *task)
+{
+	return !(BPF_CORE_READ((struct task_struct___net *)task, flags) & KERNEL_THREAD);
+}
+
 /* As fill_header() and fill_actor(), in programs without the helpers for the current process. */
 static __always_inline void fill_owner(struct socket_state *state, struct task_struct *task)
 {
@@ -102,6 +108,8 @@ static __always_inline void fill_socket_bytes(struct aispm_socket_bytes_event *e
 	event->header.boottime_ns = bpf_ktime_get_boot_ns();
 	event->actor = state->actor;
 	fill_endpoints(&event->socket, sk);
+	/* The kernel gives the port back before it tells of the end; this copy stays. */
+	event->socket.source_port = bpf_ntohs(BPF_CORE_READ((const struct inet_sock___net *)sk, inet_sport));
 	event->socket.protocol = IPPROTO_TCP;
 	event->socket.cookie = cookie;
 	read_totals(sk, &event->sent_bytes, &event->received_bytes);

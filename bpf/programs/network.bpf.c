@@ -168,7 +168,7 @@ static __always_inline void learn_owner(struct sock *sk)
 	struct socket_state *state = bpf_sk_storage_get(&socket_states, sk, 0, 0);
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 
-	if (!state || !(state->flags & SOCKET_ACCEPTED) || !BPF_CORE_READ(task, mm))
+	if (!state || !(state->flags & SOCKET_ACCEPTED) || !is_process(task))
 		return;
 	if (state->owner.tgid == bpf_get_current_pid_tgid() >> 32)
 		return;
@@ -295,6 +295,8 @@ static __always_inline int scan_socket(struct bpf_iter__task_file *ctx, struct s
 		return 0;
 	}
 	state->flags = SOCKET_CLIENT;
+	if (is_udp)
+		return 0; /* its next datagram tells */
 	event.header.kind = AISPM_KIND_CONNECT;
 	event.header.size = sizeof(event);
 	event.outcome = AISPM_CONNECT_ESTABLISHED;

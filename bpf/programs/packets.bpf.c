@@ -262,7 +262,7 @@ static __always_inline struct socket_state *own_udp(struct __sk_buff *skb, struc
 
 	if (state && state->owner.tgid)
 		return state;
-	if (direction == AISPM_TLS_READ || !BPF_CORE_READ(task, mm))
+	if (direction == AISPM_TLS_READ || !is_process(task))
 		return 0;
 	state = bpf_sk_storage_get(&socket_states, sk, 0, SK_STORAGE_CREATE);
 	if (!state) {

@@ -18,11 +18,14 @@ inline std::string make_client_hello(const std::string& host, const std::string&
   BIO* const out = ::BIO_new(BIO_s_mem());
   ::SSL_set_bio(ssl, in, out);  // owns both
   ::SSL_set_connect_state(ssl);
-  if (!host.empty()) EXPECT_EQ(SSL_set_tlsext_host_name(ssl, host.c_str()), 1);
-  if (!alpn.empty())
+  if (!host.empty()) {
+    EXPECT_EQ(SSL_set_tlsext_host_name(ssl, host.c_str()), 1);
+  }
+  if (!alpn.empty()) {
     EXPECT_EQ(::SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(alpn.data()),
                                     static_cast<unsigned>(alpn.size())),
               0);
+  }
   ::SSL_do_handshake(ssl);
   char* bytes = nullptr;
   const long size = BIO_get_mem_data(out, &bytes);

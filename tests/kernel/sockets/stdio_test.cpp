@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <sys/wait.h>
 
+#include <memory>
+
 #include "sensor/capture/stdio_probes.hpp"
 #include "tests/kernel/sockets/loopback.hpp"
 #include "tests/kernel/watch.hpp"
@@ -26,7 +28,7 @@ struct Server {
   }
 };
 
-Server start(bool with_sockets) {
+std::unique_ptr<Server> start(bool with_sockets) {
   int in[2];
   int out[2];
   if (with_sockets) {
@@ -36,16 +38,16 @@ Server start(bool with_sockets) {
     EXPECT_EQ(::pipe2(in, O_CLOEXEC), 0);
     EXPECT_EQ(::pipe2(out, O_CLOEXEC), 0);
   }
-  Server server;
-  server.pid = ::fork();
-  if (server.pid == 0) {
+  auto server = std::make_unique<Server>();
+  server->pid = ::fork();
+  if (server->pid == 0) {
     ::dup2(in[0], 0);
     ::dup2(out[1], 1);
     ::execl("/bin/cat", "cat", nullptr);
     ::_exit(127);
   }
-  server.in.reset(in[1]);
-  server.out.reset(out[0]);
+  server->in.reset(in[1]);
+  server->out.reset(out[0]);
   ::close(in[0]);
   ::close(out[1]);
   return server;
@@ -77,14 +79,14 @@ class StdioTest : public KernelTest {
     until([&] { return std::chrono::steady_clock::now() > end; });
   }
   void check_all_sizes(bool with_sockets) {
-    const Server server = start(with_sockets);
-    pid_ = static_cast<std::uint32_t>(server.pid);
+    const auto server = start(with_sockets);
+    pid_ = static_cast<std::uint32_t>(server->pid);
     ASSERT_TRUE(until([&] { return peer_.pid != 0; })) << "no server was found";
     EXPECT_EQ(peer_.pid, self_);
     std::string all;
     for (const std::size_t size : {10U, 500U, 5000U, 70'000U, 300'000U}) {
       const std::string message = "{\"jsonrpc\":\"2.0\",\"method\":\"" + stamped(size) + "\"}\n";
-      carry(server.in.get(), server.out.get(), message);
+      carry(server->in.get(), server->out.get(), message);
       all += message;
       until([&] { return written_.size() >= all.size() && read_.size() >= all.size(); });
       EXPECT_TRUE(read_ == all) << size << ": " << read_.size() << " of " << all.size();
@@ -103,32 +105,32 @@ TEST_F(StdioTest, PipesAreCapturedAsSent) { check_all_sizes(false); }
 TEST_F(StdioTest, SocketPairsAreCapturedAsSent) { check_all_sizes(true); }
 
 TEST_F(StdioTest, WhatIsNoJsonIsNotCaptured) {
-  const Server server = start(false);
-  pid_ = static_cast<std::uint32_t>(server.pid);
+  const auto server = start(false);
+  pid_ = static_cast<std::uint32_t>(server->pid);
   ASSERT_TRUE(until([&] { return peer_.pid != 0; }));
-  carry(server.in.get(), server.out.get(), "hello\n");
-  carry(server.in.get(), server.out.get(), "{\"jsonrpc\":\"2.0\"}\n");
+  carry(server->in.get(), server->out.get(), "hello\n");
+  carry(server->in.get(), server->out.get(), "{\"jsonrpc\":\"2.0\"}\n");
   settle();
   EXPECT_THAT(read_, IsEmpty());
   EXPECT_THAT(written_, IsEmpty());
 }
 
 TEST_F(StdioTest, DroppedServerIsNotCaptured) {
-  const Server server = start(false);
-  pid_ = static_cast<std::uint32_t>(server.pid);
+  const auto server = start(false);
+  pid_ = static_cast<std::uint32_t>(server->pid);
   ASSERT_TRUE(until([&] { return peer_.pid != 0; }));
   watch_->capture().drop_stdio(pid_);
-  carry(server.in.get(), server.out.get(), "{\"jsonrpc\":\"2.0\"}\n");
+  carry(server->in.get(), server->out.get(), "{\"jsonrpc\":\"2.0\"}\n");
   settle();
   EXPECT_THAT(read_, IsEmpty());
 }
 
 TEST_F(StdioTest, EndIsToldWithTotals) {
   {
-    const Server server = start(false);
-    pid_ = static_cast<std::uint32_t>(server.pid);
+    const auto server = start(false);
+    pid_ = static_cast<std::uint32_t>(server->pid);
     ASSERT_TRUE(until([&] { return peer_.pid != 0; }));
-    carry(server.in.get(), server.out.get(), "{\"jsonrpc\":\"2.0\"}\n");
+    carry(server->in.get(), server->out.get(), "{\"jsonrpc\":\"2.0\"}\n");
     until([&] { return !written_.empty(); });
   }
   EXPECT_TRUE(watch_->until([&] {
