@@ -217,8 +217,10 @@ int run() {
   count_connects();
   const auto [without, with] = compare(read_many, [] {
     auto maps = SharedMaps::open({});
-    auto stdio = maps ? StdioProbes::open(*maps) : Result<StdioProbes>(maps.error());
-    if (stdio && !stdio->begin()) std::fprintf(stderr, "the system call hook did not attach\n");
+    std::optional<StdioProbes> stdio;
+    if (maps)
+      if (auto opened = StdioProbes::open(*maps)) stdio = std::move(*opened);
+    if (!stdio || !stdio->begin()) std::fprintf(stderr, "the system call hook did not attach\n");
     return std::make_pair(std::move(maps), std::move(stdio));
   });
   const double cost = (with - without) / kReads * 1e9;
