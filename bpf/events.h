@@ -36,6 +36,11 @@
 #define AISPM_KIND_FILE_OPEN 61
 #define AISPM_KIND_RAW_SOCKET 62
 #define AISPM_KIND_SIGNAL 63
+#define AISPM_KIND_NAME_BYTES 30
+#define AISPM_KIND_SOCKET_BYTES 31
+#define AISPM_KIND_STREAM_DATA 40
+#define AISPM_KIND_STREAM_CLOSE 41
+#define AISPM_KIND_STDIO_FOUND 42
 
 struct aispm_event_header {
 	__u16 kind;
@@ -85,14 +90,14 @@ struct aispm_exit_event {
 };
 AISPM_SAME_LAYOUT(struct aispm_exit_event, 40 + 40 + 8);
 
-/* One TCP socket's two ends. IPv4 uses the first four bytes. All zero when unknown. */
+/* One socket's two ends. IPv4 uses the first four bytes. All zero when unknown. */
 struct aispm_endpoints {
 	__u8 source[16];
 	__u8 destination[16];
 	__u16 source_port;
 	__u16 destination_port;
 	__u16 family; /* AISPM_FAMILY_*, 0 = unknown */
-	__u16 pad;
+	__u16 protocol; /* IPPROTO_*; 0 reads as TCP */
 	__u64 cookie; /* SO_COOKIE; 0 = none was assigned */
 };
 AISPM_SAME_LAYOUT(struct aispm_endpoints, 48);
@@ -252,6 +257,98 @@ struct aispm_signal_event {
 };
 AISPM_SAME_LAYOUT(struct aispm_signal_event, 40 + 40 + 8);
 
+/* name_event.what: which packets these are the first bytes of */
+#define AISPM_NAME_TLS_HELLO 1 /* a TCP stream's first bytes: handshake records */
+#define AISPM_NAME_HTTP 2      /* a TCP stream's first bytes: a request in plaintext */
+#define AISPM_NAME_DNS 3       /* a UDP datagram to or from port 53 */
+#define AISPM_NAME_DNS_TCP 4   /* bytes to or from TCP port 53 */
+#define AISPM_NAME_QUIC 5      /* a UDP datagram to port 443 that begins a connection */
+#define AISPM_NAME_KINDS 5
+#define AISPM_NAME_LEN_MAX 4096 /* bytes of one packet; the rest is cut */
+
+/* The first bytes of a connection, which may name a host. */
+struct aispm_name_event {
+	struct aispm_event_header header; /* of the socket's owner; time of the packet */
+	struct aispm_actor actor;
+	struct aispm_endpoints socket; /* of this datagram, or of the connection */
+	__u32 size;   /* bytes that follow */
+	__u32 offset; /* of the first of them in this direction's stream; 0 for datagrams */
+	__u8 what;
+	__u8 direction; /* AISPM_TLS_READ or _WRITE */
+	__u8 pad[6];
+	/* `size` bytes follow */
+};
+AISPM_SAME_LAYOUT(struct aispm_name_event, 40 + 40 + 48 + 16);
+
+#define AISPM_SOCKET_IS_OPEN 1	  /* an interim total */
+#define AISPM_SOCKET_FROM_START 2 /* seen since it was opened */
+#define AISPM_SOCKET_ACCEPTED 4	  /* the peer connected to us */
+
+/* What a TCP socket carried. */
+struct aispm_socket_bytes_event {
+	struct aispm_event_header header; /* of the socket's owner; time of the report */
+	struct aispm_actor actor;
+	struct aispm_endpoints socket;
+	__u64 sent_bytes;     /* payload, without what was sent again */
+	__u64 received_bytes; /* payload, in order */
+	__u64 opened_boottime_ns;
+	__u32 flags; /* AISPM_SOCKET_* */
+	__u32 pad;
+};
+AISPM_SAME_LAYOUT(struct aispm_socket_bytes_event, 40 + 40 + 48 + 32);
+
+/* stream_event.source */
+#define AISPM_STREAM_SOCKET 1
+#define AISPM_STREAM_STDIO 2
+
+#define AISPM_STREAM_FROM_START 1
+#define AISPM_STREAM_LAST_OF_CALL 2
+
+/* Bytes of a TCP socket that is not encrypted, or of a child's stdin and stdout. */
+struct aispm_stream_event {
+	struct aispm_event_header header; /* of the socket's owner, or the child */
+	__u64 id;	  /* socket cookie; inode of the child's stdin */
+	__u64 generation; /* CLOCK_BOOTTIME ns when capture of this stream began */
+	__u64 offset;	  /* of the first byte in this direction since `generation` */
+	struct aispm_endpoints socket; /* family 0 for stdio */
+	__u32 size; /* at most AISPM_CHUNK_LEN */
+	__u8 direction;
+	__u8 flags; /* AISPM_STREAM_* */
+	__u8 source;
+	__u8 pad;
+	__u32 uid;
+	__u32 pid_namespace;
+	char comm[AISPM_COMM_LEN];
+	/* `size` bytes follow */
+};
+AISPM_SAME_LAYOUT(struct aispm_stream_event, 40 + 24 + 48 + 16 + 16);
+
+struct aispm_stream_close_event {
+	struct aispm_event_header header;
+	__u64 id;
+	__u64 generation;
+	__u64 read_bytes; /* seen in all, whether delivered or lost */
+	__u64 written_bytes;
+	__u32 source;
+	__u32 pad;
+};
+AISPM_SAME_LAYOUT(struct aispm_stream_close_event, 40 + 40);
+
+/* stdio_found.kind of an end */
+#define AISPM_STDIO_PIPE 1
+#define AISPM_STDIO_SOCKET 2
+
+/* A program was started whose stdin and stdout are pipes or UNIX sockets: it may be a stdio server. */
+struct aispm_stdio_found_event {
+	struct aispm_event_header header;
+	struct aispm_actor actor;
+	__u64 generation;
+	__u64 inode[2];	     /* of fd 0 and fd 1 */
+	__u64 peer_inode[2]; /* of the socket at the other end; 0 for pipes */
+	__u32 kind[2];
+};
+AISPM_SAME_LAYOUT(struct aispm_stdio_found_event, 40 + 40 + 48);
+
 /* Per-CPU counters of what did not arrive, one slot a cause; user space sums over CPUs. Totals since the programs were loaded. */
 #define AISPM_LOSS_RING_FULL_CONTROL 0 /* exec, exit, listen, connect, agent and file records that met a full ring */
 #define AISPM_LOSS_RING_FULL_DATA 1    /* TLS records that met a full ring */
@@ -262,7 +359,9 @@ AISPM_SAME_LAYOUT(struct aispm_signal_event, 40 + 40 + 8);
 #define AISPM_LOSS_LENGTH_FAULT 6      /* *_ex calls whose length could not be read */
 #define AISPM_LOSS_HIDDEN 7	       /* plaintext that was in no buffer: SSL_sendfile, gnutls_record_send_file */
 #define AISPM_LOSS_AGENTS_FULL 8       /* processes of agents not followed: table full */
-#define AISPM_LOSS_CAUSES 9
+#define AISPM_LOSS_SOCKETS_FULL 9      /* sockets not followed: no memory for their state */
+#define AISPM_LOSS_STDIO_FULL 10        /* stdio servers not followed: table full */
+#define AISPM_LOSS_CAUSES 11
 
 struct aispm_loss {
 	__u64 records;

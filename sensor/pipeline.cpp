@@ -3,10 +3,12 @@
 
 #include <iterator>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <variant>
 
 #include "sdk/core/common/log.hpp"
+#include "sensor/classify/port_rules.hpp"
 #include "sensor/decode/decode.hpp"
 #include "sensor/report/event_builder.hpp"
 
@@ -82,8 +84,12 @@ void Pipeline::take(const Listen& listen) {
   const model::Process& process = processes_.describe(listen.actor);
   const model::SocketListen body = to_body(listen);
   correlator_.take(listen);
-  report(listen.time, process, body);
-  report_use(listen.time, process, parts_.classifier.on_listen(process, body, listen.time));
+  std::vector<model::Detection> detections;
+  if (auto unusual = judge_port(body)) detections.push_back(std::move(*unusual));
+  report(listen.time, process, body, std::move(detections));
+  auto use = parts_.classifier.on_listen(process, body, listen.time);
+  if (use) parts_.on_model_server(body.port);
+  report_use(listen.time, process, std::move(use));
   inventory_.observe().on_listen(process, body);
   if (parts_.on_listening) parts_.on_listening(process.id.pid);
 }
@@ -131,23 +137,47 @@ void Pipeline::take_tamper(BootTime time, model::Tamper tamper) {
 
 // correlate: captured bytes become observations about models and tools
 
-void Pipeline::take(const TlsChunk& chunk) {
+void Pipeline::take(StreamChunk chunk) {
   ++chunks_;
   last_written_ = chunk.time;
-  correlator_.take(chunk);
+  if (!stdio_.take(chunk)) return parts_.drop_stdio(chunk.key.process.pid);
+  segments_.take(std::move(chunk), [this](const StreamChunk& one) { correlator_.take(one); });
 }
 
-void Pipeline::take(const TlsClose& close) { correlator_.take(close); }
+void Pipeline::take(const StreamClose& close) {
+  segments_.close(close.key, [this](const StreamChunk& one) { correlator_.take(one); });
+  correlator_.take(close);
+}
+
+void Pipeline::take(const StdioFound& found) { stdio_.take(found, parts_.on_stdio(found)); }
 
 void Pipeline::take(const LossSnapshot&) {}  // holes show in the offsets; health reports the counts
 
 // names, wire bytes and libraries: what tells how much of the traffic was seen
 
-void Pipeline::take(const SocketBytes& bytes) { correlator_.take(bytes); }
+void Pipeline::take(const NameBytes& bytes) {
+  names_.take(bytes, [this](const SeenName& name) { take(name); });
+}
 
 void Pipeline::take(const SeenName& name) {
   correlator_.take(name);
   if (parts_.guard != nullptr) parts_.guard->on_name(name);
+  if (!name_news_.is_news(name)) return;
+  const model::Process& process = processes_.describe(name.actor);
+  model::NameSeen body = to_body(name);
+  body.provider = parts_.classifier.provider_at(name.name);
+  report(name.time, process, std::move(body));
+  report_use(name.time, process, parts_.classifier.on_name(process, name.name, name.time));
+}
+
+void Pipeline::take(const SocketBytes& bytes) {
+  model::SocketClose body = to_body(bytes);
+  std::tie(body.name, body.name_source) = correlator_.name_of(bytes.socket, bytes.time);
+  correlator_.take(bytes);
+  if (bytes.is_accepted) return;  // the client's end tells it
+  const model::Process& process = processes_.describe(bytes.actor);
+  report_use(bytes.time, process, parts_.classifier.on_flow(process, body, bytes.time));
+  report(bytes.time, process, std::move(body));
 }
 
 void Pipeline::take(const TlsLibraryFact& fact) { correlator_.take(fact); }
@@ -184,7 +214,8 @@ void Pipeline::take_observation(Observation seen) {
         seen.call.reply_text.clear();
       }
       inventory_.observe().on_llm_call(process, seen.call, is_served_only(seen));
-      return report(seen.time, process, std::move(seen.call));
+      return report(seen.time, process, seen.call,
+                    bursts_.judge(process.id, seen.call.host, seen.time));
     case Observation::Kind::kAgentCall:
       ++agent_calls_;
       seen.agent_call->server_process = process_of(seen.server);
@@ -336,6 +367,10 @@ void Pipeline::add_health(model::ComponentHealth& health) const {
     else
       health.losses[cause] = count;
   }
+  health.losses["names.hello_cut"] = names_.counters().hellos_cut;
+  health.counters["names.malformed"] = names_.counters().malformed;
+  health.counters["names.quic_unread"] = names_.counters().quic_unread;
+  health.counters["names.held_back"] = name_news_.held_back();
   health.counters["records"] = records_;
   health.counters["tls.chunks"] = chunks_;
   health.counters["llm.calls"] = llm_calls_;

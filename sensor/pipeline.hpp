@@ -13,7 +13,11 @@
 #include "sdk/core/model/event.hpp"
 #include "sensor/behaviour/behaviour.hpp"
 #include "sensor/classify/classifier.hpp"
+#include "sensor/classify/flow_rules.hpp"
 #include "sensor/correlate/correlator.hpp"
+#include "sensor/correlate/name_tracker.hpp"
+#include "sensor/correlate/segment_order.hpp"
+#include "sensor/correlate/stdio_book.hpp"
 #include "sensor/decide/guard.hpp"
 #include "sensor/inventory_stage.hpp"
 #include "sensor/model/records.hpp"
@@ -41,6 +45,12 @@ class Pipeline {
     ProcessTable::FillContainer fill_container = {};           // may be empty
     std::function<void(std::uint32_t pid)> on_listening = {};  // a process listens; may be empty
     Guard* guard = nullptr;
+    // What capture does for servers that are found, and what it knows of them.
+    std::function<ProcessId(const StdioFound&)> on_stdio = [](const StdioFound&) {
+      return ProcessId{};
+    };
+    std::function<void(std::uint32_t pid)> drop_stdio = [](std::uint32_t) {};
+    std::function<void(std::uint16_t port)> on_model_server = [](std::uint16_t) {};
   };
   explicit Pipeline(Parts parts);
 
@@ -74,11 +84,13 @@ class Pipeline {
   void take(Exit exit);
   void take(const Listen& listen);
   void take(const Connect& connect);
-  void take(const TlsChunk& chunk);
-  void take(const TlsClose& close);
+  void take(StreamChunk chunk);
+  void take(const StreamClose& close);
   void take(const LossSnapshot& snapshot);
   void take(const SocketBytes& bytes);
   void take(const SeenName& name);
+  void take(const NameBytes& bytes);
+  void take(const StdioFound& found);
   void take(const TlsLibraryFact& fact);
   void take(const AgentFork& fork);
   void take(const FileOpen& open);
@@ -108,6 +120,11 @@ class Pipeline {
   ProcessTable processes_;
   Correlator correlator_;
   InventoryStage inventory_;
+  NameTracker names_;
+  NameNews name_news_;
+  SegmentOrder segments_;
+  StdioBook stdio_;
+  BurstRule bursts_;
   ClockConverter clock_;
   std::vector<Exit> exits_;
   std::uint64_t malformed_ = 0;

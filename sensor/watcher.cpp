@@ -53,6 +53,9 @@ Pipeline::Parts Watcher::make_parts(const Config& config, Capture& capture, Even
                         Behaviour(std::move(behaviour)),
                         [&tamper](std::uint16_t port) { tamper.on_own_listen(port); },
                         static_cast<std::uint32_t>(::getpid())};
+  parts.on_stdio = [&capture](const StdioFound& found) { return capture.follow_stdio(found); };
+  parts.drop_stdio = [&capture](std::uint32_t pid) { capture.drop_stdio(pid); };
+  parts.on_model_server = [&capture](std::uint16_t port) { capture.capture_port(port); };
   discovery.connect(config, parts);
   return parts;
 }

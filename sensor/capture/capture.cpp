@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::size_t kControlBatch = 16384;  // records handed over before plaintext gets its turn
 constexpr std::size_t kDataBatch = 4096;
-constexpr rlim_t kDescriptors = 65536;  // two for each probe
+constexpr std::chrono::seconds kTotalsInterval{60};  // of open connections
+constexpr rlim_t kDescriptors = 65536;               // two for each probe
 
 // Kernels before 5.11 charge BPF memory to this limit; every probe needs descriptors.
 void raise_limits() {
@@ -73,12 +74,7 @@ Result<> Capture::open_kernel(const CaptureOptions& options) {
   } else {
     reasons_.push_back(process.error().message + "; /proc polling instead");
   }
-  if (auto network = NetworkTracepoints::open(*maps_); network) {
-    network_ = std::move(*network);
-    methods_["network"] = "tp_btf";
-  } else {
-    reasons_.push_back(network.error().message + "; /proc polling instead");
-  }
+  open_sockets();
   if (auto agents = AgentProbes::open(*maps_, options.own_tgid); agents) {
     agents_ = std::move(*agents);
     methods_["agents"] = "tp_btf";
@@ -88,6 +84,31 @@ Result<> Capture::open_kernel(const CaptureOptions& options) {
   }
   if (features_.uprobes) open_tls(options);
   return {};
+}
+
+void Capture::open_sockets() {
+  if (auto network = NetworkTracepoints::open(*maps_); network) {
+    network_ = std::move(*network);
+    methods_["network"] = "tp_btf";
+  } else {
+    reasons_.push_back(network.error().message + "; /proc polling instead");
+  }
+  methods_["names"] = "no";
+  methods_["stdio"] = "no";
+  if (network_) {
+    if (auto packets = PacketProbes::open(*maps_, *network_); packets) {
+      packets_ = std::move(*packets);
+      methods_["names"] = "cgroup_skb";
+    } else {
+      reasons_.push_back(packets.error().message + "; no names, no plain HTTP, no UDP is seen");
+    }
+  }
+  if (auto stdio = StdioProbes::open(*maps_); stdio) {
+    stdio_ = std::move(*stdio);
+    methods_["stdio"] = "sys_exit while a server runs";
+  } else {
+    reasons_.push_back(stdio.error().message + "; MCP over stdio is not seen");
+  }
 }
 
 void Capture::open_tls(const CaptureOptions& options) {
@@ -146,10 +167,42 @@ Result<> Capture::wait(std::chrono::milliseconds longest) {
 
 Result<> Capture::watch(int fd) { return rings_ ? rings_->watch(fd) : Result<>(); }
 
+Result<> Capture::read_sockets(const OnBytes& on_control) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!scanned_) {
+    scanned_ = true;
+    next_totals_ = now + kTotalsInterval;
+    return network_->scan(on_control);
+  }
+  if (now < next_totals_) return {};
+  next_totals_ = now + kTotalsInterval;
+  return network_->report_open(on_control);
+}
+
+void Capture::capture_port(std::uint16_t port) {
+  if (!packets_) return;
+  if (const auto done = packets_->capture_port(port); !done)
+    log::warn("plain.port", {{"port", port}, {"why", done.error().message}});
+}
+
+ProcessId Capture::follow_stdio(const StdioFound& found) {
+  if (!stdio_) return {};
+  if (const auto begun = stdio_->begin(); !begun)
+    log::warn("stdio.begin", {{"why", begun.error().message}});
+  return find_stdio_peer(found);
+}
+
+void Capture::drop_stdio(std::uint32_t pid) {
+  if (stdio_) stdio_->drop(pid);
+}
+
 Result<bool> Capture::drain(const OnBytes& on_control, const OnBytes& on_data,
                             const OnRecord& on_record) {
   bool has_more = false;
   if (rings_) {
+    if (network_)
+      if (const auto read = read_sockets(on_control); !read)
+        log::warn("sockets.read", {{"why", read.error().message}});
     AISPM_TRY(const std::size_t control, rings_->drain(Ring::kControl, kControlBatch, on_control));
     AISPM_TRY(const std::size_t data, rings_->drain(Ring::kData, kDataBatch, on_data));
     has_more = control >= kControlBatch || data >= kDataBatch;
@@ -172,6 +225,9 @@ void Capture::set_planner(std::shared_ptr<const Planner> planner) {
 }
 
 void Capture::sweep() {
+  if (stdio_)
+    if (const auto swept = stdio_->sweep(boot_now()); !swept)
+      log::warn("stdio.sweep", {{"why", swept.error().message}});
   if (!tls_) return;
   if (fingerprints_)
     if (auto planner = fingerprints_->look()) {
@@ -218,6 +274,7 @@ CaptureHealth Capture::health() const {
       health.counters["tls.nested_calls"] = (*counts)[AISPM_COUNT_TLS_NESTED];
     }
   }
+  if (stdio_) health.counters["stdio.servers"] = stdio_->servers();
   if (libraries_) {
     const LibraryWatcher::Stats stats = libraries_->stats();
     health.counters["tls.libraries"] = static_cast<std::uint64_t>(

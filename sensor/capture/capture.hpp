@@ -21,7 +21,9 @@
 #include "sensor/capture/library_watcher.hpp"
 #include "sensor/capture/proc_poller.hpp"
 #include "sensor/capture/ring_reader.hpp"
+#include "sensor/capture/socket_probes.hpp"
 #include "sensor/capture/static_tls.hpp"
+#include "sensor/capture/stdio_probes.hpp"
 #include "sensor/capture/tracepoints.hpp"
 
 namespace aispm::sensor {
@@ -76,6 +78,12 @@ class Capture {
   bool sees_sockets() const { return network_.has_value(); }
   // Periodic work: forgets dead processes' connections.
   void sweep();
+  // Plain HTTP on this port is captured from now on: a model or MCP server listens there.
+  void capture_port(std::uint16_t port);
+  // A program that may be a server on stdin and stdout was found: reads it, and says who holds the
+  // other ends.
+  ProcessId follow_stdio(const StdioFound& found);
+  void drop_stdio(std::uint32_t pid);
   CaptureHealth health() const;
   void wake() const;
 
@@ -90,6 +98,8 @@ class Capture {
   Result<> open_kernel(const CaptureOptions& options);
   void open_tls(const CaptureOptions& options);
   void open_static_tls(const CaptureOptions& options);
+  void open_sockets();
+  Result<> read_sockets(const OnBytes& on_control);
   Result<> wait_without_rings(std::chrono::milliseconds longest);
 
   KernelFeatures features_;
@@ -99,6 +109,8 @@ class Capture {
   std::optional<RingReader> rings_;
   std::optional<ProcessTracepoints> process_;
   std::optional<NetworkTracepoints> network_;
+  std::optional<PacketProbes> packets_;
+  std::optional<StdioProbes> stdio_;
   std::optional<TlsProbes> tls_;
   std::optional<AgentProbes> agents_;
   std::optional<StaticTls> static_tls_;
@@ -110,6 +122,8 @@ class Capture {
   UniqueFd wake_;  // used without rings
   std::size_t connections_ = 0;
   std::uint64_t agents_refused_ = 0;
+  bool scanned_ = false;
+  std::chrono::steady_clock::time_point next_totals_;
 };
 
 }  // namespace aispm::sensor

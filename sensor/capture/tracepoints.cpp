@@ -3,12 +3,10 @@
 
 #include <string>
 
-#include "bpf/network.skel.h"
 #include "bpf/process.skel.h"
 #include "sensor/capture/bpf_log.hpp"
 
 void free_programs(process_bpf* programs) { process_bpf::destroy(programs); }
-void free_programs(network_bpf* programs) { network_bpf::destroy(programs); }
 
 namespace aispm::sensor {
 namespace {
@@ -31,12 +29,6 @@ Result<std::unique_ptr<T, FreePrograms>> start(const SharedMaps& maps, const std
 Result<ProcessTracepoints> ProcessTracepoints::open(const SharedMaps& maps) {
   ProcessTracepoints tracepoints;
   AISPM_TRY(tracepoints.programs_, start<process_bpf>(maps, "process"));
-  return tracepoints;
-}
-
-Result<NetworkTracepoints> NetworkTracepoints::open(const SharedMaps& maps) {
-  NetworkTracepoints tracepoints;
-  AISPM_TRY(tracepoints.programs_, start<network_bpf>(maps, "network"));
   return tracepoints;
 }
 

@@ -7,9 +7,7 @@
 #include "sensor/capture/shared_maps.hpp"
 
 struct process_bpf;
-struct network_bpf;
 void free_programs(process_bpf* programs);
-void free_programs(network_bpf* programs);
 
 namespace aispm::sensor {
 
@@ -27,15 +25,6 @@ class ProcessTracepoints {
 
  private:
   std::unique_ptr<process_bpf, FreePrograms> programs_;
-};
-
-// listen and connect, attached while this lives.
-class NetworkTracepoints {
- public:
-  static Result<NetworkTracepoints> open(const SharedMaps& maps);
-
- private:
-  std::unique_ptr<network_bpf, FreePrograms> programs_;
 };
 
 }  // namespace aispm::sensor

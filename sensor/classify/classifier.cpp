@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sensor/classify/flow_rules.hpp"
+
 namespace aispm::sensor {
 namespace {
 
@@ -87,6 +89,34 @@ std::optional<model::AiUse> Classifier::on_listen(const model::Process& process,
     use.confidence = std::max(use.confidence, kPortAndProgramConfidence);
   use.host = listen.address + ":" + std::to_string(listen.port);
   use.detail = port != nullptr ? port->name + " default port" : program->name;
+  return announce(process, std::move(use), now);
+}
+
+std::string Classifier::provider_at(std::string_view host) const {
+  const Signature* found = signatures_.find_host(host);
+  return found == nullptr || found->weak ? "" : found->provider;
+}
+
+std::optional<model::AiUse> Classifier::on_name(const model::Process& process,
+                                                std::string_view host, BootTime now) {
+  const Signature* found = signatures_.find_host(host);
+  if (found == nullptr || found->weak) return std::nullopt;
+  model::AiUse use = make_use("name", *found);
+  use.host = host;
+  use.detail = found->name + " (" + found->category + ")";
+  return announce(process, std::move(use), now);
+}
+
+std::optional<model::AiUse> Classifier::on_flow(const model::Process& process,
+                                                const model::SocketClose& flow, BootTime now) {
+  if (!is_mcp_flow(flow.name, flow.duration_us, flow.bytes_sent + flow.bytes_received))
+    return std::nullopt;
+  model::AiUse use;
+  use.evidence = "flow";
+  use.host = flow.name;
+  use.rule = "flow.mcp";
+  use.confidence = 0.6;
+  use.detail = "a long and quiet connection to an MCP host";
   return announce(process, std::move(use), now);
 }
 

@@ -69,6 +69,14 @@ class Classifier {
   // Judges by these from now on.
   void replace(Signatures signatures) { signatures_ = std::move(signatures); }
 
+  // A name was asked for or connected to: its provider, empty when it is none of AI.
+  std::string provider_at(std::string_view host) const;
+  std::optional<model::AiUse> on_name(const model::Process& process, std::string_view host,
+                                      BootTime now);
+  // A connection whose shape is that of MCP.
+  std::optional<model::AiUse> on_flow(const model::Process& process, const model::SocketClose& flow,
+                                      BootTime now);
+
   // Evidence held back because it was reported lately.
   std::uint64_t held_back() const { return held_back_; }
   std::size_t remembered() const { return places_.size(); }

@@ -7,6 +7,7 @@
 #include <list>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sensor/correlate/agent_servers.hpp"
@@ -70,6 +71,12 @@ class Correlator {
 
   // Whether observations carry texts; for streams that are seen first from now on.
   void keep_text(bool keeps) { options_.keep_text = keeps; }
+
+  // What the destination of a client's connection is called and how that is known ("sni", "dns");
+  // both empty when it is not.
+  std::pair<std::string, std::string> name_of(const Endpoints& socket, BootTime now) {
+    return attributor_.sockets().name_and_source_of(socket, now);
+  }
 
   const CorrelateCounters& counters() const { return counters_; }
   std::size_t connections() const { return connections_.size(); }

@@ -113,10 +113,16 @@ std::vector<Address> Sockets::listened_by(const ProcessId& process) const {
 }
 
 std::string Sockets::name_of(const Endpoints& client_socket, BootTime now) {
+  return name_and_source_of(client_socket, now).first;
+}
+
+std::pair<std::string, std::string> Sockets::name_and_source_of(const Endpoints& client_socket,
+                                                                BootTime now) {
   if (client_socket.cookie != 0)
-    if (const NamedSocket* named = named_.find(client_socket.cookie)) return named->name;
+    if (const NamedSocket* named = named_.find(client_socket.cookie)) return {named->name, "sni"};
   const DnsName* found = dns_.find(without_port(client_socket.destination));
-  return found != nullptr && now <= found->until ? found->name : "";
+  if (found == nullptr || now > found->until) return {};
+  return {found->name, "dns"};
 }
 
 std::optional<Sockets::Named> Sockets::find_by_name(const ProcessId& process,

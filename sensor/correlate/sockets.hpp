@@ -46,6 +46,10 @@ class Sockets {
   // address; empty when unknown.
   std::string name_of(const Endpoints& client_socket, BootTime now);
 
+  // As name_of(), and how that is known: "sni" or "dns".
+  std::pair<std::string, std::string> name_and_source_of(const Endpoints& client_socket,
+                                                         BootTime now);
+
   struct Named {
     Endpoints socket;
     std::size_t candidates =

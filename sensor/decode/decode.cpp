@@ -89,17 +89,17 @@ Result<Record> decode_exit(Bytes bytes) {
 Result<Record> decode_listen(Bytes bytes) {
   AISPM_TRY(const auto event, copy_whole<aispm_listen_event>(bytes));
   AISPM_TRY(const Endpoints socket, decode_endpoints(event.socket));
-  return Listen{{event.header.boottime_ns}, decode_actor(event.header, event.actor), socket};
+  return Listen{{event.header.boottime_ns},
+                decode_actor(event.header, event.actor),
+                socket,
+                decode_transport(event.socket)};
 }
 
 Result<Record> decode_connect(Bytes bytes) {
   AISPM_TRY(const auto event, copy_whole<aispm_connect_event>(bytes));
   AISPM_TRY(const Endpoints socket, decode_endpoints(event.socket));
-  Connect connect{{event.header.boottime_ns},
-                  decode_actor(event.header, event.actor),
-                  socket,
-                  {},
-                  event.latency_us};
+  Connect connect{{event.header.boottime_ns}, decode_actor(event.header, event.actor), socket, {},
+                  event.latency_us,           decode_transport(event.socket)};
   switch (event.outcome) {
     case AISPM_CONNECT_ESTABLISHED:
       connect.outcome = ConnectOutcome::kEstablished;
@@ -193,7 +193,7 @@ Result<Record> decode_record(Bytes bytes) {
     case AISPM_KIND_ENFORCED:
       return decode_enforced(used);
     default:
-      return fail(Errc::kInvalid, "record of unknown kind " + std::to_string(header.kind));
+      return decode_net(header, used);
   }
 }
 
@@ -207,7 +207,9 @@ LossSnapshot decode_losses(BootTime time, const std::array<aispm_loss, AISPM_LOS
       {AISPM_LOSS_CONNECTS_FULL, "connects_full"},
       {AISPM_LOSS_LENGTH_FAULT, "length_fault"},
       {AISPM_LOSS_HIDDEN, "tls_hidden"},
-      {AISPM_LOSS_AGENTS_FULL, "agents_full"}};
+      {AISPM_LOSS_AGENTS_FULL, "agents_full"},
+      {AISPM_LOSS_SOCKETS_FULL, "sockets_full"},
+      {AISPM_LOSS_STDIO_FULL, "stdio_full"}};
   static_assert(std::size(kNames) == AISPM_LOSS_CAUSES);
   LossSnapshot snapshot{time, {}};
   for (const auto& [cause, name] : kNames)

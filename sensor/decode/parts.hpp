@@ -54,4 +54,8 @@ Result<Record> decode_behaviour(const aispm_event_header& header, Bytes bytes);
 // What rules did (kind 50).
 Result<Record> decode_enforced(Bytes bytes);
 
+// Names, wire bytes, plain sockets and stdio (kinds 30-49).
+Result<Record> decode_net(const aispm_event_header& header, Bytes bytes);
+Transport decode_transport(const aispm_endpoints& socket);
+
 }  // namespace aispm::sensor

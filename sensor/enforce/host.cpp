@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
-#include <mntent.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -60,14 +59,6 @@ std::optional<OpenSocket> describe(int fd) {
 }
 
 }  // namespace
-
-std::string find_cgroup_root() {
-  const std::unique_ptr<FILE, CFree<::endmntent>> mounts(::setmntent("/proc/mounts", "re"));
-  if (!mounts) return {};
-  while (const mntent* mount = ::getmntent(mounts.get()))
-    if (std::strcmp(mount->mnt_type, "cgroup2") == 0) return mount->mnt_dir;
-  return {};
-}
 
 std::optional<std::uint64_t> find_cgroup(const std::string& root, const std::string& path) {
   // The id is the inode number of the folder (64-bit kernels).

@@ -8,14 +8,13 @@
 
 #include "sdk/core/common/unique_fd.hpp"
 #include "sdk/core/model/event.hpp"
+#include "sensor/capture/cgroup_root.hpp"
 #include "sensor/model/enforce_tables.hpp"
 
 // What enforcement asks of and does to the host without BPF.
 namespace aispm::sensor {
 
-// Where cgroup2 is mounted, by /proc/mounts; "" when it is not.
-std::string find_cgroup_root();
-// The id of a cgroup below that root; "/" is the root itself.
+// The id of a cgroup below the root of cgroup2 (find_cgroup_root()); "/" is the root itself.
 std::optional<std::uint64_t> find_cgroup(const std::string& root, const std::string& path);
 
 // By name in /etc/passwd or as digits. Not by NSS: a directory server that does not answer must not

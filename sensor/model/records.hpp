@@ -64,10 +64,13 @@ struct Exit {
   std::uint32_t signal = 0;
 };
 
+enum class Transport : std::uint8_t { kTcp, kUdp };
+
 struct Listen {
   BootTime time;
   Actor actor;
   Endpoints socket;  // source is the address listened on
+  Transport transport = Transport::kTcp;
 };
 
 enum class ConnectOutcome : std::uint8_t { kEstablished, kFailed, kPending };
@@ -78,6 +81,7 @@ struct Connect {
   Endpoints socket;
   ConnectOutcome outcome = ConnectOutcome::kEstablished;
   std::uint32_t latency_us = 0;
+  Transport transport = Transport::kTcp;  // kUdp: the first datagram to that destination
 };
 
 enum class Direction : std::uint8_t {
@@ -163,8 +167,6 @@ struct StreamClose {
 };
 using TlsClose = StreamClose;
 
-enum class Transport : std::uint8_t { kTcp, kUdp };
-
 // What a socket carried since it was opened: at its end, and now and then while it lives.
 struct SocketBytes {
   BootTime time;
@@ -176,6 +178,7 @@ struct SocketBytes {
   std::uint64_t duration_us = 0;
   bool is_open = false;         // an interim total
   bool saw_from_start = false;  // false: the connection is older than capture
+  bool is_accepted = false;     // the peer connected to us
 };
 
 enum class NameSource : std::uint8_t { kDns, kSni, kQuic, kHttpHost };
@@ -194,6 +197,31 @@ struct SeenName {
   std::string alpn;                // first protocol offered
   bool encrypted_hello = false;
   bool is_doh = false;
+};
+
+// First bytes of a connection, which may name a host: see NameTracker.
+enum class NameBytesKind : std::uint8_t { kTlsHello, kHttp, kDns, kDnsTcp, kQuic };
+struct NameBytes {
+  BootTime time;
+  Actor actor;
+  Endpoints socket;
+  NameBytesKind kind = NameBytesKind::kTlsHello;
+  Direction direction = Direction::kWrite;
+  std::uint32_t offset = 0;  // of bytes[0] in the stream; 0 for datagrams
+  std::string bytes;         // of one packet, at most 4 KiB
+};
+
+// A program was started whose stdin and stdout lead to another process.
+struct StdioFound {
+  struct End {
+    bool is_socket = false;  // else a pipe
+    std::uint64_t inode = 0;
+    std::uint64_t peer_inode = 0;  // of the socket at the other end; 0 = unknown
+  };
+  BootTime time;
+  Actor actor;
+  std::uint64_t generation = 0;  // as in its StreamKey
+  std::array<End, 2> ends;       // stdin, stdout
 };
 
 // A TLS library that a process maps, and whether its plaintext can be seen. Sent when it becomes
@@ -271,8 +299,8 @@ struct EnforcedAct {
   std::uint32_t detail = 0;  // AISPM_ACT_SOCKET: family << 16 | type
 };
 
-using Record =
-    std::variant<Exec, Exit, Listen, Connect, StreamChunk, StreamClose, LossSnapshot, SocketBytes,
-                 SeenName, TlsLibraryFact, AgentFork, FileOpen, RawSocket, SignalToUs, EnforcedAct>;
+using Record = std::variant<Exec, Exit, Listen, Connect, StreamChunk, StreamClose, LossSnapshot,
+                            SocketBytes, SeenName, NameBytes, StdioFound, TlsLibraryFact, AgentFork,
+                            FileOpen, RawSocket, SignalToUs, EnforcedAct>;
 
 }  // namespace aispm::sensor

@@ -14,12 +14,33 @@ model::Event make_event(WallTime time, const model::Process& process) {
   return event;
 }
 
+namespace {
+
+std::string name_of(Transport transport) { return transport == Transport::kUdp ? "udp" : "tcp"; }
+
+std::string name_of(NameSource source) {
+  switch (source) {
+    case NameSource::kDns:
+      return "dns";
+    case NameSource::kSni:
+      return "sni";
+    case NameSource::kQuic:
+      return "quic";
+    case NameSource::kHttpHost:
+      return "http_host";
+  }
+  return "";
+}
+
+}  // namespace
+
 model::ProcessExit to_body(const Exit& exit) { return {exit.exit_code, exit.signal}; }
 
 model::SocketListen to_body(const Listen& listen) {
   model::SocketListen body;
   body.address = listen.socket.source.host_text();
   body.port = listen.socket.source.port;
+  body.protocol = name_of(listen.transport);
   return body;
 }
 
@@ -29,6 +50,7 @@ model::SocketConnect to_body(const Connect& connect) {
   body.source_port = connect.socket.source.port;
   body.destination_address = connect.socket.destination.host_text();
   body.destination_port = connect.socket.destination.port;
+  body.protocol = name_of(connect.transport);
   switch (connect.outcome) {
     case ConnectOutcome::kEstablished:
       body.outcome = "established";
@@ -48,6 +70,31 @@ model::SocketConnect to_body(const RawSocket& socket) {
   model::SocketConnect body;
   body.protocol = socket.family == kPacketFamily ? "packet" : "raw";
   body.outcome = "pending";
+  return body;
+}
+
+model::SocketClose to_body(const SocketBytes& bytes) {
+  model::SocketClose body;
+  body.source_address = bytes.socket.source.host_text();
+  body.source_port = bytes.socket.source.port;
+  body.destination_address = bytes.socket.destination.host_text();
+  body.destination_port = bytes.socket.destination.port;
+  body.protocol = name_of(bytes.transport);
+  body.bytes_sent = bytes.sent_bytes;
+  body.bytes_received = bytes.received_bytes;
+  body.duration_us = bytes.duration_us;
+  body.is_open = bytes.is_open;
+  return body;
+}
+
+model::NameSeen to_body(const SeenName& name) {
+  model::NameSeen body;
+  body.name = name.name;
+  body.source = name_of(name.source);
+  for (const Address& address : name.addresses) body.addresses.push_back(address.host_text());
+  body.protocol = name.alpn.empty() ? name_of(name.transport) : name.alpn;
+  body.encrypted_hello = name.encrypted_hello;
+  body.doh = name.is_doh;
   return body;
 }
 

@@ -15,6 +15,8 @@ model::ProcessExit to_body(const Exit& exit);
 model::SocketListen to_body(const Listen& listen);
 model::SocketConnect to_body(const Connect& connect);
 model::SocketConnect to_body(const RawSocket& socket);  // protocol "raw" or "packet"
+model::SocketClose to_body(const SocketBytes& bytes);
+model::NameSeen to_body(const SeenName& name);
 model::Tamper to_body(const SignalToUs& signal);
 
 }  // namespace aispm::sensor

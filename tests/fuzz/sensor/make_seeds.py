@@ -45,10 +45,22 @@ def exec_record(path: bytes, args: bytes, flags: int) -> bytes:
     return record(1, actor() + struct.pack("<HHI256s", len(path), len(args), flags, path) + args)
 
 
+def stream(source: int, text: bytes, family: int = 2) -> bytes:
+    """A chunk of a plain socket (1) or of stdio (2)."""
+    fields = struct.pack("<QQQ48sIBBBBII16s", 99, 5, 0, endpoints(family), len(text), 1, 3, source, 0, 1000, 1, b"node")
+    return record(40, fields + text)
+
+
 def records() -> dict[str, bytes]:
     """One seed a kind, and the variants that take other branches."""
     key = struct.pack("<QQ", 0x7F0000001000, 8_000_000_000)
     return {
+        "name_bytes": record(30, actor() + endpoints() + struct.pack("<IIBB6x", 4, 0, 1, 1) + b"\x16\3\1\0"),
+        "socket_bytes": record(31, actor() + endpoints() + struct.pack("<QQQII", 10, 20, 5, 3, 0)),
+        "stream_socket": stream(1, b"POST /v1/chat/completions HTTP/1.1\r\n"),
+        "stream_stdio": stream(2, b'{"jsonrpc":"2.0"}\n', 0),
+        "stream_close": record(41, struct.pack("<QQQQII", 99, 5, 10, 20, 1, 0)),
+        "stdio_found": record(42, actor() + struct.pack("<QQQQQII", 5, 11, 12, 0, 13, 1, 2)),
         "exec": exec_record(b"python3\0bin\0usr\0", b"python3\0-c\0pass\0", 0),
         "exec_cut": exec_record(b"a\0", b"a\0par", 5),
         "exit": record(2, actor() + struct.pack("<II", 3, 0)),
