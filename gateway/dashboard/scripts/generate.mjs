@@ -8,7 +8,9 @@ import { fileURLToPath } from "node:url";
 const dashboard = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const protoRoot = resolve(dashboard, "../../proto");
 const generated = join(dashboard, "src/api/gen");
-const names = ["event", "inventory", "options", "api", "ingest"];
+const names = readdirSync(join(protoRoot, "aispm/v1"))
+  .filter((file) => file.endsWith(".proto"))
+  .map((file) => file.slice(0, -".proto".length));
 
 const newest = Math.max(...names.map((name) => statSync(join(protoRoot, `aispm/v1/${name}.proto`)).mtimeMs));
 const outputs = names.map((name) => join(generated, `aispm/v1/${name}_pb.ts`));
