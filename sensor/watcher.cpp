@@ -92,6 +92,7 @@ Result<std::unique_ptr<Watcher>> Watcher::open(const Config& config,
   if (const auto restored = watcher->state_.restore(watcher->pipeline_.behaviour().baselines());
       !restored)
     log::error("baselines.restore", restored.error());
+  watcher->enforce();  // rules of the configuration are in force before anything is said to run
   return watcher;
 }
 

@@ -119,10 +119,10 @@ def test_a_program_that_is_blocked_cannot_connect_and_others_can(program: Path, 
     done = run(program, code, str(port))
     assert "PermissionError" in done.stderr, done.stderr
     socket.create_connection(("127.0.0.1", port)).close()
-    event = sensor.wait_for(lambda one: one.get("enforcement", {}).get("order_id") == "no-net" and one["process"]["exe"] == str(program))
+    event = sensor.wait_for(lambda one: one.get("enforcement", {}).get("order_id") == "local.no-net" and one["process"]["exe"] == str(program))
     assert event is not None
     assert event["enforcement"]["action"] == "refuse_connect"
-    assert event["decision"]["outcome"] == "OUTCOME_DENY" and event["decision"]["rule_id"] == "no-net"
+    assert event["decision"]["outcome"] == "OUTCOME_DENY" and event["decision"]["rule_id"] == "local.no-net"
 
 
 def test_a_monitored_rule_refuses_nothing(program: Path, started: Callable[[str], Sensor]) -> None:
@@ -130,7 +130,7 @@ def test_a_monitored_rule_refuses_nothing(program: Path, started: Callable[[str]
     listener = socket.create_server(("127.0.0.1", 0))
     done = run(program, "import socket, sys\nsocket.create_connection(('127.0.0.1', int(sys.argv[1])))", str(listener.getsockname()[1]))
     assert done.returncode == 0, done.stderr
-    event = sensor.wait_for(lambda one: one.get("enforcement", {}).get("order_id") == "watch-net")
+    event = sensor.wait_for(lambda one: one.get("enforcement", {}).get("order_id") == "local.watch-net")
     assert event is not None and event["enforcement"]["mode"] == "monitor"
 
 
@@ -154,7 +154,7 @@ def test_a_connection_whose_prompt_holds_a_secret_is_cut(program: Path, started:
 
     threading.Thread(target=serve, daemon=True).start()
     done = run(program, CLIENT, str(listener.getsockname()[1]), str(tmp_path / "cert.pem"), KEY)
-    event = sensor.wait_for(lambda one: one.get("enforcement", {}).get("order_id") == "no-secrets")
+    event = sensor.wait_for(lambda one: one.get("enforcement", {}).get("order_id") == "local.no-secrets")
     assert event is not None, f"nothing was cut; client: {done.stdout} {done.stderr}"
     assert event["enforcement"]["action"] == "cut_connection"
     print(f"from the prompt's bytes to the cut: {event['enforcement'].get('latency_us', 0)} us")
