@@ -180,7 +180,9 @@ TEST_F(LsmTest, SEN_022_TheSensorCannotBeSignalledTracedOrUnloaded) {
   });
   ASSERT_TRUE(start());
   load();
-  for (const ListedProcess& one : *enforcer_->list_processes())
+  const auto listed = enforcer_->list_processes();
+  ASSERT_TRUE(listed);
+  for (const ListedProcess& one : *listed)
     if (one.id.pid == static_cast<std::uint32_t>(::getpid())) options.self = one.id;
   const model::ProcessId target = id_of(child);
   enforcer_.reset();
