@@ -17,6 +17,14 @@ struct packet {
 	__u8 version;
 };
 
+/* `size` itself, which is in these bounds: 6.1's verifier does not see it. `limit` is a power of two. */
+static __always_inline __u32 between_one_and(__u32 size, const __u32 limit)
+{
+	size -= 1;
+	asm volatile("%0 &= %1" : "+r"(size) : "i"(limit - 1));
+	return size + 1;
+}
+
 /* Where the transport header begins, 0 when it is not one we read: another protocol, or extension headers. */
 static __always_inline __u32 find_transport(struct __sk_buff *skb, __u8 protocol, struct packet *packet)
 {

@@ -51,9 +51,8 @@ static __always_inline void send_name_of(struct __sk_buff *skb, const struct soc
 		count_loss(AISPM_LOSS_RING_FULL_DATA, size);
 		return;
 	}
-	if (size > capacity)
-		size = capacity;
-	if (size == 0 || bpf_skb_load_bytes(skb, packet->payload_at, event + 1, size)) {
+	size = between_one_and(size, capacity);
+	if (bpf_skb_load_bytes(skb, packet->payload_at, event + 1, size)) {
 		count_loss(AISPM_LOSS_READ_FAULT, size);
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
 		return;
@@ -134,9 +133,8 @@ static __always_inline void send_bytes_of(struct sending_packet *now, __u32 done
 		count_loss(AISPM_LOSS_RING_FULL_DATA, size);
 		return;
 	}
-	if (size > capacity)
-		size = capacity;
-	if (size == 0 || bpf_skb_load_bytes(now->skb, now->packet->payload_at + done, event + 1, size)) {
+	size = between_one_and(size, capacity);
+	if (bpf_skb_load_bytes(now->skb, now->packet->payload_at + done, event + 1, size)) {
 		count_loss(AISPM_LOSS_READ_FAULT, size);
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
 		return;

@@ -46,6 +46,8 @@ def test_the_self_test_passes(run: Run) -> None:
 
 def test_the_programs_ran_on_ebpf_and_not_degraded(run: Run) -> None:
     assert "/proc polling" not in run.console, run.console[-6000:]
+    assert "kernel feature names: cgroup_skb" in run.console, run.console[-6000:]
+    assert "kernel feature stdio: sys_exit" in run.console, run.console[-6000:]
 
 
 def test_enforcement_works_as_on_the_host(run: Run) -> None:
