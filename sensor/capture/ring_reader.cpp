@@ -14,7 +14,7 @@
 namespace aispm::sensor {
 namespace {
 
-// Between two looks while there is traffic: 16 MiB of ring is then enough for 3 GiB/s.
+// Between two looks while there is traffic: 32 MiB of ring is then enough for 6 GiB/s.
 constexpr std::chrono::milliseconds kLookInterval{5};
 constexpr int kIdleRoundsBeforeSleep = 4;
 constexpr int kEnough = -ECANCELED;  // stops ring_buffer__consume after the record just taken

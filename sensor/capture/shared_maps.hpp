@@ -17,7 +17,7 @@ enum class Ring : std::uint32_t { kControl = 0, kData = 1 };
 
 struct RingSizes {
   std::uint64_t control_bytes = 4U << 20;
-  std::uint64_t data_bytes = 16U << 20;
+  std::uint64_t data_bytes = 32U << 20;
 };
 
 // The maps that all BPF objects use together. Made once, before any object is loaded; outlives
