@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "sensor/model/enforce_tables.hpp"
 
@@ -12,7 +13,9 @@ namespace {
 
 constexpr std::size_t kMaxEntries = 1U << 20;  // ends a walk that others keep feeding
 
+// Rules of both; a value that is no mask (a mere mark) stays as it is.
 std::string merge(const std::string& before, std::string value) {
+  if (value.size() < sizeof(aispm_rule_mask) || before.size() != value.size()) return value;
   aispm_rule_mask old{};
   aispm_rule_mask fresh{};
   std::memcpy(&old, before.data(), sizeof(old));
@@ -67,7 +70,11 @@ Result<> KernelMap::write(const std::string& key, const std::string& value) {
 Result<> KernelMap::add(const Content& wanted) {
   for (const auto& [key, value] : wanted) {
     const auto known = content_.find(key);
-    AISPM_CHECK(write(key, known == content_.end() ? value : merge(known->second, value)));
+    if (known == content_.end()) {
+      AISPM_CHECK(write(key, value));
+    } else {
+      AISPM_CHECK(write(key, merge(known->second, value)));
+    }
   }
   return {};
 }
