@@ -194,14 +194,14 @@ TEST(Feed, RefusesMoreSubscribersThanItsLimit) {
 // The whole way through the thread: acknowledged only after the commit, withheld while the disk is
 // full.
 TEST(Writer, WithholdsAcknowledgementsWhileTheStoreFailsAndStatesIt) {
-  Bench bench({.max_pages = 90});
+  Bench bench({.max_pages = 130});
   std::vector<pb::Event> events;
   for (std::uint32_t i = 0; i < 2000; ++i) {
     events.push_back(make_exec(i + 1, 0, 0));
     events.back().mutable_process()->add_argv(std::string(500, 'x'));
   }
   auto store =
-      must(store::EventWriter::open(must(store::Database::open(bench.path(), {.max_pages = 90}))));
+      must(store::EventWriter::open(must(store::Database::open(bench.path(), {.max_pages = 130}))));
   Feed feed;
   std::atomic<bool> is_acknowledged = false;
   {

@@ -180,7 +180,7 @@ TEST(EventWriter, CountsRefusedAndLostEventsOfAComponent) {
 // A full disk, made of SQLite's own limit: the group fails whole, nothing is half there, and it
 // works again with room.
 TEST(EventWriter, FailsWholeWhenTheDiskIsFullAndRecovers) {
-  Bench bench({.max_pages = 90});
+  Bench bench({.max_pages = 130});
   std::vector<pb::Event> events;
   for (std::uint32_t i = 0; i < 2000; ++i) {
     events.push_back(make_exec(i + 1, 0, 0));
@@ -203,7 +203,7 @@ TEST(EventWriter, FailsWholeWhenTheDiskIsFullAndRecovers) {
 }
 
 TEST(EventWriter, RepeatsAFailedGroupWithoutDoublingTheInventory) {
-  Bench bench({.max_pages = 90});
+  Bench bench({.max_pages = 130});
   std::vector<pb::Event> events;
   for (int i = 0; i < 600; ++i) {
     events.push_back(make_call(pb::SOURCE_GATEWAY, 0));
