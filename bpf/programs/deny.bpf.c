@@ -395,8 +395,13 @@ static __always_inline struct aispm_name_key *load_name(struct __sk_buff *skb, _
 			c += 'a' - 'A';
 		scratch->key.reversed[i] = c;
 	}
-	if (whole == size && size < AISPM_NAME_BYTES)
-		scratch->key.reversed[size] = '.';
+	if (whole == size) {
+		__u64 last = size;
+
+		asm volatile("%0 &= 0x7f" : "+r"(last)); /* 6.1 lost the bound of a 32-bit register on its way here */
+		if (last < AISPM_NAME_BYTES)
+			scratch->key.reversed[last] = '.';
+	}
 	scratch->key.prefix_bits = AISPM_NAME_BYTES * 8;
 	return &scratch->key;
 }
