@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-BOOT_SECONDS = 300
+BOOT_SECONDS = 600
 MEMORY_MIB = 1024
 END_MARK = "AISPM-VM-EXIT="
 
