@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "gateway/proxy/pipeline/stream_relay_parts.hpp"
+
 namespace aispm::gateway {
 
 using codec::ChannelKind;
@@ -10,10 +12,6 @@ using codec::StreamEvent;
 using model::Outcome;
 
 namespace {
-
-codec::Api api_of(Dialect dialect) {
-  return dialect == Dialect::kOpenAi ? codec::Api::kOpenAiChat : codec::Api::kAnthropicMessages;
-}
 
 // Event names are protocol words; anything else could carry text past the scanner.
 bool is_event_name(std::string_view name) {
@@ -31,54 +29,6 @@ bool is_bare(const codec::SseEvent& sse) {
 }
 
 }  // namespace
-
-struct StreamRelay::Outgoing {
-  struct Argument {
-    codec::Channel channel;
-    codec::JsonSpan span;
-  };
-  std::string name;
-  std::string data;
-  std::string_view
-      raw;  // to be sent as it is when nothing changes; only valid until the next event
-  std::vector<codec::JsonPatch> patches;
-  std::vector<Argument> arguments;
-  enum class Mark : std::uint8_t {
-    kNone,
-    kMessageStart,
-    kBlockStart,
-    kBlockStop
-  } mark = Mark::kNone;
-  std::uint32_t block = 0;
-  bool withheld = false;  // holds a denied string outside the text channels: never shown
-};
-
-struct StreamRelay::Piece {
-  Lane* lane;
-  codec::JsonSpan span;
-  std::string_view text;
-  std::string release;
-};
-
-struct StreamRelay::Lane {
-  Lane(codec::Channel c, const ScanContext& context, Dialect dialect)
-      : channel(c),
-        scanner(context.book->engine, surface_of(c.kind),
-                table_of(*context.tables, api_of(dialect), c.kind)) {}
-
-  bool is_tool() const { return channel.kind == ChannelKind::kToolArguments; }
-
-  codec::Channel channel;
-  detect::StreamScanner scanner;
-  std::size_t recorded = 0;
-  std::string arguments;   // tools: what may be released, whole when closed
-  std::string spare_name;  // an event that can carry what is held, should the channel end
-  std::string spare_data;
-  codec::JsonSpan spare_span;
-  std::vector<codec::JsonPatch> spare_patches;  // for the other texts in it
-  bool closed = false;
-  bool delivered = false;  // tools: redacted arguments were put into an event
-};
 
 StreamRelay::StreamRelay(const ScanContext& context, Options options)
     : context_(context), options_(std::move(options)), reply_(api_of(options_.dialect)) {
@@ -315,102 +265,9 @@ bool StreamRelay::record(Lane& lane) {
   return false;
 }
 
-// Where the client's view of the stream will stand once this event was sent.
-void StreamRelay::track(const codec::SseEvent& sse, const StreamEvent& event, Outgoing& outgoing) {
-  using Mark = Outgoing::Mark;
-  if (options_.dialect == Dialect::kAnthropic) {
-    outgoing.block = event.index;
-    if (event.type == StreamEvent::Type::kStart)
-      outgoing.mark = sse.event == "content_block_start" ? Mark::kBlockStart : Mark::kMessageStart;
-    if (event.type == StreamEvent::Type::kStop) outgoing.mark = Mark::kBlockStop;
-    return;
-  }
-  position_.started = true;
-  auto& open = position_.open_choices;
-  const auto add = [&](std::uint32_t choice) {
-    if (std::find(open.begin(), open.end(), choice) == open.end()) open.push_back(choice);
-  };
-  if (event.type == StreamEvent::Type::kStart) add(event.index);
-  for (const codec::ReplyText& delta : event.deltas)
-    if (delta.channel.kind != ChannelKind::kOther) add(delta.channel.choice);
-  if (event.type == StreamEvent::Type::kFinish) std::erase(open, event.index);
-}
-
-void StreamRelay::emit(Outgoing outgoing, std::string& out) {
-  const bool tool_open = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
-    return lane->is_tool() && !lane->closed;
-  });
-  if (!tool_open && held_.empty() && outgoing.arguments.empty()) return render(outgoing, out);
-  outgoing.raw = {};
-  held_bytes_ += outgoing.data.size() + sizeof outgoing;
-  held_.push_back(std::move(outgoing));
-  if (held_bytes_ > kMaxHeldBytes) {
-    give_up("a tool call is larger than 4 MiB");
-    return block(out);
-  }
-  if (!tool_open) release_held(out);
-}
-
-void StreamRelay::release_held(std::string& out) {
-  for (Outgoing& outgoing : held_) {
-    for (const auto& argument : outgoing.arguments) {
-      // Closed lanes keep their channel, and indexes are not used twice for tools within one
-      // choice.
-      const auto lane = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& one) {
-        return one->channel == argument.channel;
-      });
-      if (lane == lanes_.end() || (*lane)->scanner.redactions() == 0) continue;
-      outgoing.patches.push_back(
-          codec::string_patch(argument.span, (*lane)->delivered ? "" : (*lane)->arguments));
-      (*lane)->delivered = true;
-    }
-    render(outgoing, out);
-  }
-  held_.clear();
-  held_bytes_ = 0;
-}
-
-void StreamRelay::render(Outgoing& outgoing, std::string& out) {
-  using Mark = Outgoing::Mark;
-  if (outgoing.mark == Mark::kMessageStart) position_.started = true;
-  if (outgoing.mark == Mark::kBlockStart) {
-    position_.open_block = outgoing.block;
-    position_.next_block = std::max(position_.next_block, outgoing.block + 1);
-  }
-  if (outgoing.mark == Mark::kBlockStop) position_.open_block.reset();
-  if (outgoing.patches.empty() && !outgoing.raw.empty()) {
-    out += outgoing.raw;
-    return;
-  }
-  if (outgoing.patches.empty()) {
-    out += codec::serialise_sse(outgoing.name, outgoing.data);
-    return;
-  }
-  auto patched = codec::apply_patches(outgoing.data, std::move(outgoing.patches));
-  if (!patched) {
-    give_up(patched.error().message);
-    return block(out);
-  }
-  out += codec::serialise_sse(outgoing.name, *patched);
-}
-
 bool StreamRelay::give_up(std::string why) {
   if (failure_.empty()) failure_ = std::move(why);
   return false;
-}
-
-void StreamRelay::block(std::string& out) {
-  if (state_ != State::kRunning) return;
-  state_ = State::kBlocked;
-  held_.clear();
-  findings_.verdict.decided = findings_.verdict.applied = Outcome::kDeny;
-  position_.id = reply_.id();
-  position_.model = reply_.model().empty() ? options_.model : reply_.model();
-  if (const auto& usage = reply_.usage()) position_.output_tokens = usage->output_tokens;
-  const std::string why = failure_.empty() ? "rule " + std::string(findings_.verdict.rule_id)
-                                           : "it could not be scanned";
-  out += replace_rest(options_.dialect, position_,
-                      "\n[AISPM stopped this reply: " + why + ", case " + options_.case_id + "]");
 }
 
 }  // namespace aispm::gateway

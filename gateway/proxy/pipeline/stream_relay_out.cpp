@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way out of a StreamRelay: events are held while a tool call is open, patched and written.
+#include <algorithm>
+
+#include "gateway/proxy/pipeline/stream_relay_parts.hpp"
+
+namespace aispm::gateway {
+
+using codec::ChannelKind;
+using codec::StreamEvent;
+using model::Outcome;
+
+// Where the client's view of the stream will stand once this event was sent.
+void StreamRelay::track(const codec::SseEvent& sse, const StreamEvent& event, Outgoing& outgoing) {
+  using Mark = Outgoing::Mark;
+  if (options_.dialect == Dialect::kAnthropic) {
+    outgoing.block = event.index;
+    if (event.type == StreamEvent::Type::kStart)
+      outgoing.mark = sse.event == "content_block_start" ? Mark::kBlockStart : Mark::kMessageStart;
+    if (event.type == StreamEvent::Type::kStop) outgoing.mark = Mark::kBlockStop;
+    return;
+  }
+  position_.started = true;
+  auto& open = position_.open_choices;
+  const auto add = [&](std::uint32_t choice) {
+    if (std::find(open.begin(), open.end(), choice) == open.end()) open.push_back(choice);
+  };
+  if (event.type == StreamEvent::Type::kStart) add(event.index);
+  for (const codec::ReplyText& delta : event.deltas)
+    if (delta.channel.kind != ChannelKind::kOther) add(delta.channel.choice);
+  if (event.type == StreamEvent::Type::kFinish) std::erase(open, event.index);
+}
+
+void StreamRelay::emit(Outgoing outgoing, std::string& out) {
+  const bool tool_open = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return lane->is_tool() && !lane->closed;
+  });
+  if (!tool_open && held_.empty() && outgoing.arguments.empty()) return render(outgoing, out);
+  outgoing.raw = {};
+  held_bytes_ += outgoing.data.size() + sizeof outgoing;
+  held_.push_back(std::move(outgoing));
+  if (held_bytes_ > kMaxHeldBytes) {
+    give_up("a tool call is larger than 4 MiB");
+    return block(out);
+  }
+  if (!tool_open) release_held(out);
+}
+
+void StreamRelay::release_held(std::string& out) {
+  for (Outgoing& outgoing : held_) {
+    for (const auto& argument : outgoing.arguments) {
+      // Closed lanes keep their channel, and indexes are not used twice for tools within one
+      // choice.
+      const auto lane = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& one) {
+        return one->channel == argument.channel;
+      });
+      if (lane == lanes_.end() || (*lane)->scanner.redactions() == 0) continue;
+      outgoing.patches.push_back(
+          codec::string_patch(argument.span, (*lane)->delivered ? "" : (*lane)->arguments));
+      (*lane)->delivered = true;
+    }
+    render(outgoing, out);
+  }
+  held_.clear();
+  held_bytes_ = 0;
+}
+
+void StreamRelay::render(Outgoing& outgoing, std::string& out) {
+  using Mark = Outgoing::Mark;
+  if (outgoing.mark == Mark::kMessageStart) position_.started = true;
+  if (outgoing.mark == Mark::kBlockStart) {
+    position_.open_block = outgoing.block;
+    position_.next_block = std::max(position_.next_block, outgoing.block + 1);
+  }
+  if (outgoing.mark == Mark::kBlockStop) position_.open_block.reset();
+  if (outgoing.patches.empty() && !outgoing.raw.empty()) {
+    out += outgoing.raw;
+    return;
+  }
+  if (outgoing.patches.empty()) {
+    out += codec::serialise_sse(outgoing.name, outgoing.data);
+    return;
+  }
+  auto patched = codec::apply_patches(outgoing.data, std::move(outgoing.patches));
+  if (!patched) {
+    give_up(patched.error().message);
+    return block(out);
+  }
+  out += codec::serialise_sse(outgoing.name, *patched);
+}
+
+void StreamRelay::block(std::string& out) {
+  if (state_ != State::kRunning) return;
+  state_ = State::kBlocked;
+  held_.clear();
+  findings_.verdict.decided = findings_.verdict.applied = Outcome::kDeny;
+  position_.id = reply_.id();
+  position_.model = reply_.model().empty() ? options_.model : reply_.model();
+  if (const auto& usage = reply_.usage()) position_.output_tokens = usage->output_tokens;
+  const std::string why = failure_.empty() ? "rule " + std::string(findings_.verdict.rule_id)
+                                           : "it could not be scanned";
+  out += replace_rest(options_.dialect, position_,
+                      "\n[AISPM stopped this reply: " + why + ", case " + options_.case_id + "]");
+}
+
+}  // namespace aispm::gateway
