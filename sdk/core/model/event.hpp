@@ -143,6 +143,8 @@ struct SandboxDenial {
   std::string target;
   std::string protocol;
   std::uint64_t count = 1;
+  std::string name;    // host name behind the target's address; empty when unknown
+  std::string reason;  // in words; empty where the kind says it all
 };
 struct AgentReady {
   std::string name;

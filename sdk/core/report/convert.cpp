@@ -119,6 +119,8 @@ struct PutBody {
     to.set_target(to_utf8(body.target));
     to.set_protocol(to_utf8(body.protocol));
     to.set_count(body.count);
+    to.set_name(to_utf8(body.name));
+    to.set_reason(to_utf8(body.reason));
   }
   void operator()(const model::AgentReady& body) const {
     auto& to = *out.mutable_agent_ready();

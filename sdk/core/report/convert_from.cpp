@@ -117,7 +117,7 @@ Body get_sandbox(const v1::Event& from) {
   }
   const auto& body = from.sandbox_denial();
   return model::SandboxDenial{get_enum(body.kind(), model::DenialKind::kLimit), body.target(),
-                              body.protocol(), body.count()};
+                              body.protocol(), body.count(), body.name(), body.reason()};
 }
 
 Body get_agent(const v1::Event& from) {

@@ -125,7 +125,8 @@ export function connectTitle(outcome: string): string {
 export function denialTitle(denial: SandboxDenial): string {
   const protocol = denial.protocol ? ` (${denial.protocol})` : "";
   const times = denial.count > 1n ? `, ${plural(denial.count, "time")}` : "";
-  return `${DENIALS[denial.kind]} ${denial.target || "an unnamed target"}${protocol}${times}`;
+  const name = denial.name ? ` ${denial.name}` : "";
+  return `${DENIALS[denial.kind]} ${denial.target || "an unnamed target"}${protocol}${name}${times}`;
 }
 
 function describeCall(event: Event, call: LlmCall): Description {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sensor/decode/names_tls.hpp"
+#include "sdk/core/codec/tls_hello.hpp"
 
 #include <algorithm>
 #include <cstdint>
 
-namespace aispm::sensor {
+namespace aispm::codec {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 253;  // RFC 1035
@@ -46,10 +46,11 @@ class Cursor {
 
 void read_server_name(Cursor extension, HelloFacts& facts) {
   Cursor names(extension.vector(2));
-  while (!names.is_empty() && facts.server_name.empty()) {
+  while (!names.is_empty()) {
     const std::uint32_t type = names.number(1);
     const std::string_view name = names.vector(2);
-    if (type == 0) facts.server_name = clean_name(name);
+    ++facts.server_names;
+    if (type == 0 && facts.server_name.empty()) facts.server_name = clean_name(name);
   }
 }
 
@@ -132,4 +133,4 @@ HelloParse parse_hello_records(std::string_view stream) {
   }
 }
 
-}  // namespace aispm::sensor
+}  // namespace aispm::codec
