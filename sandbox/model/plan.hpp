@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "sdk/core/common/host_rule.hpp"
+
 // What a launch will do, as data: made by sandbox/plan, printed by --dry-run, performed by
 // sandbox/apply.
 namespace aispm::sandbox {
@@ -44,6 +46,8 @@ struct Profile {
   std::vector<std::string> pass_environment = {"COLORTERM",   "LANG",     "LC_ALL", "LC_CTYPE",
                                                "LC_MESSAGES", "NO_COLOR", "TERM",   "TZ"};
   std::vector<std::string> set_environment;  // "NAME=VALUE"
+  // Hosts that may be reached besides the gateway, through it, as far as its operator permits them.
+  std::vector<HostRule> allow_hosts;
   Limits limits;
   Dangerous dangerous;
   bool operator==(const Profile&) const = default;
@@ -89,6 +93,7 @@ struct Plan {
   std::string session_id;
   std::string gateway_socket;  // empty: offline
   std::uint32_t landlock_min_abi = 0;
+  std::vector<HostRule> allow_hosts;
   Limits limits;
   std::vector<Mount> mounts;      // parents before children
   std::vector<std::string> argv;  // as the program sees it

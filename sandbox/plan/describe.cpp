@@ -56,6 +56,8 @@ std::string describe(const Plan& plan) {
       (plan.gateway_socket.empty()
            ? "offline: no listener"
            : "127.0.0.1:" + std::to_string(kProxyPort) + " is relayed to " + plan.gateway_socket));
+  for (const auto& rule : plan.allow_hosts)
+    text += "     through the gateway: " + to_text(rule) + "\n";
   add("files (everything else does not exist):");
   for (const auto& mount : plan.mounts) text += "     " + line_of(mount) + "\n";
   add("init as process 1, the program as process 2 in a session of its own");

@@ -53,6 +53,11 @@ Result<Plan> make_plan(const Host& host, const Request& request) {
   plan.session_id = request.session_id;
   plan.gateway_socket = request.gateway_socket;
   plan.landlock_min_abi = request.profile.landlock_min_abi;
+  if (plan.gateway_socket.empty() && !request.profile.allow_hosts.empty())
+    return fail(Errc::kInvalid, "profile " + plan.profile +
+                                    ": network.allow_hosts needs the gateway, which alone reaches "
+                                    "them: leave out --offline or the hosts");
+  plan.allow_hosts = request.profile.allow_hosts;
   plan.limits = request.profile.limits;
   plan.executable = program.executable;
   plan.argv = program.argv;

@@ -61,6 +61,16 @@ void read_environment(const YamlMap& map, Profile& profile) {
   }
 }
 
+void read_network(const YamlMap& map, Profile& profile) {
+  for (const auto& text : map.texts("allow_hosts")) {
+    auto rule = parse_host_rule(text);
+    if (!rule) return map.reject("allow_hosts", rule.error().message);
+    profile.allow_hosts.push_back(std::move(*rule));
+  }
+  if (profile.allow_hosts.size() > kMaxHostRules)
+    map.reject("allow_hosts", "more than " + std::to_string(kMaxHostRules) + " hosts");
+}
+
 Result<Profile> read_profile(const YamlMap& root) {
   Profile profile;
   (void)root.integer("version", 1, {1, 1});
@@ -72,6 +82,7 @@ Result<Profile> read_profile(const YamlMap& root) {
   const YamlMap files = root.map("filesystem");
   profile.read_only = read_paths(files, "read_only");
   profile.read_write = read_paths(files, "read_write");
+  read_network(root.map("network"), profile);
   read_environment(root.map("environment"), profile);
   read_limits(root.map("limits"), profile.limits);
   const YamlMap dangerous = root.map("dangerous");

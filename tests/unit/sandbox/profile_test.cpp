@@ -21,6 +21,7 @@ TEST(ProfileFile, ReadsEveryKey) {
       "read_write: [/srv/out]\n"
       "environment:\n  pass: [LANG]\n  set:\n    MODE: fast\nlimits:\n  memory: 64MiB\n  pids: 9\n "
       " wall_time: 30s\n"
+      "network:\n  allow_hosts: [api.example.com, '*.example.org:8443']\n"
       "dangerous:\n  sensitive_paths: true\n",
       "tight.yaml");
   ASSERT_TRUE(profile) << profile.error().message;
@@ -28,6 +29,9 @@ TEST(ProfileFile, ReadsEveryKey) {
   EXPECT_EQ(profile->landlock_min_abi, 6U);
   EXPECT_THAT(profile->read_only, testing::ElementsAre("/opt/models"));
   EXPECT_THAT(profile->set_environment, testing::ElementsAre("MODE=fast"));
+  ASSERT_EQ(profile->allow_hosts.size(), 2U);
+  EXPECT_EQ(to_text(profile->allow_hosts[0]), "api.example.com:443");
+  EXPECT_EQ(to_text(profile->allow_hosts[1]), "*.example.org:8443");
   EXPECT_EQ(profile->limits.memory_bytes, 64ULL << 20);
   EXPECT_EQ(profile->limits.pids, 9U);
   EXPECT_EQ(profile->limits.wall_time, std::chrono::seconds(30));
@@ -56,6 +60,8 @@ INSTANTIATE_TEST_SUITE_P(
                     BadProfile{"limits:\n  memmory: 1GiB\n", "memmory"},
                     BadProfile{"filesystem:\n  read_only: [relative]\n", "absolute"},
                     BadProfile{"environment:\n  pass: ['A=B']\n", "variable name"},
+                    BadProfile{"network:\n  allow_hosts: [10.0.0.1]\n", "host name"},
+                    BadProfile{"network:\n  allow_hosts: ['*']\n", "host name"},
                     BadProfile{"dangerous:\n  everything: true\n", "everything"},
                     BadProfile{"landlock_min_abi: 0\n", "landlock_min_abi"},
                     BadProfile{"[1, 2", "p.yaml"}));
