@@ -103,6 +103,14 @@ class FakeCollector final : public v1::Ingest::Service, public v1::Enrolment::Se
     changed_.notify_all();
   }
 
+  // The orders of the one host; `version` grows.
+  void set_orders(const std::vector<v1::Order>& orders) {
+    const std::scoped_lock guard(mutex_);
+    orders_.mutable_orders()->Assign(orders.begin(), orders.end());
+    orders_.set_version(orders_.version() + 1);
+    changed_.notify_all();
+  }
+
   // Read under wait() or while stopped.
   std::map<std::string, int> event_ids;  // how often each id came in a batch that was new
   std::map<std::string, Producer> producers;
@@ -114,6 +122,7 @@ class FakeCollector final : public v1::Ingest::Service, public v1::Enrolment::Se
   std::uint64_t out_of_order = 0;
   std::uint64_t resent_batches = 0;
   std::string last_identity;
+  std::optional<v1::AckOrdersRequest> last_ack;
 
   // Behaviour, set before start() or under wait().
   std::int64_t client_certificate_seconds = 3600;
@@ -123,6 +132,7 @@ class FakeCollector final : public v1::Ingest::Service, public v1::Enrolment::Se
   bool withhold_acks = false;
   bool refuse_reports = false;
   std::string wrong_component;
+  std::uint64_t refused_acks = 0;  // so many acknowledgements of orders are refused
 
  private:
   static pki::Validity validity_of(std::int64_t seconds) {
@@ -218,20 +228,44 @@ class FakeCollector final : public v1::Ingest::Service, public v1::Enrolment::Se
 
   grpc::Status WatchAgentKeys(grpc::ServerContext* context, const v1::WatchAgentKeysRequest*,
                               grpc::ServerWriter<v1::AgentKeySnapshot>* writer) override {
-    if (!context->auth_context()->IsPeerAuthenticated())
+    return show(*context, keys_, *writer);
+  }
+
+  grpc::Status WatchOrders(grpc::ServerContext* context, const v1::WatchOrdersRequest*,
+                           grpc::ServerWriter<v1::OrderSnapshot>* writer) override {
+    return show(*context, orders_, *writer);
+  }
+
+  grpc::Status AckOrders(grpc::ServerContext*, const v1::AckOrdersRequest* request,
+                         v1::AckOrdersReply*) override {
+    const std::scoped_lock guard(mutex_);
+    if (refused_acks > 0) {
+      --refused_acks;
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "refused on purpose"};
+    }
+    last_ack = *request;
+    changed_.notify_all();
+    return grpc::Status::OK;
+  }
+
+  // Writes `from` (guarded by the mutex) and each change of it until the call ends.
+  template <typename Snapshot>
+  grpc::Status show(grpc::ServerContext& context, const Snapshot& from,
+                    grpc::ServerWriter<Snapshot>& writer) {
+    if (!context.auth_context()->IsPeerAuthenticated())
       return {grpc::StatusCode::UNAUTHENTICATED, "a client certificate is needed"};
     std::uint64_t sent = UINT64_MAX;
-    while (!context->IsCancelled()) {
-      v1::AgentKeySnapshot snapshot;
+    while (!context.IsCancelled()) {
+      Snapshot snapshot;
       {
         std::unique_lock guard(mutex_);
         changed_.wait_for(guard, std::chrono::milliseconds(50),
-                          [&] { return stopping_ || keys_.version() != sent; });
+                          [&] { return stopping_ || from.version() != sent; });
         if (stopping_) return {grpc::StatusCode::UNAVAILABLE, "stopping"};
-        if (keys_.version() == sent) continue;
-        snapshot = keys_;
+        if (from.version() == sent) continue;
+        snapshot = from;
       }
-      if (!writer->Write(snapshot)) break;
+      if (!writer.Write(snapshot)) break;
       sent = snapshot.version();
     }
     return grpc::Status::OK;
@@ -245,6 +279,7 @@ class FakeCollector final : public v1::Ingest::Service, public v1::Enrolment::Se
   std::map<std::string, bool> tokens_;
   int tokens_made_ = 0;
   v1::AgentKeySnapshot keys_;
+  v1::OrderSnapshot orders_;
   bool stopping_ = false;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;

@@ -3,6 +3,7 @@
 
 #include "aispm/v1/api.grpc.pb.h"
 #include "gateway/collector/grpc_status.hpp"
+#include "gateway/collector/reactor_link.hpp"
 
 namespace aispm::collector::api {
 namespace {
@@ -13,23 +14,16 @@ std::string authorization_of(const grpc::CallbackServerContext& context) {
   return {found->second.data(), found->second.size()};
 }
 
-// One StreamEvents call. Deletes itself in OnDone; others reach it through Link only.
+// One StreamEvents call. Deletes itself in OnDone; others reach it through its ReactorLink only.
 class EventStream : public grpc::ServerWriteReactor<pb::Event> {
  public:
   EventStream(const Operator& handlers, Workers& workers, std::string authorization,
               pb::StreamEventsRequest request)
-      : link_(std::make_shared<Link>()) {
-    link_->stream = this;
+      : link_(std::make_shared<ReactorLink<EventStream>>(this)) {
     auto posted = workers.post([&handlers, link = link_, authorization = std::move(authorization),
                                 request = std::move(request)](Desk& desk) {
       auto subscription = open(handlers, desk, authorization, request, link);
-      const std::lock_guard lock(link->mutex);
-      if (link->stream == nullptr) return;
-      if (!subscription) return link->stream->finish(to_grpc(subscription.error()));
-      link->stream->subscription_ = std::move(*subscription);
-      // The client learns that the subscription stands: what is stored from now on will come.
-      if (!link->stream->is_finished_) link->stream->StartSendInitialMetadata();
-      link->stream->write_next();
+      link->reach([&](EventStream& stream) { stream.begin(std::move(subscription)); });
     });
     const std::lock_guard lock(link_->mutex);
     if (!posted) finish(to_grpc(posted.error()));
@@ -46,18 +40,12 @@ class EventStream : public grpc::ServerWriteReactor<pb::Event> {
     finish(grpc::Status::CANCELLED);
   }
   void OnDone() override {
-    {
-      const std::lock_guard lock(link_->mutex);
-      link_->stream = nullptr;
-    }
+    link_->cut();
     delete this;
   }
 
  private:
-  struct Link {
-    std::mutex mutex;
-    EventStream* stream = nullptr;
-  };
+  using Link = ReactorLink<EventStream>;
 
   static Result<std::shared_ptr<Subscription>> open(const Operator& handlers, Desk& desk,
                                                     const std::string& authorization,
@@ -65,14 +53,19 @@ class EventStream : public grpc::ServerWriteReactor<pb::Event> {
                                                     const std::shared_ptr<Link>& link) {
     AISPM_CHECK(handlers.authorise(desk, authorization, *handlers.route("StreamEvents")));
     return handlers.subscribe(request, [weak = std::weak_ptr(link)] {
-      const auto held = weak.lock();
-      if (!held) return;
-      const std::lock_guard lock(held->mutex);
-      if (held->stream != nullptr) held->stream->write_next();
+      if (const auto held = weak.lock())
+        held->reach([](EventStream& stream) { stream.write_next(); });
     });
   }
 
   // All below: the link's mutex is held.
+  void begin(Result<std::shared_ptr<Subscription>> subscription) {
+    if (!subscription) return finish(to_grpc(subscription.error()));
+    subscription_ = std::move(*subscription);
+    // The client learns that the subscription stands: what is stored from now on will come.
+    if (!is_finished_) StartSendInitialMetadata();
+    write_next();
+  }
   void write_next() {
     if (is_writing_ || is_finished_ || !subscription_) return;
     current_ = subscription_->take();
@@ -100,116 +93,53 @@ class EventStream : public grpc::ServerWriteReactor<pb::Event> {
 using Context = grpc::CallbackServerContext;
 using Unary = grpc::ServerUnaryReactor;
 
+// One method of the service.
+#define AISPM_UNARY(Method, Request, Reply)                                                \
+  Unary* Method(Context* context, const pb::Request* request, pb::Reply* reply) override { \
+    return run(#Method, context, request, reply);                                          \
+  }
+
 class OperatorService final : public pb::Operator::CallbackService {
  public:
   OperatorService(const Operator& handlers, Workers& workers)
       : handlers_(handlers), workers_(workers) {}
 
-  Unary* GetOverview(Context* c, const pb::GetOverviewRequest* q, pb::Overview* r) override {
-    return run("GetOverview", c, q, r);
-  }
-  Unary* GetStatus(Context* c, const pb::GetStatusRequest* q, pb::Status* r) override {
-    return run("GetStatus", c, q, r);
-  }
-  Unary* ListHosts(Context* c, const pb::ListRequest* q, pb::HostList* r) override {
-    return run("ListHosts", c, q, r);
-  }
-  Unary* ListProcesses(Context* c, const pb::ListRequest* q, pb::ProcessList* r) override {
-    return run("ListProcesses", c, q, r);
-  }
-  Unary* ListAgents(Context* c, const pb::ListRequest* q, pb::AgentList* r) override {
-    return run("ListAgents", c, q, r);
-  }
-  Unary* ListProviders(Context* c, const pb::ListRequest* q, pb::ProviderList* r) override {
-    return run("ListProviders", c, q, r);
-  }
-  Unary* ListModels(Context* c, const pb::ListRequest* q, pb::ModelList* r) override {
-    return run("ListModels", c, q, r);
-  }
-  Unary* ListEvents(Context* c, const pb::ListEventsRequest* q, pb::EventList* r) override {
-    return run("ListEvents", c, q, r);
-  }
-  Unary* GetEvent(Context* c, const pb::GetEventRequest* q, pb::Event* r) override {
-    return run("GetEvent", c, q, r);
-  }
-  Unary* ListDetections(Context* c, const pb::ListEventsRequest* q, pb::EventList* r) override {
-    return run("ListDetections", c, q, r);
-  }
-  Unary* ListDecisions(Context* c, const pb::ListEventsRequest* q, pb::EventList* r) override {
-    return run("ListDecisions", c, q, r);
-  }
-  Unary* ListSessions(Context* c, const pb::ListRequest* q, pb::SessionList* r) override {
-    return run("ListSessions", c, q, r);
-  }
-  Unary* GetSession(Context* c, const pb::GetSessionRequest* q, pb::SessionStory* r) override {
-    return run("GetSession", c, q, r);
-  }
-  Unary* CreateAgentKey(Context* c, const pb::CreateAgentKeyRequest* q,
-                        pb::CreatedAgentKey* r) override {
-    return run("CreateAgentKey", c, q, r);
-  }
-  Unary* ListAgentKeys(Context* c, const pb::ListRequest* q, pb::AgentKeyList* r) override {
-    return run("ListAgentKeys", c, q, r);
-  }
-  Unary* RevokeAgentKey(Context* c, const pb::RevokeAgentKeyRequest* q, pb::AgentKey* r) override {
-    return run("RevokeAgentKey", c, q, r);
-  }
-  Unary* CreateEnrolmentToken(Context* c, const pb::CreateEnrolmentTokenRequest* q,
-                              pb::CreatedEnrolmentToken* r) override {
-    return run("CreateEnrolmentToken", c, q, r);
-  }
-  Unary* ListAssets(Context* c, const pb::ListAssetsRequest* q, pb::AssetList* r) override {
-    return run("ListAssets", c, q, r);
-  }
-  Unary* GetAsset(Context* c, const pb::GetAssetRequest* q, pb::InventoryAsset* r) override {
-    return run("GetAsset", c, q, r);
-  }
-  Unary* SetAssetState(Context* c, const pb::SetAssetStateRequest* q,
-                       pb::InventoryAsset* r) override {
-    return run("SetAssetState", c, q, r);
-  }
-  Unary* ListMcpServers(Context* c, const pb::ListMcpServersRequest* q,
-                        pb::McpServerList* r) override {
-    return run("ListMcpServers", c, q, r);
-  }
-  Unary* GetMcpServer(Context* c, const pb::GetMcpServerRequest* q, pb::McpServer* r) override {
-    return run("GetMcpServer", c, q, r);
-  }
-  Unary* GetTopology(Context* c, const pb::GetTopologyRequest* q, pb::Topology* r) override {
-    return run("GetTopology", c, q, r);
-  }
-  Unary* ListCoverage(Context* c, const pb::ListCoverageRequest* q, pb::CoverageList* r) override {
-    return run("ListCoverage", c, q, r);
-  }
-  Unary* ListNames(Context* c, const pb::ListRequest* q, pb::SeenNameList* r) override {
-    return run("ListNames", c, q, r);
-  }
-  Unary* GetBaseline(Context* c, const pb::GetBaselineRequest* q, pb::BaselineReport* r) override {
-    return run("GetBaseline", c, q, r);
-  }
-  Unary* ExportBaseline(Context* c, const pb::ExportBaselineRequest* q, pb::Baseline* r) override {
-    return run("ExportBaseline", c, q, r);
-  }
-  Unary* ImportBaseline(Context* c, const pb::ImportBaselineRequest* q,
-                        pb::StoredBaseline* r) override {
-    return run("ImportBaseline", c, q, r);
-  }
-  Unary* ListBaselines(Context* c, const pb::ListRequest* q, pb::StoredBaselineList* r) override {
-    return run("ListBaselines", c, q, r);
-  }
-  Unary* GetInventorySummary(Context* c, const pb::GetInventorySummaryRequest* q,
-                             pb::InventorySummary* r) override {
-    return run("GetInventorySummary", c, q, r);
-  }
-  Unary* CreateOrder(Context* c, const pb::CreateOrderRequest* q, pb::Order* r) override {
-    return run("CreateOrder", c, q, r);
-  }
-  Unary* ListOrders(Context* c, const pb::ListOrdersRequest* q, pb::OrderList* r) override {
-    return run("ListOrders", c, q, r);
-  }
-  Unary* DeleteOrder(Context* c, const pb::DeleteOrderRequest* q, pb::Order* r) override {
-    return run("DeleteOrder", c, q, r);
-  }
+  // Each method: authenticated, then answered by the worker that takes it.
+  // clang-format off
+  AISPM_UNARY(GetOverview, GetOverviewRequest, Overview)
+  AISPM_UNARY(GetStatus, GetStatusRequest, Status)
+  AISPM_UNARY(ListHosts, ListRequest, HostList)
+  AISPM_UNARY(ListProcesses, ListRequest, ProcessList)
+  AISPM_UNARY(ListAgents, ListRequest, AgentList)
+  AISPM_UNARY(ListProviders, ListRequest, ProviderList)
+  AISPM_UNARY(ListModels, ListRequest, ModelList)
+  AISPM_UNARY(ListEvents, ListEventsRequest, EventList)
+  AISPM_UNARY(GetEvent, GetEventRequest, Event)
+  AISPM_UNARY(ListDetections, ListEventsRequest, EventList)
+  AISPM_UNARY(ListDecisions, ListEventsRequest, EventList)
+  AISPM_UNARY(ListSessions, ListRequest, SessionList)
+  AISPM_UNARY(GetSession, GetSessionRequest, SessionStory)
+  AISPM_UNARY(CreateAgentKey, CreateAgentKeyRequest, CreatedAgentKey)
+  AISPM_UNARY(ListAgentKeys, ListRequest, AgentKeyList)
+  AISPM_UNARY(RevokeAgentKey, RevokeAgentKeyRequest, AgentKey)
+  AISPM_UNARY(CreateEnrolmentToken, CreateEnrolmentTokenRequest, CreatedEnrolmentToken)
+  AISPM_UNARY(ListAssets, ListAssetsRequest, AssetList)
+  AISPM_UNARY(GetAsset, GetAssetRequest, InventoryAsset)
+  AISPM_UNARY(SetAssetState, SetAssetStateRequest, InventoryAsset)
+  AISPM_UNARY(ListMcpServers, ListMcpServersRequest, McpServerList)
+  AISPM_UNARY(GetMcpServer, GetMcpServerRequest, McpServer)
+  AISPM_UNARY(GetTopology, GetTopologyRequest, Topology)
+  AISPM_UNARY(ListCoverage, ListCoverageRequest, CoverageList)
+  AISPM_UNARY(ListNames, ListRequest, SeenNameList)
+  AISPM_UNARY(GetBaseline, GetBaselineRequest, BaselineReport)
+  AISPM_UNARY(ExportBaseline, ExportBaselineRequest, Baseline)
+  AISPM_UNARY(ImportBaseline, ImportBaselineRequest, StoredBaseline)
+  AISPM_UNARY(ListBaselines, ListRequest, StoredBaselineList)
+  AISPM_UNARY(GetInventorySummary, GetInventorySummaryRequest, InventorySummary)
+  AISPM_UNARY(CreateOrder, CreateOrderRequest, Order)
+  AISPM_UNARY(ListOrders, ListOrdersRequest, OrderList)
+  AISPM_UNARY(DeleteOrder, DeleteOrderRequest, Order)
+  // clang-format on
   grpc::ServerWriteReactor<pb::Event>* StreamEvents(
       Context* context, const pb::StreamEventsRequest* request) override {
     return new EventStream(handlers_, workers_, authorization_of(*context), *request);
@@ -241,6 +171,8 @@ class OperatorService final : public pb::Operator::CallbackService {
   const Operator& handlers_;
   Workers& workers_;
 };
+
+#undef AISPM_UNARY
 
 }  // namespace
 

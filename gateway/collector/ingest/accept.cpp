@@ -6,11 +6,11 @@
 
 #include "aispm/v1/ingest.grpc.pb.h"
 #include "gateway/collector/grpc_status.hpp"
-#include "gateway/collector/ingest/key_watch.hpp"
-#include "gateway/collector/ingest/order_watch.hpp"
 #include "gateway/collector/ingest/peer.hpp"
 #include "gateway/collector/ingest/validate.hpp"
+#include "gateway/collector/ingest/watches.hpp"
 #include "gateway/collector/limits.hpp"
+#include "gateway/collector/reactor_link.hpp"
 #include "sdk/core/common/log.hpp"
 
 namespace aispm::collector {
@@ -28,13 +28,14 @@ ByteBuffer to_bytes(const pb::ReportReply& reply) {
 // At most kMaxStreamBatches wait for their Ack; while the writer's queue is full the stream is not
 // read, so that TCP and then the producer's spool hold the rest. Events are messages as bytes: one
 // that does not parse is refused alone. Deletes itself in OnDone; the writer reaches it through
-// Link only.
+// its ReactorLink only.
 class ReportStream : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
  public:
   ReportStream(const IngestSurroundings& surroundings, std::atomic<std::size_t>& streams,
                Result<pki::Identity> identity)
-      : surroundings_(surroundings), streams_(streams), link_(std::make_shared<Link>()) {
-    link_->stream = this;
+      : surroundings_(surroundings),
+        streams_(streams),
+        link_(std::make_shared<ReactorLink<ReportStream>>(this)) {
     const std::lock_guard lock(link_->mutex);
     start(std::move(identity));
   }
@@ -61,21 +62,13 @@ class ReportStream : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
     finish(grpc::Status::CANCELLED);
   }
   void OnDone() override {
-    {
-      const std::lock_guard lock(link_->mutex);
-      link_->stream = nullptr;
-    }
+    link_->cut();
     if (producer_) surroundings_.links.remove({producer_->host_id, producer_->component});
     streams_.fetch_sub(1);
     delete this;
   }
 
  private:
-  struct Link {
-    std::mutex mutex;
-    ReportStream* stream = nullptr;
-  };
-
   // All below: the link's mutex is held.
 
   void start(Result<pki::Identity> identity) {
@@ -124,13 +117,9 @@ class ReportStream : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
     const bool is_taken = surroundings_.writer.offer(
         held_,
         [link = link_](const Delivery& delivery) {
-          const std::lock_guard lock(link->mutex);
-          if (link->stream != nullptr) link->stream->acknowledge(delivery);
+          link->reach([&](ReportStream& stream) { stream.acknowledge(delivery); });
         },
-        [link = link_] {
-          const std::lock_guard lock(link->mutex);
-          if (link->stream != nullptr) link->stream->offer();
-        });
+        [link = link_] { link->reach([](ReportStream& stream) { stream.offer(); }); });
     if (!is_taken) return;
     held_.reset();
     ++unacknowledged_;
@@ -188,7 +177,7 @@ class ReportStream : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
 
   const IngestSurroundings& surroundings_;
   std::atomic<std::size_t>& streams_;
-  const std::shared_ptr<Link> link_;
+  const std::shared_ptr<ReactorLink<ReportStream>> link_;
   pki::Identity identity_;
   std::shared_ptr<const Producer> producer_;
   ByteBuffer request_;

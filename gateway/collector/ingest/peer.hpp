@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <string>
+#include <string_view>
 
 #include "sdk/core/common/pki.hpp"
 #include "sdk/core/common/result.hpp"
@@ -23,6 +24,15 @@ inline Result<pki::Identity> identify(const grpc::ServerContextBase& context,
   if (identity.tenant != tenant)
     return fail(Errc::kDenied, "the certificate belongs to another tenant");
   return identity;
+}
+
+// Whether the caller is known and of that component ("gateway", "sensord"); kDenied when another.
+inline Result<> must_be(std::string_view component, const Result<pki::Identity>& caller) {
+  if (!caller) return fail(caller.error());
+  if (caller->component != component)
+    return fail(Errc::kDenied,
+                "only a " + std::string(component) + " may call this, not a " + caller->component);
+  return {};
 }
 
 }  // namespace aispm::collector

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the seeds of tests/fuzz/corpus/sensor: one record of each kind (bpf/events.h), and small ELF files.
+"""Writes the seeds of tests/fuzz/corpus/sensor: one record of each kind (bpf/events.h), small ELF files, and orders.
 
 Run it again after a change of a record's layout: tests/fuzz/sensor/make_seeds.py
 """
@@ -8,9 +8,11 @@ Run it again after a change of a record's layout: tests/fuzz/sensor/make_seeds.p
 from __future__ import annotations
 
 import struct
+import subprocess
 from pathlib import Path
 
-CORPUS = Path(__file__).resolve().parents[1] / "corpus" / "sensor"
+ROOT = Path(__file__).resolve().parents[3]
+CORPUS = ROOT / "tests" / "fuzz" / "corpus" / "sensor"
 FUNCTIONS = ("SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex", "SSL_clear", "SSL_free")
 
 
@@ -103,8 +105,34 @@ def elves() -> dict[str, bytes]:
     return {"library": whole, "library_aarch64": elf(183), "cut_in_symbols": whole[: 64 + 56 + 192 + 30], "head": whole[:64]}
 
 
+def snapshot(text: str) -> bytes:
+    """An OrderSnapshot from its text form."""
+    command = ["protoc", f"-I{ROOT}/proto", "--encode=aispm.v1.OrderSnapshot", "aispm/v1/enforce.proto"]
+    return subprocess.run(command, input=text.encode(), stdout=subprocess.PIPE, check=True).stdout
+
+
+def orders() -> dict[str, bytes]:
+    """Snapshots of orders of each action, and some that must be refused."""
+    head = 'version: 3 orders { id: "%s" action: %s mode: ORDER_MODE_ENFORCE created { seconds: 1795000000 } '
+    block = head % ("b", "ORDER_ACTION_BLOCK")
+    return {
+        "domain": snapshot(block + 'match { domain: "*.example.com" ports: 443 provider: "openai" } }'),
+        "addresses": snapshot(block + 'match { addresses: "192.0.2.0/24" addresses: "2001:db8::/32" } refuse: true }'),
+        "egress": snapshot(block + 'match { agent_id: "*/codex" } egress: "10.0.0.0/8" egress: "api.example.com:443" }'),
+        "acts": snapshot(
+            block + 'match { user: "alice" } raw_sockets: true kernel_writes: true tamper: true '
+            'programs: "nc" write_folders: "/tmp" approved: "/usr/bin" }'
+        ),
+        "content": snapshot(block + 'match { model: "gpt-*" } detection: "secret" kill: true }'),
+        "allow_expired": snapshot(head % ("a", "ORDER_ACTION_ALLOW") + 'match { cgroup: "/agents" } expires { seconds: 1 } }'),
+        "quarantine": snapshot(head % ("q", "ORDER_ACTION_QUARANTINE") + 'match { container_id: "0123456789ab" } }'),
+        "kill": snapshot(head % ("k", "ORDER_ACTION_KILL") + 'match { host_id: "h" pid: 4242 start_boottime_ns: 7000000123 } }'),
+        "refused": snapshot('orders { id: "x" } orders { action: ORDER_ACTION_KILL } ' + block[11:] + "match { ports: 70000 } }"),
+    }
+
+
 def main() -> None:
-    for folder, seeds in (("record", records()), ("elf", elves())):
+    for folder, seeds in (("record", records()), ("elf", elves()), ("order", orders())):
         (CORPUS / folder).mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():
             (CORPUS / folder / name).write_bytes(content)

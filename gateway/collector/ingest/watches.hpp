@@ -9,12 +9,15 @@
 
 namespace aispm::collector {
 
-// One WatchOrders call: the host's orders at once and after every change; only for sensors. gRPC
-// owns it.
-grpc::ServerWriteReactor<aispm::v1::OrderSnapshot>* make_order_watch(
-    const IngestSurroundings& surroundings, Result<pki::Identity> identity);
+// One WatchAgentKeys call; only for gateways.
+grpc::ServerWriteReactor<aispm::v1::AgentKeySnapshot>* make_key_watch(
+    const IngestSurroundings& surroundings, const Result<pki::Identity>& identity);
 
-// One AckOrders call: stores what the host says.
+// One WatchOrders call: the host's orders; only for sensors.
+grpc::ServerWriteReactor<aispm::v1::OrderSnapshot>* make_order_watch(
+    const IngestSurroundings& surroundings, const Result<pki::Identity>& identity);
+
+// One AckOrders call: stores what the host says; only for sensors.
 void answer_order_ack(const IngestSurroundings& surroundings, const Result<pki::Identity>& identity,
                       const aispm::v1::AckOrdersRequest& request,
                       grpc::ServerUnaryReactor* reactor);
