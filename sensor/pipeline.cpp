@@ -77,7 +77,10 @@ void Pipeline::take(const Exec& exec) {
   inventory_.observe().on_exec(process);
 }
 
-void Pipeline::take(Exit exit) { exits_.push_back(std::move(exit)); }
+void Pipeline::take(Exit exit) {
+  exits_.push_back(std::move(exit));
+  if (exits_.size() >= kMaxHeldBack) end_held_back();
+}
 
 void Pipeline::take(const Listen& listen) {
   if (listen.actor.id.pid == parts_.own_pid) return parts_.on_own_listen(listen.socket.source.port);
@@ -170,7 +173,13 @@ void Pipeline::take(const SeenName& name) {
   report_use(name.time, process, parts_.classifier.on_name(process, name.name, name.time));
 }
 
-void Pipeline::take(const SocketBytes& bytes) {
+void Pipeline::take(SocketBytes bytes) {
+  if (bytes.is_open) return report_totals(bytes);
+  closes_.push_back(std::move(bytes));
+  if (closes_.size() >= kMaxHeldBack) end_held_back();
+}
+
+void Pipeline::report_totals(const SocketBytes& bytes) {
   model::SocketClose body = to_body(bytes);
   std::tie(body.name, body.name_source) = correlator_.name_of(bytes.socket, bytes.time);
   correlator_.take(bytes);
@@ -182,8 +191,13 @@ void Pipeline::take(const SocketBytes& bytes) {
 
 void Pipeline::take(const TlsLibraryFact& fact) { correlator_.take(fact); }
 
-void Pipeline::end_batch() {
+void Pipeline::end_held_back() {
+  for (const SocketBytes& bytes : std::exchange(closes_, {})) report_totals(bytes);
   for (const Exit& exit : std::exchange(exits_, {})) report_exit(exit);
+}
+
+void Pipeline::end_batch() {
+  end_held_back();
   if (parts_.guard == nullptr) return;
   correlator_.keep_text(parts_.keep_text || parts_.guard->wants_text());
   for (Effect& effect : parts_.guard->take_effects()) report_effect(std::move(effect));

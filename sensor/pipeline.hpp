@@ -59,8 +59,10 @@ class Pipeline {
   void take_record(Record record);
   // What discovery found.
   void take_found(Found found);
-  // Everything that was waiting is taken. The rings are not in order with each other, so exits are
-  // held back until the plaintext written before them was taken.
+  // Everything that was waiting is taken. The rings are not in order with each other, so ends of
+  // processes and sockets are held back until the plaintext and the names seen before them were
+  // taken; at most kMaxHeldBack of each.
+  static constexpr std::size_t kMaxHeldBack = 65536;
   void end_batch();
   // Periodic work; call about once a second.
   void tick(BootTime now);
@@ -87,7 +89,7 @@ class Pipeline {
   void take(StreamChunk chunk);
   void take(const StreamClose& close);
   void take(const LossSnapshot& snapshot);
-  void take(const SocketBytes& bytes);
+  void take(SocketBytes bytes);
   void take(const SeenName& name);
   void take(const NameBytes& bytes);
   void take(const StdioFound& found);
@@ -105,6 +107,8 @@ class Pipeline {
   void report_model_use(const Observation& seen, const model::Process& process);
   std::optional<model::Process> process_of(const Actor& actor);
   std::string program_of(const Actor& actor);
+  void end_held_back();
+  void report_totals(const SocketBytes& bytes);
   void report_exit(const Exit& exit);
 
   template <typename Body>
@@ -127,6 +131,7 @@ class Pipeline {
   BurstRule bursts_;
   ClockConverter clock_;
   std::vector<Exit> exits_;
+  std::vector<SocketBytes> closes_;
   std::uint64_t malformed_ = 0;
   std::uint64_t records_ = 0;
   std::uint64_t chunks_ = 0;

@@ -130,6 +130,7 @@ void Correlator::close_all(BootTime now) {
   for (auto found = connections_.begin(); found != connections_.end();) found = drop(found, now);
   agents_.close_all(now, context());
   both_ends_.release_all();
+  for (Coverage::Report& one : coverage_.finish(now)) coverage_sink_(std::move(one));
 }
 
 Correlator::Table::iterator Correlator::drop(Table::iterator found, BootTime time) {

@@ -2,13 +2,22 @@
 #include "sensor/correlate/coverage.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace aispm::sensor {
 namespace {
 
 constexpr std::uint16_t kHttpsPort = 443;
-// A closed socket's last plaintext may come after its end.
+// What a process has loaded may be found out after its first connections.
 constexpr std::uint64_t kSettleNanoseconds = 5'000'000'000;
+// A socket of an ended process waits a minute for its peer's goodbye (net.ipv4.tcp_fin_timeout).
+constexpr std::uint64_t kLingerNanoseconds = 65'000'000'000;
+
+constexpr BootTime kEver{std::numeric_limits<std::uint64_t>::max()};
+
+bool is_over(BootTime since, std::uint64_t nanoseconds, BootTime now) {
+  return since.nanoseconds + nanoseconds <= now.nanoseconds;
+}
 
 std::uint64_t nanoseconds(std::chrono::nanoseconds duration) {
   return static_cast<std::uint64_t>(duration.count());
@@ -26,28 +35,49 @@ Coverage::Process& Coverage::process_of(const Actor& actor, BootTime time) {
     if (found->actor.comm.empty()) found->actor = actor;
     return *found;
   }
+  if (processes_.size() >= kMaxProcesses) evict_process(time);
   Process made;
   made.actor = actor;
-  if (auto dropped = processes_.put(actor.id, std::move(made))) {
-    counters_.lose("coverage.evicted");
-    if (auto last = report(dropped->second, time)) evicted_.push_back(std::move(*last));
-    if (evicted_.size() > kMaxProcesses) evicted_.pop_front();
-  }
+  (void)processes_.put(actor.id, std::move(made));
   return *processes_.find(actor.id);
+}
+
+// One that ended, before one that goes on.
+void Coverage::evict_process(BootTime now) {
+  std::optional<Report> last;
+  while (!ended_.empty() && processes_.find(ended_.front()) == nullptr) ended_.pop_front();
+  if (!ended_.empty()) {
+    const ProcessId id = ended_.front();
+    last = forget(id, *processes_.find(id), now);
+  } else {
+    counters_.lose("coverage.evicted");
+    auto oldest = processes_.pop_oldest();
+    last = make_all_final(oldest.second, now);
+  }
+  if (last) evicted_.push_back(std::move(*last));
+  if (evicted_.size() > kMaxProcesses) evicted_.pop_front();
 }
 
 Coverage::Socket* Coverage::socket_of(Process& process, const Endpoints& socket, BootTime time) {
   if (socket.cookie == 0) return nullptr;
   const auto found = process.sockets.find(socket.cookie);
   if (found != process.sockets.end()) return &found->second;
-  if (process.sockets.size() >= kMaxSocketsOfProcess) {
-    make_final(process, time, false);
-    if (process.sockets.size() >= kMaxSocketsOfProcess) {
-      counters_.lose("coverage.sockets_full");
-      return nullptr;
-    }
-  }
+  settle(process, time);
+  make_room(process);
+  ++socket_count_;
+  ++process.open_sockets;
   return &process.sockets[socket.cookie];
+}
+
+void Coverage::make_room(Process& process) {
+  if (process.sockets.size() < kMaxSocketsOfProcess && socket_count_ < kMaxSockets) return;
+  Process* from = &process;
+  if (process.sockets.empty())
+    for (auto one = processes_.begin(); from->sockets.empty(); ++one)
+      from = processes_.peek(one->first);
+  if (make_oldest_final(*from, kEver)) return;
+  counters_.lose("coverage.sockets_full");
+  make_final(*from, from->sockets.begin()->first);
 }
 
 void Coverage::take(const StreamChunk& chunk) {
@@ -68,9 +98,9 @@ void Coverage::take(const StreamChunk& chunk) {
   use.is_seen = true;
   use.joined_midway = !chunk.from_start;
   use.library = chunk.library;
-  if (chunk.socket && chunk.socket->cookie != 0 && chunk.socket->cookie != stream->cookie)
-    if (socket_of(process, *chunk.socket, chunk.time) != nullptr)
-      move_stream(process, *stream, chunk.socket->cookie);
+  if (chunk.socket && chunk.socket->cookie != stream->cookie)
+    if (Socket* socket = socket_of(process, *chunk.socket, chunk.time))
+      move_stream(process, *stream, *socket, chunk.socket->cookie);
   if (stream->cookie != 0) {
     if (const auto found = process.sockets.find(stream->cookie); found != process.sockets.end())
       return found->second.use.plain.add(use);
@@ -82,8 +112,7 @@ void Coverage::take(const StreamChunk& chunk) {
 
 // Its bytes were nobody's until now, or another socket's by mistake: then those stay where they
 // are.
-void Coverage::move_stream(Process& process, Stream& stream, std::uint64_t cookie) {
-  Socket& socket = process.sockets[cookie];
+void Coverage::move_stream(Process& process, Stream& stream, Socket& socket, std::uint64_t cookie) {
   socket.is_tls = true;
   process.unplaced.remove(stream.use);
   socket.use.plain.add(stream.use);
@@ -100,15 +129,38 @@ void Coverage::take(const SocketBytes& bytes) {
   if (bytes.transport == Transport::kUdp && !is_quic) return;
   const Process* known = processes_.find(bytes.actor.id);
   const bool is_known = known != nullptr && known->sockets.contains(bytes.socket.cookie);
-  if (!is_https && !is_known) return;
+  if (is_https || is_known) take_totals(bytes, is_https, is_quic);
+}
+
+void Coverage::take_totals(const SocketBytes& bytes, bool is_https, bool is_quic) {
+  // The end of a connection may come after its process's.
+  const bool* was_reported = gone_.find(bytes.actor.id);
+  if (was_reported != nullptr && *was_reported) return counters_.lose("coverage.closed_late");
   Process& process = process_of(bytes.actor, bytes.time);
+  if (was_reported != nullptr && !process.ended) {
+    process.ended = bytes.time;
+    ended_.push_back(bytes.actor.id);
+  }
   Socket* socket = socket_of(process, bytes.socket, bytes.time);
   if (socket == nullptr) return;
   socket->is_tls |= is_https;
   socket->use.is_quic = is_quic;
   socket->use.is_older = !bytes.saw_from_start;
   socket->use.wire_bytes = bytes.sent_bytes + bytes.received_bytes;
-  if (!bytes.is_open) socket->closed = bytes.time;
+  set_open(process, *socket, bytes.socket.cookie, bytes.is_open, bytes.time);
+}
+
+void Coverage::set_open(Process& process, Socket& socket, std::uint64_t cookie, bool is_open,
+                        BootTime time) {
+  if (is_open == !socket.closed.has_value()) return;
+  if (is_open) {  // it is used again
+    socket.closed.reset();
+    ++process.open_sockets;
+  } else {
+    socket.closed = time;
+    process.closed.emplace_back(time, cookie);
+    --process.open_sockets;
+  }
 }
 
 void Coverage::take(const SeenName& name) {
@@ -117,6 +169,9 @@ void Coverage::take(const SeenName& name) {
   if (Socket* socket = socket_of(process, *name.socket, name.time)) {
     socket->is_tls = true;
     socket->use.is_quic |= name.source == NameSource::kQuic;
+    // Nobody tells of the end of a UDP socket.
+    if (name.source == NameSource::kQuic)
+      set_open(process, *socket, name.socket->cookie, false, name.time);
   }
 }
 
@@ -158,22 +213,41 @@ void Coverage::add_socket(const Process& process, const Socket& socket, std::uin
   bytes += unseen;
 }
 
-void Coverage::make_final(Process& process, BootTime now, bool all) {
-  for (auto socket = process.sockets.begin(); socket != process.sockets.end();) {
-    const auto& closed = socket->second.closed;
-    const bool is_settled =
-        all || (closed && closed->nanoseconds + kSettleNanoseconds <= now.nanoseconds);
-    if (!is_settled) {
-      ++socket;
-      continue;
-    }
-    std::uint64_t unplaced =
-        process.unplaced.bytes - std::min(process.unplaced.bytes, process.placed_bytes);
-    const std::uint64_t before = unplaced;
-    add_socket(process, socket->second, unplaced, process.final);
-    process.placed_bytes += before - unplaced;
-    socket = process.sockets.erase(socket);
+void Coverage::make_final(Process& process, std::uint64_t cookie) {
+  const auto socket = process.sockets.find(cookie);
+  std::uint64_t unplaced =
+      process.unplaced.bytes - std::min(process.unplaced.bytes, process.placed_bytes);
+  const std::uint64_t before = unplaced;
+  add_socket(process, socket->second, unplaced, process.final);
+  process.placed_bytes += before - unplaced;
+  if (!socket->second.closed) --process.open_sockets;
+  process.sockets.erase(socket);
+  --socket_count_;
+}
+
+// Of those closed until then; false when there is none.
+bool Coverage::make_oldest_final(Process& process, BootTime closed_until) {
+  while (!process.closed.empty() && process.closed.front().first <= closed_until) {
+    const auto [time, cookie] = process.closed.front();
+    process.closed.pop_front();
+    const auto found = process.sockets.find(cookie);
+    if (found == process.sockets.end() || found->second.closed != time) continue;
+    make_final(process, cookie);
+    return true;
   }
+  return false;
+}
+
+void Coverage::settle(Process& process, BootTime now) {
+  if (now.nanoseconds < kSettleNanoseconds) return;
+  const BootTime until{now.nanoseconds - kSettleNanoseconds};
+  while (make_oldest_final(process, until)) {
+  }
+}
+
+std::optional<Coverage::Report> Coverage::make_all_final(Process& process, BootTime now) {
+  while (!process.sockets.empty()) make_final(process, process.sockets.begin()->first);
+  return report(process, now);
 }
 
 model::TlsCoverage Coverage::sum(const Process& process) {
@@ -203,26 +277,63 @@ std::optional<Coverage::Report> Coverage::report(Process& process, BootTime now)
 }
 
 std::vector<Coverage::Report> Coverage::due(BootTime now) {
-  if (now.nanoseconds < last_due_.nanoseconds + nanoseconds(interval_)) return {};
+  std::vector<Report> reports;
+  forget_ended(now, reports);
+  if (now.nanoseconds < last_due_.nanoseconds + nanoseconds(interval_)) return reports;
   last_due_ = now;
-  std::vector<Report> reports(std::make_move_iterator(evicted_.begin()),
-                              std::make_move_iterator(evicted_.end()));
+  reports.insert(reports.end(), std::make_move_iterator(evicted_.begin()),
+                 std::make_move_iterator(evicted_.end()));
   evicted_.clear();
   processes_.for_each([&](const ProcessId&, Process& process) {
-    make_final(process, now, false);
+    settle(process, now);
     if (auto one = report(process, now)) reports.push_back(std::move(*one));
   });
   return reports;
 }
 
+void Coverage::forget_ended(BootTime now, std::vector<Report>& reports) {
+  const std::size_t count = ended_.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const ProcessId id = ended_.front();
+    ended_.pop_front();
+    Process* process = processes_.peek(id);
+    if (process == nullptr) continue;
+    if (process->open_sockets > 0 && !is_over(*process->ended, kLingerNanoseconds, now))
+      ended_.push_back(id);
+    else if (auto last = forget(id, *process, now))
+      reports.push_back(std::move(*last));
+  }
+}
+
+std::optional<Coverage::Report> Coverage::forget(const ProcessId& id, Process& process,
+                                                 BootTime now) {
+  auto last = make_all_final(process, now);
+  (void)gone_.put(id, process.reported.has_value());
+  processes_.erase(id);
+  streams_.erase_if([&](const StreamKey& key, const Stream&) { return key.process == id; });
+  return last;
+}
+
 std::optional<Coverage::Report> Coverage::end_process(const ProcessId& process, BootTime now) {
   Process* found = processes_.find(process);
-  if (found == nullptr) return std::nullopt;
-  make_final(*found, now, true);
-  auto last = report(*found, now);
-  processes_.erase(process);
-  streams_.erase_if([&](const StreamKey& key, const Stream&) { return key.process == process; });
-  return last;
+  if (found == nullptr) {
+    (void)gone_.put(process, false);
+    return std::nullopt;
+  }
+  if (found->open_sockets == 0) return forget(process, *found, now);
+  found->ended = now;
+  ended_.push_back(process);
+  return std::nullopt;
+}
+
+std::vector<Coverage::Report> Coverage::finish(BootTime now) {
+  std::vector<Report> reports(std::make_move_iterator(evicted_.begin()),
+                              std::make_move_iterator(evicted_.end()));
+  evicted_.clear();
+  processes_.for_each([&](const ProcessId&, Process& process) {
+    if (auto one = report(process, now)) reports.push_back(std::move(*one));
+  });
+  return reports;
 }
 
 }  // namespace aispm::sensor

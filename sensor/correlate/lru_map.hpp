@@ -46,6 +46,12 @@ class LruMap {
     return &found->second->second;
   }
 
+  // As find(), without counting as a use.
+  Value* peek(const Key& key) {
+    const auto found = places_.find(key);
+    return found == places_.end() ? nullptr : &found->second->second;
+  }
+
   void erase(const Key& key) {
     const auto found = places_.find(key);
     if (found == places_.end()) return;

@@ -183,7 +183,7 @@ TEST_F(CoverageTest, ReportsOnlyWhatChanged) {
   EXPECT_FALSE(coverage.end_process(tls.key.process, BootTime{now}).has_value());
 }
 
-TEST_F(CoverageTest, IsBoundedInProcessesAndSockets) {
+TEST_F(CoverageTest, IsBoundedInProcesses) {
   for (std::uint32_t pid = 1; pid <= Coverage::kMaxProcesses + 10; ++pid) {
     tls.key.process.pid = pid;
     wire(pid, 10'000, 0);
@@ -191,9 +191,98 @@ TEST_F(CoverageTest, IsBoundedInProcessesAndSockets) {
   EXPECT_EQ(counters.by_cause["coverage.evicted"], 10U);
   now += 100 * kSecond;
   EXPECT_EQ(coverage.due(BootTime{now}).size(), Coverage::kMaxProcesses + 10) << "none is lost";
-  for (std::uint64_t cookie = 0; cookie < Coverage::kMaxSocketsOfProcess + 5; ++cookie)
-    wire(1'000'000 + cookie, 1, 1, true);
-  EXPECT_GT(counters.by_cause["coverage.sockets_full"], 0U);
+}
+
+TEST_F(CoverageTest, LosesNothingOfManyConnectionsThatEnd) {
+  const std::uint64_t count = 3 * Coverage::kMaxSocketsOfProcess;
+  for (std::uint64_t cookie = 1; cookie <= count; ++cookie) {
+    wire(cookie, 20'000, 0, true);
+    wire(cookie, 30'000, 0);  // all within a moment: none has settled
+  }
+  EXPECT_EQ(counters.by_cause["coverage.sockets_full"], 0U);
+  EXPECT_LE(coverage.sockets(), Coverage::kMaxSocketsOfProcess);
+  const model::TlsCoverage seen = report();
+  EXPECT_EQ(seen.connections, count);
+  EXPECT_EQ(seen.wire_bytes, count * 30'000);
+  EXPECT_EQ(coverage.sockets(), 0U);
+}
+
+TEST_F(CoverageTest, CountsOpenSocketsThatItNoLongerFollows) {
+  for (std::uint64_t cookie = 1; cookie <= Coverage::kMaxSocketsOfProcess + 5; ++cookie)
+    wire(cookie, 1, 1, true);
+  EXPECT_EQ(counters.by_cause["coverage.sockets_full"], 5U);
+  EXPECT_EQ(coverage.sockets(), Coverage::kMaxSocketsOfProcess);
+  EXPECT_EQ(report().connections, Coverage::kMaxSocketsOfProcess + 5) << "what they had counts";
+}
+
+TEST_F(CoverageTest, IsBoundedInSocketsOfAllProcesses) {
+  constexpr std::uint64_t kEach = Coverage::kMaxSocketsOfProcess;
+  for (std::uint64_t cookie = 1; cookie <= Coverage::kMaxSockets + 2; ++cookie) {
+    tls.key.process.pid = static_cast<std::uint32_t>(cookie / kEach + 1);
+    wire(cookie, 1, 1, true);
+  }
+  EXPECT_EQ(coverage.sockets(), Coverage::kMaxSockets);
+  EXPECT_EQ(counters.by_cause["coverage.sockets_full"], 2U);
+}
+
+TEST_F(CoverageTest, HoldsNoSocketOfQuic) {
+  SeenName name;
+  name.actor.id = tls.key.process;
+  name.source = NameSource::kQuic;
+  name.time.nanoseconds = now;
+  for (std::uint64_t cookie = 1; cookie <= 100; ++cookie) {
+    name.socket = socket(cookie);
+    coverage.take(name);
+  }
+  EXPECT_EQ(report().connections, 100U);
+  EXPECT_EQ(coverage.sockets(), 0U) << "nobody tells of their end";
+}
+
+TEST_F(CoverageTest, WaitsForTheEndsOfAnEndedProcessesSockets) {
+  tls.socket = socket(1);
+  plain(tls, 100'000);
+  EXPECT_FALSE(coverage.end_process(tls.key.process, BootTime{now}).has_value());
+  now += 2 * kSecond;
+  EXPECT_THAT(coverage.due(BootTime{now}), SizeIs(0));
+  wire(1, 104'000, 300'000);  // the peer's goodbye
+  now += kSecond;
+  const auto reports = coverage.due(BootTime{now});
+  ASSERT_THAT(reports, SizeIs(1));
+  EXPECT_EQ(reports[0].coverage.connections, 1U);
+  EXPECT_GT(reports[0].coverage.wire_bytes, 390'000U);
+  now += 100 * kSecond;
+  EXPECT_THAT(coverage.due(BootTime{now}), IsEmpty()) << "it is forgotten";
+}
+
+TEST_F(CoverageTest, WaitsNotForEverForAnEndThatWasLost) {
+  tls.socket = socket(1);
+  plain(tls, 100'000);
+  EXPECT_FALSE(coverage.end_process(tls.key.process, BootTime{now}).has_value());
+  now += 70 * kSecond;
+  const auto reports = coverage.due(BootTime{now});
+  ASSERT_THAT(reports, SizeIs(1));
+  EXPECT_EQ(reports[0].coverage.plaintext_bytes, 100'000U);
+  EXPECT_EQ(coverage.sockets(), 0U);
+  wire(1, 104'000, 300'000);
+  EXPECT_EQ(counters.by_cause["coverage.closed_late"], 1U);
+  EXPECT_EQ(coverage.sockets(), 0U);
+}
+
+TEST_F(CoverageTest, ForgetsAProcessKnownOnlyByWhatCameAfterItsEnd) {
+  EXPECT_FALSE(coverage.end_process(tls.key.process, BootTime{now}).has_value());
+  wire(1, 20'000, 300'000);
+  now += kSecond;
+  const auto reports = coverage.due(BootTime{now});
+  ASSERT_THAT(reports, SizeIs(1));
+  EXPECT_EQ(reports[0].coverage.wire_bytes, 320'000U);
+  now += 100 * kSecond;
+  EXPECT_THAT(coverage.due(BootTime{now}), IsEmpty());
+}
+
+TEST_F(CoverageTest, TellsAtTheEndWhatItHas) {
+  wire(1, 20'000, 0);
+  ASSERT_THAT(coverage.finish(BootTime{now}), SizeIs(1));
+  EXPECT_THAT(coverage.finish(BootTime{now}), IsEmpty()) << "nothing changed";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@ namespace aispm::sensor {
 namespace {
 
 using namespace std::string_literals;
+using testing::IsEmpty;
 using testing::SizeIs;
 
 class PipelineAgentTest : public PipelineTest {
@@ -107,6 +108,54 @@ TEST_F(PipelineAgentTest, ReportsWhatOfAProcessWasNotSeenWhenItEnds) {
   ASSERT_THAT(coverage.gaps, SizeIs(1));
   EXPECT_EQ(coverage.gaps[0].library, "rustls-ring");
   EXPECT_EQ(coverage.gaps[0].reason, "no fingerprint");
+}
+
+// The end of a short connection is in one ring, its plaintext and its name in the other; which ring
+// is read first must make no difference.
+TEST_F(PipelineAgentTest, TakesTheEndOfASocketAfterItsPlaintextAndItsName) {
+  SocketBytes end;
+  end.actor.id = {records::kPid, {records::kStart}};
+  end.socket.cookie = 5;
+  end.socket.destination.port = 8443;
+  end.sent_bytes = 9'000;
+  pipeline_.take_record(end);
+  SeenName name;
+  name.actor = end.actor;
+  name.name = "llm.example";
+  name.socket = end.socket;
+  pipeline_.take_record(name);
+  StreamChunk plaintext;
+  plaintext.actor = end.actor;
+  plaintext.key.process = end.actor.id;
+  plaintext.key.ssl = 7;
+  plaintext.from_start = true;
+  plaintext.direction = Direction::kWrite;
+  const std::string bytes(2000, 'x');
+  plaintext.bytes = bytes;
+  plaintext.socket = end.socket;
+  pipeline_.take_record(plaintext);
+  EXPECT_THAT(of<model::SocketClose>(), IsEmpty());
+  pipeline_.end_batch();
+  ASSERT_THAT(of<model::SocketClose>(), SizeIs(1));
+  EXPECT_EQ(of<model::SocketClose>()[0].second.name, "llm.example");
+  take(records::exit(0));
+  pipeline_.end_batch();  // no socket is open: coverage is told at once
+  ASSERT_THAT(of<model::TlsCoverage>(), SizeIs(1));
+  EXPECT_EQ(of<model::TlsCoverage>()[0].second.plaintext_bytes, 2000U);
+}
+
+TEST_F(PipelineAgentTest, HoldsBackOnlySoMany) {
+  SocketBytes end;
+  end.actor.id = {records::kPid, {records::kStart}};
+  end.socket.destination.port = 80;
+  for (std::uint64_t cookie = 1; cookie < Pipeline::kMaxHeldBack; ++cookie) {
+    end.socket.cookie = cookie;
+    pipeline_.take_record(end);
+  }
+  EXPECT_THAT(of<model::SocketClose>(), IsEmpty());
+  end.socket.cookie = Pipeline::kMaxHeldBack;
+  pipeline_.take_record(end);
+  EXPECT_THAT(of<model::SocketClose>(), SizeIs(Pipeline::kMaxHeldBack));
 }
 
 }  // namespace
