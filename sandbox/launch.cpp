@@ -147,6 +147,18 @@ std::vector<std::string> mechanisms_of(const Plan& plan, const RootPrefix& prefi
   return names;
 }
 
+// Who sees refused files. Landlock's refusals reach only the kernel's audit stream, which only root
+// may read.
+std::string watch_files(Result<std::unique_ptr<Audit>> audit, int landlock_abi, Watched& watched) {
+  const auto unseen = [](const std::string& why) { return "file_denials:unseen (" + why + ")"; };
+  if (!audit) return unseen(audit.error().message);
+  if (landlock_abi < Audit::kMinLandlockAbi)
+    return unseen("Landlock before ABI " + std::to_string(Audit::kMinLandlockAbi));
+  if (auto confirmed = (*audit)->confirm(); !confirmed) return unseen(confirmed.error().message);
+  watched.audit = std::move(*audit);
+  return "file_denials:audit";
+}
+
 Result<Watched> collect_sockets(Started& started, const Plan& plan, RunIdentity& run) {
   AISPM_TRY(Received sockets, next_step(started));
   if (sockets.message.kind != ControlKind::kSockets)
@@ -191,6 +203,9 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   AISPM_TRY(const auto delivery, Delivery::open(link, events_path));
 
   AISPM_TRY(RootPrefix prefix, RootPrefix::open(plan.limits));
+  auto audit = prefix.is_root() && delivery->has_taker()
+                   ? Audit::open(prefix.uid(), run.session_id)
+                   : Result<std::unique_ptr<Audit>>(fail(Errc::kUnsupported, "not root"));
   AISPM_TRY(ForwardedSignals signals, ForwardedSignals::open());
   const TerminalGuard terminal;
   const auto begin = Denials::Clock::now();
@@ -204,7 +219,9 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   watched.control = std::move(started.control);
   watched.signals = signals.take();
   if (delivery->has_taker()) {
-    const auto mechanisms = mechanisms_of(plan, prefix, static_cast<int>(ready.message.value));
+    const auto landlock = static_cast<int>(ready.message.value);
+    auto mechanisms = mechanisms_of(plan, prefix, landlock);
+    mechanisms.push_back(watch_files(std::move(audit), landlock, watched));
     if (auto accepted =
             delivery->deliver_first(start_event(run, plan.argv, plan.profile, mechanisms));
         !accepted)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <compare>
 #include <cstdint>
 #include <string>
@@ -21,7 +22,16 @@ struct Denial {
   DenialKind kind = DenialKind::kConnect;
   std::string target;    // "93.184.216.34:443", "[2001:db8::1]:443", "secret.example", "ptrace"
   std::string protocol;  // "tcp", "udp" or empty
+  int error = 0;         // errno that the program got; 0: it was told nothing
   auto operator<=>(const Denial&) const = default;
+};
+
+// What became of equal denials within one report.
+struct FoldedDenial {
+  Denial denial;
+  std::uint64_t count = 0;
+  std::chrono::steady_clock::time_point first;
+  std::chrono::steady_clock::time_point last;
 };
 
 }  // namespace aispm::sandbox

@@ -11,12 +11,21 @@ constexpr std::chrono::milliseconds kSlowDelay{1000};
 void Denials::add(Denial denial, std::uint64_t count, Clock::time_point now) {
   total_ += count;
   if (pending_.empty()) due_ = now + (batches_ < kQuickBatches ? kQuickDelay : kSlowDelay);
-  if (pending_.size() >= kMaxDistinct && !pending_.contains(denial)) denial.target = "(others)";
-  pending_[std::move(denial)] += count;
+  if (pending_.size() >= kMaxDistinct && !pending_.contains(denial)) {
+    denial.target = "(others)";
+    denial.error = 0;
+  }
+  Folded& folded = pending_[std::move(denial)];
+  if (folded.count == 0) folded.first = now;
+  folded.count += count;
+  folded.last = now;
 }
 
-std::vector<std::pair<Denial, std::uint64_t>> Denials::take() {
-  std::vector<std::pair<Denial, std::uint64_t>> batch(pending_.begin(), pending_.end());
+std::vector<FoldedDenial> Denials::take() {
+  std::vector<FoldedDenial> batch;
+  batch.reserve(pending_.size());
+  for (auto& [denial, folded] : pending_)
+    batch.push_back({denial, folded.count, folded.first, folded.last});
   pending_.clear();
   due_ = Clock::time_point::max();
   if (!batch.empty()) ++batches_;

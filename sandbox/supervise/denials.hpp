@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <utility>
 #include <vector>
 
 #include "sandbox/model/denial.hpp"
@@ -22,11 +21,16 @@ class Denials {
   void add(Denial denial, std::uint64_t count, Clock::time_point now);
   // When the next batch is due; nothing is pending when it is time_point::max().
   Clock::time_point due() const { return due_; }
-  std::vector<std::pair<Denial, std::uint64_t>> take();
+  std::vector<FoldedDenial> take();
   std::uint64_t total() const { return total_; }
 
  private:
-  std::map<Denial, std::uint64_t> pending_;
+  struct Folded {
+    std::uint64_t count = 0;
+    Clock::time_point first;
+    Clock::time_point last;
+  };
+  std::map<Denial, Folded> pending_;
   Clock::time_point due_ = Clock::time_point::max();
   std::uint64_t total_ = 0;
   std::uint32_t batches_ = 0;

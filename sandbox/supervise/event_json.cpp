@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstring>
 
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/time.hpp"
@@ -45,6 +46,12 @@ std::string head(const RunIdentity& run) {
   return text + ",\"source\":\"SOURCE_SANDBOX\"";
 }
 
+// "EPERM"; the number where libc has no name.
+std::string name_error(int error) {
+  const char* name = ::strerrorname_np(error);
+  return name == nullptr ? std::to_string(error) : name;
+}
+
 std::string text_list(const std::vector<std::string>& words) {
   std::string text = "[";
   for (std::size_t i = 0; i < words.size() && i < kMaxCommandWords; ++i)
@@ -83,12 +90,21 @@ std::string start_event(const RunIdentity& run, const std::vector<std::string>& 
          std::to_string(run.pid_namespace) + "\",\"mechanisms\":" + text_list(mechanisms) + "}}";
 }
 
-std::string denial_event(const RunIdentity& run, const Denial& denial, std::uint64_t count) {
+std::string denial_event(const RunIdentity& run, const FoldedDenial& folded,
+                         std::chrono::steady_clock::time_point now, WallTime wall_now) {
+  const Denial& denial = folded.denial;
+  const auto wall = [&](std::chrono::steady_clock::time_point at) {
+    const auto age = std::chrono::duration_cast<std::chrono::nanoseconds>(now - at).count();
+    return json_text(to_rfc3339({wall_now.nanoseconds - age}));
+  };
   std::string text = head(run) + ",\"sandbox_denial\":{\"kind\":\"" +
                      kKinds.at(static_cast<std::size_t>(denial.kind)) +
                      "\",\"target\":" + json_text(denial.target);
   if (!denial.protocol.empty()) text += ",\"protocol\":" + json_text(denial.protocol);
-  return text + ",\"count\":\"" + std::to_string(count) + "\"}}";
+  text += ",\"count\":\"" + std::to_string(folded.count) + "\"";
+  if (denial.error != 0) text += ",\"error\":" + json_text(name_error(denial.error));
+  return text + ",\"first_time\":" + wall(folded.first) + ",\"last_time\":" + wall(folded.last) +
+         "}}";
 }
 
 std::string exit_event(const RunIdentity& run, unsigned exit_code, unsigned signal,

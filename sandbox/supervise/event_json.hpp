@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sandbox/model/denial.hpp"
+#include "sdk/core/common/time.hpp"
 
 namespace aispm::sandbox {
 
@@ -25,7 +26,9 @@ struct RunIdentity {
 // proto3 JSON of aispm.v1.Event, one line each, with an id and a time of its own.
 std::string start_event(const RunIdentity& run, const std::vector<std::string>& command,
                         const std::string& profile, const std::vector<std::string>& mechanisms);
-std::string denial_event(const RunIdentity& run, const Denial& denial, std::uint64_t count);
+// `now` and `wall_now` are one moment on both clocks.
+std::string denial_event(const RunIdentity& run, const FoldedDenial& folded,
+                         std::chrono::steady_clock::time_point now, WallTime wall_now);
 std::string exit_event(const RunIdentity& run, unsigned exit_code, unsigned signal,
                        std::chrono::microseconds duration, std::uint64_t denials);
 

@@ -55,6 +55,10 @@ std::string with_argument(const Syscall& known, const seccomp_data& call) {
       return name + "(" + hex(low(0) & kNamespaceFlags) + ")";
     case Rule::kPersonality:
       return name + "(" + hex(low(0)) + ")";
+    case Rule::kMemfd:
+      return name + "(" + hex(low(1)) + ")";
+    case Rule::kExecveat:
+      return name + "(" + hex(low(4)) + ")";
     default:
       return name;
   }
@@ -83,7 +87,7 @@ Result<std::string> refuse_call(int listener) {
   }
   seccomp_notif_resp answer{};
   answer.id = request.id;
-  answer.error = -EPERM;
+  answer.error = -kRefusedCall;
   // ENOENT: the caller died; it was refused all the same.
   if (::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) != 0 && errno != ENOENT)
     return fail_errno("seccomp: answer");

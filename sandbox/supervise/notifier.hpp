@@ -3,11 +3,15 @@
 
 #include <linux/seccomp.h>
 
+#include <cerrno>
 #include <string>
 
 #include "sdk/core/common/result.hpp"
 
 namespace aispm::sandbox {
+
+// What every announced call is answered with.
+inline constexpr int kRefusedCall = EPERM;
 
 // The name of a refused call from its registers alone, so it cannot be forged: "ptrace",
 // "socket(AF_VSOCK,1,0)", "ioctl(0x5412)", "i386:26", "x32:39", "syscall:4000". Pure.

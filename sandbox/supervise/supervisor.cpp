@@ -65,6 +65,9 @@ Result<> Supervisor::watch_all(const std::string& header) {
                           [this](std::uint32_t) { read_dns(watched_.dns6.get(), AF_INET6); }));
   AISPM_CHECK(
       loop_.add(watched_.listener.get(), EPOLLIN, [this](std::uint32_t) { refuse_calls(); }));
+  if (watched_.audit)
+    AISPM_CHECK(loop_.add(watched_.audit->fd(), EPOLLIN,
+                          [this](std::uint32_t) { add_denials(watched_.audit->read()); }));
   if (watched_.proxy) {
     relay_ =
         std::make_unique<Relay>(loop_, std::move(watched_.proxy), plan_.gateway_socket, header);
@@ -101,6 +104,7 @@ void Supervisor::finish(Outcome& outcome) {
   read_packets();
   read_dns(watched_.dns4.get(), AF_INET);
   if (watched_.dns6) read_dns(watched_.dns6.get(), AF_INET6);
+  if (watched_.audit) add_denials(watched_.audit->read_last());
   tpacket_stats lost{};
   socklen_t size = sizeof(lost);
   if (::getsockopt(watched_.monitor.get(), SOL_PACKET, PACKET_STATISTICS, &lost, &size) == 0 &&
@@ -145,9 +149,14 @@ void Supervisor::add_denial(Denial denial, std::uint64_t count) {
   denials_.add(std::move(denial), count, Clock::now());
 }
 
+void Supervisor::add_denials(std::vector<Denial> denials) {
+  for (auto& denial : denials) add_denial(std::move(denial));
+}
+
 void Supervisor::flush() {
-  for (const auto& [denial, count] : denials_.take())
-    delivery_.offer(denial_event(run_, denial, count));
+  const auto now = Clock::now();
+  const auto wall = wall_now();
+  for (const auto& folded : denials_.take()) delivery_.offer(denial_event(run_, folded, now, wall));
 }
 
 void Supervisor::read_control() {
@@ -198,8 +207,11 @@ void Supervisor::read_packets() {
   for (int i = 0; i < kMaxPerTurn; ++i) {
     const ssize_t size = ::recv(watched_.monitor.get(), packet.data(), packet.size(), MSG_DONTWAIT);
     if (size <= 0) return;
-    if (auto denial = parse_packet({packet.data(), static_cast<std::size_t>(size)}))
+    if (auto denial = parse_packet({packet.data(), static_cast<std::size_t>(size)})) {
+      // Without a listener the kernel answers both with a reset or "port unreachable".
+      if (denial->error == 0) denial->error = ECONNREFUSED;
       add_denial(std::move(*denial));
+    }
   }
 }
 
@@ -226,7 +238,7 @@ void Supervisor::refuse_calls() {
       loop_.remove(watched_.listener.get());
       return;
     }
-    if (!name->empty()) add_denial({DenialKind::kSyscall, std::move(*name), ""});
+    if (!name->empty()) add_denial({DenialKind::kSyscall, std::move(*name), "", kRefusedCall});
   }
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sandbox/model/plan.hpp"
+#include "sandbox/supervise/audit.hpp"
 #include "sandbox/supervise/delivery.hpp"
 #include "sandbox/supervise/denials.hpp"
 #include "sandbox/supervise/event_json.hpp"
@@ -24,9 +25,10 @@ struct Watched {
   UniqueFd monitor;  // packet socket of the agent's network
   UniqueFd dns4;
   UniqueFd dns6;
-  UniqueFd proxy;     // listener; none offline
-  UniqueFd listener;  // seccomp
-  UniqueFd signals;   // signalfd of the signals to forward
+  UniqueFd proxy;                // listener; none offline
+  UniqueFd listener;             // seccomp
+  UniqueFd signals;              // signalfd of the signals to forward
+  std::unique_ptr<Audit> audit;  // none as an ordinary user, or where the host keeps audit off
 };
 
 // How the program ended.
@@ -63,6 +65,7 @@ class Supervisor {
   void read_packets();
   void read_dns(int socket, int family);
   void refuse_calls();
+  void add_denials(std::vector<Denial> denials);
   void forward_signal(int number, bool to_group);
   void stop_with_the_terminal();
   void keep_wall_time();

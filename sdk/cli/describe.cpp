@@ -48,6 +48,7 @@ std::string describe_call(const v1::LlmCall& call) {
 std::string describe_denial(const v1::SandboxDenial& denial) {
   std::string text = "refused " + word(denial.kind()) + " " + denial.target();
   if (!denial.protocol().empty()) text += " (" + denial.protocol() + ")";
+  if (!denial.error().empty()) text += " with " + denial.error();
   if (!denial.name().empty()) text += ", " + denial.name();
   if (denial.count() > 1) text += ", " + std::to_string(denial.count()) + " times";
   return denial.reason().empty() ? text : text + ": " + denial.reason();

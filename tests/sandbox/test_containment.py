@@ -16,7 +16,7 @@ REPORTED = {
     "process-vm-readv": "process_vm_readv", "mount": "mount", "umount": "umount2", "pivot-root": "pivot_root", "chroot": "chroot",
     "fsopen": "fsopen", "open-tree": "open_tree", "unshare-user": "unshare", "clone-newuser": "clone(0x10000000)", "setns": "setns",
     "init-module": "init_module", "kexec": "kexec_load", "reboot": "reboot", "name-to-handle": "name_to_handle_at", "mknod-block": "mknodat",
-    "memfd-exec": "memfd_create", "seccomp-listener": "seccomp", "prctl-set-seccomp": "prctl(22)", "personality": "personality(0x40000)",
+    "memfd-exec": "memfd_create(0x1)", "seccomp-listener": "seccomp", "prctl-set-seccomp": "prctl(22)", "personality": "personality(0x40000)",
     "pidfd-getfd": "pidfd_getfd", "syslog": "syslog", "sethostname": "sethostname", "kcmp": "kcmp", "unknown-syscall": "syscall:4000",
     "x32-getpid": "x32:39", "i386-getpid": "i386:20", "af-unix": "socket(AF_UNIX,1,0)", "af-vsock": "socket(AF_VSOCK,1,0)",
     "af-packet": "socket(AF_PACKET,3,0)", "raw-socket": "socket(AF_INET,3,1)", "netlink-audit": "socket(AF_NETLINK,3,9)",

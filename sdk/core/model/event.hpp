@@ -145,6 +145,9 @@ struct SandboxDenial {
   std::uint64_t count = 1;
   std::string name;    // host name behind the target's address; empty when unknown
   std::string reason;  // in words; empty where the kind says it all
+  std::string error;
+  WallTime first_time;  // zero: unknown
+  WallTime last_time;
 };
 struct AgentReady {
   std::string name;

@@ -121,6 +121,9 @@ struct PutBody {
     to.set_count(body.count);
     to.set_name(to_utf8(body.name));
     to.set_reason(to_utf8(body.reason));
+    to.set_error(to_utf8(body.error));
+    if (body.first_time.nanoseconds != 0) put_time(body.first_time, *to.mutable_first_time());
+    if (body.last_time.nanoseconds != 0) put_time(body.last_time, *to.mutable_last_time());
   }
   void operator()(const model::AgentReady& body) const {
     auto& to = *out.mutable_agent_ready();

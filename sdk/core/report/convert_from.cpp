@@ -111,13 +111,26 @@ Body get_sandbox(const v1::Event& from) {
     return model::SandboxStart{get(body.command()), body.profile(), body.pid_namespace(),
                                get(body.mechanisms())};
   }
-  if (from.body_case() == v1::Event::kSandboxExit) {
-    const auto& body = from.sandbox_exit();
-    return model::SandboxExit{body.exit_code(), body.signal(), body.duration_us(), body.denials()};
+  const auto& body = from.sandbox_exit();
+  return model::SandboxExit{body.exit_code(), body.signal(), body.duration_us(), body.denials()};
+}
+
+Result<Body> get_denial(const v1::SandboxDenial& from) {
+  model::SandboxDenial body;
+  body.kind = get_enum(from.kind(), model::DenialKind::kLimit);
+  body.target = from.target();
+  body.protocol = from.protocol();
+  body.count = from.count();
+  body.name = from.name();
+  body.reason = from.reason();
+  body.error = from.error();
+  if (from.has_first_time()) {
+    AISPM_TRY(body.first_time, get_time(from.first_time()));
   }
-  const auto& body = from.sandbox_denial();
-  return model::SandboxDenial{get_enum(body.kind(), model::DenialKind::kLimit), body.target(),
-                              body.protocol(), body.count(), body.name(), body.reason()};
+  if (from.has_last_time()) {
+    AISPM_TRY(body.last_time, get_time(from.last_time()));
+  }
+  return Body(std::move(body));
 }
 
 Body get_agent(const v1::Event& from) {
@@ -182,8 +195,9 @@ Result<Body> get_body(const v1::Event& from) {
     }
     case v1::Event::kSandboxStart:
     case v1::Event::kSandboxExit:
-    case v1::Event::kSandboxDenial:
       return get_sandbox(from);
+    case v1::Event::kSandboxDenial:
+      return get_denial(from.sandbox_denial());
     case v1::Event::kAgentReady:
     case v1::Event::kAgentLog:
       return get_agent(from);

@@ -27,13 +27,19 @@ TEST(JsonText, EscapesAndRepairs) {
 
 TEST(Events, CarryTheRunAndTheDenial) {
   const RunIdentity run{"ann/agent.py", "s-1", "0123456789abcdef0123456789abcdef", 42};
-  const std::string event = denial_event(run, {DenialKind::kConnect, "1.2.3.4:443", "tcp"}, 3);
+  const auto first = Denials::Clock::time_point() + std::chrono::hours(1);
+  const FoldedDenial folded{{DenialKind::kConnect, "1.2.3.4:443", "tcp", ECONNREFUSED},
+                            3,
+                            first,
+                            first + std::chrono::seconds(2)};
+  const std::string event = denial_event(run, folded, first + std::chrono::seconds(5),
+                                         WallTime{1'800'000'005'000'000'000});
   EXPECT_THAT(event, HasSubstr(R"("agent_id":"ann/agent.py")"));
   EXPECT_THAT(event, HasSubstr(R"("session_id":"s-1")"));
   EXPECT_THAT(
       event,
       HasSubstr(
-          R"("sandbox_denial":{"kind":"KIND_CONNECT","target":"1.2.3.4:443","protocol":"tcp","count":"3"})"));
+          R"("sandbox_denial":{"kind":"KIND_CONNECT","target":"1.2.3.4:443","protocol":"tcp","count":"3","error":"ECONNREFUSED","first_time":"2027-01-15T08:00:00.000000Z","last_time":"2027-01-15T08:00:02.000000Z"})"));
   EXPECT_THAT(start_event(run, {"a", "b c"}, "default", {"seccomp"}),
               HasSubstr(R"("command":["a","b c"],"profile":"default","pid_namespace":"42")"));
   EXPECT_THAT(
@@ -45,13 +51,22 @@ TEST(Denials, FoldsEqualOnesIntoOneReport) {
   Denials denials;
   const auto now = Denials::Clock::time_point() + std::chrono::hours(1);
   EXPECT_EQ(denials.due(), Denials::Clock::time_point::max());
-  for (int i = 0; i < 5; ++i) denials.add({DenialKind::kSyscall, "ptrace", ""}, 1, now);
+  const auto at = [&](int i) { return now + std::chrono::milliseconds(i); };
+  for (int i = 0; i < 5; ++i) denials.add({DenialKind::kSyscall, "ptrace", "", EPERM}, 1, at(i));
+  denials.add({DenialKind::kSyscall, "ptrace", "", ENOSYS}, 1, now);
   denials.add({DenialKind::kDns, "x.example", "udp"}, 1, now);
   EXPECT_EQ(denials.due(), now + std::chrono::milliseconds(50));
+  const auto is = [](const Denial& denial, std::uint64_t count, Denials::Clock::time_point first,
+                     Denials::Clock::time_point last) {
+    return testing::AllOf(
+        testing::Field(&FoldedDenial::denial, denial), testing::Field(&FoldedDenial::count, count),
+        testing::Field(&FoldedDenial::first, first), testing::Field(&FoldedDenial::last, last));
+  };
   EXPECT_THAT(denials.take(), testing::UnorderedElementsAre(
-                                  testing::Pair(Denial{DenialKind::kSyscall, "ptrace", ""}, 5),
-                                  testing::Pair(Denial{DenialKind::kDns, "x.example", "udp"}, 1)));
-  EXPECT_EQ(denials.total(), 6U);
+                                  is({DenialKind::kSyscall, "ptrace", "", EPERM}, 5, now, at(4)),
+                                  is({DenialKind::kSyscall, "ptrace", "", ENOSYS}, 1, now, now),
+                                  is({DenialKind::kDns, "x.example", "udp"}, 1, now, now)));
+  EXPECT_EQ(denials.total(), 7U);
   EXPECT_TRUE(denials.take().empty());
 }
 
@@ -63,7 +78,7 @@ TEST(Denials, BoundsDistinctTargetsAndLosesNoCount) {
   const auto batch = denials.take();
   EXPECT_LE(batch.size(), Denials::kMaxDistinct + 1);
   std::uint64_t sum = 0;
-  for (const auto& [denial, count] : batch) sum += count;
+  for (const auto& folded : batch) sum += folded.count;
   EXPECT_EQ(sum, kMany);
 }
 
