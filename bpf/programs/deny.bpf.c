@@ -23,6 +23,7 @@
 #define SIGKILL 9
 #define SOCK_RAW 3
 #define IPV6_HEADER 40
+#define LONGEST_NAME (AISPM_NAME_BYTES - 1) /* of a key: a dot follows */
 #define FIRST_PERSON_UID 1000 /* system accounts lie below */
 
 /* The process that connected a socket: packets leave in whatever context. */
@@ -366,42 +367,37 @@ int BPF_PROG(judge_exec, struct task_struct *task)
 	return 0;
 }
 
-/* The name, reversed and in lower case, as key of `names`. */
+/* The name, reversed and in lower case, as key of `names`. Of a long one only the end counts. */
 static __always_inline struct aispm_name_key *load_name(struct __sk_buff *skb, __u32 at, __u32 size)
 {
 	__u32 zero = 0;
 	struct name_scratch *scratch = bpf_map_lookup_elem(&name_scratches, &zero);
-	__u32 whole = size;
+	__u64 last = size - 1; /* index of the last letter that counts */
 	__u32 i;
 
 	if (!scratch || !size)
 		return NULL;
-	if (size > AISPM_NAME_BYTES - 1) {
-		at += size - (AISPM_NAME_BYTES - 1);
-		size = AISPM_NAME_BYTES - 1;
+	if (size > LONGEST_NAME) {
+		at += size - LONGEST_NAME;
+		last = LONGEST_NAME - 1;
 	}
-	asm volatile("%0 &= 0x7f" : "+r"(size)); /* changes nothing; older verifiers lose the bound */
-	if (size == 0 || size > AISPM_NAME_BYTES - 1 || bpf_skb_load_bytes(skb, at, scratch->name, size))
+	/* The mask changes nothing; 6.1 has no bound at both ends without it. */
+	asm volatile("%0 &= 0x7f" : "+r"(last));
+	if (last >= LONGEST_NAME || bpf_skb_load_bytes(skb, at, scratch->name, last + 1))
 		return NULL;
 	__builtin_memset(&scratch->key, 0, sizeof(scratch->key));
-	for (i = 0; i < AISPM_NAME_BYTES - 1; i++) {
-		__u32 from = size - 1 - i;
+	for (i = 0; i < LONGEST_NAME; i++) {
 		__u8 c;
 
-		if (i >= size)
+		if (i > last)
 			break;
-		c = scratch->name[from & 0x7f];
+		c = scratch->name[(last - i) & 0x7f];
 		if (c >= 'A' && c <= 'Z')
 			c += 'a' - 'A';
 		scratch->key.reversed[i] = c;
 	}
-	if (whole == size) {
-		__u64 last = size;
-
-		asm volatile("%0 &= 0x7f" : "+r"(last)); /* 6.1 lost the bound of a 32-bit register on its way here */
-		if (last < AISPM_NAME_BYTES)
-			scratch->key.reversed[last] = '.';
-	}
+	if (size <= LONGEST_NAME)
+		scratch->key.reversed[last + 1] = '.';
 	scratch->key.prefix_bits = AISPM_NAME_BYTES * 8;
 	return &scratch->key;
 }

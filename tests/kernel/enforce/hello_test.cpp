@@ -100,6 +100,19 @@ TEST_F(HelloTest, AHelloToABlockedNameDoesNotLeave) {
   EXPECT_EQ(ask({"GET / HTTP/1.1\r\n\r\n"}), 0);
 }
 
+// A key holds 119 letters and a dot; of more only the end counts.
+TEST_F(HelloTest, NamesAroundTheLengthOfAKeyAreJudgedByTheirEnd) {
+  if (!enforcer_) GTEST_SKIP() << why_;
+  for (const std::size_t size : {118U, 119U, 120U, 121U, 253U}) {
+    const auto named = [size](const std::string& end) {
+      return make_hello(std::string(size - end.size(), 'a') + end, 32);
+    };
+    EXPECT_EQ(ask({named(".blocked.example")}), 1) << size;
+    EXPECT_EQ(ask({named(".blocked-not.example")}), 0) << size;
+  }
+  EXPECT_EQ(ask({make_hello("", 32)}), 0);
+}
+
 TEST_F(HelloTest, AHelloInTwoSegmentsDoesNotLeaveWhole) {
   if (!enforcer_) GTEST_SKIP() << why_;
   const std::string blocked = make_hello("api.blocked.example", 1184);
