@@ -44,6 +44,7 @@ static __always_inline int answer(const struct aispm_rule_sets *sets, struct ais
 	bool denied = decide(sets, rules);
 	struct aispm_enforced_event *event;
 	struct aispm_process_key key;
+	int refused = 0;
 
 	if (!mask_any(rules))
 		return 0;
@@ -58,7 +59,12 @@ static __always_inline int answer(const struct aispm_rule_sets *sets, struct ais
 		}
 		submit_record(event);
 	}
-	return denied ? -EPERM : 0;
+	if (denied) {
+		refused = -EPERM;
+		/* Keeps this a branch: computed from `denied`, the answer has no bounds for 6.12's verifier. */
+		asm volatile("" : "+r"(refused));
+	}
+	return refused;
 }
 
 /* Before a program is mapped; the file is known with all links followed. */
@@ -98,22 +104,26 @@ struct walk {
 	struct mount *mount;
 };
 
-/* One step towards the root. False at the top. */
+/* One step towards the root. False at the top. Pointers are copied first: BPF_CORE_READ(at->x, ...) would look for `struct walk`
+ * in the kernel.
+ */
 static __always_inline bool go_up(struct walk *at)
 {
-	struct dentry *parent = BPF_CORE_READ(at->dentry, d_parent);
-	struct mount *above;
+	struct vfsmount *mount_point = at->mount_point;
+	struct dentry *dentry = at->dentry;
+	struct mount *mount = at->mount;
+	struct dentry *parent;
 
-	if (at->dentry == BPF_CORE_READ(at->mount_point, mnt_root)) {
-		above = BPF_CORE_READ(at->mount, mnt_parent);
-		if (above == at->mount)
+	if (dentry == BPF_CORE_READ(mount_point, mnt_root)) {
+		at->mount = BPF_CORE_READ(mount, mnt_parent);
+		if (at->mount == mount)
 			return false;
-		at->dentry = BPF_CORE_READ(at->mount, mnt_mountpoint);
-		at->mount = above;
-		at->mount_point = (void *)above + bpf_core_field_offset(struct mount, mnt);
+		at->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		at->mount_point = (void *)at->mount + bpf_core_field_offset(struct mount, mnt);
 		return true;
 	}
-	if (parent == at->dentry)
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (parent == dentry)
 		return false;
 	at->dentry = parent;
 	return true;
@@ -125,12 +135,13 @@ static __always_inline void drop_allowing(struct dentry *dentry, struct vfsmount
 	struct walk at = {.dentry = dentry, .mount_point = mount_point};
 	struct aispm_rule_mask *allowed;
 	struct aispm_file_key key;
+	struct inode *inode;
 	int i, w;
 
 	at.mount = (void *)mount_point - bpf_core_field_offset(struct mount, mnt);
 	for (i = 0; i < MAX_FOLDERS; i++) {
-		struct inode *inode = BPF_CORE_READ(at.dentry, d_inode);
-
+		dentry = at.dentry;
+		inode = BPF_CORE_READ(dentry, d_inode);
 		if (inode) {
 			file_key_of(&key, inode);
 			allowed = bpf_map_lookup_elem(&folders, &key);
