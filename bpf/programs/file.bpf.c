@@ -54,7 +54,7 @@ static __always_inline int send_open(struct task_struct *task, struct file *file
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	__u32 mode = BPF_CORE_READ(file, f_mode);
 	struct aispm_file_open_event *event;
-	bool is_cut = false;
+	bool is_cut;
 
 	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG || !is_news(inode, agent, mode & FMODE_WRITE))
 		return 0;
@@ -64,7 +64,7 @@ static __always_inline int send_open(struct task_struct *task, struct file *file
 		count_loss(AISPM_LOSS_RING_FULL_CONTROL, 0);
 		return 0;
 	}
-	event->path_size = read_path(event->path, task, file, &is_cut);
+	is_cut = read_path(event->path, &event->path_size, task, file);
 	fill_header(&event->header, AISPM_KIND_FILE_OPEN, fixed + event->path_size, task);
 	fill_actor(&event->actor, task);
 	event->inode = BPF_CORE_READ(inode, i_ino);

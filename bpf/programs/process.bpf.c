@@ -28,7 +28,6 @@ static __always_inline int send_exec(struct task_struct *task, const __u32 capac
 	struct aispm_exec_event *event = bpf_ringbuf_reserve(&control_ring, fixed + capacity, 0);
 	unsigned long start = BPF_CORE_READ(task, mm, arg_start);
 	unsigned long size = BPF_CORE_READ(task, mm, arg_end) - start;
-	bool is_cut = false;
 
 	if (!event) {
 		count_loss(AISPM_LOSS_RING_FULL_CONTROL, 0);
@@ -36,8 +35,7 @@ static __always_inline int send_exec(struct task_struct *task, const __u32 capac
 	}
 	event->flags = 0;
 	/* Before the arguments: the path may spill into their room. */
-	event->path_size = read_path(event->path, task, BPF_CORE_READ(task, mm, exe_file), &is_cut);
-	if (is_cut)
+	if (read_path(event->path, &event->path_size, task, BPF_CORE_READ(task, mm, exe_file)))
 		event->flags |= AISPM_EXEC_PATH_TRUNCATED;
 	if (size > capacity) {
 		size = capacity;
