@@ -16,8 +16,6 @@ ENFORCE = BUILD / "tests" / "kernel_enforce"
 KERNELS = {"6.1": r"linux-image-6\.1\.0-\d+-cloud-amd64", "6.12": r"linux-image-6\.12\.\d+\+deb\d+-cloud-amd64"}
 SELFTEST = "/bin/aispm-sensord --selftest; echo SELFTEST=$?"
 ENFORCEMENT = "; /bin/kernel_enforce; echo ENFORCE=$?"
-# 6.1's verifier refuses the enforcement programs; the sensor says so in health and enforces nothing there.
-WITHOUT_ENFORCEMENT = {"6.1"}
 
 
 @dataclass(frozen=True)
@@ -38,19 +36,13 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     # The package is kept beside the presets, so that a second run needs no download.
     try:
         kernel = guest.fetch_kernel(BUILD.parent / "kernels" / request.param, KERNELS[request.param])
-        image = guest.make_initramfs(tmp_path_factory.mktemp("guest"), programs,
-                                     SELFTEST + ("" if request.param in WITHOUT_ENFORCEMENT else ENFORCEMENT))
+        image = guest.make_initramfs(tmp_path_factory.mktemp("guest"), programs, SELFTEST + ENFORCEMENT)
         outcome = guest.boot(kernel, image)
     except guest.CannotBoot as reason:
         pytest.skip(str(reason))
     if outcome.exit_code is None and "Kernel panic" not in outcome.console:
         pytest.skip(f"the guest did not end within {guest.BOOT_SECONDS} s: software emulation is too slow here")
     return Run(request.param, outcome.console.replace("\r", ""))
-
-
-def skip_without_enforcement(run: Run) -> None:
-    if run.kernel in WITHOUT_ENFORCEMENT:
-        pytest.skip("the verifier of 6.1 refuses the enforcement programs: a known gap")
 
 
 def test_the_self_test_passes(run: Run) -> None:
@@ -64,12 +56,10 @@ def test_the_programs_ran_on_ebpf_and_not_degraded(run: Run) -> None:
 
 
 def test_enforcement_works_as_on_the_host(run: Run) -> None:
-    skip_without_enforcement(run)
     assert run.exit_code("ENFORCE") == 0, run.console[-6000:]
 
 
 def test_lsm_was_in_force(run: Run) -> None:
-    skip_without_enforcement(run)
     skipped = re.findall(r"\[  SKIPPED \] (LsmTest\.\w+)", run.console)
     assert not skipped, run.console[-6000:]
     assert "LsmTest.SEN_005" in run.console
