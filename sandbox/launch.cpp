@@ -10,6 +10,7 @@
 #include <csignal>
 #include <iostream>
 #include <optional>
+#include <sstream>
 
 #include "sandbox/apply/start.hpp"
 #include "sandbox/plan/plan.hpp"
@@ -26,8 +27,23 @@ constexpr int kBuildTimeoutMs = 20'000;
 
 void say(const std::string& text) { std::cerr << "aispm-run: " << text << "\n"; }
 
-// Asks the gateway who we are. Without it nothing runs.
-Result<std::string> greet_gateway(const GatewayLink& link, const std::string& socket) {
+// What the gateway says of itself and of us.
+struct Greeting {
+  std::string agent_id;
+  std::vector<std::string> gateway_hosts;  // names of the models' hosts that it speaks for
+  std::vector<std::string> dialects;       // "openai", ...: what clients may speak to it
+};
+
+std::vector<std::string> split_words(const std::string& text) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+// Asks the gateway who we are, and whether its operator permits the hosts of the profile. Without
+// it nothing runs.
+Result<Greeting> greet_gateway(const GatewayLink& link, const std::string& socket) {
   auto answer = link.call("GET", "/aispm/v1/hello", "", kHelloTimeout);
   if (!answer)
     return fail(Errc::kUnavailable,
@@ -35,12 +51,25 @@ Result<std::string> greet_gateway(const GatewayLink& link, const std::string& so
                     ". Nothing was started: an agent runs only behind its gateway. Start it " +
                     "(./dev up), name its socket with --gateway (now " + socket +
                     "), or use --offline for no network at all");
-  const std::string agent_id = find_json_text(*answer, "agent_id");
-  if (agent_id.empty())
+  Greeting greeting{find_json_text(*answer, "agent_id"),
+                    split_words(find_json_text(*answer, "hosts")),
+                    split_words(find_json_text(*answer, "dialects"))};
+  if (greeting.dialects.empty()) greeting.dialects = {"openai", "anthropic"};
+  if (greeting.agent_id.empty())
     return fail(
         Errc::kInvalid,
         "the gateway's greeting names no agent_id: is this an aispm-gateway of another version?");
-  return agent_id;
+  return greeting;
+}
+
+// The variables of the clients that can be answered.
+void add_gateway_environment(Plan& plan, const Greeting& greeting) {
+  std::erase(plan.environment, "AISPM_AGENT_ID=" + plan.agent);
+  plan.environment.push_back("AISPM_AGENT_ID=" + greeting.agent_id);
+  for (const auto& variable : plan.gateway_environment)
+    if (std::find(greeting.dialects.begin(), greeting.dialects.end(), variable.dialect) !=
+        greeting.dialects.end())
+      plan.environment.push_back(variable.pair);
 }
 
 // Blocks the signals that the sandbox is to get instead of us.
@@ -164,14 +193,15 @@ Result<Watched> collect_sockets(Started& started, const Plan& plan, RunIdentity&
   if (sockets.message.kind != ControlKind::kSockets)
     return fail(Errc::kInternal, "the sandbox's steps came out of order");
   const bool has_ip6 = sockets.message.extra != 0;
-  const std::size_t expected = 2U + (has_ip6 ? 1U : 0U) + (plan.gateway_socket.empty() ? 0U : 1U);
+  const std::size_t expected = 3U + (has_ip6 ? 1U : 0U) + (plan.gateway_socket.empty() ? 0U : 1U);
   if (sockets.fds.size() != expected)
     return fail(Errc::kInternal, "the sandbox sent an unexpected number of sockets");
   run.pid_namespace = sockets.message.value;
   Watched watched;
   watched.monitor = std::move(sockets.fds[0]);
   watched.dns4 = std::move(sockets.fds[1]);
-  if (has_ip6) watched.dns6 = std::move(sockets.fds[2]);
+  watched.dns_tcp = std::move(sockets.fds[2]);
+  if (has_ip6) watched.dns6 = std::move(sockets.fds[3]);
   if (!plan.gateway_socket.empty()) watched.proxy = std::move(sockets.fds.back());
   return watched;
 }
@@ -191,14 +221,13 @@ int exit_code_of(const Outcome& outcome) {
 Result<int> perform(Plan plan, const std::string& events_path) {
   RunIdentity run{plan.agent, plan.session_id, make_trace_id(), 0};
   std::optional<GatewayLink> link;
+  Greeting greeting;
   if (!plan.gateway_socket.empty()) {
     link.emplace(plan.gateway_socket,
                  make_proxy_header(Speaker::kLauncher, run.session_id, plan.agent, run.trace_id));
-    AISPM_TRY(run.agent_id, greet_gateway(*link, plan.gateway_socket));
-    plan.environment.erase(std::remove(plan.environment.begin(), plan.environment.end(),
-                                       "AISPM_AGENT_ID=" + plan.agent),
-                           plan.environment.end());
-    plan.environment.push_back("AISPM_AGENT_ID=" + run.agent_id);
+    AISPM_TRY(greeting, greet_gateway(*link, plan.gateway_socket));
+    run.agent_id = greeting.agent_id;
+    add_gateway_environment(plan, greeting);
   }
   AISPM_TRY(const auto delivery, Delivery::open(link, events_path));
 
@@ -230,10 +259,8 @@ Result<int> perform(Plan plan, const std::string& events_path) {
                       accepted.error().message);
   }
 
-  AISPM_TRY(const auto supervisor,
-            Supervisor::open(
-                plan, std::move(watched), *delivery, run,
-                make_proxy_header(Speaker::kAgent, run.session_id, plan.agent, run.trace_id)));
+  AISPM_TRY(const auto supervisor, Supervisor::open(plan, std::move(watched), *delivery, run,
+                                                    std::move(greeting.gateway_hosts)));
   AISPM_CHECK(send_message(started.setup.get(), ControlMessage{ControlKind::kGo, 0, 0, {}}));
   if (const auto failure = failure_of_exec(started)) {
     say(failure->text);

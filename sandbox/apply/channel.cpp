@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sandbox/apply/channel.hpp"
+
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "sandbox/apply/steps.hpp"
-
 namespace aispm::sandbox {
-namespace {
-constexpr std::size_t kMaxFds = 8;
-}
-
-Result<> send_message(int socket, const ControlMessage& message, const std::vector<int>& fds) {
+Result<> send_message(int socket, const ControlMessage& message, std::span<const int> fds) {
   iovec part{const_cast<ControlMessage*>(&message), sizeof(message)};
-  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof(int) * kMaxFds)] = {};
+  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof(int) * kMaxMessageFds)] = {};
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;
   if (!fds.empty()) {
-    if (fds.size() > kMaxFds)
+    if (fds.size() > kMaxMessageFds)
       return fail(Errc::kInternal, "too many descriptors in one control message");
     header.msg_control = buffer;
     header.msg_controllen = CMSG_SPACE(sizeof(int) * fds.size());
@@ -45,7 +41,7 @@ Result<Received> receive_message(int socket, int timeout_ms) {
   if (ready == 0) return fail(Errc::kDeadlineExceeded, "no answer on the control socket");
   Received received;
   iovec part{&received.message, sizeof(received.message)};
-  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof(int) * kMaxFds)] = {};
+  alignas(cmsghdr) char buffer[CMSG_SPACE(sizeof(int) * kMaxMessageFds)] = {};
   msghdr header{};
   header.msg_iov = &part;
   header.msg_iovlen = 1;

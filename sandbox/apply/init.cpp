@@ -2,8 +2,12 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <array>
+#include <span>
 
 #include "sandbox/apply/steps.hpp"
 
@@ -48,9 +52,28 @@ bool reap(int control, int agent_pid) {
   }
 }
 
+// Sockets for the supervisor, which stands outside of this network namespace. No memory is asked
+// for.
+void hand_out_sockets(int control, int family) {
+  std::array<int, kMaxMessageFds> fds{};
+  std::size_t count = 0;
+  while (count < fds.size()) {
+    const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) break;
+    fds[count++] = fd;
+  }
+  ControlMessage message;
+  message.kind = ControlKind::kFreshSockets;
+  if (auto sent = send_message(control, message, std::span<const int>(fds.data(), count)); !sent)
+    ::_exit(kFailed);
+  for (std::size_t i = 0; i < count; ++i) (void)::close(fds[i]);
+}
+
 void forward(int control, int agent_pid) {
   auto received = receive_message(control, 0);
   if (!received) ::_exit(kFailed);  // the supervisor is gone
+  if (received->message.kind == ControlKind::kMoreSockets)
+    return hand_out_sockets(control, static_cast<int>(received->message.value));
   if (received->message.kind != ControlKind::kSignal) return;
   // A terminal's signal goes to the process group, as a terminal does it; any other to the process
   // alone. The agent may have ended meanwhile: then there is nothing to signal.

@@ -177,6 +177,33 @@ Result<UniqueFd> open_dns(int family) {
   return socket;
 }
 
+// One socket for both families where there is IPv6.
+Result<UniqueFd> open_dns_tcp(bool has_ip6) {
+  UniqueFd socket(
+      ::socket(has_ip6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket) return fail_errno("DNS over TCP");
+  sockaddr_storage address{};
+  socklen_t size = sizeof(sockaddr_in);
+  if (has_ip6) {
+    const int no = 0;
+    if (::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no)) != 0)
+      return fail_errno("DNS over TCP: IPV6_V6ONLY");
+    sockaddr_in6 any{};
+    any.sin6_family = AF_INET6;
+    any.sin6_port = htons(53);
+    std::memcpy(&address, &any, size = sizeof(any));
+  } else {
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_port = htons(53);
+    std::memcpy(&address, &any, size);
+  }
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) != 0)
+    return fail_errno("DNS over TCP: bind port 53");
+  if (::listen(socket.get(), 16) != 0) return fail_errno("DNS over TCP: listen");
+  return socket;
+}
+
 Result<UniqueFd> open_proxy_listener() {
   UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) return fail_errno("proxy listener");
@@ -204,6 +231,7 @@ Result<NetworkSockets> make_network(bool with_proxy) {
     AISPM_CHECK(route_everything_to_loopback(netlink.get(), AF_INET6));
     AISPM_TRY(sockets.dns6, open_dns(AF_INET6));
   }
+  AISPM_TRY(sockets.dns_tcp, open_dns_tcp(static_cast<bool>(sockets.dns6)));
   if (with_proxy) {
     AISPM_TRY(sockets.proxy, open_proxy_listener());
   }

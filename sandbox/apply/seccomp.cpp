@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <linux/seccomp.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -39,6 +40,13 @@ constexpr auto compile_init_filter() {
     filter.emit(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 1);
     filter.emit(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
   }
+  // Internet sockets, for the supervisor's traps.
+  filter.emit(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(SYS_socket), 0, 4);
+  filter.emit(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args));
+  filter.emit(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 1, 0);
+  filter.emit(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1);
+  filter.emit(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  filter.emit(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr));
 #ifdef SYS_poll
   filter.emit(BPF_JMP | BPF_JEQ | BPF_K, SYS_poll, 0, 1);
   filter.emit(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);

@@ -51,7 +51,7 @@ Result<> build_outer(Inside& in) {
   message.kind = ControlKind::kSockets;
   message.value = pid_namespace.st_ino;
   message.extra = sockets.dns6 ? 1 : 0;
-  std::vector<int> fds = {sockets.monitor.get(), sockets.dns4.get()};
+  std::vector<int> fds = {sockets.monitor.get(), sockets.dns4.get(), sockets.dns_tcp.get()};
   if (sockets.dns6) fds.push_back(sockets.dns6.get());
   if (sockets.proxy) fds.push_back(sockets.proxy.get());
   AISPM_CHECK(send_message(in.setup.get(), message, fds));

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sandbox/apply/channel.hpp"
 #include "sandbox/model/control.hpp"
 #include "sandbox/model/plan.hpp"
 #include "sdk/core/common/result.hpp"
@@ -29,6 +30,7 @@ struct NetworkSockets {
   UniqueFd monitor;  // packet socket: sees every attempt to leave
   UniqueFd dns4;     // UDP port 53 of every address
   UniqueFd dns6;     // none without IPv6
+  UniqueFd dns_tcp;  // TCP port 53 of every address
   UniqueFd proxy;    // 127.0.0.1:kProxyPort; none offline
 };
 // Loopback up, every address routed to it, and the sockets that the supervisor will hold.
@@ -68,17 +70,8 @@ Result<> install_init_filter();
 // --- init.cpp
 // Process 1: reaps, forwards signals from `control`, ends all others when the agent has ended, then
 // reports that end, and exits when the supervisor has closed `control`. Holds `monitor` until then.
+// On kMoreSockets it gives the supervisor fresh sockets of the agent's network.
 [[noreturn]] void run_init(UniqueFd control, UniqueFd monitor, int agent_pid);
-
-// --- channel.cpp
-Result<> send_message(int socket, const ControlMessage& message, const std::vector<int>& fds = {});
-struct Received {
-  ControlMessage message;
-  std::vector<UniqueFd> fds;
-};
-// kUnavailable when the other end closed, kDeadlineExceeded after `timeout_ms` (negative: none).
-Result<Received> receive_message(int socket, int timeout_ms);
-ControlMessage failed_message(const Error& error, int exit_code);
 
 // --- small helpers shared by the steps (identity.cpp)
 Result<> write_text(const std::string& path, std::string_view text);

@@ -8,9 +8,10 @@
 namespace aispm::sandbox {
 
 enum class ControlKind : std::uint32_t {
-  kFailed = 1,    // a step failed: `text`; `value` is the exit code to give
-  kSockets = 2,   // with fds: packet monitor, DNS v4, DNS v6 (if IPv6), proxy listener (if online);
-                  // `value` is the pid namespace's inode
+  kFailed = 1,   // a step failed: `text`; `value` is the exit code to give
+  kSockets = 2,  // with fds: packet monitor, DNS v4, DNS over TCP, DNS v6 (if IPv6), proxy listener
+                 // (if online);
+                 // `value` is the pid namespace's inode
   kListener = 3,  // with fd: seccomp listener; `value` is the Landlock ABI in force
   kGo = 4,        // to the agent's process: everything outside is in place, exec
   kSignal = 5,    // to init: send signal `value`; `extra` 1: to the process group
@@ -18,6 +19,9 @@ enum class ControlKind : std::uint32_t {
   kStopped = 7,   // from init: the agent stopped itself (job control)
   kBuilt = 8,  // from init, before or after kListener: the host's files are detached for all, init
                // has no privilege left
+  kMoreSockets = 20,   // to init: make stream sockets of family `value`
+  kFreshSockets = 21,  // from init, with fds: here they are, unbound (fewer, or none, when the
+                       // kernel refuses)
 };
 
 struct ControlMessage {

@@ -20,9 +20,13 @@ enum class DenialKind : std::uint8_t {
 // Something the sandbox refused. Equal ones are folded into a count.
 struct Denial {
   DenialKind kind = DenialKind::kConnect;
-  std::string target;    // "93.184.216.34:443", "[2001:db8::1]:443", "secret.example", "ptrace"
-  std::string protocol;  // "tcp", "udp" or empty
-  int error = 0;         // errno that the program got; 0: it was told nothing
+  std::string target;       // "93.184.216.34:443", "[2001:db8::1]:443", "secret.example", "ptrace"
+  std::string protocol;     // "tcp", "udp" or empty
+  int error = 0;            // errno that the program got; 0: it was told nothing, or in other words
+  std::string name = {};    // host name behind the target's address, where known
+  std::string reason = {};  // as the agent was told; empty where the kind says it all
+  // The gateway refused it and has recorded it: only our own file still needs it.
+  bool is_recorded = false;
   auto operator<=>(const Denial&) const = default;
 };
 

@@ -87,6 +87,12 @@ struct Mount {
   std::uint64_t bytes = 0;
 };
 
+// A variable by which clients of one dialect find the gateway; set only if it speaks that dialect.
+struct GatewayVariable {
+  std::string dialect;  // "openai", "anthropic", "gemini", "ollama", ...
+  std::string pair;     // NAME=VALUE
+};
+
 struct Plan {
   std::string agent;
   std::string profile;
@@ -99,6 +105,7 @@ struct Plan {
   std::vector<std::string> argv;  // as the program sees it
   std::string executable;         // absolute path inside
   std::vector<std::string> environment;
+  std::vector<GatewayVariable> gateway_environment;
   std::string folder;              // where the program starts
   std::vector<std::string> notes;  // what the caller should know, e.g. a folder that was not shared
 };

@@ -72,6 +72,8 @@ std::string describe(const Plan& plan) {
   add("seccomp: allow-list, everything else refused and reported");
   add("environment:");
   for (const auto& pair : plan.environment) text += "     " + pair + "\n";
+  for (const auto& variable : plan.gateway_environment)
+    text += "     " + variable.pair + " (if the gateway speaks " + variable.dialect + ")\n";
   std::string command;
   for (const auto& word : plan.argv) command += " " + quote(word);
   add("in " + plan.folder + " run " + plan.executable + ":" + command);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <map>
 
 #include "sandbox/plan/plan.hpp"
@@ -16,7 +17,53 @@ bool looks_secret(std::string name) {
   return name.starts_with("LD_");
 }
 
+std::string gateway_url() { return "http://127.0.0.1:" + std::to_string(kProxyPort); }
+
+// Everything that is no model goes to the same place, which carries it or says why not. What is on
+// loopback (the gateway's own routes, servers of the agent) needs no proxy.
+void add_proxy(std::map<std::string, std::string>& values) {
+  values["AISPM_GATEWAY_URL"] = gateway_url();
+  for (const char* name :
+       {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"})
+    values[name] = gateway_url();
+  values["NO_PROXY"] = values["no_proxy"] = "localhost,127.0.0.1,::1";
+  values["NODE_USE_ENV_PROXY"] = "1";  // Node 24 and later; older ones are caught at the door
+}
+
 }  // namespace
+
+// Each as its client's documentation or source names it. The gateway knows the agent by its
+// connection; SDKs only insist that a key is set.
+std::vector<GatewayVariable> plan_gateway_environment(const Request& request,
+                                                      const std::vector<std::string>& environment) {
+  if (request.gateway_socket.empty()) return {};
+  const std::string url = gateway_url();
+  const std::string key = "aispm-sandbox";
+  const std::vector<GatewayVariable> all = {
+      {"openai", "OPENAI_BASE_URL=" + url + "/v1"},
+      {"openai", "OPENAI_API_BASE=" + url + "/v1"},  // openai before 1.0, LangChain, LiteLLM
+      {"openai", "OPENAI_API_KEY=" + key},
+      {"anthropic", "ANTHROPIC_BASE_URL=" + url},
+      {"anthropic", "ANTHROPIC_API_URL=" + url},  // LangChain
+      {"anthropic", "ANTHROPIC_API_KEY=" + key},
+      {"gemini", "GOOGLE_GEMINI_BASE_URL=" + url},  // google-genai, gemini-cli
+      {"gemini", "GEMINI_API_KEY=" + key},
+      {"ollama", "OLLAMA_HOST=" + url},
+      {"mistral", "MISTRAL_BASE_URL=" + url + "/v1"},  // LangChain; the SDK reads no address
+      {"mistral", "MISTRAL_API_KEY=" + key},
+      {"cohere", "CO_API_URL=" + url},
+      {"cohere", "CO_API_KEY=" + key},
+      {"cohere", "COHERE_API_KEY=" + key},
+  };
+  // What the caller or the profile sets stays as it is.
+  std::vector<GatewayVariable> wanted;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(wanted), [&](const auto& variable) {
+    const std::string name = variable.pair.substr(0, variable.pair.find('=') + 1);
+    return std::none_of(environment.begin(), environment.end(),
+                        [&](const std::string& pair) { return pair.starts_with(name); });
+  });
+  return wanted;
+}
 
 Result<std::vector<std::string>> plan_environment(const Host& host, const Request& request,
                                                   const Program& program,
@@ -41,13 +88,7 @@ Result<std::vector<std::string>> plan_environment(const Host& host, const Reques
     values[pair.substr(0, pair.find('='))] = pair.substr(pair.find('=') + 1);
   values["AISPM_SESSION_ID"] = request.session_id;
   values["AISPM_AGENT_ID"] = agent;
-  if (!request.gateway_socket.empty()) {
-    const std::string url = "http://127.0.0.1:" + std::to_string(kProxyPort);
-    values["AISPM_GATEWAY_URL"] = values["ANTHROPIC_BASE_URL"] = url;
-    values["OPENAI_BASE_URL"] = url + "/v1";
-    // The gateway knows the agent by its connection; SDKs only insist that a key is set.
-    values["OPENAI_API_KEY"] = values["ANTHROPIC_API_KEY"] = "aispm-sandbox";
-  }
+  if (!request.gateway_socket.empty()) add_proxy(values);
   for (const auto& option : request.environment) {
     const auto equals = option.find('=');
     const std::string name = option.substr(0, equals);

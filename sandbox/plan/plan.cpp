@@ -48,6 +48,7 @@ Result<Plan> make_plan(const Host& host, const Request& request) {
   AISPM_TRY(Program program, find_program(host, request));
   AISPM_TRY(plan.mounts, plan_mounts(host, request, program));
   AISPM_TRY(plan.environment, plan_environment(host, request, program, plan.agent));
+  plan.gateway_environment = plan_gateway_environment(request, plan.environment);
   plan.folder = start_folder(host, request, program, plan.mounts);
   plan.profile = request.profile.name;
   plan.session_id = request.session_id;

@@ -21,6 +21,9 @@ Result<std::vector<Mount>> plan_mounts(const Host& host, const Request& request,
                                        const Program& program);
 
 // The allow-listed environment, and what points SDKs at the gateway. Nothing else is inherited.
+// The variables by which models' clients find the gateway, less those that `environment` has.
+std::vector<GatewayVariable> plan_gateway_environment(const Request& request,
+                                                      const std::vector<std::string>& environment);
 Result<std::vector<std::string>> plan_environment(const Host& host, const Request& request,
                                                   const Program& program, const std::string& agent);
 

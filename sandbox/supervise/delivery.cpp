@@ -65,6 +65,14 @@ void Delivery::offer(std::string event) {
   changed_.notify_one();
 }
 
+void Delivery::note(const std::string& event) {
+  if (auto written = write_line(event); !written) {
+    const std::lock_guard lock(mutex_);
+    last_error_ = written.error().message;
+    ++lost_;
+  }
+}
+
 std::string Delivery::next_batch(std::size_t& count) const {
   std::string body;
   count = 0;

@@ -30,6 +30,8 @@ class Delivery {
   // Waits until everybody has it.
   Result<> deliver_first(const std::string& event);
   void offer(std::string event);
+  // To the file alone: what the gateway has recorded itself.
+  void note(const std::string& event);
   // Sends what is left for at most `patience`; gives how many events were lost in all, and why.
   std::uint64_t finish(std::chrono::milliseconds patience, std::string& reason);
 

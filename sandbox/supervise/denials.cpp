@@ -14,6 +14,8 @@ void Denials::add(Denial denial, std::uint64_t count, Clock::time_point now) {
   if (pending_.size() >= kMaxDistinct && !pending_.contains(denial)) {
     denial.target = "(others)";
     denial.error = 0;
+    denial.name.clear();
+    denial.reason.clear();
   }
   Folded& folded = pending_[std::move(denial)];
   if (folded.count == 0) folded.first = now;

@@ -101,10 +101,21 @@ std::string denial_event(const RunIdentity& run, const FoldedDenial& folded,
                      kKinds.at(static_cast<std::size_t>(denial.kind)) +
                      "\",\"target\":" + json_text(denial.target);
   if (!denial.protocol.empty()) text += ",\"protocol\":" + json_text(denial.protocol);
+  if (!denial.name.empty()) text += ",\"name\":" + json_text(denial.name);
+  if (!denial.reason.empty()) text += ",\"reason\":" + json_text(denial.reason);
   text += ",\"count\":\"" + std::to_string(folded.count) + "\"";
   if (denial.error != 0) text += ",\"error\":" + json_text(name_error(denial.error));
   return text + ",\"first_time\":" + wall(folded.first) + ",\"last_time\":" + wall(folded.last) +
          "}}";
+}
+
+std::string carried_event(const RunIdentity& run, const Carried& carried) {
+  return head(run) + ",\"socket_close\":{\"protocol\":\"tcp\",\"destination_port\":" +
+         std::to_string(carried.host.port) + ",\"name\":" + json_text(carried.host.name) +
+         ",\"name_source\":\"" + (carried.door == Door::kTls ? "sni" : "http_host") +
+         "\",\"bytes_sent\":\"" + std::to_string(carried.sent_bytes) + "\",\"bytes_received\":\"" +
+         std::to_string(carried.received_bytes) + "\",\"duration_us\":\"" +
+         std::to_string(carried.duration.count()) + "\"}}";
 }
 
 std::string exit_event(const RunIdentity& run, unsigned exit_code, unsigned signal,

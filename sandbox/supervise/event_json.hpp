@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sandbox/model/denial.hpp"
+#include "sandbox/supervise/relay.hpp"
 #include "sdk/core/common/time.hpp"
 
 namespace aispm::sandbox {
@@ -29,6 +30,9 @@ std::string start_event(const RunIdentity& run, const std::vector<std::string>& 
 // `now` and `wall_now` are one moment on both clocks.
 std::string denial_event(const RunIdentity& run, const FoldedDenial& folded,
                          std::chrono::steady_clock::time_point now, WallTime wall_now);
+// A connection to an allowed host that has ended, as seen here (the gateway's own event is the
+// record).
+std::string carried_event(const RunIdentity& run, const Carried& carried);
 std::string exit_event(const RunIdentity& run, unsigned exit_code, unsigned signal,
                        std::chrono::microseconds duration, std::uint64_t denials);
 

@@ -82,7 +82,8 @@ std::optional<Denial> read_tcp(const Ip& ip) {
   const std::uint8_t flags = ip.payload[13];
   const bool is_reset = (flags & 0x04) != 0;
   const bool is_ack = (flags & 0x10) != 0;
-  if (!is_reset && !is_ack && (flags & 0x02) != 0 && !is_loopback(ip.family, ip.destination))
+  const bool is_syn = !is_reset && !is_ack && (flags & 0x02) != 0;
+  if (is_syn && !is_loopback(ip.family, ip.destination) && read16(ip.payload, 2) != kDnsPort)
     return refused(ip.family, ip.destination, read16(ip.payload, 2), "tcp");
   // RFC 9293 section 3.10.7.1: the reset that answers a SYN has sequence number 0 and acknowledges.
   const bool answers_syn =

@@ -23,11 +23,13 @@ void append_tlv(std::string& text, unsigned char type, const std::string& value)
 }  // namespace
 
 std::string make_proxy_header(Speaker speaker, const std::string& session_id,
-                              const std::string& agent, const std::string& trace_id) {
+                              const std::string& agent, const std::string& trace_id,
+                              const std::string& egress_host) {
   std::string tlvs;
   append_tlv(tlvs, 0xE0, session_id);
   append_tlv(tlvs, 0xE1, agent);
   append_tlv(tlvs, 0xE2, trace_id);
+  append_tlv(tlvs, 0xE3, egress_host);
   std::string header(kSignature);
   header += speaker == Speaker::kAgent ? '\x21' : '\x20';
   header += '\0';  // AF_UNSPEC

@@ -10,9 +10,10 @@ namespace aispm::sandbox {
 enum class Speaker { kLauncher, kAgent };
 
 // PROXY protocol version 2 header (binary) with TLVs 0xE0 session id, 0xE1 agent name, 0xE2 trace
-// id (left out when empty). Source: https://www.haproxy.org/download/2.8/doc/proxy-protocol.txt
-// section 2.2.
+// id, 0xE3 "host:port" that this connection is for (each left out when empty). Source:
+// https://www.haproxy.org/download/2.8/doc/proxy-protocol.txt section 2.2.
 std::string make_proxy_header(Speaker speaker, const std::string& session_id,
-                              const std::string& agent, const std::string& trace_id);
+                              const std::string& agent, const std::string& trace_id,
+                              const std::string& egress_host = "");
 
 }  // namespace aispm::sandbox

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 
 #include "sandbox/supervise/gateway_link.hpp"
@@ -14,13 +15,27 @@ namespace aispm::sandbox {
 namespace {
 
 constexpr int kChunksPerTurn = 8;  // then others have their turn
+constexpr std::size_t kMaxReplyHeadBytes = 16 * 1024;
 
-std::string refusal() {
+std::string unreachable(Door door) {
+  // RFC 8446 section 6: fatal, internal_error (80).
+  if (door == Door::kTls) return std::string("\x15\x03\x03\x00\x02\x02\x50", 7);
   const std::string body =
       R"({"error":{"message":"aispm-run: the gateway cannot be reached; nothing leaves the sandbox without it","type":"gateway_unreachable","code":"gateway_unreachable"}})";
   return "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: "
          "close\r\nContent-Length: " +
          std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+// What the gateway is asked first on behalf of a program that speaks TLS to the name itself.
+std::string tunnel_request(const HostPort& host) {
+  const std::string authority = host.name + ":" + std::to_string(host.port);
+  return "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n\r\n";
+}
+
+std::array<char, Relay::kChunkBytes>& scratch() {
+  thread_local std::array<char, Relay::kChunkBytes> chunk;
+  return chunk;
 }
 
 }  // namespace
@@ -31,50 +46,155 @@ Relay::~Relay() {
 }
 
 Result<> Relay::start() {
+  if (!listener_) return {};
   is_accepting_ = true;
   return loop_.add(listener_.get(), EPOLLIN, [this](std::uint32_t) { accept_one(); });
 }
 
 void Relay::accept_one() {
   UniqueFd agent(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!agent) return;
-  const int yes = 1;
-  (void)::setsockopt(agent.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-  auto connection = std::make_unique<Connection>();
-  connection->agent = std::move(agent);
-  if (auto gateway = connect_unix(socket_path_); gateway) {
-    connection->gateway = std::move(*gateway);
-    connection->up.pending = header_;
-  } else {
-    ++failures_;
-    last_error_ = gateway.error().message;
-    connection->down.pending = refusal();
-    connection->down.is_ended = true;
+  if (agent) take({std::move(agent), Door::kProxy, "", ""});
+}
+
+void Relay::take(Arrival arrival) {
+  if (connections_.size() >= kMaxConnections) {
+    settings_.on_refused({DenialKind::kConnect, arrival.address, "tcp", 0, arrival.name,
+                          "too many connections at once", false});
+    return;
   }
+  const int yes = 1;
+  const int fd = arrival.socket.get();
+  (void)::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+  auto connection = std::make_unique<Connection>();
+  connection->arrival = std::move(arrival);
   const std::uint64_t id = next_id_++;
-  const int agent_fd = connection->agent.get();
-  const int gateway_fd = connection->gateway.get();
   connections_[id] = std::move(connection);
-  auto added = loop_.add(agent_fd, EPOLLIN, [this, id](std::uint32_t events) {
+  ++waiting_;
+  auto added = loop_.add(fd, EPOLLIN, [this, id](std::uint32_t events) {
     // A reset: nobody is left to answer.
     (events & (EPOLLERR | EPOLLHUP)) != 0 ? close(id) : serve(id);
   });
-  if (added && gateway_fd >= 0)
-    added = loop_.add(gateway_fd, EPOLLIN | EPOLLOUT, [this, id](std::uint32_t) { serve(id); });
   if (!added) {
     ++failures_;
     last_error_ = added.error().message;
     return close(id);
   }
-  if (connections_.size() >= kMaxConnections && is_accepting_) {
-    is_accepting_ = false;
-    loop_.change(listener_.get(), 0);
+  pause_or_resume();
+}
+
+void Relay::pause_or_resume() {
+  const bool may_accept = connections_.size() < kMaxConnections;
+  if (!listener_ || may_accept == is_accepting_) return;
+  is_accepting_ = may_accept;
+  loop_.change(listener_.get(), may_accept ? EPOLLIN : 0U);
+}
+
+// Reads what has come. False when the agent has ended its side or broken the connection.
+bool Relay::read_first(Connection& connection) {
+  auto& chunk = scratch();
+  const ssize_t size =
+      ::recv(connection.arrival.socket.get(), chunk.data(), chunk.size(), MSG_DONTWAIT);
+  if (size < 0) return errno == EAGAIN || errno == EINTR;
+  connection.up.pending.append(chunk.data(), static_cast<std::size_t>(size));
+  connection.up.bytes += static_cast<std::uint64_t>(size);
+  return size != 0;
+}
+
+void Relay::refuse(Connection& connection, const Knock& knock, bool is_recorded) {
+  const Arrival& arrival = connection.arrival;
+  const std::string target = !arrival.address.empty() ? arrival.address
+                             : knock.host.name.empty()
+                                 ? "(proxy)"
+                                 : knock.host.name + ":" + std::to_string(knock.host.port);
+  settings_.on_refused({DenialKind::kConnect, target, "tcp", 0,
+                        arrival.name.empty() ? knock.host.name : arrival.name, knock.reason,
+                        is_recorded});
+  connection.host.reset();
+  connection.up = Flow{};
+}
+
+void Relay::fail_to_reach(Connection& connection, const std::string& error) {
+  ++failures_;
+  last_error_ = error;
+  connection.host.reset();
+  connection.up = Flow{};
+  connection.down.pending = unreachable(connection.arrival.door);
+  connection.down.is_ended = true;
+}
+
+// False when there is nothing to be done with the connection any more.
+bool Relay::open_gateway(std::uint64_t id, Connection& connection, const Knock& knock) {
+  auto gateway = connect_unix(settings_.gateway_socket);
+  if (!gateway) {
+    fail_to_reach(connection, gateway.error().message);
+    return true;
   }
-  serve(id);
+  std::string front;
+  if (knock.ask == Knock::Ask::kHost) {
+    connection.host = knock.host;
+    connection.awaits_head = true;
+    front = settings_.header(connection.host);
+    if (connection.arrival.door == Door::kTls) front += tunnel_request(knock.host);
+  } else {
+    front = settings_.header(std::nullopt);
+  }
+  connection.up.pending.insert(0, front);
+  connection.gateway = std::move(*gateway);
+  auto added = loop_.add(connection.gateway.get(), EPOLLIN | EPOLLOUT,
+                         [this, id](std::uint32_t) { serve(id); });
+  if (added) return true;
+  ++failures_;
+  last_error_ = added.error().message;
+  return false;
+}
+
+// Takes what the gateway has said, up to a limit. False when that connection is broken.
+bool Relay::collect(Connection& connection) {
+  auto& chunk = scratch();
+  while (connection.head.size() + connection.down.pending.size() < kMaxReplyHeadBytes) {
+    const ssize_t size =
+        ::recv(connection.gateway.get(), chunk.data(), kMaxReplyHeadBytes, MSG_DONTWAIT);
+    if (size < 0) return errno == EAGAIN || errno == EINTR;
+    if (size == 0) {
+      connection.down.is_ended = true;
+      return true;
+    }
+    connection.down.pending.append(chunk.data(), static_cast<std::size_t>(size));
+  }
+  return true;
+}
+
+// Collects the head of the gateway's reply. False while it is not complete.
+bool Relay::read_verdict(Connection& connection) {
+  connection.head += std::exchange(connection.down.pending, "");
+  const auto end = connection.head.find("\r\n\r\n");
+  const bool is_whole = end != std::string::npos;
+  if (!is_whole && !connection.down.is_ended && connection.head.size() < kMaxReplyHeadBytes)
+    return false;
+  connection.awaits_head = false;
+  const ReplyHead reply = read_reply_head(is_whole ? connection.head.substr(0, end + 2) : "");
+  const bool is_tls = connection.arrival.door == Door::kTls;
+  if (!reply.denied.empty()) {
+    const Knock knock{Knock::Ask::kRefused, *connection.host, reply.status, reply.denied};
+    refuse(connection, knock, true);  // the gateway has recorded it
+    connection.down.pending = is_tls ? refusal_bytes(Door::kTls, knock) : connection.head;
+    if (is_tls) connection.down.is_ended = true;
+    return true;
+  }
+  if (!is_tls) {
+    connection.down.pending = std::move(connection.head);
+  } else if (reply.status == 200) {
+    connection.down.pending = connection.head.substr(end + 4);
+  } else {
+    fail_to_reach(connection, "the gateway answered " + std::to_string(reply.status) + " for " +
+                                  connection.host->name);
+  }
+  connection.down.bytes = connection.down.pending.size();
+  return true;
 }
 
 bool Relay::pump(Flow& flow, int from, int to) {
-  thread_local std::array<char, kChunkBytes> chunk;
+  auto& chunk = scratch();
   for (int turn = 0; turn < kChunksPerTurn; ++turn) {
     while (!flow.pending.empty() && to >= 0) {
       const ssize_t sent =
@@ -95,6 +215,7 @@ bool Relay::pump(Flow& flow, int from, int to) {
       continue;
     }
     if (to < 0) continue;  // dropped
+    flow.bytes += static_cast<std::uint64_t>(size);
     const ssize_t sent =
         ::send(to, chunk.data(), static_cast<std::size_t>(size), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) return false;
@@ -102,46 +223,6 @@ bool Relay::pump(Flow& flow, int from, int to) {
     flow.pending.assign(chunk.data() + done, static_cast<std::size_t>(size) - done);
   }
   return true;
-}
-
-void Relay::serve(std::uint64_t id) {
-  const auto found = connections_.find(id);
-  if (found == connections_.end()) return;
-  Connection& connection = *found->second;
-  const int agent = connection.agent.get();
-  const int gateway = connection.gateway.get();
-  const bool is_whole =
-      pump(connection.up, agent, gateway) && pump(connection.down, gateway, agent);
-  if (!is_whole || (connection.up.is_shut && connection.down.is_shut)) return close(id);
-  if (connection.down.is_ended && connection.gateway) {
-    // The gateway has said its last word; only what it said is still to be handed over.
-    loop_.remove(gateway);
-    connection.gateway.reset();
-    connection.up = Flow{};
-  }
-  watch(connection);
-}
-
-void Relay::watch(Connection& connection) {
-  const auto interest = [](const Flow& reads, const Flow& writes) {
-    return (reads.pending.empty() && !reads.is_ended ? EPOLLIN : 0U) |
-           (writes.pending.empty() ? 0U : EPOLLOUT);
-  };
-  loop_.change(connection.agent.get(), interest(connection.up, connection.down));
-  if (connection.gateway)
-    loop_.change(connection.gateway.get(), interest(connection.down, connection.up));
-}
-
-void Relay::close(std::uint64_t id) {
-  const auto found = connections_.find(id);
-  if (found == connections_.end()) return;
-  loop_.remove(found->second->agent.get());
-  if (found->second->gateway) loop_.remove(found->second->gateway.get());
-  connections_.erase(found);
-  if (!is_accepting_ && connections_.size() < kMaxConnections) {
-    is_accepting_ = true;
-    loop_.change(listener_.get(), EPOLLIN);
-  }
 }
 
 }  // namespace aispm::sandbox

@@ -10,13 +10,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 
-#include "sandbox/model/control.hpp"
-#include "sandbox/supervise/dns_server.hpp"
 #include "sandbox/supervise/notifier.hpp"
-#include "sandbox/supervise/packet.hpp"
 
 namespace aispm::sandbox {
 namespace {
@@ -27,7 +23,6 @@ constexpr int kMaxPerTurn = 256;  // packets or calls handled before others have
 constexpr std::chrono::milliseconds kKillDelay{2000};  // from SIGTERM to SIGKILL at the wall limit
 constexpr std::chrono::milliseconds kRelayPatience{
     250};  // for the agent's last bytes to reach the gateway
-constexpr std::size_t kMaxPacketBytes = 2048;
 
 }  // namespace
 
@@ -43,37 +38,25 @@ Supervisor::Supervisor(const Plan& plan, Watched watched, Delivery& delivery, Ru
 
 Result<std::unique_ptr<Supervisor>> Supervisor::open(const Plan& plan, Watched watched,
                                                      Delivery& delivery, RunIdentity run,
-                                                     const std::string& header) {
+                                                     std::vector<std::string> gateway_hosts) {
   AISPM_TRY(EventLoop loop, EventLoop::open());
   std::unique_ptr<Supervisor> supervisor(
       new Supervisor(plan, std::move(watched), delivery, std::move(run), std::move(loop)));
-  AISPM_CHECK(supervisor->watch_all(header));
+  AISPM_CHECK(supervisor->watch_all(std::move(gateway_hosts)));
   return supervisor;
 }
 
-Result<> Supervisor::watch_all(const std::string& header) {
+Result<> Supervisor::watch_all(std::vector<std::string> gateway_hosts) {
   AISPM_CHECK(
       loop_.add(watched_.control.get(), EPOLLIN, [this](std::uint32_t) { read_control(); }));
   AISPM_CHECK(
       loop_.add(watched_.signals.get(), EPOLLIN, [this](std::uint32_t) { read_signals(); }));
   AISPM_CHECK(
-      loop_.add(watched_.monitor.get(), EPOLLIN, [this](std::uint32_t) { read_packets(); }));
-  AISPM_CHECK(loop_.add(watched_.dns4.get(), EPOLLIN,
-                        [this](std::uint32_t) { read_dns(watched_.dns4.get(), AF_INET); }));
-  if (watched_.dns6)
-    AISPM_CHECK(loop_.add(watched_.dns6.get(), EPOLLIN,
-                          [this](std::uint32_t) { read_dns(watched_.dns6.get(), AF_INET6); }));
-  AISPM_CHECK(
       loop_.add(watched_.listener.get(), EPOLLIN, [this](std::uint32_t) { refuse_calls(); }));
   if (watched_.audit)
     AISPM_CHECK(loop_.add(watched_.audit->fd(), EPOLLIN,
                           [this](std::uint32_t) { add_denials(watched_.audit->read()); }));
-  if (watched_.proxy) {
-    relay_ =
-        std::make_unique<Relay>(loop_, std::move(watched_.proxy), plan_.gateway_socket, header);
-    AISPM_CHECK(relay_->start());
-  }
-  return {};
+  return watch_network(std::move(gateway_hosts));
 }
 
 Outcome Supervisor::run() {
@@ -84,6 +67,7 @@ Outcome Supervisor::run() {
       break;
     }
     if (Clock::now() >= denials_.due()) flush();
+    relay_->expire(Clock::now());
     keep_wall_time();
   }
   Outcome outcome;
@@ -99,7 +83,7 @@ void Supervisor::finish(Outcome& outcome) {
   while (!wait_status_ && ::waitpid(watched_.init, &init_status, __WALL) < 0 && errno == EINTR) {
   }
   const auto deadline = Clock::now() + kRelayPatience;
-  while (relay_ && !relay_->is_idle() && Clock::now() < deadline)
+  while (!relay_->is_idle() && Clock::now() < deadline)
     if (!loop_.run_once(10)) break;
   read_packets();
   read_dns(watched_.dns4.get(), AF_INET);
@@ -119,14 +103,14 @@ void Supervisor::finish(Outcome& outcome) {
     outcome.exit_code = static_cast<unsigned>(WEXITSTATUS(status));
   }
   outcome.hit_wall_time = hit_wall_time_;
-  if (relay_ && relay_->failures() != 0)
+  if (relay_->failures() != 0)
     warnings_.push_back(std::to_string(relay_->failures()) +
                         " connections to the gateway failed: " + relay_->last_error());
   outcome.warnings = warnings_;
 }
 
 int Supervisor::wait_ms() const {
-  const auto next = std::min(denials_.due(), wall_deadline_);
+  const auto next = std::min({denials_.due(), wall_deadline_, relay_->due()});
   if (next == Clock::time_point::max()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
   return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
@@ -156,18 +140,21 @@ void Supervisor::add_denials(std::vector<Denial> denials) {
 void Supervisor::flush() {
   const auto now = Clock::now();
   const auto wall = wall_now();
-  for (const auto& folded : denials_.take()) delivery_.offer(denial_event(run_, folded, now, wall));
+  for (const auto& folded : denials_.take()) {
+    std::string event = denial_event(run_, folded, now, wall);
+    folded.denial.is_recorded ? delivery_.note(event) : delivery_.offer(std::move(event));
+  }
 }
 
 void Supervisor::read_control() {
-  ControlMessage message;
-  const ssize_t size = ::recv(watched_.control.get(), &message, sizeof(message), MSG_DONTWAIT);
-  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (size != static_cast<ssize_t>(sizeof(message))) {
-    is_init_gone_ = true;  // killed, by the out-of-memory killer or by the wall time
-    loop_.remove(watched_.control.get());
-    return;
-  }
+  auto received = receive_message(watched_.control.get(), 0);
+  if (received) return handle_control(received->message);
+  if (received.error().code == Errc::kDeadlineExceeded) return;
+  is_init_gone_ = true;  // killed, by the out-of-memory killer or by the wall time
+  loop_.remove(watched_.control.get());
+}
+
+void Supervisor::handle_control(const ControlMessage& message) {
   if (message.kind == ControlKind::kExited) wait_status_ = static_cast<int>(message.value);
 }
 
@@ -200,27 +187,6 @@ void Supervisor::stop_with_the_terminal() {
   forward_signal(SIGSTOP, true);
   ::raise(SIGSTOP);
   forward_signal(SIGCONT, true);
-}
-
-void Supervisor::read_packets() {
-  std::array<std::uint8_t, kMaxPacketBytes> packet{};
-  for (int i = 0; i < kMaxPerTurn; ++i) {
-    const ssize_t size = ::recv(watched_.monitor.get(), packet.data(), packet.size(), MSG_DONTWAIT);
-    if (size <= 0) return;
-    if (auto denial = parse_packet({packet.data(), static_cast<std::size_t>(size)})) {
-      // Without a listener the kernel answers both with a reset or "port unreachable".
-      if (denial->error == 0) denial->error = ECONNREFUSED;
-      add_denial(std::move(*denial));
-    }
-  }
-}
-
-void Supervisor::read_dns(int socket, int family) {
-  for (int i = 0; i < kMaxPerTurn; ++i) {
-    const auto asked = refuse_dns(socket, family);
-    if (!asked) return;
-    if (!asked->empty()) add_denial({DenialKind::kDns, *asked, "udp"});
-  }
 }
 
 void Supervisor::refuse_calls() {

@@ -6,15 +6,21 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "sandbox/apply/channel.hpp"
 #include "sandbox/model/plan.hpp"
 #include "sandbox/supervise/audit.hpp"
 #include "sandbox/supervise/delivery.hpp"
 #include "sandbox/supervise/denials.hpp"
+#include "sandbox/supervise/dns.hpp"
+#include "sandbox/supervise/dns_server.hpp"
 #include "sandbox/supervise/event_json.hpp"
+#include "sandbox/supervise/names.hpp"
 #include "sandbox/supervise/relay.hpp"
+#include "sandbox/supervise/trap.hpp"
 
 namespace aispm::sandbox {
 
@@ -25,6 +31,7 @@ struct Watched {
   UniqueFd monitor;  // packet socket of the agent's network
   UniqueFd dns4;
   UniqueFd dns6;
+  UniqueFd dns_tcp;
   UniqueFd proxy;                // listener; none offline
   UniqueFd listener;             // seccomp
   UniqueFd signals;              // signalfd of the signals to forward
@@ -44,14 +51,15 @@ struct Outcome {
 // wall time.
 class Supervisor {
  public:
-  // `header` goes before each connection of the agent.
+  // `gateway_hosts`: names that the gateway speaks for itself.
   static Result<std::unique_ptr<Supervisor>> open(const Plan& plan, Watched watched,
                                                   Delivery& delivery, RunIdentity run,
-                                                  const std::string& header);
+                                                  std::vector<std::string> gateway_hosts);
   // Returns when process 1 and with it all others have ended.
   Outcome run();
   // After run(): counts a limit that was found hit.
   void add_denial(Denial denial, std::uint64_t count = 1);
+  static constexpr std::size_t kMaxWarnings = 64;  // about traps that could not be set
   // Hands over what is pending.
   void flush();
   std::uint64_t denials() const { return denials_.total(); }
@@ -59,11 +67,17 @@ class Supervisor {
  private:
   Supervisor(const Plan& plan, Watched watched, Delivery& delivery, RunIdentity run,
              EventLoop loop);
-  Result<> watch_all(const std::string& header);
+  Result<> watch_all(std::vector<std::string> gateway_hosts);
+  Result<> watch_network(std::vector<std::string> gateway_hosts);
   void read_control();
+  void handle_control(const ControlMessage& message);
   void read_signals();
   void read_packets();
   void read_dns(int socket, int family);
+  std::vector<std::uint8_t> answer_query(std::span<const std::uint8_t> packet,
+                                         const char* protocol);
+  std::vector<std::uint8_t> answer_name(const DnsQuery& query);
+  Result<std::vector<UniqueFd>> fresh_sockets(int family);
   void refuse_calls();
   void add_denials(std::vector<Denial> denials);
   void forward_signal(int number, bool to_group);
@@ -77,7 +91,10 @@ class Supervisor {
   Delivery& delivery_;
   RunIdentity run_;
   EventLoop loop_;
+  NameTable names_;
   std::unique_ptr<Relay> relay_;
+  std::unique_ptr<Trap> trap_;
+  std::unique_ptr<DnsTcp> dns_tcp_;
   Denials denials_;
   std::optional<int> wait_status_;
   bool is_init_gone_ = false;

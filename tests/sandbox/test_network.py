@@ -121,7 +121,7 @@ def udp(host, port):
 def nonblocking(host, port):
     import asyncio
     asyncio.run(asyncio.open_connection(host, port))
-attempt("warm", lambda: socket.getaddrinfo("warm.example", 1))
+socket.getaddrinfo("warm.example", 1)
 attempt("tcp4", lambda: tcp("93.184.216.34", 443))
 attempt("tcp6", lambda: tcp("2001:db8::1", 443))
 attempt("metadata", lambda: tcp("169.254.169.254", 80))
@@ -130,19 +130,19 @@ attempt("mapped", lambda: tcp("::ffff:198.51.100.7", 25))
 attempt("host-ssh", lambda: tcp("127.0.0.1", 22))
 attempt("host-ssh6", lambda: tcp("::1", 22))
 attempt("dot", lambda: tcp("1.1.1.1", 853))
-attempt("dns-tcp", lambda: tcp("8.8.8.8", 53))
+attempt("dns-tcp", lambda: tcp("8.8.8.8", 54))
 attempt("quic", lambda: udp("8.8.4.4", 443))
 attempt("quic6", lambda: udp("2001:db8::2", 443))
 attempt("udp-loopback", lambda: udp("127.0.0.1", 9000))
 attempt("async", lambda: nonblocking("192.0.2.9", 8443))
-attempt("name", lambda: socket.getaddrinfo("secret.attacker.example", 443))
+attempt("named", lambda: socket.create_connection(("secret.attacker.example", 5432), 5))
 print(json.dumps(results))
 """
 
 WANTED = {
     ("KIND_CONNECT", "93.184.216.34:443", "tcp"), ("KIND_CONNECT", "[2001:db8::1]:443", "tcp"), ("KIND_CONNECT", "169.254.169.254:80", "tcp"),
     ("KIND_CONNECT", "10.0.0.1:5432", "tcp"), ("KIND_CONNECT", "198.51.100.7:25", "tcp"), ("KIND_CONNECT", "127.0.0.1:22", "tcp"),
-    ("KIND_CONNECT", "[::1]:22", "tcp"), ("KIND_CONNECT", "1.1.1.1:853", "tcp"), ("KIND_CONNECT", "8.8.8.8:53", "tcp"),
+    ("KIND_CONNECT", "[::1]:22", "tcp"), ("KIND_CONNECT", "1.1.1.1:853", "tcp"), ("KIND_CONNECT", "8.8.8.8:54", "tcp"),
     ("KIND_CONNECT", "8.8.4.4:443", "udp"), ("KIND_CONNECT", "[2001:db8::2]:443", "udp"), ("KIND_CONNECT", "127.0.0.1:9000", "udp"),
     ("KIND_CONNECT", "192.0.2.9:8443", "tcp"), ("KIND_DNS", "secret.attacker.example", "udp"),
 }  # fmt: skip
@@ -152,22 +152,22 @@ def test_direct_attempts_are_refused_at_once_and_reported(sandbox: Sandbox) -> N
     ended = sandbox.run("--offline", "--events", "events.jsonl", "--", PYTHON, "-c", ATTEMPTS)
     assert ended.returncode == 0, ended.stderr
     results = json.loads(ended.stdout)
-    assert {name: outcome for name, (outcome, _) in results.items() if outcome not in ("ConnectionRefusedError", "gaierror")} == {}
+    assert {name: outcome for name, (outcome, _) in results.items() if outcome != "ConnectionRefusedError"} == {}
     # Not a benchmark: five seconds is the timeout that a lost packet would show.
     assert {name: spent for name, (_, spent) in results.items() if spent > 2000} == {}
     assert WANTED - set(sandbox.denials()) == set()
 
 
-def test_a_query_to_a_foreign_dns_server_is_refused_from_its_address(sandbox: Sandbox) -> None:
+def test_a_query_to_a_foreign_dns_server_is_answered_in_here_from_its_address(sandbox: Sandbox) -> None:
     script = (
         "import socket\n"
         "q = b'\\xab\\xcd\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\6secret\\7example\\0\\0\\x10\\0\\1'\n"
         "for host, family in (('8.8.8.8', socket.AF_INET), ('2001:4860:4860::8888', socket.AF_INET6)):\n"
         "    s = socket.socket(family, socket.SOCK_DGRAM); s.settimeout(5); s.sendto(q, (host, 53))\n"
-        "    data, peer = s.recvfrom(512); print(peer[0], data[3] & 15)\n"
+        "    data, peer = s.recvfrom(512); print(peer[0], data[3] & 15, data[7])\n"
     )
     ended = sandbox.run("--offline", "--events", "events.jsonl", "--", PYTHON, "-c", script)
-    assert ended.stdout.split() == ["8.8.8.8", "5", "2001:4860:4860::8888", "5"], ended.stderr
+    assert ended.stdout.split() == ["8.8.8.8", "0", "0", "2001:4860:4860::8888", "0", "0"], ended.stderr  # TXT: no such record
     assert sandbox.denials()[("KIND_DNS", "secret.example", "udp")] == 2
 
 

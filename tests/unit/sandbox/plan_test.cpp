@@ -267,11 +267,39 @@ TEST(Environment, InheritsOnlyTheAllowList) {
   const auto plan = make_plan(host, request);
   ASSERT_TRUE(plan);
   EXPECT_THAT(plan->environment, Contains("LANG=C.UTF-8"));
-  EXPECT_THAT(plan->environment, Contains("OPENAI_API_KEY=aispm-sandbox"));
-  EXPECT_THAT(plan->environment, Contains("OPENAI_BASE_URL=http://127.0.0.1:61088/v1"));
-  EXPECT_THAT(plan->environment, Contains("ANTHROPIC_BASE_URL=http://127.0.0.1:61088"));
+  const auto has = [&](const std::string& dialect, const std::string& pair) {
+    return std::any_of(plan->gateway_environment.begin(), plan->gateway_environment.end(),
+                       [&](const auto& v) { return v.dialect == dialect && v.pair == pair; });
+  };
+  EXPECT_TRUE(has("openai", "OPENAI_API_KEY=aispm-sandbox"));
+  EXPECT_TRUE(has("openai", "OPENAI_BASE_URL=http://127.0.0.1:61088/v1"));
+  EXPECT_TRUE(has("anthropic", "ANTHROPIC_BASE_URL=http://127.0.0.1:61088"));
+  EXPECT_TRUE(has("ollama", "OLLAMA_HOST=http://127.0.0.1:61088"));
+  for (const char* name : {"HTTP_PROXY", "https_proxy", "ALL_PROXY"})
+    EXPECT_THAT(plan->environment, Contains(std::string(name) + "=http://127.0.0.1:61088"));
+  EXPECT_THAT(plan->environment, Contains("NO_PROXY=localhost,127.0.0.1,::1"));
   EXPECT_THAT(plan->environment, Not(Contains(HasSubstr("s3cret"))));
   EXPECT_THAT(plan->environment, Not(Contains(HasSubstr("sk-real"))));
+}
+
+TEST(Environment, WhatTheCallerSetsIsNotOverridden) {
+  const FakeHost host;
+  Request request = command({"true"});
+  request.gateway_socket = "/run/g.sock";
+  request.environment = {"OPENAI_BASE_URL=http://127.0.0.1:9/v1"};
+  const auto plan = make_plan(host, request);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->environment, Contains("OPENAI_BASE_URL=http://127.0.0.1:9/v1"));
+  for (const auto& variable : plan->gateway_environment)
+    EXPECT_THAT(variable.pair, Not(testing::StartsWith("OPENAI_BASE_URL=")));
+}
+
+TEST(Environment, OfflineNamesNoProxy) {
+  const FakeHost host;
+  const auto plan = make_plan(host, command({"true"}));
+  ASSERT_TRUE(plan);
+  EXPECT_TRUE(plan->gateway_environment.empty());
+  EXPECT_THAT(plan->environment, Not(Contains(HasSubstr("PROXY"))));
 }
 
 TEST(Environment, RefusesToPassWhatLooksSecretUnlessWrittenOut) {
