@@ -12,10 +12,12 @@
 #include <optional>
 #include <sstream>
 
+#include "sandbox/apply/placeholders.hpp"
 #include "sandbox/apply/start.hpp"
 #include "sandbox/plan/plan.hpp"
 #include "sandbox/supervise/proxy_header.hpp"
 #include "sandbox/supervise/supervisor.hpp"
+#include "sdk/core/common/file.hpp"
 #include "sdk/core/common/id.hpp"
 
 namespace aispm::sandbox {
@@ -235,11 +237,14 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   auto audit = prefix.is_root() && delivery->has_taker()
                    ? Audit::open(prefix.uid(), run.session_id)
                    : Result<std::unique_ptr<Audit>>(fail(Errc::kUnsupported, "not root"));
+  if (!plan.kept_home.empty()) AISPM_CHECK(make_directories(plan.kept_home, 0700));
+  AISPM_TRY(const Placeholders placeholders, Placeholders::open(plan));
   AISPM_TRY(ForwardedSignals signals, ForwardedSignals::open());
   const TerminalGuard terminal;
   const auto begin = Denials::Clock::now();
   AISPM_TRY(Started started, start_sandbox(plan, prefix, signals.before()));
   InitGuard guard(started.init);
+  for (const auto& note : started.notes) say("note: " + note);
   std::signal(SIGPIPE, SIG_IGN);  // after the clone: the program inherits the caller's choice
   AISPM_TRY(Watched watched, collect_sockets(started, plan, run));
   AISPM_TRY(Received ready, await_both(started));

@@ -10,7 +10,8 @@
 #include "sandbox/apply/doctor.hpp"
 #include "sandbox/apply/real_host.hpp"
 #include "sandbox/launch.hpp"
-#include "sandbox/plan/profile_file.hpp"
+#include "sandbox/plan/plan.hpp"
+#include "sandbox/plan/profiles.hpp"
 #include "sandbox/supervise/gateway_link.hpp"
 #include "sdk/core/common/id.hpp"
 
@@ -20,13 +21,16 @@ namespace {
 constexpr const char* kDescription =
     "Runs an AI agent in a sandbox whose only way out is the AISPM gateway. Works as any user, "
     "needs no privilege.\n\n"
-    "  aispm-run [OPTIONS] agent.py [ARGS...]\n  aispm-run [OPTIONS] -- COMMAND [ARGS...]";
+    "  aispm-run [OPTIONS] agent.py|agent.js|PROGRAM [ARGS...]\n"
+    "  aispm-run [OPTIONS] -- COMMAND [ARGS...]";
 constexpr const char* kFooter = R"(
 Examples:
   aispm-run agent.py --topic news          a Python agent; options after it are the agent's
   aispm-run -- ./bot serve                 any command
-  aispm-run --workdir . -- claude          a coding agent that may change this folder
-  aispm-run --ro ~/data --memory 512MiB --wall-time 10m agent.py
+  aispm-run -- claude                      a coding agent: it may change the folder you are in, but not what runs later
+                                           (.git/hooks, .vscode, ...), and has a home of its own (profile coding-agent)
+  aispm-run --workspace . -- bash          a shell that may change this folder
+  aispm-run --ro ~/data --memory 1GiB --timeout 10m agent.py
   aispm-run --offline --events out.jsonl agent.py   no network at all, what it tried goes to a file
   aispm-run --dry-run agent.py             print the plan, run nothing
   aispm-run --doctor                       what this host can do, and how to mend what it cannot
@@ -34,7 +38,7 @@ Examples:
 Inside, OPENAI_BASE_URL and ANTHROPIC_BASE_URL lead to the gateway and keys are placeholders, so unmodified SDKs work.
 Every other connection, name lookup and system call outside of the allow-list is refused at once and reported.
 
-Exit code: the program's own; 128+n if signal n ended it; 124 at --wall-time; 125 if the sandbox or the gateway is not
+Exit code: the program's own; 128+n if signal n ended it; 124 at --timeout; 125 if the sandbox or the gateway is not
 available (nothing ran); 126/127 if the program cannot be executed or found; 2 for wrong usage or a wrong profile.)";
 
 struct Options {
@@ -49,6 +53,13 @@ struct Options {
   bool doctor = false;
 };
 
+std::string names_of_profiles() {
+  std::string names;
+  for (const auto& profile : built_in_profiles())
+    names += (names.empty() ? "" : ", ") + std::string(profile.name);
+  return names;
+}
+
 void declare(CLI::App& app, Options& options) {
   Request& request = options.launch.request;
   app.add_option("--agent", request.agent, "Name of the agent (default: the program's base name)");
@@ -59,8 +70,10 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--events", options.launch.events_path,
                  "Append every event to this file as JSON lines");
   app.add_option("--profile", options.profile,
-                 "Sandbox profile (YAML; see policies/sandbox/default.yaml)");
-  app.add_option("--workdir", request.workdir,
+                 "Sandbox profile: " + names_of_profiles() +
+                     ", or a YAML file (default: coding-agent for claude, codex and opencode, "
+                     "node for node and agent.js, else default)");
+  app.add_option("--workspace,--workdir", request.workspace,
                  "Folder the program may change, and where it starts");
   app.add_option("--ro", request.read_only, "Share this path read-only (repeatable)")
       ->allow_extra_args(false);
@@ -70,10 +83,10 @@ void declare(CLI::App& app, Options& options) {
       ->allow_extra_args(false);
   app.add_option("--python", request.python,
                  "Interpreter for agent.py (default: $VIRTUAL_ENV, the script's #!, python3)");
-  app.add_option("--memory", options.memory, "Memory limit, e.g. 512MiB (default 2GiB; 0: none)");
+  app.add_option("--memory", options.memory, "Memory limit, e.g. 1GiB (default 512MiB; 0: none)");
   app.add_option("--pids", options.pids, "Most processes and threads (default 256)");
   app.add_option("--cpu-time", options.cpu_time, "Processor time of each process, e.g. 90s");
-  app.add_option("--wall-time", options.wall_time,
+  app.add_option("--timeout,--wall-time", options.wall_time,
                  "Time from start to end, e.g. 10m; then SIGTERM, 2 s later SIGKILL");
   app.add_flag("--dry-run", options.launch.dry_run, "Print the plan and run nothing");
   app.add_flag("--doctor", options.doctor,
@@ -101,23 +114,45 @@ int split(const CLI::App& app, int argc, char** argv, bool& is_script) {
   return argc;
 }
 
+// Where homes that are kept lie: a folder for each agent.
+std::string kept_home(const Host& host, const std::string& agent) {
+  std::string folder = "/var/lib/aispm/homes/";
+  if (::geteuid() != 0)
+    folder = host.environment("XDG_STATE_HOME").value_or(host.home() + "/.local/state") +
+             "/aispm/homes/";
+  std::string name = agent;
+  for (char& c : name)
+    if (c == '/') c = '%';
+  // Never "." or ".."; no name has a %, so no two agents share one.
+  return folder + "home." + name;
+}
+
 Result<> complete(Options& options, const Host& host) {
   Request& request = options.launch.request;
   if (!options.profile.empty()) {
-    AISPM_TRY(request.profile, load_profile(options.profile));
+    auto profile = load_profile(options.profile);
+    if (!profile) return fail(Errc::kInvalid, profile.error().message);
+    request.profile = std::move(*profile);
+  } else {
+    const std::string program = request.command.empty() ? "" : request.command[0];
+    request.profile = profile_for(std::string_view(program).substr(program.rfind('/') + 1));
   }
   Limits& limits = request.profile.limits;
   if (!options.memory.empty()) AISPM_CHECK(set_limit(limits, "memory", options.memory));
   if (!options.pids.empty()) AISPM_CHECK(set_limit(limits, "pids", options.pids));
   if (!options.cpu_time.empty()) AISPM_CHECK(set_limit(limits, "cpu_time", options.cpu_time));
   if (!options.wall_time.empty()) AISPM_CHECK(set_limit(limits, "wall_time", options.wall_time));
-  if (!options.offline) {
+  if (request.profile.is_offline && !options.gateway.empty())
+    return fail(Errc::kInvalid, "--gateway: profile " + request.profile.name +
+                                    " has no network (network.mode: none)");
+  if (!options.offline && !request.profile.is_offline) {
     request.gateway_socket =
         !options.gateway.empty()
             ? options.gateway
             : host.environment("AISPM_GATEWAY_SOCKET").value_or("/var/lib/aispm/run/gateway.sock");
   }
   request.session_id = make_uuid();
+  if (request.profile.home == Home::kKept) request.kept_home = kept_home(host, agent_name(request));
   return {};
 }
 
@@ -153,6 +188,7 @@ int run_doctor(const Host& host, const std::string& gateway_socket) {
               << "\n         remedy: ./dev up, or --gateway SOCKET, or --offline\n";
   }
   LaunchOptions trial;
+  trial.request.profile = profile_for("true");
   trial.request.command = {"/bin/true"};
   trial.request.session_id = make_uuid();
   auto ended = launch(host, trial);

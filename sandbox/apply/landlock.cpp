@@ -56,6 +56,7 @@ std::uint64_t rights_of(Mount::Kind kind, std::uint64_t all) {
     case Mount::Kind::kCopy:
     case Mount::Kind::kSymlink:
     case Mount::Kind::kFolder:
+    case Mount::Kind::kHomeFile:
       return 0;  // "/" and "/etc" give what they need
   }
   return 0;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <map>
 
 #include "sandbox/apply/steps.hpp"
 
@@ -46,7 +47,57 @@ Result<UniqueFd> open_beneath(int folder, const char* path, std::uint64_t flags,
 
 bool is_bind(const Mount& mount) { return mount.kind <= Mount::Kind::kDevice; }
 
-Result<UniqueFd> open_source(const Mount& mount) {
+// As root: the namespaces in which the owners of shared folders are the agent, one for each owner.
+class Owners {
+ public:
+  explicit Owners(unsigned agent_uid) : agent_uid_(agent_uid) {}
+  // -1: the agent is what it is. `folder` is a resolved path.
+  Result<int> space_of(const std::string& folder) {
+    if (agent_uid_ == 0 || folder.empty()) return -1;
+    AISPM_TRY(const UniqueFd path, open_beneath(AT_FDCWD, folder.c_str(), O_PATH | O_NOFOLLOW,
+                                                RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+    struct stat status {};
+    if (::fstat(path.get(), &status) != 0) return fail_errno("stat " + folder);
+    if (status.st_uid == agent_uid_) return -1;
+    auto& space = spaces_[{status.st_uid, status.st_gid}];
+    if (!space) {
+      AISPM_TRY(space, owner_namespace(status.st_uid, status.st_gid, agent_uid_));
+    }
+    return space.get();
+  }
+
+ private:
+  unsigned agent_uid_;
+  std::map<std::pair<uid_t, gid_t>, UniqueFd> spaces_;
+};
+
+Result<> restrict_tree(const Mount& mount, int tree, int owner_space,
+                       std::vector<std::string>& notes) {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_NOSUID;
+  if (mount.kind != Mount::Kind::kDevice) attributes.attr_set |= MOUNT_ATTR_NODEV;
+  if (mount.kind == Mount::Kind::kDevice) attributes.attr_set |= MOUNT_ATTR_NOEXEC;
+  if (mount.kind == Mount::Kind::kBindReadOnly) attributes.attr_set |= MOUNT_ATTR_RDONLY;
+  const auto set = [&] {
+    return ::syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | kOpenTreeRecursive, &attributes,
+                     sizeof(attributes)) == 0;
+  };
+  if (owner_space >= 0) {
+    attributes.attr_set |= MOUNT_ATTR_IDMAP;
+    attributes.userns_fd = static_cast<std::uint64_t>(owner_space);
+    if (set()) return {};
+    if (mount.kind == Mount::Kind::kBindReadWrite && !mount.is_in_workspace)
+      notes.push_back(mount.source +
+                      ": its filesystem knows no id-mapped mounts, so the agent may change only "
+                      "what every user may. Run aispm-run as the folder's owner instead");
+    attributes.attr_set &= ~static_cast<std::uint64_t>(MOUNT_ATTR_IDMAP);
+    attributes.userns_fd = 0;
+  }
+  if (!set()) return fail_errno("restrict the mount of " + mount.source);
+  return {};
+}
+
+Result<UniqueFd> open_source(const Mount& mount, Owners& owners, std::vector<std::string>& notes) {
   // The plan holds resolved paths: a symlink met now was put there since, and is refused.
   AISPM_TRY(UniqueFd path, open_beneath(AT_FDCWD, mount.source.c_str(), O_PATH | O_NOFOLLOW,
                                         RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
@@ -54,14 +105,8 @@ Result<UniqueFd> open_source(const Mount& mount) {
       ::syscall(SYS_open_tree, path.get(), "",
                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | kOpenTreeRecursive)));
   if (!tree) return fail_errno("copy the mount of " + mount.source);
-  mount_attr attributes{};
-  attributes.attr_set = MOUNT_ATTR_NOSUID;
-  if (mount.kind != Mount::Kind::kDevice) attributes.attr_set |= MOUNT_ATTR_NODEV;
-  if (mount.kind == Mount::Kind::kDevice) attributes.attr_set |= MOUNT_ATTR_NOEXEC;
-  if (mount.kind == Mount::Kind::kBindReadOnly) attributes.attr_set |= MOUNT_ATTR_RDONLY;
-  if (::syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH | kOpenTreeRecursive, &attributes,
-                sizeof(attributes)) != 0)
-    return fail_errno("restrict the mount of " + mount.source);
+  AISPM_TRY(const int owner_space, owners.space_of(mount.owner_of));
+  AISPM_CHECK(restrict_tree(mount, tree.get(), owner_space, notes));
   return tree;
 }
 
@@ -100,9 +145,12 @@ Result<> make_target(const Mount& mount, bool is_folder) {
 Result<> attach(const Mount& mount, int tree, int stage) {
   struct stat status {};
   if (::fstat(tree, &status) != 0) return fail_errno("stat " + mount.source);
-  AISPM_CHECK(make_target(mount, S_ISDIR(status.st_mode)));
+  if (!mount.is_in_workspace) AISPM_CHECK(make_target(mount, S_ISDIR(status.st_mode)));
+  const std::uint64_t resolve =
+      mount.is_in_workspace ? RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS : RESOLVE_IN_ROOT;
   AISPM_TRY(UniqueFd target,
-            open_beneath(stage, inside(mount), O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+            open_beneath(stage, inside(mount), O_PATH | (mount.is_in_workspace ? O_NOFOLLOW : 0),
+                         resolve | RESOLVE_NO_MAGICLINKS));
   if (::syscall(SYS_move_mount, tree, "", target.get(), "",
                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
     return fail_errno("mount " + mount.target);
@@ -142,8 +190,33 @@ Result<> copy_file(const Mount& mount) {
   }
 }
 
+// Part by part, through no link: what is there may be an earlier run's doing.
+Result<> write_home_file(const Mount& mount, int stage) {
+  AISPM_TRY(UniqueFd folder,
+            open_beneath(stage, kPrivateHome + 1, O_RDONLY | O_DIRECTORY,
+                         RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+  std::string rest = mount.target.substr(std::string_view(kPrivateHome).size() + 1);
+  for (auto slash = rest.find('/'); slash != std::string::npos; slash = rest.find('/')) {
+    const std::string name = rest.substr(0, slash);
+    if (::mkdirat(folder.get(), name.c_str(), 0700) != 0 && errno != EEXIST)
+      return fail_errno("make the folder of " + mount.target);
+    folder.reset(
+        ::openat(folder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!folder) return fail_errno("open the folder of " + mount.target);
+    rest.erase(0, slash + 1);
+  }
+  UniqueFd file(::openat(folder.get(), rest.c_str(),
+                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file && errno == EEXIST) return {};
+  if (!file || ::write(file.get(), mount.content.data(), mount.content.size()) !=
+                   static_cast<ssize_t>(mount.content.size()))
+    return fail_errno("write " + mount.target);
+  return {};
+}
+
 Result<> place(const Mount& mount, const std::string& previous, int tree, int stage) {
-  AISPM_CHECK(make_parents(mount.target, previous));
+  if (mount.kind == Mount::Kind::kHomeFile) return write_home_file(mount, stage);
+  if (!mount.is_in_workspace) AISPM_CHECK(make_parents(mount.target, previous));
   switch (mount.kind) {
     case Mount::Kind::kBindReadOnly:
     case Mount::Kind::kBindReadWrite:
@@ -169,17 +242,21 @@ Result<> place(const Mount& mount, const std::string& previous, int tree, int st
       return copy_file(mount);
     case Mount::Kind::kFolder:
       return make_target(mount, true);
+    case Mount::Kind::kHomeFile:
+      break;  // above
   }
   return {};
 }
 
 }  // namespace
 
-Result<std::vector<UniqueFd>> open_sources(const Plan& plan) {
+Result<std::vector<UniqueFd>> open_sources(const Plan& plan, unsigned agent_uid,
+                                           std::vector<std::string>& notes) {
+  Owners owners(agent_uid);
   std::vector<UniqueFd> sources(plan.mounts.size());
   for (std::size_t i = 0; i < plan.mounts.size(); ++i)
     if (is_bind(plan.mounts[i])) {
-      AISPM_TRY(sources[i], open_source(plan.mounts[i]));
+      AISPM_TRY(sources[i], open_source(plan.mounts[i], owners, notes));
     }
   return sources;
 }

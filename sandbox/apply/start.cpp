@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace aispm::sandbox {
@@ -57,7 +58,8 @@ Result<> build_outer(Inside& in) {
   AISPM_CHECK(send_message(in.setup.get(), message, fds));
   in.monitor = std::move(sockets.monitor);
   if (in.sources.empty()) {
-    AISPM_TRY(in.sources, open_sources(in.plan));
+    std::vector<std::string> notes;  // only root has any
+    AISPM_TRY(in.sources, open_sources(in.plan, 0, notes));
   }
   AISPM_CHECK(enter_root(in.plan, std::move(in.sources)));
   if (::sethostname("sandbox", 7) != 0) return fail_errno("sethostname");
@@ -111,7 +113,23 @@ Result<> build_inner(Inside& in) {
               error == ENOENT ? kExitNotFound : kExitNotExecutable);
 }
 
+// What the supervisor holds (its gateway, its locks, its files) is not for the new processes.
+void close_all_but(std::vector<int> kept) {
+  std::sort(kept.begin(), kept.end());
+  unsigned next = 3;
+  for (const int fd : kept) {
+    if (fd < static_cast<int>(next)) continue;
+    if (static_cast<unsigned>(fd) > next)
+      (void)::close_range(next, static_cast<unsigned>(fd) - 1, 0);
+    next = static_cast<unsigned>(fd) + 1;
+  }
+  (void)::close_range(next, ~0U, 0);
+}
+
 [[noreturn]] void run_inside(Inside in) {
+  std::vector<int> kept = {in.setup.get(), in.control.get()};
+  for (const auto& source : in.sources) kept.push_back(source.get());
+  close_all_but(std::move(kept));
   if (auto built = build_outer(in); !built)
     fail_inside(in.setup.get(), built.error(), kExitSandbox);
   sigset_t child;
@@ -223,7 +241,7 @@ Result<Started> start_sandbox(const Plan& plan, const RootPrefix& prefix,
   Started started;
   if (prefix.is_root()) {
     in.uid = in.gid = prefix.uid();
-    AISPM_TRY(in.sources, open_sources(plan));
+    AISPM_TRY(in.sources, open_sources(plan, prefix.uid(), started.notes));
     AISPM_TRY(const pid_t helper, clone_behind_prefix(prefix, std::move(in)));
     (void)helper;
     if (auto first = receive_message(control_outside.get(), 0);

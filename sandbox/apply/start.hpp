@@ -53,9 +53,10 @@ class RootPrefix {
 
 // A new process in namespaces of its own that builds the sandbox and stops before exec.
 struct Started {
-  pid_t init = -1;   // process 1, as seen from here; a child of the caller
-  UniqueFd setup;    // kSockets, kListener, kFailed; closed by exec
-  UniqueFd control;  // to and from init
+  pid_t init = -1;                 // process 1, as seen from here; a child of the caller
+  UniqueFd setup;                  // kSockets, kListener, kFailed; closed by exec
+  UniqueFd control;                // to and from init
+  std::vector<std::string> notes;  // what the caller should know
 };
 
 // `signal_mask` is what the program gets: the caller blocks signals before.

@@ -20,7 +20,7 @@ namespace aispm::sandbox {
 // --- identity.cpp
 // The kernel kills this process when the supervisor, at the other end of `control`, dies.
 Result<> die_with(int control);
-// Maps the one host user and group (never 0: they are the caller's, or the prefix's) to 1000.
+// Maps the one host user and group (never 0: they are the caller's, or the prefix's) to kInsideUid.
 Result<> map_identity(unsigned uid, unsigned gid);
 // user.max_user_namespaces=0: no way to more namespaces, even if seccomp were wrong.
 Result<> forbid_namespaces();
@@ -40,12 +40,20 @@ Result<NetworkSockets> make_network(bool with_proxy);
 // Detached copies of what will be mounted, in the order of `plan.mounts` (empty for those without a
 // source). As root this runs outside, before privileges are dropped, because the agent's user may
 // not even look into the caller's folders.
-Result<std::vector<UniqueFd>> open_sources(const Plan& plan);
+// `agent_uid`: as root the host's user of the run, which then counts as the owner of what
+// Mount::owner_of names; 0 as an ordinary user. `notes` gets what could not be done so.
+Result<std::vector<UniqueFd>> open_sources(const Plan& plan, unsigned agent_uid,
+                                           std::vector<std::string>& notes);
 // Builds the new root and makes it "/". The old one is hidden, but still attached.
 Result<> enter_root(const Plan& plan, std::vector<UniqueFd> sources);
 // Detaches the old root from the whole mount namespace and makes "/" read-only. The kernel waits
 // for an RCU grace period in it, so the agent's process is prepared meanwhile.
 Result<> leave_old_root();
+
+// --- owner.cpp
+// As root: a user namespace in which files of that owner are the agent's, for an id-mapped mount
+// (Linux 5.12).
+Result<UniqueFd> owner_namespace(unsigned owner_uid, unsigned owner_gid, unsigned agent_uid);
 
 // --- limits.cpp
 Result<> set_limits(const Limits& limits, bool memory_is_in_cgroup);

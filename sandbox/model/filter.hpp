@@ -31,6 +31,10 @@ enum class Rule : std::uint8_t {
   kPersonality,
   kMemfd,     // only with MFD_NOEXEC_SEAL
   kExecveat,  // not with AT_EMPTY_PATH
+  kMode1,     // no setuid or setgid bit in the mode, argument 1
+  kMode2,     // the same, argument 2
+  kOpen,      // the same where a file may be made: open(path, flags, mode)
+  kOpenat,    // openat(folder, path, flags, mode)
 };
 
 enum class Arch : std::uint8_t { kX86_64, kAarch64 };
@@ -67,6 +71,8 @@ constexpr Arch native_arch() {
 inline constexpr std::uint32_t kX32Bit = 0x40000000;
 inline constexpr std::uint32_t kNamespaceFlags =
     0x7E020000;  // CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
+inline constexpr std::uint32_t kSetIdBits = 06000;
+inline constexpr std::uint32_t kMakesFile = 0x400040;  // O_CREAT, __O_TMPFILE
 inline constexpr std::uint32_t kActionNotify = SECCOMP_RET_USER_NOTIF;
 inline constexpr std::uint32_t kActionDeny = SECCOMP_RET_ERRNO | EPERM;
 inline constexpr std::uint32_t kActionNoSys = SECCOMP_RET_ERRNO | ENOSYS;
@@ -198,6 +204,14 @@ constexpr void check_no_bits(Filter& filter, std::size_t argument, std::uint32_t
   answer(filter, SECCOMP_RET_ALLOW);
 }
 
+// A mode counts only where a file may be made; elsewhere the register holds anything.
+constexpr void check_open(Filter& filter, std::size_t flags) {
+  load_low(filter, flags);
+  filter.emit(BPF_JMP | BPF_JSET | BPF_K, kMakesFile, 1, 0);
+  answer(filter, SECCOMP_RET_ALLOW);
+  check_no_bits(filter, flags + 1, kSetIdBits);
+}
+
 constexpr void check(Filter& filter, Rule rule) {
   switch (rule) {
     case Rule::kSocket:
@@ -206,6 +220,14 @@ constexpr void check(Filter& filter, Rule rule) {
       return check_no_bits(filter, 0, kNamespaceFlags);
     case Rule::kExecveat:
       return check_no_bits(filter, 4, 0x1000 /* AT_EMPTY_PATH */);
+    case Rule::kMode1:
+      return check_no_bits(filter, 1, kSetIdBits);
+    case Rule::kMode2:
+      return check_no_bits(filter, 2, kSetIdBits);
+    case Rule::kOpen:
+      return check_open(filter, 1);
+    case Rule::kOpenat:
+      return check_open(filter, 2);
     case Rule::kIoctl:
       load_low(filter, 1);
       for (const std::uint32_t command : kRefusedIoctls) answer_if(filter, command, kActionNotify);
@@ -236,7 +258,7 @@ constexpr void check(Filter& filter, Rule rule) {
   }
 }
 
-inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::kExecveat) + 1;
+inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::kOpenat) + 1;
 struct Leaves {
   std::array<std::size_t, 512> jump{};  // instructions that must jump to the check of `rule`
   std::array<Rule, 512> rule{};

@@ -14,12 +14,13 @@ namespace aispm::sandbox {
 
 // Limits of one run. 0 means none, where that is allowed.
 struct Limits {
-  std::uint64_t memory_bytes = 2ULL << 30;
+  std::uint64_t memory_bytes = 512ULL << 20;
   std::uint32_t pids = 256;
   std::uint32_t open_files = 1024;
   std::uint64_t file_size_bytes = 1ULL << 30;
-  std::uint64_t tmp_bytes = 256ULL << 20;
+  std::uint64_t tmp_bytes = 64ULL << 20;
   std::uint64_t shm_bytes = 64ULL << 20;
+  std::uint64_t home_bytes = 64ULL << 20;  // of a private home
   std::chrono::milliseconds cpu_time{0};
   std::chrono::milliseconds wall_time{0};
   bool operator==(const Limits&) const = default;
@@ -32,19 +33,43 @@ struct Dangerous {
   // Environment variables whose names look like secrets may be passed with `environment.pass` or
   // --env NAME.
   bool secret_environment = false;
+  // Entries of `workspace.protect` that the agent may change nevertheless.
+  std::vector<std::string> unprotected_paths;
   bool operator==(const Dangerous&) const = default;
 };
 
-// A profile file (policies/sandbox/*.yaml).
+// What $HOME is inside.
+enum class Home : std::uint8_t {
+  kScratch,  // /tmp
+  kPrivate,  // an empty folder of its own that ends with the run
+  kKept,  // a folder of the caller's state, one an agent: what is written there is there next time
+};
+
+// A file of a private or kept home, written before the program starts. "${gateway}" in it is the
+// gateway's address inside.
+struct HomeFile {
+  std::string path;  // below the home
+  std::string content;
+  bool operator==(const HomeFile&) const = default;
+};
+
+// A profile file (policies/sandbox/*.yaml). What a file leaves out is as in default.yaml.
 struct Profile {
-  std::string name = "default";
+  std::string name;
+  std::vector<std::string> programs;  // chosen for these when the caller names no profile
   // Hosts whose kernel has an older Landlock are refused. 2 is Linux 5.19 (Debian 12 has 6.1: ABI
   // 2).
   std::uint32_t landlock_min_abi = 2;
+  bool is_offline = false;
+  bool current_folder_is_workspace = false;
+  // Read-only inside the workspace, and not to be made where they do not exist. Relative paths.
+  std::vector<std::string> protect;
+  std::vector<std::string> protect_home;  // further ones when the workspace is a home folder
+  Home home = Home::kScratch;
+  std::vector<HomeFile> home_files;
   std::vector<std::string> read_only;
   std::vector<std::string> read_write;
-  std::vector<std::string> pass_environment = {"COLORTERM",   "LANG",     "LC_ALL", "LC_CTYPE",
-                                               "LC_MESSAGES", "NO_COLOR", "TERM",   "TZ"};
+  std::vector<std::string> pass_environment;
   std::vector<std::string> set_environment;  // "NAME=VALUE"
   // Hosts that may be reached besides the gateway, through it, as far as its operator permits them.
   std::vector<HostRule> allow_hosts;
@@ -56,10 +81,11 @@ struct Profile {
 // What the command line asks for.
 struct Request {
   std::vector<std::string> command;  // agent.py ARGS... or CMD ARGS...
-  bool is_script = false;            // command[0] is a Python program
+  bool is_script = false;            // command[0] is agent.py, agent.js or an executable file
   std::string python;                // --python
   std::string agent;                 // --agent, else the base name
-  std::string workdir;               // --workdir: writable, and where the program starts
+  std::string workspace;             // --workspace: writable, and where the program starts
+  std::string kept_home;             // the folder of a home that is kept
   std::vector<std::string> read_only;
   std::vector<std::string> read_write;
   std::vector<std::string> environment;  // NAME or NAME=VALUE
@@ -75,16 +101,29 @@ struct Mount {
     kDevice,  // one device node, writable
     kTmpfs,   // writable; `bytes` is its size
     kProc,
-    kFile,     // synthesised, `content`
-    kCopy,     // of the small host file `source`, made at the start: cheaper than a mount
-    kSymlink,  // `source` is the link's text
-    kFolder,   // empty, read-only
+    kFile,      // synthesised, `content`
+    kCopy,      // of the small host file `source`, made at the start: cheaper than a mount
+    kSymlink,   // `source` is the link's text
+    kFolder,    // empty, read-only
+    kHomeFile,  // `content`, the agent's; one that is there stays
   };
   Kind kind;
   std::string target;  // absolute path inside
   std::string source;
   std::string content;
   std::uint64_t bytes = 0;
+  // Binds, as root: the agent counts as the owner of this folder of the host, and what it makes
+  // belongs to that owner (an id-mapped mount). Empty: as the host says.
+  std::string owner_of = {};
+  // A bind within the workspace, over what is there: neither made nor reached through a symlink.
+  bool is_in_workspace = false;
+};
+
+// An empty folder (or a file with `content`) that stands on the host while the run lasts, for a
+// protected path that does not exist: only what exists can be mounted over.
+struct Placeholder {
+  std::string path;
+  std::string content;  // empty: a folder
 };
 
 // A variable by which clients of one dialect find the gateway; set only if it speaks that dialect.
@@ -101,7 +140,10 @@ struct Plan {
   std::uint32_t landlock_min_abi = 0;
   std::vector<HostRule> allow_hosts;
   Limits limits;
-  std::vector<Mount> mounts;      // parents before children
+  std::vector<Mount> mounts;  // parents before children
+  std::string workspace;      // resolved; empty: none
+  std::vector<Placeholder> placeholders;
+  std::string kept_home;          // made before the start; empty: none
   std::vector<std::string> argv;  // as the program sees it
   std::string executable;         // absolute path inside
   std::vector<std::string> environment;
@@ -112,7 +154,8 @@ struct Plan {
 
 inline constexpr std::uint16_t kProxyPort =
     61088;  // outside of the ephemeral range, so that it never meets an agent's own socket
-inline constexpr std::uint32_t kInsideUid = 1000;
+inline constexpr std::uint32_t kInsideUid = 10001;  // SBX-015
+inline constexpr const char* kPrivateHome = "/home/agent";
 
 // Exit codes of aispm-run itself; any other is the program's own (128+n: it died of signal n).
 inline constexpr int kExitUsage = 2;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "sandbox/plan/plan.hpp"
 
 namespace aispm::sandbox {
@@ -19,9 +21,10 @@ std::string limit(std::uint64_t value, const std::string& unit) {
 std::string line_of(const Mount& mount) {
   switch (mount.kind) {
     case Mount::Kind::kBindReadOnly:
-      return "read-only   " + mount.target;
+      return (mount.is_in_workspace ? "protected   " : "read-only   ") + mount.target;
     case Mount::Kind::kBindReadWrite:
-      return "read-write  " + mount.target;
+      return "read-write  " + mount.target +
+             (mount.source == mount.target ? "" : " (" + mount.source + ")");
     case Mount::Kind::kDevice:
       return "device      " + mount.target;
     case Mount::Kind::kTmpfs:
@@ -36,6 +39,8 @@ std::string line_of(const Mount& mount) {
       return "link        " + mount.target + " -> " + mount.source;
     case Mount::Kind::kFolder:
       return "folder      " + mount.target;
+    case Mount::Kind::kHomeFile:
+      return "home file   " + mount.target;
   }
   return mount.target;
 }
@@ -50,8 +55,8 @@ std::string describe(const Plan& plan) {
     text += std::to_string(++step) + ". " + what + "\n";
   };
   add("as root only: a host user id of its own (0x61000000..), cgroups, no supplementary groups");
-  add("new namespaces: user mount pid network ipc uts cgroup; user id 1000 inside; "
-      "user.max_user_namespaces=0");
+  add("new namespaces: user mount pid network ipc uts cgroup; user id " +
+      std::to_string(kInsideUid) + " inside; user.max_user_namespaces=0");
   add("network: loopback only, all addresses routed to it and watched; " +
       (plan.gateway_socket.empty()
            ? "offline: no listener"
@@ -59,7 +64,14 @@ std::string describe(const Plan& plan) {
   for (const auto& rule : plan.allow_hosts)
     text += "     through the gateway: " + to_text(rule) + "\n";
   add("files (everything else does not exist):");
-  for (const auto& mount : plan.mounts) text += "     " + line_of(mount) + "\n";
+  for (const auto& mount : plan.mounts) {
+    const bool is_missing =
+        mount.is_in_workspace &&
+        std::any_of(plan.placeholders.begin(), plan.placeholders.end(),
+                    [&](const Placeholder& one) { return one.path == mount.target; });
+    text += "     " + line_of(mount) +
+            (is_missing ? " (not there: an empty one stands in while the run lasts)" : "") + "\n";
+  }
   add("init as process 1, the program as process 2 in a session of its own");
   add("limits: memory " + limit(plan.limits.memory_bytes, " bytes") + ", processes " +
       std::to_string(plan.limits.pids) + ", open files " + std::to_string(plan.limits.open_files) +

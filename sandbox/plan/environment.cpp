@@ -32,6 +32,18 @@ void add_proxy(std::map<std::string, std::string>& values) {
 
 }  // namespace
 
+std::string home_inside(const Profile& profile) {
+  return profile.home == Home::kScratch ? "/tmp" : kPrivateHome;
+}
+
+std::string fill_in_gateway(std::string text) {
+  const std::string mark = "${gateway}";
+  const std::string url = gateway_url();
+  for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + url.size()))
+    text.replace(at, mark.size(), url);
+  return text;
+}
+
 // Each as its client's documentation or source names it. The gateway knows the agent by its
 // connection; SDKs only insist that a key is set.
 std::vector<GatewayVariable> plan_gateway_environment(const Request& request,
@@ -72,7 +84,7 @@ Result<std::vector<std::string>> plan_environment(const Host& host, const Reques
   std::string path;
   for (const auto& folder : program.path_folders) path += folder + ":";
   values["PATH"] = path + "/usr/local/bin:/usr/bin:/bin";
-  values["HOME"] = "/tmp";
+  values["HOME"] = home_inside(request.profile);
   values["USER"] = values["LOGNAME"] = "agent";
   values["SHELL"] = "/bin/sh";
   if (!program.virtual_env.empty()) values["VIRTUAL_ENV"] = program.virtual_env;
@@ -85,7 +97,7 @@ Result<std::vector<std::string>> plan_environment(const Host& host, const Reques
     if (const auto value = host.environment(name)) values[name] = *value;
   }
   for (const auto& pair : request.profile.set_environment)
-    values[pair.substr(0, pair.find('='))] = pair.substr(pair.find('=') + 1);
+    values[pair.substr(0, pair.find('='))] = fill_in_gateway(pair.substr(pair.find('=') + 1));
   values["AISPM_SESSION_ID"] = request.session_id;
   values["AISPM_AGENT_ID"] = agent;
   if (!request.gateway_socket.empty()) add_proxy(values);

@@ -31,7 +31,12 @@ void put_link(Mounts& mounts, const std::string& path, const std::string& text) 
   put(mounts, {.kind = Kind::kSymlink, .target = path, .source = text, .content = "", .bytes = 0});
 }
 void put_bind(Mounts& mounts, const std::string& path, Kind kind) {
-  put(mounts, {.kind = kind, .target = path, .source = path, .content = "", .bytes = 0});
+  put(mounts, {.kind = kind,
+               .target = path,
+               .source = path,
+               .content = "",
+               .bytes = 0,
+               .owner_of = kind == Kind::kBindReadWrite ? path : ""});
 }
 
 void add_system(const Host& host, Mounts& mounts) {
@@ -53,10 +58,13 @@ void add_system(const Host& host, Mounts& mounts) {
   }
 }
 
-void add_synthetic(Mounts& mounts, const Limits& limits) {
+void add_synthetic(Mounts& mounts, const Profile& profile) {
+  const Limits& limits = profile.limits;
+  const std::string id = std::to_string(kInsideUid);
   put_file(mounts, "/etc/passwd",
-           "agent:x:1000:1000:agent:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n");
-  put_file(mounts, "/etc/group", "agent:x:1000:\nnogroup:x:65534:\n");
+           "agent:x:" + id + ":" + id + ":agent:" + home_inside(profile) +
+               ":/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n");
+  put_file(mounts, "/etc/group", "agent:x:" + id + ":\nnogroup:x:65534:\n");
   put_file(mounts, "/etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n");
   put_file(mounts, "/etc/hostname", "sandbox\n");
   // Names are never resolved in here: the server of this address answers REFUSED and reports the
@@ -83,33 +91,41 @@ void add_synthetic(Mounts& mounts, const Limits& limits) {
   put_link(mounts, "/var/tmp", "/tmp");
 }
 
+// An empty home, with the profile's files in it. A kept one is a folder of the host.
+void add_home(const Request& request, Mounts& mounts) {
+  const Profile& profile = request.profile;
+  if (profile.home == Home::kScratch) return;
+  if (profile.home == Home::kPrivate)
+    put(mounts, {.kind = Kind::kTmpfs,
+                 .target = kPrivateHome,
+                 .source = "",
+                 .content = "",
+                 .bytes = profile.limits.home_bytes});
+  else
+    put(mounts, {.kind = Kind::kBindReadWrite,
+                 .target = kPrivateHome,
+                 .source = request.kept_home,
+                 .content = "",
+                 .owner_of = request.kept_home});
+  for (const auto& file : profile.home_files)
+    put(mounts, {.kind = Kind::kHomeFile,
+                 .target = std::string(kPrivateHome) + "/" + file.path,
+                 .source = "",
+                 .content = fill_in_gateway(file.content)});
+}
+
 Result<> add_user_path(const Host& host, const Request& request, const std::string& given,
                        Kind kind, Mounts& mounts) {
   const std::string option = kind == Kind::kBindReadOnly ? "--ro " : "--rw ";
   const std::string path = absolute(host, given);
-  const auto real = host.resolve(path);
-  if (!real) return fail(Errc::kInvalid, option + given + ": does not exist");
-  const auto type = host.type(*real);
-  if (type != Host::Type::kFile && type != Host::Type::kFolder)
-    return fail(Errc::kInvalid, option + given + ": only files and folders can be shared");
-  for (const char* never : {"/proc", "/sys", "/dev"})
-    if (*real == "/" || lies_in(*real, never))
-      return fail(Errc::kInvalid, option + given + ": cannot be shared, the sandbox has its own");
-  // Not the link but what it leads to is mounted, at its own path: so a link swapped later changes
-  // nothing.
-  if (is_sensitive(host, *real) && type == Host::Type::kFolder &&
-      !request.profile.dangerous.sensitive_paths)
-    return fail(Errc::kInvalid,
-                option + given +
-                    ": such folders hold secrets or everything. Name a folder inside of it, " +
-                    "or set dangerous.sensitive_paths: true in a profile");
-  put_bind(mounts, *real, kind);
-  if (*real != path && !mounts.contains(path)) {
+  AISPM_TRY(const std::string real, shareable(host, request, option, given));
+  put_bind(mounts, real, kind);
+  if (real != path && !mounts.contains(path)) {
     bool inside_shared = false;
     for (const auto& [target, mount] : mounts)
       if (mount.kind <= Kind::kBindReadWrite && target != path && lies_in(path, target))
         inside_shared = true;
-    if (!inside_shared) put_link(mounts, path, *real);
+    if (!inside_shared) put_link(mounts, path, real);
   }
   return {};
 }
@@ -117,16 +133,19 @@ Result<> add_user_path(const Host& host, const Request& request, const std::stri
 }  // namespace
 
 Result<std::vector<Mount>> plan_mounts(const Host& host, const Request& request,
-                                       const Program& program) {
+                                       const Program& program, const Workspace& workspace) {
   Mounts mounts;
   add_system(host, mounts);
-  add_synthetic(mounts, request.profile.limits);
+  add_synthetic(mounts, request.profile);
+  add_home(request, mounts);
   for (const auto& path : program.read_only) {
-    const auto type = host.type(path);
-    if (type == Host::Type::kSymlink)
+    // What a link leads to is shared at its own path too: a virtual environment may be one.
+    const std::string real = host.resolve(path).value_or(path);
+    if (host.type(path) == Host::Type::kSymlink)
       put_link(mounts, path, host.read_link(path).value_or(""));
-    else
-      put_bind(mounts, path, Kind::kBindReadOnly);
+    else if (real != path)
+      put(mounts, {.kind = Kind::kBindReadOnly, .target = path, .source = real, .content = ""});
+    if (!is_system_path(real)) put_bind(mounts, real, Kind::kBindReadOnly);
   }
   for (const auto* list : {&request.profile.read_only, &request.read_only})
     for (const auto& path : *list)
@@ -134,8 +153,9 @@ Result<std::vector<Mount>> plan_mounts(const Host& host, const Request& request,
   for (const auto* list : {&request.profile.read_write, &request.read_write})
     for (const auto& path : *list)
       AISPM_CHECK(add_user_path(host, request, path, Kind::kBindReadWrite, mounts));
-  if (!request.workdir.empty())
-    AISPM_CHECK(add_user_path(host, request, request.workdir, Kind::kBindReadWrite, mounts));
+  for (auto& mount : workspace.mounts) put(mounts, mount);
+  if (!workspace.link.empty() && !mounts.contains(workspace.link))
+    put_link(mounts, workspace.link, workspace.folder);
 
   std::vector<Mount> result;
   for (auto& [target, mount] : mounts) {
@@ -151,7 +171,7 @@ Result<std::vector<Mount>> plan_mounts(const Host& host, const Request& request,
     // A symlink whose path lies in a shared folder exists there already.
     const bool is_there = std::any_of(result.begin(), result.end(), [&](const Mount& other) {
       return other.kind <= Kind::kBindReadWrite && mount.kind >= Kind::kFile &&
-             lies_in(target, other.target);
+             mount.kind != Kind::kHomeFile && lies_in(target, other.target);
     });
     // So does a read-only bind below another read-only bind.
     const bool is_covered =

@@ -19,12 +19,13 @@ std::string default_agent_name(const Request& request) {
   return name;
 }
 
-// Where the program starts: the working folder, else the script's, else the caller's when it is
-// shared, else scratch space.
-std::string start_folder(const Host& host, const Request& request, const Program& program,
+// Where the program starts: the workspace (where the caller is in it), else the script's folder,
+// else the caller's when it is shared, else scratch space.
+std::string start_folder(const Host& host, const Workspace& workspace, const Program& program,
                          const std::vector<Mount>& mounts) {
-  if (!request.workdir.empty())
-    return host.resolve(absolute(host, request.workdir)).value_or("/tmp");
+  if (!workspace.folder.empty())
+    return lies_in(host.current_folder(), workspace.folder) ? host.current_folder()
+                                                            : workspace.folder;
   const std::string wanted =
       program.script_folder.empty() ? host.current_folder() : program.script_folder;
   for (const auto& mount : mounts)
@@ -39,17 +40,25 @@ bool is_agent_name(const std::string& name) {
          std::all_of(name.begin(), name.end(), is_name_character);
 }
 
+std::string agent_name(const Request& request) {
+  return request.agent.empty() ? default_agent_name(request) : request.agent;
+}
+
 Result<Plan> make_plan(const Host& host, const Request& request) {
   Plan plan;
-  plan.agent = request.agent.empty() ? default_agent_name(request) : request.agent;
+  plan.agent = agent_name(request);
   if (!is_agent_name(plan.agent))
     return fail(Errc::kInvalid, "--agent '" + plan.agent +
                                     "': must be 1 to 128 characters of A-Z a-z 0-9 . _ - / @");
   AISPM_TRY(Program program, find_program(host, request));
-  AISPM_TRY(plan.mounts, plan_mounts(host, request, program));
+  AISPM_TRY(Workspace workspace, plan_workspace(host, request));
+  AISPM_TRY(plan.mounts, plan_mounts(host, request, program, workspace));
   AISPM_TRY(plan.environment, plan_environment(host, request, program, plan.agent));
   plan.gateway_environment = plan_gateway_environment(request, plan.environment);
-  plan.folder = start_folder(host, request, program, plan.mounts);
+  plan.folder = start_folder(host, workspace, program, plan.mounts);
+  plan.workspace = workspace.folder;
+  plan.placeholders = std::move(workspace.placeholders);
+  if (request.profile.home == Home::kKept) plan.kept_home = request.kept_home;
   plan.profile = request.profile.name;
   plan.session_id = request.session_id;
   plan.gateway_socket = request.gateway_socket;
@@ -63,6 +72,7 @@ Result<Plan> make_plan(const Host& host, const Request& request) {
   plan.executable = program.executable;
   plan.argv = program.argv;
   plan.notes = program.notes;
+  plan.notes.insert(plan.notes.end(), workspace.notes.begin(), workspace.notes.end());
   return plan;
 }
 

@@ -34,12 +34,6 @@ bool is_file(const Host& host, const std::string& path) {
   return real && host.type(*real) == Host::Type::kFile;
 }
 
-bool is_system_path(const std::string& path) {
-  for (const char* folder : {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"})
-    if (lies_in(path, folder)) return true;
-  return false;
-}
-
 // A pyenv shim is a shell script that needs all of pyenv; the interpreter it would choose is found
 // by pyenv's own rules: $PYENV_VERSION, .python-version of the folder or above,
 // $PYENV_ROOT/version.
@@ -110,11 +104,14 @@ Result<> share_executable(const Host& host, Program& program, std::string path) 
   for (int link = 0; link < kMaxLinks; ++link) {
     const std::string folder = parent_of(path);
     const std::string prefix = base_of(folder) == "bin" ? parent_of(folder) : folder;
+    const auto modules = path.find("/node_modules/");  // npm's packages need each other
     if (base_of(folder) == "bin" && !is_sensitive(host, prefix) &&
         looks_like_a_prefix(host, prefix, path)) {
       share(program, prefix);
       if (host.type(prefix + "/pyvenv.cfg") == Host::Type::kFile) program.virtual_env = prefix;
       if (!is_system_path(folder)) program.path_folders.push_back(folder);
+    } else if (modules != std::string::npos) {
+      share(program, path.substr(0, modules) + "/node_modules");
     } else {
       share(program, path);
     }
@@ -161,6 +158,43 @@ Result<std::string> find_python(const Host& host, const Request& request,
   return find_on_path(host, "python3", folder);
 }
 
+enum class AgentKind { kPython, kNode, kExecutable };
+
+// By its name; else by what it is: an executable file with an ELF head or a `#!` line runs itself.
+AgentKind kind_of(const Host& host, const std::string& path) {
+  for (const char* ending : {".js", ".mjs", ".cjs"})
+    if (path.ends_with(ending)) return AgentKind::kNode;
+  if (path.ends_with(".py") || !host.is_executable(path)) return AgentKind::kPython;
+  const auto start = host.read_start(path, kMaxShebangBytes);
+  if (!start) return AgentKind::kPython;
+  if (start->starts_with("\x7f"
+                         "ELF"))
+    return AgentKind::kExecutable;
+  const auto words = read_shebang(host, path);
+  if (words.empty() || base_of(words[0]).starts_with("python")) return AgentKind::kPython;
+  return base_of(words[0]) == "node" ? AgentKind::kNode : AgentKind::kExecutable;
+}
+
+Result<> find_interpreter(const Host& host, const Request& request, const std::string& real,
+                          Program& program) {
+  switch (kind_of(host, real)) {
+    case AgentKind::kPython: {
+      AISPM_TRY(program.executable, find_python(host, request, real));
+      break;
+    }
+    case AgentKind::kNode: {
+      AISPM_TRY(program.executable, find_on_path(host, "node", parent_of(real)));
+      break;
+    }
+    case AgentKind::kExecutable:
+      program.executable = real;
+      program.argv = {real};
+      return share_interpreter_of(host, program, real);
+  }
+  program.argv = {program.executable, real};
+  return share_executable(host, program, program.executable);
+}
+
 Result<Program> find_script(const Host& host, const Request& request) {
   Program program;
   const std::string script = absolute(host, request.command[0]);
@@ -169,8 +203,7 @@ Result<Program> find_script(const Host& host, const Request& request) {
     return fail(Errc::kNotFound, request.command[0] +
                                      ": no such file. To run a command: aispm-run -- " +
                                      request.command[0]);
-  AISPM_TRY(program.executable, find_python(host, request, *real));
-  AISPM_CHECK(share_executable(host, program, program.executable));
+  AISPM_CHECK(find_interpreter(host, request, *real, program));
   program.script_folder = parent_of(*real);
   if (is_sensitive(host, program.script_folder)) {
     share(program, *real);
@@ -180,12 +213,17 @@ Result<Program> find_script(const Host& host, const Request& request) {
   } else {
     share(program, program.script_folder);
   }
-  program.argv = {program.executable, *real};
   program.argv.insert(program.argv.end(), request.command.begin() + 1, request.command.end());
   return program;
 }
 
 }  // namespace
+
+bool is_system_path(const std::string& path) {
+  for (const char* folder : {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"})
+    if (lies_in(path, folder)) return true;
+  return false;
+}
 
 std::string parent_of(const std::string& path) {
   const auto slash = path.rfind('/');

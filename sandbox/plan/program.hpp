@@ -31,6 +31,9 @@ Result<Program> find_program(const Host& host, const Request& request);
 // contains them.
 bool is_sensitive(const Host& host, const std::string& path);
 
+// True for /usr and what distributions link into it: shared with every agent.
+bool is_system_path(const std::string& path);
+
 // "/a/b" of "/a/b/c"; "/" of "/c".
 std::string parent_of(const std::string& path);
 // True when `path` is `folder` or lies below it.

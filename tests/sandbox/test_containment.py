@@ -74,12 +74,13 @@ def test_the_environment_is_an_allow_list(sandbox: Sandbox) -> None:
     assert names <= {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "AISPM_SESSION_ID", "AISPM_AGENT_ID", "PWD", "OLDPWD", "_", "SHLVL"}
 
 
-def test_the_user_inside_is_1000_and_never_host_root(sandbox: Sandbox) -> None:
+def test_the_user_inside_is_10001_and_never_host_root(sandbox: Sandbox) -> None:
+    """SBX-015, SBX-017: an ordinary user without new privileges, and no capability."""
     ended = sandbox.run("--offline", "--", "sh", "-c", "id -u; cat /proc/self/uid_map; grep -h CapEff /proc/self/status; grep NoNewPrivs /proc/self/status")
     uid, uid_map, capabilities, no_new_privileges = ended.stdout.splitlines()
-    assert uid == "1000"
+    assert uid == "10001"
     inside, outside, count = map(int, uid_map.split())
-    assert (inside, count) == (1000, 1)
+    assert (inside, count) == (10001, 1)
     assert outside != 0
     if sandbox.kind == "root":
         assert 0x61000000 <= outside < 0x61010000

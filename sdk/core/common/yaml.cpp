@@ -3,6 +3,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <deque>
 
@@ -29,6 +30,41 @@ std::string join(const std::vector<std::string>& items) {
   std::string text;
   for (const auto& item : items) text += (text.empty() ? "" : ", ") + item;
   return text;
+}
+
+// How many letters must be added, removed, changed or swapped with their neighbour.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> two_up(b.size() + 1);
+  std::vector<std::size_t> up(b.size() + 1);
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    two_up.swap(up);
+    up.swap(row);
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({up[j] + 1, row[j - 1] + 1, up[j - 1] + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], two_up[j - 2] + 1);
+    }
+  }
+  return row[b.size()];
+}
+
+// " (did you mean `x`?)" when a known word is near enough to have been meant.
+std::string nearest(const std::string& word, const std::set<std::string>& known) {
+  constexpr std::size_t kLongestWord = 64;
+  std::size_t best = std::max<std::size_t>(1, word.size() / 3);
+  std::string meant;
+  if (word.size() > kLongestWord) return meant;
+  for (const auto& candidate : known) {
+    if (candidate.size() > kLongestWord) continue;
+    const std::size_t away = distance(word, candidate);
+    if (away > best || (away == best && !meant.empty())) continue;
+    best = away;
+    meant = candidate;
+  }
+  return meant.empty() ? meant : " (did you mean `" + meant + "`?)";
 }
 
 std::optional<std::uint64_t> parse_unsigned(std::string_view digits) {
@@ -257,7 +293,8 @@ Result<> YamlMap::finish() const {
         return fail(Errc::kInvalid, at + ": `" + key + "` stands twice");
       if (view.known.contains(key)) continue;
       return fail(Errc::kInvalid, at + ": unknown key `" + key + "`, allowed: " +
-                                      join({view.known.begin(), view.known.end()}));
+                                      join({view.known.begin(), view.known.end()}) +
+                                      nearest(key, view.known));
     }
   }
   return {};

@@ -118,6 +118,16 @@ void add_rules(scmp_filter_ctx context, const Syscall& call, int number) {
       return allow({masked(0, kNamespaceFlags, 0)});
     case Rule::kExecveat:
       return allow({masked(4, 0x1000, 0)});
+    case Rule::kMode1:
+      return allow({masked(1, kSetIdBits, 0)});
+    case Rule::kMode2:
+      return allow({masked(2, kSetIdBits, 0)});
+    case Rule::kOpen:
+      allow({masked(1, kMakesFile, 0)});
+      return allow({masked(2, kSetIdBits, 0)});
+    case Rule::kOpenat:
+      allow({masked(2, kMakesFile, 0)});
+      return allow({masked(3, kSetIdBits, 0)});
     case Rule::kMemfd:
       return allow({masked(1, 8, 8)});
     case Rule::kPersonality:

@@ -6,6 +6,8 @@
 
 #include <map>
 
+#include "sandbox/plan/profiles.hpp"
+
 namespace aispm::sandbox {
 namespace {
 
@@ -93,12 +95,14 @@ Request script(const std::string& path) {
   request.command = {path, "--fast"};
   request.is_script = true;
   request.session_id = "s-1";
+  request.profile = profile_for("");
   return request;
 }
 Request command(std::vector<std::string> words) {
   Request request;
   request.command = std::move(words);
   request.session_id = "s-1";
+  request.profile = profile_for("");
   return request;
 }
 
@@ -229,7 +233,7 @@ TEST(Plan, AWritableFolderInsideAReadOnlyOneStaysWritable) {
   FakeHost host;
   host.add_file("/home/ann/bot/out/x", "");
   Request request = script("agent.py");
-  request.workdir = "out";
+  request.workspace = "out";
   const auto plan = make_plan(host, request);
   ASSERT_TRUE(plan) << plan.error().message;
   ASSERT_NE(find(*plan, "/home/ann/bot/out"), nullptr);
@@ -255,6 +259,132 @@ TEST(Plan, MountsParentsBeforeChildren) {
   ASSERT_TRUE(plan);
   for (std::size_t i = 1; i < plan->mounts.size(); ++i)
     EXPECT_LT(plan->mounts[i - 1].target, plan->mounts[i].target);
+}
+
+std::vector<std::string> protected_paths(const Plan& plan) {
+  std::vector<std::string> paths;
+  for (const auto& mount : plan.mounts)
+    if (mount.is_in_workspace && mount.kind == Mount::Kind::kBindReadOnly)
+      paths.push_back(mount.target);
+  return paths;
+}
+Request in_workspace(const std::string& folder) {
+  Request request = command({"true"});
+  request.workspace = folder;
+  request.profile = profile_for("claude");
+  return request;
+}
+
+TEST(Workspace, ProtectsWhatIsThereAndWhatIsNot) {
+  FakeHost host;
+  host.add_file("/srv/app/.git/config", "");
+  host.add_file("/srv/app/.git/hooks/pre-commit.sample", "");
+  host.add_file("/srv/app/.mcp.json", "{}");
+  const auto plan = make_plan(host, in_workspace("/srv/app"));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(find(*plan, "/srv/app")->kind, Mount::Kind::kBindReadWrite);
+  for (const char* path : {"/srv/app/.git/config", "/srv/app/.git/hooks", "/srv/app/.mcp.json",
+                           "/srv/app/.vscode", "/srv/app/.claude", "/srv/app/.envrc"})
+    EXPECT_THAT(protected_paths(*plan), Contains(path));
+  std::vector<std::string> missing;
+  for (const auto& one : plan->placeholders) missing.push_back(one.path);
+  EXPECT_THAT(missing, Contains("/srv/app/.vscode"));
+  EXPECT_THAT(missing, Not(Contains("/srv/app/.mcp.json")));
+}
+
+TEST(Workspace, AFolderOnTheWayToAProtectedPathCannotBeRenamed) {
+  FakeHost host;
+  host.add_file("/srv/app/.git/config", "");
+  const auto plan = make_plan(host, in_workspace("/srv/app"));
+  ASSERT_TRUE(plan);
+  ASSERT_NE(find(*plan, "/srv/app/.git"), nullptr);  // a mount point answers EBUSY
+  EXPECT_EQ(find(*plan, "/srv/app/.git")->kind, Mount::Kind::kBindReadWrite);
+}
+
+TEST(Workspace, WithoutARepositoryNoneCanBeMade) {
+  FakeHost host;
+  host.add_file("/srv/app/main.c", "");
+  const auto plan = make_plan(host, in_workspace("/srv/app"));
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(protected_paths(*plan), Contains("/srv/app/.git"));
+  EXPECT_EQ(find(*plan, "/srv/app/.git/hooks"), nullptr);
+}
+
+TEST(Workspace, RefusesToProtectALink) {
+  FakeHost host;
+  host.add_file("/srv/app/main.c", "");
+  host.add_file("/srv/shared/settings", "");
+  host.add_link("/srv/app/.claude", "/srv/shared");
+  Request request = in_workspace("/srv/app");
+  const auto plan = make_plan(host, request);
+  ASSERT_FALSE(plan);
+  EXPECT_THAT(plan.error().message, HasSubstr("/srv/app/.claude"));
+  request.profile.dangerous.unprotected_paths = {".claude"};
+  EXPECT_TRUE(make_plan(host, request));
+}
+
+TEST(Workspace, TheCodingAgentsIsTheCurrentFolder) {
+  FakeHost host;
+  host.enter("/home/ann/bot");
+  Request request = in_workspace("");
+  const auto plan = make_plan(host, request);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->workspace, "/home/ann/bot");
+  EXPECT_EQ(plan->folder, "/home/ann/bot");
+  host.enter("/home/ann");
+  const auto refused = make_plan(host, request);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("current folder"));
+}
+
+TEST(Workspace, InAHomeFolderShellFilesAreProtectedToo) {
+  FakeHost host;
+  Request request = in_workspace("/home/ann");
+  request.profile.dangerous.sensitive_paths = true;
+  const auto plan = make_plan(host, request);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_THAT(protected_paths(*plan), Contains("/home/ann/.bashrc"));
+  EXPECT_THAT(protected_paths(*plan), Contains("/home/ann/.ssh"));
+}
+
+// SBX-031: a folder's name is not a prefix of another folder's.
+TEST(Workspace, AFolderWithALongerNameIsNotShared) {
+  FakeHost host;
+  host.add_file("/srv/work/a", "");
+  host.add_file("/srv/workevil/b", "");
+  const auto plan = make_plan(host, in_workspace("/srv/work"));
+  ASSERT_TRUE(plan);
+  for (const auto& mount : plan->mounts) EXPECT_FALSE(mount.target.starts_with("/srv/workevil"));
+}
+
+TEST(Home, APrivateOneHoldsTheProfilesFiles) {
+  const FakeHost host;
+  Request request = in_workspace("");
+  request.gateway_socket = "/run/g.sock";
+  const auto plan = make_plan(host, request);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_THAT(plan->environment, Contains("HOME=/home/agent"));
+  ASSERT_NE(find(*plan, "/home/agent/.codex/config.toml"), nullptr);
+  EXPECT_THAT(find(*plan, "/home/agent/.codex/config.toml")->content,
+              HasSubstr("http://127.0.0.1:61088/v1"));
+}
+
+TEST(Plan, RunsANodeAgentAndAProgramOfItsOwn) {
+  FakeHost host;
+  host.add_file("/usr/bin/node",
+                "\x7f"
+                "ELF");
+  host.add_file("/home/ann/bot/agent.js", "");
+  host.add_file("/home/ann/bot/agent",
+                "\x7f"
+                "ELF");
+  const auto node = make_plan(host, script("agent.js"));
+  ASSERT_TRUE(node) << node.error().message;
+  EXPECT_THAT(node->argv,
+              testing::ElementsAre("/usr/bin/node", "/home/ann/bot/agent.js", "--fast"));
+  const auto program = make_plan(host, script("./agent"));
+  ASSERT_TRUE(program) << program.error().message;
+  EXPECT_THAT(program->argv, testing::ElementsAre("/home/ann/bot/agent", "--fast"));
 }
 
 TEST(Environment, InheritsOnlyTheAllowList) {

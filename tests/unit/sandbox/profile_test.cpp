@@ -1,29 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
-#include "sandbox/plan/profile_file.hpp"
+#include <filesystem>
+#include <fstream>
+
+#include "sandbox/plan/profiles.hpp"
 
 namespace aispm::sandbox {
 namespace {
 
 using testing::HasSubstr;
 
-TEST(ProfileFile, TheShippedDefaultEqualsTheBuiltInOne) {
-  const auto profile = load_profile(AISPM_SOURCE_DIR "/policies/sandbox/default.yaml");
+// As the built-in ones are found, but from the files.
+Result<Profile> find(const std::string& name) {
+  if (name == "default") return profile_for("");
+  return load_profile(AISPM_SOURCE_DIR "/policies/sandbox/" + name + ".yaml");
+}
+Result<Profile> parse(const std::string& text) { return parse_profile(text, "p.yaml", find); }
+
+TEST(ProfileFile, EveryShippedFileIsBuiltInAsItReads) {
+  std::size_t files = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(AISPM_SOURCE_DIR "/policies/sandbox")) {
+    const auto from_file = load_profile(entry.path().string());
+    ASSERT_TRUE(from_file) << from_file.error().message;
+    EXPECT_EQ(from_file->name, entry.path().stem().string());
+    const auto built_in = load_profile(entry.path().stem().string());
+    ASSERT_TRUE(built_in) << built_in.error().message;
+    EXPECT_EQ(*from_file, *built_in) << entry.path();
+    ++files;
+  }
+  EXPECT_EQ(files, built_in_profiles().size());
+  EXPECT_GE(files, 6U);
+}
+
+TEST(ProfileFile, NoShippedProfileHasADangerousPermission) {
+  for (const auto& profile : built_in_profiles())
+    EXPECT_EQ(profile.make().dangerous, Dangerous{}) << profile.name;
+}
+
+TEST(ProfileFile, AnUnknownNameListsTheNames) {
+  const auto profile = load_profile("coding");
+  ASSERT_FALSE(profile);
+  EXPECT_EQ(profile.error().code, Errc::kNotFound);
+  EXPECT_THAT(profile.error().message,
+              HasSubstr("build, coding-agent, default, node, offline, python"));
+}
+
+TEST(ProfileFile, AProgramHasItsProfile) {
+  EXPECT_EQ(profile_for("claude").name, "coding-agent");
+  EXPECT_EQ(profile_for("agent.js").name, "node");
+  EXPECT_EQ(profile_for("agent.py").name, "default");
+  EXPECT_EQ(profile_for("claude.py").name, "default");
+}
+
+TEST(ProfileFile, AnExtensionChangesWhatItNames) {
+  const auto profile = parse(
+      "name: mine\nextends: coding-agent\nlimits:\n  pids: 9\nworkspace:\n  protect: [Makefile]\n"
+      "environment:\n  set:\n    DISABLE_AUTOUPDATER: '0'\n");
   ASSERT_TRUE(profile) << profile.error().message;
-  EXPECT_EQ(*profile, Profile{});
+  const Profile base = *load_profile("coding-agent");
+  EXPECT_EQ(profile->limits.pids, 9U);
+  EXPECT_EQ(profile->limits.memory_bytes, base.limits.memory_bytes);
+  EXPECT_EQ(profile->home_files, base.home_files);
+  EXPECT_THAT(profile->programs, testing::IsEmpty());
+  EXPECT_EQ(profile->protect.size(), base.protect.size() + 1);  // it adds, and cannot take away
+  EXPECT_THAT(profile->set_environment, testing::Contains("DISABLE_AUTOUPDATER=0"));
+  EXPECT_EQ(profile->set_environment.size(), base.set_environment.size());
+}
+
+TEST(ProfileFile, OneThatExtendsItselfIsRefused) {
+  const auto path = std::filesystem::temp_directory_path() /
+                    ("aispm-profile-" + std::to_string(::getpid()) + ".yaml");
+  std::ofstream(path) << "name: loop\nextends: ./" << path.filename().string() << "\n";
+  const auto profile = load_profile(path.string());
+  std::filesystem::remove(path);
+  ASSERT_FALSE(profile);
+  EXPECT_THAT(profile.error().message, HasSubstr("extend each other"));
 }
 
 TEST(ProfileFile, ReadsEveryKey) {
-  const auto profile = parse_profile(
+  const auto profile = parse(
       "version: 1\nname: tight\nlandlock_min_abi: 6\nfilesystem:\n  read_only: [/opt/models]\n  "
       "read_write: [/srv/out]\n"
       "environment:\n  pass: [LANG]\n  set:\n    MODE: fast\nlimits:\n  memory: 64MiB\n  pids: 9\n "
       " wall_time: 30s\n"
       "network:\n  allow_hosts: [api.example.com, '*.example.org:8443']\n"
-      "dangerous:\n  sensitive_paths: true\n",
-      "tight.yaml");
+      "workspace:\n  folder: current\n  protect: [Makefile]\nhome:\n  kind: kept\n  files:\n    "
+      "a/b: text\n"
+      "dangerous:\n  sensitive_paths: true\n  unprotected_paths: [.vscode]\n");
   ASSERT_TRUE(profile) << profile.error().message;
   EXPECT_EQ(profile->name, "tight");
   EXPECT_EQ(profile->landlock_min_abi, 6U);
@@ -37,6 +104,11 @@ TEST(ProfileFile, ReadsEveryKey) {
   EXPECT_EQ(profile->limits.wall_time, std::chrono::seconds(30));
   EXPECT_TRUE(profile->dangerous.sensitive_paths);
   EXPECT_FALSE(profile->dangerous.secret_environment);
+  EXPECT_THAT(profile->dangerous.unprotected_paths, testing::ElementsAre(".vscode"));
+  EXPECT_TRUE(profile->current_folder_is_workspace);
+  EXPECT_THAT(profile->protect, testing::Contains("Makefile"));
+  EXPECT_EQ(profile->home, Home::kKept);
+  EXPECT_EQ(profile->home_files, (std::vector<HomeFile>{{"a/b", "text"}}));
 }
 
 struct BadProfile {
@@ -46,7 +118,7 @@ struct BadProfile {
 class BadProfiles : public testing::TestWithParam<BadProfile> {};
 
 TEST_P(BadProfiles, AreRefusedWithFileAndLine) {
-  const auto profile = parse_profile(GetParam().text, "p.yaml");
+  const auto profile = parse(GetParam().text);
   ASSERT_FALSE(profile);
   EXPECT_THAT(profile.error().message, HasSubstr("p.yaml:"));
   EXPECT_THAT(profile.error().message, HasSubstr(GetParam().complaint));
@@ -54,7 +126,16 @@ TEST_P(BadProfiles, AreRefusedWithFileAndLine) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, BadProfiles,
-    testing::Values(BadProfile{"version: 2\n", "version"}, BadProfile{"nmae: x\n", "nmae"},
+    testing::Values(BadProfile{"version: 2\n", "version"},
+                    BadProfile{"nmae: x\n", "p.yaml:1: unknown key `nmae`"},
+                    BadProfile{"nmae: x\n", "did you mean `name`?"},
+                    BadProfile{"extends: nothing\n", "p.yaml:1: extends"},
+                    BadProfile{"network:\n  mode: open\n", "p.yaml:2: mode"},
+                    BadProfile{"workspace:\n  protect: [../x]\n", "p.yaml:2: protect"},
+                    BadProfile{"workspace:\n  protect: [/x]\n", "below"},
+                    BadProfile{"home:\n  kind: real\n", "p.yaml:2: kind"},
+                    BadProfile{"home:\n  files:\n    a//b: x\n", "p.yaml:3"},
+                    BadProfile{"dangerous:\n  unprotected_paths: [src]\n", "no entry"},
                     BadProfile{"limits:\n  memory: 1KiB\n", "memory"},
                     BadProfile{"limits:\n  pids: 1\n", "pids"},
                     BadProfile{"limits:\n  memmory: 1GiB\n", "memmory"},
