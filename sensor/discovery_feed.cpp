@@ -8,9 +8,9 @@
 
 namespace aispm::sensor {
 
-DiscoveryFeed::DiscoveryFeed(const Config& config, const Signatures& signatures) {
+DiscoveryFeed::DiscoveryFeed(const Config& config, const Signatures& signatures, Secret host_key) {
   if (config.discovery.is_enabled)
-    discovery_ = std::make_unique<Discovery>(signatures, config.discovery);
+    discovery_ = std::make_unique<Discovery>(signatures, config.discovery, std::move(host_key));
 }
 
 void DiscoveryFeed::connect(const Config& config, Pipeline::Parts& parts) {

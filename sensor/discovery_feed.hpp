@@ -16,7 +16,8 @@ namespace aispm::sensor {
 // pipeline thread.
 class DiscoveryFeed {
  public:
-  DiscoveryFeed(const Config& config, const Signatures& signatures);
+  // `host_key`: see Discovery.
+  DiscoveryFeed(const Config& config, const Signatures& signatures, Secret host_key);
 
   // Adds what the pipeline has to call; this must outlive it.
   void connect(const Config& config, Pipeline::Parts& parts);

@@ -99,7 +99,8 @@ void Pipeline::take(const Listen& listen) {
 
 void Pipeline::take(const Connect& connect) {
   const model::Process& process = processes_.describe(connect.actor);
-  const model::SocketConnect body = to_body(connect);
+  model::SocketConnect body = to_body(connect);
+  std::tie(body.name, body.name_source) = correlator_.name_of(connect.socket, connect.time);
   correlator_.take(connect);
   report(connect.time, process, body,
          parts_.behaviour.on_connect(process, body, connect.time, clock_.to_wall(connect.time)));
@@ -171,6 +172,8 @@ void Pipeline::take(const SeenName& name) {
   body.provider = parts_.classifier.provider_at(name.name);
   report(name.time, process, std::move(body));
   report_use(name.time, process, parts_.classifier.on_name(process, name.name, name.time));
+  // A name that was only looked up may be somebody else's: resolvers ask for all.
+  if (name.source != NameSource::kDns) inventory_.observe().on_host(process, name.name);
 }
 
 void Pipeline::take(SocketBytes bytes) {
@@ -245,6 +248,7 @@ void Pipeline::report_model_use(const Observation& seen, const model::Process& p
   if (is_served_only(seen)) return;
   if (seen.kind == Observation::Kind::kHost) {
     inventory_.observe().on_host(process, seen.call.host);
+    inventory_.observe().on_client_words(process, seen.client.user_agent, seen.client.headers);
     return report_use(seen.time, process,
                       parts_.classifier.on_host(process, seen.call.host, seen.time),
                       seen.call.route);

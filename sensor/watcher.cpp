@@ -66,7 +66,7 @@ Watcher::Watcher(const Config& config, std::unique_ptr<Capture> capture,
       capture_(std::move(capture)),
       sink_(std::move(sink)),
       state_(config.state_folder),
-      discovery_(config, loaded.signatures),
+      discovery_(config, loaded.signatures, std::move(loaded.host_key)),
       pipeline_(make_parts(config, *capture_, *sink_, user_names_, tamper_, discovery_,
                            std::move(loaded))) {}
 
@@ -76,13 +76,13 @@ Result<std::unique_ptr<Watcher>> Watcher::open(const Config& config,
                                                bool awaits_orders) {
   AISPM_TRY(Signatures signatures, config.signatures.empty() ? Signatures::builtin()
                                                              : Signatures::load(config.signatures));
-  Loaded loaded{std::move(signatures), {}, {}};
+  Loaded loaded{std::move(signatures), {}, {}, {}};
   AISPM_TRY(loaded.rules, config.behaviour_rules.empty()
                               ? BehaviourRules::builtin()
                               : BehaviourRules::load(config.behaviour_rules));
   if (config.finds_secrets) {
-    AISPM_TRY(Secret key, HostState(config.state_folder).hash_key());
-    AISPM_TRY(loaded.secrets, SecretFinder::open(std::move(key)));
+    AISPM_TRY(loaded.host_key, HostState(config.state_folder).hash_key());
+    AISPM_TRY(loaded.secrets, SecretFinder::open(loaded.host_key));
     ::malloc_trim(0);  // compiling patterns leaves megabytes behind
   }
   const Signatures names = loaded.signatures;

@@ -45,6 +45,7 @@ class Watcher {
     Signatures signatures;
     BehaviourRules rules;
     std::optional<SecretFinder> secrets;
+    Secret host_key;  // of hashes; empty when secrets are not looked for
   };
   Watcher(const Config& config, std::unique_ptr<Capture> capture, std::unique_ptr<EventSink> sink,
           Loaded loaded);

@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "sdk/core/common/crypto.hpp"
+#include "sdk/core/common/keyed_hash.hpp"
 #include "sdk/core/detect/pack.hpp"
 #include "sensor/behaviour/builtin_rules.hpp"
 
 namespace aispm::sensor {
 namespace {
 
-constexpr std::size_t kHashDigits = 16;
 constexpr std::size_t kMaxPlaceBytes = 128;  // name of a variable
 // Rules for what tools are called with apply to arguments and variables too.
 constexpr detect::Surface kSurface = detect::Surface::kToolArguments;
@@ -35,9 +34,6 @@ bool SecretFinder::scan(std::string_view text) {
 model::Detection SecretFinder::describe(const detect::Match& match, std::string_view text,
                                         std::string_view surface, std::string_view place) const {
   const detect::Rule& rule = engine_->rules()[match.rule];
-  Sha256Stream keyed;
-  keyed.update(host_key_.expose());
-  keyed.update(text.substr(match.offset, match.length));
   model::Detection detection;
   detection.rule_id = rule.id;
   detection.category = detect::name_of(rule.category);
@@ -46,7 +42,7 @@ model::Detection SecretFinder::describe(const detect::Match& match, std::string_
   detection.surface = surface;
   detection.length = match.length;
   detection.evidence = std::string(place.substr(0, kMaxPlaceBytes)) + ": keyed hash " +
-                       keyed.finish_hex().substr(0, kHashDigits);
+                       keyed_hash(host_key_, text.substr(match.offset, match.length));
   detection.message = rule.message;
   return detection;
 }

@@ -20,12 +20,14 @@ std::optional<AssetKind> kind_of(const EvidenceItem& one) {
   const std::string& type = one.item.type;
   if (type == "device") return AssetKind::kGpuUser;
   if (category == "coding_agent" || category == "coding_assistant") return AssetKind::kCodingAgent;
-  if (category == "mcp") return AssetKind::kMcpServer;
+  // What a program asks with makes it a client, whatever it asks.
+  const bool asks = type == "domain" || type == "user_agent" || type == "http_header";
+  if (category == "mcp") return asks ? AssetKind::kAgent : AssetKind::kMcpServer;
   // Client libraries of a store or a server make no store and no server.
-  const bool is_client = type == "import" || type == "package" || type == "domain";
+  const bool is_client = asks || type == "import" || type == "package";
   if (category == "vector_db") return is_client ? AssetKind::kSdkClient : AssetKind::kVectorStore;
   if (category == "local_model" || category == "serving" || category == "image_video")
-    return type == "domain" ? AssetKind::kSdkClient : AssetKind::kModelServer;
+    return asks ? AssetKind::kSdkClient : AssetKind::kModelServer;
   if (category == "agent_framework" || category == "framework" || category == "agent_platform" ||
       category == "desktop_app")
     return AssetKind::kAgent;
@@ -307,8 +309,14 @@ Claim claim_mcp(const FoundFile& file, const McpServerEntry& server) {
     claim.attributes["url"] = server.url;
   }
   if (server.is_disabled) claim.attributes["disabled"] = "yes";
-  std::set<std::string> names(server.credentials.begin(), server.credentials.end());
-  if (!names.empty()) claim.attributes["credentials"] = join(names);
+  std::set<std::string> names;
+  std::set<std::string> hashes;
+  for (const McpCredential& one : server.credentials) {
+    names.insert(one.name);
+    if (!one.hash.empty()) hashes.insert(one.name + ": keyed hash " + one.hash);
+  }
+  add_attribute(claim, "credentials", join(names));
+  add_attribute(claim, "credential_hashes", join(hashes));
   return claim;
 }
 

@@ -53,9 +53,11 @@ std::vector<model::Detection> find_asset_detections(const model::Asset& asset,
         "posture.container_socket_in_agent", "posture", Severity::kCritical,
         "container runtime socket",
         asset.name + " can reach the container runtime's socket: that is root on the host");
-  if (const std::string names = findings.news("credentials"); !names.empty())
-    findings.add("secret.mcp_config", "secret", Severity::kHigh, names,
+  if (const std::string names = findings.news("credentials"); !names.empty()) {
+    const std::string hashes = attribute(asset, "credential_hashes");
+    findings.add("secret.mcp_config", "secret", Severity::kHigh, hashes.empty() ? names : hashes,
                  "secrets stand in " + attribute(asset, "config"));
+  }
   if (const std::string level = findings.news("risk_level");
       !is_sanctioned && (level == "high" || level == "critical"))
     findings.add("shadow_ai.risk", "shadow_ai",

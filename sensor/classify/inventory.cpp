@@ -135,6 +135,22 @@ void Inventory::on_host(const model::Process& process, std::string_view host) {
     judge(who(process.id), *known);
 }
 
+void Inventory::on_client_words(const model::Process& process, std::string_view user_agent,
+                                const std::vector<std::string>& headers) {
+  std::vector<EvidenceItem> found;
+  if (const Signature* agent = signatures_.find_user_agent(user_agent))
+    found.push_back(make_evidence("user_agent", std::string(user_agent), *agent));
+  for (const std::string& name : headers)
+    if (const Signature* header = signatures_.find_header(name))
+      found.push_back(make_evidence("http_header", name, *header));
+  if (found.empty()) return;
+  Known* known = know(process);
+  if (known == nullptr) return;
+  bool is_news = false;
+  for (EvidenceItem& one : found) is_news = add_seen(*known, std::move(one)) || is_news;
+  if (is_news) judge(who(process.id), *known);
+}
+
 void Inventory::on_llm_call(const model::Process& process, const model::LlmCall& call,
                             bool is_server) {
   if (is_server) return on_llm_served(process, call);

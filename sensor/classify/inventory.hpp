@@ -48,6 +48,9 @@ class Inventory {
   void on_exec(const model::Process& process);
   void on_listen(const model::Process& process, const model::SocketListen& listen);
   void on_host(const model::Process& process, std::string_view host);
+  // What its requests say of the program: user agent and names of headers.
+  void on_client_words(const model::Process& process, std::string_view user_agent,
+                       const std::vector<std::string>& headers);
   // `is_server`: the process answered it and is a model server.
   void on_llm_call(const model::Process& process, const model::LlmCall& call, bool is_server);
   void on_mcp_call(const model::Process& client, const model::McpCall& call);

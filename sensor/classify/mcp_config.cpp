@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "sdk/core/common/crypto.hpp"
+#include "sdk/core/common/keyed_hash.hpp"
 #include "sensor/classify/program_text.hpp"
 
 namespace aispm::sensor {
@@ -41,12 +41,12 @@ bool is_reference(std::string_view value) {
 }
 
 void add_credentials(const ConfigValue* values, const Signatures& signatures,
-                     std::vector<std::string>& names) {
+                     const Secret& host_key, std::vector<McpCredential>& found) {
   if (values == nullptr) return;
   for (const auto& [name, value] : values->map)
-    if (names.size() < kMaxCredentials && value.kind == Kind::kText && !value.text.empty() &&
+    if (found.size() < kMaxCredentials && value.kind == Kind::kText && !value.text.empty() &&
         !is_reference(value.text) && names_a_secret(name, signatures))
-      names.push_back(name);
+      found.push_back({name, host_key.empty() ? "" : keyed_hash(host_key, value.text)});
 }
 
 std::string find_url(const ConfigValue& server) {
@@ -57,7 +57,7 @@ std::string find_url(const ConfigValue& server) {
 
 // Nothing when the map is no server.
 std::optional<McpServerEntry> read_server(std::string_view name, const ConfigValue& server,
-                                          const Signatures& signatures) {
+                                          const Signatures& signatures, const Secret& host_key) {
   if (server.kind != Kind::kMap) return std::nullopt;
   McpServerEntry entry;
   entry.name = name;
@@ -79,7 +79,7 @@ std::optional<McpServerEntry> read_server(std::string_view name, const ConfigVal
   entry.url = find_url(server);
   if (entry.argv.empty() && entry.url.empty()) return std::nullopt;
   for (const char* key : {"env", "environment", "envs", "headers", "http_headers"})
-    add_credentials(server.find(key), signatures, entry.credentials);
+    add_credentials(server.find(key), signatures, host_key, entry.credentials);
   entry.is_disabled = server.text_at("disabled") == "true" || server.text_at("enabled") == "false";
   return entry;
 }
@@ -87,6 +87,7 @@ std::optional<McpServerEntry> read_server(std::string_view name, const ConfigVal
 struct Search {
   std::string_view key;
   const Signatures& signatures;
+  const Secret& host_key;
   std::vector<McpServerEntry>& found;
 
   bool is_server_key(std::string_view name) const {
@@ -99,7 +100,8 @@ struct Search {
   void take_servers(const ConfigValue& servers) {
     const auto take = [this](std::string_view name, const ConfigValue& server) {
       if (found.size() >= kMaxMcpServers) return;
-      if (auto entry = read_server(name, server, signatures)) found.push_back(std::move(*entry));
+      if (auto entry = read_server(name, server, signatures, host_key))
+        found.push_back(std::move(*entry));
     };
     for (const auto& [name, server] : servers.map) take(name, server);
     for (const ConfigValue& server : servers.list) take(server.text_at("name"), server);
@@ -117,9 +119,9 @@ struct Search {
 }  // namespace
 
 std::vector<McpServerEntry> find_mcp_servers(const ConfigValue& config, std::string_view key,
-                                             const Signatures& signatures) {
+                                             const Signatures& signatures, const Secret& host_key) {
   std::vector<McpServerEntry> found;
-  Search{key, signatures, found}.visit(config);
+  Search{key, signatures, host_key, found}.visit(config);
   return found;
 }
 

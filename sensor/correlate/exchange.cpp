@@ -30,10 +30,11 @@ std::unique_ptr<Exchange> make_exchange(const RequestHead& head, const Party& pa
   return std::make_unique<Exchange>(head.method);
 }
 
-void announce_host(std::string_view host, const Party& party, BootTime time,
+void announce_host(std::string_view host, ClientWords words, const Party& party, BootTime time,
                    const Context& context) {
   Observation seen = make_observation(Observation::Kind::kHost, party, time);
   seen.call.host = host_text(host);
+  seen.client = std::move(words);
   context.sink(std::move(seen));
 }
 

@@ -58,8 +58,8 @@ class Exchange {
 std::unique_ptr<Exchange> make_exchange(const RequestHead& head, const Party& party, BootTime begun,
                                         Context context);
 
-// Tells which host the party talks to.
-void announce_host(std::string_view host, const Party& party, BootTime time,
+// Tells which host the party talks to, and with which words.
+void announce_host(std::string_view host, ClientWords words, const Party& party, BootTime time,
                    const Context& context);
 
 // "host", with ":port" when it is not 443 (LlmCall.host): lower case, cut at 253 bytes.

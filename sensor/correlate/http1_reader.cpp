@@ -97,7 +97,7 @@ bool Http1Reader::begin_request(const Head& head) {
   note_upgrade(head);
   if (!head.host.empty() && head.host != last_host_) {
     last_host_ = head.host;
-    announce_host(head.host, party_, requests_.message_time, context_);
+    announce_host(head.host, client_words(head.headers), party_, requests_.message_time, context_);
   }
   return true;
 }

@@ -95,7 +95,7 @@ void Http2Reader::begin_stream(const Event& event, BootTime time) {
   context_.counters.note("http.requests");
   if (request.host.empty() || request.host == last_host_) return;
   last_host_ = request.host;
-  announce_host(request.host, party_, time, context_);
+  announce_host(request.host, client_words(head.fields), party_, time, context_);
 }
 
 void Http2Reader::take_body(const Event& event, BootTime time) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "sdk/core/codec/http1.hpp"
 
@@ -19,6 +21,30 @@ struct RequestHead {
   std::string_view accept;
   std::string_view mcp_session;  // Mcp-Session-Id
 };
+
+// What a client tells about itself.
+struct ClientWords {
+  static constexpr std::size_t kMaxUserAgentBytes = 256;
+  static constexpr std::size_t kMaxHeaders = 64;
+  static constexpr std::size_t kMaxHeaderBytes = 64;
+  std::string user_agent;            // cut
+  std::vector<std::string> headers;  // names only, as sent; longer ones are left out
+};
+
+// `fields` have a name and a value each; names that begin with a colon are no headers.
+template <typename Fields>
+ClientWords client_words(const Fields& fields) {
+  ClientWords words;
+  for (const auto& field : fields) {
+    const std::string_view name = field.name;
+    if (codec::http1::equal_name(name, "user-agent") && words.user_agent.empty())
+      words.user_agent = std::string_view(field.value).substr(0, ClientWords::kMaxUserAgentBytes);
+    if (!name.starts_with(':') && name.size() <= ClientWords::kMaxHeaderBytes &&
+        words.headers.size() < ClientWords::kMaxHeaders)
+      words.headers.emplace_back(name);
+  }
+  return words;
+}
 
 struct ReplyHead {
   std::uint16_t status = 0;

@@ -11,6 +11,7 @@
 #include "sdk/core/codec/llm.hpp"
 #include "sdk/core/common/log.hpp"
 #include "sdk/core/model/event.hpp"
+#include "sensor/correlate/http_message.hpp"
 #include "sensor/correlate/party.hpp"
 #include "sensor/model/records.hpp"
 
@@ -35,6 +36,7 @@ struct Observation {
   codec::Api api = codec::Api::kOpenAiChat;  // not for kHost
   // `provider` is left empty: classify knows whose host it is. Texts only when asked for.
   model::LlmCall call;
+  ClientWords client;  // kHost
   // `server_process` is left empty: the process table knows `server`.
   std::optional<model::McpCall> agent_call;
   std::optional<model::McpTools> tools;

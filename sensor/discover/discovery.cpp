@@ -36,12 +36,13 @@ void be_modest() {
 
 }  // namespace
 
-Discovery::Discovery(Signatures signatures, Options options)
+Discovery::Discovery(Signatures signatures, Options options, Secret host_key)
     : options_(std::move(options)),
       signatures_(std::move(signatures)),
       processes_(signatures_, options_.gpu_devices),
       files_(
-          signatures_, options_.users, [this](Found found) { give(std::move(found)); },
+          signatures_, options_.users, std::move(host_key),
+          [this](Found found) { give(std::move(found)); },
           [this](const std::string& path, ModelFile& model) { hash(path, model); }) {}
 
 Discovery::~Discovery() {

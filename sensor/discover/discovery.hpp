@@ -45,7 +45,8 @@ class Discovery {
     std::string signature_error;  // why changed signatures were not taken; empty when they were
   };
 
-  Discovery(Signatures signatures, Options options);
+  // `host_key` hashes the secrets that stand in configuration files; may be empty.
+  Discovery(Signatures signatures, Options options, Secret host_key);
   ~Discovery();
 
   void start();

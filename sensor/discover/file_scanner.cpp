@@ -65,10 +65,11 @@ std::vector<FileScanner::Home> find_homes(const std::string& passwd) {
   return homes;
 }
 
-FileScanner::FileScanner(Signatures signatures, std::string passwd, OnFound on_found,
-                         OnModel on_model)
+FileScanner::FileScanner(Signatures signatures, std::string passwd, Secret host_key,
+                         OnFound on_found, OnModel on_model)
     : signatures_(std::move(signatures)),
       passwd_(std::move(passwd)),
+      host_key_(std::move(host_key)),
       on_found_(std::move(on_found)),
       on_model_(std::move(on_model)) {}
 
@@ -162,7 +163,7 @@ void FileScanner::look(const Home& home, const std::string& path, const FileSign
   } else if (reads) {
     const std::string text = read_head(path, kMaxConfigBytes + 1);
     if (auto config = parse_config_file(path, text))
-      found.servers = find_mcp_servers(*config, file.key, signatures_);
+      found.servers = find_mcp_servers(*config, file.key, signatures_, host_key_);
     else
       found.error = config.error().message;
   }

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "sdk/core/common/secret.hpp"
 #include "sensor/classify/facts.hpp"
 #include "sensor/classify/signatures.hpp"
 #include "sensor/discover/found.hpp"
@@ -36,7 +37,9 @@ class FileScanner {
   // A model file to be hashed.
   using OnModel = std::function<void(const std::string& open_path, ModelFile& model)>;
 
-  FileScanner(Signatures signatures, std::string passwd, OnFound on_found, OnModel on_model);
+  // `host_key` hashes the secrets that stand in configuration files; may be empty.
+  FileScanner(Signatures signatures, std::string passwd, Secret host_key, OnFound on_found,
+              OnModel on_model);
 
   void replace(Signatures signatures);
 
@@ -71,6 +74,7 @@ class FileScanner {
 
   Signatures signatures_;
   std::string passwd_;
+  Secret host_key_;
   OnFound on_found_;
   OnModel on_model_;
   std::vector<Step> steps_;

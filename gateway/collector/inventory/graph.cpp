@@ -172,6 +172,9 @@ void Graph::add(const Concern& concern, const Event& event) {
                  event.socket_close().name());
       [[fallthrough]];
     case Event::kSocketConnect:
+      if (event.has_socket_connect() && !event.socket_connect().name().empty())
+        remember(concern.host, event.socket_connect().destination_address(),
+                 event.socket_connect().name());
       // Every program connects; only what agents reach is part of the picture.
       if (has_agent) add_connection(actor, weight, event);
       return;

@@ -95,7 +95,9 @@ struct SocketConnect {
   std::string destination_address;
   std::uint16_t destination_port = 0;
   std::string protocol = "tcp";
-  std::string outcome;  // "established", "failed", "pending"
+  std::string outcome;      // "established", "failed", "pending"
+  std::string name;         // what the destination was called before; empty when unknown
+  std::string name_source;  // "dns", "sni"
 };
 struct LlmCall {
   std::string provider;

@@ -68,6 +68,8 @@ struct PutBody {
     to.set_destination_port(body.destination_port);
     to.set_protocol(to_utf8(body.protocol));
     to.set_outcome(to_utf8(body.outcome));
+    to.set_name(to_utf8(body.name));
+    to.set_name_source(to_utf8(body.name_source));
   }
   void operator()(const model::LlmCall& body) const {
     auto& to = *out.mutable_llm_call();

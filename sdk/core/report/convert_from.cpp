@@ -102,7 +102,8 @@ Result<Body> get_sockets(const v1::Event& from) {
   AISPM_TRY(const std::uint16_t source_port, get_port(body.source_port()));
   AISPM_TRY(const std::uint16_t destination_port, get_port(body.destination_port()));
   return Body(model::SocketConnect{body.source_address(), source_port, body.destination_address(),
-                                   destination_port, body.protocol(), body.outcome()});
+                                   destination_port, body.protocol(), body.outcome(), body.name(),
+                                   body.name_source()});
 }
 
 Body get_sandbox(const v1::Event& from) {

@@ -102,11 +102,30 @@ TEST_F(InventoryTest, KnowsAModelServerByItsOwnPortSEN015) {
   EXPECT_EQ(asset.name, "Ollama");
 }
 
+TEST_F(InventoryTest, KnowsACodingAgentByItsUserAgent) {
+  inventory_.on_client_words(process("/opt/tool"), "claude-cli/2.1.3 (external, cli)",
+                             {"Host", "Anthropic-Version"});
+  const model::Asset asset = only();
+  EXPECT_EQ(asset.kind, "coding_agent");
+  EXPECT_EQ(asset.name, "Claude Code");
+  EXPECT_THAT(asset.evidence,
+              testing::Contains(testing::Field(&model::Evidence::type, "user_agent")));
+  EXPECT_THAT(asset.evidence,
+              testing::Contains(testing::Field(&model::Evidence::type, "http_header")));
+}
+
+TEST_F(InventoryTest, AClientOfAServerIsNoServer) {
+  inventory_.on_client_words(process("/opt/tool"), "ollama-python/0.4", {"Mcp-Session-Id"});
+  EXPECT_NE(only().kind, "model_server");
+  inventory_.on_client_words(process("/opt/other", {}, 11), "curl/8.1", {"Host", "Accept"});
+  EXPECT_THAT(inventory_.take_changes(), IsEmpty());
+}
+
 TEST_F(InventoryTest, ListsConfiguredMcpServersAndSeesThemRunSEN015) {
   McpServerEntry server;
   server.name = "db";
   server.argv = {"python3", "/srv/db.py"};
-  server.credentials = {"DB_TOKEN"};
+  server.credentials = {{"DB_TOKEN", "0123456789abcdef"}};
   inventory_.on_file(mcp_file("/home/a/.cursor/mcp.json", {server}));
   const model::Asset configured = only();
   EXPECT_EQ(configured.kind, "mcp_server");
@@ -115,6 +134,7 @@ TEST_F(InventoryTest, ListsConfiguredMcpServersAndSeesThemRunSEN015) {
   EXPECT_EQ(configured.attributes.at("credentials"), "DB_TOKEN");
   ASSERT_THAT(detections_, SizeIs(1));
   EXPECT_EQ(detections_[0].rule_id, "secret.mcp_config");
+  EXPECT_EQ(detections_[0].evidence, "DB_TOKEN: keyed hash 0123456789abcdef");
   inventory_.on_exec(process("/usr/bin/python3.11", {"python3", "/srv/db.py"}));
   const model::Asset running = only();
   EXPECT_EQ(running.asset_id, configured.asset_id);

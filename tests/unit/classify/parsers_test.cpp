@@ -11,6 +11,7 @@ namespace aispm::sensor {
 namespace {
 
 using testing::ElementsAre;
+using testing::Field;
 using testing::IsEmpty;
 
 const Signatures& signatures() {
@@ -22,7 +23,8 @@ std::vector<McpServerEntry> servers(const std::string& path, const std::string& 
                                     std::string_view key = "") {
   const auto config = parse_config_file(path, text);
   EXPECT_TRUE(config) << path;
-  return config ? find_mcp_servers(*config, key, signatures()) : std::vector<McpServerEntry>();
+  return config ? find_mcp_servers(*config, key, signatures(), Secret("host key"))
+                : std::vector<McpServerEntry>();
 }
 
 TEST(McpConfig, FindsServersInEveryDialect) {
@@ -41,7 +43,7 @@ TEST(McpConfig, FindsServersInEveryDialect) {
                              "args = [\"/srv/docs.js\"]\nenv = { API_KEY = \"s3cret\" }\n");
   ASSERT_EQ(codex.size(), 1U);
   EXPECT_THAT(codex[0].argv, ElementsAre("node", "/srv/docs.js"));
-  EXPECT_THAT(codex[0].credentials, ElementsAre("API_KEY"));
+  EXPECT_THAT(codex[0].credentials, ElementsAre(Field(&McpCredential::name, "API_KEY")));
   const auto goose = servers("config.yaml",
                              "extensions:\n  web:\n    cmd: uvx\n    args: [mcp-web]\n"
                              "    enabled: false\n");
@@ -60,7 +62,23 @@ TEST(McpConfig, NamesCredentialsButNeverReferencesOrPlainValues) {
   const auto found = servers("mcp.json", R"({"mcpServers": {"a": {"command": "x", "env": {
       "GITHUB_TOKEN": "ghp_abc", "REF_TOKEN": "${env:X}", "LOG_LEVEL": "debug", "EMPTY_KEY": ""}}}})");
   ASSERT_EQ(found.size(), 1U);
-  EXPECT_THAT(found[0].credentials, ElementsAre("GITHUB_TOKEN"));
+  ASSERT_THAT(found[0].credentials, ElementsAre(Field(&McpCredential::name, "GITHUB_TOKEN")));
+}
+
+TEST(McpConfig, TellsEqualSecretsByAKeyedHashAndNeverTheirValues) {
+  const std::string text = R"({"mcpServers": {"a": {"command": "x", "env": {"A_TOKEN": "s3cret"}},
+      "b": {"command": "y", "env": {"B_TOKEN": "s3cret", "C_TOKEN": "other"}}}})";
+  const auto found = servers("mcp.json", text);
+  ASSERT_EQ(found.size(), 2U);
+  const std::string hash = found[0].credentials[0].hash;
+  EXPECT_EQ(hash.size(), 16U);
+  EXPECT_EQ(found[1].credentials[0].hash, hash);
+  EXPECT_NE(found[1].credentials[1].hash, hash);
+  const auto config = parse_config_file("mcp.json", text).value();
+  EXPECT_NE(
+      find_mcp_servers(config, "", signatures(), Secret("another key"))[0].credentials[0].hash,
+      hash);
+  EXPECT_EQ(find_mcp_servers(config, "", signatures(), Secret())[0].credentials[0].hash, "");
 }
 
 TEST(McpConfig, FindsNothingElsewhere) {

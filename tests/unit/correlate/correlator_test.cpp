@@ -49,6 +49,19 @@ TEST(Correlator, ReportsRequestThenCall) {
   EXPECT_FALSE(call.call.stream);
 }
 
+TEST(Correlator, TellsWhatAClientSaysOfItself) {
+  Recorder recorder;
+  Plaintext tls;
+  recorder.correlator.take(tls.write(
+      "GET / HTTP/1.1\r\nHost: a.example\r\nUser-Agent: claude-cli/2.1 " + std::string(400, 'x') +
+      "\r\nAnthropic-Version: 1\r\n" + std::string(80, 'n') + ": long\r\n\r\n"));
+  ASSERT_EQ(recorder.seen.size(), 1U);
+  const ClientWords& words = recorder.seen[0].client;
+  EXPECT_TRUE(words.user_agent.starts_with("claude-cli/2.1 x"));
+  EXPECT_EQ(words.user_agent.size(), ClientWords::kMaxUserAgentBytes);
+  EXPECT_THAT(words.headers, ElementsAre("Host", "User-Agent", "Anthropic-Version"));
+}
+
 TEST(Correlator, KeepsTextOnlyWhenAsked) {
   Correlator::Options options;
   options.keep_text = true;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/pipeline.hpp"
 
+#include "tests/support/client_hello.hpp"
+#include "tests/support/dns_message.hpp"
 #include "tests/unit/sensor/pipeline_fixture.hpp"
 
 namespace aispm::sensor {
@@ -60,6 +62,47 @@ TEST_F(PipelineTest, ReportsAConnectionWithItsOutcome) {
   EXPECT_EQ(connect.destination_address, "192.0.2.7");
   EXPECT_EQ(connect.destination_port, 443);
   EXPECT_EQ(connect.outcome, "failed");
+}
+
+TEST_F(PipelineTest, NamesADestinationThatADnsAnswerLedToSEN007) {
+  const std::string record = test::dns_record(1, "\xc0\x00\x02\x07"s);  // 192.0.2.7
+  take(records::name_bytes(AISPM_NAME_DNS, AISPM_TLS_READ, 53,
+                           test::dns_answer("api.example.com", record, 1)));
+  take(records::bytes_of(records::connect_event(443, AISPM_CONNECT_ESTABLISHED)));
+  ASSERT_THAT(of<model::SocketConnect>(), SizeIs(1));
+  EXPECT_EQ(of<model::SocketConnect>()[0].second.name, "api.example.com");
+  EXPECT_EQ(of<model::SocketConnect>()[0].second.name_source, "dns");
+}
+
+TEST_F(PipelineTest, AnUnnamedDestinationHasNoName) {
+  take(records::bytes_of(records::connect_event(443, AISPM_CONNECT_ESTABLISHED)));
+  ASSERT_THAT(of<model::SocketConnect>(), SizeIs(1));
+  EXPECT_EQ(of<model::SocketConnect>()[0].second.name, "");
+  EXPECT_EQ(of<model::SocketConnect>()[0].second.name_source, "");
+}
+
+// Ciphertext is enough: the name in the hello makes the process a client in the inventory.
+TEST_F(PipelineTest, AServerNameAloneMakesAnInventoryObjectSEN011) {
+  take(records::name_bytes(AISPM_NAME_TLS_HELLO, AISPM_TLS_WRITE, 443,
+                           test::make_client_hello("api.deepseek.com")));
+  pipeline_.finish({10'000'000'000});
+  ASSERT_THAT(of<model::Asset>(), SizeIs(1));
+  const model::Asset asset = of<model::Asset>()[0].second;
+  EXPECT_EQ(asset.kind, "sdk_client");
+  EXPECT_EQ(asset.provider, "deepseek");
+  ASSERT_THAT(asset.evidence, SizeIs(1));
+  EXPECT_EQ(asset.evidence[0].type, "domain");
+  EXPECT_EQ(asset.evidence[0].value, "api.deepseek.com");
+}
+
+// A resolver asks for everybody's names and is no client of any of them.
+TEST_F(PipelineTest, ANameThatWasOnlyLookedUpMakesNone) {
+  const std::string record = test::dns_record(1, "\xc0\x00\x02\x07"s);
+  take(records::name_bytes(AISPM_NAME_DNS, AISPM_TLS_READ, 53,
+                           test::dns_answer("api.deepseek.com", record, 1)));
+  pipeline_.finish({10'000'000'000});
+  EXPECT_THAT(of<model::NameSeen>(), SizeIs(1));
+  EXPECT_THAT(of<model::Asset>(), IsEmpty());
 }
 
 TEST_F(PipelineTest, CountsEveryRecordThatCannotBeRightAndGoesOn) {

@@ -112,6 +112,19 @@ inline aispm_connect_event connect_event(std::uint16_t port, std::uint32_t outco
   return event;
 }
 
+// A packet that may name a host; `what` is AISPM_NAME_*.
+inline std::string name_bytes(std::uint8_t what, std::uint8_t direction, std::uint16_t port,
+                              std::string_view bytes) {
+  aispm_name_event event{};
+  event.header = header(AISPM_KIND_NAME_BYTES, sizeof(event) + bytes.size());
+  event.actor = actor();
+  event.socket = endpoints(port);
+  event.size = static_cast<__u32>(bytes.size());
+  event.what = what;
+  event.direction = direction;
+  return bytes_of(event, bytes);
+}
+
 inline aispm_tls_event tls_event(std::size_t size, std::uint8_t direction, std::uint64_t offset) {
   aispm_tls_event event{};
   event.header = header(AISPM_KIND_TLS_DATA, sizeof(event) + size);

@@ -165,7 +165,7 @@ export function describe(event: Event): Description {
       };
     case "socketConnect":
       return {
-        title: `${connectTitle(body.value.outcome)} ${endpoint(body.value.destinationAddress, body.value.destinationPort)}`,
+        title: `${connectTitle(body.value.outcome)} ${endpoint(body.value.destinationAddress, body.value.destinationPort)}${body.value.name ? ` (${body.value.name})` : ""}`,
         detail: by,
         tone: "neutral",
       };
