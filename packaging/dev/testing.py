@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ class Tally:
     passed: int = 0
     failed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    retried: list[str] = field(default_factory=list)  # programs that passed at the second try only
 
     def line(self) -> str:
         return f"{self.passed} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
@@ -42,13 +45,38 @@ def _count_cases(path: Path, tally: Tally) -> int:
     return failures
 
 
-def count(results: Path, ctest_report: Path) -> Tally:
+# "3/5 Test #3: name ......***Failed  0.01 sec"; a second try has no "3/5".
+_FAILED_TRY = re.compile(r"^\s*(?:\d+/\d+ )?Test\s+#\d+: (\S+) \.+\*\*\*(?!Skipped|Not Run)")
+
+
+def failed_try(line: str) -> str | None:
+    """The program whose try, told by this line of CTest, failed."""
+    found = _FAILED_TRY.match(line)
+    return found.group(1) if found else None
+
+
+def _run(command: list[str]) -> set[str]:
+    """Runs CTest before the user's eyes; gives the programs of which a try failed."""
+    failed: set[str] = set()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=ROOT, text=True,
+                          errors="replace") as ctest:
+        for line in ctest.stdout or ():
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            if name := failed_try(line):
+                failed.add(name)
+    return failed
+
+
+def count(results: Path, ctest_report: Path, failed_tries: set[str] | None = None) -> Tally:
     """Joins CTest's verdict per program with the cases inside; a program that fails without a failed case counts as one."""
     tally = Tally()
     for program in ElementTree.parse(ctest_report).getroot().iter("testcase"):
         name = program.get("name", "?")
         cases = results / f"{name}.xml"
         ok = program.get("status") == "run"
+        if ok and name in (failed_tries or ()):
+            tally.retried.append(name)
         failures = 0
         if cases.exists():
             try:
@@ -73,20 +101,22 @@ def main(levels: list[str], pattern: str, preset: str, assume_yes: bool) -> int:
     command = ["ctest", "--test-dir", str(folder), "--output-on-failure", "--no-tests=error", "--output-junit",
                str(results / "ctest.report"), "--timeout", "600"]
     if os.environ.get("CI") == "true":
-        # Kernel and system tests share the machine with whatever else runs on it; ctest says which needed a second try.
+        # Kernel and system tests share the machine with whatever else runs on it. Who needed a second try is told below.
         command += ["--repeat", "until-pass:2"]
     if levels:
         command += ["-L", "^(" + "|".join(levels) + ")$"]
     if pattern:
         command += ["-R", pattern]
-    subprocess.call(command, stdin=subprocess.DEVNULL, cwd=ROOT, env=dict(os.environ))
+    failed_tries = _run(command)
     if not (results / "ctest.report").exists():
         raise Refusal("ctest ran nothing; see above")
-    tally = count(results, results / "ctest.report")
+    tally = count(results, results / "ctest.report", failed_tries)
     for title, names in (("Skipped", tally.skipped), ("FAILED", tally.failed)):
         if names:
             print(f"\n{title}:")
             for name in names:
                 print("  " + name)
+    if tally.retried:
+        print(f"\nneeded a second try: {', '.join(tally.retried)}")
     print(f"\n{tally.line()}")
     return 1 if tally.failed or tally.passed == 0 else 0
