@@ -24,7 +24,7 @@ class TlsLossTest : public testing::Test {
 };
 
 // The kernel's count of what met a full ring is exactly what is missing in the stream.
-TEST_F(TlsLossTest, WhatAFullRingLosesIsCountedToTheByte) {
+TEST_F(TlsLossTest, SEN_024_WhatAFullRingLosesIsCountedToTheByte) {
   const auto watch = open({.control_bytes = 1U << 20, .data_bytes = 64U << 10});
   if (watch == nullptr) GTEST_SKIP() << why_not_;
   TlsPair pair;

@@ -152,7 +152,7 @@ TEST_F(EnforceTest, SEN_009_OneAgentCannotReachAnothersPort) {
   EXPECT_EQ(child.ask('w'), 0);
 }
 
-TEST_F(EnforceTest, SEN_021_AnEgressListDeniesAllElse) {
+TEST_F(EnforceTest, SEN_007_SEN_021_AnEgressListDeniesAllElseAndTellsIt) {
   if (!enforcer_) GTEST_SKIP() << why_;
   const Server open("127.0.0.3");
   const Server closed("127.0.0.4");
@@ -165,6 +165,10 @@ TEST_F(EnforceTest, SEN_021_AnEgressListDeniesAllElse) {
   put(order);
   EXPECT_EQ(child.ask('o'), 0);
   EXPECT_EQ(child.ask('c'), EPERM);
+  EXPECT_TRUE(until([&](const aispm_enforced_event& event) {
+    return event.header.tgid == static_cast<std::uint32_t>(child.pid()) && event.flags != 0 &&
+           event.act == AISPM_ACT_CONNECT;
+  }));
 }
 
 TEST_F(EnforceTest, AnAllowanceLiftsABlockButNotAQuarantine) {

@@ -162,7 +162,21 @@ TEST_F(Collector, PutsTheFingerprintOfItsCaIntoTokens) {
   EXPECT_EQ(between(enrolment_ + "|", ".", "|"), pki::fingerprint(ca_).value());
 }
 
-TEST_F(Collector, TakesReportsOnlyWithACertificateOfItsOwn) {
+TEST_F(Collector, SEN_029_RefusesPlaintext) {
+  const auto plain = grpc::CreateChannel("localhost:" + std::to_string(daemon_.grpc_port),
+                                         grpc::InsecureChannelCredentials());
+  pb::EnrolRequest request;
+  request.set_token(enrolment_);
+  request.set_component("sensord");
+  pb::EnrolReply reply;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  EXPECT_FALSE(pb::Enrolment::NewStub(plain)->Enrol(&context, request, &reply).ok());
+  Certificate certificate;  // the token was not taken
+  EXPECT_TRUE(enrol(enrolment_, "sensord", certificate).ok());
+}
+
+TEST_F(Collector, SEN_029_TakesReportsOnlyWithACertificateOfItsOwn) {
   grpc::ClientContext context;
   const auto without = pb::Ingest::NewStub(channel())->Report(&context);
   EXPECT_EQ(without->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);

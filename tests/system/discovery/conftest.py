@@ -36,8 +36,9 @@ class Sensor:
         self.log = folder / "sensord.log"
         self.children: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> None:
-        self.daemon = subprocess.Popen([SENSORD, "--config", str(self.folder / "sensord.yaml"), "--stdout"],
+    def start(self, *prefix: str) -> None:
+        """Starts the daemon, behind the words of another command if some are given."""
+        self.daemon = subprocess.Popen([*prefix, SENSORD, "--config", str(self.folder / "sensord.yaml"), "--stdout"],
                                        stdout=self.output.open("wb"), stderr=self.log.open("wb"))
         self.wait(lambda: "component_health" in self.output.read_text(errors="replace") or None, 60, "the sensor to start")
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import signal
 import socket
 import struct
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from conftest import Sensor
 
 LISTED_SECONDS = 30  # the product promises 10; a loaded test machine gets more
@@ -81,6 +85,7 @@ def test_mcp_configs_are_read_without_their_secrets(make_sensor: Callable[..., S
     sensor.start()
     found = sensor.wait(lambda: sensor.assets("mcp_server", "@example/mcp-issues"), LISTED_SECONDS, "configured server")[0]
     assert found["asset"]["attributes"]["credentials"] == "GITHUB_TOKEN"
+    assert re.fullmatch(r"GITHUB_TOKEN: keyed hash [0-9a-f]{16}", found["asset"]["attributes"]["credential_hashes"])
     assert found["detections"][0]["category"] == "secret"
     assert sensor.assets("mcp_server", "https://mcp.example.org/sse")
     assert secret not in sensor.output.read_text()
@@ -173,3 +178,34 @@ def test_health_tells_of_host_posture_sen_028(make_sensor: Callable[..., Sensor]
     assert features["posture.aslr"] in {"full", "partial", "off"}
     assert features["posture.kernel"]
     assert {"posture.bpf_lsm", "posture.unprivileged_userns", "posture.seccomp"} <= set(features)
+
+
+def last_health(sensor: Sensor) -> dict[str, Any]:
+    found: dict[str, Any] = [e["component_health"] for e in sensor.events() if "component_health" in e][-1]
+    return found
+
+
+def test_what_a_full_ring_loses_is_counted_and_shown_in_health_sen_024(make_sensor: Callable[..., Sensor]) -> None:
+    sensor = make_sensor("control_ring: 64KiB\n")
+    sensor.start()
+    if "ring_full.control" not in last_health(sensor).get("losses", {}):
+        pytest.skip("no kernel records here: " + "; ".join(last_health(sensor).get("reasons", [])))
+    sensor.daemon.send_signal(signal.SIGSTOP)  # nobody empties the ring
+    try:
+        for _ in range(500):
+            subprocess.run(["/bin/true", *["x" * 200] * 4], check=True)
+    finally:
+        sensor.daemon.send_signal(signal.SIGCONT)
+    sensor.wait(lambda: int(last_health(sensor)["losses"]["ring_full.control"]) > 0 or None, LISTED_SECONDS, "loss in health")
+
+
+def test_without_cap_bpf_it_polls_and_says_so_sen_025(make_sensor: Callable[..., Sensor]) -> None:
+    caps = "-bpf,-perfmon,-sys_admin"
+    sensor = make_sensor()
+    sensor.start("setpriv", "--bounding-set", caps, "--inh-caps", caps)
+    health = last_health(sensor)
+    assert health["state"] == "degraded"
+    assert any("/proc polling" in reason for reason in health["reasons"])
+    child = sensor.python("seen_by_polling.py", HOLDER)
+    sensor.wait(lambda: [e for e in sensor.events() if "process_exec" in e and e["process"]["pid"] == child.pid] or None,
+                LISTED_SECONDS, "process seen by polling")

@@ -106,7 +106,7 @@ def test_status_and_logs(host: Host) -> None:
 
 @pytest.mark.parametrize(("name", "program", "provider"), [
     ("openai", OPENAI, "openai"), ("openai-stream", OPENAI_STREAM, "openai"), ("anthropic", ANTHROPIC, "anthropic")])
-def test_an_unmodified_client_shows_up_as_unsanctioned(host: Host, tmp_path: Path, name: str, program: str,
+def test_an_unmodified_client_shows_up_as_unsanctioned_sen_014(host: Host, tmp_path: Path, name: str, program: str,
                                                       provider: str) -> None:
     script = tmp_path / f"agent-{name}.py"
     script.write_text(program)
@@ -126,6 +126,10 @@ def test_an_unmodified_client_shows_up_as_unsanctioned(host: Host, tmp_path: Pat
     assert any(provider in p for p in found["providers"]), found
     assert str(script) in found["process"]["argv"]
     assert found["hostname"] == socket.gethostname()
+    calls = host.wait_for(
+        lambda: [e["llm_call"] for e in host.api("/api/v1/events?kind=llm_call&source=sensor&page_size=500")["events"]
+                 if e["llm_call"]["request_model"] == model], SEEN_SECONDS, "its LLM call")
+    assert re.fullmatch(r"[0-9a-f]{64}", calls[0]["prompt_sha256"])
 
 
 def test_curl_as_api_openai_com_is_provider_openai(host: Host) -> None:
