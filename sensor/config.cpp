@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/config.hpp"
 
-#include "sdk/core/common/file.hpp"
+#include "sdk/core/common/token_file.hpp"
 #include "sdk/core/common/yaml.hpp"
 #include "sensor/config_discovery.hpp"
 
 namespace aispm::sensor {
 namespace {
 
-constexpr std::size_t kMaxTokenBytes = 4096;
 constexpr std::size_t kMaxGateways = 64;
 constexpr std::uint64_t kMaxRingBytes = 1U << 30;
 constexpr std::uint64_t kMaxSpoolBytes = 1ULL << 40;
@@ -20,19 +19,6 @@ CaptureMode read_capture(const YamlMap& root) {
   const std::string mode = root.choice("capture", "auto", {"auto", "ebpf", "proc"});
   if (mode == "ebpf") return CaptureMode::kEbpf;
   return mode == "proc" ? CaptureMode::kProc : CaptureMode::kAuto;
-}
-
-Secret read_token(const YamlMap& root) {
-  const std::string token = root.text("enrolment_token", "");
-  const std::string path = root.text("enrolment_token_file", "");
-  if (!token.empty() && !path.empty())
-    root.reject("enrolment_token", "give either enrolment_token or enrolment_token_file");
-  if (path.empty()) return Secret(token);
-  // Once enrolled the file may be gone; a missing certificate is the reporter's to complain about.
-  auto content = read_file(path, kMaxTokenBytes);
-  if (!content) return {};
-  content->erase(content->find_last_not_of(" \t\r\n") + 1);
-  return Secret(std::move(*content));
 }
 
 std::vector<std::string> read_sanctioned(const YamlMap& root) {
@@ -74,7 +60,7 @@ Result<Config> read_config(const YamlMap& root) {
   Config config;
   config.collector = root.text("collector", config.collector);
   config.state_folder = root.text("state_folder", config.state_folder);
-  config.enrolment_token = read_token(root);
+  config.enrolment_token = read_enrolment_token(root);
   config.spool_cap_bytes = root.size_bytes("spool_cap", config.spool_cap_bytes, kMaxSpoolBytes);
   config.capture = read_capture(root);
   config.rings.control_bytes =

@@ -8,6 +8,7 @@
 #include "gateway/net/dial.hpp"
 #include "gateway/net/listen.hpp"
 #include "sdk/core/common/file.hpp"
+#include "sdk/core/common/token_file.hpp"
 #include "sdk/core/common/yaml.hpp"
 
 namespace aispm::gateway {
@@ -59,14 +60,6 @@ void read_provider_key(const YamlMap& map, ProviderConfig& provider) {
   if (!is_header_value(value))
     map.reject("key_env", variable + " must be visible ASCII without spaces");
   provider.key = Secret(value);
-}
-
-// A token is used once; afterwards its file may be empty or gone.
-std::string read_enrolment_token(const YamlMap& map) {
-  const std::string path = map.text("enrolment_token_file", "");
-  if (path.empty()) return {};
-  auto content = read_file(path, kMaxKeyBytes);
-  return content ? trim(std::move(*content)) : std::string();
 }
 
 ProviderConfig read_provider(const YamlMap& map) {

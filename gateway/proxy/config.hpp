@@ -46,7 +46,7 @@ enum class Audit : std::uint8_t { kRequired, kBestEffort };
 struct ReportConfig {
   std::string collector;
   std::string state_folder;
-  std::string enrolment_token;
+  Secret enrolment_token;
   std::uint64_t spool_cap_bytes = 256U << 20;
 };
 

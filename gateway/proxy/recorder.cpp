@@ -96,7 +96,7 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const Config& config, KeyStore&
   options.version = kVersion;
   options.collector = config.report->collector;
   options.state_folder = config.report->state_folder;
-  options.enrolment_token = config.report->enrolment_token;
+  options.enrolment_token = config.report->enrolment_token.expose();
   options.spool_cap_bytes = config.report->spool_cap_bytes;
   AISPM_TRY(std::unique_ptr<report::Reporter> reporter, report::Reporter::open(options));
   AISPM_TRY(std::unique_ptr<report::KeyWatcher> watcher,

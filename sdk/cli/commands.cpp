@@ -11,15 +11,6 @@ namespace {
 
 using Stub = v1::Operator::Stub;
 
-Result<> print_json(const google::protobuf::Message& message, const Output& output,
-                    bool with_defaults = true) {
-  AISPM_TRY(const std::string json, json_of(message, with_defaults));
-  output.stream << json << "\n";
-  return {};
-}
-
-std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
-
 std::string component_losses(const v1::Component& component) {
   std::uint64_t lost = component.lost_events();
   for (const auto& [cause, count] : component.health().losses()) lost += count;
@@ -39,6 +30,13 @@ void print_reasons(const v1::Status& status, const Output& output) {
 }
 
 }  // namespace
+
+Result<> print_json(const google::protobuf::Message& message, const Output& output,
+                    bool with_defaults) {
+  AISPM_TRY(const std::string json, json_of(message, with_defaults));
+  output.stream << json << "\n";
+  return {};
+}
 
 Result<std::string> json_of(const google::protobuf::Message& message, bool with_defaults) {
   google::protobuf::util::JsonPrintOptions options;

@@ -49,5 +49,8 @@ Result<> create_enrolment_token(Client& client, std::uint32_t valid_seconds, con
 Result<> check_kind(const std::string& kind);
 // One line without a newline.
 Result<std::string> json_of(const google::protobuf::Message& message, bool with_defaults);
+// One document and a line end.
+Result<> print_json(const google::protobuf::Message& message, const Output& output,
+                    bool with_defaults = true);
 
 }  // namespace aispm::cli

@@ -26,6 +26,8 @@ std::string address(const std::string& host, std::uint32_t port) {
          std::to_string(port);
 }
 
+std::string in_brackets(const std::string& name) { return name.empty() ? "" : " (" + name + ")"; }
+
 std::string describe_exit(std::uint32_t code, std::uint32_t signal) {
   return signal != 0 ? "ended by signal " + std::to_string(signal)
                      : "ended with exit code " + std::to_string(code);
@@ -172,6 +174,7 @@ std::string describe(const v1::Event& event) {
                                                                 : "tried to connect to ") +
              address(event.socket_connect().destination_address(),
                      event.socket_connect().destination_port()) +
+             in_brackets(event.socket_connect().name()) +
              (event.socket_connect().outcome() == "failed" ? ": failed" : "");
     case v1::Event::kLlmCall:
       return describe_call(event.llm_call());

@@ -9,14 +9,6 @@ namespace {
 using Stub = v1::Operator::Stub;
 using enum Table::Align;
 
-Result<> print_json(const google::protobuf::Message& message, const Output& output) {
-  AISPM_TRY(const std::string json, json_of(message, true));
-  output.stream << json << "\n";
-  return {};
-}
-
-std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
-
 std::string two_digits(double value) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.2f", value);

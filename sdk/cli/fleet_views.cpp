@@ -19,12 +19,6 @@ using enum Table::Align;
 
 constexpr std::size_t kMaxImportBytes = 16U << 20;
 
-Result<> print_json(const google::protobuf::Message& message, const Output& output) {
-  AISPM_TRY(const std::string json, json_of(message, true));
-  output.stream << json << "\n";
-  return {};
-}
-
 std::string percent(double share) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.0f %%", share * 100);

@@ -130,11 +130,7 @@ Result<> create_order(Client& client, v1::CreateOrderRequest request, const Outp
     for (const v1::Order& one : list.orders())
       if (one.id() == order.id()) order = one;
   }
-  if (output.json) {
-    AISPM_TRY(const std::string json, json_of(order, true));
-    output.stream << json << "\n";
-    return {};
-  }
+  if (output.json) return print_json(order, output);
   const Cell state = states_of(order);
   output.stream << safe(order.id().substr(0, kShortId)) << "  " << safe(describe(order)) << "  "
                 << (order.mode() == v1::ORDER_MODE_ENFORCE ? "" : "(monitor: only reported)  ")
@@ -147,11 +143,7 @@ Result<> create_order(Client& client, v1::CreateOrderRequest request, const Outp
 
 Result<> list_orders(Client& client, bool with_past, std::size_t limit, const Output& output) {
   AISPM_TRY(const v1::OrderList list, fetch(client, with_past, limit));
-  if (output.json) {
-    AISPM_TRY(const std::string json, json_of(list, true));
-    output.stream << json << "\n";
-    return {};
-  }
+  if (output.json) return print_json(list, output);
   Table table(
       {{"ORDER"}, {"WHAT"}, {"MODE"}, {"STATE"}, {"CREATED"}, {"BY"}, {"EXPIRES"}, {"REASON"}});
   for (const v1::Order& order : list.orders()) {
@@ -173,11 +165,7 @@ Result<> undo_order(Client& client, const std::string& id, const Output& output)
   v1::DeleteOrderRequest request;
   AISPM_TRY(*request.mutable_order_id(), whole_id(client, id));
   AISPM_TRY(const v1::Order order, client.call(&Stub::DeleteOrder, request));
-  if (output.json) {
-    AISPM_TRY(const std::string json, json_of(order, true));
-    output.stream << json << "\n";
-    return {};
-  }
+  if (output.json) return print_json(order, output);
   output.stream << "Undone: " << safe(describe(order)) << "\n";
   return {};
 }

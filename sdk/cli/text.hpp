@@ -20,6 +20,9 @@ std::size_t display_width(std::string_view text);
 // At most `columns` wide; what is cut ends with "…". 0 means no limit.
 std::string shorten(std::string_view text, std::size_t columns);
 
+// The text, or "-" for none.
+inline std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
+
 enum class Style { kPlain, kBold, kDim, kGood, kWarn, kBad };
 
 // The text between the escape codes of a style, or as it is when `colours` is false.

@@ -18,7 +18,6 @@ struct Page {
   bool is_first = true;
   PageToken after;
 
-  static Result<Page> read(const pb::ListRequest& request) { return of(request); }
   // Any list request: page_size, page_token and query.
   template <typename Request>
   static Result<Page> of(const Request& request) {

@@ -24,7 +24,7 @@ Result<std::vector<std::string>> Reader::names(std::string_view sql, std::int64_
 
 Result<pb::HostList> Reader::hosts(const pb::ListRequest& request) {
   const QueryDeadline deadline(database_);
-  AISPM_TRY(const Page page, Page::read(request));
+  AISPM_TRY(const Page page, Page::of(request));
   AISPM_TRY(
       Statement* const find,
       database_.cached(
@@ -53,7 +53,7 @@ Result<pb::HostList> Reader::hosts(const pb::ListRequest& request) {
 
 Result<pb::ProcessList> Reader::processes(const pb::ListRequest& request) {
   const QueryDeadline deadline(database_);
-  AISPM_TRY(const Page page, Page::read(request));
+  AISPM_TRY(const Page page, Page::of(request));
   AISPM_TRY(
       Statement* const find,
       database_.cached(
@@ -102,7 +102,7 @@ Result<pb::ProcessList> Reader::processes(const pb::ListRequest& request) {
 
 Result<pb::AgentList> Reader::agents(const pb::ListRequest& request) {
   const QueryDeadline deadline(database_);
-  AISPM_TRY(const Page page, Page::read(request));
+  AISPM_TRY(const Page page, Page::of(request));
   AISPM_TRY(
       Statement* const find,
       database_.cached(
@@ -138,7 +138,7 @@ Result<pb::AgentList> Reader::agents(const pb::ListRequest& request) {
 
 Result<pb::ProviderList> Reader::providers(const pb::ListRequest& request) {
   const QueryDeadline deadline(database_);
-  AISPM_TRY(const Page page, Page::read(request));
+  AISPM_TRY(const Page page, Page::of(request));
   AISPM_TRY(Statement* const find,
             database_.cached(
                 "SELECT provider, ref, calls, input_tokens, output_tokens, first_seen, last_seen, "
@@ -170,7 +170,7 @@ Result<pb::ProviderList> Reader::providers(const pb::ListRequest& request) {
 
 Result<pb::ModelList> Reader::models(const pb::ListRequest& request) {
   const QueryDeadline deadline(database_);
-  AISPM_TRY(const Page page, Page::read(request));
+  AISPM_TRY(const Page page, Page::of(request));
   AISPM_TRY(
       Statement* const find,
       database_.cached("SELECT m.model, m.ref, v.provider, m.calls, m.input_tokens, "
@@ -197,7 +197,7 @@ Result<pb::ModelList> Reader::models(const pb::ListRequest& request) {
 
 Result<pb::AgentKeyList> Reader::agent_keys(const pb::ListRequest& request) {
   const QueryDeadline deadline(database_);
-  AISPM_TRY(const Page page, Page::read(request));
+  AISPM_TRY(const Page page, Page::of(request));
   AISPM_TRY(
       Statement* const find,
       database_.cached(

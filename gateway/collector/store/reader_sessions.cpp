@@ -49,7 +49,7 @@ Result<pb::Session> Reader::read_session(const Statement& row) {
 
 Result<pb::SessionList> Reader::sessions(const pb::ListRequest& request) {
   const QueryDeadline deadline(database_);
-  AISPM_TRY(const Page page, Page::read(request));
+  AISPM_TRY(const Page page, Page::of(request));
   AISPM_TRY(
       Statement* const find,
       database_.cached(
