@@ -5,6 +5,7 @@
 #include "gateway/collector/store/paging.hpp"
 #include "gateway/collector/store/registry.hpp"
 #include "sdk/core/common/id.hpp"
+#include "sdk/core/common/utf8.hpp"
 
 namespace aispm::collector::store {
 namespace {
@@ -231,13 +232,15 @@ Result<> OrderBook::acknowledge(const std::string& host_id, const pb::AckOrdersR
   if (static_cast<std::size_t>(request.states_size()) > 4 * kMaxLive)
     return fail(Errc::kTooLarge, "states: more than there are orders");
   AISPM_TRY(Transaction transaction, Transaction::begin(database_));
-  for (const auto& state : request.states())
+  for (const auto& state : request.states()) {
+    std::string problem = state.problem();
+    cut_utf8(problem, limits::kMaxNameBytes);
     AISPM_CHECK(run_sql(database_,
                         "INSERT INTO order_states (order_id, host_id, problem, time) "
                         "SELECT order_id, ?2, ?3, ?4 FROM orders WHERE order_id=?1 "
                         "ON CONFLICT DO UPDATE SET problem=excluded.problem, time=excluded.time",
-                        state.order_id(), host_id, state.problem().substr(0, limits::kMaxNameBytes),
-                        now.nanoseconds));
+                        state.order_id(), host_id, problem, now.nanoseconds));
+  }
   return transaction.commit();
 }
 

@@ -106,6 +106,18 @@ TEST_F(OrderBookTest, ShowsWhatEachHostMakesOfAnOrder) {
   EXPECT_EQ(list.orders(0).states(1).problem(), "no BPF LSM");
 }
 
+TEST_F(OrderBookTest, CutsALongProblemBetweenCharacters) {
+  const pb::Order order = create(block("a.example"));
+  pb::AckOrdersRequest ack;
+  ack.add_states()->set_order_id(order.id());
+  std::string umlauts = "x";
+  for (int i = 0; i < 200; ++i) umlauts += "\u00fc";
+  ack.mutable_states(0)->set_problem(umlauts);
+  must(book.acknowledge("host-a", ack, at(1)));
+  const pb::OrderList list = must(book.list({}, at(1)));
+  EXPECT_EQ(list.orders(0).states(0).problem(), umlauts.substr(0, 255));
+}
+
 TEST_F(OrderBookTest, ListsPageByPageNewestFirst) {
   for (const char* domain : {"1.example", "2.example", "3.example"}) create(block(domain));
   pb::ListOrdersRequest request;
