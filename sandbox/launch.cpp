@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sandbox/launch.hpp"
 
+#include <fcntl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <iostream>
 #include <optional>
@@ -97,23 +98,6 @@ class ForwardedSignals {
   UniqueFd fd_;
 };
 
-// Puts the terminal back as it was, in case the program died with it in raw mode.
-class TerminalGuard {
- public:
-  TerminalGuard()
-      : is_ours_(::tcgetpgrp(STDIN_FILENO) == ::getpgrp() &&
-                 ::tcgetattr(STDIN_FILENO, &before_) == 0) {}
-  TerminalGuard(const TerminalGuard&) = delete;
-  TerminalGuard& operator=(const TerminalGuard&) = delete;
-  ~TerminalGuard() {
-    if (is_ours_) (void)::tcsetattr(STDIN_FILENO, TCSADRAIN, &before_);
-  }
-
- private:
-  termios before_{};
-  bool is_ours_;
-};
-
 // A half-built sandbox must not outlive a failure.
 class InitGuard {
  public:
@@ -190,6 +174,23 @@ std::string watch_files(Result<std::unique_ptr<Audit>> audit, int landlock_abi, 
   return "file_denials:audit";
 }
 
+// Pipes for what is not a terminal. Gives the ends that stay outside.
+Result<Output::Sources> make_streams(const Terminal& terminal, AgentStreams& streams) {
+  terminal.describe(streams);
+  Output::Sources outside;
+  const std::array<std::pair<UniqueFd*, UniqueFd*>, 2> wanted = {
+      {{&streams.output, &outside.output}, {&streams.errors, &outside.errors}}};
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (streams.is_terminal[i + 1]) continue;
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe");
+    wanted[i].second->reset(ends[0]);
+    wanted[i].first->reset(ends[1]);
+    if (::fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl");
+  }
+  return outside;
+}
+
 Result<Watched> collect_sockets(Started& started, const Plan& plan, RunIdentity& run) {
   AISPM_TRY(Received sockets, next_step(started));
   if (sockets.message.kind != ControlKind::kSockets)
@@ -208,6 +209,13 @@ Result<Watched> collect_sockets(Started& started, const Plan& plan, RunIdentity&
   return watched;
 }
 
+Result<UniqueFd> collect_terminal(Started& started) {
+  AISPM_TRY(Received received, next_step(started));
+  if (received.message.kind != ControlKind::kTerminal || received.fds.size() != 1)
+    return fail(Errc::kInternal, "the sandbox sent no terminal");
+  return std::move(received.fds[0]);
+}
+
 // exec closes the set-up socket; anything on it is the reason why it failed.
 std::optional<ControlMessage> failure_of_exec(const Started& started) {
   auto received = receive_message(started.setup.get(), kBuildTimeoutMs);
@@ -216,8 +224,10 @@ std::optional<ControlMessage> failure_of_exec(const Started& started) {
 }
 
 int exit_code_of(const Outcome& outcome) {
-  if (outcome.hit_wall_time) return kExitWallTime;
-  return static_cast<int>(outcome.signal != 0 ? 128 + outcome.signal : outcome.exit_code);
+  if (outcome.ended_by_limit) return outcome.limits[0] == "wall_time" ? kExitWallTime : kExitLimit;
+  if (outcome.signal != 0) return static_cast<int>(128 + outcome.signal);
+  if (outcome.exit_code == 0 && !outcome.output.failures.empty()) return kExitLimit;
+  return static_cast<int>(outcome.exit_code);
 }
 
 Result<int> perform(Plan plan, const std::string& events_path) {
@@ -240,14 +250,20 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   if (!plan.kept_home.empty()) AISPM_CHECK(make_directories(plan.kept_home, 0700));
   AISPM_TRY(const Placeholders placeholders, Placeholders::open(plan));
   AISPM_TRY(ForwardedSignals signals, ForwardedSignals::open());
-  const TerminalGuard terminal;
+  Terminal terminal = Terminal::examine();
+  AgentStreams streams;
+  AISPM_TRY(Output::Sources outside, make_streams(terminal, streams));
   const auto begin = Denials::Clock::now();
-  AISPM_TRY(Started started, start_sandbox(plan, prefix, signals.before()));
+  AISPM_TRY(Started started, start_sandbox(plan, prefix, signals.before(), streams));
   InitGuard guard(started.init);
   for (const auto& note : started.notes) say("note: " + note);
   std::signal(SIGPIPE, SIG_IGN);  // after the clone: the program inherits the caller's choice
   AISPM_TRY(Watched watched, collect_sockets(started, plan, run));
+  if (streams.wants_terminal()) {
+    AISPM_TRY(outside.terminal, collect_terminal(started));
+  }
   AISPM_TRY(Received ready, await_both(started));
+  watched.output = std::move(outside);
   watched.init = started.init;
   watched.listener = std::move(ready.fds[0]);
   watched.control = std::move(started.control);
@@ -264,33 +280,56 @@ Result<int> perform(Plan plan, const std::string& events_path) {
                       accepted.error().message);
   }
 
-  AISPM_TRY(const auto supervisor, Supervisor::open(plan, std::move(watched), *delivery, run,
-                                                    std::move(greeting.gateway_hosts)));
+  AISPM_TRY(const auto supervisor,
+            Supervisor::open(plan, std::move(watched), *delivery, run,
+                             std::move(greeting.gateway_hosts), std::move(terminal)));
   AISPM_CHECK(send_message(started.setup.get(), ControlMessage{ControlKind::kGo, 0, 0, {}}));
   if (const auto failure = failure_of_exec(started)) {
     say(failure->text);
-    delivery->offer(
-        exit_event(run, static_cast<unsigned>(failure->value), 0, std::chrono::microseconds(0), 0));
+    ExitReport report;
+    report.exit_code = static_cast<unsigned>(failure->value);
+    delivery->offer(exit_event(run, report));
     return static_cast<int>(failure->value);
   }
   guard.release();
-  const Outcome outcome = supervisor->run();
+  Outcome outcome = supervisor->run();
 
-  for (const auto& limit : prefix.limits_hit())
+  for (const auto& limit : prefix.limits_hit()) {
     supervisor->add_denial({DenialKind::kLimit, limit, ""});
+    outcome.limits.push_back(limit);
+  }
   prefix.remove_groups_in_background();
   supervisor->flush();
   const auto duration =
       std::chrono::duration_cast<std::chrono::microseconds>(Denials::Clock::now() - begin);
   if (delivery->has_taker())
-    delivery->offer(
-        exit_event(run, outcome.exit_code, outcome.signal, duration, supervisor->denials()));
+    delivery->offer(exit_event(
+        run, ExitReport{outcome.exit_code, outcome.signal, duration, supervisor->denials(),
+                        outcome.limits, outcome.ended_by_limit, outcome.output.bytes,
+                        outcome.output.lines, outcome.output.lost_lines}));
+  for (std::size_t i = 0; i < outcome.limits.size(); ++i)
+    say("limit reached: " + outcome.limits[i] +
+        (i == 0 && outcome.ended_by_limit ? ", which ended the run" : ""));
   for (const auto& warning : outcome.warnings) say("warning: " + warning);
   std::string reason;
   if (const auto lost = delivery->finish(kLastEventsPatience, reason); lost != 0)
     say("warning: " + std::to_string(lost) +
         " events of this run could not be delivered: " + reason);
   return exit_code_of(outcome);
+}
+
+// What the agent could write would prove nothing.
+Result<> check_events_path(const Host& host, const Plan& plan, const std::string& path) {
+  if (path.empty()) return {};
+  const auto slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const std::string whole = absolute(host, folder);
+  const std::string real = host.resolve(path).value_or(host.resolve(whole).value_or(whole));
+  for (const auto& mount : plan.mounts)
+    if (mount.kind == Mount::Kind::kBindReadWrite && lies_in(real, mount.target))
+      return fail(Errc::kInvalid, "--events " + path + ": lies in " + mount.target +
+                                      ", where the agent could change it. Name a file elsewhere");
+  return {};
 }
 
 }  // namespace
@@ -301,6 +340,7 @@ Result<int> launch(const Host& host, const LaunchOptions& options) {
     std::cout << describe(plan);
     return 0;
   }
+  AISPM_CHECK(check_events_path(host, plan, options.events_path));
   for (const auto& note : plan.notes) say("note: " + note);
   auto exit_code = perform(std::move(plan), options.events_path);
   // From here on an error means one thing: this host or the gateway cannot do it now.

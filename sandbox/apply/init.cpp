@@ -85,7 +85,9 @@ void forward(int control, int agent_pid) {
 
 // `monitor` is only held: whoever closes a packet socket last waits for an RCU grace period (5 to
 // 20 ms), and that shall be this process, for which nobody waits.
-void run_init(UniqueFd control, [[maybe_unused]] UniqueFd monitor, int agent_pid) {
+// `terminal` too, so that it stays one while no process of the agent has it open.
+void run_init(UniqueFd control, [[maybe_unused]] UniqueFd monitor,
+              [[maybe_unused]] UniqueFd terminal, int agent_pid) {
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);

@@ -50,6 +50,8 @@ std::uint64_t rights_of(Mount::Kind kind, std::uint64_t all) {
       return all & ~(kMakeChar | kMakeBlock | kIoctlDev);
     case Mount::Kind::kDevice:
       return kReadFile | kWriteFile | (all & kTruncate);
+    case Mount::Kind::kTerminals:
+      return kReadFile | kReadDir | kWriteFile | (all & (kTruncate | kIoctlDev));
     case Mount::Kind::kProc:
       return kReadFile | kReadDir | kWriteFile | (all & kTruncate);
     case Mount::Kind::kFile:
@@ -103,7 +105,9 @@ Result<int> restrict_files(const Plan& plan) {
   AISPM_CHECK(allow(ruleset.get(), "/", kReadDir));
   AISPM_CHECK(allow(ruleset.get(), "/etc", kReadFile));
   for (const auto& mount : plan.mounts)
-    AISPM_CHECK(allow(ruleset.get(), mount.target, rights_of(mount.kind, all)));
+    AISPM_CHECK(
+        allow(ruleset.get(), mount.target,
+              rights_of(mount.kind, all) | (mount.target == "/dev/tty" ? all & kIoctlDev : 0)));
   // Denials of the program that is started, and of its children, go to the audit log (ABI 7); an
   // error here only means an older kernel.
   constexpr unsigned kLogNewExecOn = 1U << 1;

@@ -232,6 +232,12 @@ Result<> place(const Mount& mount, const std::string& previous, int tree, int st
     }
     case Mount::Kind::kProc:
       return mount_proc(mount);
+    case Mount::Kind::kTerminals:
+      AISPM_CHECK(make_target(mount, true));
+      if (raw_mount("devpts", inside(mount), "devpts", kMsNosuid | kMsNoexec,
+                    "newinstance,ptmxmode=0666,mode=0600") != 0)
+        return fail_errno("mount " + mount.target);
+      return {};
     case Mount::Kind::kSymlink:
       if (::symlink(mount.source.c_str(), inside(mount)) != 0 && errno != EEXIST)
         return fail_errno("link " + mount.target);

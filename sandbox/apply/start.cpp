@@ -22,10 +22,12 @@ constexpr std::uint64_t kNamespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID
 // What the new process works with. Owned by it after the clone.
 struct Inside {
   const Plan& plan;
+  AgentStreams& streams;
   UniqueFd setup;
   UniqueFd control;
   std::vector<UniqueFd> sources;  // filled before when root
   UniqueFd monitor;               // made inside; init keeps it
+  UniqueFd terminal;              // the agent's side, where one is wanted; init keeps it
   bool memory_is_in_cgroup;
   unsigned uid;
   unsigned gid;
@@ -63,12 +65,21 @@ Result<> build_outer(Inside& in) {
   }
   AISPM_CHECK(enter_root(in.plan, std::move(in.sources)));
   if (::sethostname("sandbox", 7) != 0) return fail_errno("sethostname");
+  if (::setsid() < 0)
+    return fail_errno("setsid");  // away from the caller's terminal: nothing can be typed into it
+  if (in.streams.wants_terminal()) {
+    AISPM_TRY(InnerTerminal terminal, make_terminal(in.streams));
+    AISPM_CHECK(send_message(in.setup.get(), ControlMessage{ControlKind::kTerminal, 0, 0, {}},
+                             {terminal.main_side.get()}));
+    in.terminal = std::move(terminal.agent_side);
+  }
   return {};
 }
 
 // Steps of process 1 after the fork, while process 2 does its own. The supervisor lets process 2 go
 // on to exec only when both are done.
-Result<> finish_outer(const Inside& in) {
+Result<> finish_outer(const Inside& in, pid_t agent) {
+  AISPM_CHECK(bring_to_front(agent, in.terminal.get()));
   AISPM_CHECK(leave_old_root());
   AISPM_CHECK(drop_privileges());
   return send_message(in.setup.get(), ControlMessage{ControlKind::kBuilt, 0, 0, {}});
@@ -77,8 +88,7 @@ Result<> finish_outer(const Inside& in) {
 // Steps of process 2 up to exec.
 Result<> build_inner(Inside& in) {
   AISPM_CHECK(drop_privileges());
-  if (::setsid() < 0)
-    return fail_errno("setsid");  // no controlling terminal: nothing can be typed into the caller's
+  AISPM_CHECK(take_streams(in.streams, in.terminal.get()));
   AISPM_CHECK(set_limits(in.plan.limits, in.memory_is_in_cgroup));
   if (::chdir(in.plan.folder.c_str()) != 0) return fail_errno("enter " + in.plan.folder);
   AISPM_TRY(const int abi, restrict_files(in.plan));
@@ -127,7 +137,8 @@ void close_all_but(std::vector<int> kept) {
 }
 
 [[noreturn]] void run_inside(Inside in) {
-  std::vector<int> kept = {in.setup.get(), in.control.get()};
+  std::vector<int> kept = {in.setup.get(), in.control.get(), in.streams.output.get(),
+                           in.streams.errors.get()};
   for (const auto& source : in.sources) kept.push_back(source.get());
   close_all_but(std::move(kept));
   if (auto built = build_outer(in); !built)
@@ -147,10 +158,12 @@ void close_all_but(std::vector<int> kept) {
     in.monitor.reset();
     run_agent(in);
   }
-  if (auto finished = finish_outer(in); !finished)
+  if (auto finished = finish_outer(in, agent); !finished)
     fail_inside(in.setup.get(), finished.error(), kExitSandbox);
   in.setup.reset();
-  run_init(std::move(in.control), std::move(in.monitor), agent);
+  in.streams.output.reset();
+  in.streams.errors.reset();
+  run_init(std::move(in.control), std::move(in.monitor), std::move(in.terminal), agent);
 }
 
 std::string clone_remedy(int error) {
@@ -217,7 +230,7 @@ Result<pid_t> clone_behind_prefix(const RootPrefix& prefix, Inside in) {
 }  // namespace
 
 Result<Started> start_sandbox(const Plan& plan, const RootPrefix& prefix,
-                              const sigset_t& signal_mask) {
+                              const sigset_t& signal_mask, AgentStreams& streams) {
   int setup[2];
   int control[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, setup) != 0)
@@ -230,9 +243,11 @@ Result<Started> start_sandbox(const Plan& plan, const RootPrefix& prefix,
   UniqueFd control_inside(control[1]);
 
   Inside in{plan,
+            streams,
             std::move(setup_inside),
             std::move(control_inside),
             {},
+            UniqueFd(),
             UniqueFd(),
             prefix.limits_memory(),
             ::geteuid(),
@@ -256,6 +271,8 @@ Result<Started> start_sandbox(const Plan& plan, const RootPrefix& prefix,
       run_inside(std::move(in));
     }
   }
+  streams.output.reset();
+  streams.errors.reset();
   started.setup = std::move(setup_outside);
   started.control = std::move(control_outside);
   return started;

@@ -59,8 +59,9 @@ struct Started {
   std::vector<std::string> notes;  // what the caller should know
 };
 
-// `signal_mask` is what the program gets: the caller blocks signals before.
+// `signal_mask` is what the program gets: the caller blocks signals before. Closes the write ends
+// in `streams`: they are the sandbox's alone.
 Result<Started> start_sandbox(const Plan& plan, const RootPrefix& prefix,
-                              const sigset_t& signal_mask);
+                              const sigset_t& signal_mask, AgentStreams& streams);
 
 }  // namespace aispm::sandbox

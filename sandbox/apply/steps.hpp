@@ -10,6 +10,7 @@
 #include "sandbox/apply/channel.hpp"
 #include "sandbox/model/control.hpp"
 #include "sandbox/model/plan.hpp"
+#include "sandbox/model/streams.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/unique_fd.hpp"
 
@@ -55,6 +56,20 @@ Result<> leave_old_root();
 // (Linux 5.12).
 Result<UniqueFd> owner_namespace(unsigned owner_uid, unsigned owner_gid, unsigned agent_uid);
 
+// --- terminal.cpp
+struct InnerTerminal {
+  UniqueFd main_side;  // for the supervisor
+  UniqueFd agent_side;
+};
+// In process 1, in the new root: a terminal of the sandbox's own devpts, which becomes that of its
+// session.
+Result<InnerTerminal> make_terminal(const AgentStreams& streams);
+// In process 1: makes the agent's process a group of its own, in front of the terminal if there is
+// one. So stop signals work as under a shell: the group is not an orphan.
+Result<> bring_to_front(int agent_pid, int terminal);
+// In the agent's process: puts its streams on 0, 1 and 2.
+Result<> take_streams(const AgentStreams& streams, int terminal);
+
 // --- limits.cpp
 Result<> set_limits(const Limits& limits, bool memory_is_in_cgroup);
 
@@ -77,9 +92,10 @@ Result<> install_init_filter();
 
 // --- init.cpp
 // Process 1: reaps, forwards signals from `control`, ends all others when the agent has ended, then
-// reports that end, and exits when the supervisor has closed `control`. Holds `monitor` until then.
-// On kMoreSockets it gives the supervisor fresh sockets of the agent's network.
-[[noreturn]] void run_init(UniqueFd control, UniqueFd monitor, int agent_pid);
+// reports that end, and exits when the supervisor has closed `control`. Holds `monitor` and
+// `terminal` (may be none) until then, and nothing else. On kMoreSockets
+// it gives the supervisor fresh sockets of the agent's network.
+[[noreturn]] void run_init(UniqueFd control, UniqueFd monitor, UniqueFd terminal, int agent_pid);
 
 // --- small helpers shared by the steps (identity.cpp)
 Result<> write_text(const std::string& path, std::string_view text);

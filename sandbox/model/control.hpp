@@ -22,6 +22,8 @@ enum class ControlKind : std::uint32_t {
   kMoreSockets = 20,   // to init: make stream sockets of family `value`
   kFreshSockets = 21,  // from init, with fds: here they are, unbound (fewer, or none, when the
                        // kernel refuses)
+  kTerminal =
+      9,  // with fd: the main side of the terminal inside; after kSockets, where one is wanted
 };
 
 struct ControlMessage {

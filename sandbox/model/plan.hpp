@@ -20,7 +20,11 @@ struct Limits {
   std::uint64_t file_size_bytes = 1ULL << 30;
   std::uint64_t tmp_bytes = 64ULL << 20;
   std::uint64_t shm_bytes = 64ULL << 20;
-  std::uint64_t home_bytes = 64ULL << 20;  // of a private home
+  std::uint64_t home_bytes = 64ULL << 20;   // of a private home
+  std::uint64_t disk_bytes = 256ULL << 20;  // all scratch folders of the run together
+  std::uint64_t output_bytes = 0;           // standard output, standard error and terminal together
+  std::uint32_t runs = 50;                  // sandboxes of one user on this host at a time
+  std::uint32_t cpu_milli = 0;              // thousandths of a processor: 500 is half of one
   std::chrono::milliseconds cpu_time{0};
   std::chrono::milliseconds wall_time{0};
   bool operator==(const Limits&) const = default;
@@ -101,11 +105,12 @@ struct Mount {
     kDevice,  // one device node, writable
     kTmpfs,   // writable; `bytes` is its size
     kProc,
-    kFile,      // synthesised, `content`
-    kCopy,      // of the small host file `source`, made at the start: cheaper than a mount
-    kSymlink,   // `source` is the link's text
-    kFolder,    // empty, read-only
-    kHomeFile,  // `content`, the agent's; one that is there stays
+    kTerminals,  // devpts of the sandbox's own
+    kFile,       // synthesised, `content`
+    kCopy,       // of the small host file `source`, made at the start: cheaper than a mount
+    kSymlink,    // `source` is the link's text
+    kFolder,     // empty, read-only
+    kHomeFile,   // `content`, the agent's; one that is there stays
   };
   Kind kind;
   std::string target;  // absolute path inside
@@ -159,6 +164,7 @@ inline constexpr const char* kPrivateHome = "/home/agent";
 
 // Exit codes of aispm-run itself; any other is the program's own (128+n: it died of signal n).
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitLimit = 123;     // another limit, or its output could not be delivered
 inline constexpr int kExitWallTime = 124;  // as timeout(1)
 inline constexpr int kExitSandbox = 125;   // the sandbox could not be built; nothing ran
 inline constexpr int kExitNotExecutable = 126;

@@ -52,7 +52,9 @@ void write_limits(Writer& writer, std::ostream& out, const Limits& limits) {
       {"memory_bytes", limits.memory_bytes}, {"pids", limits.pids},
       {"open_files", limits.open_files},     {"file_size_bytes", limits.file_size_bytes},
       {"tmp_bytes", limits.tmp_bytes},       {"shm_bytes", limits.shm_bytes},
-      {"home_bytes", limits.home_bytes}};
+      {"home_bytes", limits.home_bytes},     {"disk_bytes", limits.disk_bytes},
+      {"output_bytes", limits.output_bytes}, {"runs", limits.runs},
+      {"cpu_milli", limits.cpu_milli}};
   for (const auto& [member, value] : numbers)
     out << "  profile.limits." << member << " = " << value << "U;\n";
   writer.time("limits.cpu_time", limits.cpu_time);

@@ -31,6 +31,8 @@ std::string line_of(const Mount& mount) {
       return "scratch     " + mount.target + " (" + std::to_string(mount.bytes) + " bytes)";
     case Mount::Kind::kProc:
       return "proc        " + mount.target + " (own processes only)";
+    case Mount::Kind::kTerminals:
+      return "terminals   " + mount.target + " (the sandbox's own)";
     case Mount::Kind::kFile:
       return "made        " + mount.target;
     case Mount::Kind::kCopy:
@@ -75,9 +77,13 @@ std::string describe(const Plan& plan) {
   add("init as process 1, the program as process 2 in a session of its own");
   add("limits: memory " + limit(plan.limits.memory_bytes, " bytes") + ", processes " +
       std::to_string(plan.limits.pids) + ", open files " + std::to_string(plan.limits.open_files) +
-      ", file size " + limit(plan.limits.file_size_bytes, " bytes") + ", cpu " +
-      limit(static_cast<std::uint64_t>(plan.limits.cpu_time.count()), " ms") + ", wall " +
-      limit(static_cast<std::uint64_t>(plan.limits.wall_time.count()), " ms"));
+      ", file size " + limit(plan.limits.file_size_bytes, " bytes") + ", scratch " +
+      limit(plan.limits.disk_bytes, " bytes") + ", output " +
+      limit(plan.limits.output_bytes, " bytes") + ", processors " +
+      (plan.limits.cpu_milli == 0 ? std::string("all")
+                                  : std::to_string(plan.limits.cpu_milli) + "/1000") +
+      ", cpu " + limit(static_cast<std::uint64_t>(plan.limits.cpu_time.count()), " ms") +
+      ", wall " + limit(static_cast<std::uint64_t>(plan.limits.wall_time.count()), " ms"));
   add("no capabilities, securebits locked, no_new_privs, inherited descriptors closed");
   add("Landlock: all file rights and scopes of this kernel (at least ABI " +
       std::to_string(plan.landlock_min_abi) + ")");

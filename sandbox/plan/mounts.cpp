@@ -58,7 +58,7 @@ void add_system(const Host& host, Mounts& mounts) {
   }
 }
 
-void add_synthetic(Mounts& mounts, const Profile& profile) {
+void add_synthetic(const Host& host, Mounts& mounts, const Profile& profile) {
   const Limits& limits = profile.limits;
   const std::string id = std::to_string(kInsideUid);
   put_file(mounts, "/etc/passwd",
@@ -73,6 +73,11 @@ void add_synthetic(Mounts& mounts, const Profile& profile) {
   put_file(mounts, "/etc/nsswitch.conf",
            "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n");
   for (const std::string path : kDevices) put_bind(mounts, path, Kind::kDevice);
+  // Whoever opens /dev/tty gets the terminal of their own session: never the caller's.
+  if (host.type("/dev/tty") == Host::Type::kOther) put_bind(mounts, "/dev/tty", Kind::kDevice);
+  put(mounts,
+      {.kind = Kind::kTerminals, .target = "/dev/pts", .source = "", .content = "", .bytes = 0});
+  put_link(mounts, "/dev/ptmx", "pts/ptmx");
   put_link(mounts, "/dev/fd", "/proc/self/fd");
   put_link(mounts, "/dev/stdin", "/proc/self/fd/0");
   put_link(mounts, "/dev/stdout", "/proc/self/fd/1");
@@ -136,7 +141,7 @@ Result<std::vector<Mount>> plan_mounts(const Host& host, const Request& request,
                                        const Program& program, const Workspace& workspace) {
   Mounts mounts;
   add_system(host, mounts);
-  add_synthetic(mounts, request.profile);
+  add_synthetic(host, mounts, request.profile);
   add_home(request, mounts);
   for (const auto& path : program.read_only) {
     // What a link leads to is shared at its own path too: a virtual environment may be one.

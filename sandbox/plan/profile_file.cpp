@@ -2,6 +2,7 @@
 #include "sandbox/plan/profile_file.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "sdk/core/common/yaml.hpp"
 
@@ -21,6 +22,22 @@ std::chrono::milliseconds read_time(const YamlMap& map, const std::string& key,
   return value;
 }
 
+// What the whole run may use.
+void read_shares(const YamlMap& map, Limits& limits) {
+  limits.disk_bytes = map.size_bytes("disk", limits.disk_bytes, kMaxBytes);
+  if (limits.disk_bytes != 0 &&
+      limits.disk_bytes < limits.tmp_bytes + limits.shm_bytes + limits.home_bytes)
+    map.reject(map.has("disk")       ? "disk"
+               : map.has("tmp_size") ? "tmp_size"
+                                     : "shm_size",
+               "disk must be 0 (no limit) or at least tmp_size, shm_size and home_size together");
+  limits.output_bytes = map.size_bytes("output", limits.output_bytes, kMaxBytes);
+  limits.runs = static_cast<std::uint32_t>(map.integer("runs", limits.runs, {0, 4096}));
+  const double cpus = map.number("cpus", limits.cpu_milli / 1000.0, 0, 1024);
+  if (cpus != 0 && cpus < 0.01) map.reject("cpus", "must be 0 (no limit) or at least 0.01");
+  limits.cpu_milli = static_cast<std::uint32_t>(std::lround(cpus * 1000));
+}
+
 void read_limits(const YamlMap& map, Limits& limits) {
   limits.memory_bytes = map.size_bytes("memory", limits.memory_bytes, kMaxBytes);
   if (limits.memory_bytes != 0 && limits.memory_bytes < kMinMemoryBytes)
@@ -35,6 +52,7 @@ void read_limits(const YamlMap& map, Limits& limits) {
   if (limits.home_bytes < 4096) map.reject("home_size", "must be at least 4096 bytes");
   if (limits.tmp_bytes < 4096) map.reject("tmp_size", "must be at least 4096 bytes");
   if (limits.shm_bytes < 4096) map.reject("shm_size", "must be at least 4096 bytes");
+  read_shares(map, limits);
   limits.cpu_time = read_time(map, "cpu_time", limits.cpu_time);
   limits.wall_time = read_time(map, "wall_time", limits.wall_time);
 }

@@ -73,10 +73,20 @@ void Delivery::note(const std::string& event) {
   }
 }
 
+bool Delivery::offer_line(std::string event) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (link_ && queue_.size() >= kMaxQueued / 2) return false;
+  }
+  offer(std::move(event));
+  return true;
+}
+
 std::string Delivery::next_batch(std::size_t& count) const {
   std::string body;
   count = 0;
   for (const auto& event : queue_) {
+    if (count == kMaxBatchEvents) break;
     if (count != 0 && body.size() + event.size() > kMaxBatchBytes) break;
     body += (count == 0 ? "" : ",") + event;
     ++count;

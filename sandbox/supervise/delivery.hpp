@@ -21,6 +21,7 @@ class Delivery {
  public:
   static constexpr std::size_t kMaxQueued = 4096;
   static constexpr std::size_t kMaxBatchBytes = 256 * 1024;
+  static constexpr std::size_t kMaxBatchEvents = 1000;  // the gateway takes 1024 a request
 
   // `events_path` is appended to; empty: no file.
   static Result<std::unique_ptr<Delivery>> open(std::optional<GatewayLink> link,
@@ -32,6 +33,8 @@ class Delivery {
   void offer(std::string event);
   // To the file alone: what the gateway has recorded itself.
   void note(const std::string& event);
+  // For the many that matter less: taken only while half of the queue is free. False: not taken.
+  bool offer_line(std::string event);
   // Sends what is left for at most `patience`; gives how many events were lost in all, and why.
   std::uint64_t finish(std::chrono::milliseconds patience, std::string& reason);
 

@@ -37,6 +37,21 @@ std::size_t utf8_length(std::string_view text) {
   return length;
 }
 
+// Of a sequence of at most 3 bytes; 0xFFFF for longer ones, none of which is a control character.
+unsigned code_point(std::string_view sequence) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(sequence[i]); };
+  if (sequence.size() == 1) return byte(0);
+  if (sequence.size() == 2) return (byte(0) & 0x1FU) << 6 | (byte(1) & 0x3FU);
+  if (sequence.size() == 3)
+    return (byte(0) & 0xFU) << 12 | (byte(1) & 0x3FU) << 6 | (byte(2) & 0x3FU);
+  return 0xFFFF;
+}
+
+// C0, C1 and what some readers take for the end of a line: an event is one line for all of them.
+bool is_control(unsigned point) {
+  return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x2028 || point == 0x2029;
+}
+
 std::string head(const RunIdentity& run) {
   std::string text =
       "{\"id\":" + json_text(make_uuid()) + ",\"time\":" + json_text(to_rfc3339(wall_now()));
@@ -51,6 +66,9 @@ std::string name_error(int error) {
   const char* name = ::strerrorname_np(error);
   return name == nullptr ? std::to_string(error) : name;
 }
+
+// proto3 JSON writes 64-bit numbers as text.
+std::string number(std::uint64_t value) { return "\"" + std::to_string(value) + "\""; }
 
 std::string text_list(const std::vector<std::string>& words) {
   std::string text = "[";
@@ -71,9 +89,9 @@ std::string json_text(std::string_view text) {
     } else if (byte == '"' || byte == '\\') {
       result += '\\';
       result += text[0];
-    } else if (byte < 0x20 || byte == 0x7F) {
+    } else if (const unsigned point = code_point(text.substr(0, length)); is_control(point)) {
       char escaped[8];
-      (void)std::snprintf(escaped, sizeof(escaped), "\\u%04x", static_cast<unsigned>(byte));
+      (void)std::snprintf(escaped, sizeof(escaped), "\\u%04x", point);
       result += escaped;
     } else {
       result.append(text.substr(0, length));
@@ -118,11 +136,36 @@ std::string carried_event(const RunIdentity& run, const Carried& carried) {
          std::to_string(carried.duration.count()) + "\"}}";
 }
 
-std::string exit_event(const RunIdentity& run, unsigned exit_code, unsigned signal,
-                       std::chrono::microseconds duration, std::uint64_t denials) {
-  return head(run) + ",\"sandbox_exit\":{\"exit_code\":" + std::to_string(exit_code) +
-         ",\"signal\":" + std::to_string(signal) + ",\"duration_us\":\"" +
-         std::to_string(duration.count()) + "\",\"denials\":\"" + std::to_string(denials) + "\"}}";
+std::string log_event(const RunIdentity& run, const AgentLine& line) {
+  std::string text = head(run) + ",\"agent_log\":{\"level\":" + json_text(line.level) +
+                     ",\"message\":" + json_text(line.message) +
+                     ",\"stream\":" + json_text(line.stream);
+  if (!line.fields.empty()) {
+    text += ",\"fields\":{";
+    bool is_first = true;
+    for (const auto& [name, value] : line.fields) {
+      text += (is_first ? "" : ",") + json_text(name) + ":" + json_text(value);
+      is_first = false;
+    }
+    text += "}";
+  }
+  if (line.lost_lines != 0) text += ",\"lost_lines\":" + number(line.lost_lines);
+  if (line.cut_bytes != 0) text += ",\"cut_bytes\":" + number(line.cut_bytes);
+  return text + "}}";
+}
+
+std::string exit_event(const RunIdentity& run, const ExitReport& report) {
+  std::string text =
+      head(run) + ",\"sandbox_exit\":{\"exit_code\":" + std::to_string(report.exit_code) +
+      ",\"signal\":" + std::to_string(report.signal) +
+      ",\"duration_us\":" + number(static_cast<std::uint64_t>(report.duration.count())) +
+      ",\"denials\":" + number(report.denials) +
+      ",\"output_bytes\":" + number(report.output_bytes) +
+      ",\"log_lines\":" + number(report.log_lines);
+  if (report.lost_log_lines != 0) text += ",\"lost_log_lines\":" + number(report.lost_log_lines);
+  if (!report.limits.empty()) text += ",\"limits\":" + text_list(report.limits);
+  if (report.ended_by_limit) text += ",\"ended_by_limit\":true";
+  return text + "}}";
 }
 
 }  // namespace aispm::sandbox

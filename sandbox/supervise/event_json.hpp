@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sandbox/model/denial.hpp"
+#include "sandbox/supervise/lines.hpp"
 #include "sandbox/supervise/relay.hpp"
 #include "sdk/core/common/time.hpp"
 
@@ -33,7 +34,20 @@ std::string denial_event(const RunIdentity& run, const FoldedDenial& folded,
 // A connection to an allowed host that has ended, as seen here (the gateway's own event is the
 // record).
 std::string carried_event(const RunIdentity& run, const Carried& carried);
-std::string exit_event(const RunIdentity& run, unsigned exit_code, unsigned signal,
-                       std::chrono::microseconds duration, std::uint64_t denials);
+std::string log_event(const RunIdentity& run, const AgentLine& line);
+
+// How a run ended.
+struct ExitReport {
+  unsigned exit_code = 0;
+  unsigned signal = 0;
+  std::chrono::microseconds duration{0};
+  std::uint64_t denials = 0;
+  std::vector<std::string> limits;  // reached; the first one ended the run if `ended_by_limit`
+  bool ended_by_limit = false;
+  std::uint64_t output_bytes = 0;
+  std::uint64_t log_lines = 0;
+  std::uint64_t lost_log_lines = 0;
+};
+std::string exit_event(const RunIdentity& run, const ExitReport& report);
 
 }  // namespace aispm::sandbox

@@ -22,7 +22,8 @@ using Clock = Denials::Clock;
 constexpr int kMaxPerTurn = 256;  // packets or calls handled before others have their turn
 constexpr std::chrono::milliseconds kKillDelay{2000};  // from SIGTERM to SIGKILL at the wall limit
 constexpr std::chrono::milliseconds kRelayPatience{
-    250};  // for the agent's last bytes to reach the gateway
+    250};                          // for the agent's last bytes to reach the gateway
+constexpr int kLookAgainMs = 250;  // whether our job has come to the foreground
 
 }  // namespace
 
@@ -38,11 +39,14 @@ Supervisor::Supervisor(const Plan& plan, Watched watched, Delivery& delivery, Ru
 
 Result<std::unique_ptr<Supervisor>> Supervisor::open(const Plan& plan, Watched watched,
                                                      Delivery& delivery, RunIdentity run,
-                                                     std::vector<std::string> gateway_hosts) {
+                                                     std::vector<std::string> gateway_hosts,
+                                                     Terminal terminal) {
   AISPM_TRY(EventLoop loop, EventLoop::open());
   std::unique_ptr<Supervisor> supervisor(
       new Supervisor(plan, std::move(watched), delivery, std::move(run), std::move(loop)));
   AISPM_CHECK(supervisor->watch_all(std::move(gateway_hosts)));
+  supervisor->output_ = std::make_unique<Output>(supervisor->loop_, delivery, supervisor->run_,
+                                                 plan.limits.output_bytes, std::move(terminal));
   return supervisor;
 }
 
@@ -60,6 +64,11 @@ Result<> Supervisor::watch_all(std::vector<std::string> gateway_hosts) {
 }
 
 Outcome Supervisor::run() {
+  // Not before: until here the caller's terminal is as it was.
+  if (auto started = output_->start(std::move(watched_.output)); !started) {
+    warnings_.push_back(started.error().message);
+    ::kill(watched_.init, SIGKILL);
+  }
   while (!wait_status_ && !is_init_gone_) {
     if (auto ran = loop_.run_once(wait_ms()); !ran) {
       warnings_.push_back(ran.error().message);
@@ -69,6 +78,11 @@ Outcome Supervisor::run() {
     if (Clock::now() >= denials_.due()) flush();
     relay_->expire(Clock::now());
     keep_wall_time();
+    if (output_->is_over_limit() && ended_by_.empty()) {
+      end_by("output");
+      ::kill(watched_.init, SIGKILL);
+    }
+    if (output_->terminal().is_waiting()) output_->terminal().resume();
   }
   Outcome outcome;
   finish(outcome);
@@ -102,31 +116,49 @@ void Supervisor::finish(Outcome& outcome) {
   } else {
     outcome.exit_code = static_cast<unsigned>(WEXITSTATUS(status));
   }
-  outcome.hit_wall_time = hit_wall_time_;
+  finish_output(outcome);
+  if (!ended_by_.empty()) outcome.limits.push_back(ended_by_);
+  outcome.ended_by_limit = !ended_by_.empty();
   if (relay_->failures() != 0)
     warnings_.push_back(std::to_string(relay_->failures()) +
                         " connections to the gateway failed: " + relay_->last_error());
   outcome.warnings = warnings_;
 }
 
+// The reader may be slow: waits for it as the agent's last write would have, until the caller or
+// the wall time ends that.
+void Supervisor::finish_output(Outcome& outcome) {
+  while (!output_->drain() && !is_abandoned_) {
+    const bool is_late = !ended_by_.empty() || Clock::now() >= wall_deadline_;
+    if (is_late || !loop_.run_once(wait_ms())) break;
+  }
+  outcome.output = output_->finish();
+  for (const auto& failure : outcome.output.failures) warnings_.push_back(failure);
+}
+
 int Supervisor::wait_ms() const {
   const auto next = std::min({denials_.due(), wall_deadline_, relay_->due()});
-  if (next == Clock::time_point::max()) return -1;
+  const bool looks_again = output_->terminal().is_waiting();
+  if (next == Clock::time_point::max()) return looks_again ? kLookAgainMs : -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
-  return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, looks_again ? kLookAgainMs : 60'000));
 }
 
 void Supervisor::keep_wall_time() {
   if (Clock::now() < wall_deadline_) return;
-  if (!hit_wall_time_) {
-    hit_wall_time_ = true;
+  if (ended_by_.empty()) {
     wall_deadline_ = Clock::now() + kKillDelay;
-    add_denial({DenialKind::kLimit, "wall_time", ""});
+    end_by("wall_time");
     forward_signal(SIGTERM, false);
     return;
   }
   ::kill(watched_.init, SIGKILL);  // takes the whole pid namespace with it
   wall_deadline_ = Clock::time_point::max();
+}
+
+void Supervisor::end_by(const std::string& limit) {
+  ended_by_ = limit;
+  add_denial({DenialKind::kLimit, limit, ""});
 }
 
 void Supervisor::add_denial(Denial denial, std::uint64_t count) {
@@ -156,6 +188,7 @@ void Supervisor::read_control() {
 
 void Supervisor::handle_control(const ControlMessage& message) {
   if (message.kind == ControlKind::kExited) wait_status_ = static_cast<int>(message.value);
+  if (message.kind == ControlKind::kStopped) on_stopped();
 }
 
 void Supervisor::forward_signal(int number, bool to_group) {
@@ -172,20 +205,44 @@ void Supervisor::read_signals() {
   while (::read(watched_.signals.get(), &info, sizeof(info)) ==
          static_cast<ssize_t>(sizeof(info))) {
     const int number = static_cast<int>(info.ssi_signo);
-    const bool is_from_terminal = info.ssi_code == SI_KERNEL;
-    if (number == SIGTSTP) {
-      stop_with_the_terminal();
+    Terminal& terminal = output_->terminal();
+    is_asked_to_stop_ = is_asked_to_stop_ || number == SIGTSTP;
+    if (number == SIGWINCH) {
+      terminal.resize();  // which tells whoever is in front inside
+    } else if (info.ssi_code == SI_KERNEL) {
+      forward_key(number);
+    } else if (number == SIGCONT) {
+      terminal.resume();
+      forward_signal(SIGCONT, true);
     } else {
-      forward_signal(number, is_from_terminal);
+      forward_signal(number, false);
     }
+    const bool is_end =
+        number == SIGINT || number == SIGTERM || number == SIGHUP || number == SIGQUIT;
+    is_abandoned_ = is_abandoned_ || (is_end && wait_status_);
   }
 }
 
-// Ctrl-Z: the agent has no controlling terminal of its own, so we stop it, then ourselves, and
-// continue both together.
-void Supervisor::stop_with_the_terminal() {
-  forward_signal(SIGSTOP, true);
-  ::raise(SIGSTOP);
+// A signal of the caller's terminal: it is for whoever is in front inside, or for the agent's
+// group.
+void Supervisor::forward_key(int number) {
+  Terminal& terminal = output_->terminal();
+  if (number == SIGHUP && terminal.is_attached()) {
+    // The kernel tells only the leader of the session inside, which is process 1.
+    forward_signal(SIGHUP, true);
+    forward_signal(SIGCONT, true);
+    terminal.hang_up();
+  } else if (!terminal.signal_front(number)) {
+    forward_signal(number, true);
+  }
+}
+
+// The agent has stopped. With a terminal, or when we were asked for it, the job stops with it;
+// otherwise whoever stopped it continues it.
+void Supervisor::on_stopped() {
+  if (!output_->terminal().is_attached() && !is_asked_to_stop_) return;
+  is_asked_to_stop_ = false;
+  output_->terminal().suspend();
   forward_signal(SIGCONT, true);
 }
 

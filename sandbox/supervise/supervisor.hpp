@@ -19,6 +19,7 @@
 #include "sandbox/supervise/dns_server.hpp"
 #include "sandbox/supervise/event_json.hpp"
 #include "sandbox/supervise/names.hpp"
+#include "sandbox/supervise/output.hpp"
 #include "sandbox/supervise/relay.hpp"
 #include "sandbox/supervise/trap.hpp"
 
@@ -36,14 +37,17 @@ struct Watched {
   UniqueFd listener;             // seccomp
   UniqueFd signals;              // signalfd of the signals to forward
   std::unique_ptr<Audit> audit;  // none as an ordinary user, or where the host keeps audit off
+  Output::Sources output;
 };
 
 // How the program ended.
 struct Outcome {
   unsigned exit_code = 0;
   unsigned signal = 0;
-  bool hit_wall_time = false;
-  std::uint64_t denials = 0;
+  // Limits that were reached. The first one ended the run if `ended_by_limit`.
+  std::vector<std::string> limits;
+  bool ended_by_limit = false;
+  Output::Account output;
   std::vector<std::string> warnings;  // for stderr
 };
 
@@ -54,7 +58,8 @@ class Supervisor {
   // `gateway_hosts`: names that the gateway speaks for itself.
   static Result<std::unique_ptr<Supervisor>> open(const Plan& plan, Watched watched,
                                                   Delivery& delivery, RunIdentity run,
-                                                  std::vector<std::string> gateway_hosts);
+                                                  std::vector<std::string> gateway_hosts,
+                                                  Terminal terminal);
   // Returns when process 1 and with it all others have ended.
   Outcome run();
   // After run(): counts a limit that was found hit.
@@ -81,10 +86,13 @@ class Supervisor {
   void refuse_calls();
   void add_denials(std::vector<Denial> denials);
   void forward_signal(int number, bool to_group);
-  void stop_with_the_terminal();
+  void forward_key(int number);
+  void on_stopped();
   void keep_wall_time();
+  void end_by(const std::string& limit);
   int wait_ms() const;
   void finish(Outcome& outcome);
+  void finish_output(Outcome& outcome);
 
   const Plan& plan_;
   Watched watched_;
@@ -95,10 +103,13 @@ class Supervisor {
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<Trap> trap_;
   std::unique_ptr<DnsTcp> dns_tcp_;
+  std::unique_ptr<Output> output_;
   Denials denials_;
   std::optional<int> wait_status_;
   bool is_init_gone_ = false;
-  bool hit_wall_time_ = false;
+  std::string ended_by_;           // the limit that ended the run
+  bool is_asked_to_stop_ = false;  // SIGTSTP came from outside
+  bool is_abandoned_ = false;      // nobody wants what is left of the output
   Denials::Clock::time_point wall_deadline_ = Denials::Clock::time_point::max();
   std::vector<std::string> warnings_;
 };

@@ -202,7 +202,9 @@ def test_the_relay_says_who_speaks(sandbox: Sandbox, gateway: FakeGateway) -> No
     (tlvs,) = gateway.agents
     assert (tlvs[0xE0], tlvs[0xE1]) == (session, "news-bot")
     assert all(header[0xE0] == session for header in gateway.launchers)
-    kinds = [next(key for key in event if key.startswith("sandbox_")) for event in gateway.events]
+    (line,) = [event["agent_log"] for event in gateway.events if "agent_log" in event]
+    assert (line["stream"], line["message"]) == ("stdout", ended.stdout.strip())
+    kinds = [next(key for key in event if key.startswith("sandbox_")) for event in gateway.events if "agent_log" not in event]
     assert kinds[0] == "sandbox_start"
     assert kinds[-1] == "sandbox_exit"
     start = gateway.events[0]["sandbox_start"]

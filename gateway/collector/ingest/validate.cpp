@@ -94,6 +94,8 @@ Result<> check_body(const pb::Event& event) {
     case pb::Event::kSandboxExit:
       if (event.session_id().empty())
         return fail(Errc::kInvalid, "sandbox_exit: session_id is empty");
+      if (static_cast<std::size_t>(event.sandbox_exit().limits_size()) > limits::kMaxArguments)
+        return fail(Errc::kInvalid, "sandbox_exit: list too long");
       return {};
     case pb::Event::kSandboxDenial:
       if (event.sandbox_denial().count() > kMaxCount)

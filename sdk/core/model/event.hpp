@@ -139,6 +139,11 @@ struct SandboxExit {
   std::uint32_t signal = 0;
   std::uint64_t duration_us = 0;
   std::uint64_t denials = 0;
+  std::vector<std::string> limits;  // reached: "memory", "wall_time", ...
+  bool ended_by_limit = false;
+  std::uint64_t output_bytes = 0;
+  std::uint64_t log_lines = 0;
+  std::uint64_t lost_log_lines = 0;
 };
 struct SandboxDenial {
   DenialKind kind = DenialKind::kUnspecified;
@@ -160,6 +165,9 @@ struct AgentLog {
   std::string level;
   std::string message;
   std::map<std::string, std::string> fields;
+  std::string stream = "";  // "stdout", "stderr"; empty: through the SDK
+  std::uint64_t lost_lines = 0;
+  std::uint64_t cut_bytes = 0;
 };
 struct AiUse {
   std::string evidence;

@@ -114,6 +114,11 @@ struct PutBody {
     to.set_signal(body.signal);
     to.set_duration_us(body.duration_us);
     to.set_denials(body.denials);
+    put(body.limits, to.mutable_limits());
+    to.set_ended_by_limit(body.ended_by_limit);
+    to.set_output_bytes(body.output_bytes);
+    to.set_log_lines(body.log_lines);
+    to.set_lost_log_lines(body.lost_log_lines);
   }
   void operator()(const model::SandboxDenial& body) const {
     auto& to = *out.mutable_sandbox_denial();
@@ -139,6 +144,9 @@ struct PutBody {
     to.set_message(to_utf8(body.message));
     for (const auto& [key, value] : body.fields)
       (*to.mutable_fields())[to_utf8(key)] = to_utf8(value);
+    to.set_stream(to_utf8(body.stream));
+    to.set_lost_lines(body.lost_lines);
+    to.set_cut_bytes(body.cut_bytes);
   }
   void operator()(const model::AiUse& body) const {
     auto& to = *out.mutable_ai_use();

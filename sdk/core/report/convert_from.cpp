@@ -113,7 +113,9 @@ Body get_sandbox(const v1::Event& from) {
                                get(body.mechanisms())};
   }
   const auto& body = from.sandbox_exit();
-  return model::SandboxExit{body.exit_code(), body.signal(), body.duration_us(), body.denials()};
+  return model::SandboxExit{body.exit_code(),    body.signal(),      body.duration_us(),
+                            body.denials(),      get(body.limits()), body.ended_by_limit(),
+                            body.output_bytes(), body.log_lines(),   body.lost_log_lines()};
 }
 
 Result<Body> get_denial(const v1::SandboxDenial& from) {
@@ -141,7 +143,8 @@ Body get_agent(const v1::Event& from) {
   }
   const auto& body = from.agent_log();
   return model::AgentLog{
-      body.level(), body.message(), {body.fields().begin(), body.fields().end()}};
+      body.level(),  body.message(),    {body.fields().begin(), body.fields().end()},
+      body.stream(), body.lost_lines(), body.cut_bytes()};
 }
 
 Body get_ai_use(const v1::AiUse& body) {

@@ -25,6 +25,14 @@ TEST(JsonText, EscapesAndRepairs) {
                 "\"");
 }
 
+TEST(JsonText, HoldsNothingThatAnyReaderTakesForALineEnd) {
+  EXPECT_EQ(json_text("a\xc2\x85"
+                      "b\xe2\x80\xa8"
+                      "c\xe2\x80\xa9"
+                      "d\xc2\xa0"),
+            "\"a\\u0085b\\u2028c\\u2029d\xc2\xa0\"");
+}
+
 TEST(Events, CarryTheRunAndTheDenial) {
   const RunIdentity run{"ann/agent.py", "s-1", "0123456789abcdef0123456789abcdef", 42};
   const auto first = Denials::Clock::time_point() + std::chrono::hours(1);
@@ -42,9 +50,19 @@ TEST(Events, CarryTheRunAndTheDenial) {
           R"("sandbox_denial":{"kind":"KIND_CONNECT","target":"1.2.3.4:443","protocol":"tcp","count":"3","error":"ECONNREFUSED","first_time":"2027-01-15T08:00:00.000000Z","last_time":"2027-01-15T08:00:02.000000Z"})"));
   EXPECT_THAT(start_event(run, {"a", "b c"}, "default", {"seccomp"}),
               HasSubstr(R"("command":["a","b c"],"profile":"default","pid_namespace":"42")"));
+  ExitReport report;
+  report.exit_code = 7;
+  report.duration = std::chrono::microseconds(5);
+  report.denials = 2;
+  report.output_bytes = 9;
   EXPECT_THAT(
-      exit_event(run, 7, 0, std::chrono::microseconds(5), 2),
-      HasSubstr(R"("sandbox_exit":{"exit_code":7,"signal":0,"duration_us":"5","denials":"2"})"));
+      exit_event(run, report),
+      HasSubstr(
+          R"("sandbox_exit":{"exit_code":7,"signal":0,"duration_us":"5","denials":"2","output_bytes":"9","log_lines":"0"})"));
+  report.limits = {"wall_time", "memory"};
+  report.ended_by_limit = true;
+  EXPECT_THAT(exit_event(run, report),
+              HasSubstr(R"("limits":["wall_time","memory"],"ended_by_limit":true})"));
 }
 
 TEST(Denials, FoldsEqualOnesIntoOneReport) {
