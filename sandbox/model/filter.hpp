@@ -35,6 +35,9 @@ enum class Rule : std::uint8_t {
   kMode2,     // the same, argument 2
   kOpen,      // the same where a file may be made: open(path, flags, mode)
   kOpenat,    // openat(folder, path, flags, mode)
+  kSend,      // not with MSG_OOB, flags in the fourth argument: on Unix sockets it leads into code
+              // that only attacks use (CVE-2025-38236)
+  kSendmsg,   // the same, flags in the third
 };
 
 enum class Arch : std::uint8_t { kX86_64, kAarch64 };
@@ -73,6 +76,7 @@ inline constexpr std::uint32_t kNamespaceFlags =
     0x7E020000;  // CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
 inline constexpr std::uint32_t kSetIdBits = 06000;
 inline constexpr std::uint32_t kMakesFile = 0x400040;  // O_CREAT, __O_TMPFILE
+inline constexpr std::uint32_t kOutOfBand = 1;         // MSG_OOB
 inline constexpr std::uint32_t kActionNotify = SECCOMP_RET_USER_NOTIF;
 inline constexpr std::uint32_t kActionDeny = SECCOMP_RET_ERRNO | EPERM;
 inline constexpr std::uint32_t kActionNoSys = SECCOMP_RET_ERRNO | ENOSYS;
@@ -228,6 +232,10 @@ constexpr void check(Filter& filter, Rule rule) {
       return check_open(filter, 1);
     case Rule::kOpenat:
       return check_open(filter, 2);
+    case Rule::kSend:
+      return check_no_bits(filter, 3, kOutOfBand);
+    case Rule::kSendmsg:
+      return check_no_bits(filter, 2, kOutOfBand);
     case Rule::kIoctl:
       load_low(filter, 1);
       for (const std::uint32_t command : kRefusedIoctls) answer_if(filter, command, kActionNotify);
@@ -258,7 +266,7 @@ constexpr void check(Filter& filter, Rule rule) {
   }
 }
 
-inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::kOpenat) + 1;
+inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::kSendmsg) + 1;
 struct Leaves {
   std::array<std::size_t, 512> jump{};  // instructions that must jump to the check of `rule`
   std::array<Rule, 512> rule{};

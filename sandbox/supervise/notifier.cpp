@@ -59,6 +59,14 @@ std::string with_argument(const Syscall& known, const seccomp_data& call) {
       return name + "(" + hex(low(1)) + ")";
     case Rule::kExecveat:
       return name + "(" + hex(low(4)) + ")";
+    case Rule::kMode1:
+    case Rule::kMode2:
+    case Rule::kOpen:
+    case Rule::kOpenat:
+      return name + "(set-id)";
+    case Rule::kSend:
+    case Rule::kSendmsg:
+      return name + "(MSG_OOB)";
     default:
       return name;
   }
