@@ -203,7 +203,9 @@ def read_events(path: Path) -> list[dict]:
 
 
 def inside(outside: Outside, kind: str, names: list[str], launcher: Path = RUN, knocked_out: str = "") -> Inside:
-    events = outside.work / f"events-{kind}.jsonl"
+    events = outside.folder / "events" / f"{kind}.jsonl"  # not below what the agent may write
+    events.parent.mkdir(exist_ok=True)
+    events.parent.chmod(0o777)
     events.unlink(missing_ok=True)
     options = ["--offline", "--events", str(events), "--ro", str(PROBE), "--ro", str(outside.shared), "--rw", str(outside.work)]
     for key, value in outside.environment.items():
