@@ -68,9 +68,10 @@ def _version_key(name: str) -> list[int]:
 
 
 def _copy_with_libraries(program: Path, root: Path) -> None:
-    """The program at /bin and every shared library it loads at its own path."""
+    """The program at /bin, without debug information, and every shared library it loads at its own path."""
     (root / "bin").mkdir(parents=True, exist_ok=True)
-    shutil.copy2(program, root / "bin" / program.name)
+    if subprocess.run(["strip", "-g", "-o", root / "bin" / program.name, program], capture_output=True, check=False).returncode:
+        shutil.copy2(program, root / "bin" / program.name)
     listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
     for library in re.findall(r"(/\S+) \(0x", listed):
         target = root / library.lstrip("/")
