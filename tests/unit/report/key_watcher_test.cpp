@@ -4,14 +4,12 @@
 
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/report/reporter.hpp"
-#include "tests/support/fake_collector.hpp"
-#include "tests/support/temp_folder.hpp"
+#include "tests/unit/report/collector_fixture.hpp"
 
 namespace aispm::report {
 namespace {
 
 using aispm::testing::FakeCollector;
-using aispm::testing::TempFolder;
 
 // What a watcher announced, and waiting for it.
 class Announced {
@@ -42,21 +40,7 @@ class Announced {
   int count_ = 0;
 };
 
-class KeyWatcherTest : public ::testing::Test {
- protected:
-  ReporterOptions options(const std::string& token = "") {
-    ReporterOptions made;
-    made.component = "sensord";
-    made.version = "0.1.0";
-    made.collector = collector.address();
-    made.state_folder = folder / "state";
-    made.enrolment_token = token;
-    return made;
-  }
-
-  TempFolder folder;
-  FakeCollector collector;
-};
+using KeyWatcherTest = CollectorFixture;
 
 TEST_F(KeyWatcherTest, AnnouncesKeysAndEveryChange) {
   Announced announced;

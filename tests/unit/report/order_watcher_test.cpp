@@ -8,14 +8,12 @@
 #include <mutex>
 
 #include "sdk/core/common/file.hpp"
-#include "tests/support/fake_collector.hpp"
-#include "tests/support/temp_folder.hpp"
+#include "tests/unit/report/collector_fixture.hpp"
 
 namespace aispm::report {
 namespace {
 
 using aispm::testing::FakeCollector;
-using aispm::testing::TempFolder;
 using Ids = std::vector<std::string>;
 
 v1::Order order(const std::string& id) {
@@ -62,17 +60,8 @@ class Announced {
   int count_ = 0;
 };
 
-class OrderWatcherTest : public ::testing::Test {
+class OrderWatcherTest : public CollectorFixture {
  protected:
-  ReporterOptions options(const std::string& token = "") {
-    ReporterOptions made;
-    made.component = "sensord";
-    made.version = "0.1.0";
-    made.collector = collector.address();
-    made.state_folder = folder / "state";
-    made.enrolment_token = token;
-    return made;
-  }
   // Leaves `orders` in the state folder, and the collector down.
   void store(const std::vector<v1::Order>& orders, const Ids& ids) {
     collector.set_orders(orders);
@@ -82,9 +71,6 @@ class OrderWatcherTest : public ::testing::Test {
     ASSERT_TRUE(announced.wait(ids));
     collector.stop();
   }
-
-  TempFolder folder;
-  FakeCollector collector;
 };
 
 TEST_F(OrderWatcherTest, AnnouncesOrdersAndEveryChange) {
