@@ -150,6 +150,13 @@ TEST(CallName, ComesFromRegistersAlone) {
   call.args[0] = 40 | 1ULL << 32;
   call.args[1] = 0x80001;
   EXPECT_EQ(name_call(call), "socket(AF_VSOCK,1,0)");
+  call.nr = 44;
+  EXPECT_EQ(name_call(call), "sendto(MSG_OOB)");
+  call.nr = 90;
+  EXPECT_EQ(name_call(call), "chmod(set-id)");
+  call.nr = 322;
+  call.args[4] = 0x1000;
+  EXPECT_EQ(name_call(call), "execveat(0x1000)");
 #endif
 }
 
