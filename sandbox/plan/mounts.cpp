@@ -119,6 +119,16 @@ void add_home(const Request& request, Mounts& mounts) {
                  .content = fill_in_gateway(file.content)});
 }
 
+// Files that stand in for protected ones that do not exist are no part of the project.
+void hide_from_git(const Workspace& workspace, Mounts& mounts) {
+  std::string names;
+  for (const auto& one : workspace.placeholders)
+    if (!one.content.empty()) names += one.path.substr(workspace.folder.size()) + "\n";
+  if (names.empty()) return;
+  put_file(mounts, "/etc/gitignore", names);
+  put_file(mounts, "/etc/gitconfig", "[core]\n\texcludesFile = /etc/gitignore\n");
+}
+
 Result<> add_user_path(const Host& host, const Request& request, const std::string& given,
                        Kind kind, Mounts& mounts) {
   const std::string option = kind == Kind::kBindReadOnly ? "--ro " : "--rw ";
@@ -158,7 +168,8 @@ Result<std::vector<Mount>> plan_mounts(const Host& host, const Request& request,
   for (const auto* list : {&request.profile.read_write, &request.read_write})
     for (const auto& path : *list)
       AISPM_CHECK(add_user_path(host, request, path, Kind::kBindReadWrite, mounts));
-  for (auto& mount : workspace.mounts) put(mounts, mount);
+  for (const auto& mount : workspace.mounts) put(mounts, mount);
+  hide_from_git(workspace, mounts);
   if (!workspace.link.empty() && !mounts.contains(workspace.link))
     put_link(mounts, workspace.link, workspace.folder);
 

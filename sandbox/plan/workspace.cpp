@@ -8,9 +8,31 @@ namespace {
 
 using Kind = Mount::Kind;
 
-// Git refuses to work when this file is there and names no folder; "." means the repository itself.
-constexpr const char* kCommonFolder = "/commondir";
-constexpr const char* kCommonFolderContent = ".\n";
+// Most readers take an empty folder for nothing, and git does not see one. These do not: what they
+// get says nothing, and git is told to overlook it (mounts.cpp).
+struct Reader {
+  const char* ending;
+  const char* content;
+};
+constexpr Reader kReaders[] = {
+    {"/commondir", ".\n"},  // of git: "." is the repository itself
+    {"/opencode.json", "{}\n"},
+    {"/opencode.jsonc", "{}\n"},
+    {"/.aider.conf.yml", "# aispm-run protects this place\n"},
+    {"/.yarnrc", "# aispm-run protects this place\n"},
+    {"/.yarnrc.yml", "# aispm-run protects this place\n"},
+};
+
+// opencode writes a file of its own into its folder at each start: there it finds one that ends with
+// the run.
+constexpr const char* kWritesItsOwn = "/.opencode";
+constexpr std::uint64_t kScratchBytes = 1U << 20;
+
+std::string stand_in(const std::string& path) {
+  for (const auto& reader : kReaders)
+    if (path.ends_with(reader.ending)) return reader.content;
+  return "";
+}
 
 class Protector {
  public:
@@ -34,9 +56,8 @@ class Protector {
           bind(path, Kind::kBindReadOnly);
           return {};
         case Host::Type::kMissing:
-          workspace_.placeholders.push_back(
-              {path, path.ends_with(kCommonFolder) ? kCommonFolderContent : ""});
-          bind(path, Kind::kBindReadOnly);
+          workspace_.placeholders.push_back({path, stand_in(path)});
+          bind(path, path.ends_with(kWritesItsOwn) ? Kind::kTmpfs : Kind::kBindReadOnly);
           return {};
         case Host::Type::kSymlink:
         case Host::Type::kOther:
@@ -65,7 +86,7 @@ class Protector {
                                  .target = path,
                                  .source = path,
                                  .content = "",
-                                 .bytes = 0,
+                                 .bytes = kScratchBytes,  // of a kTmpfs
                                  .owner_of = workspace_.folder,
                                  .is_in_workspace = true});
   }

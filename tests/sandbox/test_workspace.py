@@ -60,7 +60,7 @@ def test_the_agent_edits_and_commits_as_the_owner(sandbox: Sandbox, project: Pat
     script = "echo two >> main.txt && mkdir -p src/deep && echo x > src/deep/y && git add main.txt src && git commit -qm change && git status --porcelain"
     ended = sandbox.run("--offline", "--workspace", project, "--", "sh", "-c", script)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines() == ["?? .vscode/", "?? new"], "placeholders must not show in git"
+    assert ended.stdout.splitlines() == ["?? .vscode/", "?? new"], "what stands in for missing files must not show in git"
     assert (project / "main.txt").read_text() == "one\ntwo\n"
     owner = project.stat().st_uid
     assert {path.stat().st_uid for path in project.rglob("*")} == {owner}
