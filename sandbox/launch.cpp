@@ -155,8 +155,11 @@ std::vector<std::string> mechanisms_of(const Plan& plan, const RootPrefix& prefi
                                     "seccomp",      "landlock:" + std::to_string(landlock_abi),
                                     "no_new_privs", "capabilities:none",
                                     "rlimits"};
-  if (plan.limits.memory_bytes != 0 && !prefix.limits_memory())
+  if (plan.limits.memory_bytes != 0 && !prefix.groups().limits_memory())
     names.emplace_back("memory:rlimit_data");
+  if (plan.limits.cpu_milli != 0 && !prefix.groups().limits_cpu()) names.emplace_back("cpus:none");
+  if (plan.limits.cpu_time.count() != 0 && !prefix.groups().cpu_used())
+    names.emplace_back("cpu_time:rlimit_cpu");
   for (const auto& name : prefix.mechanisms()) names.push_back(name);
   names.emplace_back(plan.gateway_socket.empty() ? "network:none" : "network:gateway");
   return names;
@@ -243,6 +246,7 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   }
   AISPM_TRY(const auto delivery, Delivery::open(link, events_path));
 
+  AISPM_TRY(const UniqueFd slot, take_run_slot(plan.limits.runs));
   AISPM_TRY(RootPrefix prefix, RootPrefix::open(plan.limits));
   auto audit = prefix.is_root() && delivery->has_taker()
                    ? Audit::open(prefix.uid(), run.session_id)
@@ -264,6 +268,9 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   }
   AISPM_TRY(Received ready, await_both(started));
   watched.output = std::move(outside);
+  watched.cpu_used = [&prefix] { return prefix.groups().cpu_used(); };
+  if (plan.limits.cpu_milli != 0 && !prefix.groups().limits_cpu())
+    say("note: limits.cpus does not hold: this host gives you no control group for it");
   watched.init = started.init;
   watched.listener = std::move(ready.fds[0]);
   watched.control = std::move(started.control);
@@ -294,8 +301,8 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   guard.release();
   Outcome outcome = supervisor->run();
 
-  for (const auto& limit : prefix.limits_hit()) {
-    supervisor->add_denial({DenialKind::kLimit, limit, ""});
+  for (const auto& limit : prefix.groups().limits_hit()) {
+    supervisor->add_limit(limit);
     outcome.limits.push_back(limit);
   }
   prefix.remove_groups_in_background();

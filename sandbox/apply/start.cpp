@@ -28,7 +28,8 @@ struct Inside {
   std::vector<UniqueFd> sources;  // filled before when root
   UniqueFd monitor;               // made inside; init keeps it
   UniqueFd terminal;              // the agent's side, where one is wanted; init keeps it
-  bool memory_is_in_cgroup;
+  bool memory_is_in_group;
+  bool cpu_time_is_in_group;
   unsigned uid;
   unsigned gid;
   sigset_t signal_mask;
@@ -89,7 +90,7 @@ Result<> finish_outer(const Inside& in, pid_t agent) {
 Result<> build_inner(Inside& in) {
   AISPM_CHECK(drop_privileges());
   AISPM_CHECK(take_streams(in.streams, in.terminal.get()));
-  AISPM_CHECK(set_limits(in.plan.limits, in.memory_is_in_cgroup));
+  AISPM_CHECK(set_limits(in.plan.limits, in.memory_is_in_group, in.cpu_time_is_in_group));
   if (::chdir(in.plan.folder.c_str()) != 0) return fail_errno("enter " + in.plan.folder);
   AISPM_TRY(const int abi, restrict_files(in.plan));
   AISPM_TRY(const UniqueFd listener, install_filter());
@@ -188,11 +189,16 @@ std::string clone_remedy(int error) {
   }
 }
 
-// `as_sibling`: the new process becomes a child of our parent.
-Result<pid_t> clone_namespaces(bool as_sibling) {
+// `as_sibling`: the new process becomes a child of our parent. `group`: the control group it starts
+// in, -1 for ours.
+Result<pid_t> clone_namespaces(bool as_sibling, int group) {
   clone_args arguments{};
   arguments.flags = kNamespaces | (as_sibling ? CLONE_PARENT : 0);
   arguments.exit_signal = as_sibling ? 0 : SIGCHLD;
+  if (group >= 0) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<std::uint64_t>(group);
+  }
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof(arguments));
   if (pid < 0) {
     const int error = errno;
@@ -210,7 +216,7 @@ Result<pid_t> clone_behind_prefix(const RootPrefix& prefix, Inside in) {
   if (helper == 0) {
     auto become = prefix.become();
     if (!become) fail_inside(in.setup.get(), become.error(), kExitSandbox);
-    auto pid = clone_namespaces(true);
+    auto pid = clone_namespaces(true, -1);
     if (!pid) fail_inside(in.setup.get(), pid.error(), kExitSandbox);
     if (*pid == 0) run_inside(std::move(in));
     ControlMessage started;
@@ -229,8 +235,8 @@ Result<pid_t> clone_behind_prefix(const RootPrefix& prefix, Inside in) {
 
 }  // namespace
 
-Result<Started> start_sandbox(const Plan& plan, const RootPrefix& prefix,
-                              const sigset_t& signal_mask, AgentStreams& streams) {
+Result<Started> start_sandbox(const Plan& plan, RootPrefix& prefix, const sigset_t& signal_mask,
+                              AgentStreams& streams) {
   int setup[2];
   int control[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, setup) != 0)
@@ -249,7 +255,8 @@ Result<Started> start_sandbox(const Plan& plan, const RootPrefix& prefix,
             {},
             UniqueFd(),
             UniqueFd(),
-            prefix.limits_memory(),
+            prefix.groups().limits_memory(),
+            prefix.groups().cpu_used().has_value(),
             ::geteuid(),
             ::getegid(),
             signal_mask};
@@ -264,7 +271,15 @@ Result<Started> start_sandbox(const Plan& plan, const RootPrefix& prefix,
       started.init = static_cast<pid_t>(first->message.value);
     // Otherwise `setup` says why.
   } else {
-    AISPM_TRY(started.init, clone_namespaces(false));
+    auto cloned = clone_namespaces(false, prefix.groups().clone_into());
+    if (!cloned && prefix.groups().clone_into() >= 0) {
+      // Delegated, but not to us: then limits hold for each process.
+      prefix.groups().remove();
+      prefix.groups() = ControlGroups();
+      in.memory_is_in_group = in.cpu_time_is_in_group = false;
+      cloned = clone_namespaces(false, -1);
+    }
+    AISPM_TRY(started.init, std::move(cloned));
     if (started.init == 0) {
       setup_outside.reset();
       control_outside.reset();

@@ -71,7 +71,13 @@ Result<> bring_to_front(int agent_pid, int terminal);
 Result<> take_streams(const AgentStreams& streams, int terminal);
 
 // --- limits.cpp
-Result<> set_limits(const Limits& limits, bool memory_is_in_cgroup);
+// What a control group does for the whole sandbox is not done for each process again.
+Result<> set_limits(const Limits& limits, bool memory_is_in_group, bool cpu_time_is_in_group);
+
+// --- slots.cpp
+// A place among the `most` runs of this user at a time, held while the descriptor is open; 0: no
+// limit. kExhausted when all are taken.
+Result<UniqueFd> take_run_slot(std::uint32_t most);
 
 // --- privileges.cpp
 // No capability in any set, securebits locked, no_new_privs.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <thread>
 
 #include "sandbox/supervise/notifier.hpp"
 
@@ -22,7 +23,9 @@ using Clock = Denials::Clock;
 constexpr int kMaxPerTurn = 256;  // packets or calls handled before others have their turn
 constexpr std::chrono::milliseconds kKillDelay{2000};  // from SIGTERM to SIGKILL at the wall limit
 constexpr std::chrono::milliseconds kRelayPatience{
-    250};                          // for the agent's last bytes to reach the gateway
+    250};  // for the agent's last bytes to reach the gateway
+constexpr std::chrono::microseconds kShortestLook{10'000};  // at the processor time used
+constexpr std::chrono::microseconds kLongestLook{1'000'000};
 constexpr int kLookAgainMs = 250;  // whether our job has come to the foreground
 
 }  // namespace
@@ -34,6 +37,8 @@ Supervisor::Supervisor(const Plan& plan, Watched watched, Delivery& delivery, Ru
       delivery_(delivery),
       run_(std::move(run)),
       loop_(std::move(loop)) {
+  if (plan.limits.cpu_time.count() != 0 && watched_.cpu_used && watched_.cpu_used())
+    cpu_look_ = Clock::now();
   if (plan.limits.wall_time.count() != 0) wall_deadline_ = Clock::now() + plan.limits.wall_time;
 }
 
@@ -78,6 +83,7 @@ Outcome Supervisor::run() {
     if (Clock::now() >= denials_.due()) flush();
     relay_->expire(Clock::now());
     keep_wall_time();
+    keep_cpu_time();
     if (output_->is_over_limit() && ended_by_.empty()) {
       end_by("output");
       ::kill(watched_.init, SIGKILL);
@@ -113,6 +119,9 @@ void Supervisor::finish(Outcome& outcome) {
   const int status = wait_status_.value_or(init_status);
   if (WIFSIGNALED(status)) {
     outcome.signal = static_cast<unsigned>(WTERMSIG(status));
+    if (const std::string limit = limit_behind(WTERMSIG(status));
+        ended_by_.empty() && !limit.empty())
+      end_by(limit);
   } else {
     outcome.exit_code = static_cast<unsigned>(WEXITSTATUS(status));
   }
@@ -137,7 +146,7 @@ void Supervisor::finish_output(Outcome& outcome) {
 }
 
 int Supervisor::wait_ms() const {
-  const auto next = std::min({denials_.due(), wall_deadline_, relay_->due()});
+  const auto next = std::min({denials_.due(), wall_deadline_, cpu_look_, relay_->due()});
   const bool looks_again = output_->terminal().is_waiting();
   if (next == Clock::time_point::max()) return looks_again ? kLookAgainMs : -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
@@ -156,9 +165,41 @@ void Supervisor::keep_wall_time() {
   wall_deadline_ = Clock::time_point::max();
 }
 
+// Looks again when it could be used up at the earliest, with every processor at work.
+void Supervisor::keep_cpu_time() {
+  const auto now = Clock::now();
+  if (now < cpu_look_) return;
+  const auto used = watched_.cpu_used().value_or(std::chrono::microseconds(0));
+  if (used >= plan_.limits.cpu_time) {
+    cpu_look_ = Clock::time_point::max();
+    if (!ended_by_.empty()) return;
+    end_by("cpu_time");
+    forward_signal(SIGTERM, false);
+    wall_deadline_ = now + kKillDelay;
+    return;
+  }
+  const auto left =
+      (plan_.limits.cpu_time - used) / std::max(1U, std::thread::hardware_concurrency());
+  cpu_look_ = now + std::clamp<std::chrono::microseconds>(left, kShortestLook, kLongestLook);
+}
+
+// The kernel's own limits end a process with a signal of their own.
+std::string Supervisor::limit_behind(int signal) const {
+  if (signal == SIGXCPU && plan_.limits.cpu_time.count() != 0) return "cpu_time";
+  if (signal == SIGXFSZ && plan_.limits.file_size_bytes != 0) return "file_size";
+  return "";
+}
+
+void Supervisor::add_limit(const std::string& limit) {
+  Denial denial;
+  denial.kind = DenialKind::kLimit;
+  denial.target = limit;
+  add_denial(std::move(denial));
+}
+
 void Supervisor::end_by(const std::string& limit) {
   ended_by_ = limit;
-  add_denial({DenialKind::kLimit, limit, ""});
+  add_limit(limit);
 }
 
 void Supervisor::add_denial(Denial denial, std::uint64_t count) {

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,6 +39,8 @@ struct Watched {
   UniqueFd signals;              // signalfd of the signals to forward
   std::unique_ptr<Audit> audit;  // none as an ordinary user, or where the host keeps audit off
   Output::Sources output;
+  // Processor time of the whole sandbox; nothing where no control group counts it.
+  std::function<std::optional<std::chrono::microseconds>()> cpu_used;
 };
 
 // How the program ended.
@@ -64,6 +67,7 @@ class Supervisor {
   Outcome run();
   // After run(): counts a limit that was found hit.
   void add_denial(Denial denial, std::uint64_t count = 1);
+  void add_limit(const std::string& limit);
   static constexpr std::size_t kMaxWarnings = 64;  // about traps that could not be set
   // Hands over what is pending.
   void flush();
@@ -89,7 +93,9 @@ class Supervisor {
   void forward_key(int number);
   void on_stopped();
   void keep_wall_time();
+  void keep_cpu_time();
   void end_by(const std::string& limit);
+  std::string limit_behind(int signal) const;
   int wait_ms() const;
   void finish(Outcome& outcome);
   void finish_output(Outcome& outcome);
@@ -110,6 +116,7 @@ class Supervisor {
   std::string ended_by_;           // the limit that ended the run
   bool is_asked_to_stop_ = false;  // SIGTSTP came from outside
   bool is_abandoned_ = false;      // nobody wants what is left of the output
+  Denials::Clock::time_point cpu_look_ = Denials::Clock::time_point::max();
   Denials::Clock::time_point wall_deadline_ = Denials::Clock::time_point::max();
   std::vector<std::string> warnings_;
 };

@@ -80,7 +80,7 @@ def test_window_size_and_its_changes(shell: Screen) -> None:
 
 @pytest.mark.parametrize(("key", "code"), [("\x03", 130), ("\x1c", 131)])
 def test_keys_send_signals_to_what_is_in_front(shell: Screen, key: str, code: int) -> None:
-    shell.type("sh -c 'echo front-$((40+2)); sleep 1000'\n")
+    shell.type("sh -c 'echo front-$((40+2)); exec sleep 1000'\n")
     shell.expect("front-42\r\n")
     shell.type(key)
     shell.expect("inner> ")
