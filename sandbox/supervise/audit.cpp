@@ -129,12 +129,15 @@ std::vector<Denial> Audit::read_last() {
     take();
   }
   if (!saw_mark_) denials.push_back({DenialKind::kFile, "(unseen: the audit stream is slow)", ""});
-  // The kernel's counter is the host's: at most so many were of this sandbox.
-  if (!request(control_.get(), AUDIT_GET, {})) return denials;
-  const auto status = receive_status(control_.get());
-  if (status && status->lost != lost_before_)
-    denials.push_back({DenialKind::kFile, "(unseen: the kernel dropped audit records)", ""});
   return denials;
+}
+
+std::uint32_t Audit::lost() const {
+  if (!request(control_.get(), AUDIT_GET, {})) return 0;
+  const auto status = receive_status(control_.get());
+  if (!status) return 0;
+  // An administrator may have set it back meanwhile.
+  return status->lost < lost_before_ ? status->lost : status->lost - lost_before_;
 }
 
 }  // namespace aispm::sandbox

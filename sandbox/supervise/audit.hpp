@@ -31,6 +31,9 @@ class Audit {
   // After the agent's end: what is still on its way. Puts a mark of this run into the stream and
   // reads up to it, for at most 200 ms.
   std::vector<Denial> read_last();
+  // Records that the kernel dropped since confirm(). It counts for the whole host: at most so many
+  // were of this sandbox.
+  std::uint32_t lost() const;
 
  private:
   Audit(UniqueFd socket, UniqueFd control, std::uint32_t host_uid, std::string session_id)

@@ -108,7 +108,11 @@ void Supervisor::finish(Outcome& outcome) {
   read_packets();
   read_dns(watched_.dns4.get(), AF_INET);
   if (watched_.dns6) read_dns(watched_.dns6.get(), AF_INET6);
-  if (watched_.audit) add_denials(watched_.audit->read_last());
+  if (watched_.audit) {
+    add_denials(watched_.audit->read_last());
+    if (const auto lost = watched_.audit->lost(); lost != 0)
+      add_denial({DenialKind::kFile, "(unseen: the kernel dropped audit records)", ""}, lost);
+  }
   tpacket_stats lost{};
   socklen_t size = sizeof(lost);
   if (::getsockopt(watched_.monitor.get(), SOL_PACKET, PACKET_STATISTICS, &lost, &size) == 0 &&

@@ -36,7 +36,7 @@ subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 subprocess.run(["ip", "route", "add", "local", "default", "dev", "lo", "table", "local"], check=True)
 subprocess.run(["ip", "-6", "route", "add", "local", "default", "dev", "lo", "table", "local"], check=True)
 servers = []
-for port in (22, 853, 8080, 8443):
+for port in (22, 443, 853, 8080, 8443):
     server = socket.socket(socket.AF_INET6); server.bind(("::", port)); server.listen(16); servers.append(server)
 def echo(server):
     while True:

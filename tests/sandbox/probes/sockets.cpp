@@ -195,6 +195,8 @@ void add_families(Probes& p) {
 
 void add_destinations(Probes& p) {
   p.push_back({"tcp4-direct", [] { return tcp("1.1.1.1", 8443); }});
+  p.push_back({"tcp4-https", [] { return tcp("1.1.1.1", 443); }});
+  p.push_back({"tcp6-https", [] { return tcp("2606:4700::1111", 443); }});
   p.push_back({"tcp6-direct", [] { return tcp("2606:4700::1111", 8443); }});
   p.push_back({"tcp4-ssh", [] { return tcp("203.0.113.9", 22); }});
   p.push_back({"udp4-direct", [] { return udp("8.8.8.8", 5353); }});

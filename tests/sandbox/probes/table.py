@@ -66,8 +66,10 @@ def refused(name: str, target: str, protocol: str = "tcp", control: str = "net")
 
 
 MORE = "tests/sandbox/probes/test_more.py"
-NETWORK = "tests/sandbox/test_network*.py"
-LIMITS = "tests/sandbox/test_limits*.py"
+NETWORK = "tests/sandbox/test_network.py"
+TRAPS = "tests/sandbox/test_network_traps.py"
+DOORS = "tests/unit/sandbox/network_test.cpp"
+EGRESS = "tests/system/egress/test_egress.py"
 REQUIREMENTS = "tests/sandbox/test_requirements*.py"
 HOST_PORT = "{HOST_PORT}"
 
@@ -208,12 +210,13 @@ KERNEL_SURFACE = [
 
 OUTSIDE = [
     Attempt(62, "TCP to anywhere", (
+        refused("tcp4-https", "1.1.1.1:443"), refused("tcp6-https", "[2606:4700::1111]:443"),
         refused("tcp4-direct", "1.1.1.1:8443"), refused("tcp6-direct", "[2606:4700::1111]:8443"), refused("tcp4-ssh", "203.0.113.9:22"))),
     Attempt(63, "UDP to anywhere", (
         refused("udp4-direct", "8.8.8.8:5353", "udp"), refused("udp-quic", "8.8.8.8:4433", "udp"),
         refused("udp6-direct", "[2001:4860:4860::8888]:5353", "udp"),
         call("ping-socket", "socket(AF_INET,2,1)", "none: net.ipv4.ping_group_range leaves everybody out"))),
-    Attempt(64, "data in names", (refused("dns-over-tls", "9.9.9.9:853"),), ((NETWORK, "KIND_DNS"),)),
+    Attempt(64, "data in names", (refused("dns-over-tls", "9.9.9.9:853"),), ((TRAPS, "def test_each_name_has_a_synthetic_address_of_its_own"), (TRAPS, "def test_dns_over_tcp"))),
     Attempt(65, "metadata services", (
         refused("metadata-aws-other-port", "169.254.169.254:8080"), refused("metadata-aws6", "[fd00:ec2::254]:8080"),
         refused("metadata-alibaba", "100.100.100.200:8080"), refused("metadata-mapped", "169.254.169.254:8080")), ((NETWORK, "169.254.169.254"),)),
@@ -226,14 +229,14 @@ OUTSIDE = [
         call("docker-socket", "socket(AF_UNIX,1,0)", "user", "ENOENT", "ok"))),
     Attempt(68, "descriptors from a friend outside", (call("host-path-socket", "socket(AF_UNIX,1,0)"),), note="Needs a Unix socket; see 67."),
     Attempt(69, "other sandboxes", tests=((MORE, "def test_two_sandboxes_cannot_see_each_other"),)),
-    Attempt(70, "CONNECT where it is not allowed", tests=((NETWORK, "CONNECT"),), is_awaited=True),
-    Attempt(71, "CONNECT, SNI and Host that differ", tests=((NETWORK, "(?i)sni"),), is_awaited=True),
-    Attempt(72, "ambiguous HTTP", tests=((NETWORK, "(?i)obs.?fold|absolute"),), is_awaited=True),
-    Attempt(73, "request smuggling", tests=((NETWORK, "(?i)chunked"),), is_awaited=True),
-    Attempt(74, "a relay of one's own", tests=((NETWORK, "(?i)relay|listener"),), is_awaited=True),
-    Attempt(75, "rebinding", tests=(("tests/unit/**/*egress*.cpp", "(?i)pin|private|rebind"),), is_awaited=True),
-    Attempt(76, "wear the proxy out", tests=((NETWORK, "(?i)slow|many|flood|idle"),), is_awaited=True),
-    Attempt(77, "another agent's identity", tests=((NETWORK, "(?i)identity|agent_id|tlvs"),), is_awaited=True),
+    Attempt(70, "CONNECT where it is not allowed", tests=((DOORS, "evil-allowed.example"), (EGRESS, "def test_addresses_and_odd_names_are_refused_by_the_proxy"),), is_awaited=True),
+    Attempt(71, "CONNECT, SNI and Host that differ", tests=((EGRESS, "def test_a_tunnel_carries_tls_for_its_own_name_only"), (TRAPS, "def test_a_hello_for_another_name_is_refused"),), is_awaited=True),
+    Attempt(72, "ambiguous HTTP", tests=((DOORS, "X: folded"), (EGRESS, "def test_desync_payloads"),), is_awaited=True),
+    Attempt(73, "request smuggling", tests=((EGRESS, "def test_desync_payloads"), (EGRESS, "def test_one_request_is_one_upstream_request"),), is_awaited=True),
+    Attempt(74, "a relay of one's own", tests=((NETWORK, "def test_the_relay_says_who_speaks"),)),
+    Attempt(75, "rebinding", tests=((EGRESS, "def test_private_own_and_metadata_addresses_are_refused_after_resolving"),), is_awaited=True),
+    Attempt(76, "wear the proxy out", tests=((EGRESS, "def test_caps_on_connections_bytes_and_idling"), (TRAPS, "def test_many_silent_connections_end_without_harm"),), is_awaited=True),
+    Attempt(77, "another agent's identity", tests=((NETWORK, "def test_the_relay_says_who_speaks"), (EGRESS, "def test_a_lying_launcher_gets_no_further"),), is_awaited=True),
     Attempt(78, "without the proxy's variables", (refused("tcp4-direct", "1.1.1.1:8443"),)),
 ]
 
@@ -249,7 +252,7 @@ RESOURCES = [
         *(Probe(name, "EPERM", unseen=KERNEL, control=f"none: {HOST_ROOT}") for name in ("real-time-fifo", "real-time-rr")),
         Probe("nice-below", "EACCES", unseen=KERNEL, control=f"none: {HOST_ROOT}"), Probe("raise-limit", "EPERM", unseen=KERNEL, control="none: only root may"))),
     Attempt(84, "outlive the wall time", tests=(("tests/sandbox/test_*.py", "ignores_sigterm"),)),
-    Attempt(85, "flood of output", tests=(("tests/sandbox/test_*.py", "(?i)output"),)),
+    Attempt(85, "flood of output", tests=(("tests/sandbox/test_output.py", "def test_long_lines_are_cut_and_many_are_counted|def test_no_text_of_the_agent_can_pose"),)),
     Attempt(86, "core dumps", (find("core-dump", "none: the host's limit may be 0 as well"),)),
     Attempt(87, "churn of namespaces", (call("unshare-net", "unshare"),)),
     Attempt(88, "flood of refused calls", tests=(("tests/sandbox/test_containment.py", "def test_a_flood_of_denials"),)),

@@ -196,6 +196,19 @@ TEST(Convert, JsonUsesTheNamesOfTheProtoAndTakesBothForms) {
   EXPECT_EQ(std::get<model::ProcessExit>(camel.body).exit_code, 3U);
 }
 
+TEST(Convert, ReadsTheDenialThatALauncherWrites) {
+  const auto event = from_json(
+      R"({"source":"SOURCE_SANDBOX","sandbox_denial":{"kind":"KIND_SYSCALL","target":"ptrace","count":"3",)"
+      R"("error":"EPERM","first_time":"2027-01-15T08:00:00.000000Z","last_time":"2027-01-15T08:00:02.000000Z"}})");
+  ASSERT_TRUE(event);
+  const auto& denial = std::get<model::SandboxDenial>(event->body);
+  EXPECT_EQ(denial.error, "EPERM");
+  EXPECT_EQ(denial.first_time.nanoseconds, 1'800'000'000'000'000'000);
+  EXPECT_EQ(denial.last_time.nanoseconds, 1'800'000'002'000'000'000);
+  EXPECT_FALSE(from_json(
+      R"({"sandbox_denial":{"kind":"KIND_SYSCALL","target":"x","last_time":"1900-01-15T08:00:00Z"}})"));
+}
+
 TEST(Convert, RefusesBadJson) {
   for (const char* json :
        {"", "{", "[]", R"({"no_such_field":1})", R"({"agent_id":7)", R"({"process":{"pid":-1}})"}) {
