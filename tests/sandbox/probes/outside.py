@@ -202,12 +202,13 @@ def read_events(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def inside(outside: Outside, kind: str, names: list[str], launcher: Path = RUN, knocked_out: str = "") -> Inside:
+def inside(outside: Outside, kind: str, names: list[str], launcher: Path = RUN, knocked_out: str = "",
+           network: tuple[str, ...] = ("--offline",), more: tuple[str, ...] = ()) -> Inside:
     events = outside.folder / "events" / f"{kind}.jsonl"  # not below what the agent may write
     events.parent.mkdir(exist_ok=True)
     events.parent.chmod(0o777)
     events.unlink(missing_ok=True)
-    options = ["--offline", "--events", str(events), "--ro", str(PROBE), "--ro", str(outside.shared), "--rw", str(outside.work)]
+    options = [*network, *more, "--events", str(events), "--ro", str(PROBE), "--ro", str(outside.shared), "--rw", str(outside.work)]
     for key, value in outside.environment.items():
         if key.startswith("PROBE_"):
             options += ["--env", f"{key}={value}"]

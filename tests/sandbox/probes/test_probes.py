@@ -15,8 +15,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from outside import IS_ROOT, KINDS, NEED_ROOT, Inside, all_inside, control_words, why_not, prepare
-from table import ATTEMPTS, Attempt, Probe, all_probes
+from outside import IS_ROOT, KINDS, NEED_ROOT, Inside, all_inside, control_words, inside, prepare, why_not
+from table import ATTEMPTS, LIMIT, Attempt, Probe, all_probes
+from test_network import FakeGateway
 
 ROOT = Path(__file__).parents[3]
 # What a kernel answers that was built without the thing, or has not got it.
@@ -73,6 +74,34 @@ def test_root_and_ordinary_users_meet_the_same() -> None:
     assert root.results == user.results
     calls = [{(one.target, one.error) for one in run.denied if one.kind == "KIND_SYSCALL" and "(scope." not in one.target} for run in (root, user)]
     assert calls[0] == calls[1]
+
+
+@pytest.mark.parametrize("profile", ["coding-agent", "node", "offline", "python"])
+def test_no_profile_lets_more_through(profile: str) -> None:
+    """Profiles differ in their limits; `build` reaches an index by the gateway and cannot run without one."""
+    if why := why_not("user"):
+        pytest.skip(why)
+    assert {path.stem for path in (ROOT / "policies/sandbox").glob("*.yaml")} == {"build", "coding-agent", "default", "node", "offline", "python"}
+    with prepare(f"profile-{profile}") as outside:
+        results = inside(outside, "user", [], more=("--profile", profile)).results
+    expected = all_inside("user").results
+    assert {name: result for name, result in results.items() if result != expected[name] and all_probes()[name].unseen != LIMIT} == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_behind_a_gateway_nothing_more_succeeds(kind: str) -> None:
+    if why := why_not(kind):
+        pytest.skip(why)
+    with prepare(f"gateway-{kind}") as outside:
+        gateway = FakeGateway(outside.folder / "gateway.sock")
+        try:
+            run = inside(outside, kind, [], network=("--gateway", str(outside.folder / "gateway.sock")))
+        finally:
+            gateway.close()
+    assert run.results == all_inside(kind).results
+    # The same denials went to the gateway, for the collector.
+    live = {(denial["kind"], denial["target"], denial.get("error", "")) for event in gateway.events if (denial := event.get("sandbox_denial"))}
+    assert live == {(one.kind.split("/")[0], one.target, one.error) for one in run.denied}
 
 
 def test_what_is_not_seen_is_said() -> None:
