@@ -35,6 +35,7 @@ struct Greeting {
   std::string agent_id;
   std::vector<std::string> gateway_hosts;  // names of the models' hosts that it speaks for
   std::vector<std::string> dialects;       // "openai", ...: what clients may speak to it
+  std::vector<HostRule> permitted;         // further hosts, by its operator
 };
 
 std::vector<std::string> split_words(const std::string& text) {
@@ -56,13 +57,24 @@ Result<Greeting> greet_gateway(const GatewayLink& link, const std::string& socke
                     "), or use --offline for no network at all");
   Greeting greeting{find_json_text(*answer, "agent_id"),
                     split_words(find_json_text(*answer, "hosts")),
-                    split_words(find_json_text(*answer, "dialects"))};
+                    split_words(find_json_text(*answer, "dialects")),
+                    {}};
+  for (const auto& word : split_words(find_json_text(*answer, "egress")))
+    if (auto rule = parse_host_rule(word)) greeting.permitted.push_back(std::move(*rule));
   if (greeting.dialects.empty()) greeting.dialects = {"openai", "anthropic"};
   if (greeting.agent_id.empty())
     return fail(
         Errc::kInvalid,
         "the gateway's greeting names no agent_id: is this an aispm-gateway of another version?");
   return greeting;
+}
+
+// Said at the start, so that nobody has to find it out from refusals.
+void tell_what_is_not_permitted(const Plan& plan, const Greeting& greeting) {
+  for (const auto& rule : plan.allow_hosts)
+    if (!is_covered(greeting.permitted, rule))
+      say("note: " + to_text(rule) +
+          " will be refused: the gateway's operator does not permit it (egress.allow_hosts)");
 }
 
 // The variables of the clients that can be answered.
@@ -243,6 +255,7 @@ Result<int> perform(Plan plan, const std::string& events_path) {
     AISPM_TRY(greeting, greet_gateway(*link, plan.gateway_socket));
     run.agent_id = greeting.agent_id;
     add_gateway_environment(plan, greeting);
+    tell_what_is_not_permitted(plan, greeting);
   }
   AISPM_TRY(const auto delivery, Delivery::open(link, events_path));
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/net/address_guard.hpp"
+#include "gateway/net/own_addresses.hpp"
 
 namespace aispm::net {
 namespace {
@@ -15,7 +16,7 @@ namespace {
 using tcp = asio::ip::tcp;
 
 Task<std::vector<tcp::endpoint>> resolve(asio::io_context& context, Origin origin,
-                                         bool allow_private) {
+                                         DialOptions options) {
   tcp::resolver resolver(context);
   auto [error, found] =
       co_await resolver.async_resolve(origin.host, std::to_string(origin.port), kNoThrow);
@@ -24,15 +25,20 @@ Task<std::vector<tcp::endpoint>> resolve(asio::io_context& context, Origin origi
   std::string refused;
   for (const auto& entry : found) {
     const tcp::endpoint end = entry.endpoint();
-    if (allow_private || is_public_address(end.address())) {
+    const bool is_allowed = (options.allow_private || is_public_address(end.address())) &&
+                            !(options.refuse_own && is_own_address(end.address()));
+    if (is_allowed) {
       allowed.push_back(end);
     } else {
       refused = end.address().to_string();
     }
   }
   if (allowed.empty())
-    co_return fail(Errc::kDenied, origin.host + " is " + refused +
-                                      ", not a public address; `allow_private: true` permits it");
+    co_return fail(Errc::kDenied,
+                   origin.host + " is " + refused + ", " +
+                       (options.refuse_own ? "an address of this host or not a public one"
+                                           : "not a public address; `allow_private: true` permits "
+                                             "it"));
   co_return allowed;
 }
 
@@ -50,9 +56,8 @@ Task<std::unique_ptr<Stream>> connect_one(asio::io_context& context, Watchdog& w
 
 Task<std::unique_ptr<Stream>> dial_unbounded(asio::io_context& context, Watchdog& watchdog,
                                              Origin origin, std::shared_ptr<asio::ssl::context> tls,
-                                             bool allow_private) {
-  AISPM_CO_TRY(const std::vector<tcp::endpoint> ends,
-               co_await resolve(context, origin, allow_private));
+                                             DialOptions options) {
+  AISPM_CO_TRY(const std::vector<tcp::endpoint> ends, co_await resolve(context, origin, options));
   Error last;
   for (const tcp::endpoint& end : ends) {
     auto stream = co_await connect_one(context, watchdog, end);
@@ -135,7 +140,7 @@ Task<std::unique_ptr<Stream>> dial(asio::io_context& context, Watchdog& watchdog
                                    std::shared_ptr<asio::ssl::context> tls, DialOptions options) {
   const std::string authority = origin.authority();
   auto stream = co_await with_deadline(
-      dial_unbounded(context, watchdog, std::move(origin), std::move(tls), options.allow_private),
+      dial_unbounded(context, watchdog, std::move(origin), std::move(tls), options),
       options.deadline);
   if (!stream && stream.error().code == Errc::kDeadlineExceeded)
     co_return fail(Errc::kDeadlineExceeded, "connect " + authority + ": timed out");

@@ -30,6 +30,7 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls_context(const std::string& 
 
 struct DialOptions {
   bool allow_private = false;  // else only public addresses are connected to, checked after DNS
+  bool refuse_own = false;     // not to an address of this host either
   std::chrono::milliseconds deadline{10'000};  // for all of it: name, connection, TLS
 };
 

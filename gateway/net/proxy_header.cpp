@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "sdk/core/common/host_rule.hpp"
+
 namespace aispm::net {
 namespace {
 
@@ -16,6 +18,7 @@ constexpr std::uint8_t kProxy = 0x21;
 constexpr std::uint8_t kTlvSession = 0xE0;
 constexpr std::uint8_t kTlvAgent = 0xE1;
 constexpr std::uint8_t kTlvTrace = 0xE2;
+constexpr std::uint8_t kTlvEgress = 0xE3;
 
 std::uint8_t byte_at(std::string_view bytes, std::size_t at) {
   return static_cast<std::uint8_t>(bytes[at]);
@@ -48,6 +51,8 @@ Result<> parse_tlvs(std::string_view rest, ProxyHeader& header) {
       AISPM_CHECK(take(header.agent, value, is_agent_name(value), "agent name"));
     if (type == kTlvTrace)
       AISPM_CHECK(take(header.trace_id, value, is_trace_id(value), "trace id"));
+    if (type == kTlvEgress)
+      AISPM_CHECK(take(header.egress, value, parse_authority(value, 0).has_value(), "host"));
     // Other types (ALPN, NOOP, CRC32C, ...) say nothing about identity and are skipped, as the
     // protocol demands.
   }

@@ -11,13 +11,14 @@
 namespace aispm::net {
 
 // What aispm-run says in front of a relayed connection: PROXY protocol version 2, binary, with TLVs
-// of our own (0xE0 session id, 0xE1 agent name, 0xE2 trace id). Source:
+// of our own (0xE0 session id, 0xE1 agent name, 0xE2 trace id, 0xE3 host). Source:
 // https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt section 2.2.
 struct ProxyHeader {
   bool is_local = false;   // command LOCAL: aispm-run itself; else PROXY: bytes of an agent follow
   std::string session_id;  // UUID in lower case, or empty
   std::string agent;       // 1..128 of [A-Za-z0-9._-/@]; empty when not given
   std::string trace_id;    // 32 lower-case hex digits, or empty
+  std::string egress;      // "host:port" that this connection is for, or empty
 };
 
 inline constexpr std::size_t kMaxProxyHeaderBytes = 16 + 1024;

@@ -54,6 +54,8 @@ class Client {
 
   Entrance entrance = Entrance::kKeyed;
   Caller caller;  // of a relayed connection
+  // Of a relayed connection: the host that aispm-run opened it for, after asking the run's profile.
+  std::optional<HostPort> egress;
 
  private:
   Worker& worker_;

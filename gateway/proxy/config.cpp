@@ -108,6 +108,19 @@ void read_limits(const YamlMap& map, Limits& limits) {
   limits.client_write = map.duration("client_write", limits.client_write);
 }
 
+void read_egress(const YamlMap& map, EgressConfig& egress) {
+  for (const std::string& text : map.texts("allow_hosts")) {
+    auto rule = parse_host_rule(text);
+    if (!rule) return map.reject("allow_hosts", rule.error().message);
+    egress.allow_hosts.push_back(std::move(*rule));
+  }
+  if (egress.allow_hosts.size() > kMaxHostRules)
+    map.reject("allow_hosts", "more than " + std::to_string(kMaxHostRules) + " hosts");
+  egress.connections = static_cast<std::size_t>(map.integer("connections", 64, {1, 10'000}));
+  egress.bytes = map.size_bytes("bytes", egress.bytes, 1ULL << 40U);
+  egress.idle = map.duration("idle", egress.idle);
+}
+
 void read_report(const YamlMap& root, Config& config) {
   config.audit = root.choice("audit", "required", {"required", "best_effort"}) == "required"
                      ? Audit::kRequired
@@ -145,6 +158,7 @@ Result<Config> read_config(const YamlMap& root) {
   config.keys_file = root.text("keys_file", "");
   read_providers(root, config);
   read_limits(root.map("limits"), config.limits);
+  read_egress(root.map("egress"), config.egress);
   read_report(root, config);
   const YamlMap sticky = root.map("sticky");
   config.sticky_entries = static_cast<std::size_t>(sticky.integer("entries", 4096, {0, 1'000'000}));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/proxy/dialect.hpp"
+#include "sdk/core/common/host_rule.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
 
@@ -50,6 +51,15 @@ struct ReportConfig {
   std::uint64_t spool_cap_bytes = 256U << 20;
 };
 
+// Hosts besides the models' that sandboxed agents may reach through this gateway: the most that any
+// launch may ask for. None unless they stand here.
+struct EgressConfig {
+  std::vector<HostRule> allow_hosts;
+  std::size_t connections = 64;             // at once, of one run
+  std::uint64_t bytes = 1ULL << 30;         // of one connection, both ways together
+  std::chrono::milliseconds idle{300'000};  // without a byte in either direction
+};
+
 struct Config {
   std::string listen = "127.0.0.1:8088";  // "" = no TCP
   std::string socket;                     // "" = no Unix socket
@@ -61,6 +71,7 @@ struct Config {
   std::optional<ReportConfig> report;
   std::vector<ProviderConfig> providers;
   Limits limits;
+  EgressConfig egress;
   std::size_t sticky_entries = 4096;  // over all agents
   std::chrono::milliseconds sticky_ttl{600'000};
 };

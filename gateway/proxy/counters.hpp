@@ -42,6 +42,8 @@ struct Counters {
   Counter client_gone;           // left before the reply was complete
   Counter unrecorded_refusals;   // refused because events could not be kept
   Counter agent_events;          // taken from agents and aispm-run
+  Counter egress_connections;    // to further hosts, for sandboxed agents
+  Counter egress_refused;        // of those, refused by the operator's rules or by their address
 };
 
 }  // namespace aispm::gateway

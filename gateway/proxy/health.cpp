@@ -32,6 +32,8 @@ constexpr std::array kNamed = {
     Named{"client_gone", &Counters::client_gone},
     Named{"unrecorded_refusals", &Counters::unrecorded_refusals},
     Named{"agent_events", &Counters::agent_events},
+    Named{"egress_connections", &Counters::egress_connections},
+    Named{"egress_refused", &Counters::egress_refused},
 };
 
 void add_delivery(const Recorder::State& state, const Services& services,

@@ -2,6 +2,8 @@
 #include "gateway/net/listen.hpp"
 #include "gateway/net/proxy_header.hpp"
 #include "gateway/proxy/agent_events.hpp"
+#include "gateway/proxy/egress/egress.hpp"
+#include "gateway/proxy/egress/egress_request.hpp"
 #include "gateway/proxy/exchange.hpp"
 #include "gateway/proxy/version.hpp"
 #include "sdk/core/codec/json_edit.hpp"
@@ -44,6 +46,9 @@ Task<> greet(Client& client) {
       client.caller.agent_id = header.agent.empty() ? user.name : user.name + "/" + header.agent;
       client.caller.session_id = std::move(header.session_id);
       client.caller.trace_id = std::move(header.trace_id);
+      if (!header.egress.empty()) {
+        AISPM_CO_TRY(client.egress, parse_authority(header.egress, 0));
+      }
       co_return Result<>{};
     }
     AISPM_CO_TRY(const bool more, co_await read_more(client.stream(), client.input(), 512));
@@ -116,8 +121,15 @@ Task<bool> serve_small(Client& client, Head head, RouteKind kind) {
   const bool with_body = head.method != "HEAD";
   std::string body = "{\"status\":\"ok\"}";
   if (kind == RouteKind::kHello) {
+    const Services& services = client.worker().services();
+    std::string permitted;
+    for (const HostRule& rule : services.config.egress.allow_hosts)
+      permitted += (permitted.empty() ? "" : " ") + to_text(rule);
     body = "{\"agent_id\":" + codec::json_string(client.caller.agent_id) +
-           ",\"version\":" + codec::json_string(kVersion) + "}";
+           ",\"version\":" + codec::json_string(kVersion) +
+           ",\"hosts\":" + codec::json_string(own_hosts(services)) +
+           ",\"dialects\":" + codec::json_string(own_dialects(services)) +
+           ",\"egress\":" + codec::json_string(permitted) + "}";
   }
   client.input().consume(head.size_bytes);
   AISPM_CO_CHECK(co_await client.send(json_reply(body, keep, with_body)));
@@ -139,6 +151,11 @@ Task<bool> serve_refusal(Client& client, Head head, Dialect dialect, RefusalKind
 // One request to its end. True when another may follow.
 Task<bool> serve_request(Client& client, Head head) {
   client.worker().counters().requests.add();
+  if (client.entrance == Entrance::kRelayed) {
+    if (client.egress) co_return co_await serve_egress(client, head);
+    if (is_proxy_request(head) && !strip_own_authority(client.worker().services(), head))
+      co_return co_await refuse_proxy_request(client, head);
+  }
   const Route route =
       find_route(head.method, head.target, head.find("anthropic-version").has_value());
   const bool is_run = client.entrance == Entrance::kRun;

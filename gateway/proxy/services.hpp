@@ -5,6 +5,7 @@
 #include <string>
 
 #include "gateway/proxy/config.hpp"
+#include "gateway/proxy/egress/egress_table.hpp"
 #include "gateway/proxy/key_store.hpp"
 #include "gateway/proxy/providers/provider.hpp"
 #include "gateway/proxy/recorder.hpp"
@@ -27,6 +28,7 @@ struct Services {
   RuleShelf rules;
   KeyStore keys;
   StickyVerdicts sticky;
+  EgressTable egress;
   std::unique_ptr<Recorder> recorder;
   std::string host_id;
   std::atomic<std::size_t> open_connections{0};

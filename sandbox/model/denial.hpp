@@ -25,8 +25,6 @@ struct Denial {
   int error = 0;            // errno that the program got; 0: it was told nothing, or in other words
   std::string name = {};    // host name behind the target's address, where known
   std::string reason = {};  // as the agent was told; empty where the kind says it all
-  // The gateway refused it and has recorded it: only our own file still needs it.
-  bool is_recorded = false;
   auto operator<=>(const Denial&) const = default;
 };
 

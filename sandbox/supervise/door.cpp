@@ -65,7 +65,7 @@ Knock decide_absolute(const Head& head, const DoorPolicy& policy) {
   if (!head.target.starts_with(kScheme))
     return refused("only http:// may be asked of a proxy; https goes through CONNECT", {}, 400);
   const std::string_view rest = head.target.substr(kScheme.size());
-  const std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  const std::string_view authority = rest.substr(0, rest.find('/'));
   if (is_proxy_address(authority)) return {Ask::kGateway, {}, 200, ""};
   auto host = parse_authority(authority, 80);
   if (!host) return refused(host.error().message);

@@ -59,7 +59,7 @@ void Relay::accept_one() {
 void Relay::take(Arrival arrival) {
   if (connections_.size() >= kMaxConnections) {
     settings_.on_refused({DenialKind::kConnect, arrival.address, "tcp", 0, arrival.name,
-                          "too many connections at once", false});
+                          "too many connections at once"});
     return;
   }
   const int yes = 1;
@@ -100,15 +100,14 @@ bool Relay::read_first(Connection& connection) {
   return size != 0;
 }
 
-void Relay::refuse(Connection& connection, const Knock& knock, bool is_recorded) {
+void Relay::refuse(Connection& connection, const Knock& knock) {
   const Arrival& arrival = connection.arrival;
   const std::string target = !arrival.address.empty() ? arrival.address
                              : knock.host.name.empty()
                                  ? "(proxy)"
                                  : knock.host.name + ":" + std::to_string(knock.host.port);
   settings_.on_refused({DenialKind::kConnect, target, "tcp", 0,
-                        arrival.name.empty() ? knock.host.name : arrival.name, knock.reason,
-                        is_recorded});
+                        arrival.name.empty() ? knock.host.name : arrival.name, knock.reason});
   connection.host.reset();
   connection.up = Flow{};
 }
@@ -176,7 +175,7 @@ bool Relay::read_verdict(Connection& connection) {
   const bool is_tls = connection.arrival.door == Door::kTls;
   if (!reply.denied.empty()) {
     const Knock knock{Knock::Ask::kRefused, *connection.host, reply.status, reply.denied};
-    refuse(connection, knock, true);  // the gateway has recorded it
+    refuse(connection, knock);
     connection.down.pending = is_tls ? refusal_bytes(Door::kTls, knock) : connection.head;
     if (is_tls) connection.down.is_ended = true;
     return true;

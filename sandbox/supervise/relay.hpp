@@ -98,7 +98,7 @@ class Relay {
   void serve(std::uint64_t id);
   bool read_first(Connection& connection);
   bool open_gateway(std::uint64_t id, Connection& connection, const Knock& knock);
-  void refuse(Connection& connection, const Knock& knock, bool is_recorded);
+  void refuse(Connection& connection, const Knock& knock);
   void fail_to_reach(Connection& connection, const std::string& error);
   bool collect(Connection& connection);
   bool read_verdict(Connection& connection);

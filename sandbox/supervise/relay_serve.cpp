@@ -24,7 +24,7 @@ bool Relay::begin(std::uint64_t id, Connection& connection) {
   --waiting_;
   connection.up.is_ended = !is_open;
   if (knock.ask != Knock::Ask::kRefused) return open_gateway(id, connection, knock);
-  refuse(connection, knock, false);
+  refuse(connection, knock);
   connection.down.pending = refusal_bytes(connection.arrival.door, knock);
   connection.down.is_ended = true;
   return true;
@@ -100,7 +100,7 @@ void Relay::expire(Clock::time_point now) {
   for (const std::uint64_t id : late) {
     Connection& connection = *connections_.at(id);
     if (connection.arrival.door != Door::kProxy)
-      refuse(connection, {Knock::Ask::kRefused, {}, 408, "nothing was said for 10 s"}, false);
+      refuse(connection, {Knock::Ask::kRefused, {}, 408, "nothing was said for 10 s"});
     close(id);
   }
 }

@@ -217,10 +217,7 @@ void Supervisor::add_denials(std::vector<Denial> denials) {
 void Supervisor::flush() {
   const auto now = Clock::now();
   const auto wall = wall_now();
-  for (const auto& folded : denials_.take()) {
-    std::string event = denial_event(run_, folded, now, wall);
-    folded.denial.is_recorded ? delivery_.note(event) : delivery_.offer(std::move(event));
-  }
+  for (const auto& folded : denials_.take()) delivery_.offer(denial_event(run_, folded, now, wall));
 }
 
 void Supervisor::read_control() {

@@ -45,6 +45,26 @@ TEST(Config, NotesAMissingKeyVariableWithoutRefusingTheOtherProviders) {
   EXPECT_THAT(config->providers.front().missing_key, HasSubstr("AISPM_TEST_NO_SUCH_VARIABLE"));
 }
 
+TEST(Config, PermitsNoFurtherHostUnlessItIsNamed) {
+  const auto bare = parse_config(kGood, "gw.yaml");
+  ASSERT_TRUE(bare);
+  EXPECT_TRUE(bare->egress.allow_hosts.empty());
+  const auto named = parse_config(
+      std::string(kGood) +
+          "egress:\n  allow_hosts: [a.example, '*.b.example:8443']\n  connections: 3\n  bytes: "
+          "1MiB\n  idle: 9s\n",
+      "gw.yaml");
+  ASSERT_TRUE(named) << named.error().message;
+  EXPECT_TRUE(is_allowed(named->egress.allow_hosts, {"x.b.example", 8443}));
+  EXPECT_EQ(named->egress.connections, 3U);
+  EXPECT_EQ(named->egress.bytes, 1U << 20);
+  EXPECT_EQ(named->egress.idle, std::chrono::seconds(9));
+  const auto wrong =
+      parse_config(std::string(kGood) + "egress:\n  allow_hosts: [10.0.0.1]\n", "gw.yaml");
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error().message, HasSubstr("host name"));
+}
+
 struct Wrong {
   const char* name;
   std::string content;

@@ -36,6 +36,17 @@ TEST(ProxyHeader, TellsSessionAgentAndTrace) {
   EXPECT_EQ((*parsed)->header.trace_id, trace);
 }
 
+TEST(ProxyHeader, NamesAHostForEgressAndNeverAnAddress) {
+  const auto tlv = [](const std::string& host) {
+    return header('\x21', std::string("\xE3\0", 2) + static_cast<char>(host.size()) + host);
+  };
+  const auto parsed = parse_proxy_header(tlv("api.example.com:443"));
+  ASSERT_TRUE(parsed && *parsed);
+  EXPECT_EQ((*parsed)->header.egress, "api.example.com:443");
+  for (const char* bad : {"api.example.com", "10.0.0.1:80", "[::1]:80", "localhost:80", "a.b:0"})
+    EXPECT_FALSE(parse_proxy_header(tlv(bad))) << bad;
+}
+
 TEST(ProxyHeader, KnowsAispmRunByTheLocalCommand) {
   const auto parsed = parse_proxy_header(header('\x20', ""));
   ASSERT_TRUE(parsed && *parsed);
