@@ -7,12 +7,11 @@
 #include <iostream>
 #include <set>
 
-#include "sandbox/apply/doctor.hpp"
 #include "sandbox/apply/real_host.hpp"
+#include "sandbox/doctor.hpp"
 #include "sandbox/launch.hpp"
 #include "sandbox/plan/plan.hpp"
 #include "sandbox/plan/profiles.hpp"
-#include "sandbox/supervise/gateway_link.hpp"
 #include "sdk/core/common/id.hpp"
 
 namespace aispm::sandbox {
@@ -33,13 +32,18 @@ Examples:
   aispm-run --ro ~/data --memory 1GiB --timeout 10m agent.py
   aispm-run --offline --events out.jsonl agent.py   no network at all, what it tried goes to a file
   aispm-run --dry-run agent.py             print the plan, run nothing
-  aispm-run --doctor                       what this host can do, and how to mend what it cannot
+  aispm-run doctor                         what this host can do, and how to mend what it cannot
 
 Inside, OPENAI_BASE_URL and ANTHROPIC_BASE_URL lead to the gateway and keys are placeholders, so unmodified SDKs work.
 Every other connection, name lookup and system call outside of the allow-list is refused at once and reported.
 
-Exit code: the program's own; 128+n if signal n ended it; 124 at --timeout; 125 if the sandbox or the gateway is not
-available (nothing ran); 126/127 if the program cannot be executed or found; 2 for wrong usage or a wrong profile.)";
+At a terminal the program has one of its own, with job control; other output is copied through unchanged, and its lines are
+reported (one of the form {"event":"aispm.log","level":"info","message":"...","fields":{...}} with its level and fields).
+
+Exit code: the program's own; 128+n if signal n ended it (137: also when the memory limit did); 124 at --timeout; 123 if
+another limit ended it (processor time, output, file size) or its output could not be written; 125 if the sandbox or the
+gateway is not available or too many runs are there (nothing ran); 126/127 if the program cannot be executed or found; 2 for
+wrong usage or a wrong profile. Every limit that was reached is named on standard error and in the sandbox_exit event.)";
 
 struct Options {
   LaunchOptions launch;
@@ -49,6 +53,8 @@ struct Options {
   std::string pids;
   std::string cpu_time;
   std::string wall_time;
+  std::string cpus;
+  std::string output;
   bool offline = false;
   bool doctor = false;
 };
@@ -85,12 +91,18 @@ void declare(CLI::App& app, Options& options) {
                  "Interpreter for agent.py (default: $VIRTUAL_ENV, the script's #!, python3)");
   app.add_option("--memory", options.memory, "Memory limit, e.g. 1GiB (default 512MiB; 0: none)");
   app.add_option("--pids", options.pids, "Most processes and threads (default 256)");
-  app.add_option("--cpu-time", options.cpu_time, "Processor time of each process, e.g. 90s");
+  app.add_option(
+      "--cpu-time", options.cpu_time,
+      "Processor time, e.g. 90s: of the whole sandbox where a control group counts it, else "
+      "of each process");
+  app.add_option("--cpus", options.cpus, "Processors' worth of time, e.g. 0.5");
+  app.add_option("--output", options.output,
+                 "Most bytes it may write to standard output and error, e.g. 10MiB; more ends it");
   app.add_option("--timeout,--wall-time", options.wall_time,
                  "Time from start to end, e.g. 10m; then SIGTERM, 2 s later SIGKILL");
   app.add_flag("--dry-run", options.launch.dry_run, "Print the plan and run nothing");
   app.add_flag("--doctor", options.doctor,
-               "Say what this host can do and how to mend what it cannot");
+               "As `aispm-run doctor`: what this host can do, and how to mend what it cannot");
   app.set_version_flag("--version", std::string("aispm-run ") + AISPM_VERSION);
 }
 
@@ -142,6 +154,8 @@ Result<> complete(Options& options, const Host& host) {
   if (!options.pids.empty()) AISPM_CHECK(set_limit(limits, "pids", options.pids));
   if (!options.cpu_time.empty()) AISPM_CHECK(set_limit(limits, "cpu_time", options.cpu_time));
   if (!options.wall_time.empty()) AISPM_CHECK(set_limit(limits, "wall_time", options.wall_time));
+  if (!options.cpus.empty()) AISPM_CHECK(set_limit(limits, "cpus", options.cpus));
+  if (!options.output.empty()) AISPM_CHECK(set_limit(limits, "output", options.output));
   if (request.profile.is_offline && !options.gateway.empty())
     return fail(Errc::kInvalid, "--gateway: profile " + request.profile.name +
                                     " has no network (network.mode: none)");
@@ -169,39 +183,6 @@ int exit_code_for(const Error& error) {
   }
 }
 
-// Each mechanism by itself, then all of them together around /bin/true.
-int run_doctor(const Host& host, const std::string& gateway_socket) {
-  bool is_good = true;
-  for (const auto& fact : examine_host()) {
-    const bool is_missing = fact.state == HostFact::State::kMissing;
-    is_good = is_good && !is_missing;
-    std::cout << (is_missing                               ? "MISSING  "
-                  : fact.state == HostFact::State::kWeaker ? "weaker   "
-                                                           : "ok       ")
-              << fact.what << "\n";
-    if (!fact.remedy.empty()) std::cout << "         remedy: " << fact.remedy << "\n";
-  }
-  if (auto gateway = connect_unix(gateway_socket); gateway) {
-    std::cout << "ok       gateway: " << gateway_socket << " answers\n";
-  } else {
-    std::cout << "weaker   gateway: " << gateway.error().message
-              << "\n         remedy: ./dev up, or --gateway SOCKET, or --offline\n";
-  }
-  LaunchOptions trial;
-  trial.request.profile = profile_for("true");
-  trial.request.command = {"/bin/true"};
-  trial.request.session_id = make_uuid();
-  auto ended = launch(host, trial);
-  if (ended && *ended == 0) {
-    std::cout << "ok       trial run: /bin/true in the whole sandbox\n";
-  } else {
-    is_good = false;
-    std::cout << "MISSING  trial run: "
-              << (ended ? "exit code " + std::to_string(*ended) : ended.error().message) << "\n";
-  }
-  return is_good ? 0 : 1;
-}
-
 int run(int argc, char** argv, char** envp) {
   std::vector<std::string> environment;
   for (char** pair = envp; *pair != nullptr; ++pair) environment.emplace_back(*pair);
@@ -219,7 +200,10 @@ int run(int argc, char** argv, char** envp) {
   }
   for (int i = request.is_script ? first : first + 1; i < argc; ++i)
     request.command.emplace_back(argv[i]);
-  if (options.doctor) {
+  const bool is_doctor_word =
+      request.is_script && request.command == std::vector<std::string>{"doctor"};
+  if (is_doctor_word) request.command.clear();
+  if (options.doctor || is_doctor_word) {
     if (auto completed = complete(options, host); completed)
       return run_doctor(host, request.gateway_socket);
   }

@@ -75,11 +75,34 @@ bool enable_v2(const std::string& parent) {
   return true;
 }
 
+// The group above our own, where we may make others and move processes between them; "" when we
+// may not.
+std::string delegated_parent() {
+  const std::string own = own_group("");
+  const auto slash = own.rfind('/');
+  if (slash == std::string::npos || slash == 0) return "";
+  std::string parent = kRoot + own.substr(0, slash);
+  const bool is_ours = ::access(parent.c_str(), W_OK) == 0 &&
+                       ::access((parent + "/cgroup.procs").c_str(), W_OK) == 0;
+  return is_ours ? parent : "";
+}
+
 std::string quota_us(const Limits& limits) {
   return std::to_string(limits.cpu_milli * kPeriodUs / 1000);
 }
 
 }  // namespace
+
+std::vector<std::string> ControlGroups::offered() {
+  const std::string root = kRoot;
+  const std::string v2 = ::geteuid() == 0 ? root : delegated_parent();
+  std::vector<std::string> names;
+  for (const std::string name : {"memory", "pids", "cpu"})
+    if ((!v2.empty() && has_word(v2 + "/cgroup.controllers", name)) ||
+        (::geteuid() == 0 && exists(root + "/" + name + "/cgroup.procs")))
+      names.push_back(name);
+  return names;
+}
 
 ControlGroups ControlGroups::open_as_root(const Limits& limits, const std::string& name) {
   ControlGroups groups;
@@ -93,13 +116,8 @@ ControlGroups ControlGroups::open_as_root(const Limits& limits, const std::strin
 
 ControlGroups ControlGroups::open_delegated(const Limits& limits, const std::string& name) {
   ControlGroups groups;
-  const std::string own = own_group("");
-  const auto slash = own.rfind('/');
-  if (slash == std::string::npos || slash == 0) return groups;
-  const std::string parent = kRoot + own.substr(0, slash);
-  if (::access(parent.c_str(), W_OK) != 0 ||
-      ::access((parent + "/cgroup.procs").c_str(), W_OK) != 0)
-    return groups;
+  const std::string parent = delegated_parent();
+  if (parent.empty()) return groups;
   if (!groups.make_v2(limits, parent, name)) return groups;
   groups.delegated_.reset(::open(groups.folders_.back().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   return groups;

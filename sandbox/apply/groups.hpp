@@ -23,6 +23,9 @@ class ControlGroups {
   // (systemd does it for what user@.service starts).
   static ControlGroups open_delegated(const Limits& limits, const std::string& name);
 
+  // Controllers that a run of this user could have, e.g. "memory".
+  static std::vector<std::string> offered();
+
   bool limits_memory() const { return !memory_folder_.empty(); }
   bool limits_cpu() const { return !cpu_folder_.empty(); }
   bool is_empty() const { return folders_.empty(); }

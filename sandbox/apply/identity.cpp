@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "sandbox/apply/remedy.hpp"
 #include "sandbox/apply/steps.hpp"
 
 namespace aispm::sandbox {
@@ -17,20 +18,19 @@ Result<> write_text(const std::string& path, std::string_view text) {
 }
 
 Result<> map_identity(unsigned uid, unsigned gid) {
-  const std::string remedy =
-      ". On Ubuntu 23.10 and later AppArmor may restrict user namespaces: install "
-      "packaging/apparmor/aispm-run or set sysctl "
-      "kernel.apparmor_restrict_unprivileged_userns=0";
   // Without this the kernel lets nobody map a group; with it, setgroups(2) stays shut for good.
   if (auto written = write_text("/proc/self/setgroups", "deny"); !written)
-    return fail(Errc::kDenied, "user namespace: " + written.error().message + remedy);
+    return fail(Errc::kDenied,
+                "user namespace: " + written.error().message + ". " + remedy::identity());
   const std::string inside = std::to_string(kInsideUid) + " ";
   if (auto written = write_text("/proc/self/uid_map", inside + std::to_string(uid) + " 1");
       !written)
-    return fail(Errc::kDenied, "user namespace: " + written.error().message + remedy);
+    return fail(Errc::kDenied,
+                "user namespace: " + written.error().message + ". " + remedy::identity());
   if (auto written = write_text("/proc/self/gid_map", inside + std::to_string(gid) + " 1");
       !written)
-    return fail(Errc::kDenied, "user namespace: " + written.error().message + remedy);
+    return fail(Errc::kDenied,
+                "user namespace: " + written.error().message + ". " + remedy::identity());
   return {};
 }
 
@@ -46,9 +46,7 @@ Result<> die_with(int control) {
 Result<> forbid_namespaces() {
   if (auto written = write_text("/proc/sys/user/max_user_namespaces", "0"); !written)
     return fail(Errc::kUnsupported, "user.max_user_namespaces cannot be set for the sandbox (" +
-                                        written.error().message +
-                                        "). In a container: run it with a writable /proc/sys "
-                                        "(docker: --security-opt systempaths=unconfined)");
+                                        written.error().message + "). " + remedy::proc_sys());
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sandbox/apply/remedy.hpp"
 #include "sandbox/apply/steps.hpp"
 
 // <linux/landlock.h> of the build host may be older than the kernel we run on, so the ABI's numbers
@@ -87,14 +88,11 @@ int landlock_abi() {
 Result<int> restrict_files(const Plan& plan) {
   const int abi = landlock_abi();
   if (abi < static_cast<int>(plan.landlock_min_abi))
-    return fail(
-        Errc::kUnsupported,
-        "Landlock ABI " + std::to_string(plan.landlock_min_abi) +
-            " is required and this kernel has " +
-            (abi == 0 ? std::string("none (boot with lsm=landlock,... or use a kernel with "
-                                    "CONFIG_SECURITY_LANDLOCK)")
-                      : std::to_string(abi) +
-                            " (use a newer kernel, or lower landlock_min_abi in the profile)"));
+    return fail(Errc::kUnsupported,
+                "Landlock ABI " + std::to_string(plan.landlock_min_abi) +
+                    " is required and this kernel has " +
+                    (abi == 0 ? std::string("none") : std::to_string(abi)) +
+                    ". Remedy: " + remedy::landlock(abi, static_cast<int>(plan.landlock_min_abi)));
   const std::uint64_t all = all_rights(abi);
   RulesetAttr attributes;
   attributes.handled_fs = all;

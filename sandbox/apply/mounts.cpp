@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 
+#include "sandbox/apply/remedy.hpp"
 #include "sandbox/apply/steps.hpp"
 
 // glibc's <sys/mount.h> and <linux/mount.h> disagree on Debian 12: only the kernel's is used, with
@@ -161,12 +162,10 @@ Result<> mount_proc(const Mount& mount) {
   AISPM_CHECK(make_target(mount, true));
   if (raw_mount("proc", inside(mount), "proc", kMsNosuid | kMsNodev | kMsNoexec,
                 "hidepid=invisible,subset=pid") != 0)
-    return fail(Errc::kUnsupported,
-                "/proc cannot be mounted: " + std::string(std::strerror(errno)) +
-                    ". In a container its /proc is masked: run it with an unmasked one (docker: "
-                    "--security-opt "
-                    "systempaths=unconfined); otherwise Linux 5.8 is needed",
-                errno);
+    return fail(
+        Errc::kUnsupported,
+        "/proc cannot be mounted: " + std::string(std::strerror(errno)) + ". " + remedy::proc(),
+        errno);
   return {};
 }
 

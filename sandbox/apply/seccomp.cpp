@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "sandbox/apply/remedy.hpp"
 #include "sandbox/apply/steps.hpp"
 #include "sandbox/model/filter.hpp"
 
@@ -19,8 +20,8 @@ Result<UniqueFd> install(const sock_filter* code, std::size_t size, unsigned fla
   const long answer = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
   if (answer < 0)
     return fail(Errc::kUnsupported,
-                "seccomp: the filter was refused (errno " + std::to_string(errno) +
-                    "). Linux 5.19 with CONFIG_SECCOMP_FILTER is needed",
+                "seccomp: the filter was refused (errno " + std::to_string(errno) + "). " +
+                    remedy::seccomp(errno),
                 errno);
   return UniqueFd(flags == 0 ? -1 : static_cast<int>(answer));
 }

@@ -13,6 +13,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sandbox/apply/remedy.hpp"
+
 namespace aispm::sandbox {
 namespace {
 
@@ -167,28 +169,6 @@ void close_all_but(std::vector<int> kept) {
   run_init(std::move(in.control), std::move(in.monitor), std::move(in.terminal), agent);
 }
 
-std::string clone_remedy(int error) {
-  switch (error) {
-    case EPERM:
-      return "user namespaces are forbidden for this user. Debian: sysctl "
-             "kernel.unprivileged_userns_clone=1. Ubuntu 23.10 and later: "
-             "install packaging/apparmor/aispm-run or sysctl "
-             "kernel.apparmor_restrict_unprivileged_userns=0. Docker: run with a "
-             "seccomp profile that allows clone and unshare";
-    case ENOSPC:
-      return "the limit of namespaces is reached: raise sysctl user.max_user_namespaces (now 0?) "
-             "and user.max_{net,pid,mnt}_namespaces";
-    case EINVAL:
-    case ENOSYS:
-      return "this kernel lacks a namespace type (CONFIG_USER_NS, NET_NS, PID_NS, IPC_NS, UTS_NS, "
-             "CGROUPS) or clone3 (Linux 5.3)";
-    case EAGAIN:
-      return "too many processes for this user (ulimit -u)";
-    default:
-      return "see aispm-run --doctor";
-  }
-}
-
 // `as_sibling`: the new process becomes a child of our parent. `group`: the control group it starts
 // in, -1 for ours.
 Result<pid_t> clone_namespaces(bool as_sibling, int group) {
@@ -202,9 +182,10 @@ Result<pid_t> clone_namespaces(bool as_sibling, int group) {
   const long pid = ::syscall(SYS_clone3, &arguments, sizeof(arguments));
   if (pid < 0) {
     const int error = errno;
-    return fail(Errc::kUnsupported,
-                std::string("namespaces: ") + std::strerror(error) + ": " + clone_remedy(error),
-                error);
+    return fail(
+        Errc::kUnsupported,
+        std::string("namespaces: ") + std::strerror(error) + ": " + remedy::namespaces(error),
+        error);
   }
   return static_cast<pid_t>(pid);
 }
