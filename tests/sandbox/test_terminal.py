@@ -12,6 +12,10 @@ import pytest
 from conftest import Sandbox
 from terminal_driver import Screen
 
+# Says when it is in front for the first time and each time it is continued there; keys end it as they would any program.
+FRONT = ("/usr/bin/python3 -c \"import os, signal, time; signal.signal(2, signal.SIG_DFL); "
+         "signal.signal(18, lambda *a: os.write(1, b'again-%d\\n' % 42)); os.write(1, b'front-%d\\n' % 42); "
+         "[time.sleep(0.05) for i in iter(int, 1)]\"")
 SHELL = ["bash", "--norc", "--noprofile", "--noediting"]
 
 
@@ -80,7 +84,7 @@ def test_window_size_and_its_changes(shell: Screen) -> None:
 
 @pytest.mark.parametrize(("key", "code"), [("\x03", 130), ("\x1c", 131)])
 def test_keys_send_signals_to_what_is_in_front(shell: Screen, key: str, code: int) -> None:
-    shell.type("sh -c 'echo front-$((40+2)); exec sleep 1000'\n")
+    shell.type(FRONT + "\n")
     shell.expect("front-42\r\n")
     shell.type(key)
     shell.expect("inner> ")
@@ -89,17 +93,19 @@ def test_keys_send_signals_to_what_is_in_front(shell: Screen, key: str, code: in
 
 
 def test_job_control_of_a_shell_inside(shell: Screen) -> None:
-    shell.type("sh -c 'echo front-$((40+2)); exec sleep 1000'\n")
+    shell.type(FRONT + "\n")
     shell.expect("front-42\r\n")
     shell.type("\x1a")
     shell.expect("Stopped")
     shell.type("sleep 2000 &\n")
     shell.type("echo $(jobs -s | wc -l) stopped, $(jobs -r | wc -l) running\n")
     shell.expect("1 stopped, 1 running\r\n")
-    shell.type("bg; echo $(jobs -r | wc -l) running\n")
-    shell.expect("2 running\r\n")
+    shell.type("bg; sleep 0.2; echo $(jobs -r | wc -l) running\n")
+    shell.expect("again-42\r\n")
+    shell.type("kill -STOP %1; echo stopped-$((40+2))\n")
+    shell.expect("stopped-42\r\n")
     shell.type("fg %1\n")
-    shell.expect("sleep 1000'\r\n")
+    shell.expect("again-42\r\n")  # the shell continues it after it has put it in front
     shell.type("\x03")
     shell.expect("inner> ")
     shell.type("kill %2; wait %2; echo ended-$?\n")
