@@ -23,8 +23,10 @@ constexpr std::chrono::milliseconds kDelays[] = {
     std::chrono::milliseconds(20), std::chrono::milliseconds(200), std::chrono::milliseconds(1000),
     std::chrono::milliseconds(5000)};
 constexpr std::chrono::seconds kTick{1};
-// A burst of mappings wakes us once in this time: a build maps thousands of files a second.
-constexpr std::chrono::milliseconds kBurst{5};
+// How often mapping events are looked at: nothing wakes us for a few of them.
+constexpr std::chrono::milliseconds kLookInterval{5};       // while processes map
+constexpr std::chrono::milliseconds kIdleLookInterval{20};  // when none did for kQuiet
+constexpr std::chrono::seconds kQuiet{1};
 // Between two full scans that were asked for by something that happened.
 constexpr std::chrono::seconds kScanPause{10};
 constexpr int kScansKept = 10;  // intervals that probes stay after their file's last process ended
@@ -131,7 +133,9 @@ void LibraryWatcher::run() {
 }
 
 void LibraryWatcher::wait() {
-  auto due = Clock::now() + kTick;
+  const auto now = Clock::now();
+  auto due = now + kTick;
+  if (events_) due = now + (now - last_mapping_ < kQuiet ? kLookInterval : kIdleLookInterval);
   {
     const std::lock_guard lock(mutex_);
     for (const auto& queue : visits_)
@@ -145,10 +149,7 @@ void LibraryWatcher::wait() {
                              std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now()));
   const int ready = ::poll(waiting.data(), waiting.size(), static_cast<int>(left.count()));
   std::uint64_t wakes = 0;
-  if (ready > 0 && waiting.front().revents != 0)
-    (void)!::read(wake_.get(), &wakes, sizeof(wakes));
-  else if (ready > 0)
-    ::poll(waiting.data(), 1, static_cast<int>(kBurst.count()));  // let a burst gather
+  if (ready > 0 && waiting.front().revents != 0) (void)!::read(wake_.get(), &wakes, sizeof(wakes));
 }
 
 void LibraryWatcher::drain_events() {
@@ -166,6 +167,7 @@ void LibraryWatcher::drain_events() {
       },
       [this](std::uint32_t pid) { end_process(pid); },
   });
+  if (mappings > 0) last_mapping_ = Clock::now();
   const std::lock_guard lock(mutex_);
   stats_.mappings += mappings;
   stats_.mappings_lost = events_->lost();

@@ -117,6 +117,7 @@ class LibraryWatcher {
   std::atomic<bool> looks_again_ = false;  // planners changed
   bool has_news_ = false;
   std::uint64_t told_changes_ = 0;
+  Clock::time_point last_mapping_;
 
   mutable std::mutex mutex_;
   std::array<std::deque<Visit>, 4> visits_;  // one queue for each delay, so each is in order

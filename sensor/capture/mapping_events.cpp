@@ -18,6 +18,10 @@ namespace aispm::sensor {
 namespace {
 
 constexpr std::size_t kRingBytes = 64U << 10;  // a CPU's; about 600 mappings
+// A wake-up is an interrupt that the process which maps pays for, and each fork, exit and mapping
+// of everybody would raise one: the reader looks by itself, and is woken only before the ring
+// fills.
+constexpr std::uint32_t kWakeBytes = kRingBytes / 4;
 
 std::size_t page_bytes() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
@@ -100,7 +104,7 @@ Result<MappingEvents> MappingEvents::open() {
   attributes.mmap = 1;  // those with PROT_EXEC
   attributes.mmap2 = 1;
   attributes.watermark = 1;
-  attributes.wakeup_watermark = 1;
+  attributes.wakeup_watermark = kWakeBytes;
   const long cpus = ::sysconf(_SC_NPROCESSORS_CONF);
   for (int number = 0; number < cpus; ++number) {
     Cpu cpu;
