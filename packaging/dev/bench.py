@@ -11,10 +11,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import build
-from ui import ROOT
+from ui import ROOT, Refusal
 
 BENCH_SECONDS = 240
 
@@ -36,30 +37,54 @@ def _show(line: dict[str, object]) -> None:
           f"{'' if target is None else 'target ' + str(target):<16} {verdict}")
 
 
+def _run(command: list[str], env: dict[str, str]) -> tuple[str, str]:
+    """What it printed, also when it did not end, and why it failed. What it says of itself (skipped, missing) goes to stderr."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        problem = ""
+        try:
+            status = subprocess.run(command, stdout=output, stderr=errors, check=False, env=env, timeout=BENCH_SECONDS,
+                                    stdin=subprocess.DEVNULL).returncode
+            problem = f"exited {status}" if status != 0 else ""
+        except subprocess.TimeoutExpired:
+            problem = f"took longer than {BENCH_SECONDS} s"
+        output.seek(0)
+        errors.seek(0)
+        said = [line.rstrip() for line in errors if not line.startswith("time=")]
+        if problem and said:
+            problem += ": " + " ".join(said)[-400:]
+        for line in [] if problem else said:
+            print(f"  {line}", file=sys.stderr, flush=True)
+        return output.read(), problem
+
+
 def main(names: list[str], as_json: bool, assume_yes: bool) -> int:
     build.everything_for_tests(assume_yes, "release")
     env = {**os.environ, "AISPM_BIN_DIR": str(build.binary("x").parent), "AISPM_BUILD_DIR": str(ROOT / "build" / "release"),
            "AISPM_SOURCE_DIR": str(ROOT)}
-    broken = 0
-    for command in _programs(names):
+    programs = _programs(names)
+    if not programs:
+        raise Refusal(f"no bench's name contains {' or '.join(names)}")
+    broken: list[str] = []
+    missed = figures = 0
+    for command in programs:
         title = Path(command[-1]).stem
         if not as_json:
             print(title, flush=True)
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, env=env, timeout=BENCH_SECONDS,
-                                  stdin=subprocess.DEVNULL)
-        except subprocess.TimeoutExpired:
-            print(f"{title}: took longer than {BENCH_SECONDS} s", file=sys.stderr)
-            broken += 1
-            continue
-        for text in done.stdout.splitlines():
+        output, problem = _run(command, env)
+        for text in output.splitlines():
             if not text.startswith("{"):
                 continue
+            figures += 1
+            line = json.loads(text)
+            missed += line.get("ok") is False
             if as_json:
                 print(text, flush=True)
             else:
-                _show(json.loads(text))
-        if done.returncode != 0:
-            print(f"{title}: exited {done.returncode}: {done.stderr.strip()[-400:]}", file=sys.stderr)
-            broken += 1
+                _show(line)
+        if problem:
+            print(f"  {title}: {problem}", file=sys.stderr, flush=True)
+            broken.append(title)
+    if not as_json:
+        print(f"{figures} figures of {len(programs)} benches, {missed} missed their target, {len(broken)} benches failed"
+              + (": " + ", ".join(broken) if broken else ""))
     return 1 if broken else 0
