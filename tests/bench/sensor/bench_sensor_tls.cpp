@@ -30,7 +30,7 @@ using kernel_test::TlsPair;
 
 constexpr std::array<std::size_t, 3> kSizes{200, 4096, 16384};
 constexpr int kWrites = 20'000;
-constexpr int kRounds = 2;
+constexpr int kRounds = 5;
 constexpr double kMaxCost = 1.5;  // times the empty probe
 
 struct Cost {  // client thread CPU ns a write, best round

@@ -7,69 +7,24 @@ Also the sensor's own CPU and memory, idle and busy. Ratios above 1 are slower w
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROUNDS = 3
+from sensord import Sensor, emit, require, run
+
+ROUNDS = 5
 IDLE_SECONDS = 10
-WRK_SECONDS = 4
+WRK_SECONDS = 3
 FILES = 40
-TICKS = os.sysconf("SC_CLK_TCK")
-SENSORD = Path(os.environ.get("AISPM_BIN_DIR", "build/release/bin")) / "aispm-sensord"
-
-
-def emit(name: str, value: float, unit: str, target: str | None = None, ok: bool | None = None) -> None:
-    print(json.dumps({"name": name, "value": round(value, 4), "unit": unit, "target": target, "ok": ok}), flush=True)
-
-
-class Sensor:
-    def __init__(self, folder: Path) -> None:
-        config = folder / "sensord.yaml"
-        config.write_text(f"state_folder: {folder}/state\n")
-        self._out = (folder / "events").open("wb")
-        self._process = subprocess.Popen([SENSORD, "--config", str(config), "--stdout"], stdout=subprocess.DEVNULL,
-                                         stderr=subprocess.PIPE, text=True)
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            if "event=started" in line:
-                break
-        else:
-            raise SystemExit("aispm-sensord did not start: this bench needs root and eBPF")
-        time.sleep(1)
-
-    def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def pss_bytes(self) -> int:
-        text = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text()
-        found = re.search(r"^Pss:\s+(\d+) kB", text, re.M)
-        assert found is not None
-        return int(found[1]) * 1024
-
-    def stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        self._process.communicate(timeout=20)
-        self._out.close()
-
-
-@contextmanager
-def sensor(folder: Path) -> Iterator[Sensor]:
-    running = Sensor(folder)
-    try:
-        yield running
-    finally:
-        running.stop()
 
 
 def compile_files(folder: Path) -> float:
@@ -96,7 +51,9 @@ def https_server(folder: Path) -> Iterator[int]:
                     "-subj", "/CN=127.0.0.1"], check=True, capture_output=True)
     (folder / "www").mkdir()
     (folder / "www" / "4k").write_bytes(b"x" * 4096)
-    port = 18743
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     (folder / "nginx.conf").write_text(f"""
 daemon off; pid {folder}/nginx.pid; error_log stderr error; worker_processes 1; user root;
 events {{ worker_connections 256; }}
@@ -105,7 +62,13 @@ http {{ access_log off; server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {
 """)
     server = subprocess.Popen(["nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)], stderr=subprocess.DEVNULL)
     try:
-        time.sleep(1)
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        else:
+            raise RuntimeError("nginx did not start")
         yield port
     finally:
         server.terminate()
@@ -120,41 +83,46 @@ def requests_per_second(port: int) -> float:
     return float(found[1])
 
 
-def main() -> int:
-    if os.geteuid() != 0 or not SENSORD.exists():
-        print("skipped: needs root and a built aispm-sensord", file=sys.stderr)
-        return 0
+def measure_idle(folder: Path) -> None:
+    with Sensor(folder) as running:
+        time.sleep(3)
+        begun, cpu = time.monotonic(), running.cpu_seconds()
+        time.sleep(IDLE_SECONDS)
+        idle = 100 * (running.cpu_seconds() - cpu) / (time.monotonic() - begun)
+        emit("sensor.idle.cpu", idle, "% of a core", "< 1", idle < 1)
+        megabytes = running.memory_bytes("Pss") / 1e6
+        emit("sensor.idle.pss", megabytes, "MB", "< 60", megabytes < 60)
+        emit("sensor.idle.rss", running.memory_bytes("Rss") / 1e6, "MB")
+
+
+def bench() -> None:
+    require("wrk", "nginx", "make", "gcc", "openssl")
     with tempfile.TemporaryDirectory(prefix="aispm-bench-") as name:
         folder = Path(name)
         os.chmod(folder, 0o755)
-        plain: dict[str, list[float]] = {"compile": [], "https": []}
-        watched: dict[str, list[float]] = {"compile": [], "https": []}
-        busy_cpu: list[float] = []
-        compile_files(folder)
+        measure_idle(folder)
+        ratios: dict[str, list[float]] = {"compile": [], "https": []}
+        busy: dict[str, list[float]] = {"compile": [], "https": []}
         with https_server(folder) as port:
-            requests_per_second(port)
+            works: dict[str, Callable[[], float]] = {"compile": lambda: compile_files(folder), "https": lambda: 1 / requests_per_second(port)}
+            for work in works.values():
+                work()  # warms up
             for _ in range(ROUNDS):
-                plain["compile"].append(compile_files(folder))
-                plain["https"].append(1 / requests_per_second(port))
-                with sensor(folder) as running:
-                    watched["compile"].append(compile_files(folder))
-                    begun, cpu = time.monotonic(), running.cpu_seconds()
-                    watched["https"].append(1 / requests_per_second(port))
-                    busy_cpu.append((running.cpu_seconds() - cpu) / (time.monotonic() - begun))
-        for work in plain:
-            ratio = statistics.median(watched[work]) / statistics.median(plain[work])
-            emit(f"workload.{work}.with_sensor", ratio, "x of without")
-        with sensor(folder) as running:
-            time.sleep(3)
-            begun, cpu = time.monotonic(), running.cpu_seconds()
-            time.sleep(IDLE_SECONDS)
-            idle = 100 * (running.cpu_seconds() - cpu) / (time.monotonic() - begun)
-            emit("idle.cpu", idle, "% of a core", "< 1", idle < 1)
-            megabytes = running.pss_bytes() / 1e6
-            emit("idle.pss", megabytes, "MB", "< 60", megabytes < 60)
-        emit("busy.cpu", 100 * statistics.median(busy_cpu), "% of a core")
-    return 0
+                plain = {name: work() for name, work in works.items()}
+                with Sensor(folder) as running:
+                    for name, work in works.items():
+                        begun, cpu = time.monotonic(), running.cpu_seconds()
+                        ratios[name].append(work() / plain[name])
+                        busy[name].append(100 * (running.cpu_seconds() - cpu) / (time.monotonic() - begun))
+                    memory = {kind: running.memory_bytes(kind) / 1e6 for kind in ("Pss", "Rss")}
+                    losses = running.losses()
+        for name in works:
+            emit(f"sensor.workload.{name}.with_sensor", statistics.median(ratios[name]), "x of without")
+            emit(f"sensor.workload.{name}.sensor_cpu", statistics.median(busy[name]), "% of a core")
+        emit("sensor.workload.lost", sum(losses.values()), "records", 0, not losses)
+        emit("sensor.busy.pss", memory["Pss"], "MB")
+        emit("sensor.busy.rss", memory["Rss"], "MB")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(bench))

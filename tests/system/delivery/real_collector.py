@@ -59,6 +59,15 @@ class Collector:
                 time.sleep(0.05)
         raise RuntimeError(f"the collector did not start, see {self.folder}/collector.log")
 
+    def pause(self) -> None:
+        """Leaves its connections open and answers nothing until resume()."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
