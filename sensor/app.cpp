@@ -14,6 +14,7 @@
 #include "sdk/core/report/order_watcher.hpp"
 #include "sensor/config.hpp"
 #include "sensor/enforce/pins.hpp"
+#include "sensor/own_memory.hpp"
 #include "sensor/selftest/library_check.hpp"
 #include "sensor/selftest/selftest.hpp"
 #include "sensor/selftest/workload.hpp"
@@ -106,6 +107,7 @@ class SignalWaiter {
 };
 
 Result<> watch(const Config& config, bool prints_events) {
+  use_little_memory();
   SignalWaiter::block();
   CaptureOptions options;
   options.mode = config.capture;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/watcher.hpp"
 
-#include <malloc.h>
 #include <unistd.h>
 
 #include <utility>
@@ -11,6 +10,7 @@
 #include "sensor/decode/decode.hpp"
 #include "sensor/detection_rules.hpp"
 #include "sensor/enforce/host.hpp"
+#include "sensor/own_memory.hpp"
 #include "sensor/version.hpp"
 
 namespace aispm::sensor {
@@ -23,6 +23,8 @@ constexpr std::chrono::milliseconds kLookInterval{1000};  // how soon a change o
 constexpr std::chrono::seconds kSweepInterval{15};
 
 constexpr std::chrono::seconds kSaveInterval{60};
+constexpr std::chrono::seconds kReleaseInterval{60};
+constexpr std::chrono::seconds kStarting{20};  // the first scans of processes and libraries
 
 }  // namespace
 
@@ -83,7 +85,6 @@ Result<std::unique_ptr<Watcher>> Watcher::open(const Config& config,
   if (config.finds_secrets) {
     AISPM_TRY(loaded.host_key, HostState(config.state_folder).hash_key());
     AISPM_TRY(loaded.secrets, SecretFinder::open(loaded.host_key));
-    ::malloc_trim(0);  // compiling patterns leaves megabytes behind
   }
   const Signatures names = loaded.signatures;
   std::unique_ptr<Watcher> watcher(
@@ -146,6 +147,7 @@ void Watcher::enforce() {
 
 Result<> Watcher::run() {
   discovery_.start();
+  next_release_ = Clock::now() + kStarting;
   report_health(make_health());
   while (!stops_) {
     AISPM_CHECK(capture_->wait(kLongestWait));
@@ -186,6 +188,7 @@ void Watcher::do_periodic_work() {
   discovery_.feed(pipeline_);
   pipeline_.tick(boot_now());
   look_after_agents();
+  look_after_memory();
   if (now >= next_sweep_) {
     next_sweep_ = now + kSweepInterval;
     capture_->sweep();
@@ -207,6 +210,16 @@ void Watcher::look_after_agents() {
   next_save_ = now + kSaveInterval;
   if (const auto saved = state_.save(pipeline_.behaviour().baselines()); !saved)
     log::warn("baselines.save", {{"why", saved.error().message}});
+}
+
+void Watcher::look_after_memory() {
+  const auto now = Clock::now();
+  if (now < next_release_) return;
+  next_release_ = now + kReleaseInterval;
+  if (std::exchange(has_started_, true))
+    release_freed_memory();
+  else
+    release_starting_memory();
 }
 
 model::ComponentHealth Watcher::make_health() const {

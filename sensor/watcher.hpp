@@ -53,6 +53,7 @@ class Watcher {
                                     UserNames& users, TamperWatch& tamper, DiscoveryFeed& discovery,
                                     Loaded loaded);
   void look_after_agents();
+  void look_after_memory();
   void open_guard(const Config& config, const Signatures& signatures, bool awaits_orders);
   void enforce();
   Result<> take_all();
@@ -77,6 +78,8 @@ class Watcher {
   std::chrono::steady_clock::time_point next_look_;
   std::chrono::steady_clock::time_point next_sweep_;
   std::chrono::steady_clock::time_point next_save_;
+  std::chrono::steady_clock::time_point next_release_;
+  bool has_started_ = false;
   std::map<std::string, std::uint64_t> reported_losses_;
   std::vector<std::string> reported_reasons_;
 };

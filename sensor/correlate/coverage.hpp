@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,7 +29,7 @@ namespace aispm::sensor {
 class Coverage {
  public:
   static constexpr std::size_t kMaxProcesses = 4096;
-  static constexpr std::size_t kMaxGone = 8192;
+  static constexpr std::size_t kMaxGone = 4096;
   // In all, and of one process. Over it the oldest closed socket is final early, which loses
   // nothing; where none is closed the oldest is, and that is counted: its later bytes are not its.
   static constexpr std::size_t kMaxSockets = 65536;
@@ -83,7 +84,7 @@ class Coverage {
     Actor actor;
     std::map<std::uint64_t, Socket> sockets;  // by cookie: the oldest first
     // In order of their end; some are final or open again.
-    std::deque<std::pair<BootTime, std::uint64_t>> closed;
+    std::list<std::pair<BootTime, std::uint64_t>> closed;  // a deque takes 576 bytes empty
     std::size_t open_sockets = 0;
     TlsLibraryStates libraries;
     PlainUse unplaced;               // plaintext of streams whose socket is unknown
