@@ -7,6 +7,11 @@
 #include "sensor/discover/posture.hpp"
 
 namespace aispm::sensor {
+namespace {
+
+constexpr std::chrono::seconds kPostureInterval{60};
+
+}  // namespace
 
 DiscoveryFeed::DiscoveryFeed(const Config& config, const Signatures& signatures, Secret host_key) {
   if (config.discovery.is_enabled)
@@ -30,11 +35,18 @@ void DiscoveryFeed::connect(const Config& config, Pipeline::Parts& parts) {
 }
 
 void DiscoveryFeed::start() {
-  posture_ = read_posture();
+  read_posture_again();
   if (discovery_) discovery_->start();
 }
 
+// It changes while we run: a sysctl is set, a file system mounted.
+void DiscoveryFeed::read_posture_again() {
+  posture_ = read_posture();
+  next_posture_ = std::chrono::steady_clock::now() + kPostureInterval;
+}
+
 void DiscoveryFeed::feed(Pipeline& pipeline) {
+  if (std::chrono::steady_clock::now() >= next_posture_) read_posture_again();
   if (!discovery_) return;
   for (Found& found : discovery_->take()) pipeline.take_found(std::move(found));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,9 +27,12 @@ class DiscoveryFeed {
   void add_health(model::ComponentHealth& health) const;
 
  private:
+  void read_posture_again();
+
   Containers containers_;
   std::unique_ptr<Discovery> discovery_;  // null when switched off
   std::map<std::string, std::string> posture_;
+  std::chrono::steady_clock::time_point next_posture_;
 };
 
 }  // namespace aispm::sensor

@@ -38,6 +38,8 @@ Pipeline::Parts Watcher::make_parts(const Config& config, Capture& capture, Even
   behaviour.learning = config.baseline_learning;
   behaviour.secrets = std::move(loaded.secrets);
   behaviour.on_join = [&capture](const model::ProcessId& process, std::uint32_t agent) {
+    // Started by an agent's shell, we read of every process: that is not the agent's doing.
+    if (process.pid == static_cast<std::uint32_t>(::getpid())) return;
     capture.follow_agent(process, agent);
     capture.watch_files(true);
   };

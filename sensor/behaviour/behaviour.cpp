@@ -23,6 +23,23 @@ std::string_view folder_of(std::string_view path) {
   return slash == std::string_view::npos || slash == 0 ? path : path.substr(0, slash);
 }
 
+// Where a file is, as a baseline knows it: /proc has folders for each process and thread that ever
+// ran, and they are one place.
+std::string place_of(std::string_view path) {
+  const std::string_view folder = folder_of(path);
+  if (!folder.starts_with("/proc/")) return std::string(folder);
+  std::string place;
+  for (std::size_t at = 1; at <= folder.size();) {
+    const std::size_t end = std::min(folder.find('/', at), folder.size());
+    const std::string_view part = folder.substr(at, end - at);
+    const bool is_id = part.find_first_not_of("0123456789") == std::string_view::npos;
+    place += '/';
+    place += is_id && !part.empty() ? std::string_view("<id>") : part;
+    at = end + 1;
+  }
+  return place;
+}
+
 std::string socket_text(const RawSocket& socket) {
   return std::string(socket.family == kPacketFamily ? "AF_PACKET" : "SOCK_RAW") + " protocol " +
          std::to_string(socket.protocol);
@@ -129,7 +146,7 @@ std::optional<Behaviour::File> Behaviour::on_open(const model::Process& process,
   if (rule != nullptr)
     file.detections.push_back(
         behaviour_detection(rule->id, rule->severity, open.path, rule->message));
-  note_news(file.detections, agent, BaselineKind::kFile, folder_of(open.path), now);
+  note_news(file.detections, agent, BaselineKind::kFile, place_of(open.path), now);
   if (file.detections.empty()) return std::nullopt;
   told_ += file.detections.size();
   file.access.path = open.path;

@@ -15,6 +15,14 @@ constexpr std::uint64_t kLingerNanoseconds = 65'000'000'000;
 
 constexpr BootTime kEver{std::numeric_limits<std::uint64_t>::max()};
 
+// The kernel's records give the start of a process in nanoseconds, /proc in ticks; who looks for
+// libraries asks /proc.
+ProcessId key_of(const ProcessId& process) {
+  constexpr std::uint64_t kTickNanoseconds = 10'000'000;
+  return {process.pid,
+          BootTime{process.start.nanoseconds - process.start.nanoseconds % kTickNanoseconds}};
+}
+
 bool is_over(BootTime since, std::uint64_t nanoseconds, BootTime now) {
   return since.nanoseconds + nanoseconds <= now.nanoseconds;
 }
@@ -134,7 +142,7 @@ void Coverage::take(const SocketBytes& bytes) {
 
 void Coverage::take_totals(const SocketBytes& bytes, bool is_https, bool is_quic) {
   // The end of a connection may come after its process's.
-  const bool* was_reported = gone_.find(bytes.actor.id);
+  const bool* was_reported = gone_.find(key_of(bytes.actor.id));
   if (was_reported != nullptr && *was_reported) return counters_.lose("coverage.closed_late");
   Process& process = process_of(bytes.actor, bytes.time);
   if (was_reported != nullptr && !process.ended) {
@@ -176,19 +184,26 @@ void Coverage::take(const SeenName& name) {
 }
 
 void Coverage::take(const TlsLibraryFact& fact) {
-  Actor actor;
-  actor.id = fact.process;
-  Process& process = process_of(actor, fact.time);
-  if (process.libraries.size() >= kMaxLibrariesOfProcess &&
-      !process.libraries.contains(fact.library))
+  const ProcessId key = key_of(fact.process);
+  if (gone_.peek(key) != nullptr) return;  // looked at before its end, told after it
+  if (libraries_.peek(key) == nullptr && libraries_.put(key, {}))
+    counters_.lose("coverage.libraries_evicted");
+  TlsLibraryStates& libraries = *libraries_.find(key);
+  if (libraries.size() >= kMaxLibrariesOfProcess && !libraries.contains(fact.library))
     return counters_.lose("coverage.libraries_full");
-  process.libraries.insert_or_assign(fact.library, TlsLibraryState{fact.is_probed, fact.reason});
+  libraries.insert_or_assign(fact.library, TlsLibraryState{fact.is_probed, fact.reason});
 }
 
-void Coverage::add_socket(const Process& process, const Socket& socket, std::uint64_t& unplaced,
-                          Totals& totals) {
+const TlsLibraryStates& Coverage::libraries_of(const Process& process) {
+  static const TlsLibraryStates kNone;
+  const TlsLibraryStates* found = libraries_.peek(key_of(process.actor.id));
+  return found != nullptr ? *found : kNone;
+}
+
+void Coverage::add_socket(const TlsLibraryStates& libraries, const Socket& socket,
+                          std::uint64_t& unplaced, Totals& totals) {
   if (!socket.is_tls) return;
-  const WireShare share = share_of(socket.use, process.libraries);
+  const WireShare share = share_of(socket.use, libraries);
   ++totals.connections;
   totals.wire_bytes += share.payload_bytes;
   totals.plaintext_bytes += share.payload_bytes - share.unseen_bytes;
@@ -208,7 +223,7 @@ void Coverage::add_socket(const Process& process, const Socket& socket, std::uin
     }
   }
   if (unseen == 0) return;
-  auto& [connections, bytes] = totals.gaps[cause_of(socket.use, process.libraries)];
+  auto& [connections, bytes] = totals.gaps[cause_of(socket.use, libraries)];
   ++connections;
   bytes += unseen;
 }
@@ -218,7 +233,7 @@ void Coverage::make_final(Process& process, std::uint64_t cookie) {
   std::uint64_t unplaced =
       process.unplaced.bytes - std::min(process.unplaced.bytes, process.placed_bytes);
   const std::uint64_t before = unplaced;
-  add_socket(process, socket->second, unplaced, process.final);
+  add_socket(libraries_of(process), socket->second, unplaced, process.final);
   process.placed_bytes += before - unplaced;
   if (!socket->second.closed) --process.open_sockets;
   process.sockets.erase(socket);
@@ -254,8 +269,9 @@ model::TlsCoverage Coverage::sum(const Process& process) {
   Totals totals = process.final;
   std::uint64_t unplaced =
       process.unplaced.bytes - std::min(process.unplaced.bytes, process.placed_bytes);
+  const TlsLibraryStates& libraries = libraries_of(process);
   for (const auto& [cookie, socket] : process.sockets)
-    add_socket(process, socket, unplaced, totals);
+    add_socket(libraries, socket, unplaced, totals);
   // What is left has a connection, too, though its bytes on the wire were not reported yet.
   totals.wire_bytes += unplaced;
   totals.plaintext_bytes += unplaced;
@@ -308,7 +324,8 @@ void Coverage::forget_ended(BootTime now, std::vector<Report>& reports) {
 std::optional<Coverage::Report> Coverage::forget(const ProcessId& id, Process& process,
                                                  BootTime now) {
   auto last = make_all_final(process, now);
-  (void)gone_.put(id, process.reported.has_value());
+  (void)gone_.put(key_of(id), process.reported.has_value());
+  libraries_.erase(key_of(id));
   processes_.erase(id);
   streams_.erase_if([&](const StreamKey& key, const Stream&) { return key.process == id; });
   return last;
@@ -317,7 +334,8 @@ std::optional<Coverage::Report> Coverage::forget(const ProcessId& id, Process& p
 std::optional<Coverage::Report> Coverage::end_process(const ProcessId& process, BootTime now) {
   Process* found = processes_.find(process);
   if (found == nullptr) {
-    (void)gone_.put(process, false);
+    (void)gone_.put(key_of(process), false);
+    libraries_.erase(key_of(process));
     return std::nullopt;
   }
   if (found->open_sockets == 0) return forget(process, *found, now);

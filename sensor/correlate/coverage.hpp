@@ -86,7 +86,6 @@ class Coverage {
     // In order of their end; some are final or open again.
     std::list<std::pair<BootTime, std::uint64_t>> closed;  // a deque takes 576 bytes empty
     std::size_t open_sockets = 0;
-    TlsLibraryStates libraries;
     PlainUse unplaced;               // plaintext of streams whose socket is unknown
     std::uint64_t placed_bytes = 0;  // of it, put down to sockets that are final
     Totals final;                    // of closed sockets
@@ -108,9 +107,10 @@ class Coverage {
   std::optional<Report> make_all_final(Process& process, BootTime now);
   std::optional<Report> forget(const ProcessId& id, Process& process, BootTime now);
   void forget_ended(BootTime now, std::vector<Report>& reports);
-  static void add_socket(const Process& process, const Socket& socket, std::uint64_t& unplaced,
-                         Totals& totals);
-  static model::TlsCoverage sum(const Process& process);
+  const TlsLibraryStates& libraries_of(const Process& process);
+  static void add_socket(const TlsLibraryStates& libraries, const Socket& socket,
+                         std::uint64_t& unplaced, Totals& totals);
+  model::TlsCoverage sum(const Process& process);
   std::optional<Report> report(Process& process, BootTime now);
 
   const std::chrono::seconds interval_;
@@ -120,7 +120,9 @@ class Coverage {
   std::deque<Report> evicted_;
   std::deque<ProcessId> ended_;  // some are forgotten already
   // Processes that ended; true: with TLS, and their numbers are final.
-  LruMap<ProcessId, bool> gone_{kMaxGone};
+  LruMap<ProcessId, bool> gone_{kMaxGone};                        // by start in ticks
+  LruMap<ProcessId, TlsLibraryStates> libraries_{kMaxProcesses};  // by start in ticks
+
   std::size_t socket_count_ = 0;
   BootTime last_due_;
 };

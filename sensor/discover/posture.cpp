@@ -16,18 +16,32 @@ std::string fact(const std::string& path) {
   return text;
 }
 
+constexpr const char* kWaiting = "unknown: waits for securityfs on /sys/kernel/security";
+
+bool lists(const std::string& modules, const std::string& module) {
+  return ("," + modules + ",").find("," + module + ",") != std::string::npos;
+}
+
+// The mode between brackets, "none [integrity] confidentiality".
+std::string lockdown_mode(const std::string& file, const std::string& modules) {
+  const std::size_t open = file.find('[');
+  if (open != std::string::npos) return file.substr(open + 1, file.find(']', open) - open - 1);
+  return modules.empty() || lists(modules, "lockdown") ? kWaiting : "none";
+}
+
 std::string yes_or_no(bool is_so) { return is_so ? "yes" : "no"; }
 
 }  // namespace
 
-std::map<std::string, std::string> read_posture(const std::string& root) {
+std::map<std::string, std::string> read_posture(const std::string& root,
+                                                const std::optional<std::string>& modules) {
   std::map<std::string, std::string> posture;
   const auto known = [](const std::string& text) { return text.empty() ? "unknown" : text; };
   posture["posture.kernel"] = known(fact(root + "/proc/sys/kernel/osrelease"));
-  const std::string lsm = fact(root + "/sys/kernel/security/lsm");
-  posture["posture.lsm"] = known(lsm);
-  posture["posture.bpf_lsm"] =
-      lsm.empty() ? "unknown" : yes_or_no(("," + lsm + ",").find(",bpf,") != std::string::npos);
+  std::string lsm = fact(root + "/sys/kernel/security/lsm");
+  if (lsm.empty()) lsm = modules.value_or("");
+  posture["posture.lsm"] = lsm.empty() ? kWaiting : lsm;
+  posture["posture.bpf_lsm"] = lsm.empty() ? kWaiting : yes_or_no(lists(lsm, "bpf"));
   const std::string aslr = fact(root + "/proc/sys/kernel/randomize_va_space");
   posture["posture.aslr"] = aslr == "2"   ? "full"
                             : aslr == "1" ? "partial"
@@ -42,12 +56,10 @@ std::map<std::string, std::string> read_posture(const std::string& root) {
       yes_or_no(!fact(root + "/proc/sys/kernel/seccomp/actions_avail").empty());
   const std::string bpf = fact(root + "/proc/sys/kernel/unprivileged_bpf_disabled");
   posture["posture.unprivileged_bpf"] = bpf.empty() ? "unknown" : yes_or_no(bpf == "0");
-  posture["posture.ptrace_scope"] = known(fact(root + "/proc/sys/kernel/yama/ptrace_scope"));
-  const std::string lockdown = fact(root + "/sys/kernel/security/lockdown");
-  const std::size_t open = lockdown.find('[');
-  posture["posture.lockdown"] =
-      open == std::string::npos ? "unknown"
-                                : lockdown.substr(open + 1, lockdown.find(']', open) - open - 1);
+  const std::string ptrace = fact(root + "/proc/sys/kernel/yama/ptrace_scope");
+  posture["posture.ptrace_scope"] =
+      ptrace.empty() && !lsm.empty() && !lists(lsm, "yama") ? "no yama" : known(ptrace);
+  posture["posture.lockdown"] = lockdown_mode(fact(root + "/sys/kernel/security/lockdown"), lsm);
   return posture;
 }
 

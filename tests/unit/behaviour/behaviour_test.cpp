@@ -98,6 +98,23 @@ TEST_F(BehaviourTest, OrdinaryFilesAreNotTold) {
       behaviour_.on_open(process_of(10, "/usr/bin/codex"), open_of("/srv/app/main.c", true), now_));
 }
 
+// An agent that lists processes opens files in a new folder for each.
+TEST_F(BehaviourTest, FoldersOfProcessesAreOnePlaceOfABaseline) {
+  const auto agent = process_of(10, "/usr/bin/codex");
+  for (std::size_t pid = 1; pid <= 2 * Baselines::kMaxItems; ++pid)
+    behaviour_.on_open(agent, open_of("/proc/" + std::to_string(pid) + "/status"), now_);
+  model::ComponentHealth health;
+  behaviour_.add_health(health);
+  EXPECT_EQ(health.losses["baselines.not_learned"], 0U);
+  const std::string saved = behaviour_.baselines().save();
+  EXPECT_THAT(saved, testing::HasSubstr("\"/proc/<id>\""));
+  EXPECT_THAT(saved, testing::Not(testing::HasSubstr("/proc/1")));
+  behaviour_.on_open(agent, open_of("/proc/7/task/7/stat"), now_);
+  behaviour_.on_open(agent, open_of("/proc/sys/kernel/osrelease"), now_);
+  EXPECT_THAT(behaviour_.baselines().save(), testing::HasSubstr("\"/proc/<id>/task/<id>\""));
+  EXPECT_THAT(behaviour_.baselines().save(), testing::HasSubstr("/proc/sys/kernel"));
+}
+
 // SEN-003
 TEST_F(BehaviourTest, APacketSocketIsTold) {
   RawSocket socket;

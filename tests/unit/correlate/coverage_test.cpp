@@ -89,6 +89,29 @@ TEST_F(CoverageTest, NamesTheLibraryThatIsNotProbed) {
               ElementsAre(model::CoverageGap{"rustls-ring", "no fingerprint", 1, 320'000}));
 }
 
+// Who looks for libraries reads the start of a process from /proc, in ticks of 10 ms.
+TEST_F(CoverageTest, KnowsAProcessByAStartOfProcsCoarseness) {
+  tls.key.process.start.nanoseconds = 1'234'567'890;
+  TlsLibraryFact fact;
+  fact.process = {tls.key.process.pid, BootTime{1'230'000'000}};
+  fact.library = "rustls-ring";
+  fact.reason = "no fingerprint";
+  coverage.take(fact);
+  wire(1, 20'000, 300'000);
+  EXPECT_THAT(report().gaps,
+              ElementsAre(model::CoverageGap{"rustls-ring", "no fingerprint", 1, 320'000}));
+}
+
+TEST_F(CoverageTest, HoldsNothingOfProcessesThatOnlyHaveALibrary) {
+  for (std::uint32_t pid = 1; pid <= 2 * Coverage::kMaxProcesses; ++pid) {
+    tls.key.process.pid = pid;
+    library("openssl", true);
+    (void)coverage.end_process(tls.key.process, BootTime{now});
+    library("openssl", true);  // found before its end, told after it
+  }
+  EXPECT_THAT(counters.by_cause, IsEmpty());
+}
+
 TEST_F(CoverageTest, SaysWhenNoLibraryIsKnown) {
   wire(1, 1000, 2000);  // all its bytes count: nothing says they were a handshake only
   EXPECT_THAT(report().gaps,
