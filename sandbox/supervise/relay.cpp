@@ -80,6 +80,7 @@ void Relay::take(Arrival arrival) {
     return close(id);
   }
   pause_or_resume();
+  serve(id);  // most clients have spoken by now: one wait less
 }
 
 void Relay::pause_or_resume() {
