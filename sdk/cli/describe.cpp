@@ -73,8 +73,11 @@ std::string describe_health(const v1::ComponentHealth& health) {
 }
 
 std::string describe_log(const v1::AgentLog& log) {
-  std::string text = log.level() + ": " + log.message();
+  const std::string stream = log.stream().empty() ? "" : log.stream() + " ";
+  std::string text = stream + log.level() + ": " + log.message();
   for (const auto& [key, value] : log.fields()) text += " " + key + "=" + value;
+  if (log.lost_lines() != 0)
+    text += " (" + std::to_string(log.lost_lines()) + " lines before it not recorded)";
   return text;
 }
 
@@ -183,7 +186,10 @@ std::string describe(const v1::Event& event) {
     case v1::Event::kSandboxExit:
       return "sandbox " +
              describe_exit(event.sandbox_exit().exit_code(), event.sandbox_exit().signal()) +
-             " after " + duration_text(event.sandbox_exit().duration_us());
+             " after " + duration_text(event.sandbox_exit().duration_us()) +
+             (event.sandbox_exit().limits_size() == 0
+                  ? ""
+                  : ", limit reached: " + join(event.sandbox_exit().limits(), ", "));
     case v1::Event::kSandboxDenial:
       return describe_denial(event.sandbox_denial());
     case v1::Event::kAgentReady:

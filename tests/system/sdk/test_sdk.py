@@ -154,6 +154,9 @@ class TestInTheSandbox:
         log = stored(collector, "agent_log", "message", "answered")
         assert log["agent_log"]["fields"]["finish_reason"] == "stop"
         assert ready["session_id"] == log["session_id"] != ""
+        # SBX-032: what it printed is there too, seen by the sandbox.
+        line = stored(collector, "agent_log", "message", "The capital of France is Paris.")
+        assert (line["source"], line["agent_log"]["stream"], line["session_id"]) == ("SOURCE_SANDBOX", "stdout", log["session_id"])
         assert ready["agent_id"].endswith("/hello_agent.py")
 
     def test_policy_holds_for_it(self, gateway: Any, collector: Any, provider: Any, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ export function describe(event: Event): Description {
     case "sandboxExit":
       return {
         title: endLabel(body.value.exitCode, body.value.signal),
-        detail: plural(body.value.denials, "denial"),
+        detail: [plural(body.value.denials, "denial"), ...body.value.limits.map((limit) => `limit reached: ${limit}`)].join(", "),
         tone: body.value.signal > 0 || body.value.exitCode > 0 ? "warn" : "good",
       };
     case "sandboxDenial":
@@ -194,7 +194,7 @@ export function describe(event: Event): Description {
     case "agentLog":
       return {
         title: body.value.message,
-        detail: body.value.level,
+        detail: [body.value.stream, body.value.level].filter(Boolean).join(" "),
         tone: body.value.level === "error" ? "bad" : body.value.level === "warning" ? "warn" : "neutral",
       };
     case "componentHealth":
