@@ -86,7 +86,7 @@ void forward(int control, int agent_pid) {
 // `monitor` is only held: whoever closes a packet socket last waits for an RCU grace period (5 to
 // 20 ms), and that shall be this process, for which nobody waits.
 // `terminal` too, so that it stays one while no process of the agent has it open.
-void run_init(UniqueFd control, [[maybe_unused]] UniqueFd monitor,
+void run_init(UniqueFd setup, UniqueFd control, [[maybe_unused]] UniqueFd monitor,
               [[maybe_unused]] UniqueFd terminal, int agent_pid) {
   sigset_t child;
   ::sigemptyset(&child);
@@ -96,7 +96,12 @@ void run_init(UniqueFd control, [[maybe_unused]] UniqueFd monitor,
   (void)::close_range(0, 2, 0);
   (void)::prctl(PR_SET_NAME, "aispm-init");
   if (!signals || ::prctl(PR_SET_DUMPABLE, 0) != 0) ::_exit(kFailed);
-  if (auto installed = install_init_filter(); !installed) ::_exit(kFailed);
+  if (auto installed = install_init_filter(); !installed) {
+    // Our end is that of the agent's process too, which may not have said it yet.
+    (void)send_message(setup.get(), failed_message(installed.error(), kFailed)).has_value();
+    ::_exit(kFailed);
+  }
+  setup.reset();
   for (;;) {
     if (reap(control.get(), agent_pid)) {
       pollfd gone{control.get(), 0, 0};

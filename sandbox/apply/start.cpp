@@ -163,10 +163,10 @@ void close_all_but(std::vector<int> kept) {
   }
   if (auto finished = finish_outer(in, agent); !finished)
     fail_inside(in.setup.get(), finished.error(), kExitSandbox);
-  in.setup.reset();
   in.streams.output.reset();
   in.streams.errors.reset();
-  run_init(std::move(in.control), std::move(in.monitor), std::move(in.terminal), agent);
+  run_init(std::move(in.setup), std::move(in.control), std::move(in.monitor),
+           std::move(in.terminal), agent);
 }
 
 // `as_sibling`: the new process becomes a child of our parent. `group`: the control group it starts

@@ -101,7 +101,9 @@ Result<> install_init_filter();
 // reports that end, and exits when the supervisor has closed `control`. Holds `monitor` and
 // `terminal` (may be none) until then, and nothing else. On kMoreSockets
 // it gives the supervisor fresh sockets of the agent's network.
-[[noreturn]] void run_init(UniqueFd control, UniqueFd monitor, UniqueFd terminal, int agent_pid);
+// Says on `setup`, which it closes, when it cannot.
+[[noreturn]] void run_init(UniqueFd setup, UniqueFd control, UniqueFd monitor, UniqueFd terminal,
+                           int agent_pid);
 
 // --- small helpers shared by the steps (identity.cpp)
 Result<> write_text(const std::string& path, std::string_view text);
