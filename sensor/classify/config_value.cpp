@@ -9,8 +9,9 @@
 // build, and is undefined in a release. Here its assumptions are exceptions, in any build.
 namespace {
 struct BrokenTomlAssumption {};
+[[noreturn]] void refuse_toml() { throw BrokenTomlAssumption(); }
 }  // namespace
-#define TOML_ASSERT(claim) ((claim) ? static_cast<void>(0) : throw BrokenTomlAssumption())
+#define TOML_ASSERT(claim) ((claim) ? static_cast<void>(0) : refuse_toml())
 #pragma push_macro("NDEBUG")
 #undef NDEBUG
 #include <toml++/toml.h>
