@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sensor/classify/config_value.hpp"
 
-#include <toml++/toml.h>
 #include <yaml-cpp/yaml.h>
 
 #include "sdk/core/codec/json_tree.hpp"
+
+// toml++ 3.3 takes for granted what it did not check: "[(" in a user's file would end a debug
+// build, and is undefined in a release. Here its assumptions are exceptions, in any build.
+namespace {
+struct BrokenTomlAssumption {};
+[[noreturn]] void refuse_toml() { throw BrokenTomlAssumption(); }
+}  // namespace
+#define TOML_ASSERT(claim) ((claim) ? static_cast<void>(0) : refuse_toml())
+#pragma push_macro("NDEBUG")
+#undef NDEBUG
+#include <toml++/toml.h>
+#pragma pop_macro("NDEBUG")
 
 namespace aispm::sensor {
 namespace {
@@ -71,7 +82,7 @@ Result<ConfigValue> from_json(const codec::JsonTree& tree, std::size_t index, Bu
       value.kind = Kind::kMap;
       for (std::size_t i = index + 1; i < node.next; i = tree[i + 1].next) {
         AISPM_TRY(ConfigValue member, from_json(tree, i + 1, budget, depth + 1));
-        value.map.emplace_back(std::string(tree[i].text), std::move(member));
+        value.map.push_back({std::string(tree[i].text), std::move(member)});
       }
       break;
     case codec::JsonKind::kArray:
@@ -105,6 +116,37 @@ Result<ConfigValue> parse_json(const std::string& text) {
   return from_json(tree, 0, budget, 0);
 }
 
+// toml++ 3.3 has no defined behaviour for most characters beyond ASCII that stand where a space
+// may. So it sees none: each such byte, and each '~', is '~' and two hex digits while it reads.
+std::string hide_non_ascii(std::string_view text) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  std::string ascii;
+  ascii.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    ascii += byte < 0x80 && c != '~' ? c : '~';
+    if (ascii.back() == '~') (ascii += kDigits[byte >> 4]) += kDigits[byte & 15];
+  }
+  return ascii;
+}
+
+std::string show_non_ascii(std::string_view ascii) {
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+  };
+  std::string text;
+  text.reserve(ascii.size());
+  for (std::size_t i = 0; i < ascii.size(); ++i) {
+    const int high = ascii[i] == '~' && i + 2 < ascii.size() ? digit(ascii[i + 1]) : -1;
+    const int low = high >= 0 ? digit(ascii[i + 2]) : -1;
+    text += low >= 0 ? static_cast<char>(high << 4 | low) : ascii[i];
+    if (low >= 0) i += 2;
+  }
+  return text;
+}
+
 Result<ConfigValue> from_toml(const toml::node& node, Budget& budget, std::size_t depth) {
   if (!budget.take(depth)) return too_large();
   ConfigValue value;
@@ -112,7 +154,7 @@ Result<ConfigValue> from_toml(const toml::node& node, Budget& budget, std::size_
     value.kind = Kind::kMap;
     for (const auto& [key, one] : *table) {
       AISPM_TRY(ConfigValue member, from_toml(one, budget, depth + 1));
-      value.map.emplace_back(std::string(key.str()), std::move(member));
+      value.map.push_back({show_non_ascii(key.str()), std::move(member)});
     }
   } else if (const toml::array* array = node.as_array()) {
     value.kind = Kind::kList;
@@ -122,7 +164,7 @@ Result<ConfigValue> from_toml(const toml::node& node, Budget& budget, std::size_
     }
   } else {
     value.kind = Kind::kText;
-    value.text = node.value<std::string>().value_or("");
+    value.text = show_non_ascii(node.value<std::string>().value_or(""));
   }
   return value;
 }
@@ -130,11 +172,13 @@ Result<ConfigValue> from_toml(const toml::node& node, Budget& budget, std::size_
 Result<ConfigValue> parse_toml(const std::string& text) {
   // The library tells of wrong input by an exception only; its text may quote the file.
   try {
-    const toml::table table = toml::parse(text);
+    const toml::table table = toml::parse(hide_non_ascii(text));
     Budget budget;
     return from_toml(table, budget, 0);
   } catch (const toml::parse_error& error) {
     return fail(Errc::kInvalid, "no TOML: line " + std::to_string(error.source().begin.line));
+  } catch (const BrokenTomlAssumption&) {
+    return fail(Errc::kInvalid, "no TOML: a key or value is missing");
   }
 }
 
@@ -147,7 +191,7 @@ Result<ConfigValue> from_yaml(const YAML::Node& node, Budget& budget, std::size_
     for (const auto& one : node) {
       if (!one.first.IsScalar()) continue;
       AISPM_TRY(ConfigValue member, from_yaml(one.second, budget, depth + 1));
-      value.map.emplace_back(one.first.Scalar(), std::move(member));
+      value.map.push_back({one.first.Scalar(), std::move(member)});
     }
   } else if (node.IsSequence()) {
     value.kind = Kind::kList;

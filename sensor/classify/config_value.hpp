@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "sdk/core/common/result.hpp"
@@ -18,12 +17,19 @@ struct ConfigValue {
   Kind kind = Kind::kNone;
   std::string text;
   std::vector<ConfigValue> list;
-  std::vector<std::pair<std::string, ConfigValue>> map;
+  struct Member;
+  std::vector<Member> map;
 
   // The member, or nullptr.
   const ConfigValue* find(std::string_view key) const;
   // Its text, empty when absent or no text.
   std::string_view text_at(std::string_view key) const;
+};
+
+// Not a std::pair, whose traits clang 14 asks for before the type is complete.
+struct ConfigValue::Member {
+  std::string name;
+  ConfigValue value;
 };
 
 inline constexpr std::size_t kMaxConfigBytes = 4U << 20;

@@ -198,6 +198,14 @@ std::vector<std::string> find_imports(std::string_view text, Language language) 
 std::string plain_url(std::string_view url) {
   const std::size_t scheme = url.find("://");
   if (scheme == std::string_view::npos || scheme == 0 || url.size() > kMaxLineBytes) return "";
+  // RFC 3986 section 3.1; what stands before the first "://" of other text may be a query.
+  const auto is_scheme_character = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '-' || c == '.';
+  };
+  if (!std::all_of(url.begin(), url.begin() + static_cast<std::ptrdiff_t>(scheme),
+                   is_scheme_character))
+    return "";
   std::string_view rest = url.substr(scheme + 3);
   rest = rest.substr(0, rest.find_first_of("?#"));
   const std::size_t slash = std::min(rest.find('/'), rest.size());

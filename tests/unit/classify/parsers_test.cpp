@@ -81,6 +81,24 @@ TEST(McpConfig, TellsEqualSecretsByAKeyedHashAndNeverTheirValues) {
   EXPECT_EQ(find_mcp_servers(config, "", signatures(), Secret())[0].credentials[0].hash, "");
 }
 
+// Found by fuzzing: each ended the parser's process in a debug build.
+TEST(McpConfig, RefusesTomlThatItsParserTakesForGranted) {
+  for (const char* text : {"[(", "[(]", "[[(a]]", "[=]\n", "[,a]\n"}) {
+    const auto config = parse_config_file("config.toml", text);
+    ASSERT_FALSE(config) << text;
+    EXPECT_EQ(config.error().code, Errc::kInvalid) << text;
+  }
+}
+
+TEST(McpConfig, ReadsTomlBeyondAsciiAsItStands) {
+  const auto config = parse_config_file(
+      "config.toml", "\xef\xbb\xbf# \u00fc\n\"cl\u00e9\" = \"~/\u00fc~41 \u65e5\"\n");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->text_at("cl\u00e9"), "~/\u00fc~41 \u65e5");
+  EXPECT_FALSE(parse_config_file("config.toml", "a = 1 \u00fc\n"));
+  EXPECT_FALSE(parse_config_file("config.toml", "\u00fc = 1\n"));
+}
+
 TEST(McpConfig, FindsNothingElsewhere) {
   EXPECT_THAT(servers("settings.json", R"({"editor": {"tabs": 2}, "mcpServers": {"a": 1}})"),
               IsEmpty());
@@ -141,6 +159,7 @@ TEST(ProgramText, FindsImports) {
 TEST(ProgramText, TakesSecretsOutOfUrls) {
   EXPECT_EQ(plain_url("https://u:p@h.example:8/x?k=v#f"), "https://h.example:8/x");
   EXPECT_EQ(plain_url("not a url"), "");
+  EXPECT_EQ(plain_url("a?token=x#y://h"), "");
 }
 
 std::string gguf(std::uint8_t version = 3) {
