@@ -17,7 +17,7 @@ from pathlib import Path
 import build
 from ui import ROOT, Refusal
 
-BENCH_SECONDS = 240
+BENCH_SECONDS = 300
 
 
 def _programs(names: list[str]) -> list[list[str]]:
@@ -25,7 +25,7 @@ def _programs(names: list[str]) -> list[list[str]]:
     scripts = sorted((ROOT / "tests" / "bench").glob("*/bench_*.py"))
     compiled = sorted(path for path in (ROOT / "build" / "release" / "tests").glob("bench_*") if os.access(path, os.X_OK))
     found = [[python, str(path)] for path in scripts] + [[str(path)] for path in compiled if path.is_file()]
-    return [command for command in found if not names or any(name in command[-1] for name in names)]
+    return [command for command in found if not names or any(name in str(Path(command[-1]).relative_to(ROOT)) for name in names)]
 
 
 def _show(line: dict[str, object]) -> None:

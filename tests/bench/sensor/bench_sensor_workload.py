@@ -3,6 +3,8 @@
 
 Works: compiling C files (many short processes), and HTTPS requests with wrk against nginx (TLS of a shared library, captured in full).
 Also the sensor's own CPU and memory, idle and busy. Ratios above 1 are slower with the sensor. Medians of the rounds.
+
+    bench_sensor_workload.py [idle] [compile] [https]      all without a name
 """
 
 from __future__ import annotations
@@ -95,33 +97,40 @@ def measure_idle(folder: Path) -> None:
         emit("sensor.idle.rss", running.memory_bytes("Rss") / 1e6, "MB")
 
 
+def compare(name: str, work: Callable[[], float], folder: Path) -> None:
+    """The same work without and with a sensor, in turns."""
+    work()  # warms up
+    ratios, busy = [], []
+    for _ in range(ROUNDS):
+        plain = work()
+        with Sensor(folder) as running:
+            begun, cpu = time.monotonic(), running.cpu_seconds()
+            ratios.append(work() / plain)
+            busy.append(100 * (running.cpu_seconds() - cpu) / (time.monotonic() - begun))
+            memory = {kind: running.memory_bytes(kind) / 1e6 for kind in ("Pss", "Rss")}
+            losses = running.losses()
+    emit(f"sensor.workload.{name}.with_sensor", statistics.median(ratios), "x of without")
+    emit(f"sensor.workload.{name}.lowest", min(ratios), "x of without")
+    emit(f"sensor.workload.{name}.highest", max(ratios), "x of without")
+    emit(f"sensor.workload.{name}.sensor_cpu", statistics.median(busy), "% of a core")
+    emit(f"sensor.workload.{name}.pss", memory["Pss"], "MB")
+    emit(f"sensor.workload.{name}.rss", memory["Rss"], "MB")
+    emit(f"sensor.workload.{name}.lost", sum(losses.values()), "records", 0, not losses)
+
+
 def bench() -> None:
+    parts = sys.argv[1:] or ["idle", "compile", "https"]
     require("wrk", "nginx", "make", "gcc", "openssl")
     with tempfile.TemporaryDirectory(prefix="aispm-bench-") as name:
         folder = Path(name)
         os.chmod(folder, 0o755)
-        measure_idle(folder)
-        ratios: dict[str, list[float]] = {"compile": [], "https": []}
-        busy: dict[str, list[float]] = {"compile": [], "https": []}
-        with https_server(folder) as port:
-            works: dict[str, Callable[[], float]] = {"compile": lambda: compile_files(folder), "https": lambda: 1 / requests_per_second(port)}
-            for work in works.values():
-                work()  # warms up
-            for _ in range(ROUNDS):
-                plain = {name: work() for name, work in works.items()}
-                with Sensor(folder) as running:
-                    for name, work in works.items():
-                        begun, cpu = time.monotonic(), running.cpu_seconds()
-                        ratios[name].append(work() / plain[name])
-                        busy[name].append(100 * (running.cpu_seconds() - cpu) / (time.monotonic() - begun))
-                    memory = {kind: running.memory_bytes(kind) / 1e6 for kind in ("Pss", "Rss")}
-                    losses = running.losses()
-        for name in works:
-            emit(f"sensor.workload.{name}.with_sensor", statistics.median(ratios[name]), "x of without")
-            emit(f"sensor.workload.{name}.sensor_cpu", statistics.median(busy[name]), "% of a core")
-        emit("sensor.workload.lost", sum(losses.values()), "records", 0, not losses)
-        emit("sensor.busy.pss", memory["Pss"], "MB")
-        emit("sensor.busy.rss", memory["Rss"], "MB")
+        if "idle" in parts:
+            measure_idle(folder)
+        if "compile" in parts:
+            compare("compile", lambda: compile_files(folder), folder)
+        if "https" in parts:
+            with https_server(folder) as port:
+                compare("https", lambda: 1 / requests_per_second(port), folder)
 
 
 if __name__ == "__main__":
