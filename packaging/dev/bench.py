@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import build
 from ui import ROOT, Refusal
 
-BENCH_SECONDS = 300
+BENCH_SECONDS = 900  # against a bench that hangs; the first run also fetches and builds the programs that are measured
+END_SECONDS = 5
 
 
 def _programs(names: list[str]) -> list[list[str]]:
@@ -37,16 +40,31 @@ def _show(line: dict[str, object]) -> None:
           f"{'' if target is None else 'target ' + str(target):<16} {verdict}")
 
 
+def _end(bench: subprocess.Popen[bytes]) -> None:
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(bench.pid, how)
+            bench.wait(timeout=END_SECONDS)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+        time.sleep(END_SECONDS if how == signal.SIGTERM else 0)  # its programs may need a moment too
+
+
 def _run(command: list[str], env: dict[str, str]) -> tuple[str, str]:
     """What it printed, also when it did not end, and why it failed. What it says of itself (skipped, missing) goes to stderr."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        problem = ""
+        # A session of its own: what a bench started ends with it.
+        bench = subprocess.Popen(command, stdout=output, stderr=errors, env=env, stdin=subprocess.DEVNULL, start_new_session=True)
         try:
-            status = subprocess.run(command, stdout=output, stderr=errors, check=False, env=env, timeout=BENCH_SECONDS,
-                                    stdin=subprocess.DEVNULL).returncode
+            status = bench.wait(timeout=BENCH_SECONDS)
             problem = f"exited {status}" if status != 0 else ""
         except subprocess.TimeoutExpired:
             problem = f"took longer than {BENCH_SECONDS} s"
+        except KeyboardInterrupt:
+            _end(bench)
+            raise
+        if problem:
+            _end(bench)
         output.seek(0)
         errors.seek(0)
         said = [line.rstrip() for line in errors if not line.startswith("time=")]
