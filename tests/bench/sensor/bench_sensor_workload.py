@@ -2,7 +2,8 @@
 """What the whole sensor costs a host: the same work with and without it, in turns.
 
 Works: compiling C files (many short processes), and HTTPS requests with wrk against nginx (TLS of a shared library, captured in full).
-Also the sensor's own CPU and memory, idle and busy. Ratios above 1 are slower with the sensor. Medians of the rounds.
+Ratios of wall time and of CPU (of the work's own processes and the sensor), with a sensor over without; CPU says more where others use the
+machine too. Also the sensor's CPU and memory, idle and busy. Medians of the rounds.
 
     bench_sensor_workload.py [idle] [compile] [https]      all without a name
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import socket
 import statistics
 import subprocess
@@ -19,18 +21,39 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from sensord import Sensor, emit, require, run
+from sensord import TICKS, Sensor, emit, require, run
 
-ROUNDS = 5
+ROUNDS = 4
 IDLE_SECONDS = 10
+REST_SECONDS = 2
 WRK_SECONDS = 3
 FILES = 40
 
 
-def compile_files(folder: Path) -> float:
-    """Seconds to compile FILES small files, two at a time."""
+@dataclass(frozen=True)
+class Cost:
+    """Of a piece of work, in seconds."""
+
+    wall: float
+    cpu: float
+
+
+def children_cpu() -> float:
+    """Of those that were waited for; a sensor's is among them when it has stopped."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def process_cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def compile_files(folder: Path) -> Cost:
+    """FILES small files, two at a time."""
     sources = folder / "sources"
     if not sources.exists():
         sources.mkdir()
@@ -41,13 +64,14 @@ def compile_files(folder: Path) -> float:
         (sources / "Makefile").write_text(makefile)
     for built in sources.glob("*.o"):
         built.unlink()
-    begun = time.monotonic()
+    begun, cpu = time.monotonic(), children_cpu()
     subprocess.run(["make", "-s", "-j2", "-C", str(sources)], check=True)
-    return time.monotonic() - begun
+    return Cost(time.monotonic() - begun, children_cpu() - cpu)
 
 
 @contextmanager
-def https_server(folder: Path) -> Iterator[int]:
+def https_server(folder: Path) -> Iterator[tuple[int, int]]:
+    """Gives its port and the pid of the process that serves."""
     key, certificate = folder / "key.pem", folder / "cert.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "1",
                     "-subj", "/CN=127.0.0.1"], check=True, capture_output=True)
@@ -71,18 +95,24 @@ http {{ access_log off; server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {
             time.sleep(0.1)
         else:
             raise RuntimeError("nginx did not start")
-        yield port
+        worker = int(Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()[0])
+        yield port, worker
     finally:
         server.terminate()
         server.wait(timeout=10)
 
 
-def requests_per_second(port: int) -> float:
+def request_https(port: int, worker: int) -> Cost:
+    """Of one request, of many."""
+    cpu = children_cpu() + process_cpu(worker)
     done = subprocess.run(["wrk", "-t1", "-c8", f"-d{WRK_SECONDS}s", f"https://127.0.0.1:{port}/4k"], capture_output=True, text=True,
                           check=True)
-    found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
-    assert found is not None, done.stdout
-    return float(found[1])
+    cpu = children_cpu() + process_cpu(worker) - cpu
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    total = re.search(r"(\d+) requests in", done.stdout)
+    if rate is None or total is None:
+        raise RuntimeError(f"wrk said: {done.stdout}")
+    return Cost(1 / float(rate[1]), cpu / int(total[1]))
 
 
 def measure_idle(folder: Path) -> None:
@@ -97,25 +127,39 @@ def measure_idle(folder: Path) -> None:
         emit("sensor.idle.rss", running.memory_bytes("Rss") / 1e6, "MB")
 
 
-def compare(name: str, work: Callable[[], float], folder: Path) -> None:
+def compare(name: str, work: Callable[[], Cost], folder: Path) -> None:
     """The same work without and with a sensor, in turns."""
+    def rested() -> Cost:
+        # What was just started or stopped is over, and a machine that lends CPU to the rested lends it to both.
+        time.sleep(REST_SECONDS)
+        return work()
+
     work()  # warms up
-    ratios, busy = [], []
-    for _ in range(ROUNDS):
-        plain = work()
+    wall, cpu, own, busy = [], [], [], []
+    for number in range(ROUNDS):
+        plain = rested() if number % 2 == 0 else None
         with Sensor(folder) as running:
-            begun, cpu = time.monotonic(), running.cpu_seconds()
-            ratios.append(work() / plain)
-            busy.append(100 * (running.cpu_seconds() - cpu) / (time.monotonic() - begun))
+            time.sleep(REST_SECONDS)
+            begun, sensor_cpu = time.monotonic(), running.cpu_seconds()
+            watched = work()
+            took, sensor_cpu = time.monotonic() - begun, running.cpu_seconds() - sensor_cpu
             memory = {kind: running.memory_bytes(kind) / 1e6 for kind in ("Pss", "Rss")}
             losses = running.losses()
-    emit(f"sensor.workload.{name}.with_sensor", statistics.median(ratios), "x of without")
-    emit(f"sensor.workload.{name}.lowest", min(ratios), "x of without")
-    emit(f"sensor.workload.{name}.highest", max(ratios), "x of without")
-    emit(f"sensor.workload.{name}.sensor_cpu", statistics.median(busy), "% of a core")
-    emit(f"sensor.workload.{name}.pss", memory["Pss"], "MB")
-    emit(f"sensor.workload.{name}.rss", memory["Rss"], "MB")
-    emit(f"sensor.workload.{name}.lost", sum(losses.values()), "records", 0, not losses)
+        plain = plain or rested()
+        # The sensor's share of one piece of work: all pieces together took `took`.
+        per_piece = sensor_cpu / max(1.0, took / watched.wall)
+        wall.append(watched.wall / plain.wall)
+        own.append(watched.cpu / plain.cpu)
+        cpu.append((watched.cpu + per_piece) / plain.cpu)
+        busy.append(100 * sensor_cpu / took)
+    label = f"sensor.workload.{name}"
+    for kind, ratios in (("wall", wall), ("cpu_of_work", own), ("cpu_and_sensor", cpu)):
+        emit(f"{label}.{kind}", statistics.median(ratios), "x of without")
+        emit(f"{label}.{kind}.spread", max(ratios) - min(ratios), "x of without")
+    emit(f"{label}.sensor_cpu", statistics.median(busy), "% of a core")
+    emit(f"{label}.pss", memory["Pss"], "MB")
+    emit(f"{label}.rss", memory["Rss"], "MB")
+    emit(f"{label}.lost", sum(losses.values()), "records", 0, not losses)
 
 
 def bench() -> None:
@@ -129,8 +173,8 @@ def bench() -> None:
         if "compile" in parts:
             compare("compile", lambda: compile_files(folder), folder)
         if "https" in parts:
-            with https_server(folder) as port:
-                compare("https", lambda: 1 / requests_per_second(port), folder)
+            with https_server(folder) as (port, worker):
+                compare("https", lambda: request_https(port, worker), folder)
 
 
 if __name__ == "__main__":
