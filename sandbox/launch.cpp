@@ -13,6 +13,7 @@
 #include <optional>
 #include <sstream>
 
+#include "sandbox/apply/digest.hpp"
 #include "sandbox/apply/placeholders.hpp"
 #include "sandbox/apply/start.hpp"
 #include "sandbox/plan/plan.hpp"
@@ -274,6 +275,8 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   AISPM_TRY(Started started, start_sandbox(plan, prefix, signals.before(), streams));
   InitGuard guard(started.init);
   for (const auto& note : started.notes) say("note: " + note);
+  // While the sandbox builds itself.
+  const auto digests = delivery->has_taker() ? digest_programs(plan) : std::vector<std::string>();
   std::signal(SIGPIPE, SIG_IGN);  // after the clone: the program inherits the caller's choice
   AISPM_TRY(Watched watched, collect_sockets(started, plan, run));
   if (streams.wants_terminal()) {
@@ -293,7 +296,9 @@ Result<int> perform(Plan plan, const std::string& events_path) {
     auto mechanisms = mechanisms_of(plan, prefix, landlock);
     mechanisms.push_back(watch_files(std::move(audit), landlock, watched));
     if (auto accepted =
-            delivery->deliver_first(start_event(run, plan.argv, plan.profile, mechanisms));
+            delivery->deliver_first(start_event(run, plan.argv, plan.profile, mechanisms,
+                                                describe_boundary(plan, mechanisms, digests),
+                                                plan.workspace));
         !accepted)
       return fail(accepted.error().code,
                   "the start of the run could not be reported, so nothing was started: " +

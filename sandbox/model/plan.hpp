@@ -151,6 +151,8 @@ struct Plan {
   std::string kept_home;          // made before the start; empty: none
   std::vector<std::string> argv;  // as the program sees it
   std::string executable;         // absolute path inside
+  std::string script;             // that an interpreter runs; empty: none
+  std::string digest_cache;       // folder for digests of programs; empty: none
   std::vector<std::string> environment;
   std::vector<GatewayVariable> gateway_environment;
   std::string folder;              // where the program starts

@@ -71,6 +71,10 @@ Result<Plan> make_plan(const Host& host, const Request& request) {
   plan.limits = request.profile.limits;
   plan.executable = program.executable;
   plan.argv = program.argv;
+  plan.script = program.script;
+  if (const auto cache = host.environment("XDG_CACHE_HOME").value_or(host.home() + "/.cache");
+      cache.starts_with("/") && cache != "/.cache")
+    plan.digest_cache = cache + "/aispm/digests";
   plan.notes = program.notes;
   plan.notes.insert(plan.notes.end(), workspace.notes.begin(), workspace.notes.end());
   return plan;

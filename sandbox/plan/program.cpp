@@ -191,6 +191,7 @@ Result<> find_interpreter(const Host& host, const Request& request, const std::s
       program.argv = {real};
       return share_interpreter_of(host, program, real);
   }
+  program.script = real;
   program.argv = {program.executable, real};
   return share_executable(host, program, program.executable);
 }

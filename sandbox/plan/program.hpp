@@ -14,6 +14,7 @@ namespace aispm::sandbox {
 struct Program {
   std::string executable;  // path as it will be executed
   std::vector<std::string> argv;
+  std::string script;                     // agent.py, agent.js; empty for what runs itself
   std::string script_folder;              // folder of agent.py, empty for commands
   std::vector<std::string> read_only;     // paths to share read-only, besides the system's own
   std::vector<std::string> path_folders;  // put in front of PATH

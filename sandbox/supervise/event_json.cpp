@@ -102,10 +102,13 @@ std::string json_text(std::string_view text) {
 }
 
 std::string start_event(const RunIdentity& run, const std::vector<std::string>& command,
-                        const std::string& profile, const std::vector<std::string>& mechanisms) {
+                        const std::string& profile, const std::vector<std::string>& mechanisms,
+                        const std::vector<std::string>& boundary, const std::string& workspace) {
   return head(run) + ",\"sandbox_start\":{\"command\":" + text_list(command) +
          ",\"profile\":" + json_text(profile) + ",\"pid_namespace\":\"" +
-         std::to_string(run.pid_namespace) + "\",\"mechanisms\":" + text_list(mechanisms) + "}}";
+         std::to_string(run.pid_namespace) + "\",\"mechanisms\":" + text_list(mechanisms) +
+         ",\"boundary\":" + text_list(boundary) +
+         ",\"workspace\":" + json_text(workspace) + "}}";
 }
 
 std::string denial_event(const RunIdentity& run, const FoldedDenial& folded,

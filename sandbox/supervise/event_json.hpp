@@ -27,7 +27,8 @@ struct RunIdentity {
 
 // proto3 JSON of aispm.v1.Event, one line each, with an id and a time of its own.
 std::string start_event(const RunIdentity& run, const std::vector<std::string>& command,
-                        const std::string& profile, const std::vector<std::string>& mechanisms);
+                        const std::string& profile, const std::vector<std::string>& mechanisms,
+                        const std::vector<std::string>& boundary, const std::string& workspace);
 // `now` and `wall_now` are one moment on both clocks.
 std::string denial_event(const RunIdentity& run, const FoldedDenial& folded,
                          std::chrono::steady_clock::time_point now, WallTime wall_now);

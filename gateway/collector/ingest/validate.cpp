@@ -88,7 +88,9 @@ Result<> check_body(const pb::Event& event) {
       if (event.session_id().empty())
         return fail(Errc::kInvalid, "sandbox_start: session_id is empty");
       if (static_cast<std::size_t>(event.sandbox_start().command_size()) > limits::kMaxArguments ||
-          static_cast<std::size_t>(event.sandbox_start().mechanisms_size()) > limits::kMaxArguments)
+          static_cast<std::size_t>(event.sandbox_start().mechanisms_size()) >
+              limits::kMaxArguments ||
+          static_cast<std::size_t>(event.sandbox_start().boundary_size()) > limits::kMaxArguments)
         return fail(Errc::kInvalid, "sandbox_start: list too long");
       return {};
     case pb::Event::kSandboxExit:

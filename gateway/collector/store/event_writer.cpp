@@ -36,6 +36,7 @@ EventWriter::EventWriter(Database database)
     : database_(std::move(database)),
       refs_(database_),
       sessions_(database_),
+      boundaries_(database_),
       processes_(database_),
       tally_(database_, refs_),
       fleet_(database_) {}
@@ -170,6 +171,7 @@ Result<> EventWriter::write_event(const Producer& producer, IncomingEvent& incom
     if (!is_change) return {};
   }
   AISPM_TRY(const Ids ids, resolve(incoming, host));
+  AISPM_CHECK(tell_drift(incoming, ids));
   AISPM_TRY(incoming.is_stored, insert_event(incoming, ids));
   if (!incoming.is_stored) {
     ++duplicates_;
@@ -177,6 +179,20 @@ Result<> EventWriter::write_event(const Producer& producer, IncomingEvent& incom
   }
   ++stored_;
   return derive(incoming, ids, database_.last_row());
+}
+
+Result<> EventWriter::tell_drift(IncomingEvent& incoming, const Ids& ids) {
+  if (incoming.event->body_case() != pb::Event::kSandboxStart || !ids.agent) return {};
+  AISPM_TRY(const auto drift, boundaries_.compare(*ids.agent, ids.host,
+                                                  incoming.event->sandbox_start(), incoming.time));
+  if (!drift) return {};
+  *incoming.event->add_detections() = *drift;
+  pb::Event stored;
+  if (!stored.ParseFromString(incoming.body))
+    return fail(Errc::kInternal, "an event's body cannot be read back");
+  *stored.add_detections() = *drift;
+  incoming.body = stored.SerializeAsString();
+  return {};
 }
 
 Result<bool> EventWriter::note_health(const Producer& producer, const pb::ComponentHealth& health,
@@ -256,6 +272,9 @@ Result<> EventWriter::derive(const IncomingEvent& incoming, const Ids& ids, std:
   AISPM_CHECK(fleet_.add(concern, event));
   switch (event.body_case()) {
     case pb::Event::kSandboxStart:
+      if (ids.agent)
+        AISPM_CHECK(
+            boundaries_.keep(*ids.agent, ids.host, event.sandbox_start(), incoming.time));
       return sessions_.begin(*ids.session, ids.host, event.sandbox_start(), incoming.time);
     case pb::Event::kSandboxExit:
       return sessions_.end(*ids.session, event.sandbox_exit(), incoming.time);

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "gateway/collector/ingest/batch.hpp"
+#include "gateway/collector/inventory/boundaries.hpp"
 #include "gateway/collector/inventory/fleet.hpp"
 #include "gateway/collector/inventory/processes.hpp"
 #include "gateway/collector/inventory/refs.hpp"
@@ -53,6 +54,8 @@ class EventWriter {
   Result<bool> note_health(const Producer& producer, const pb::ComponentHealth& health,
                            std::int64_t host);
   Result<Ids> resolve(IncomingEvent& incoming, std::int64_t host);
+  // A sandbox that differs from the agent's last one: adds a detection to the event.
+  Result<> tell_drift(IncomingEvent& incoming, const Ids& ids);
   // True when the event is new.
   Result<bool> insert_event(const IncomingEvent& incoming, const Ids& ids);
   Result<> derive(const IncomingEvent& incoming, const Ids& ids, std::int64_t seq);
@@ -61,6 +64,7 @@ class EventWriter {
   Database database_;
   inventory::Refs refs_;
   inventory::Sessions sessions_;
+  inventory::Boundaries boundaries_;
   inventory::Processes processes_;
   inventory::Tally tally_;
   inventory::Fleet fleet_;

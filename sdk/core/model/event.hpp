@@ -133,6 +133,8 @@ struct SandboxStart {
   std::string profile;
   std::uint64_t pid_namespace = 0;
   std::vector<std::string> mechanisms;
+  std::vector<std::string> boundary;  // sorted lines, equal for equal runs
+  std::string workspace;
 };
 struct SandboxExit {
   std::uint32_t exit_code = 0;

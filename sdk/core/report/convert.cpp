@@ -107,6 +107,8 @@ struct PutBody {
     to.set_profile(to_utf8(body.profile));
     to.set_pid_namespace(body.pid_namespace);
     put(body.mechanisms, to.mutable_mechanisms());
+    put(body.boundary, to.mutable_boundary());
+    to.set_workspace(to_utf8(body.workspace));
   }
   void operator()(const model::SandboxExit& body) const {
     auto& to = *out.mutable_sandbox_exit();

@@ -110,7 +110,7 @@ Body get_sandbox(const v1::Event& from) {
   if (from.body_case() == v1::Event::kSandboxStart) {
     const auto& body = from.sandbox_start();
     return model::SandboxStart{get(body.command()), body.profile(), body.pid_namespace(),
-                               get(body.mechanisms())};
+                               get(body.mechanisms()), get(body.boundary()), body.workspace()};
   }
   const auto& body = from.sandbox_exit();
   return model::SandboxExit{body.exit_code(),    body.signal(),      body.duration_us(),

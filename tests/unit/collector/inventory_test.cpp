@@ -32,6 +32,47 @@ std::string session_of(Bench& bench, const pb::Event& event) {
   return must(bench.reader().event(event.id())).session_id();
 }
 
+pb::Event make_bounded(const std::string& session, double seconds,
+                       const std::vector<std::string>& lines, const std::string& workspace = "") {
+  pb::Event event = make_start(session, seconds);
+  for (const auto& line : lines) event.mutable_sandbox_start()->add_boundary(line);
+  event.mutable_sandbox_start()->set_workspace(workspace);
+  return event;
+}
+
+// SBX-034: changing a mount between runs gives a drift event that names the difference.
+TEST(Boundaries, AChangedMountIsADetectionThatNamesIt) {
+  Bench bench;
+  const pb::Event first = make_bounded(kSession, 0, {"egress gateway", "mount read-only /usr"});
+  const pb::Event second = make_bounded(
+      kOther, 1, {"egress gateway", "mount read-only /usr", "mount read-write /srv/data"});
+  bench.report("gateway", {first});
+  bench.report("gateway", {second});
+  EXPECT_EQ(must(bench.reader().event(first.id())).detections_size(), 0);
+  const pb::Event stored = must(bench.reader().event(second.id()));
+  ASSERT_EQ(stored.detections_size(), 1);
+  EXPECT_EQ(stored.detections(0).rule_id(), "sandbox.boundary_changed");
+  EXPECT_EQ(stored.detections(0).evidence(), "+ mount read-write /srv/data");
+  EXPECT_EQ(stored.sandbox_start().boundary_size(), 3);
+}
+
+TEST(Boundaries, EqualRunsRunsElsewhereAndLateReportsAreNoDrift) {
+  Bench bench;
+  const std::vector<std::string> lines = {"egress gateway", "mount read-only /usr"};
+  const pb::Event first = make_bounded(kSession, 10, lines, "/srv/a");
+  const pb::Event equal = make_bounded(kOther, 11, {lines[1], lines[0]}, "/srv/a");
+  const pb::Event elsewhere = make_bounded(kSession, 12, {"egress none"}, "/srv/b");
+  const pb::Event late = make_bounded(kSession, 5, {"egress none"}, "/srv/a");
+  for (const pb::Event& event : {first, equal, elsewhere, late}) {
+    bench.report("gateway", {event});
+    EXPECT_EQ(must(bench.reader().event(event.id())).detections_size(), 0);
+  }
+  const pb::Event changed = make_bounded(kOther, 13, {"egress none"}, "/srv/a");
+  bench.report("gateway", {changed});
+  EXPECT_EQ(must(bench.reader().event(changed.id())).detections(0).evidence(),
+            "+ egress none; - egress gateway; - mount read-only /usr");
+}
+
 TEST(Sessions, GiveSensorEventsToTheSandboxThatRuns) {
   Bench bench;
   const pb::Event exec = make_exec(7, kSpace, 1);

@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "sandbox/model/sha256.hpp"
 #include "sandbox/plan/profiles.hpp"
 
 namespace aispm::sandbox {
@@ -355,6 +356,33 @@ TEST(Workspace, AFolderWithALongerNameIsNotShared) {
   const auto plan = make_plan(host, in_workspace("/srv/work"));
   ASSERT_TRUE(plan);
   for (const auto& mount : plan->mounts) EXPECT_FALSE(mount.target.starts_with("/srv/workevil"));
+}
+
+// SBX-034: what holds a run in is written down, and equal runs write the same.
+TEST(Boundary, IsEqualForEqualRunsAndNamesEachMount) {
+  const FakeHost host;
+  const Plan plan = *make_plan(host, script("agent.py"));
+  const auto lines = describe_boundary(plan, {"seccomp", "hostuid:1627389952"}, {"program x"});
+  EXPECT_EQ(lines, describe_boundary(plan, {"seccomp", "hostuid:1627389953"}, {"program x"}));
+  EXPECT_THAT(lines, testing::IsSupersetOf({"mount read-only /home/ann/bot", "egress none",
+                                            "limit memory 536870912", "mechanism seccomp",
+                                            "program x"}));
+  Request request = script("agent.py");
+  request.read_write = {"/home/ann/bot"};
+  const Plan wider = *make_plan(host, request);
+  EXPECT_THAT(describe_boundary(wider, {}, {}), Contains("mount read-write /home/ann/bot"));
+}
+
+TEST(Sha256, GivesTheStandardsExamples) {
+  const auto digest = [](std::string_view text) {
+    Sha256 hash;
+    hash.add({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+    return to_hex(hash.finish());
+  };
+  EXPECT_EQ(digest(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(digest("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
 TEST(Home, APrivateOneHoldsTheProfilesFiles) {
