@@ -295,10 +295,9 @@ Result<int> perform(Plan plan, const std::string& events_path) {
     const auto landlock = static_cast<int>(ready.message.value);
     auto mechanisms = mechanisms_of(plan, prefix, landlock);
     mechanisms.push_back(watch_files(std::move(audit), landlock, watched));
-    if (auto accepted =
-            delivery->deliver_first(start_event(run, plan.argv, plan.profile, mechanisms,
-                                                describe_boundary(plan, mechanisms, digests),
-                                                plan.workspace));
+    if (auto accepted = delivery->deliver_first(
+            start_event(run, plan.argv, plan.profile, mechanisms,
+                        describe_boundary(plan, mechanisms, digests), plan.workspace));
         !accepted)
       return fail(accepted.error().code,
                   "the start of the run could not be reported, so nothing was started: " +

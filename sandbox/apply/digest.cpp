@@ -42,8 +42,8 @@ std::string identity(const struct stat& status) {
 void keep(const std::string& path, const std::string& text) {
   const std::string fresh = path + "." + std::to_string(::getpid());
   UniqueFd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  const bool is_whole = file && ::write(file.get(), text.data(), text.size()) ==
-                                    static_cast<ssize_t>(text.size());
+  const bool is_whole =
+      file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
   if (!is_whole || std::rename(fresh.c_str(), path.c_str()) != 0) (void)::unlink(fresh.c_str());
 }
 

@@ -9,8 +9,8 @@
 namespace aispm::sandbox {
 
 // "program /usr/bin/python3.11 sha256:..." for the program and the script it runs, at their paths
-// inside. A digest is kept in `plan.digest_cache` by device, inode, size and times, so that an unchanged
-// program is read once; a cache that cannot be used only costs time.
+// inside. A digest is kept in `plan.digest_cache` by device, inode, size and times, so that an
+// unchanged program is read once; a cache that cannot be used only costs time.
 std::vector<std::string> digest_programs(const Plan& plan);
 
 }  // namespace aispm::sandbox

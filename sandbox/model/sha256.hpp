@@ -27,8 +27,7 @@ class Sha256 {
     add({&end, 1});
     while (size_ % 64 != 56) add({&zero, 1});
     std::array<std::uint8_t, 8> length{};
-    for (std::size_t i = 0; i < 8; ++i)
-      length[i] = static_cast<std::uint8_t>(bits >> (56 - 8 * i));
+    for (std::size_t i = 0; i < 8; ++i) length[i] = static_cast<std::uint8_t>(bits >> (56 - 8 * i));
     add(length);
     std::array<std::uint8_t, 32> digest{};
     for (std::size_t i = 0; i < 32; ++i)
@@ -59,8 +58,7 @@ class Sha256 {
              static_cast<std::uint32_t>(block_[4 * i + 1]) << 16 |
              static_cast<std::uint32_t>(block_[4 * i + 2]) << 8 | block_[4 * i + 3];
     for (std::size_t i = 16; i < 64; ++i)
-      w[i] = w[i - 16] + w[i - 7] +
-             (turn(w[i - 15], 7) ^ turn(w[i - 15], 18) ^ (w[i - 15] >> 3)) +
+      w[i] = w[i - 16] + w[i - 7] + (turn(w[i - 15], 7) ^ turn(w[i - 15], 18) ^ (w[i - 15] >> 3)) +
              (turn(w[i - 2], 17) ^ turn(w[i - 2], 19) ^ (w[i - 2] >> 10));
     auto s = state_;
     for (std::size_t i = 0; i < 64; ++i) {

@@ -12,11 +12,14 @@ constexpr std::array<std::uint8_t, 32> digest_of(const Filter& filter) {
   Sha256 hash;
   for (std::size_t i = 0; i < filter.size(); ++i) {
     const auto& step = filter[i];
-    const std::array<std::uint8_t, 8> bytes = {
-        static_cast<std::uint8_t>(step.code),    static_cast<std::uint8_t>(step.code >> 8),
-        step.jt,                                 step.jf,
-        static_cast<std::uint8_t>(step.k),       static_cast<std::uint8_t>(step.k >> 8),
-        static_cast<std::uint8_t>(step.k >> 16), static_cast<std::uint8_t>(step.k >> 24)};
+    const std::array<std::uint8_t, 8> bytes = {static_cast<std::uint8_t>(step.code),
+                                               static_cast<std::uint8_t>(step.code >> 8),
+                                               step.jt,
+                                               step.jf,
+                                               static_cast<std::uint8_t>(step.k),
+                                               static_cast<std::uint8_t>(step.k >> 8),
+                                               static_cast<std::uint8_t>(step.k >> 16),
+                                               static_cast<std::uint8_t>(step.k >> 24)};
     hash.add(bytes);
   }
   return hash.finish();
@@ -48,11 +51,10 @@ std::vector<std::string> describe_boundary(const Plan& plan,
   for (const auto& mount : plan.mounts) {
     const std::string kind = kind_of(mount);
     if (kind.empty()) continue;
-    lines.push_back("mount " + kind + " " + mount.target +
-                    (mount.source.empty() || mount.source == mount.target
-                         ? ""
-                         : " from " + mount.source) +
-                    (mount.kind == Mount::Kind::kTmpfs ? " " + std::to_string(mount.bytes) : ""));
+    lines.push_back(
+        "mount " + kind + " " + mount.target +
+        (mount.source.empty() || mount.source == mount.target ? "" : " from " + mount.source) +
+        (mount.kind == Mount::Kind::kTmpfs ? " " + std::to_string(mount.bytes) : ""));
   }
   lines.emplace_back(plan.gateway_socket.empty() ? "egress none" : "egress gateway");
   for (const auto& rule : plan.allow_hosts) lines.push_back("egress host " + to_text(rule));

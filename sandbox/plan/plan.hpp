@@ -51,8 +51,9 @@ Result<std::vector<std::string>> plan_environment(const Host& host, const Reques
 // The plan as numbered steps, for --dry-run.
 std::string describe(const Plan& plan);
 
-// What holds the run in, as sorted lines that are equal for equal runs: mounts, ways out, mechanisms
-// in force, the seccomp filter's digest, limits and `digests`. The collector compares them.
+// What holds the run in, as sorted lines that are equal for equal runs: mounts, ways out,
+// mechanisms in force, the seccomp filter's digest, limits and `digests`. The collector compares
+// them.
 std::vector<std::string> describe_boundary(const Plan& plan,
                                            const std::vector<std::string>& mechanisms,
                                            const std::vector<std::string>& digests);

@@ -23,8 +23,8 @@ constexpr Reader kReaders[] = {
     {"/.yarnrc.yml", "# aispm-run protects this place\n"},
 };
 
-// opencode writes a file of its own into its folder at each start: there it finds one that ends with
-// the run.
+// opencode writes a file of its own into its folder at each start: there it finds one that ends
+// with the run.
 constexpr const char* kWritesItsOwn = "/.opencode";
 constexpr std::uint64_t kScratchBytes = 1U << 20;
 

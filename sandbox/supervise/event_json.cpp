@@ -107,8 +107,7 @@ std::string start_event(const RunIdentity& run, const std::vector<std::string>& 
   return head(run) + ",\"sandbox_start\":{\"command\":" + text_list(command) +
          ",\"profile\":" + json_text(profile) + ",\"pid_namespace\":\"" +
          std::to_string(run.pid_namespace) + "\",\"mechanisms\":" + text_list(mechanisms) +
-         ",\"boundary\":" + text_list(boundary) +
-         ",\"workspace\":" + json_text(workspace) + "}}";
+         ",\"boundary\":" + text_list(boundary) + ",\"workspace\":" + json_text(workspace) + "}}";
 }
 
 std::string denial_event(const RunIdentity& run, const FoldedDenial& folded,

@@ -273,8 +273,7 @@ Result<> EventWriter::derive(const IncomingEvent& incoming, const Ids& ids, std:
   switch (event.body_case()) {
     case pb::Event::kSandboxStart:
       if (ids.agent)
-        AISPM_CHECK(
-            boundaries_.keep(*ids.agent, ids.host, event.sandbox_start(), incoming.time));
+        AISPM_CHECK(boundaries_.keep(*ids.agent, ids.host, event.sandbox_start(), incoming.time));
       return sessions_.begin(*ids.session, ids.host, event.sandbox_start(), incoming.time);
     case pb::Event::kSandboxExit:
       return sessions_.end(*ids.session, event.sandbox_exit(), incoming.time);

@@ -109,7 +109,7 @@ Result<Body> get_sockets(const v1::Event& from) {
 Body get_sandbox(const v1::Event& from) {
   if (from.body_case() == v1::Event::kSandboxStart) {
     const auto& body = from.sandbox_start();
-    return model::SandboxStart{get(body.command()), body.profile(), body.pid_namespace(),
+    return model::SandboxStart{get(body.command()),    body.profile(),       body.pid_namespace(),
                                get(body.mechanisms()), get(body.boundary()), body.workspace()};
   }
   const auto& body = from.sandbox_exit();

@@ -364,9 +364,9 @@ TEST(Boundary, IsEqualForEqualRunsAndNamesEachMount) {
   const Plan plan = *make_plan(host, script("agent.py"));
   const auto lines = describe_boundary(plan, {"seccomp", "hostuid:1627389952"}, {"program x"});
   EXPECT_EQ(lines, describe_boundary(plan, {"seccomp", "hostuid:1627389953"}, {"program x"}));
-  EXPECT_THAT(lines, testing::IsSupersetOf({"mount read-only /home/ann/bot", "egress none",
-                                            "limit memory 536870912", "mechanism seccomp",
-                                            "program x"}));
+  EXPECT_THAT(lines,
+              testing::IsSupersetOf({"mount read-only /home/ann/bot", "egress none",
+                                     "limit memory 536870912", "mechanism seccomp", "program x"}));
   Request request = script("agent.py");
   request.read_write = {"/home/ann/bot"};
   const Plan wider = *make_plan(host, request);

@@ -48,8 +48,9 @@ TEST(Events, CarryTheRunAndTheDenial) {
       event,
       HasSubstr(
           R"("sandbox_denial":{"kind":"KIND_CONNECT","target":"1.2.3.4:443","protocol":"tcp","count":"3","error":"ECONNREFUSED","first_time":"2027-01-15T08:00:00.000000Z","last_time":"2027-01-15T08:00:02.000000Z"})"));
-  EXPECT_THAT(start_event(run, {"a", "b c"}, "default", {"seccomp"}, {"egress gateway"}, "/srv/app"),
-              HasSubstr(R"("command":["a","b c"],"profile":"default","pid_namespace":"42")"));
+  EXPECT_THAT(
+      start_event(run, {"a", "b c"}, "default", {"seccomp"}, {"egress gateway"}, "/srv/app"),
+      HasSubstr(R"("command":["a","b c"],"profile":"default","pid_namespace":"42")"));
   ExitReport report;
   report.exit_code = 7;
   report.duration = std::chrono::microseconds(5);
