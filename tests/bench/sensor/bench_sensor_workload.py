@@ -3,9 +3,9 @@
 
 Works: compiling C files (many short processes), and HTTPS requests with wrk against nginx (TLS of a shared library, captured in full).
 Ratios of wall time and of CPU (of the work's own processes and the sensor), with a sensor over without; CPU says more where others use the
-machine too. Also the sensor's CPU and memory, idle and busy. Medians of the rounds.
+machine too. Also the sensor's CPU and memory meanwhile (idle: bench_sensor_idle.py). Medians of the rounds.
 
-    bench_sensor_workload.py [idle] [compile] [https]      all without a name
+    bench_sensor_workload.py [compile] [https]      both without a name
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from pathlib import Path
 from sensord import TICKS, Sensor, emit, require, run
 
 ROUNDS = 4
-IDLE_SECONDS = 10
 REST_SECONDS = 2
 WRK_SECONDS = 3
 FILES = 40
@@ -115,18 +114,6 @@ def request_https(port: int, worker: int) -> Cost:
     return Cost(1 / float(rate[1]), cpu / int(total[1]))
 
 
-def measure_idle(folder: Path) -> None:
-    with Sensor(folder) as running:
-        time.sleep(3)
-        begun, cpu = time.monotonic(), running.cpu_seconds()
-        time.sleep(IDLE_SECONDS)
-        idle = 100 * (running.cpu_seconds() - cpu) / (time.monotonic() - begun)
-        emit("sensor.idle.cpu", idle, "% of a core", "< 1", idle < 1)
-        megabytes = running.memory_bytes("Pss") / 1e6
-        emit("sensor.idle.pss", megabytes, "MB", "< 60", megabytes < 60)
-        emit("sensor.idle.rss", running.memory_bytes("Rss") / 1e6, "MB")
-
-
 def compare(name: str, work: Callable[[], Cost], folder: Path) -> None:
     """The same work without and with a sensor, in turns."""
     def rested() -> Cost:
@@ -163,13 +150,11 @@ def compare(name: str, work: Callable[[], Cost], folder: Path) -> None:
 
 
 def bench() -> None:
-    parts = sys.argv[1:] or ["idle", "compile", "https"]
+    parts = sys.argv[1:] or ["compile", "https"]
     require("wrk", "nginx", "make", "gcc", "openssl")
     with tempfile.TemporaryDirectory(prefix="aispm-bench-") as name:
         folder = Path(name)
         os.chmod(folder, 0o755)
-        if "idle" in parts:
-            measure_idle(folder)
         if "compile" in parts:
             compare("compile", lambda: compile_files(folder), folder)
         if "https" in parts:
