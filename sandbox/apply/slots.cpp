@@ -22,9 +22,13 @@ Result<std::string> slot_folder() {
 }
 
 Result<UniqueFd> open_folder(const std::string& path) {
-  if (::geteuid() == 0) AISPM_CHECK(make_directories(path, 0700));
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("make " + path);
-  UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  UniqueFd folder(::open(path.c_str(), kFlags));
+  if (!folder && errno == ENOENT) {  // the first run of this user
+    if (::geteuid() == 0) AISPM_CHECK(make_directories(path, 0700));
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("make " + path);
+    folder.reset(::open(path.c_str(), kFlags));
+  }
   if (!folder) return fail_errno("open " + path);
   struct stat status {};
   if (::fstat(folder.get(), &status) != 0) return fail_errno("stat " + path);
