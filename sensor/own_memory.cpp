@@ -12,9 +12,10 @@ namespace aispm::sensor {
 namespace {
 
 // Fixed, since the C library otherwise raises them to the largest block freed so far: then a
-// symbol table of 8 MiB, read once, stays in the heap.
-constexpr int kMapFromBytes = 128 << 10;
-constexpr int kTrimFromBytes = 256 << 10;
+// symbol table of 8 MiB, read once, stays in the heap. Well above what is read again and again
+// (windows of 1 MiB into files), which would be mapped and faulted in anew each time.
+constexpr int kMapFromBytes = 2 << 20;
+constexpr int kTrimFromBytes = 4 << 20;
 constexpr int kArenas = 2;  // the pipeline's, and one for all other threads
 
 bool has_text_relocations(const dl_phdr_info& object) {
