@@ -68,6 +68,9 @@ std::vector<std::string> describe_boundary(const Plan& plan,
       {"pids", limits.pids},
       {"open_files", limits.open_files},
       {"file_size", limits.file_size_bytes},
+      {"disk", limits.disk_bytes},
+      {"output", limits.output_bytes},
+      {"cpu_milli", limits.cpu_milli},
       {"cpu_time_ms", static_cast<std::uint64_t>(limits.cpu_time.count())},
       {"wall_time_ms", static_cast<std::uint64_t>(limits.wall_time.count())}};
   for (const auto& [name, value] : numbers)
