@@ -153,9 +153,9 @@ def test_outputs_are_pipes_whatever_the_caller_has(sandbox: Sandbox) -> None:
 
 
 def test_output_that_cannot_be_written_is_not_success(sandbox: Sandbox) -> None:
-    with open("/dev/full", "wb") as full:
-        with start(sandbox, "--offline", "--", "echo", "lost", stdout=full, stderr=subprocess.PIPE) as process:
-            _, errors = process.communicate(timeout=20)
+    with (open("/dev/full", "wb") as full,
+          start(sandbox, "--offline", "--", "echo", "lost", stdout=full, stderr=subprocess.PIPE) as process):
+        _, errors = process.communicate(timeout=20)
     assert process.returncode == 123
     assert b"standard output: No space left on device" in errors
 
