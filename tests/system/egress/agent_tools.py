@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the tests' agents share: prepended to each script that runs in the sandbox.
-import json, socket, ssl, urllib.error, urllib.request  # noqa: E401
+import json, os, socket, ssl, urllib.error, urllib.request  # noqa: E401, F401  (os: used by the scripts themselves)
 
 UNVERIFIED = ssl._create_unverified_context()
 IGNORES_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=UNVERIFIED))
