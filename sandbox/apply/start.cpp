@@ -127,23 +127,26 @@ Result<> build_inner(Inside& in) {
 }
 
 // What the supervisor holds (its gateway, its locks, its files) is not for the new processes.
-void close_all_but(std::vector<int> kept) {
+Result<> close_all_but(std::vector<int> kept) {
   std::sort(kept.begin(), kept.end());
   unsigned next = 3;
   for (const int fd : kept) {
     if (fd < static_cast<int>(next)) continue;
-    if (static_cast<unsigned>(fd) > next)
-      (void)::close_range(next, static_cast<unsigned>(fd) - 1, 0);
+    if (static_cast<unsigned>(fd) > next &&
+        ::close_range(next, static_cast<unsigned>(fd) - 1, 0) != 0)
+      return fail_errno("close the supervisor's descriptors");
     next = static_cast<unsigned>(fd) + 1;
   }
-  (void)::close_range(next, ~0U, 0);
+  if (::close_range(next, ~0U, 0) != 0) return fail_errno("close the supervisor's descriptors");
+  return {};
 }
 
 [[noreturn]] void run_inside(Inside in) {
   std::vector<int> kept = {in.setup.get(), in.control.get(), in.streams.output.get(),
                            in.streams.errors.get()};
   for (const auto& source : in.sources) kept.push_back(source.get());
-  close_all_but(std::move(kept));
+  if (auto closed = close_all_but(std::move(kept)); !closed)
+    fail_inside(in.setup.get(), closed.error(), kExitSandbox);
   if (auto built = build_outer(in); !built)
     fail_inside(in.setup.get(), built.error(), kExitSandbox);
   sigset_t child;
