@@ -1,47 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // The built dashboard in Chromium, on the real collector with events that came in over its ingest.
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Source } from "../../gateway/dashboard/src/api/gen/aispm/v1/event_pb";
-import { accessibilityFaults, launch, openPage, picture, type View, type Watched } from "./support/browser";
-import { Collector } from "./support/collector";
+import { accessibilityFaults, picture } from "./support/browser";
 import { Producer } from "./support/producer";
 import { AGENT, billingRun, MASKED_KEY, MECHANISMS, OTHER_AGENT, sensorHealth, sha256, shadowUse, summaryRun, uuid7 } from "./support/scenario";
+import { useVisits } from "./support/visit";
 
-let browser: Browser;
-let collector: Collector;
+const visits = useVisits();
+const { visit } = visits;
 let gateway: Producer;
 let sensor: Producer;
-let watched: Watched | undefined;
 let billingId: string;
 let summaryId: string;
 
-async function visit(path: string, view: View = {}): Promise<Page> {
-  watched = await openPage(browser, collector.url, view);
-  await watched.page.goto(`${collector.url}/#token=${collector.token}`);
-  await watched.page.getByRole("navigation", { name: "Pages" }).waitFor({ state: "attached" });
-  await watched.page.goto(`${collector.url}/#${path}`);
-  return watched.page;
-}
-
-beforeAll(async () => {
-  browser = await launch();
-  collector = await Collector.create();
-});
-
-afterAll(async () => {
+afterAll(() => {
   sensor?.close();
   gateway?.close();
-  await browser?.close();
-  await collector?.destroy();
-});
-
-afterEach(async () => {
-  const problems = watched?.problems ?? [];
-  await watched?.page.context().close();
-  watched = undefined;
-  expect(problems).toEqual([]);
 });
 
 describe("before anything was reported", () => {
@@ -64,9 +40,7 @@ describe("before anything was reported", () => {
 
 describe("login", () => {
   test("asks for a token and refuses a wrong one", async () => {
-    watched = await openPage(browser, collector.url);
-    const { page } = watched;
-    await page.goto(collector.url);
+    const page = await visits.arrive();
     await picture(page, "login");
     await page.getByLabel("Operator token").fill("aispm-token-wrong");
     await page.getByRole("button", { name: "Log in" }).click();
@@ -74,10 +48,8 @@ describe("login", () => {
   });
 
   test("takes a good token, keeps it in this tab and forgets it at logout", async () => {
-    watched = await openPage(browser, collector.url);
-    const { page } = watched;
-    await page.goto(collector.url);
-    await page.getByLabel("Operator token").fill(collector.token);
+    const page = await visits.arrive();
+    await page.getByLabel("Operator token").fill(visits.collector.token);
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Overview" }).waitFor();
     expect(await page.evaluate(() => [sessionStorage.length, localStorage.getItem("aispm.token"), document.cookie])).toEqual([1, null, ""]);
@@ -89,9 +61,9 @@ describe("login", () => {
   test("takes the token of a printed link out of the address at once", async () => {
     const page = await visit("/");
     await page.getByRole("heading", { name: "Overview" }).waitFor();
-    expect(page.url()).not.toContain(collector.token);
+    expect(page.url()).not.toContain(visits.collector.token);
     await page.goBack();
-    expect(page.url()).not.toContain(collector.token);
+    expect(page.url()).not.toContain(visits.collector.token);
   });
 
   test("returns to login when the token is refused later", async () => {
@@ -106,8 +78,8 @@ describe("login", () => {
 describe("with two runs and an unsanctioned program", () => {
   beforeAll(async () => {
     const machineId = sha256("machine");
-    gateway = await Producer.enrol(collector, { component: "gateway", hostname: "web-01", machineId });
-    sensor = await Producer.enrol(collector, { component: "sensord", hostname: "web-01", machineId });
+    gateway = await Producer.enrol(visits.collector, { component: "gateway", hostname: "web-01", machineId });
+    sensor = await Producer.enrol(visits.collector, { component: "sensord", hostname: "web-01", machineId });
     const start = Date.now() - 60_000;
     billingId = uuid7(start);
     summaryId = uuid7(start + 20_000);
@@ -119,7 +91,7 @@ describe("with two runs and an unsanctioned program", () => {
 
   test("every number of the overview is the API's", async () => {
     const page = await visit("/");
-    const overview = await collector.get("/api/v1/overview?hours=24");
+    const overview = await visits.collector.get("/api/v1/overview?hours=24");
     const tiles: Record<string, string> = {
       Hosts: "hosts", Agents: "agents", Sessions: "sessions", "LLM calls": "llm_calls", Detections: "detections", Denied: "denied",
       Redacted: "redacted", "Sandbox denials": "sandbox_denials", "Unsanctioned AI processes": "unsanctioned_processes", Events: "events",
@@ -151,7 +123,7 @@ describe("with two runs and an unsanctioned program", () => {
     await page.getByRole("tab", { name: "Providers" }).click();
     await page.getByRole("row", { name: /^openai/ }).waitFor();
     await page.getByRole("tab", { name: "Models" }).click();
-    const { models } = await collector.get("/api/v1/models");
+    const { models } = await visits.collector.get("/api/v1/models");
     await page.getByRole("row", { name: /claude-sonnet/ }).first().waitFor();
     expect(await page.locator("tbody tr").count()).toBe(models.length);
     await page.getByLabel("Search models").fill("claude");
@@ -262,7 +234,7 @@ describe("with two runs and an unsanctioned program", () => {
     const page = await visit("/", { colorScheme });
     for (const [path, ready] of [["/", "Latest detections"], ["/inventory/hosts", "web-01"], ["/inventory/processes", "notebook.py"], ["/events", "Component health"],
       ["/sessions", AGENT], [`/sessions/${billingId}`, "What happened"], ["/status", "Counters since start"]] as const) {
-      await page.goto(`${collector.url}/#${path}`);
+      await page.goto(`${visits.collector.url}/#${path}`);
       await page.getByText(ready).first().waitFor();
       expect.soft(await accessibilityFaults(page), path).toEqual([]);
     }
@@ -272,7 +244,7 @@ describe("with two runs and an unsanctioned program", () => {
     const page = await visit("/", view);
     await page.getByTestId("tile-Hosts").waitFor();
     for (const [path, ready] of [["/", "Calls by model"], [`/sessions/${billingId}`, "What happened"], ["/events", "Seen by"], ["/status", "Counters since start"]] as const) {
-      await page.goto(`${collector.url}/#${path}`);
+      await page.goto(`${visits.collector.url}/#${path}`);
       await page.getByText(ready).first().waitFor();
       expect.soft(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), path).toBeLessThanOrEqual(0);
       await picture(page, `${name}${path.replaceAll("/", "-").slice(0, 10)}`, name === "dark");
@@ -287,13 +259,13 @@ describe("when the collector is gone", () => {
     await page.getByTestId("tile-Hosts").waitFor();
     await page.getByRole("link", { name: "Live events" }).click();
     await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
-    await collector.stop();
+    await visits.collector.stop();
     await page.getByText("The live stream is interrupted").waitFor();
     await picture(page, "error-events");
     await page.getByRole("link", { name: "Sessions", exact: true }).click();
     await page.getByRole("alert").getByText("Collector unreachable").waitFor();
     await picture(page, "error-sessions");
-    await collector.start();
+    await visits.collector.start();
     await page.getByRole("link", { name: "Live events" }).click();
     await page.getByRole("status").filter({ hasText: "Live" }).waitFor({ timeout: 30_000 });
     await page.getByRole("row", { name: /Sandbox ended/ }).first().waitFor();

@@ -1,42 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inventory, MCP servers, topology and coverage in Chromium, on the real collector with what a sensor reported.
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { accessibilityFaults, launch, openPage, picture, type View, type Watched } from "./support/browser";
-import { Collector } from "./support/collector";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { accessibilityFaults, picture } from "./support/browser";
 import { activity, assets, CODER, coverage, DRIFT, SERVER, toolCall, toolList } from "./support/fleet";
 import { Producer } from "./support/producer";
 import { sha256 } from "./support/scenario";
+import { useVisits } from "./support/visit";
 
-let browser: Browser;
-let collector: Collector;
+const visits = useVisits();
+const { visit } = visits;
 let sensor: Producer;
-let watched: Watched | undefined;
 
-async function visit(path: string, view: View = {}): Promise<Page> {
-  watched = await openPage(browser, collector.url, view);
-  await watched.page.goto(`${collector.url}/#token=${collector.token}`);
-  await watched.page.getByRole("navigation", { name: "Pages" }).waitFor({ state: "attached" });
-  await watched.page.goto(`${collector.url}/#${path}`);
-  return watched.page;
-}
-
-beforeAll(async () => {
-  browser = await launch();
-  collector = await Collector.create();
-});
-
-afterAll(async () => {
+afterAll(() => {
   sensor?.close();
-  await browser?.close();
-  await collector?.destroy();
-});
-
-afterEach(async () => {
-  const problems = watched?.problems ?? [];
-  await watched?.page.context().close();
-  watched = undefined;
-  expect(problems).toEqual([]);
 });
 
 describe("before a sensor found anything", () => {
@@ -53,7 +29,7 @@ describe("before a sensor found anything", () => {
 
 describe("with a host full of AI", () => {
   beforeAll(async () => {
-    sensor = await Producer.enrol(collector, { component: "sensord", hostname: "ws-07", machineId: sha256("machine-7") });
+    sensor = await Producer.enrol(visits.collector, { component: "sensord", hostname: "ws-07", machineId: sha256("machine-7") });
     const start = Date.now() - 120_000;
     await sensor.report([...assets(start), toolList(start + 100, false), toolCall(start + 200, "read_invoice"), ...activity(start + 1000), ...coverage(start + 2000)]);
     await sensor.report([toolList(start + 60_000, true), toolCall(start + 61_000, "list_invoices")]);
@@ -61,7 +37,7 @@ describe("with a host full of AI", () => {
 
   test("INV-016: the overview counts unsanctioned assets and calls past the gateway", async () => {
     const page = await visit("/");
-    const overview = await collector.get("/api/v1/overview?hours=24");
+    const overview = await visits.collector.get("/api/v1/overview?hours=24");
     expect(Number(overview["unsanctioned_assets"])).toBe(4);
     expect(Number(overview["direct_calls"])).toBe(1);
     for (const [label, field] of [["Unsanctioned assets", "unsanctioned_assets"], ["Calls past the gateway", "direct_calls"], ["MCP calls", "mcp_calls"], ["Enforced or monitored", "enforcements"]] as const) {
@@ -74,7 +50,7 @@ describe("with a host full of AI", () => {
 
   test("INV-010: the inventory shows entities with risk, owners and policy", async () => {
     const page = await visit("/inventory");
-    const { entities } = await collector.get("/api/v1/inventory-summary");
+    const { entities } = await visits.collector.get("/api/v1/inventory-summary");
     for (const entity of entities) {
       const card = page.getByTestId(`entity-${entity.entity}`);
       await card.waitFor();
@@ -100,7 +76,7 @@ describe("with a host full of AI", () => {
     await picture(page, "asset-drawer");
     await page.keyboard.press("Escape");
     await row.getByText("ml-team").waitFor();
-    const list = await collector.get("/api/v1/assets?owner=ml-team");
+    const list = await visits.collector.get("/api/v1/assets?owner=ml-team");
     expect(list["assets"].length).toBe(1);
     expect(list["assets"][0].state).toBe("sanctioned");
     expect(list["assets"][0].changed_by).toMatch(/^bootstrap \([0-9a-f]{8}\)$/);
@@ -136,7 +112,7 @@ describe("with a host full of AI", () => {
     await page.getByTestId("topology").locator(".react-flow__node").first().waitFor();
     const names = await page.getByTestId("topology").locator(".topo-name").allInnerTexts();
     for (const name of [CODER, "claude-opus-4-5", SERVER, "read_invoice", "sensitive", "anthropic", "api.anthropic.com:443", "chroma"]) expect.soft(names).toContain(name);
-    const { edges } = await collector.get(`/api/v1/topology?agent_id=${encodeURIComponent(CODER)}`);
+    const { edges } = await visits.collector.get(`/api/v1/topology?agent_id=${encodeURIComponent(CODER)}`);
     await page.getByTestId("topology").locator(".react-flow__edge").first().waitFor({ state: "attached" });
     expect(await page.getByTestId("topology").locator(".react-flow__edge").count()).toBe(edges.length);
     await picture(page, "topology", true);
@@ -184,7 +160,7 @@ describe("with a host full of AI", () => {
   test.each(["light", "dark"] as const)("pages have no serious accessibility fault in %s", async (colorScheme) => {
     const page = await visit("/", { colorScheme });
     for (const [path, ready] of PAGES) {
-      await page.goto(`${collector.url}/#${path}`);
+      await page.goto(`${visits.collector.url}/#${path}`);
       await page.getByText(ready).first().waitFor();
       await page.waitForTimeout(300);
       expect.soft(await accessibilityFaults(page), path).toEqual([]);
@@ -195,7 +171,7 @@ describe("with a host full of AI", () => {
   test("pages keep within a phone's screen", async () => {
     const page = await visit("/", { width: 390, height: 844 });
     for (const [path, ready] of PAGES) {
-      await page.goto(`${collector.url}/#${path}`);
+      await page.goto(`${visits.collector.url}/#${path}`);
       await page.getByText(ready).first().waitFor();
       await page.waitForTimeout(300);
       expect.soft(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth), path).toBeLessThanOrEqual(0);
