@@ -12,6 +12,7 @@
 #include "sandbox/launch.hpp"
 #include "sandbox/plan/plan.hpp"
 #include "sandbox/plan/profiles.hpp"
+#include "sandbox/requirements/prepare.hpp"
 #include "sdk/core/common/id.hpp"
 
 namespace aispm::sandbox {
@@ -31,6 +32,7 @@ Examples:
   aispm-run --workspace . -- bash          a shell that may change this folder
   aispm-run --ro ~/data --memory 1GiB --timeout 10m agent.py
   aispm-run --offline --events out.jsonl agent.py   no network at all, what it tried goes to a file
+  aispm-run --requirements requirements.txt agent.py   with packages of its own; `aispm-run cache list|prune|check`
   aispm-run --dry-run agent.py             print the plan, run nothing
   aispm-run doctor                         what this host can do, and how to mend what it cannot
 
@@ -47,6 +49,7 @@ wrong usage or a wrong profile. Every limit that was reached is named on standar
 
 struct Options {
   LaunchOptions launch;
+  RequirementsOptions requirements;
   std::string profile;
   std::string gateway;
   std::string memory;
@@ -100,6 +103,17 @@ void declare(CLI::App& app, Options& options) {
                  "Most bytes it may write to standard output and error, e.g. 10MiB; more ends it");
   app.add_option("--timeout,--wall-time", options.wall_time,
                  "Time from start to end, e.g. 10m; then SIGTERM, 2 s later SIGKILL");
+  RequirementsOptions& requirements = options.requirements;
+  app.add_option("--requirements", requirements.file,
+                 "Packages to install: requirements.txt, pyproject.toml, or package.json with its "
+                 "lock. Fetched in a sandbox of their own, kept, and shared read-only")
+      ->type_name("FILE");
+  app.add_option("--index", requirements.index,
+                 "Where packages come from: https://HOST/PATH, or a folder of wheels (default: "
+                 "PyPI, npm's registry)");
+  app.add_flag("--dangerously-build-packages", requirements.build_from_source,
+               "Let packages run their own code (setup.py, install scripts) while they are "
+               "installed, in that sandbox");
   app.add_flag("--dry-run", options.launch.dry_run, "Print the plan and run nothing");
   app.add_flag("--doctor", options.doctor,
                "As `aispm-run doctor`: what this host can do, and how to mend what it cannot");
@@ -170,6 +184,23 @@ Result<> complete(Options& options, const Host& host) {
   return {};
 }
 
+// Gives what must stay open while the run lasts.
+Result<UniqueFd> add_packages(Options& options, const Host& host) {
+  if (options.requirements.file.empty()) {
+    if (options.requirements.index.empty() && !options.requirements.build_from_source)
+      return UniqueFd();
+    return fail(Errc::kInvalid,
+                "--index and --dangerously-build-packages belong to --requirements FILE");
+  }
+  auto held = prepare_requirements(host, options.launch, options.requirements);
+  if (!held) {
+    report_refusal(options.launch.request, options.launch.events_path, held.error().message);
+    return fail(held.error());
+  }
+  options.launch.request.packages = std::move(held->set);
+  return std::move(held->hold);
+}
+
 int exit_code_for(const Error& error) {
   switch (error.code) {
     case Errc::kInvalid:
@@ -187,6 +218,8 @@ int run(int argc, char** argv, char** envp) {
   std::vector<std::string> environment;
   for (char** pair = envp; *pair != nullptr; ++pair) environment.emplace_back(*pair);
   const RealHost host(std::move(environment));
+  if (argc > 2 && std::string_view(argv[1]) == "cache")
+    return run_cache_command(host, argc - 1, argv + 1);
   CLI::App app(kDescription, "aispm-run");
   app.footer(kFooter);
   Options options;
@@ -215,6 +248,11 @@ int run(int argc, char** argv, char** envp) {
   if (auto completed = complete(options, host); !completed) {
     std::cerr << "aispm-run: " << completed.error().message << "\n";
     return kExitUsage;
+  }
+  const auto packages = add_packages(options, host);
+  if (!packages) {
+    std::cerr << "aispm-run: " << packages.error().message << "\n";
+    return exit_code_for(packages.error());
   }
   auto exit_code = launch(host, options.launch);
   if (exit_code) return *exit_code;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sandbox/model/package.hpp"
 #include "sdk/core/common/host_rule.hpp"
 
 // What a launch will do, as data: made by sandbox/plan, printed by --dry-run, performed by
@@ -95,6 +96,7 @@ struct Request {
   std::vector<std::string> environment;  // NAME or NAME=VALUE
   std::string gateway_socket;            // empty: offline
   std::string session_id;
+  PackageSet packages;  // of --requirements
   Profile profile;
 };
 
@@ -148,6 +150,7 @@ struct Plan {
   std::vector<Mount> mounts;  // parents before children
   std::string workspace;      // resolved; empty: none
   std::vector<Placeholder> placeholders;
+  PackageSet packages;
   std::string kept_home;          // made before the start; empty: none
   std::vector<std::string> argv;  // as the program sees it
   std::string executable;         // absolute path inside

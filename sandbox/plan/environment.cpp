@@ -118,6 +118,10 @@ Result<std::vector<std::string>> plan_environment(const Host& host, const Reques
                       "=VALUE, or dangerous.secret_environment: true in a profile");
     if (const auto value = host.environment(name)) values[name] = *value;
   }
+  if (!request.packages.id.empty() && !request.packages.is_node) {
+    std::string& python = values["PYTHONPATH"];
+    python = kPythonStart + (python.empty() ? "" : ":" + python);
+  }
   std::vector<std::string> result;
   for (const auto& [name, value] : values) result.push_back(name + "=" + value);
   return result;

@@ -129,6 +129,24 @@ void hide_from_git(const Workspace& workspace, Mounts& mounts) {
   put_file(mounts, "/etc/gitconfig", "[core]\n\texcludesFile = /etc/gitignore\n");
 }
 
+// Read-only. Python's come before what the host has installed, after its own library: a package can
+// take no module's place. *.pth files are only run from the host's folders, never from here.
+void add_packages(const PackageSet& packages, Mounts& mounts) {
+  if (packages.id.empty()) return;
+  const std::string target = packages.is_node ? kNodePackages : kPythonPackages;
+  put(mounts,
+      {.kind = Kind::kBindReadOnly, .target = target, .source = packages.folder, .content = ""});
+  if (packages.is_node) return;
+  put_file(mounts, std::string(kPythonStart) + "/sitecustomize.py",
+           "import sys\n"
+           "at = [i for i, path in enumerate(sys.path) if path.endswith(('site-packages', "
+           "'dist-packages'))]\n"
+           "sys.path.insert(at[0] if at else len(sys.path), '" +
+               target +
+               "')\n"
+               "del at\n");
+}
+
 Result<> add_user_path(const Host& host, const Request& request, const std::string& given,
                        Kind kind, Mounts& mounts) {
   const std::string option = kind == Kind::kBindReadOnly ? "--ro " : "--rw ";
@@ -153,6 +171,7 @@ Result<std::vector<Mount>> plan_mounts(const Host& host, const Request& request,
   add_system(host, mounts);
   add_synthetic(host, mounts, request.profile);
   add_home(request, mounts);
+  add_packages(request.packages, mounts);
   for (const auto& path : program.read_only) {
     // What a link leads to is shared at its own path too: a virtual environment may be one.
     const std::string real = host.resolve(path).value_or(path);

@@ -58,6 +58,7 @@ Result<Plan> make_plan(const Host& host, const Request& request) {
   plan.folder = start_folder(host, workspace, program, plan.mounts);
   plan.workspace = workspace.folder;
   plan.placeholders = std::move(workspace.placeholders);
+  plan.packages = request.packages;
   if (request.profile.home == Home::kKept) plan.kept_home = request.kept_home;
   plan.profile = request.profile.name;
   plan.session_id = request.session_id;
