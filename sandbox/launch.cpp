@@ -17,6 +17,7 @@
 #include "sandbox/apply/placeholders.hpp"
 #include "sandbox/apply/start.hpp"
 #include "sandbox/plan/plan.hpp"
+#include "sandbox/requirements/lineage.hpp"
 #include "sandbox/supervise/proxy_header.hpp"
 #include "sandbox/supervise/supervisor.hpp"
 #include "sdk/core/common/file.hpp"
@@ -26,7 +27,6 @@ namespace aispm::sandbox {
 namespace {
 
 constexpr std::chrono::milliseconds kHelloTimeout{5000};
-constexpr std::chrono::milliseconds kLastEventsPatience{3000};
 constexpr int kBuildTimeoutMs = 20'000;
 
 void say(const std::string& text) { std::cerr << "aispm-run: " << text << "\n"; }
@@ -177,21 +177,6 @@ std::vector<std::string> mechanisms_of(const Plan& plan, const RootPrefix& prefi
   if (!plan.packages.id.empty()) names.push_back("packages:" + plan.packages.id);
   names.emplace_back(plan.gateway_socket.empty() ? "network:none" : "network:gateway");
   return names;
-}
-
-// Which packages the run may import, each with the hash of the file that it came from: lines of the
-// sandbox's own, which no output of an agent can be.
-void report_packages(const RunIdentity& run, const PackageSet& set, Delivery& delivery) {
-  if (!delivery.has_taker()) return;
-  for (const auto& package : set.packages) {
-    AgentLine line{"requirements", "info", package.name + " " + package.version, {}, 0, 0};
-    line.fields = {{"name", package.name},
-                   {"version", package.version},
-                   {"hash", package.hash},
-                   {"packages", set.id}};
-    if (!package.url.empty()) line.fields["url"] = package.url;
-    delivery.offer(log_event(run, line));
-  }
 }
 
 // Who sees refused files. Landlock's refusals reach only the kernel's audit stream, which only root
@@ -374,22 +359,6 @@ Result<> check_events_path(const Host& host, const Plan& plan, const std::string
 }
 
 }  // namespace
-
-void report_refusal(const Request& request, const std::string& events_path,
-                    const std::string& reason) {
-  const RunIdentity run{agent_name(request), request.session_id, make_trace_id(), 0};
-  std::optional<GatewayLink> link;
-  if (!request.gateway_socket.empty())
-    link.emplace(request.gateway_socket,
-                 make_proxy_header(Speaker::kLauncher, run.session_id, run.agent_id, run.trace_id));
-  const auto delivery = Delivery::open(std::move(link), events_path);
-  if (!delivery) return say("warning: this could not be reported: " + delivery.error().message);
-  if (!(*delivery)->has_taker()) return;
-  (*delivery)->offer(log_event(run, {"requirements", "error", reason, {}, 0, 0}));
-  std::string why;
-  if ((*delivery)->finish(kLastEventsPatience, why) != 0)
-    say("warning: this could not be reported: " + why);
-}
 
 Result<int> launch(const Host& host, const LaunchOptions& options) {
   AISPM_TRY(Plan plan, make_plan(host, options.request));

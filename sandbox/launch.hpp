@@ -20,8 +20,4 @@ struct LaunchOptions {
 // kDenied for the program, else kUnavailable.
 Result<int> launch(const Host& host, const LaunchOptions& options);
 
-// Tells that a run was refused before it began, as an event of the run that it would have been.
-void report_refusal(const Request& request, const std::string& events_path,
-                    const std::string& reason);
-
 }  // namespace aispm::sandbox

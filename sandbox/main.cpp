@@ -12,6 +12,7 @@
 #include "sandbox/launch.hpp"
 #include "sandbox/plan/plan.hpp"
 #include "sandbox/plan/profiles.hpp"
+#include "sandbox/requirements/lineage.hpp"
 #include "sandbox/requirements/prepare.hpp"
 #include "sdk/core/common/id.hpp"
 
@@ -194,7 +195,10 @@ Result<UniqueFd> add_packages(Options& options, const Host& host) {
   }
   auto held = prepare_requirements(host, options.launch, options.requirements);
   if (!held) {
-    report_refusal(options.launch.request, options.launch.events_path, held.error().message);
+    const auto untold =
+        report_refusal(options.launch.request, options.launch.events_path, held.error().message);
+    if (!untold.empty())
+      std::cerr << "aispm-run: warning: this could not be reported: " << untold << "\n";
     return fail(held.error());
   }
   options.launch.request.packages = std::move(held->set);
