@@ -1,9 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <toml++/toml.h>
-
 #include "sandbox/requirements/requirements.hpp"
 
+// toml++ 3.3 takes for granted what it did not check ("[(" ends a debug build and is undefined in a
+// release). Here its assumptions are exceptions, in any build.
+namespace {
+struct BrokenTomlAssumption {};
+[[noreturn]] void refuse_toml() { throw BrokenTomlAssumption(); }
+}  // namespace
+#define TOML_ASSERT(claim) ((claim) ? static_cast<void>(0) : refuse_toml())
+#pragma push_macro("NDEBUG")
+#undef NDEBUG
+#include <toml++/toml.h>
+#pragma pop_macro("NDEBUG")
+
 namespace aispm::sandbox {
+namespace {
+
+// What no requirement holds stands for bytes beyond ASCII, of which toml++ 3.3 has no defined
+// behaviour outside of strings. They may be in names and comments, which are not looked at.
+constexpr char kNotAscii = '$';
+
+std::string hide_non_ascii(std::string_view text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  std::string ascii(text);
+  for (char& c : ascii)
+    if (static_cast<unsigned char>(c) >= 0x80) c = kNotAscii;
+  return ascii;
+}
+
+}  // namespace
 
 Result<Requirements> parse_pyproject(std::string_view text, const std::string& name) {
   if (text.size() > kMaxRequirementsBytes)
@@ -11,10 +36,12 @@ Result<Requirements> parse_pyproject(std::string_view text, const std::string& n
                 name + ": larger than " + std::to_string(kMaxRequirementsBytes) + " bytes");
   toml::table table;
   try {
-    table = toml::parse(text);
+    table = toml::parse(hide_non_ascii(text));
   } catch (const toml::parse_error& error) {
     return fail(Errc::kInvalid, name + ":" + std::to_string(error.source().begin.line) + ": " +
                                     std::string(error.description()));
+  } catch (const BrokenTomlAssumption&) {
+    return fail(Errc::kInvalid, name + ": is not TOML");
   }
   const auto* project = table["project"].as_table();
   if (project == nullptr)
@@ -42,7 +69,7 @@ Result<Requirements> parse_pyproject(std::string_view text, const std::string& n
     if (!word.is_string() || !value)
       return fail(Errc::kInvalid, at(word) + "a dependency must be a text");
     for (const char c : *value)
-      if (c < ' ' || c > '~' || c == '#')
+      if (c < ' ' || c > '~' || c == '#' || c == kNotAscii)
         return fail(Errc::kInvalid, at(word) + "holds a byte that no requirement has");
     AISPM_TRY(const std::string requirement, canonical_requirement(*value, at(word)));
     result.text += requirement + "\n";

@@ -133,7 +133,8 @@ TEST(RequirementsTxt, HasLimits) {
 TEST(Pyproject, TakesTheDependenciesOfTheProject) {
   const auto parsed = parse_pyproject(
       "[project]\nname = 'x'\ndependencies = [\n  'requests>=2', # one\n  \"idna\",\n]\n"
-      "[project.optional-dependencies]\ndev = ['-r /etc/passwd']\n",
+      "[[project.authors]]\nname = 'Zo\u00eb' # \u00e9\n[project.optional-dependencies]\ndev = "
+      "['-r /etc/passwd']\n",
       "pyproject.toml");
   ASSERT_TRUE(parsed) << parsed.error().message;
   EXPECT_EQ(parsed->text, "requests>=2\nidna\n");
@@ -151,6 +152,10 @@ TEST(Pyproject, RefusesWithTheLine) {
   EXPECT_THAT(said("[project]\ndependencies = 'x'\n"), HasSubstr("must be a list"));
   EXPECT_THAT(said("[project]\ndependencies = ['x', 3]\n"), HasSubstr("must be a text"));
   EXPECT_THAT(said("[project]\ndependencies = [\"x\\n--pre\"]\n"), HasSubstr("holds a byte"));
+  EXPECT_THAT(said("[project]\ndependencies = ['x\u00e9']\n"), HasSubstr("holds a byte"));
+  EXPECT_THAT(said("["), HasSubstr("pyproject.toml"));
+  EXPECT_THAT(said("[(\n"), HasSubstr("pyproject.toml"));
+  EXPECT_THAT(said("\u2005a = 1\n[\u00e9]\n"), HasSubstr("pyproject.toml:1: "));
   EXPECT_THAT(said("[tool.x]\n"), HasSubstr("no [project]"));
   EXPECT_THAT(said("[project\n"), HasSubstr("pyproject.toml:1: "));
 }
