@@ -26,8 +26,8 @@ std::string hash_file(int fd) {
     const ssize_t size = ::read(fd, piece.data(), piece.size());
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return "";
-    if (size == 0) return to_hex(hash.finish());
-    hash.add({reinterpret_cast<const std::uint8_t*>(piece.data()), static_cast<std::size_t>(size)});
+    if (size == 0) return hash.finish();
+    hash.add({piece.data(), static_cast<std::size_t>(size)});
   }
 }
 

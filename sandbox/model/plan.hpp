@@ -146,6 +146,7 @@ struct Plan {
   std::string gateway_socket;  // empty: offline
   std::uint32_t landlock_min_abi = 0;
   std::vector<HostRule> allow_hosts;
+  bool needs_all_hosts = false;  // refused where the gateway does not permit one of them
   Limits limits;
   std::vector<Mount> mounts;  // parents before children
   std::string workspace;      // resolved; empty: none

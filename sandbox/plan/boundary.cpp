@@ -8,21 +8,17 @@
 namespace aispm::sandbox {
 namespace {
 
-constexpr std::array<std::uint8_t, 32> digest_of(const Filter& filter) {
-  Sha256 hash;
+std::string digest_of(const Filter& filter) {
+  std::string text;
   for (std::size_t i = 0; i < filter.size(); ++i) {
     const auto& step = filter[i];
-    const std::array<std::uint8_t, 8> bytes = {static_cast<std::uint8_t>(step.code),
-                                               static_cast<std::uint8_t>(step.code >> 8),
-                                               step.jt,
-                                               step.jf,
-                                               static_cast<std::uint8_t>(step.k),
-                                               static_cast<std::uint8_t>(step.k >> 8),
-                                               static_cast<std::uint8_t>(step.k >> 16),
-                                               static_cast<std::uint8_t>(step.k >> 24)};
-    hash.add(bytes);
+    for (const unsigned shift : {0U, 8U}) text += static_cast<char>(step.code >> shift & 255U);
+    text += static_cast<char>(step.jt);
+    text += static_cast<char>(step.jf);
+    for (const unsigned shift : {0U, 8U, 16U, 24U})
+      text += static_cast<char>(step.k >> shift & 255U);
   }
-  return hash.finish();
+  return sha256_hex(text);
 }
 
 std::string kind_of(const Mount& mount) {
@@ -60,8 +56,7 @@ std::vector<std::string> describe_boundary(const Plan& plan,
   for (const auto& rule : plan.allow_hosts) lines.push_back("egress host " + to_text(rule));
   for (const auto& name : mechanisms)
     if (!name.starts_with("hostuid:")) lines.push_back("mechanism " + name);  // another every run
-  static constexpr auto kFilterDigest = digest_of(kNativeFilter);
-  lines.push_back("seccomp sha256:" + to_hex(kFilterDigest));
+  lines.push_back("seccomp sha256:" + digest_of(kNativeFilter));
   const Limits& limits = plan.limits;
   const std::pair<const char*, std::uint64_t> numbers[] = {
       {"memory", limits.memory_bytes},

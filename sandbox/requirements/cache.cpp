@@ -166,6 +166,9 @@ Result<UniqueFd> Cache::lock_key(const std::string& key) {
 }
 
 Result<std::unique_ptr<Staging>> Cache::make_staging() {
+  // Held until ours is locked: else another build could take it for one that was left behind.
+  AISPM_TRY(const UniqueFd building, open_folder_at(folder_.get(), "building"));
+  if (::flock(building.get(), LOCK_EX) != 0) return fail_errno("lock " + path_ + "/building");
   // What a build that was killed left behind: nobody holds its lock.
   AISPM_TRY(const auto names, names_at(folder_.get(), "building"));
   for (const auto& name : names) {
@@ -188,6 +191,9 @@ Result<HeldSet> Cache::put(const std::string& key, bool is_node, Staging& stagin
   entry.packages = std::move(packages);
   entry.tree = name_tree(environment, entry.packages, sealed.manifest);
   const std::string target = "trees/" + entry.tree;
+  // Files that differ may come to the same tree at the same time: one is put, the other finds it.
+  AISPM_TRY(const UniqueFd trees, open_folder_at(folder_.get(), "trees"));
+  if (::flock(trees.get(), LOCK_EX) != 0) return fail_errno("lock " + path_ + "/trees");
   if (verify(entry.tree)) {
     // Another file came to the same: it is shared.
   } else {
@@ -203,7 +209,6 @@ Result<HeldSet> Cache::put(const std::string& key, bool is_node, Staging& stagin
     if (::syncfs(tree.get()) != 0) return fail_errno("sync the packages");
     if (::renameat(staging.folder(), fresh.c_str(), folder_.get(), target.c_str()) != 0)
       return fail_errno("keep the packages");
-    AISPM_TRY(const UniqueFd trees, open_folder_at(folder_.get(), "trees"));
     AISPM_CHECK(sync_folder(trees.get()));
   }
   struct stat status {};
@@ -224,9 +229,11 @@ Result<> Cache::verify(const std::string& tree) {
   return verify_tree(content.get(), manifest, TreeLimits{});
 }
 
-// A tree in use is left alone.
+// A tree in use is left alone, and so is one that is just being put there.
 Result<> Cache::remove(const std::string& tree) {
   const std::string name = "trees/" + tree;
+  AISPM_TRY(const UniqueFd trees, open_folder_at(folder_.get(), "trees"));
+  if (::flock(trees.get(), LOCK_EX) != 0) return fail_errno("lock " + path_ + "/trees");
   AISPM_TRY(const UniqueFd folder, open_folder_at(folder_.get(), name));
   if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0)
     return fail(Errc::kUnavailable, tree + " is in use");
@@ -286,6 +293,11 @@ Result<std::vector<Cache::Listed>> Cache::prune(std::uint64_t limit_bytes) {
     if (!entry || ::faccessat(folder_.get(), ("trees/" + entry->tree).c_str(), F_OK, 0) != 0)
       (void)::unlinkat(folder_.get(), ("locks/" + lock).c_str(), 0);
   }
+  // Turns that nobody waits for. Who opened one just now builds what another may build too: put()
+  // keeps one of them.
+  AISPM_TRY(const auto turns, names_at(folder_.get(), "building"));
+  for (const auto& turn : turns)
+    if (turn.ends_with(".lock")) (void)::unlinkat(folder_.get(), ("building/" + turn).c_str(), 0);
   return removed;
 }
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sandbox/model/sha256.hpp"
 #include "sandbox/requirements/requirements.hpp"
-#include "sandbox/requirements/sha256.hpp"
 
 namespace aispm::sandbox {
 namespace {

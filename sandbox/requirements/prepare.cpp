@@ -11,10 +11,10 @@
 #include <csignal>
 #include <iostream>
 
+#include "sandbox/model/sha256.hpp"
 #include "sandbox/plan/plan.hpp"
 #include "sandbox/plan/profiles.hpp"
 #include "sandbox/requirements/recipe.hpp"
-#include "sandbox/requirements/sha256.hpp"
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/id.hpp"
 
@@ -180,6 +180,7 @@ Result<> run_in_sandbox(const Job& job, const Staging& staging, const Profile& p
   build.request.session_id = make_uuid();
   build.events_path = job.launch.events_path;
   if (recipe.index.folder.empty()) build.request.gateway_socket = job.launch.request.gateway_socket;
+  build.needs_all_hosts = recipe.index.folder.empty();
   AISPM_CHECK(
       write_file_atomically(staging.path() + "/" + (is_python ? kInputFile : "package.json"),
                             recipe.requirements.text, 0644));

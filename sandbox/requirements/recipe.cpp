@@ -5,12 +5,16 @@ namespace aispm::sandbox {
 namespace {
 
 constexpr std::string_view kHttps = "https://";
+constexpr const char* kDefaultPythonIndex = "https://pypi.org/simple";
+constexpr const char* kDefaultNodeIndex = "https://registry.npmjs.org";
 constexpr const char* kCertificates = "/etc/ssl/certs/ca-certificates.crt";
 
 // Runs inside. Bytecode is made with the hash of its source and is never checked against it: the
 // tree is read-only and its times mean nothing.
 constexpr const char* kPythonSteps = R"(
-import compileall, py_compile, subprocess, sys
+import compileall, importlib.util, py_compile, subprocess, sys
+if importlib.util.find_spec("pip") is None:
+    sys.exit(sys.executable + " has no pip: install it (python3-pip; python -m ensurepip), or name another --python")
 folder, inside, *pip = sys.argv[1:]
 code = subprocess.call([sys.executable, "-I", "-m", "pip", *pip])
 if code == 0:
@@ -65,6 +69,11 @@ std::vector<std::string> npm_words(const Recipe& recipe, const std::string& stag
   return words;
 }
 
+Result<HostRule> rule_of(std::string_view url) {
+  const auto rest = url.substr(kHttps.size());
+  return parse_host_rule(rest.substr(0, rest.find('/')));
+}
+
 }  // namespace
 
 const char* output_folder(Ecosystem ecosystem) {
@@ -73,9 +82,8 @@ const char* output_folder(Ecosystem ecosystem) {
 
 Result<Index> parse_index(const std::string& given, Ecosystem ecosystem) {
   if (given.empty())
-    return Index{
-        ecosystem == Ecosystem::kPython ? "https://pypi.org/simple" : "https://registry.npmjs.org",
-        "", true};
+    return Index{ecosystem == Ecosystem::kPython ? kDefaultPythonIndex : kDefaultNodeIndex, "",
+                 true};
   if (given.starts_with('/')) {
     if (ecosystem == Ecosystem::kNode)
       return fail(Errc::kInvalid, "--index: npm needs a registry (https://...), not a folder");
@@ -104,9 +112,12 @@ Result<Request> make_build_request(const Recipe& recipe, const std::string& stag
   if (!recipe.index.folder.empty()) {
     request.profile.allow_hosts.clear();
     request.read_only = {recipe.index.folder};
-  } else if (!recipe.index.is_default) {
-    const auto rest = recipe.index.url.substr(kHttps.size());
-    AISPM_TRY(const HostRule rule, parse_host_rule(rest.substr(0, rest.find('/'))));
+  } else if (is_python && recipe.index.is_default) {
+    // PyPI's files lie on another host than its index: the profile names both.
+    AISPM_TRY(const HostRule other, rule_of(kDefaultNodeIndex));
+    std::erase(request.profile.allow_hosts, other);
+  } else {
+    AISPM_TRY(const HostRule rule, rule_of(recipe.index.url));
     request.profile.allow_hosts = {rule};
   }
   request.command = {recipe.interpreter};

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "sandbox/requirements/sha256.hpp"
+#include "sandbox/model/sha256.hpp"
 #include "sdk/core/common/c_ptr.hpp"
 #include "sdk/core/common/unique_fd.hpp"
 

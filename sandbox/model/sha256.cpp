@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #define OPENSSL_SUPPRESS_DEPRECATED
-#include "sandbox/requirements/sha256.hpp"
+#include "sandbox/model/sha256.hpp"
 
 #include <array>
+
+#include "sdk/core/common/id.hpp"
 
 namespace aispm::sandbox {
 
@@ -13,14 +15,9 @@ void Sha256::add(std::string_view bytes) {
 }
 
 std::string Sha256::finish() {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
   (void)SHA256_Final(digest.data(), &state_);
-  std::string hex;
-  for (const unsigned char byte : digest) {
-    hex += "0123456789abcdef"[byte >> 4U];
-    hex += "0123456789abcdef"[byte & 15U];
-  }
-  return hex;
+  return to_hex(digest);
 }
 
 std::string sha256_hex(std::string_view bytes) {
