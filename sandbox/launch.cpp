@@ -71,11 +71,19 @@ Result<Greeting> greet_gateway(const GatewayLink& link, const std::string& socke
 }
 
 // Said at the start, so that nobody has to find it out from refusals.
-void tell_what_is_not_permitted(const Plan& plan, const Greeting& greeting) {
-  for (const auto& rule : plan.allow_hosts)
-    if (!is_covered(greeting.permitted, rule))
+Result<> tell_what_is_not_permitted(const Plan& plan, const Greeting& greeting) {
+  std::string missing;
+  for (const auto& rule : plan.allow_hosts) {
+    if (is_covered(greeting.permitted, rule)) continue;
+    missing += (missing.empty() ? "'" : ", '") + to_text(rule) + "'";
+    if (!plan.needs_all_hosts)
       say("note: " + to_text(rule) +
           " will be refused: the gateway's operator does not permit it (egress.allow_hosts)");
+  }
+  if (missing.empty() || !plan.needs_all_hosts) return {};
+  return fail(Errc::kUnavailable, "the gateway's operator does not permit " + missing +
+                                      ". Add to gateway.yaml: egress: {allow_hosts: [" + missing +
+                                      "]}");
 }
 
 // The variables of the clients that can be answered.
@@ -257,7 +265,7 @@ Result<int> perform(Plan plan, const std::string& events_path) {
     AISPM_TRY(greeting, greet_gateway(*link, plan.gateway_socket));
     run.agent_id = greeting.agent_id;
     add_gateway_environment(plan, greeting);
-    tell_what_is_not_permitted(plan, greeting);
+    AISPM_CHECK(tell_what_is_not_permitted(plan, greeting));
   }
   AISPM_TRY(const auto delivery, Delivery::open(link, events_path));
 
@@ -362,6 +370,7 @@ Result<> check_events_path(const Host& host, const Plan& plan, const std::string
 
 Result<int> launch(const Host& host, const LaunchOptions& options) {
   AISPM_TRY(Plan plan, make_plan(host, options.request));
+  plan.needs_all_hosts = options.needs_all_hosts;
   if (options.dry_run) {
     std::cout << describe(plan);
     return 0;

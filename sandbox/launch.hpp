@@ -13,6 +13,9 @@ struct LaunchOptions {
   Request request;
   std::string events_path;  // JSON lines besides the gateway; empty: none
   bool dry_run = false;
+  // Nothing runs unless the gateway permits every host of the profile: without its index a build
+  // would only fail later, and say less.
+  bool needs_all_hosts = false;
 };
 
 // One run from the request to the exit code: the program's own, 128+n when signal n ended it, 124

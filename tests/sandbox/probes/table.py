@@ -44,8 +44,6 @@ class Attempt:
     # (glob, regular expression): tests that prove it with more than a body: several runs, a gateway, the host's help.
     tests: tuple[tuple[str, str], ...] = ()
     note: str = ""
-    # True: the part of the sandbox that it attacks is not in every tree yet, nor are its tests.
-    is_awaited: bool = False
 
 
 def call(name: str, event: str, control: str = "user", *alive: str) -> Probe:
@@ -70,7 +68,9 @@ NETWORK = "tests/sandbox/test_network.py"
 TRAPS = "tests/sandbox/test_network_traps.py"
 DOORS = "tests/unit/sandbox/network_test.cpp"
 EGRESS = "tests/system/egress/test_egress.py"
-REQUIREMENTS = "tests/sandbox/test_requirements*.py"
+REQUIREMENTS = "tests/sandbox/test_requirements.py"
+PARSERS = "tests/unit/sandbox/requirements_test.cpp"
+TREES = "tests/unit/sandbox/tree_test.cpp"
 HOST_PORT = "{HOST_PORT}"
 
 FILES = [
@@ -283,13 +283,17 @@ INFORMATION = [
         Probe("no-new-privs-off", "EINVAL", unseen=KERNEL, control="none: no kernel lets it be undone"))),
     Attempt(96, "System V and POSIX objects", tuple(
         Probe(name, "ENOENT", unseen=OTHER_NAMESPACE, control="user") for name in ("host-shared-memory", "host-message-queue", "host-posix-memory"))),
-    Attempt(97, "packages that attack while they are built", tests=((REQUIREMENTS, "setup.py|setup_py"),), is_awaited=True),
-    Attempt(98, "hostile lines of requirements", tests=((REQUIREMENTS, "extra-index-url"),), is_awaited=True),
-    Attempt(99, "hashes that differ", tests=((REQUIREMENTS, "(?i)hash"),), is_awaited=True),
-    Attempt(100, "hostile wheels", tests=((REQUIREMENTS, r"(?i)\.pth|traversal"),), is_awaited=True),
 ]
 
-ATTEMPTS = [*FILES, *KERNEL_SURFACE, *OUTSIDE, *RESOURCES, *INFORMATION]
+# Each has its control beside it: the same package or line does its harm with plain pip.
+SUPPLY_CHAIN = [
+    Attempt(97, "packages that attack while they are built", tests=((REQUIREMENTS, "def test_attempt_97_"),)),
+    Attempt(98, "hostile lines of requirements", tests=((REQUIREMENTS, "def test_attempt_98_"), (PARSERS, "extra-index-url"))),
+    Attempt(99, "hashes that differ", tests=((REQUIREMENTS, "def test_attempt_99_"),)),
+    Attempt(100, "hostile wheels", tests=((REQUIREMENTS, "def test_attempt_100_"), (TREES, "RefusesLinksSecondNames"))),
+]
+
+ATTEMPTS = [*FILES, *KERNEL_SURFACE, *OUTSIDE, *RESOURCES, *INFORMATION, *SUPPLY_CHAIN]
 
 
 def all_probes() -> dict[str, Probe]:

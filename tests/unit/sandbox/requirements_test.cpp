@@ -4,9 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sandbox/model/sha256.hpp"
 #include "sandbox/requirements/lock_entry.hpp"
 #include "sandbox/requirements/recipe.hpp"
-#include "sandbox/requirements/sha256.hpp"
 
 namespace aispm::sandbox {
 namespace {
@@ -275,12 +275,6 @@ TEST(LockEntry, NamesATreeByAllThatItIs) {
   EXPECT_NE(name, name_tree("cpython 3.11", packages, "another"));
 }
 
-// FIPS 180-4's own examples.
-TEST(Sha256, IsTheStandardOne) {
-  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-}
-
 TEST(Recipe, ReachesTheNamedIndexAndNothingElse) {
   Recipe recipe;
   recipe.interpreter = "/usr/bin/python3";
@@ -297,6 +291,23 @@ TEST(Recipe, ReachesTheNamedIndexAndNothingElse) {
   recipe.build_from_source = true;
   EXPECT_THAT(make_build_request(recipe, "/stage", profile)->command,
               Not(Contains("--only-binary=:all:")));
+}
+
+TEST(Recipe, ReachesOnlyTheHostsOfItsEcosystem) {
+  Recipe recipe;
+  Profile profile;
+  const HostRule pypi{"pypi.org", false, 443};
+  const HostRule files{"files.pythonhosted.org", false, 443};
+  const HostRule npm{"registry.npmjs.org", false, 443};
+  profile.allow_hosts = {pypi, files, npm};
+  recipe.index = *parse_index("", Ecosystem::kPython);
+  EXPECT_THAT(make_build_request(recipe, "/stage", profile)->profile.allow_hosts,
+              ElementsAre(pypi, files));
+  recipe.requirements.ecosystem = Ecosystem::kNode;
+  recipe.index = *parse_index("", Ecosystem::kNode);
+  const auto request = make_build_request(recipe, "/stage", profile);
+  EXPECT_THAT(request->profile.allow_hosts, ElementsAre(npm));
+  EXPECT_THAT(request->command, Contains("--ignore-scripts"));
 }
 
 TEST(Recipe, RefusesIndexesThatProveNothing) {
