@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 import build
@@ -50,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("names", nargs="*", help="only benches whose name contains one of these")
     bench.add_argument("--json", action="store_true", help="JSON lines: name, value, unit, target, ok")
     bench.add_argument("--yes", "-y", action="store_true", help="install packages without asking")
+    evaluate = add("eval", "Judge labelled texts (JSON lines) with the shipped detection: recall and false positives per source, "
+                   "category, surface and mutation.")
+    evaluate.add_argument("--data", metavar="DIR", help="directory of *.jsonl; default ../shared/data/detection/dev")
+    evaluate.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    evaluate.add_argument("--packs", metavar="DIR", help="detection packs; default policies/detect")
+    evaluate.add_argument("--yes", "-y", action="store_true", help="install packages without asking")
     lint = add("lint", "clang-format, headers that compile alone, clang-tidy, ruff, mypy, tsc. Changes nothing.")
     lint.add_argument("--tidy-all", action="store_true", help="clang-tidy over every C++ file (slow), not only sdk/core")
     lint.add_argument("--yes", "-y", action="store_true", help="install packages without asking")
@@ -81,6 +88,12 @@ def _dispatch(args: argparse.Namespace) -> int:
     if args.command == "bench":
         import bench
         return bench.main(args.names, args.json, args.yes)
+    if args.command == "eval":
+        import evaluate
+        # Relative to where the user stands; what is unset keeps its default.
+        given = {f"--{name}": getattr(args, name) for name in ("data", "packs")}
+        named = [word for name, path in given.items() if path for word in (name, os.path.abspath(path))]
+        return evaluate.main(named + (["--json"] if args.json else []), args.yes)
     if args.command == "lint":
         import lint
         return lint.main(args.tidy_all, args.yes)

@@ -38,10 +38,10 @@ struct ClassifierFeature {
 };
 
 struct ClassifierVerdict {
-  bool fires = false;       // score reached the threshold of the surface
-  double confidence = 0;    // 0..1, 0.5 at the threshold; for fusion with rules
-  std::int32_t score = 0;   // log odds in 1/256, after the correction for the number of windows
-  std::size_t begin = 0;    // the window that scored highest, bytes in the text
+  bool fires = false;      // score reached the threshold of the surface
+  double confidence = 0;   // 0..1, 0.5 at the threshold; for fusion with rules
+  std::int32_t score = 0;  // log odds in 1/256, after the correction for the number of windows
+  std::size_t begin = 0;   // the window that scored highest, bytes in the text
   std::size_t end = 0;
   std::uint8_t feature_count = 0;
   std::array<ClassifierFeature, kTopFeatures> features;  // that spoke for it, strongest first

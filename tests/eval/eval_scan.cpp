@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scans texts with the shipped engine, for ./dev eval and for training: the only place where a
+// measured verdict comes from.
+//
+//   eval_scan PACKS < rows.jsonl > verdicts.jsonl
+//
+// Reads {"text": ..., "surface": ...} a line (further members are ignored) and writes one line
+// each:
+// {"found":[{"rule":..,"category":..,"severity":0-5,"confidence":..,"begin":..,"end":..}]}, offsets
+// in bytes, or {"error":..} when the engine refuses the text, which callers treat as denied. Exits
+// 2 with the line's number when the input is wrong.
+#include <simdjson.h>
+
+#include <cstdio>
+#include <iostream>
+#include <string>
+
+#include "sdk/core/detect/engine.hpp"
+
+namespace aispm::detect {
+namespace {
+
+// Names of surfaces in data sets besides our own.
+std::optional<Surface> surface_of(std::string_view name) {
+  if (const auto own = parse_surface(name)) return own;
+  if (name == "user_prompt") return Surface::kPrompt;
+  if (name == "system_prompt") return Surface::kSystem;
+  if (name == "llm_output") return Surface::kReply;
+  if (name == "tool_call" || name == "tool_args") return Surface::kToolArguments;
+  for (const std::string_view fetched :
+       {"email", "web", "document", "retrieved_document", "memory", "email_or_web", "memory_write"})
+    if (name == fetched) return Surface::kToolResult;
+  return std::nullopt;
+}
+
+void append_quoted(std::string_view text, std::string& out) {
+  out += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) >= 0x20) out += c;
+  }
+  out += '"';
+}
+
+void append_verdict(const Engine& engine, const std::vector<Match>& matches, std::string& out) {
+  out += "{\"found\":[";
+  for (const Match& match : matches) {
+    const Rule& rule = engine.rules()[match.rule];
+    if (out.back() == '}') out += ',';
+    out += "{\"rule\":";
+    append_quoted(rule.id, out);
+    out += ",\"category\":";
+    append_quoted(name_of(rule.category), out);
+    out += ",\"severity\":" + std::to_string(static_cast<int>(rule.severity));
+    out += ",\"confidence\":" + std::to_string(rule.confidence);
+    out += ",\"begin\":" + std::to_string(match.offset);
+    out += ",\"end\":" + std::to_string(match.offset + match.length) + "}";
+  }
+  out += "]}\n";
+}
+
+class Scanner {
+ public:
+  Scanner(const Engine& engine, Scratch scratch) : engine_(engine), scratch_(std::move(scratch)) {}
+
+  // Appends the verdict on one line of input.
+  Result<> scan(std::string line, std::string& out) {
+    simdjson::dom::object row;
+    std::string_view text;
+    std::string_view surface_name;
+    if (parser_.parse(line).get(row) != simdjson::SUCCESS)
+      return fail(Errc::kInvalid, "not a JSON object");
+    if (row["text"].get(text) != simdjson::SUCCESS) return fail(Errc::kInvalid, "no string `text`");
+    if (row["surface"].get(surface_name) != simdjson::SUCCESS)
+      return fail(Errc::kInvalid, "no string `surface`");
+    const auto surface = surface_of(surface_name);
+    if (!surface)
+      return fail(Errc::kInvalid, "unknown surface `" + std::string(surface_name) + "`");
+    if (const auto done = engine_.scan(text, *surface, scratch_, matches_); !done) {
+      out += "{\"error\":";
+      append_quoted(done.error().message, out);
+      out += "}\n";
+      return {};
+    }
+    append_verdict(engine_, matches_, out);
+    return {};
+  }
+
+ private:
+  const Engine& engine_;
+  Scratch scratch_;
+  simdjson::dom::parser parser_;
+  std::vector<Match> matches_;
+};
+
+Result<> scan_all(const std::string& packs) {
+  AISPM_TRY(const auto engine, Engine::open(packs));
+  AISPM_TRY(Scratch scratch, engine->make_scratch());
+  Scanner scanner(*engine, std::move(scratch));
+  std::string out;
+  std::size_t number = 0;
+  for (std::string line; std::getline(std::cin, line); out.clear()) {
+    ++number;
+    if (auto done = scanner.scan(std::move(line), out); !done)
+      return fail(done.error().code,
+                  "line " + std::to_string(number) + ": " + done.error().message);
+    if (std::fwrite(out.data(), 1, out.size(), stdout) != out.size())
+      return fail(Errc::kUnavailable, "cannot write verdicts");
+  }
+  return {};
+}
+
+}  // namespace
+}  // namespace aispm::detect
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::cerr << "usage: eval_scan PACKS < rows.jsonl > verdicts.jsonl\n";
+    return 2;
+  }
+  if (const auto done = aispm::detect::scan_all(argv[1]); !done) {
+    std::cerr << "eval_scan: " << done.error().message << "\n";
+    return 2;
+  }
+  return 0;
+}

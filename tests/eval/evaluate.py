@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""./dev eval: how good the shipped detection is on labelled texts, per source, category, surface and mutation.
+
+A text is *flagged* when a finding of its kind has severity medium or above, *blocked* (the default policy denies it) at high or
+above. `@1%` and `@0.1%` are recall at the score that this share of the benign texts exceeds: what thresholds could give at best.
+Rows that say from which plain text they were obfuscated stand in a table of their own. Macro figures are means over groups with at
+least MIN_GROUP rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import rows as data
+from figures import Share, auc, macro, recall_above, threshold
+from mutations import MUTATIONS
+from rows import Row
+from verdicts import ScanFailed, Verdict, scan
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT = ROOT.parent / "shared" / "data" / "detection" / "dev"
+MIN_GROUP = 10
+SAMPLE = 1000  # attacks and benign texts that are mutated
+Table = dict[str, dict[str, Any]]
+Judged = tuple[Row, Verdict]
+Judge = Callable[[Sequence[tuple[str, str]]], list[Verdict]]  # of (text, surface)
+
+
+def kind_of(row: Row) -> str:
+    return row.label if row.label in ("secret", "pii") else "attack"
+
+
+def _grouped(rows: Iterable[Judged], key: Callable[[Row], str]) -> dict[str, list[Judged]]:
+    groups: dict[str, list[Judged]] = {}
+    for row, verdict in rows:
+        groups.setdefault(key(row), []).append((row, verdict))
+    return dict(sorted(groups.items()))
+
+
+def _share(share: Share) -> dict[str, Any]:
+    low, high = share.interval
+    return {"hits": share.hits, "of": share.total, "share": None if share.total == 0 else round(share.value, 4),
+            "low": round(low, 4), "high": round(high, 4)}
+
+
+def _recall(found: Sequence[Judged], benign: Sequence[float]) -> dict[str, Any]:
+    """One line of a table of attacks; `benign` are scores of the harmless texts that set the limits."""
+    scores = [verdict.score(kind_of(row)) for row, verdict in found]
+    area = auc(scores, benign)
+    return {"flagged": _share(Share(sum(v.flags(kind_of(r)) for r, v in found), len(found))),
+            "blocked": _share(Share(sum(v.blocks(kind_of(r)) for r, v in found), len(found))),
+            "at_1_percent": _share(recall_above(scores, threshold(benign, 0.01))),
+            "at_0.1_percent": _share(recall_above(scores, threshold(benign, 0.001))),
+            "auc": None if area != area else round(area, 4)}
+
+
+def _false(found: Sequence[Judged], kind: str = "attack") -> dict[str, Any]:
+    return {"flagged": _share(Share(sum(v.flags(kind) for _, v in found), len(found))),
+            "blocked": _share(Share(sum(v.blocks(kind) for _, v in found), len(found)))}
+
+
+def _macro(found: Sequence[Judged], limit: Sequence[float]) -> dict[str, Any]:
+    groups = {name: _recall(own, limit) for name, own in _grouped(found, lambda row: row.group).items() if len(own) >= MIN_GROUP}
+    return {"groups": len(groups)} | {
+        name: round(macro([Share(one[name]["hits"], one[name]["of"]) for one in groups.values()]), 4)
+        for name in ("flagged", "blocked", "at_1_percent", "at_0.1_percent")} if groups else {"groups": 0}
+
+
+def _overlaps(verdict: Verdict, kind: str, begin: int, end: int) -> bool:
+    return any(one.kind == kind and one.begin < end and begin < one.end for one in verdict.found)
+
+
+def _secrets(found: Sequence[Judged]) -> Table:
+    """Per class: the secret itself was found, not only something in its text."""
+    def hit(row: Row, verdict: Verdict) -> bool:
+        if not row.secret:
+            return verdict.flags("secret")
+        begin = row.text.encode("utf-8", "replace").find(row.secret.encode("utf-8", "replace"))
+        return begin >= 0 and _overlaps(verdict, "secret", begin, begin + len(row.secret.encode("utf-8", "replace")))
+
+    return {name: {"found": _share(Share(sum(hit(r, v) for r, v in own), len(own)))}
+            for name, own in _grouped(found, lambda row: row.attack_class or row.source).items()}
+
+
+def _entities(found: Sequence[Judged]) -> Table:
+    counts: dict[str, list[int]] = {}
+    for row, verdict in found:
+        for entity in row.entities:
+            count = counts.setdefault(entity.type, [0, 0])
+            count[0] += _overlaps(verdict, "pii", entity.begin, entity.end)
+            count[1] += 1
+    return {name: {"found": _share(Share(*counts[name]))} for name in sorted(counts)}
+
+
+def _sample(found: Sequence[Judged]) -> list[Judged]:
+    return sorted(found, key=lambda one: zlib.crc32(one[0].id.encode()))[:SAMPLE]
+
+
+def _kept(attacks: Sequence[Judged], benign: Sequence[Judged], clear: int, hits: int) -> dict[str, Any]:
+    """One line: recall on hidden attacks over recall on the same ones in clear."""
+    return {"plain": _share(Share(clear, len(attacks))), "flagged": _share(Share(hits, len(attacks))),
+            "kept": round(hits / clear, 4) if clear else None, "false": _false(benign)["flagged"]}
+
+
+def _mutated(attacks: Sequence[Judged], benign: Sequence[Judged], judge: Judge) -> Table:
+    attacks, benign = _sample(attacks), _sample(benign)
+    clear = sum(verdict.flags("attack") for _, verdict in attacks)
+    asked = [row for row, _ in (*attacks, *benign)]
+    verdicts = iter(judge([(change(row.text), row.surface) for change in MUTATIONS.values() for row in asked]))
+    table: Table = {}
+    for name in MUTATIONS:
+        judged = [(row, next(verdicts)) for row in asked]
+        hits = sum(verdict.flags("attack") for _, verdict in judged[:len(attacks)])
+        table[name] = _kept(attacks, judged[len(attacks):], clear, hits)
+    return table
+
+
+def _hidden(found: Sequence[Judged], judge: Judge) -> Table:
+    """Rows that came obfuscated, against their own plain texts."""
+    plain = {row.id: verdict for (row, _), verdict in zip(found, judge([(row.plain, row.surface) for row, _ in found]), strict=True)}
+    table: Table = {}
+    for name, own in _grouped(found, lambda row: row.attack_class or row.hard or "obfuscated").items():
+        attacks = [one for one in own if one[0].label != "benign"]
+        table[name] = _kept(attacks, [one for one in own if one[0].label == "benign"],
+                            sum(plain[row.id].flags("attack") for row, _ in attacks), sum(v.flags("attack") for _, v in attacks))
+    return table
+
+
+def evaluate(rows: Sequence[Row], judge: Judge) -> dict[str, Any]:
+    """All tables. `judge` gives a verdict per (text, surface)."""
+    judged = list(zip(rows, judge([(row.text, row.surface) for row in rows]), strict=True))
+    clear = [one for one in judged if not one[0].plain]
+    hidden = [one for one in judged if one[0].plain]
+    benign = [one for one in clear if one[0].label == "benign"]
+    attacks = [one for one in clear if one[0].label in data.ATTACKS]
+    others = [one for one in clear if one[0].label not in (*data.ATTACKS, "benign", "secret", "pii")]
+    limits = [verdict.score("attack") for _, verdict in benign]
+
+    def by_surface(name: str) -> list[float]:
+        return [verdict.score("attack") for row, verdict in benign if row.surface == name]
+
+    report: dict[str, Any] = {
+        "rows": len(rows), "refused": sum(bool(verdict.refused) for _, verdict in judged),
+        "attacks": {"all": _recall(attacks, limits), "macro_over_groups": _macro(attacks, limits)},
+        "false_positives": {"all": _false(benign)},
+        "by_category": {name: _recall(own, limits) for name, own in _grouped(attacks + others, lambda row: row.label).items()},
+        "by_surface": {name: _recall(own, by_surface(name)) | {"false": _false([b for b in benign if b[0].surface == name])["flagged"]}
+                       for name, own in _grouped(attacks, lambda row: row.surface).items()},
+        "by_group": {name: _recall(own, limits) for name, own in _grouped(attacks, lambda row: row.group).items()},
+        "by_source": {name: _recall(own, limits) for name, own in _grouped(attacks, lambda row: row.source).items()},
+        "benign_by_source": {name: _false(own) for name, own in _grouped(benign, lambda row: row.source).items()},
+        "benign_by_surface": {name: _false(own) for name, own in _grouped(benign, lambda row: row.surface).items()},
+        "hard_benign": {name: _false(own) | {"per_40": round(40 * sum(v.flags("attack") for _, v in own) / len(own), 2)}
+                        for name, own in _grouped([b for b in benign if b[0].hard], lambda row: row.hard).items()},
+        "secrets": _secrets([one for one in clear if one[0].label == "secret"]),
+        "secrets_false": {name: _false(own, "secret") for name, own in _grouped(benign, lambda row: row.source).items()},
+        "pii": _entities([one for one in clear if one[0].label == "pii"]),
+        "pii_false": {name: _false(own, "pii") for name, own in _grouped(benign, lambda row: row.source).items()},
+        "mutations": _mutated(attacks, benign, judge) if attacks else {},
+        "obfuscated": _hidden(hidden, judge) if hidden else {},
+    }
+    return report
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./dev eval", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help=f"directory of *.jsonl; default {DEFAULT}")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    parser.add_argument("--packs", type=Path, default=ROOT / "policies" / "detect", help="detection packs to judge with")
+    parser.add_argument("--program", type=Path, default=ROOT / "build" / "release" / "tests" / "eval_scan", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head`
+    folder = args.data or DEFAULT
+    if args.data is None and not folder.is_dir():
+        print(f"./dev eval: {folder}, the default, is not here: name a directory with --data", file=sys.stderr)
+        return 1
+    try:
+        rows = data.load(folder)
+        report = evaluate(rows, lambda texts: scan(args.program, args.packs, texts))
+    except (data.BadData, ScanFailed) as problem:
+        print(f"./dev eval: {problem}", file=sys.stderr)
+        return 1
+    if args.json:
+        print(json.dumps({"data": str(folder)} | report))
+    else:
+        from tables import show
+        show(folder, report)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
