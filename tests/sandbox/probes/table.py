@@ -70,6 +70,7 @@ DOORS = "tests/unit/sandbox/network_test.cpp"
 EGRESS = "tests/system/egress/test_egress.py"
 REQUIREMENTS = "tests/sandbox/test_requirements.py"
 PARSERS = "tests/unit/sandbox/requirements_test.cpp"
+PACKAGES = "tests/system/egress/test_packages.py"
 TREES = "tests/unit/sandbox/tree_test.cpp"
 HOST_PORT = "{HOST_PORT}"
 
@@ -289,7 +290,7 @@ INFORMATION = [
 SUPPLY_CHAIN = [
     Attempt(97, "packages that attack while they are built", tests=((REQUIREMENTS, "def test_attempt_97_"),)),
     Attempt(98, "hostile lines of requirements", tests=((REQUIREMENTS, "def test_attempt_98_"), (PARSERS, "extra-index-url"))),
-    Attempt(99, "hashes that differ", tests=((REQUIREMENTS, "def test_attempt_99_"),)),
+    Attempt(99, "hashes that differ", tests=((REQUIREMENTS, "def test_attempt_99_"), (PACKAGES, "def test_a_file_that_differs_from_the_indexs_hash"))),
     Attempt(100, "hostile wheels", tests=((REQUIREMENTS, "def test_attempt_100_"), (TREES, "RefusesLinksSecondNames"))),
 ]
 

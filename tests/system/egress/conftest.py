@@ -20,10 +20,11 @@ ROOT = Path(os.environ.get("AISPM_SOURCE_DIR", Path(__file__).resolve().parents[
 BIN = Path(os.environ.get("AISPM_BIN_DIR", ROOT / "build" / "release" / "bin"))
 PYTHON = "/usr/bin/python3"
 ORDINARY_UID = 65534
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 FAR = "93.184.216.34"
 OWN = "93.184.216.1"
 HOSTS = f"""127.0.0.1 localhost
-{FAR} allowed.test other.test unlisted.test a.wild.test
+{FAR} allowed.test other.test unlisted.test a.wild.test pypi.org files.pythonhosted.org registry.npmjs.org index.test
 2606:2800:220:1::34 six.test
 10.9.9.9 private.test
 127.0.0.1 loop.test
@@ -34,7 +35,7 @@ HOSTS = f"""127.0.0.1 localhost
 """
 EGRESS = """egress:
   allow_hosts: [allowed.test, 'allowed.test:80', 'allowed.test:8443', 'six.test:80', 'private.test:80', 'loop.test:80', 'own.test:80',
-                'meta.test:80', 'mapped.test:80', 'dead.test:80', '*.wild.test']
+                'meta.test:80', 'mapped.test:80', 'dead.test:80', '*.wild.test', pypi.org, files.pythonhosted.org, registry.npmjs.org]
   connections: 4
   bytes: 262144
   idle: 2s
@@ -91,11 +92,24 @@ class World:
         hosts.write_text(HOSTS)
         near("mount", "--bind", str(hosts), "/etc/hosts")
         run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=allowed.test",
-            "-addext", "subjectAltName=DNS:allowed.test,DNS:*.wild.test", "-keyout", f"{self.folder}/key", "-out", f"{self.folder}/cert")
-        self.start(self.inside(self.far, PYTHON, Path(__file__).parent / "far_server.py", self.folder / "cert", self.folder / "key", self.log))
+            "-addext", "subjectAltName=DNS:allowed.test,DNS:*.wild.test,DNS:pypi.org,DNS:files.pythonhosted.org,DNS:registry.npmjs.org,DNS:index.test",
+            "-keyout", f"{self.folder}/key", "-out", f"{self.folder}/cert")
+        self.start(self.inside(self.far, PYTHON, Path(__file__).parent / "far_server.py", self.folder / "cert", self.folder / "key", self.log, self.www))
         self.wait(lambda: any("ready" in line for line in self.seen()))
         time.sleep(0.2)  # the eight listeners start at once
         self.start_gateway()
+
+    def trust_far(self) -> None:
+        """The host's list of authorities, as the near namespaces see it, gets the far server's."""
+        if any(str(AUTHORITIES) in line for line in Path(f"/proc/{self.near}/mounts").read_text().splitlines()):
+            return
+        bundle = self.folder / "authorities"
+        bundle.write_text(AUTHORITIES.read_text() + (self.folder / "cert").read_text())
+        run(*self.inside(self.near, "mount", "--bind", str(bundle), str(AUTHORITIES)))
+
+    @property
+    def www(self) -> Path:
+        return self.folder / "www"
 
     @property
     def log(self) -> Path:

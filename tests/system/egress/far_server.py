@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The internet of the tests: HTTP on 80, TLS on 443 and 8443, every connection written down. Runs in a namespace of its own.
 
-usage: far_server.py CERT KEY LOG
+Hosts with a folder in WWW get its files, so that a package index can be one of them.
+
+usage: far_server.py CERT KEY LOG WWW
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import sys
 import threading
 from pathlib import Path
 
-CERT, KEY, LOG = sys.argv[1:]
+CERT, KEY, LOG, WWW = sys.argv[1:]
 LOCK = threading.Lock()
 
 
@@ -36,6 +38,17 @@ def read_request(peer: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
+def file_for(request: bytes, path: bytes) -> bytes | None:
+    """What lies under the host's folder; empty when the host has one and the file is missing, None for other hosts."""
+    host = next((line.split(b":")[1].strip() for line in request.split(b"\r\n") if line.lower().startswith(b"host:")), b"-")
+    folder = Path(WWW) / host.decode("latin-1")
+    if not folder.is_dir():
+        return None
+    file = folder / path.decode("latin-1").lstrip("/").partition("?")[0]
+    file = file / "index.html" if file.is_dir() else file
+    return file.read_bytes() if ".." not in str(file) and file.is_file() else b""
+
+
 def answer(port: int, peer: socket.socket) -> None:
     while True:
         request = read_request(peer)
@@ -43,7 +56,10 @@ def answer(port: int, peer: socket.socket) -> None:
             return
         note(port=port, request=request.decode("latin-1"))
         path = request.split(b" ")[1] if b" " in request else b""
-        if path.startswith(b"/bytes/"):
+        if (body := file_for(request, path)) is not None:
+            status, kind = (b"200 OK" if body else b"404 Not Found"), (b"text/html" if path.endswith(b"/") else b"application/octet-stream")
+            peer.sendall(b"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (status, kind, len(body)) + body)
+        elif path.startswith(b"/bytes/"):
             body = b"x" * int(path.split(b"/")[2])
             peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         elif path == b"/chunked":
