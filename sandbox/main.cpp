@@ -8,6 +8,7 @@
 #include <set>
 
 #include "sandbox/apply/real_host.hpp"
+#include "sandbox/check/check.hpp"
 #include "sandbox/doctor.hpp"
 #include "sandbox/launch.hpp"
 #include "sandbox/plan/plan.hpp"
@@ -23,7 +24,9 @@ constexpr const char* kDescription =
     "Runs an AI agent in a sandbox whose only way out is the AISPM gateway. Works as any user, "
     "needs no privilege.\n\n"
     "  aispm-run [OPTIONS] agent.py|agent.js|PROGRAM [ARGS...]\n"
-    "  aispm-run [OPTIONS] -- COMMAND [ARGS...]";
+    "  aispm-run [OPTIONS] -- COMMAND [ARGS...]\n"
+    "  aispm-run check [--sdk] [--json] [OPTIONS] agent.py\n"
+    "  aispm-run doctor | cache list|prune|check";
 constexpr const char* kFooter = R"(
 Examples:
   aispm-run agent.py --topic news          a Python agent; options after it are the agent's
@@ -34,6 +37,8 @@ Examples:
   aispm-run --ro ~/data --memory 1GiB --timeout 10m agent.py
   aispm-run --offline --events out.jsonl agent.py   no network at all, what it tried goes to a file
   aispm-run --requirements requirements.txt agent.py   with packages of its own; `aispm-run cache list|prune|check`
+  aispm-run check --sdk agent.py           is it one that can start? UTF-8, syntax, `async def main`, imported in its sandbox without network
+                                           (exit code 0 valid, 1 invalid; --json for machines)
   aispm-run --dry-run agent.py             print the plan, run nothing
   aispm-run doctor                         what this host can do, and how to mend what it cannot
 
@@ -61,6 +66,9 @@ struct Options {
   std::string output;
   bool offline = false;
   bool doctor = false;
+  bool is_check = false;
+  bool needs_main = false;
+  bool as_json = false;
 };
 
 std::string names_of_profiles() {
@@ -118,6 +126,10 @@ void declare(CLI::App& app, Options& options) {
   app.add_flag("--dry-run", options.launch.dry_run, "Print the plan and run nothing");
   app.add_flag("--doctor", options.doctor,
                "As `aispm-run doctor`: what this host can do, and how to mend what it cannot");
+  if (options.is_check) {
+    app.add_flag("--sdk", options.needs_main, "The agent must have a top-level `async def main`");
+    app.add_flag("--json", options.as_json, "Give the verdict as JSON");
+  }
   app.set_version_flag("--version", std::string("aispm-run ") + AISPM_VERSION);
 }
 
@@ -218,6 +230,28 @@ int exit_code_for(const Error& error) {
   }
 }
 
+Result<Verdict> check(Options& options, const Host& host, UniqueFd& hold) {
+  const Request& request = options.launch.request;
+  if (!request.is_script)
+    return fail(Errc::kInvalid, "check takes a file: aispm-run check agent.py");
+  AISPM_TRY(Verdict source, check_file(request.command[0]));
+  if (!source.is_valid) return source;
+  AISPM_TRY(hold, add_packages(options, host));
+  return check_in_sandbox(host, options.launch, {options.needs_main}, std::move(source));
+}
+
+int run_check(Options& options, const Host& host) {
+  UniqueFd packages;
+  const auto verdict = check(options, host, packages);
+  if (!verdict) {
+    std::cerr << "aispm-run: " << verdict.error().message << "\n";
+    return exit_code_for(verdict.error());
+  }
+  const std::string& file = options.launch.request.command[0];
+  std::cout << (options.as_json ? to_json(*verdict, file) : to_text(*verdict, file)) << "\n";
+  return verdict->is_valid ? 0 : 1;
+}
+
 int run(int argc, char** argv, char** envp) {
   std::vector<std::string> environment;
   for (char** pair = envp; *pair != nullptr; ++pair) environment.emplace_back(*pair);
@@ -227,6 +261,11 @@ int run(int argc, char** argv, char** envp) {
   CLI::App app(kDescription, "aispm-run");
   app.footer(kFooter);
   Options options;
+  options.is_check = argc > 2 && std::string_view(argv[1]) == "check";
+  if (options.is_check) {
+    --argc;
+    ++argv;
+  }
   declare(app, options);
   Request& request = options.launch.request;
   const int first = split(app, argc, argv, request.is_script);
@@ -253,6 +292,7 @@ int run(int argc, char** argv, char** envp) {
     std::cerr << "aispm-run: " << completed.error().message << "\n";
     return kExitUsage;
   }
+  if (options.is_check) return run_check(options, host);
   const auto packages = add_packages(options, host);
   if (!packages) {
     std::cerr << "aispm-run: " << packages.error().message << "\n";

@@ -85,12 +85,13 @@ struct Profile {
 
 // What the command line asks for.
 struct Request {
-  std::vector<std::string> command;  // agent.py ARGS... or CMD ARGS...
-  bool is_script = false;            // command[0] is agent.py, agent.js or an executable file
-  std::string python;                // --python
-  std::string agent;                 // --agent, else the base name
-  std::string workspace;             // --workspace: writable, and where the program starts
-  std::string kept_home;             // the folder of a home that is kept
+  std::vector<std::string> command;        // agent.py ARGS... or CMD ARGS...
+  bool is_script = false;                  // command[0] is agent.py, agent.js or an executable file
+  std::string python;                      // --python
+  std::vector<std::string> before_script;  // words between its interpreter and agent.py
+  std::string agent;                       // --agent, else the base name
+  std::string workspace;                   // --workspace: writable, and where the program starts
+  std::string kept_home;                   // the folder of a home that is kept
   std::vector<std::string> read_only;
   std::vector<std::string> read_write;
   std::vector<std::string> environment;  // NAME or NAME=VALUE

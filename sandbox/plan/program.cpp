@@ -192,7 +192,10 @@ Result<> find_interpreter(const Host& host, const Request& request, const std::s
       return share_interpreter_of(host, program, real);
   }
   program.script = real;
-  program.argv = {program.executable, real};
+  program.argv = {program.executable};
+  program.argv.insert(program.argv.end(), request.before_script.begin(),
+                      request.before_script.end());
+  program.argv.push_back(real);
   return share_executable(host, program, program.executable);
 }
 

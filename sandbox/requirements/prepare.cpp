@@ -3,14 +3,12 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <iostream>
 
+#include "sandbox/child.hpp"
 #include "sandbox/model/sha256.hpp"
 #include "sandbox/plan/plan.hpp"
 #include "sandbox/plan/profiles.hpp"
@@ -111,46 +109,30 @@ std::string make_key(const Source& source, const Index& index, bool build_from_s
   return hash.finish();
 }
 
-// In a process of its own: a launch takes over signals and the standard streams. All that it says
-// goes to the log, for the agent's own output is nobody else's.
-[[noreturn]] void run_build(const Host& host, const LaunchOptions& build, const Staging& staging,
-                            pid_t parent) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(kExitSandbox);
-  const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  const int log = ::openat(staging.folder(), kLogFile,
-                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND | O_CLOEXEC, 0600);
-  if (nothing < 0 || log < 0 || ::dup2(nothing, 0) < 0 || ::dup2(log, 1) < 0 || ::dup2(log, 2) < 0)
-    ::_exit(kExitSandbox);
-  int code = kExitSandbox;
-  auto ended = launch(host, build);
-  if (ended)
-    code = *ended;
-  else
-    say(ended.error().message);
-  std::cerr.flush();
-  ::_exit(code);
-}
-
 // Waits, and ends a build that writes more than it may: the sandbox dies with its launcher.
-Result<int> await_build(pid_t build, const Staging& staging, const TreeLimits& limits) {
-  Result<> within;
+Result<int> await_build(ChildLaunch& build, const Staging& staging, const TreeLimits& limits) {
   for (unsigned look = 1;; ++look) {
-    int status = 0;
-    const pid_t ended = ::waitpid(build, &status, WNOHANG);
-    if (ended < 0 && errno != EINTR) return fail_errno("wait for the build");
-    if (ended == build) {
-      AISPM_CHECK(within);
-      return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    }
-    if (within && look % kMeasureEvery == 0) {
+    if (const auto ended = build.ended(false)) return *ended;
+    if (look % kMeasureEvery == 0) {
       if (auto size = measure_tree(staging.folder(), limits); !size) {
-        within = fail(size.error());
-        ::kill(build, SIGKILL);
+        build.kill();
+        (void)build.ended(true);
+        return fail(Errc::kTooLarge, "it was ended: " + size.error().message);
       }
     }
     ::usleep(kLookMilliseconds * 1000);
   }
+}
+
+// All that the build says goes to the log, for the agent's own output is nobody else's.
+Result<ChildLaunch> start_build(const Host& host, const LaunchOptions& build,
+                                const Staging& staging) {
+  const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const UniqueFd log(::openat(staging.folder(), kLogFile,
+                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_APPEND | O_CLOEXEC,
+                              0600));
+  if (!nothing || !log) return fail_errno("open the build's log");
+  return ChildLaunch::start(host, build, nothing.get(), log.get(), log.get());
 }
 
 std::string last_words(const Staging& staging) {
@@ -189,16 +171,13 @@ Result<> run_in_sandbox(const Job& job, const Staging& staging, const Profile& p
                                       recipe.requirements.lock, 0644));
   say("resolving " + std::to_string(recipe.requirements.count) + " requirements of " +
       job.options.file + " in a sandbox; later runs find them in the cache");
-  const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child < 0) return fail_errno("fork");
-  if (child == 0) run_build(job.host, build, staging, parent);
+  AISPM_TRY(ChildLaunch child, start_build(job.host, build, staging));
   TreeLimits limits;
   limits.bytes = profile.limits.disk_bytes == 0 ? limits.bytes : profile.limits.disk_bytes;
   auto code = await_build(child, staging, limits);
   if (!code)
-    return fail(Errc::kUnavailable,
-                "the build of " + job.options.file + " was ended: " + code.error().message);
+    return fail(Errc::kUnavailable, "the packages of " + job.options.file +
+                                        " could not be fetched: " + code.error().message);
   if (*code != 0)
     return fail(Errc::kUnavailable,
                 "the packages of " + job.options.file + " could not be installed (exit code " +

@@ -7,6 +7,7 @@
 
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/time.hpp"
+#include "sdk/core/common/utf8.hpp"
 
 namespace aispm::sandbox {
 namespace {
@@ -15,27 +16,6 @@ constexpr std::size_t kMaxCommandWords = 256;
 constexpr std::size_t kMaxWordBytes = 4096;
 constexpr std::array<const char*, 6> kKinds = {"KIND_UNSPECIFIED", "KIND_CONNECT", "KIND_DNS",
                                                "KIND_SYSCALL",     "KIND_FILE",    "KIND_LIMIT"};
-
-// Length of the valid UTF-8 sequence at the start of `text`, 0 when there is none (RFC 3629).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  const std::size_t length = first < 0x80                     ? 1
-                             : first >= 0xC2 && first <= 0xDF ? 2
-                             : (first & 0xF0) == 0xE0         ? 3
-                             : first >= 0xF0 && first <= 0xF4 ? 4
-                                                              : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  if (length > 1) {
-    const unsigned char second = byte(1);
-    if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
-        (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F))
-      return 0;
-  }
-  return length;
-}
 
 // Of a sequence of at most 3 bytes; 0xFFFF for longer ones, none of which is a control character.
 unsigned code_point(std::string_view sequence) {
