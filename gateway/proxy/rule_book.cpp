@@ -13,8 +13,8 @@ OutcomeTables::Table make_table(const RuleBook& book, const policy::Context& con
   for (const detect::Rule& rule : book.engine->rules())
     facts.push_back({.rule_id = rule.id,
                      .category = detect::name_of(rule.category),
-                     .severity = rule.severity,
-                     .confidence = rule.confidence,
+                     .severity = rule.severity_on(surface),
+                     .confidence = rule.confidence_on(surface),
                      .surface = detect::name_of(surface)});
   return std::make_shared<const detect::Outcomes>(book.policy->outcomes(context, direction, facts));
 }

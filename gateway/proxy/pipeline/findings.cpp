@@ -37,15 +37,7 @@ void judge(Findings& findings, std::size_t first, const policy::Policy& policy,
 
 model::Detection describe_found(const detect::Rule& rule, const detect::StreamScanner::Found& found,
                                 detect::Surface surface) {
-  return {.rule_id = rule.id,
-          .category = std::string(detect::name_of(rule.category)),
-          .severity = rule.severity,
-          .confidence = rule.confidence,
-          .surface = std::string(detect::name_of(surface)),
-          .offset = found.match.offset,
-          .length = found.match.length,
-          .evidence = found.evidence,
-          .message = rule.message};
+  return detect::describe(rule, found.match, found.evidence, surface);
 }
 
 }  // namespace aispm::gateway

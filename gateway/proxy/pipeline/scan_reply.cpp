@@ -31,7 +31,7 @@ void add_text(const ScanContext& context, codec::Api api, const codec::ReplyText
   const std::size_t first = findings.detections.size();
   for (const Match& match : matches)
     findings.add(
-        detect::describe(rules[match.rule], match, text.text, surface_of(text.channel.kind)));
+        detect::describe_in(rules[match.rule], match, text.text, surface_of(text.channel.kind)));
   judge(findings, first, *context.book->policy, context.caller, policy::Direction::kReply);
   const detect::Outcomes& outcomes = *table_of(*context.tables, api, text.channel.kind);
   const auto any = [&](Outcome outcome) {
@@ -52,11 +52,12 @@ void add_text(const ScanContext& context, codec::Api api, const codec::ReplyText
 Result<bool> screen_reply(const ScanContext& context, const codec::LlmReply& reply) {
   std::vector<std::string_view>& texts = context.bench->texts;
   texts.clear();
-  std::uint8_t surfaces = 0;
+  detect::SurfaceBits surfaces = 0;
   for (const codec::ReplyText& text : reply.texts) {
     if (text.text.empty()) continue;
     texts.push_back(text.text);
-    surfaces |= detect::surface_bit(surface_of(text.channel.kind));
+    surfaces = static_cast<detect::SurfaceBits>(surfaces |
+                                                detect::surface_bit(surface_of(text.channel.kind)));
   }
   return context.book->engine->may_match(texts, surfaces, context.bench->scratch);
 }

@@ -272,7 +272,7 @@ Result<> Engine::scan(std::string_view text, Surface surface, Scratch& scratch,
   return {};
 }
 
-Result<bool> Engine::may_match(std::span<const std::string_view> texts, std::uint8_t surfaces,
+Result<bool> Engine::may_match(std::span<const std::string_view> texts, SurfaceBits surfaces,
                                Scratch& scratch) const {
   std::size_t total = 0;
   for (const std::string_view text : texts) total += text.size() + 1;
@@ -289,8 +289,11 @@ Result<> Engine::verify() const {
   std::vector<Match> matches;
   for (std::uint32_t index = 0; index < rules().size(); ++index) {
     const Rule& rule = rules()[index];
+    // A surface where encodings are looked into, if the rule has one.
     Surface surface = Surface::kReply;
-    while (!rule.applies_to(surface)) surface = static_cast<Surface>(static_cast<int>(surface) - 1);
+    for (std::size_t i = kSurfaceCount; i-- > 0;)
+      if (rule.applies_to(static_cast<Surface>(i)) && static_cast<Surface>(i) != Surface::kReply)
+        surface = static_cast<Surface>(i);
     const auto fires = [&](const std::string& text) -> Result<bool> {
       AISPM_CHECK(scan(text, surface, scratch, matches));
       return std::any_of(matches.begin(), matches.end(),

@@ -78,7 +78,7 @@ class Engine {
   // One pass over many texts, much cheaper than scan(): false means that scan() would find nothing
   // in any of them, whichever of `surfaces` (surface_bit()s) each stands on. True says nothing.
   // kInternal: treat the texts as denied.
-  Result<bool> may_match(std::span<const std::string_view> texts, std::uint8_t surfaces,
+  Result<bool> may_match(std::span<const std::string_view> texts, SurfaceBits surfaces,
                          Scratch& scratch) const;
 
   // Runs every rule's hits and misses; fails with file:line of the first rule that does not do what
@@ -94,9 +94,11 @@ class Engine {
   std::unique_ptr<State> state_;
 };
 
-// The event record of a match: `text` is what was scanned. Evidence is masked by the rule's own
-// style.
-model::Detection describe(const Rule& rule, const Match& match, std::string_view text,
+// The event record of a match, graded for the surface; `evidence` is masked already.
+model::Detection describe(const Rule& rule, const Match& match, std::string evidence,
                           Surface surface);
+// The same with evidence cut from `text`, what was scanned, and masked by the rule's own style.
+model::Detection describe_in(const Rule& rule, const Match& match, std::string_view text,
+                             Surface surface);
 
 }  // namespace aispm::detect

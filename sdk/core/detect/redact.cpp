@@ -80,21 +80,31 @@ std::size_t redact(const std::vector<Rule>& rules, std::string_view text,
   return count;
 }
 
-model::Detection describe(const Rule& rule, const Match& match, std::string_view text,
+model::Detection describe(const Rule& rule, const Match& match, std::string evidence,
                           Surface surface) {
   model::Detection detection;
   detection.rule_id = rule.id;
   detection.category = name_of(rule.category);
-  detection.severity = rule.severity;
-  detection.confidence = rule.confidence;
+  detection.severity = rule.severity_on(surface);
+  detection.confidence = rule.confidence_on(surface);
   detection.surface = name_of(surface);
   detection.offset = match.offset;
   detection.length = match.length;
+  detection.evidence = std::move(evidence);
+  detection.message = rule.message;
+  detection.tags = rule.tags;
+  if (!rule.family.empty()) detection.features.push_back("family: " + rule.family);
+  if (!rule.label.empty()) detection.features.push_back("label: " + rule.label);
+  if (match.trick != Trick::kNone)
+    detection.features.push_back("hidden: " + std::string(name_of(match.trick)));
+  return detection;
+}
+
+model::Detection describe_in(const Rule& rule, const Match& match, std::string_view text,
+                             Surface surface) {
   // What stands in an encoded run may be a secret whatever rule found it.
   const Mask style = match.encoded ? Mask::kAll : rule.mask;
-  detection.evidence = mask(text.substr(match.offset, match.length), style);
-  detection.message = rule.message;
-  return detection;
+  return describe(rule, match, mask(text.substr(match.offset, match.length), style), surface);
 }
 
 }  // namespace aispm::detect

@@ -24,7 +24,7 @@ Result<bool> takes_as_border(const std::vector<Rule>& rules) {
 
 struct Question {
   const std::vector<Rule>* rules;
-  std::uint8_t surfaces;
+  SurfaceBits surfaces;
 };
 
 int on_match(unsigned rule, unsigned long long, unsigned long long, unsigned, void* context) {
@@ -84,7 +84,7 @@ Result<Screen> Screen::compile(const std::vector<Rule>& rules) {
 }
 
 Result<bool> Screen::may_match(const std::vector<Rule>& rules,
-                               std::span<const std::string_view> texts, std::uint8_t surfaces,
+                               std::span<const std::string_view> texts, SurfaceBits surfaces,
                                bool encoded, hs_scratch_t* scratch, Buffers& buffers) const {
   if (databases_.empty()) return true;
   const Question question{&rules, surfaces};

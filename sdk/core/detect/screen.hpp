@@ -29,7 +29,7 @@ class Screen {
   // `surfaces` has a bit for each Surface that the texts stand on; `encoded` also looks into base64
   // and hex. False only if no rule of these surfaces matches anywhere. kInternal: Hyperscan failed.
   Result<bool> may_match(const std::vector<Rule>& rules, std::span<const std::string_view> texts,
-                         std::uint8_t surfaces, bool encoded, hs_scratch_t* scratch,
+                         SurfaceBits surfaces, bool encoded, hs_scratch_t* scratch,
                          Buffers& buffers) const;
 
   // All that scratch must be allocated for.

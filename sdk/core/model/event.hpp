@@ -63,11 +63,13 @@ struct Detection {
   std::string category;
   Severity severity = Severity::kUnspecified;
   double confidence = 0;
-  std::string surface;       // "prompt", "reply", "tool_arguments", "tool_result", "system"
+  std::string surface;       // detect::Surface in a word, or "argv", "environment", "behaviour"
   std::uint64_t offset = 0;  // bytes in the scanned text of that surface
   std::uint64_t length = 0;
   std::string evidence;  // masked, never the secret itself
   std::string message;
+  std::vector<std::string> tags;      // of frameworks: "owasp-llm:LLM01"
+  std::vector<std::string> features;  // what else spoke for it: "hidden: base64"
 };
 
 struct Decision {

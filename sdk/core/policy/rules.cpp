@@ -11,11 +11,30 @@ namespace {
 
 constexpr std::size_t kMaxText = 512;
 const std::vector<std::string> kModes = {"off", "monitor", "enforce"};  // order of enum Mode
-const std::vector<std::string> kCategories = {"", "prompt_injection", "secret", "pii"};
+const std::vector<std::string> kCategories = {"",
+                                              "prompt_injection",
+                                              "secret",
+                                              "pii",
+                                              "jailbreak",
+                                              "extraction",
+                                              "exfiltration",
+                                              "tool_abuse",
+                                              "memory_poisoning",
+                                              "recon",
+                                              "privilege_escalation",
+                                              "social_engineering",
+                                              "malware",
+                                              "obfuscation",
+                                              "insecure_output",
+                                              "toxicity",
+                                              "harmful",
+                                              "confidential",
+                                              "custom"};
 const std::vector<std::string> kSeverities = {"", "info", "low", "medium", "high", "critical"};
 const std::vector<std::string> kDirections = {"", "request", "reply"};
-const std::vector<std::string> kSurfaces = {"prompt",         "system",           "tool_result",
-                                            "tool_arguments", "tool_description", "reply"};
+const std::vector<std::string> kSurfaces = {
+    "prompt", "system",       "tool_result",        "tool_arguments", "tool_description",
+    "reply",  "memory_write", "retrieved_document", "email_or_web"};
 
 Mode read_mode(const YamlMap& map, Mode fallback) {
   const std::string name = map.choice("mode", std::string(name_of(fallback)), kModes);
@@ -81,7 +100,7 @@ void read_match(const YamlMap& map, PolicyRule& rule) {
       map.reject("surfaces",
                  "`" + name +
                      "`: allowed is one of prompt, system, tool_result, tool_arguments, "
-                     "tool_description, reply");
+                     "tool_description, reply, memory_write, retrieved_document, email_or_web");
   rule.agent = read_glob(map, "agent");
   rule.provider = read_glob(map, "provider");
   rule.model = read_glob(map, "model");

@@ -32,6 +32,8 @@ void put_detection(const model::Detection& detection, v1::Detection& out) {
   out.set_length(detection.length);
   out.set_evidence(to_utf8(detection.evidence));
   out.set_message(to_utf8(detection.message));
+  for (const std::string& tag : detection.tags) out.add_tags(to_utf8(tag));
+  for (const std::string& feature : detection.features) out.add_features(to_utf8(feature));
 }
 
 void put_decision(const model::Decision& decision, v1::Decision& out) {

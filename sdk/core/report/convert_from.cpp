@@ -34,6 +34,8 @@ model::Detection get_detection(const v1::Detection& detection) {
   out.length = detection.length();
   out.evidence = detection.evidence();
   out.message = detection.message();
+  out.tags.assign(detection.tags().begin(), detection.tags().end());
+  out.features.assign(detection.features().begin(), detection.features().end());
   return out;
 }
 

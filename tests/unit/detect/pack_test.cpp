@@ -58,7 +58,7 @@ TEST(Pack, NamesFileAndLineOfWhatIsWrong) {
       {with("surfaces: [mars]"), "p.yaml:9: surfaces: `mars`"},
       {with("surfaces: []"), "p.yaml:9: surfaces: must name"},
       {with("validators: [magic]"), "p.yaml:9: validators: `magic`"},
-      {with("mask: text"), "p.yaml:9: mask: only rules of category prompt_injection"},
+      {with("mask: text"), "p.yaml:9: mask: rules of category secret and pii may not show matched text"},
       {with("not_after: 'ab'"), "p.yaml:9: not_after"},
       {with("keep: '('"), "p.yaml:9: keep"},
       {with("max_bytes: 0"), "p.yaml:9: max_bytes"},
