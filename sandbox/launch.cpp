@@ -13,9 +13,8 @@
 #include <optional>
 #include <sstream>
 
-#include "sandbox/apply/digest.hpp"
 #include "sandbox/apply/placeholders.hpp"
-#include "sandbox/apply/start.hpp"
+#include "sandbox/begin.hpp"
 #include "sandbox/plan/plan.hpp"
 #include "sandbox/requirements/lineage.hpp"
 #include "sandbox/supervise/proxy_header.hpp"
@@ -27,7 +26,6 @@ namespace aispm::sandbox {
 namespace {
 
 constexpr std::chrono::milliseconds kHelloTimeout{5000};
-constexpr int kBuildTimeoutMs = 20'000;
 
 void say(const std::string& text) { std::cerr << "aispm-run: " << text << "\n"; }
 
@@ -119,54 +117,6 @@ class ForwardedSignals {
   UniqueFd fd_;
 };
 
-// A half-built sandbox must not outlive a failure.
-class InitGuard {
- public:
-  explicit InitGuard(pid_t init) : init_(init) {}
-  InitGuard(const InitGuard&) = delete;
-  InitGuard& operator=(const InitGuard&) = delete;
-  ~InitGuard() {
-    if (init_ <= 0) return;
-    ::kill(init_, SIGKILL);
-    while (::waitpid(init_, nullptr, __WALL) < 0 && errno == EINTR) {
-    }
-  }
-  void release() { init_ = -1; }
-
- private:
-  pid_t init_;
-};
-
-Result<Received> next_step(const Started& started) {
-  auto received = receive_message(started.setup.get(), kBuildTimeoutMs);
-  if (!received)
-    return fail(received.error().code,
-                "the sandbox could not be built: " + received.error().message);
-  if (received->message.kind == ControlKind::kFailed)
-    return fail(Errc::kUnsupported, received->message.text);
-  return received;
-}
-
-// Waits until process 1 has built everything and process 2 stands before exec, in either order.
-// Gives the message with the seccomp listener.
-Result<Received> await_both(const Started& started) {
-  std::optional<Received> listener;
-  bool is_built = false;
-  while (!listener || !is_built) {
-    AISPM_TRY(Received received, next_step(started));
-    if (received.message.kind == ControlKind::kBuilt && !is_built) {
-      is_built = true;
-    } else if (received.message.kind == ControlKind::kListener && !listener) {
-      listener = std::move(received);
-    } else {
-      return fail(Errc::kInternal, "the sandbox's steps came out of order");
-    }
-  }
-  if (listener->fds.size() != 1)
-    return fail(Errc::kInternal, "the sandbox sent no seccomp listener");
-  return std::move(*listener);
-}
-
 std::vector<std::string> mechanisms_of(const Plan& plan, const RootPrefix& prefix,
                                        int landlock_abi) {
   std::vector<std::string> names = {"userns",       "mountns",
@@ -216,38 +166,6 @@ Result<Output::Sources> make_streams(const Terminal& terminal, AgentStreams& str
   return outside;
 }
 
-Result<Watched> collect_sockets(Started& started, const Plan& plan, RunIdentity& run) {
-  AISPM_TRY(Received sockets, next_step(started));
-  if (sockets.message.kind != ControlKind::kSockets)
-    return fail(Errc::kInternal, "the sandbox's steps came out of order");
-  const bool has_ip6 = sockets.message.extra != 0;
-  const std::size_t expected = 3U + (has_ip6 ? 1U : 0U) + (plan.gateway_socket.empty() ? 0U : 1U);
-  if (sockets.fds.size() != expected)
-    return fail(Errc::kInternal, "the sandbox sent an unexpected number of sockets");
-  run.pid_namespace = sockets.message.value;
-  Watched watched;
-  watched.monitor = std::move(sockets.fds[0]);
-  watched.dns4 = std::move(sockets.fds[1]);
-  watched.dns_tcp = std::move(sockets.fds[2]);
-  if (has_ip6) watched.dns6 = std::move(sockets.fds[3]);
-  if (!plan.gateway_socket.empty()) watched.proxy = std::move(sockets.fds.back());
-  return watched;
-}
-
-Result<UniqueFd> collect_terminal(Started& started) {
-  AISPM_TRY(Received received, next_step(started));
-  if (received.message.kind != ControlKind::kTerminal || received.fds.size() != 1)
-    return fail(Errc::kInternal, "the sandbox sent no terminal");
-  return std::move(received.fds[0]);
-}
-
-// exec closes the set-up socket; anything on it is the reason why it failed.
-std::optional<ControlMessage> failure_of_exec(const Started& started) {
-  auto received = receive_message(started.setup.get(), kBuildTimeoutMs);
-  if (!received) return std::nullopt;
-  return received->message;
-}
-
 int exit_code_of(const Outcome& outcome) {
   if (outcome.ended_by_limit) return outcome.limits[0] == "wall_time" ? kExitWallTime : kExitLimit;
   if (outcome.signal != 0) return static_cast<int>(128 + outcome.signal);
@@ -255,7 +173,7 @@ int exit_code_of(const Outcome& outcome) {
   return static_cast<int>(outcome.exit_code);
 }
 
-Result<int> perform(Plan plan, const std::string& events_path) {
+Result<int> perform(Plan plan, const LaunchOptions& options) {
   RunIdentity run{plan.agent, plan.session_id, make_trace_id(), 0};
   std::optional<GatewayLink> link;
   Greeting greeting;
@@ -267,13 +185,9 @@ Result<int> perform(Plan plan, const std::string& events_path) {
     add_gateway_environment(plan, greeting);
     AISPM_CHECK(tell_what_is_not_permitted(plan, greeting));
   }
-  AISPM_TRY(const auto delivery, Delivery::open(link, events_path));
+  AISPM_TRY(const auto delivery, Delivery::open(link, options.events_path));
 
   AISPM_TRY(const UniqueFd slot, take_run_slot(plan.limits.runs));
-  AISPM_TRY(RootPrefix prefix, RootPrefix::open(plan.limits));
-  auto audit = prefix.is_root() && delivery->has_taker()
-                   ? Audit::open(prefix.uid(), run.session_id)
-                   : Result<std::unique_ptr<Audit>>(fail(Errc::kUnsupported, "not root"));
   if (!plan.kept_home.empty()) AISPM_CHECK(make_directories(plan.kept_home, 0700));
   AISPM_TRY(const Placeholders placeholders, Placeholders::open(plan));
   AISPM_TRY(ForwardedSignals signals, ForwardedSignals::open());
@@ -281,32 +195,23 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   AgentStreams streams;
   AISPM_TRY(Output::Sources outside, make_streams(terminal, streams));
   const auto begin = Denials::Clock::now();
-  AISPM_TRY(Started started, start_sandbox(plan, prefix, signals.before(), streams));
-  InitGuard guard(started.init);
-  for (const auto& note : started.notes) say("note: " + note);
-  // While the sandbox builds itself.
-  const auto digests = delivery->has_taker() ? digest_programs(plan) : std::vector<std::string>();
-  std::signal(SIGPIPE, SIG_IGN);  // after the clone: the program inherits the caller's choice
-  AISPM_TRY(Watched watched, collect_sockets(started, plan, run));
-  if (streams.wants_terminal()) {
-    AISPM_TRY(outside.terminal, collect_terminal(started));
-  }
-  AISPM_TRY(Received ready, await_both(started));
+  AISPM_TRY(Beginning built,
+            begin_run(plan, options, run, delivery->has_taker(), signals.before(), streams));
+  for (const auto& note : built.started.notes) say("note: " + note);
+  RootPrefix& prefix = built.prefix;
+  Watched watched = std::move(built.watched);
+  outside.terminal = std::move(watched.output.terminal);
   watched.output = std::move(outside);
   watched.cpu_used = [&prefix] { return prefix.groups().cpu_used(); };
   if (plan.limits.cpu_milli != 0 && !prefix.groups().limits_cpu())
     say("note: limits.cpus does not hold: this host gives you no control group for it");
-  watched.init = started.init;
-  watched.listener = std::move(ready.fds[0]);
-  watched.control = std::move(started.control);
   watched.signals = signals.take();
   if (delivery->has_taker()) {
-    const auto landlock = static_cast<int>(ready.message.value);
-    auto mechanisms = mechanisms_of(plan, prefix, landlock);
-    mechanisms.push_back(watch_files(std::move(audit), landlock, watched));
-    if (auto accepted = delivery->deliver_first(
-            start_event(run, plan.argv, plan.profile, mechanisms,
-                        describe_boundary(plan, mechanisms, digests), plan.workspace));
+    auto mechanisms = mechanisms_of(plan, prefix, built.landlock_abi);
+    mechanisms.push_back(watch_files(std::move(built.audit), built.landlock_abi, watched));
+    if (auto accepted = delivery->deliver_first(start_event(
+            run, plan.argv, plan.profile, mechanisms,
+            describe_boundary(plan, mechanisms, built.digests), plan.workspace, built.kind));
         !accepted)
       return fail(accepted.error().code,
                   "the start of the run could not be reported, so nothing was started: " +
@@ -317,15 +222,14 @@ Result<int> perform(Plan plan, const std::string& events_path) {
   AISPM_TRY(const auto supervisor,
             Supervisor::open(plan, std::move(watched), *delivery, run,
                              std::move(greeting.gateway_hosts), std::move(terminal)));
-  AISPM_CHECK(send_message(started.setup.get(), ControlMessage{ControlKind::kGo, 0, 0, {}}));
-  if (const auto failure = failure_of_exec(started)) {
+  AISPM_TRY(const auto failure, let_go(built));
+  if (failure) {
     say(failure->text);
     ExitReport report;
     report.exit_code = static_cast<unsigned>(failure->value);
     delivery->offer(exit_event(run, report));
     return static_cast<int>(failure->value);
   }
-  guard.release();
   Outcome outcome = supervisor->run();
 
   for (const auto& limit : prefix.groups().limits_hit()) {
@@ -377,7 +281,7 @@ Result<int> launch(const Host& host, const LaunchOptions& options) {
   }
   AISPM_CHECK(check_events_path(host, plan, options.events_path));
   for (const auto& note : plan.notes) say("note: " + note);
-  auto exit_code = perform(std::move(plan), options.events_path);
+  auto exit_code = perform(std::move(plan), options);
   // From here on an error means one thing: this host or the gateway cannot do it now.
   if (!exit_code)
     return fail(Errc::kUnavailable, exit_code.error().message, exit_code.error().system_errno);

@@ -16,6 +16,9 @@ struct LaunchOptions {
   // Nothing runs unless the gateway permits every host of the profile: without its index a build
   // would only fail later, and say less.
   bool needs_all_hosts = false;
+  // Socket of the warm pool; empty: the sandbox is built for this run.
+  std::string pool_socket;
+  bool is_verbose = false;
 };
 
 // One run from the request to the exit code: the program's own, 128+n when signal n ended it, 124

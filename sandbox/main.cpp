@@ -69,6 +69,7 @@ struct Options {
   bool is_check = false;
   bool needs_main = false;
   bool as_json = false;
+  bool uses_pool = false;
 };
 
 std::string names_of_profiles() {
@@ -123,6 +124,13 @@ void declare(CLI::App& app, Options& options) {
   app.add_flag("--dangerously-build-packages", requirements.build_from_source,
                "Let packages run their own code (setup.py, install scripts) while they are "
                "installed, in that sandbox");
+  app.add_flag("--pool", options.uses_pool,
+               "Take a sandbox that waits in the warm pool, where there is one for this; else "
+               "start cold");
+  app.add_option("--pool-socket", options.launch.pool_socket,
+                 "The pool (default: $AISPM_POOL_SOCKET or /var/lib/aispm/run/pool.sock)")
+      ->needs("--pool");
+  app.add_flag("--verbose", options.launch.is_verbose, "Say how the sandbox was started");
   app.add_flag("--dry-run", options.launch.dry_run, "Print the plan and run nothing");
   app.add_flag("--doctor", options.doctor,
                "As `aispm-run doctor`: what this host can do, and how to mend what it cannot");
@@ -192,6 +200,9 @@ Result<> complete(Options& options, const Host& host) {
             ? options.gateway
             : host.environment("AISPM_GATEWAY_SOCKET").value_or("/var/lib/aispm/run/gateway.sock");
   }
+  if (options.uses_pool && options.launch.pool_socket.empty())
+    options.launch.pool_socket =
+        host.environment("AISPM_POOL_SOCKET").value_or("/var/lib/aispm/run/pool.sock");
   request.session_id = make_uuid();
   if (request.profile.home == Home::kKept) request.kept_home = kept_home(host, agent_name(request));
   return {};

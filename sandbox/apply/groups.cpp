@@ -225,6 +225,44 @@ std::vector<std::string> ControlGroups::limits_hit() const {
   return hit;
 }
 
+std::string ControlGroups::share() const {
+  std::string text;
+  const std::pair<const char*, const std::string*> folders[] = {{"memory", &memory_folder_},
+                                                                {"pids", &pids_folder_},
+                                                                {"cpu", &cpu_folder_},
+                                                                {"usage", &usage_folder_}};
+  for (const auto& [name, folder] : folders)
+    if (!folder->empty()) text += std::string(name) + "=" + *folder + "\n";
+  for (const auto& name : mechanisms_) text += "name=" + name + "\n";
+  return text;
+}
+
+ControlGroups ControlGroups::shared(const std::string& text) {
+  ControlGroups groups;
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t to = std::min(text.find('\n', from), text.size());
+    const std::string line = text.substr(from, to - from);
+    from = to + 1;
+    const std::size_t equals = line.find('=');
+    if (equals == std::string::npos) continue;
+    const std::string name = line.substr(0, equals);
+    const std::string value = line.substr(equals + 1);
+    if (name == "memory") groups.memory_folder_ = value;
+    if (name == "pids") groups.pids_folder_ = value;
+    if (name == "cpu") groups.cpu_folder_ = value;
+    if (name == "usage") groups.usage_folder_ = value;
+    if (name == "name") groups.mechanisms_.push_back(value);
+  }
+  return groups;
+}
+
+bool ControlGroups::try_remove() {
+  std::erase_if(folders_, [](const std::string& folder) {
+    return ::rmdir(folder.c_str()) == 0 || errno == ENOENT;
+  });
+  return folders_.empty();
+}
+
 void ControlGroups::remove() {
   for (const auto& folder : folders_)
     for (int i = 0; i < kRemoveTries && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++i)

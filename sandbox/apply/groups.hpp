@@ -39,6 +39,12 @@ class ControlGroups {
   std::optional<std::chrono::microseconds> cpu_used() const;
   // Limits that were reached: "memory", "pids". Valid after the last process has ended.
   std::vector<std::string> limits_hit() const;
+  // For another process that watches the same run: read by shared(). "" when there are none.
+  std::string share() const;
+  // The groups of a run that somebody else made and removes. Wrong text gives none.
+  static ControlGroups shared(const std::string& text);
+  // Removes what has no process any more. True when nothing is left. Does not wait.
+  bool try_remove();
   // Waits a little for the kernel to unlink the last process.
   void remove();
   // Leaves the removal to somebody else.

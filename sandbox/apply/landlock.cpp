@@ -85,7 +85,7 @@ int landlock_abi() {
   return abi < 0 ? 0 : static_cast<int>(abi);
 }
 
-Result<int> restrict_files(const Plan& plan) {
+Result<FileRules> make_file_rules(const Plan& plan) {
   const int abi = landlock_abi();
   if (abi < static_cast<int>(plan.landlock_min_abi))
     return fail(Errc::kUnsupported,
@@ -109,9 +109,14 @@ Result<int> restrict_files(const Plan& plan) {
   // Denials of the program that is started, and of its children, go to the audit log (ABI 7); an
   // error here only means an older kernel.
   constexpr unsigned kLogNewExecOn = 1U << 1;
-  if (::syscall(SYS_landlock_restrict_self, ruleset.get(), abi >= 7 ? kLogNewExecOn : 0) != 0)
+  return FileRules{std::move(ruleset), abi, abi >= 7 ? kLogNewExecOn : 0};
+}
+
+Result<int> restrict_files(const Plan& plan) {
+  AISPM_TRY(const FileRules rules, make_file_rules(plan));
+  if (::syscall(SYS_landlock_restrict_self, rules.ruleset.get(), rules.flags) != 0)
     return fail_errno("landlock: restrict");
-  return abi;
+  return rules.abi;
 }
 
 }  // namespace aispm::sandbox

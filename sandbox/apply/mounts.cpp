@@ -283,14 +283,35 @@ Result<> enter_root(const Plan& plan, std::vector<UniqueFd> sources) {
   return {};
 }
 
-Result<> leave_old_root() {
+Result<> place_late(const std::vector<Mount>& mounts, std::vector<UniqueFd> sources) {
+  if (::chdir("/") != 0) return fail_errno("enter the sandbox's root");
+  UniqueFd stage(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!stage) return fail_errno("open the sandbox's root");
+  const mode_t old_mask = ::umask(022);
+  for (std::size_t i = 0; i < mounts.size(); ++i)
+    AISPM_CHECK(place(mounts[i], i == 0 ? std::string() : mounts[i - 1].target, sources[i].get(),
+                      stage.get()));
+  ::umask(old_mask);
+  return {};
+}
+
+Result<> detach_old_root() {
   if (::syscall(SYS_umount2, ".", 2 /* MNT_DETACH */) != 0)
     return fail_errno("detach the old root");
   if (::chdir("/") != 0) return fail_errno("enter /");
+  return {};
+}
+
+Result<> make_root_read_only() {
   if (raw_mount(nullptr, "/", nullptr, kMsRemount | kMsBind | kMsRdonly | kMsNosuid | kMsNodev,
                 nullptr) != 0)
     return fail_errno("make / read-only");
   return {};
+}
+
+Result<> leave_old_root() {
+  AISPM_CHECK(detach_old_root());
+  return make_root_read_only();
 }
 
 }  // namespace aispm::sandbox

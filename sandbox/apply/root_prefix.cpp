@@ -38,6 +38,22 @@ Result<RootPrefix> RootPrefix::open(const Limits& limits) {
   return prefix;
 }
 
+RootPrefix RootPrefix::open_for(const Limits& limits, const Caller& caller,
+                                const std::string& name) {
+  RootPrefix prefix;
+  prefix.caller_ = caller;
+  prefix.groups_ = ControlGroups::open_as_root(limits, name);
+  return prefix;
+}
+
+RootPrefix RootPrefix::adopt(unsigned uid, UniqueFd slot, ControlGroups groups) {
+  RootPrefix prefix;
+  prefix.uid_ = uid;
+  prefix.slot_ = std::move(slot);
+  prefix.groups_ = std::move(groups);
+  return prefix;
+}
+
 RootPrefix::~RootPrefix() { groups_.remove(); }
 
 Result<> RootPrefix::reserve_uid() {
@@ -64,11 +80,14 @@ std::vector<std::string> RootPrefix::mechanisms() const {
 
 Result<> RootPrefix::become() const {
   AISPM_CHECK(groups_.join());
-  if (::setgroups(0, nullptr) != 0) return fail_errno("setgroups");
-  if (::setresgid(uid_, uid_, uid_) != 0 || ::setresuid(uid_, uid_, uid_) != 0)
+  const unsigned uid = inner_uid();
+  const unsigned gid = inner_gid();
+  if (::setgroups(caller_.groups.size(), caller_.groups.data()) != 0)
+    return fail_errno("setgroups");
+  if (::setresgid(gid, gid, gid) != 0 || ::setresuid(uid, uid, uid) != 0)
     return fail(
         Errc::kDenied,
-        "cannot become host user " + std::to_string(uid_) +
+        "cannot become host user " + std::to_string(uid) +
             ": in a user namespace (rootless container) run aispm-run as an ordinary user instead");
   // Without this /proc/self/uid_map belongs to root.
   if (::prctl(PR_SET_DUMPABLE, 1) != 0) return fail_errno("prctl(PR_SET_DUMPABLE)");

@@ -35,6 +35,7 @@ struct Inside {
   unsigned uid;
   unsigned gid;
   sigset_t signal_mask;
+  WarmParts* warm;  // none: the agent is started at once
 };
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
@@ -51,6 +52,7 @@ Result<> build_outer(Inside& in) {
   AISPM_CHECK(map_identity(in.uid, in.gid));
   struct stat pid_namespace {};
   if (::stat("/proc/self/ns/pid", &pid_namespace) != 0) return fail_errno("stat /proc/self/ns/pid");
+  if (in.warm != nullptr) AISPM_CHECK(split_spaces(*in.warm));
   AISPM_CHECK(forbid_namespaces());
   AISPM_TRY(NetworkSockets sockets, make_network(!in.plan.gateway_socket.empty()));
   ControlMessage message;
@@ -83,7 +85,11 @@ Result<> build_outer(Inside& in) {
 // on to exec only when both are done.
 Result<> finish_outer(const Inside& in, pid_t agent) {
   AISPM_CHECK(bring_to_front(agent, in.terminal.get()));
-  AISPM_CHECK(leave_old_root());
+  AISPM_CHECK(detach_old_root());
+  // Of a waiting sandbox the porter does it, and `control` alone is its tie: who takes it is not
+  // who made it.
+  if (in.warm == nullptr) AISPM_CHECK(make_root_read_only());
+  if (in.warm != nullptr && ::prctl(PR_SET_PDEATHSIG, 0) != 0) return fail_errno("prctl");
   AISPM_CHECK(drop_privileges());
   return send_message(in.setup.get(), ControlMessage{ControlKind::kBuilt, 0, 0, {}});
 }
@@ -113,6 +119,11 @@ Result<> build_inner(Inside& in) {
 }
 
 [[noreturn]] void run_agent(Inside& in) {
+  if (in.warm != nullptr) {
+    if (auto dropped = drop_privileges(); !dropped)
+      fail_inside(in.setup.get(), dropped.error(), kExitSandbox);
+    run_waiting(in.plan, std::move(*in.warm), std::move(in.setup), in.signal_mask);
+  }
   if (auto built = build_inner(in); !built)
     fail_inside(in.setup.get(), built.error(), kExitSandbox);
   const auto argv = pointers(in.plan.argv);
@@ -145,6 +156,10 @@ Result<> close_all_but(std::vector<int> kept) {
   std::vector<int> kept = {in.setup.get(), in.control.get(), in.streams.output.get(),
                            in.streams.errors.get()};
   for (const auto& source : in.sources) kept.push_back(source.get());
+  if (in.warm != nullptr) {
+    kept.push_back(in.warm->port.get());
+    kept.push_back(in.warm->library.get());
+  }
   if (auto closed = close_all_but(std::move(kept)); !closed)
     fail_inside(in.setup.get(), closed.error(), kExitSandbox);
   if (auto built = build_outer(in); !built)
@@ -163,6 +178,19 @@ Result<> close_all_but(std::vector<int> kept) {
     in.control.reset();
     in.monitor.reset();
     run_agent(in);
+  }
+  if (in.warm != nullptr) {
+    const pid_t porter = ::fork();
+    if (porter == 0) {
+      in.control.reset();
+      in.monitor.reset();
+      in.setup.reset();
+      run_porter(in.plan, std::move(*in.warm));
+    }
+    if (porter < 0)
+      fail_inside(in.setup.get(), Error{Errc::kExhausted, "fork of the porter failed", errno},
+                  kExitSandbox);
+    *in.warm = WarmParts();
   }
   if (auto finished = finish_outer(in, agent); !finished)
     fail_inside(in.setup.get(), finished.error(), kExitSandbox);
@@ -220,7 +248,7 @@ Result<pid_t> clone_behind_prefix(const RootPrefix& prefix, Inside in) {
 }  // namespace
 
 Result<Started> start_sandbox(const Plan& plan, RootPrefix& prefix, const sigset_t& signal_mask,
-                              AgentStreams& streams) {
+                              AgentStreams& streams, WarmParts* warm) {
   int setup[2];
   int control[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, setup) != 0)
@@ -243,10 +271,12 @@ Result<Started> start_sandbox(const Plan& plan, RootPrefix& prefix, const sigset
             prefix.groups().cpu_used().has_value(),
             ::geteuid(),
             ::getegid(),
-            signal_mask};
+            signal_mask,
+            warm};
   Started started;
-  if (prefix.is_root()) {
-    in.uid = in.gid = prefix.uid();
+  if (prefix.changes_user()) {
+    in.uid = prefix.inner_uid();
+    in.gid = prefix.inner_gid();
     AISPM_TRY(in.sources, open_sources(plan, prefix.uid(), started.notes));
     AISPM_TRY(const pid_t helper, clone_behind_prefix(prefix, std::move(in)));
     (void)helper;

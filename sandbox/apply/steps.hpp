@@ -9,6 +9,7 @@
 
 #include "sandbox/apply/channel.hpp"
 #include "sandbox/model/control.hpp"
+#include "sandbox/model/late.hpp"
 #include "sandbox/model/plan.hpp"
 #include "sandbox/model/streams.hpp"
 #include "sdk/core/common/result.hpp"
@@ -50,6 +51,13 @@ Result<> enter_root(const Plan& plan, std::vector<UniqueFd> sources);
 // Detaches the old root from the whole mount namespace and makes "/" read-only. The kernel waits
 // for an RCU grace period in it, so the agent's process is prepared meanwhile.
 Result<> leave_old_root();
+// The second step alone.
+Result<> make_root_read_only();
+// The first step alone: the porter (pool) still adds mounts.
+Result<> detach_old_root();
+// In the mount namespace of a built sandbox whose "/" is still writable: adds `mounts`. `sources`
+// as from open_sources().
+Result<> place_late(const std::vector<Mount>& mounts, std::vector<UniqueFd> sources);
 
 // --- owner.cpp
 // As root: a user namespace in which files of that owner are the agent's, for an id-mapped mount
@@ -73,6 +81,10 @@ Result<> take_streams(const AgentStreams& streams, int terminal);
 // --- limits.cpp
 // What a control group does for the whole sandbox is not done for each process again.
 Result<> set_limits(const Limits& limits, bool memory_is_in_group, bool cpu_time_is_in_group);
+// The same limits, and the caller's own, for a process that waits (it is no child of the caller).
+Result<std::vector<EnterHeader::Limit>> limits_to_hand_over(const Limits& limits,
+                                                            bool memory_is_in_group,
+                                                            bool cpu_time_is_in_group);
 
 // --- slots.cpp
 // A place among the `most` runs of this user at a time, held while the descriptor is open; 0: no
@@ -86,6 +98,13 @@ Result<> drop_privileges();
 // --- landlock.cpp
 // ABI of the running kernel, 0 when there is none.
 int landlock_abi();
+struct FileRules {
+  UniqueFd ruleset;
+  int abi = 0;
+  unsigned flags = 0;  // of landlock_restrict_self
+};
+// In the sandbox's mount namespace: the rules that the next function puts in force.
+Result<FileRules> make_file_rules(const Plan& plan);
 // All file rights and scopes of the running ABI. Gives that ABI. Network rights are left to the
 // network namespace (ADR 0031).
 Result<int> restrict_files(const Plan& plan);

@@ -22,6 +22,18 @@ enum class ControlKind : std::uint32_t {
   kMoreSockets = 20,   // to init: make stream sockets of family `value`
   kFreshSockets = 21,  // from init, with fds: here they are, unbound (fewer, or none, when the
                        // kernel refuses)
+  // Of the warm pool (ADR 0037):
+  kWarmUp = 30,  // to the agent's process of a waiting sandbox: process 1 is done, make ready
+  kReady = 31,   // from it: it waits for kEnter
+  kEnter = 32,   // to it, with fds: what to run (EnterHeader), Landlock rules, its streams 0, 1, 2
+  kPlace = 33,   // to the porter, with fds: further mounts (encode_mounts), then `value` trees, of
+                 // which the first come here
+  kTrees = 34,   // to the porter, with fds: more of them
+  kRules = 35,   // from the porter, with fd: Landlock rules; `value` is the ABI, `extra` the flags
+  kTake = 36,    // to the pool: `text` says what is wanted (encode_want)
+  kTaken = 37,  // from the pool, with fds: setup, control, porter, pidfd of process 1 and, as root,
+                // the lock of the user id; `value` is that id, `text` the control groups. kSockets
+                // follows
   kTerminal =
       9,  // with fd: the main side of the terminal inside; after kSockets, where one is wanted
 };

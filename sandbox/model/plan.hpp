@@ -125,6 +125,7 @@ struct Mount {
   std::string owner_of = {};
   // A bind within the workspace, over what is there: neither made nor reached through a symlink.
   bool is_in_workspace = false;
+  bool operator==(const Mount&) const = default;
 };
 
 // An empty folder (or a file with `content`) that stands on the host while the run lasts, for a

@@ -83,11 +83,14 @@ std::string json_text(std::string_view text) {
 
 std::string start_event(const RunIdentity& run, const std::vector<std::string>& command,
                         const std::string& profile, const std::vector<std::string>& mechanisms,
-                        const std::vector<std::string>& boundary, const std::string& workspace) {
+                        const std::vector<std::string>& boundary, const std::string& workspace,
+                        const StartKind& kind) {
   return head(run) + ",\"sandbox_start\":{\"command\":" + text_list(command) +
          ",\"profile\":" + json_text(profile) + ",\"pid_namespace\":\"" +
          std::to_string(run.pid_namespace) + "\",\"mechanisms\":" + text_list(mechanisms) +
-         ",\"boundary\":" + text_list(boundary) + ",\"workspace\":" + json_text(workspace) + "}}";
+         ",\"boundary\":" + text_list(boundary) + ",\"workspace\":" + json_text(workspace) +
+         ",\"start_kind\":\"" + (kind.is_warm ? "warm" : "cold") + "\"" +
+         (kind.cold_reason.empty() ? "" : ",\"cold_reason\":" + json_text(kind.cold_reason)) + "}}";
 }
 
 std::string denial_event(const RunIdentity& run, const FoldedDenial& folded,

@@ -25,10 +25,17 @@ struct RunIdentity {
   std::uint64_t pid_namespace = 0;
 };
 
+// Whether the sandbox waited in the pool, and if the pool was asked in vain, why.
+struct StartKind {
+  bool is_warm = false;
+  std::string cold_reason;
+};
+
 // proto3 JSON of aispm.v1.Event, one line each, with an id and a time of its own.
 std::string start_event(const RunIdentity& run, const std::vector<std::string>& command,
                         const std::string& profile, const std::vector<std::string>& mechanisms,
-                        const std::vector<std::string>& boundary, const std::string& workspace);
+                        const std::vector<std::string>& boundary, const std::string& workspace,
+                        const StartKind& kind = {});
 // `now` and `wall_now` are one moment on both clocks.
 std::string denial_event(const RunIdentity& run, const FoldedDenial& folded,
                          std::chrono::steady_clock::time_point now, WallTime wall_now);

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,12 +73,12 @@ Outcome Supervisor::run() {
   // Not before: until here the caller's terminal is as it was.
   if (auto started = output_->start(std::move(watched_.output)); !started) {
     warnings_.push_back(started.error().message);
-    ::kill(watched_.init, SIGKILL);
+    kill_init();
   }
   while (!wait_status_ && !is_init_gone_) {
     if (auto ran = loop_.run_once(wait_ms()); !ran) {
       warnings_.push_back(ran.error().message);
-      ::kill(watched_.init, SIGKILL);
+      kill_init();
       break;
     }
     if (Clock::now() >= denials_.due()) flush();
@@ -86,7 +87,7 @@ Outcome Supervisor::run() {
     keep_cpu_time();
     if (output_->is_over_limit() && ended_by_.empty()) {
       end_by("output");
-      ::kill(watched_.init, SIGKILL);
+      kill_init();
     }
     if (output_->terminal().is_waiting()) output_->terminal().resume();
   }
@@ -95,13 +96,33 @@ Outcome Supervisor::run() {
   return outcome;
 }
 
-void Supervisor::finish(Outcome& outcome) {
-  int init_status = 0;
-  // With its report init says that every other process has ended, and needs no waiting for. Without
-  // it: returns when the kernel has ended them all. __WALL: behind the root prefix init is a
-  // "clone" child.
-  while (!wait_status_ && ::waitpid(watched_.init, &init_status, __WALL) < 0 && errno == EINTR) {
+void Supervisor::kill_init() {
+  if (watched_.init_fd)
+    (void)::syscall(SYS_pidfd_send_signal, watched_.init_fd.get(), SIGKILL, nullptr, 0);
+  else
+    ::kill(watched_.init, SIGKILL);
+}
+
+// Gives its wait status. That of a process that is no child of ours is not told: without a report
+// it was killed.
+int Supervisor::await_init() {
+  if (watched_.init_fd) {
+    pollfd ended{watched_.init_fd.get(), POLLIN, 0};
+    while (::poll(&ended, 1, -1) < 0 && errno == EINTR) {
+    }
+    return SIGKILL;
   }
+  int status = 0;
+  // __WALL: behind the root prefix init is a "clone" child.
+  while (::waitpid(watched_.init, &status, __WALL) < 0 && errno == EINTR) {
+  }
+  return status;
+}
+
+void Supervisor::finish(Outcome& outcome) {
+  // With its report init says that every other process has ended, and needs no waiting for. Without
+  // it: returns when the kernel has ended them all.
+  const int init_status = wait_status_ ? 0 : await_init();
   const auto deadline = Clock::now() + kRelayPatience;
   while (!relay_->is_idle() && Clock::now() < deadline)
     if (!loop_.run_once(10)) break;
@@ -165,7 +186,7 @@ void Supervisor::keep_wall_time() {
     forward_signal(SIGTERM, false);
     return;
   }
-  ::kill(watched_.init, SIGKILL);  // takes the whole pid namespace with it
+  kill_init();  // takes the whole pid namespace with it
   wall_deadline_ = Clock::time_point::max();
 }
 

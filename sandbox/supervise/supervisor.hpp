@@ -28,7 +28,8 @@ namespace aispm::sandbox {
 
 // What the supervisor holds of a built sandbox.
 struct Watched {
-  pid_t init = -1;
+  pid_t init = -1;   // our child, or
+  UniqueFd init_fd;  // pidfd of process 1 where it is not (a sandbox of the pool)
   UniqueFd control;  // to process 1
   UniqueFd monitor;  // packet socket of the agent's network
   UniqueFd dns4;
@@ -97,6 +98,8 @@ class Supervisor {
   void end_by(const std::string& limit);
   std::string limit_behind(int signal) const;
   int wait_ms() const;
+  void kill_init();
+  int await_init();
   void finish(Outcome& outcome);
   void finish_output(Outcome& outcome);
 

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sandbox/begin.hpp"
+
+#include <iostream>
+
+#include "sandbox/apply/digest.hpp"
+
+namespace aispm::sandbox {
+namespace {
+
+constexpr int kBuildTimeoutMs = 20'000;
+
+Result<Received> next_step(const Started& started) {
+  auto received = receive_message(started.setup.get(), kBuildTimeoutMs);
+  if (!received)
+    return fail(received.error().code,
+                "the sandbox could not be built: " + received.error().message);
+  if (received->message.kind == ControlKind::kFailed)
+    return fail(Errc::kUnsupported, received->message.text);
+  return received;
+}
+
+// Waits until process 1 has built everything and process 2 stands before exec, in either order.
+// Gives the message with the seccomp listener.
+Result<Received> await_both(const Started& started) {
+  std::optional<Received> listener;
+  bool is_built = false;
+  while (!listener || !is_built) {
+    AISPM_TRY(Received received, next_step(started));
+    if (received.message.kind == ControlKind::kBuilt && !is_built) {
+      is_built = true;
+    } else if (received.message.kind == ControlKind::kListener && !listener) {
+      listener = std::move(received);
+    } else {
+      return fail(Errc::kInternal, "the sandbox's steps came out of order");
+    }
+  }
+  if (listener->fds.size() != 1)
+    return fail(Errc::kInternal, "the sandbox sent no seccomp listener");
+  return std::move(*listener);
+}
+
+Result<Watched> collect_sockets(Received sockets, const Plan& plan, RunIdentity& run) {
+  if (sockets.message.kind != ControlKind::kSockets)
+    return fail(Errc::kInternal, "the sandbox's steps came out of order");
+  const bool has_ip6 = sockets.message.extra != 0;
+  const std::size_t expected = 3U + (has_ip6 ? 1U : 0U) + (plan.gateway_socket.empty() ? 0U : 1U);
+  if (sockets.fds.size() != expected)
+    return fail(Errc::kInternal, "the sandbox sent an unexpected number of sockets");
+  run.pid_namespace = sockets.message.value;
+  Watched watched;
+  watched.monitor = std::move(sockets.fds[0]);
+  watched.dns4 = std::move(sockets.fds[1]);
+  watched.dns_tcp = std::move(sockets.fds[2]);
+  if (has_ip6) watched.dns6 = std::move(sockets.fds[3]);
+  if (!plan.gateway_socket.empty()) watched.proxy = std::move(sockets.fds.back());
+  return watched;
+}
+
+Result<UniqueFd> collect_terminal(Started& started) {
+  AISPM_TRY(Received received, next_step(started));
+  if (received.message.kind != ControlKind::kTerminal || received.fds.size() != 1)
+    return fail(Errc::kInternal, "the sandbox sent no terminal");
+  return std::move(received.fds[0]);
+}
+
+Result<std::unique_ptr<Audit>> open_audit(const RootPrefix& prefix, const RunIdentity& run,
+                                          bool is_reported) {
+  if (!prefix.is_root() || !is_reported) return fail(Errc::kUnsupported, "not root");
+  return Audit::open(prefix.uid(), run.session_id);
+}
+
+Result<Beginning> begin_cold(const Plan& plan, RunIdentity& run, bool is_reported,
+                             const sigset_t& signal_mask, AgentStreams& streams) {
+  AISPM_TRY(RootPrefix prefix, RootPrefix::open(plan.limits));
+  auto audit = open_audit(prefix, run, is_reported);
+  AISPM_TRY(Started started, start_sandbox(plan, prefix, signal_mask, streams));
+  InitGuard guard(started.init);
+  // While the sandbox builds itself.
+  auto digests = is_reported ? digest_programs(plan) : std::vector<std::string>();
+  std::signal(SIGPIPE, SIG_IGN);  // after the clone: the program inherits the caller's choice
+  AISPM_TRY(Received sockets, next_step(started));
+  AISPM_TRY(Watched watched, collect_sockets(std::move(sockets), plan, run));
+  if (streams.wants_terminal()) {
+    AISPM_TRY(watched.output.terminal, collect_terminal(started));
+  }
+  AISPM_TRY(Received ready, await_both(started));
+  watched.init = started.init;
+  watched.listener = std::move(ready.fds[0]);
+  watched.control = std::move(started.control);
+  return Beginning{.prefix = std::move(prefix),
+                   .audit = std::move(audit),
+                   .started = std::move(started),
+                   .watched = std::move(watched),
+                   .guard = std::move(guard),
+                   .lease = UniqueFd(),
+                   .landlock_abi = static_cast<int>(ready.message.value),
+                   .digests = std::move(digests),
+                   .kind = {}};
+}
+
+Result<Beginning> begin_warm(Warm warm, const Plan& plan, RunIdentity& run, bool is_reported,
+                             const sigset_t& signal_mask, AgentStreams& streams) {
+  auto audit = open_audit(warm.prefix, run, is_reported);
+  AISPM_TRY(Watched watched, collect_sockets(std::move(warm.sockets), plan, run));
+  Started started;
+  AISPM_TRY(Received ready, prepare_warm(warm, plan, signal_mask, streams, started.notes));
+  watched.listener = std::move(ready.fds[0]);
+  watched.control = std::move(warm.control);
+  watched.init_fd = std::move(warm.init);
+  started.setup = std::move(warm.setup);
+  std::signal(SIGPIPE, SIG_IGN);
+  streams.output.reset();
+  streams.errors.reset();
+  return Beginning{.prefix = std::move(warm.prefix),
+                   .audit = std::move(audit),
+                   .started = std::move(started),
+                   .watched = std::move(watched),
+                   .guard = InitGuard(),
+                   .lease = std::move(warm.lease),
+                   .landlock_abi = static_cast<int>(ready.message.value),
+                   .digests = is_reported ? digest_programs(plan) : std::vector<std::string>(),
+                   .kind = {.is_warm = true, .cold_reason = ""}};
+}
+
+}  // namespace
+
+Result<Beginning> begin_run(const Plan& plan, const LaunchOptions& options, RunIdentity& run,
+                            bool is_reported, const sigset_t& signal_mask, AgentStreams& streams) {
+  std::string reason;
+  if (!options.pool_socket.empty()) {
+    auto warm = take_warm(plan, options, streams);
+    if (warm) {
+      auto begun = begin_warm(std::move(*warm), plan, run, is_reported, signal_mask, streams);
+      if (begun) return begun;
+      reason = begun.error().message;
+    } else {
+      reason = warm.error().message;
+    }
+    if (options.is_verbose)
+      std::cerr << "aispm-run: note: cold start, not from the pool: " << reason << "\n";
+  }
+  AISPM_TRY(Beginning begun, begin_cold(plan, run, is_reported, signal_mask, streams));
+  begun.kind.cold_reason = reason;
+  return begun;
+}
+
+Result<std::optional<ControlMessage>> let_go(Beginning& built) {
+  const int setup = built.started.setup.get();
+  AISPM_CHECK(send_message(setup, ControlMessage{ControlKind::kGo, 0, 0, {}}));
+  // exec closes the set-up socket; anything on it is the reason why it failed.
+  auto received = receive_message(setup, kBuildTimeoutMs);
+  if (received) return received->message;
+  built.guard.release();
+  return std::nullopt;
+}
+
+}  // namespace aispm::sandbox
