@@ -124,6 +124,14 @@ def responses(call: tuple[str, dict[str, Any]] | None) -> tuple[str, bytes]:
 
 
 def chat(request: dict[str, Any], call: tuple[str, dict[str, Any]] | None) -> tuple[str, bytes]:
+    if not request.get("stream"):
+        message: dict[str, Any] = {"role": "assistant", "content": None if call else DONE}
+        if call:
+            message["tool_calls"] = [{"id": "call_1", "type": "function", "function": {"name": call[0], "arguments": json.dumps(call[1])}}]
+        whole = {"id": "c1", "object": "chat.completion", "created": 1, "model": request.get("model", "m"),
+                 "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if call else "stop"}],
+                 "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}
+        return "application/json", json.dumps(whole).encode()
     chunk = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": request.get("model", "m")}
     delta: dict[str, Any] = {"role": "assistant", "content": DONE}
     if call:
