@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "sandbox/apply/digest.hpp"
+#include "sandbox/plan/runtime.hpp"
 
 namespace aispm::sandbox {
 namespace {
@@ -72,9 +73,15 @@ Result<std::unique_ptr<Audit>> open_audit(const RootPrefix& prefix, const RunIde
 
 Result<Beginning> begin_cold(const Plan& plan, RunIdentity& run, bool is_reported,
                              const sigset_t& signal_mask, AgentStreams& streams) {
-  AISPM_TRY(RootPrefix prefix, RootPrefix::open(plan.limits));
+  AISPM_TRY(RootPrefix prefix, RootPrefix::open(host_limits(plan)));
   auto audit = open_audit(prefix, run, is_reported);
-  AISPM_TRY(Started started, start_sandbox(plan, prefix, signal_mask, streams));
+  Plan wrapped;
+  if (!plan.runtime.executable.empty()) {
+    wrapped = plan;
+    AISPM_CHECK(wrap_in_runtime(wrapped, streams.is_terminal, prefix.groups().limits_memory()));
+  }
+  AISPM_TRY(Started started, start_sandbox(plan.runtime.executable.empty() ? plan : wrapped, prefix,
+                                           signal_mask, streams));
   InitGuard guard(started.init);
   // While the sandbox builds itself.
   auto digests = is_reported ? digest_programs(plan) : std::vector<std::string>();
@@ -128,7 +135,9 @@ Result<Beginning> begin_warm(Warm warm, const Plan& plan, RunIdentity& run, bool
 Result<Beginning> begin_run(const Plan& plan, const LaunchOptions& options, RunIdentity& run,
                             bool is_reported, const sigset_t& signal_mask, AgentStreams& streams) {
   std::string reason;
-  if (!options.pool_socket.empty()) {
+  if (!options.pool_socket.empty() && !plan.runtime.executable.empty()) {
+    reason = "gVisor starts anew each time";
+  } else if (!options.pool_socket.empty()) {
     auto warm = take_warm(plan, options, streams);
     if (warm) {
       auto begun = begin_warm(std::move(*warm), plan, run, is_reported, signal_mask, streams);
@@ -137,9 +146,9 @@ Result<Beginning> begin_run(const Plan& plan, const LaunchOptions& options, RunI
     } else {
       reason = warm.error().message;
     }
-    if (options.is_verbose)
-      std::cerr << "aispm-run: note: cold start, not from the pool: " << reason << "\n";
   }
+  if (options.is_verbose && !reason.empty())
+    std::cerr << "aispm-run: note: cold start, not from the pool: " << reason << "\n";
   AISPM_TRY(Beginning begun, begin_cold(plan, run, is_reported, signal_mask, streams));
   begun.kind.cold_reason = reason;
   return begun;

@@ -7,6 +7,7 @@
 #include "sandbox/apply/doctor.hpp"
 #include "sandbox/launch.hpp"
 #include "sandbox/plan/profiles.hpp"
+#include "sandbox/plan/runtime.hpp"
 #include "sandbox/supervise/gateway_link.hpp"
 #include "sdk/core/common/id.hpp"
 
@@ -36,12 +37,40 @@ HostFact trial_run(const Host& host) {
           meaning, ended ? "see above" : ended.error().message};
 }
 
+// The second attempt is what gVisor before 2023 refuses: statx with AT_NO_AUTOMOUNT.
+HostFact gvisor(const Host& host) {
+  const std::string meaning = "isolation: gvisor, a kernel of its own for the agent";
+  const std::string runtime = find_runtime(host);
+  if (runtime.empty())
+    return {State::kWeaker, "gVisor", "no runsc", "isolation: gvisor is refused", kRuntimeRemedy};
+  const auto run = [&](const std::string& script) {
+    LaunchOptions trial;
+    trial.request.profile = profile_for("true");
+    trial.request.profile.isolation = Isolation::kGvisor;
+    trial.request.profile.limits.memory_bytes = 0;
+    trial.request.command = {"/bin/sh", "-c", script};
+    trial.request.session_id = make_uuid();
+    return launch(host, trial);
+  };
+  const auto works = run("exit 0");
+  if (!works || *works != 0)
+    return {State::kWeaker, "gVisor",
+            runtime + (works ? ": exit code " + std::to_string(*works) : ": refused"),
+            "isolation: gvisor does not work", works ? "see above" : works.error().message};
+  const auto lists = run("ls -d / >/dev/null 2>&1");
+  if (!lists || *lists != 0)
+    return {State::kWeaker, "gVisor", runtime + ", before 2023",
+            "works, but ls and stat fail inside, and other programs may", kRuntimeNewer};
+  return {State::kGood, "gVisor", runtime, meaning, ""};
+}
+
 }  // namespace
 
 int run_doctor(const Host& host, const std::string& gateway_socket) {
   auto facts = examine_host();
   facts.push_back(gateway(gateway_socket));
   facts.push_back(trial_run(host));
+  facts.push_back(gvisor(host));
   std::cout << table_of(facts);
   return std::any_of(facts.begin(), facts.end(),
                      [](const HostFact& fact) { return fact.state == State::kMissing; })

@@ -119,15 +119,17 @@ class ForwardedSignals {
 
 std::vector<std::string> mechanisms_of(const Plan& plan, const RootPrefix& prefix,
                                        int landlock_abi) {
-  std::vector<std::string> names = {"userns",       "mountns",
-                                    "pidns",        "netns",
-                                    "ipcns",        "utsns",
-                                    "cgroupns",     "max_user_namespaces:0",
-                                    "seccomp",      "landlock:" + std::to_string(landlock_abi),
-                                    "no_new_privs", "capabilities:none",
-                                    "rlimits"};
+  std::vector<std::string> names = {"userns",       "mountns", "pidns",    "netns",
+                                    "ipcns",        "utsns",   "cgroupns", "max_user_namespaces:0",
+                                    "no_new_privs", "rlimits"};
+  if (plan.runtime.executable.empty())
+    names.insert(names.end(), {"isolation:kernel", "seccomp", "capabilities:none",
+                               "landlock:" + std::to_string(landlock_abi)});
+  else
+    names.insert(names.end(), {"isolation:gvisor", "seccomp:runtime", "capabilities:runtime",
+                               "landlock:scopes", "call_denials:unseen (gVisor answers them)"});
   if (plan.limits.memory_bytes != 0 && !prefix.groups().limits_memory())
-    names.emplace_back("memory:rlimit_data");
+    names.emplace_back(plan.runtime.executable.empty() ? "memory:rlimit_data" : "memory:none");
   if (plan.limits.cpu_milli != 0 && !prefix.groups().limits_cpu()) names.emplace_back("cpus:none");
   if (plan.limits.cpu_time.count() != 0 && !prefix.groups().cpu_used())
     names.emplace_back("cpu_time:rlimit_cpu");
@@ -139,8 +141,10 @@ std::vector<std::string> mechanisms_of(const Plan& plan, const RootPrefix& prefi
 
 // Who sees refused files. Landlock's refusals reach only the kernel's audit stream, which only root
 // may read.
-std::string watch_files(Result<std::unique_ptr<Audit>> audit, int landlock_abi, Watched& watched) {
+std::string watch_files(const Plan& plan, Result<std::unique_ptr<Audit>> audit, int landlock_abi,
+                        Watched& watched) {
   const auto unseen = [](const std::string& why) { return "file_denials:unseen (" + why + ")"; };
+  if (!plan.runtime.executable.empty()) return unseen("gVisor answers them");
   if (!audit) return unseen(audit.error().message);
   if (landlock_abi < Audit::kMinLandlockAbi)
     return unseen("Landlock before ABI " + std::to_string(Audit::kMinLandlockAbi));
@@ -205,10 +209,14 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
   watched.cpu_used = [&prefix] { return prefix.groups().cpu_used(); };
   if (plan.limits.cpu_milli != 0 && !prefix.groups().limits_cpu())
     say("note: limits.cpus does not hold: this host gives you no control group for it");
+  if (!plan.runtime.executable.empty() && plan.limits.memory_bytes != 0 &&
+      !prefix.groups().limits_memory())
+    say("note: limits.memory does not hold: this host gives you no control group for it, and "
+        "gVisor has no limit of its own");
   watched.signals = signals.take();
   if (delivery->has_taker()) {
     auto mechanisms = mechanisms_of(plan, prefix, built.landlock_abi);
-    mechanisms.push_back(watch_files(std::move(built.audit), built.landlock_abi, watched));
+    mechanisms.push_back(watch_files(plan, std::move(built.audit), built.landlock_abi, watched));
     if (auto accepted = delivery->deliver_first(start_event(
             run, plan.argv, plan.profile, mechanisms,
             describe_boundary(plan, mechanisms, built.digests), plan.workspace, built.kind));

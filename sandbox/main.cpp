@@ -64,6 +64,7 @@ struct Options {
   std::string wall_time;
   std::string cpus;
   std::string output;
+  std::string isolation;
   bool offline = false;
   bool doctor = false;
   bool is_check = false;
@@ -92,6 +93,10 @@ void declare(CLI::App& app, Options& options) {
                  "Sandbox profile: " + names_of_profiles() +
                      ", or a YAML file (default: coding-agent for claude, codex and opencode, "
                      "node for node and agent.js, else default)");
+  app.add_option("--isolation", options.isolation,
+                 "kernel, or gvisor: gVisor's runsc between the program and this kernel "
+                 "(default: as the profile says)")
+      ->check(CLI::IsMember({"kernel", "gvisor"}));
   app.add_option("--workspace,--workdir", request.workspace,
                  "Folder the program may change, and where it starts");
   app.add_option("--ro", request.read_only, "Share this path read-only (repeatable)")
@@ -184,6 +189,9 @@ Result<> complete(Options& options, const Host& host) {
     const std::string program = request.command.empty() ? "" : request.command[0];
     request.profile = profile_for(std::string_view(program).substr(program.rfind('/') + 1));
   }
+  if (!options.isolation.empty())
+    request.profile.isolation =
+        options.isolation == "gvisor" ? Isolation::kGvisor : Isolation::kKernel;
   Limits& limits = request.profile.limits;
   if (!options.memory.empty()) AISPM_CHECK(set_limit(limits, "memory", options.memory));
   if (!options.pids.empty()) AISPM_CHECK(set_limit(limits, "pids", options.pids));

@@ -75,6 +75,9 @@ std::vector<std::string> digest_programs(const Plan& plan) {
                                     " sha256:" + digest(plan.executable, cache_folder)};
   if (!plan.script.empty())
     lines.push_back("script " + plan.script + " sha256:" + digest(plan.script, cache_folder));
+  if (!plan.runtime.executable.empty())
+    lines.push_back("runtime " + plan.runtime.executable +
+                    " sha256:" + digest(plan.runtime.executable, cache_folder));
   return lines;
 }
 

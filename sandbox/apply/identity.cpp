@@ -17,12 +17,14 @@ Result<> write_text(const std::string& path, std::string_view text) {
   return {};
 }
 
-Result<> map_identity(unsigned uid, unsigned gid) {
+namespace {
+
+Result<> map_to(std::uint32_t inside_id, unsigned uid, unsigned gid) {
   // Without this the kernel lets nobody map a group; with it, setgroups(2) stays shut for good.
   if (auto written = write_text("/proc/self/setgroups", "deny"); !written)
     return fail(Errc::kDenied,
                 "user namespace: " + written.error().message + ". " + remedy::identity());
-  const std::string inside = std::to_string(kInsideUid) + " ";
+  const std::string inside = std::to_string(inside_id) + " ";
   if (auto written = write_text("/proc/self/uid_map", inside + std::to_string(uid) + " 1");
       !written)
     return fail(Errc::kDenied,
@@ -33,6 +35,11 @@ Result<> map_identity(unsigned uid, unsigned gid) {
                 "user namespace: " + written.error().message + ". " + remedy::identity());
   return {};
 }
+
+}  // namespace
+
+Result<> map_identity(unsigned uid, unsigned gid) { return map_to(kInsideUid, uid, gid); }
+Result<> map_runtime_identity(unsigned uid, unsigned gid) { return map_to(kRuntimeUid, uid, gid); }
 
 Result<> die_with(int control) {
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return fail_errno("prctl(PR_SET_PDEATHSIG)");

@@ -85,7 +85,9 @@ int landlock_abi() {
   return abi < 0 ? 0 : static_cast<int>(abi);
 }
 
-Result<FileRules> make_file_rules(const Plan& plan) {
+namespace {
+
+Result<int> sufficient_abi(const Plan& plan) {
   const int abi = landlock_abi();
   if (abi < static_cast<int>(plan.landlock_min_abi))
     return fail(Errc::kUnsupported,
@@ -93,6 +95,28 @@ Result<FileRules> make_file_rules(const Plan& plan) {
                     " is required and this kernel has " +
                     (abi == 0 ? std::string("none") : std::to_string(abi)) +
                     ". Remedy: " + remedy::landlock(abi, static_cast<int>(plan.landlock_min_abi)));
+  return abi;
+}
+
+}  // namespace
+
+// A ruleset that handles any file right forbids mount(2), which the runtime needs.
+Result<int> restrict_scopes(const Plan& plan) {
+  AISPM_TRY(const int abi, sufficient_abi(plan));
+  if (abi < 6) return abi;
+  RulesetAttr attributes;
+  attributes.scoped = kScopeAbstractUnixAndSignal;
+  UniqueFd ruleset(
+      static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0)));
+  if (!ruleset) return fail_errno("landlock: make the scopes");
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail_errno("set no_new_privs");
+  if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
+    return fail_errno("landlock: restrict");
+  return abi;
+}
+
+Result<FileRules> make_file_rules(const Plan& plan) {
+  AISPM_TRY(const int abi, sufficient_abi(plan));
   const std::uint64_t all = all_rights(abi);
   RulesetAttr attributes;
   attributes.handled_fs = all;

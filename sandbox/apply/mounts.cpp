@@ -161,7 +161,7 @@ Result<> attach(const Mount& mount, int tree, int stage) {
 Result<> mount_proc(const Mount& mount) {
   AISPM_CHECK(make_target(mount, true));
   if (raw_mount("proc", inside(mount), "proc", kMsNosuid | kMsNodev | kMsNoexec,
-                "hidepid=invisible,subset=pid") != 0)
+                mount.is_whole ? nullptr : "hidepid=invisible,subset=pid") != 0)
     return fail(
         Errc::kUnsupported,
         "/proc cannot be mounted: " + std::string(std::strerror(errno)) + ". " + remedy::proc(),

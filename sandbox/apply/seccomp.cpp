@@ -63,6 +63,11 @@ Result<UniqueFd> install_filter() {
                  SECCOMP_FILTER_FLAG_NEW_LISTENER | kWaitKillable);
 }
 
+Result<UniqueFd> install_runtime_filter() {
+  return install(kNativeRuntimeFilter.data(), kNativeRuntimeFilter.size(),
+                 SECCOMP_FILTER_FLAG_NEW_LISTENER | kWaitKillable);
+}
+
 Result<> install_init_filter() {
   static constexpr Filter kFilter = compile_init_filter();
   auto installed = install(kFilter.data(), kFilter.size(), 0);

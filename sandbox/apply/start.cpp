@@ -49,7 +49,8 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
 // Steps of process 1 up to the fork. The order matters: each needs what a later one takes away.
 Result<> build_outer(Inside& in) {
   AISPM_CHECK(die_with(in.control.get()));
-  AISPM_CHECK(map_identity(in.uid, in.gid));
+  AISPM_CHECK(in.plan.runtime.executable.empty() ? map_identity(in.uid, in.gid)
+                                                 : map_runtime_identity(in.uid, in.gid));
   struct stat pid_namespace {};
   if (::stat("/proc/self/ns/pid", &pid_namespace) != 0) return fail_errno("stat /proc/self/ns/pid");
   if (in.warm != nullptr) AISPM_CHECK(split_spaces(*in.warm));
@@ -94,14 +95,21 @@ Result<> finish_outer(const Inside& in, pid_t agent) {
   return send_message(in.setup.get(), ControlMessage{ControlKind::kBuilt, 0, 0, {}});
 }
 
-// Steps of process 2 up to exec.
-Result<> build_inner(Inside& in) {
+// Files and privileges of the program. Gives the Landlock ABI.
+Result<int> confine_program(const Inside& in) {
   AISPM_CHECK(drop_privileges());
-  AISPM_CHECK(take_streams(in.streams, in.terminal.get()));
   AISPM_CHECK(set_limits(in.plan.limits, in.memory_is_in_group, in.cpu_time_is_in_group));
   if (::chdir(in.plan.folder.c_str()) != 0) return fail_errno("enter " + in.plan.folder);
-  AISPM_TRY(const int abi, restrict_files(in.plan));
-  AISPM_TRY(const UniqueFd listener, install_filter());
+  return restrict_files(in.plan);
+}
+
+// Steps of process 2 up to exec.
+Result<> build_inner(Inside& in) {
+  AISPM_CHECK(take_streams(in.streams, in.terminal.get()));
+  const bool has_runtime = !in.plan.runtime.executable.empty();
+  AISPM_TRY(const int abi, has_runtime ? prepare_for_runtime(in.plan, in.cpu_time_is_in_group)
+                                       : confine_program(in));
+  AISPM_TRY(const UniqueFd listener, has_runtime ? install_runtime_filter() : install_filter());
   ControlMessage message;
   message.kind = ControlKind::kListener;
   message.value = static_cast<std::uint64_t>(abi);
@@ -118,6 +126,22 @@ Result<> build_inner(Inside& in) {
   ::_exit(exit_code);
 }
 
+// Process 2 hands signals on, its child becomes the runtime. Returns in that child.
+void stand_before_runtime(Inside& in) {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  const pid_t child = ::fork();
+  if (child < 0)
+    fail_inside(in.setup.get(),
+                Error{Errc::kExhausted, std::string("fork: ") + std::strerror(errno), errno},
+                kExitSandbox);
+  if (child == 0) return;
+  in.setup.reset();
+  if (!stand_aside()) ::_exit(kExitSandbox);
+  ::_exit(relay_signals(in.plan.runtime, child));
+}
+
 [[noreturn]] void run_agent(Inside& in) {
   if (in.warm != nullptr) {
     if (auto dropped = drop_privileges(); !dropped)
@@ -126,13 +150,22 @@ Result<> build_inner(Inside& in) {
   }
   if (auto built = build_inner(in); !built)
     fail_inside(in.setup.get(), built.error(), kExitSandbox);
-  const auto argv = pointers(in.plan.argv);
-  const auto environment = pointers(in.plan.environment);
+  if (!in.plan.runtime.executable.empty() && !in.plan.runtime.is_at_terminal)
+    stand_before_runtime(in);
+  const Runtime& runtime = in.plan.runtime;
+  const bool is_direct = runtime.executable.empty();
+  const std::string& executable = is_direct ? in.plan.executable : runtime.executable;
+  auto words = is_direct ? in.plan.argv : runtime.argv;
+  // Later versions insist on user namespaces, which they do not need for this, unless told.
+  if (!is_direct && accepts_flag(runtime, "--host-settings=ignore"))
+    words.insert(words.begin() + 1, "--host-settings=ignore");
+  const auto argv = pointers(words);
+  const auto environment = pointers(is_direct ? in.plan.environment : runtime.environment);
   ::sigprocmask(SIG_SETMASK, &in.signal_mask, nullptr);
-  ::execve(in.plan.executable.c_str(), argv.data(), environment.data());
+  ::execve(executable.c_str(), argv.data(), environment.data());
   const int error = errno;
   const std::string reason =
-      in.plan.executable + ": cannot be executed in the sandbox: " + std::strerror(error);
+      executable + ": cannot be executed in the sandbox: " + std::strerror(error);
   fail_inside(in.setup.get(), Error{Errc::kDenied, reason, error},
               error == ENOENT ? kExitNotFound : kExitNotExecutable);
 }

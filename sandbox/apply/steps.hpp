@@ -24,6 +24,8 @@ namespace aispm::sandbox {
 Result<> die_with(int control);
 // Maps the one host user and group (never 0: they are the caller's, or the prefix's) to kInsideUid.
 Result<> map_identity(unsigned uid, unsigned gid);
+// The same, to kRuntimeUid.
+Result<> map_runtime_identity(unsigned uid, unsigned gid);
 // user.max_user_namespaces=0: no way to more namespaces, even if seccomp were wrong.
 Result<> forbid_namespaces();
 
@@ -108,10 +110,31 @@ Result<FileRules> make_file_rules(const Plan& plan);
 // All file rights and scopes of the running ABI. Gives that ABI. Network rights are left to the
 // network namespace (ADR 0031).
 Result<int> restrict_files(const Plan& plan);
+// The scopes alone, which leave mount(2) to gVisor's runtime.
+Result<int> restrict_scopes(const Plan& plan);
+
+// --- runtime.cpp
+// What stands in for set_limits(), drop_privileges() and restrict_files() before gVisor's runtime:
+// the limits leave room for the runtime itself (those of the agent are in its own configuration),
+// only the capabilities of our own user namespace that it needs to build its own boundary are left,
+// and Landlock keeps its scopes. Gives the Landlock ABI.
+Result<int> prepare_for_runtime(const Plan& plan, bool cpu_time_is_in_group);
+// runsc hands signals on only at a terminal. Elsewhere a process of ours stands before it: this
+// gives the agent each signal it gets (all are blocked), until `child`, the runtime, has ended.
+// Gives the exit code.
+int relay_signals(const Runtime& runtime, pid_t child);
+// Whether this version of the runtime knows the flag: asks it.
+bool accepts_flag(const Runtime& runtime, const char* flag);
+// That process holds nothing of the agent's streams.
+Result<> stand_aside();
+// Limits of the whole run as the host counts them.
+Limits host_limits(const Plan& plan);
 
 // --- seccomp.cpp
 // Installs the allow-list; gives the descriptor on which refused calls are announced.
 Result<UniqueFd> install_filter();
+// The same for gVisor's runtime.
+Result<UniqueFd> install_runtime_filter();
 // What process 1 needs and nothing else.
 Result<> install_init_filter();
 

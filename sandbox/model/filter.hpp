@@ -38,8 +38,36 @@ enum class Rule : std::uint8_t {
   kSend,      // not with MSG_OOB, flags in the fourth argument: on Unix sockets it leads into code
               // that only attacks use (CVE-2025-38236)
   kSendmsg,   // the same, flags in the third
+  kRuntimeClone,   // no new user namespace
+  kRuntimeSocket,  // as kSocket, and Unix sockets
 };
 
+// What gVisor's runtime may do besides: build its own boundary (mounts in a namespace of its own,
+// an empty root, fewer capabilities, a filter of its own) and hold the processes whose system calls
+// it executes. It is not the agent: to get here, an agent has broken gVisor (ADR 0039).
+struct RuntimeCall {
+  std::string_view name;
+  Rule rule;
+};
+inline constexpr std::array<RuntimeCall, 14> kRuntimeCalls = {{
+    {"capset", Rule::kAllow},
+    {"chroot", Rule::kAllow},
+    {"clone", Rule::kRuntimeClone},
+    {"memfd_create", Rule::kAllow},
+    {"mount", Rule::kAllow},
+    {"pivot_root", Rule::kAllow},
+    {"prctl", Rule::kAllow},
+    {"process_vm_readv", Rule::kAllow},
+    {"process_vm_writev", Rule::kAllow},
+    {"ptrace", Rule::kAllow},
+    {"seccomp", Rule::kAllow},
+    {"socket", Rule::kRuntimeSocket},
+    {"umount2", Rule::kAllow},
+    {"unshare", Rule::kRuntimeClone},
+}};
+
+// Whose filter it is: the program's itself, or that of gVisor's runtime, which runs the program.
+enum class Whom : std::uint8_t { kProgram, kRuntime };
 enum class Arch : std::uint8_t { kX86_64, kAarch64 };
 
 struct Syscall {
@@ -58,6 +86,12 @@ inline constexpr std::array kSyscalls = {
 constexpr int number_of(const Syscall& call, Arch arch) {
   return arch == Arch::kX86_64 ? call.x86_64 : call.aarch64;
 }
+constexpr Rule rule_of(const Syscall& call, Whom whom) {
+  if (whom == Whom::kRuntime)
+    for (const RuntimeCall& other : kRuntimeCalls)
+      if (other.name == call.name) return other.rule;
+  return call.rule;
+}
 constexpr std::uint32_t audit_arch(Arch arch) {
   return arch == Arch::kX86_64 ? AUDIT_ARCH_X86_64 : AUDIT_ARCH_AARCH64;
 }
@@ -73,7 +107,8 @@ constexpr Arch native_arch() {
 
 inline constexpr std::uint32_t kX32Bit = 0x40000000;
 inline constexpr std::uint32_t kNamespaceFlags =
-    0x7E020000;  // CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
+    0x7E020000;                                        // CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
+inline constexpr std::uint32_t kNewUser = 0x10000000;  // CLONE_NEWUSER
 inline constexpr std::uint32_t kSetIdBits = 06000;
 inline constexpr std::uint32_t kMakesFile = 0x400040;  // O_CREAT, __O_TMPFILE
 inline constexpr std::uint32_t kOutOfBand = 1;         // MSG_OOB
@@ -148,11 +183,11 @@ struct Segments {
   std::size_t size = 0;
 };
 
-constexpr Segments make_segments(Arch arch) {
+constexpr Segments make_segments(Arch arch, Whom whom) {
   std::array<Rule, 1024> rules{};  // zero is kNotify
   for (const Syscall& call : kSyscalls)
     if (const int number = number_of(call, arch); number >= 0)
-      rules[static_cast<std::size_t>(number)] = call.rule;
+      rules[static_cast<std::size_t>(number)] = rule_of(call, whom);
   Segments segments;
   for (std::size_t number = 0; number < rules.size(); ++number)
     if (number == 0 || rules[number] != rules[number - 1])
@@ -177,8 +212,9 @@ constexpr void answer_if(Filter& filter, std::uint32_t value, std::uint32_t acti
   answer(filter, action);
 }
 
-constexpr void check_socket(Filter& filter) {
+constexpr void check_socket(Filter& filter, bool with_unix) {
   load_low(filter, 0);
+  if (with_unix) answer_if(filter, 1 /* AF_UNIX */, SECCOMP_RET_ALLOW);
   // AF_NETLINK: the route protocol only (getifaddrs; a namespace of its own, without the capability
   // to change it).
   filter.emit(BPF_JMP | BPF_JEQ | BPF_K, 16, 0, 3);
@@ -219,7 +255,11 @@ constexpr void check_open(Filter& filter, std::size_t flags) {
 constexpr void check(Filter& filter, Rule rule) {
   switch (rule) {
     case Rule::kSocket:
-      return check_socket(filter);
+      return check_socket(filter, false);
+    case Rule::kRuntimeSocket:
+      return check_socket(filter, true);
+    case Rule::kRuntimeClone:
+      return check_no_bits(filter, 0, kNewUser);
     case Rule::kClone:
       return check_no_bits(filter, 0, kNamespaceFlags);
     case Rule::kExecveat:
@@ -266,7 +306,7 @@ constexpr void check(Filter& filter, Rule rule) {
   }
 }
 
-inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::kSendmsg) + 1;
+inline constexpr std::size_t kRules = static_cast<std::size_t>(Rule::kRuntimeSocket) + 1;
 struct Leaves {
   std::array<std::size_t, 512> jump{};  // instructions that must jump to the check of `rule`
   std::array<Rule, 512> rule{};
@@ -295,7 +335,7 @@ constexpr void emit_search(Filter& filter, const Segments& segments, std::size_t
 
 // The filter for one architecture. A call of another one (i386, x32) is refused and reported
 // whatever its number.
-constexpr Filter compile_filter(Arch arch) {
+constexpr Filter compile_filter(Arch arch, Whom whom = Whom::kProgram) {
   namespace detail = filter_detail;
   Filter filter;
   detail::load(filter, offsetof(seccomp_data, arch));
@@ -303,7 +343,7 @@ constexpr Filter compile_filter(Arch arch) {
   detail::answer(filter, kActionNotify);
   detail::load(filter, offsetof(seccomp_data, nr));
   detail::Leaves leaves;
-  const detail::Segments segments = detail::make_segments(arch);
+  const detail::Segments segments = detail::make_segments(arch, whom);
   detail::emit_search(filter, segments, 0, segments.size, leaves);
   for (std::size_t rule = 0; rule < detail::kRules; ++rule) {
     bool emitted = false;
@@ -323,5 +363,6 @@ constexpr Filter compile_filter(Arch arch) {
 }
 
 inline constexpr Filter kNativeFilter = compile_filter(native_arch());
+inline constexpr Filter kNativeRuntimeFilter = compile_filter(native_arch(), Whom::kRuntime);
 
 }  // namespace aispm::sandbox

@@ -43,6 +43,12 @@ struct Dangerous {
   bool operator==(const Dangerous&) const = default;
 };
 
+// What executes the agent's system calls.
+enum class Isolation : std::uint8_t {
+  kKernel,  // the host's kernel, behind a seccomp allow-list and Landlock
+  kGvisor,  // gVisor's runsc within the same namespaces, mounts, network and limits (ADR 0039)
+};
+
 // What $HOME is inside.
 enum class Home : std::uint8_t {
   kScratch,  // /tmp
@@ -65,6 +71,7 @@ struct Profile {
   // Hosts whose kernel has an older Landlock are refused. 2 is Linux 5.19 (Debian 12 has 6.1: ABI
   // 2).
   std::uint32_t landlock_min_abi = 2;
+  Isolation isolation = Isolation::kKernel;
   bool is_offline = false;
   bool current_folder_is_workspace = false;
   // Read-only inside the workspace, and not to be made where they do not exist. Relative paths.
@@ -125,6 +132,8 @@ struct Mount {
   std::string owner_of = {};
   // A bind within the workspace, over what is there: neither made nor reached through a symlink.
   bool is_in_workspace = false;
+  // kProc: all of it, which only gVisor's runtime sees; else the sandbox's own processes.
+  bool is_whole = false;
   bool operator==(const Mount&) const = default;
 };
 
@@ -139,6 +148,15 @@ struct Placeholder {
 struct GatewayVariable {
   std::string dialect;  // "openai", "anthropic", "gemini", "ollama", ...
   std::string pair;     // NAME=VALUE
+};
+
+// gVisor's runsc, which then runs the program.
+struct Runtime {
+  std::string executable;  // the same path on the host and inside; empty: no runtime
+  // Filled by wrap_in_runtime(), when all else of the plan is known.
+  std::vector<std::string> argv;
+  std::vector<std::string> environment;
+  bool is_at_terminal = false;
 };
 
 struct Plan {
@@ -161,13 +179,20 @@ struct Plan {
   std::string digest_cache;       // folder for digests of programs; empty: none
   std::vector<std::string> environment;
   std::vector<GatewayVariable> gateway_environment;
-  std::string folder;              // where the program starts
+  std::string folder;  // where the program starts
+  Runtime runtime;
   std::vector<std::string> notes;  // what the caller should know, e.g. a folder that was not shared
 };
 
 inline constexpr std::uint16_t kProxyPort =
     61088;  // outside of the ephemeral range, so that it never meets an agent's own socket
 inline constexpr std::uint32_t kInsideUid = 10001;  // SBX-015
+// gVisor's runtime works as the one user of the sandbox's user namespace, which must then be 0 in
+// it, and so does the agent, without any capability (ADR 0039). It is never the host's 0.
+inline constexpr std::uint32_t kRuntimeUid = 0;
+inline constexpr const char* kRuntimeFolder =
+    "/run/aispm";  // the runtime's own, unseen by the agent
+inline constexpr const char* kRuntimeContainer = "agent";
 inline constexpr const char* kPrivateHome = "/home/agent";
 
 // Exit codes of aispm-run itself; any other is the program's own (128+n: it died of signal n).

@@ -56,7 +56,9 @@ std::vector<std::string> describe_boundary(const Plan& plan,
   for (const auto& rule : plan.allow_hosts) lines.push_back("egress host " + to_text(rule));
   for (const auto& name : mechanisms)
     if (!name.starts_with("hostuid:")) lines.push_back("mechanism " + name);  // another every run
-  lines.push_back("seccomp sha256:" + digest_of(kNativeFilter));
+  lines.push_back("seccomp sha256:" + digest_of(plan.runtime.executable.empty()
+                                                    ? kNativeFilter
+                                                    : kNativeRuntimeFilter));
   const Limits& limits = plan.limits;
   const std::pair<const char*, std::uint64_t> numbers[] = {
       {"memory", limits.memory_bytes},

@@ -76,6 +76,8 @@ void write_profile(std::ostream& out, std::size_t index, const Profile& profile)
   writer.flag("current_folder_is_workspace", profile.current_folder_is_workspace);
   writer.texts("protect", profile.protect);
   writer.texts("protect_home", profile.protect_home);
+  out << "  profile.isolation = static_cast<Isolation>(" << static_cast<unsigned>(profile.isolation)
+      << ");\n";
   out << "  profile.home = static_cast<Home>(" << static_cast<unsigned>(profile.home) << ");\n";
   for (const auto& file : profile.home_files)
     out << "  profile.home_files.push_back({" << quoted(file.path) << ", " << quoted(file.content)

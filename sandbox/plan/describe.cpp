@@ -30,7 +30,8 @@ std::string line_of(const Mount& mount) {
     case Mount::Kind::kTmpfs:
       return "scratch     " + mount.target + " (" + std::to_string(mount.bytes) + " bytes)";
     case Mount::Kind::kProc:
-      return "proc        " + mount.target + " (own processes only)";
+      return "proc        " + mount.target + " " +
+             (mount.is_whole ? "(for the runtime)" : "(own processes only)");
     case Mount::Kind::kTerminals:
       return "terminals   " + mount.target + " (the sandbox's own)";
     case Mount::Kind::kFile:
@@ -58,7 +59,8 @@ std::string describe(const Plan& plan) {
   };
   add("as root only: a host user id of its own (0x61000000..), cgroups, no supplementary groups");
   add("new namespaces: user mount pid network ipc uts cgroup; user id " +
-      std::to_string(kInsideUid) + " inside; user.max_user_namespaces=0");
+      std::to_string(plan.runtime.executable.empty() ? kInsideUid : kRuntimeUid) +
+      " inside; user.max_user_namespaces=0");
   add("network: loopback only, all addresses routed to it and watched; " +
       (plan.gateway_socket.empty()
            ? "offline: no listener"
@@ -84,10 +86,17 @@ std::string describe(const Plan& plan) {
                                   : std::to_string(plan.limits.cpu_milli) + "/1000") +
       ", cpu " + limit(static_cast<std::uint64_t>(plan.limits.cpu_time.count()), " ms") +
       ", wall " + limit(static_cast<std::uint64_t>(plan.limits.wall_time.count()), " ms"));
-  add("no capabilities, securebits locked, no_new_privs, inherited descriptors closed");
-  add("Landlock: all file rights and scopes of this kernel (at least ABI " +
-      std::to_string(plan.landlock_min_abi) + ")");
-  add("seccomp: allow-list, everything else refused and reported");
+  if (!plan.runtime.executable.empty()) {
+    add("gVisor: " + plan.runtime.executable +
+        " between the program and this kernel; the program is user " + std::to_string(kRuntimeUid) +
+        " of its sandbox, without capabilities");
+    add("no_new_privs, inherited descriptors closed; seccomp: what the runtime needs");
+  } else {
+    add("no capabilities, securebits locked, no_new_privs, inherited descriptors closed");
+    add("Landlock: all file rights and scopes of this kernel (at least ABI " +
+        std::to_string(plan.landlock_min_abi) + ")");
+    add("seccomp: allow-list, everything else refused and reported");
+  }
   add("environment:");
   for (const auto& pair : plan.environment) text += "     " + pair + "\n";
   for (const auto& variable : plan.gateway_environment)

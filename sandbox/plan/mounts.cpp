@@ -60,7 +60,8 @@ void add_system(const Host& host, Mounts& mounts) {
 
 void add_synthetic(const Host& host, Mounts& mounts, const Profile& profile) {
   const Limits& limits = profile.limits;
-  const std::string id = std::to_string(kInsideUid);
+  const std::string id =
+      std::to_string(profile.isolation == Isolation::kGvisor ? kRuntimeUid : kInsideUid);
   put_file(mounts, "/etc/passwd",
            "agent:x:" + id + ":" + id + ":agent:" + home_inside(profile) +
                ":/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n");

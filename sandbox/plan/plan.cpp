@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "sandbox/plan/runtime.hpp"
+
 namespace aispm::sandbox {
 namespace {
 
@@ -51,6 +53,9 @@ Result<Plan> make_plan(const Host& host, const Request& request) {
     return fail(Errc::kInvalid, "--agent '" + plan.agent +
                                     "': must be 1 to 128 characters of A-Z a-z 0-9 . _ - / @");
   AISPM_TRY(Program program, find_program(host, request));
+  if (request.profile.isolation == Isolation::kGvisor) {
+    AISPM_TRY(plan.runtime.executable, share_runtime(host, request.profile.name, program));
+  }
   AISPM_TRY(Workspace workspace, plan_workspace(host, request));
   AISPM_TRY(plan.mounts, plan_mounts(host, request, program, workspace));
   AISPM_TRY(plan.environment, plan_environment(host, request, program, plan.agent));
@@ -76,6 +81,7 @@ Result<Plan> make_plan(const Host& host, const Request& request) {
   if (const auto cache = host.environment("XDG_CACHE_HOME").value_or(host.home() + "/.cache");
       cache.starts_with("/") && cache != "/.cache")
     plan.digest_cache = cache + "/aispm/digests";
+  if (!plan.runtime.executable.empty()) add_runtime_mounts(plan);
   plan.notes = program.notes;
   plan.notes.insert(plan.notes.end(), workspace.notes.begin(), workspace.notes.end());
   return plan;

@@ -197,6 +197,11 @@ Result<Profile> read_profile(const YamlMap& root, const FindProfile& find) {
   profile.programs = read_list(root, "programs", {});
   profile.landlock_min_abi = static_cast<std::uint32_t>(
       root.integer("landlock_min_abi", profile.landlock_min_abi, {1, 64}));
+  profile.isolation =
+      root.choice("isolation", profile.isolation == Isolation::kGvisor ? "gvisor" : "kernel",
+                  {"kernel", "gvisor"}) == "gvisor"
+          ? Isolation::kGvisor
+          : Isolation::kKernel;
   read_network(root.map("network"), profile);
   read_workspace(root.map("workspace"), profile);
   read_home(root.map("home"), profile);

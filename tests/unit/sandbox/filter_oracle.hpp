@@ -92,13 +92,13 @@ inline scmp_arg_cmp masked(unsigned argument, std::uint64_t mask, std::uint64_t 
 inline constexpr std::uint64_t kLow = 0xFFFFFFFF;
 
 // The same policy in libseccomp's words.
-inline void add_rules(scmp_filter_ctx context, const Syscall& call, int number) {
+inline void add_rules(scmp_filter_ctx context, const Syscall& call, Rule rule, int number) {
   const auto allow = [&](std::vector<scmp_arg_cmp> arguments) {
     const int result = seccomp_rule_add_array(
         context, SCMP_ACT_ALLOW, number, static_cast<unsigned>(arguments.size()), arguments.data());
     EXPECT_EQ(result, 0) << call.name << ": " << std::strerror(-result);
   };
-  switch (call.rule) {
+  switch (rule) {
     case Rule::kNotify:
       return;
     case Rule::kAllow:
@@ -109,6 +109,9 @@ inline void add_rules(scmp_filter_ctx context, const Syscall& call, int number) 
     case Rule::kQuietDeny:
       EXPECT_EQ(seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), number, 0), 0) << call.name;
       return;
+    case Rule::kRuntimeSocket:
+      allow({masked(0, kLow, 1)});
+      [[fallthrough]];
     case Rule::kSocket:
       for (const std::uint64_t family : {2, 10})
         for (const std::uint64_t type : {1, 2})
@@ -117,6 +120,8 @@ inline void add_rules(scmp_filter_ctx context, const Syscall& call, int number) 
       return allow({masked(0, kLow, 16), masked(2, kLow, 0)});
     case Rule::kClone:
       return allow({masked(0, kNamespaceFlags, 0)});
+    case Rule::kRuntimeClone:
+      return allow({masked(0, kNewUser, 0)});
     case Rule::kExecveat:
       return allow({masked(4, 0x1000, 0)});
     case Rule::kMode1:
@@ -161,7 +166,7 @@ struct Oracle {
   std::set<int> unknown;  // numbers that this libseccomp cannot express for a foreign architecture
 };
 
-inline Oracle build_oracle(Arch arch) {
+inline Oracle build_oracle(Arch arch, Whom whom = Whom::kProgram) {
   const Context context(seccomp_init(SCMP_ACT_NOTIFY), &seccomp_release);
   EXPECT_EQ(seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_NOTIFY), 0);
   if (token_of(arch) != seccomp_arch_native()) {
@@ -176,12 +181,12 @@ inline Oracle build_oracle(Arch arch) {
     const int named = seccomp_syscall_resolve_name(std::string(call.name).c_str());
     if (named == __NR_SCMP_ERROR) {
       if (arch == native_arch())
-        add_rules(context.get(), call, number);
+        add_rules(context.get(), call, rule_of(call, whom), number);
       else
         oracle.unknown.insert(number);
       continue;
     }
-    add_rules(context.get(), call, named);
+    add_rules(context.get(), call, rule_of(call, whom), named);
   }
   oracle.code = export_bpf(context.get());
   return oracle;

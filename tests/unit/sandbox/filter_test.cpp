@@ -62,6 +62,48 @@ TEST_P(FilterFor, AgreesWithLibseccompOnEveryNumber) {
   EXPECT_GT(compared, 400'000U);
 }
 
+// The filter of gVisor's runtime (SBX-020) is the program's but for what its table names.
+TEST_P(FilterFor, TheRuntimesAgreesWithLibseccompToo) {
+  const Oracle oracle = build_oracle(GetParam(), Whom::kRuntime);
+  const Filter filter = compile_filter(GetParam(), Whom::kRuntime);
+  const auto values = interesting();
+  for (int number = 0; number < 1024; ++number) {
+    if (number == ioctl_number() || oracle.unknown.contains(number)) continue;
+    for (const std::uint32_t arch : {audit_arch(GetParam()), std::uint32_t{AUDIT_ARCH_I386}}) {
+      seccomp_data data = make_data(arch, number);
+      for (const std::uint64_t value : values) {
+        for (auto& argument : data.args) argument = value;
+        ASSERT_EQ(interpret(filter.data(), filter.size(), data),
+                  interpret(oracle.code.data(), oracle.code.size(), data))
+            << arch << " " << data.nr << " " << value;
+      }
+    }
+  }
+}
+
+TEST_P(FilterFor, TheRuntimeMakesNoUserNamespaceAndReachesNoHypervisor) {
+  const Filter filter = compile_filter(GetParam(), Whom::kRuntime);
+  std::set<std::string_view> named;
+  for (const RuntimeCall& call : kRuntimeCalls) named.insert(call.name);
+  EXPECT_EQ(named.size(), kRuntimeCalls.size());
+  for (const Syscall& call : kSyscalls) {
+    const int number = number_of(call, GetParam());
+    seccomp_data data = make_data(audit_arch(GetParam()), number);
+    if (named.erase(call.name) != 0) {
+      EXPECT_NE(rule_of(call, Whom::kRuntime), call.rule);
+    }
+    if (number < 0) continue;
+    data.args[0] = call.name == "socket" ? 40 /* AF_VSOCK */ : kNewUser;
+    for (const std::string_view refused :
+         {"socket", "clone", "unshare", "bpf", "perf_event_open", "keyctl", "userfaultfd",
+          "io_uring_setup", "init_module", "kexec_load", "setns"}) {
+      if (call.name != refused) continue;
+      EXPECT_NE(interpret(filter.data(), filter.size(), data), SECCOMP_RET_ALLOW) << call.name;
+    }
+  }
+  EXPECT_TRUE(named.empty()) << *named.begin() << " is no system call";
+}
+
 // Where arguments decide, each of them by itself: the others are 0, or all their bits are set.
 TEST_P(FilterFor, AgreesWithLibseccompOnEachArgumentByItself) {
   const Oracle oracle = build_oracle(GetParam());

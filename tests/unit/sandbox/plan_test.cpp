@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sandbox/plan/runtime.hpp"
 #include "tests/unit/sandbox/fake_host.hpp"
 
 namespace aispm::sandbox {
@@ -236,6 +237,78 @@ TEST(Environment, RefusesToPassWhatLooksSecretUnlessWrittenOut) {
   const auto plan = make_plan(host, request);
   ASSERT_TRUE(plan);
   EXPECT_THAT(plan->environment, Contains("GITHUB_TOKEN=given"));
+}
+
+Plan gvisor_plan(FakeHost& host, Request request) {
+  host.add_file("/usr/bin/runsc",
+                "\x7f"
+                "ELF");
+  request.profile.isolation = Isolation::kGvisor;
+  return *make_plan(host, request);
+}
+const std::string& config_of(const Plan& plan) {
+  return find(plan, "/run/aispm/bundle/config.json")->content;
+}
+
+// SBX-020: the same plan with the runtime in between.
+TEST(Gvisor, KeepsThePlanAndAddsTheRuntimesFolder) {
+  FakeHost host;
+  const Plan plain = *make_plan(host, script("agent.py"));
+  const Plan plan = gvisor_plan(host, script("agent.py"));
+  EXPECT_EQ(plan.runtime.executable, "/usr/bin/runsc");
+  EXPECT_EQ(plan.argv, plain.argv);
+  EXPECT_EQ(plan.environment, plain.environment);
+  for (const auto& mount : plain.mounts) EXPECT_NE(find(plan, mount.target), nullptr);
+  EXPECT_EQ(plan.mounts.size(), plain.mounts.size() + 2);
+  EXPECT_TRUE(find(plan, "/proc")->is_whole);
+  EXPECT_FALSE(find(plain, "/proc")->is_whole);
+  EXPECT_EQ(find(plan, kRuntimeFolder)->kind, Mount::Kind::kTmpfs);
+}
+
+TEST(Gvisor, WithoutRunscThePlanFailsWithTheRemedy) {
+  const FakeHost host;
+  Request request = script("agent.py");
+  request.profile.isolation = Isolation::kGvisor;
+  const auto plan = make_plan(host, request);
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().code, Errc::kUnsupported);
+  EXPECT_THAT(plan.error().message, HasSubstr("apt install runsc"));
+}
+
+TEST(Gvisor, WritesWordsLimitsAndWhatMayChange) {
+  FakeHost host;
+  Request request = command({"/usr/bin/true", "a \"b\"\n"});
+  request.read_write = {"/home/ann/bot"};
+  request.profile.limits.cpu_time = std::chrono::milliseconds(1500);
+  Plan plan = gvisor_plan(host, request);
+  ASSERT_TRUE(wrap_in_runtime(plan, {false, true, true}, true));
+  EXPECT_FALSE(plan.runtime.is_at_terminal);
+  const std::string& config = config_of(plan);
+  EXPECT_THAT(config, HasSubstr(R"("args":["/usr/bin/true","a \"b\"\n"])"));
+  EXPECT_THAT(config, HasSubstr(R"("root":{"path":"/","readonly":true})"));
+  EXPECT_THAT(
+      config,
+      HasSubstr(
+          R"({"destination":"/home/ann/bot","type":"bind","source":"/home/ann/bot","options":["rbind","rw","nosuid","nodev"]})"));
+  EXPECT_THAT(config, HasSubstr(R"({"type":"RLIMIT_CPU","soft":2,"hard":2})"));
+  EXPECT_THAT(config, HasSubstr(R"({"type":"RLIMIT_NPROC","soft":256,"hard":256})"));
+  EXPECT_THAT(config, Not(HasSubstr("capabilities")));
+  EXPECT_THAT(plan.runtime.argv, Contains("--network=host"));
+  ASSERT_TRUE(wrap_in_runtime(plan, {true, true, true}, true));
+  EXPECT_TRUE(plan.runtime.is_at_terminal);
+}
+
+TEST(Gvisor, RefusesWordsThatAreNotUtf8) {
+  for (const char* bad :
+       {"\xff", "a\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe0\x80\x80"}) {
+    FakeHost host;
+    Plan plan = gvisor_plan(host, command({"/usr/bin/true", bad}));
+    EXPECT_FALSE(wrap_in_runtime(plan, {}, true));
+  }
+  FakeHost host;
+  Plan plan =
+      gvisor_plan(host, command({"/usr/bin/true", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\xa6\x8a"}));
+  EXPECT_TRUE(wrap_in_runtime(plan, {}, true));
 }
 
 TEST(AgentName, HasBounds) {
