@@ -31,6 +31,9 @@ Result<RuleAutomaton> compile_rule(const Rule& rule) {
   if (!rule.keep.empty()) {
     AISPM_TRY(automaton.keep, compile_patterns({rule.keep}, rule.caseless));
   }
+  if (!rule.allow.empty()) {
+    AISPM_TRY(automaton.allow, compile_patterns(rule.allow, rule.caseless));
+  }
   if (!rule.not_after.empty()) {
     AISPM_TRY(automaton.not_after, parse_class(rule.not_after));
   }
@@ -56,6 +59,17 @@ std::size_t kept_bytes(const RuleAutomaton& automaton, std::string_view text) {
   return kept == text.size() ? 0 : kept;
 }
 
+// Whether the rule leaves just this text alone.
+bool is_allowed(const RuleAutomaton& automaton, std::string_view text) {
+  if (!automaton.allow) return false;
+  Dfa::State state = Dfa::kStart;
+  for (const char c : text) {
+    state = automaton.allow->next(state, static_cast<std::uint8_t>(c));
+    if (state == Dfa::kDead) return false;
+  }
+  return automaton.allow->accepts(state);
+}
+
 // Accepted ends shorter than the whole of `text`, longest first.
 std::size_t shorter_ends(const RuleAutomaton& automaton, std::string_view text,
                          std::array<std::size_t, kMaxShorterEnds>& ends) {
@@ -79,9 +93,14 @@ Result<Automata> Automata::compile(const std::vector<Rule>& rules) {
   Automata all;
   for (std::size_t index = 0; index < rules.size(); ++index) {
     const Rule& rule = rules[index];
+    if (rule.patterns.empty()) {  // a signal
+      all.automata_.emplace_back();
+      continue;
+    }
     auto automaton = compile_rule(rule);
     if (!automaton) return at_rule(rule, automaton.error());
     for (std::size_t surface = 0; surface < kSurfaceCount; ++surface) {
+      if (rule.reads == Reads::kLetters) break;
       if (!rule.applies_to(static_cast<Surface>(surface))) continue;
       for (std::size_t byte = 0; byte < 256; ++byte)
         if (automaton->dfa.first_bytes().test(byte))
@@ -92,14 +111,9 @@ Result<Automata> Automata::compile(const std::vector<Rule>& rules) {
   return all;
 }
 
-std::optional<Automata::Span> Automata::resolve(const Rule& rule, std::uint32_t index,
-                                                std::string_view original, View view,
-                                                Shadow& shadow) const {
+std::optional<Automata::Span> Automata::resolve_view(const Rule& rule, std::uint32_t index,
+                                                     std::string_view text) const {
   const RuleAutomaton& automaton = automata_[index];
-  const bool is_shadow = view == View::kShadow;
-  if (!automaton.keep && rule.validators.empty()) return Span{0, original.size(), false};
-  if (is_shadow) normalise(original, shadow);
-  const std::string_view text = is_shadow ? std::string_view(shadow.text) : original;
   const std::size_t begin = kept_bytes(automaton, text);
   std::size_t end = text.size();
   Validation validation = validate(rule.validators, text.substr(begin));
@@ -113,11 +127,23 @@ std::optional<Automata::Span> Automata::resolve(const Rule& rule, std::uint32_t 
     }
   }
   if (validation == Validation::kFailed) return std::nullopt;
-  Span span{begin, end, validation == Validation::kPassed};
-  if (is_shadow) {
-    span.begin = shadow.origin[begin].begin;
-    span.end = shadow.origin[end - 1].end;
-  }
+  if (is_allowed(automaton, text.substr(begin, end - begin))) return std::nullopt;
+  return Span{begin, end, validation == Validation::kPassed};
+}
+
+std::optional<Automata::Span> Automata::resolve(const Rule& rule, std::uint32_t index,
+                                                std::string_view original, View view,
+                                                Shadow& shadow) const {
+  const RuleAutomaton& automaton = automata_[index];
+  if (!automaton.keep && !automaton.allow && rule.validators.empty())
+    return Span{0, original.size(), false};
+  if (view == View::kRaw) return resolve_view(rule, index, original);
+  normalise(original, shadow);
+  auto span = resolve_view(rule, index, shadow.text);
+  if (!span) return span;
+  const std::size_t last = span->end - 1;
+  span->begin = shadow.origin[span->begin].begin;
+  span->end = shadow.origin[last].end;
   return span;
 }
 
@@ -126,6 +152,7 @@ std::size_t Automata::memory_bytes() const {
   for (const RuleAutomaton& automaton : automata_) {
     bytes += automaton.dfa.memory_bytes();
     if (automaton.keep) bytes += automaton.keep->memory_bytes();
+    if (automaton.allow) bytes += automaton.allow->memory_bytes();
   }
   return bytes;
 }

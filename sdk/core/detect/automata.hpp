@@ -24,6 +24,7 @@ namespace aispm::detect {
 struct RuleAutomaton {
   Dfa dfa;
   std::optional<Dfa> keep;
+  std::optional<Dfa> allow;  // matched texts that are none
   ByteSet not_after;
   ByteSet not_before;
   std::uint64_t max_bytes = 0;
@@ -46,12 +47,16 @@ class Automata {
   }
 
   struct Span {
-    std::size_t begin = 0;  // bytes in the original, relative to the start of the attempt
+    std::size_t begin = 0;  // bytes, relative to the start of the attempt
     std::size_t end = 0;
     bool validated = false;
   };
-  // The final word on an attempt: `original` is the original text from the start of the attempt to
-  // its longest accepted end. `shadow` is working memory.
+  // The final word on an attempt in one view: `text` reads from the start of the attempt to its
+  // longest accepted end, and so does the span.
+  std::optional<Span> resolve_view(const Rule& rule, std::uint32_t index,
+                                   std::string_view text) const;
+  // The same for the original text and its normalised form, with offsets in the original; `shadow`
+  // is working memory.
   std::optional<Span> resolve(const Rule& rule, std::uint32_t index, std::string_view original,
                               View view, Shadow& shadow) const;
 

@@ -2,19 +2,33 @@
 #include "sdk/core/detect/engine.hpp"
 
 #include <algorithm>
-#include <tuple>
 
 #include "sdk/core/detect/automata.hpp"
-#include "sdk/core/detect/encoded.hpp"
+#include "sdk/core/detect/deep_scan.hpp"
 #include "sdk/core/detect/hyperscan.hpp"
-#include "sdk/core/detect/normalise.hpp"
 #include "sdk/core/detect/pack.hpp"
 #include "sdk/core/detect/screen.hpp"
 
 namespace aispm::detect {
 namespace {
 
-Result<HsDatabase> compile_prefilter(const std::vector<Rule>& rules) {
+// Rules name built-in detectors by `signal`.
+Result<std::array<std::vector<std::uint32_t>, kSignalCount>> find_signal_rules(
+    const std::vector<Rule>& rules) {
+  std::array<std::vector<std::uint32_t>, kSignalCount> found;
+  for (std::uint32_t index = 0; index < rules.size(); ++index) {
+    const Rule& rule = rules[index];
+    if (rule.signal.empty()) continue;
+    const auto signal = parse_signal(rule.signal);
+    if (!signal)
+      return fail(Errc::kInvalid,
+                  rule.where + ": " + rule.id + ": no signal `" + rule.signal + "`");
+    found[static_cast<std::size_t>(*signal)].push_back(index);
+  }
+  return found;
+}
+
+Result<HsDatabase> compile_prefilter(const std::vector<Rule>& rules, const Vocabulary& vocabulary) {
   std::vector<HsPattern> patterns;
   for (std::uint32_t index = 0; index < rules.size(); ++index) {
     const Rule& rule = rules[index];
@@ -23,6 +37,7 @@ Result<HsDatabase> compile_prefilter(const std::vector<Rule>& rules) {
       patterns.push_back(std::move(whole));
     }
   }
+  add_turned_words(rules, vocabulary, patterns);
   return compile_block(rules, patterns);
 }
 
@@ -30,20 +45,18 @@ Result<HsDatabase> compile_prefilter(const std::vector<Rule>& rules) {
 
 struct Scratch::State {
   HsScratch hyperscan;
-  std::vector<std::uint32_t> fired;     // rules of the pass at hand
-  std::vector<std::uint8_t> has_fired;  // by rule
-  Shadow shadow;                        // of the whole text
-  Shadow resolving;                     // of one match
-  std::string decoded;                  // of one encoded run
-  std::size_t work_left = 0;            // automaton steps
+  ScanBuffers buffers;
   Screen::Buffers screen;
 };
 
 struct Engine::State {
   RuleSet rules;
   Automata automata;
+  Vocabulary vocabulary;
   HsDatabase prefilter;
   Screen screen;
+  std::array<std::vector<std::uint32_t>, kSignalCount> signal_rules;
+  ScanTables tables;  // of the above
 };
 
 Scratch::Scratch(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -61,10 +74,14 @@ const Automata& Engine::automata() const { return state_->automata; }
 Result<std::shared_ptr<const Engine>> Engine::compile(RuleSet rules) {
   if (rules.rules.empty()) return fail(Errc::kInvalid, "no detection rules");
   auto state = std::make_unique<State>();
+  AISPM_TRY(state->signal_rules, find_signal_rules(rules.rules));
   AISPM_TRY(state->automata, Automata::compile(rules.rules));
-  AISPM_TRY(state->prefilter, compile_prefilter(rules.rules));
-  AISPM_TRY(state->screen, Screen::compile(rules.rules));
+  AISPM_TRY(state->vocabulary, Vocabulary::of(rules.rules));
+  AISPM_TRY(state->prefilter, compile_prefilter(rules.rules, state->vocabulary));
+  AISPM_TRY(state->screen, Screen::compile(rules.rules, state->vocabulary));
   state->rules = std::move(rules);
+  state->tables = {&state->rules.rules, &state->automata, state->prefilter.get(),
+                   &state->vocabulary, &state->signal_rules};
   (void)normalise_code_point(0);  // makes the table now, not in the first scan
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
 }
@@ -86,190 +103,21 @@ Result<Scratch> Engine::make_scratch() const {
   const auto& screens = state_->screen.databases();
   if (!grow(state_->prefilter) || !std::all_of(screens.begin(), screens.end(), grow))
     return fail(Errc::kExhausted, "Hyperscan: no memory for scratch");
-  scratch->has_fired.resize(rules().size());
+  for (ScanBuffers::Level& level : scratch->buffers.levels)
+    level.fired.has_fired.resize(rules().size());
   return Scratch(std::move(scratch));
 }
 
-namespace {
-
-// One scan. Lives on the stack of Engine::scan.
-class BlockScan {
- public:
-  BlockScan(const std::vector<Rule>& rules, const Automata& automata,
-            const hs_database_t* prefilter, Surface surface, std::size_t& work_left,
-            Shadow& resolving, std::vector<Match>& matches)
-      : rules_(rules),
-        automata_(automata),
-        prefilter_(prefilter),
-        surface_(surface),
-        work_left_(work_left),
-        resolving_(resolving),
-        matches_(matches) {}
-
-  // Which rules of the surface fire in `text`; false when Hyperscan fails.
-  bool prefilter(std::string_view text, hs_scratch_t* scratch, std::vector<std::uint32_t>& fired,
-                 std::vector<std::uint8_t>& has_fired) const {
-    fired.clear();
-    Firing firing{&rules_, surface_, &fired, &has_fired};
-    const hs_error_t status = hs_scan(prefilter_, text.data(), static_cast<unsigned>(text.size()),
-                                      0, scratch, on_match, &firing);
-    for (const std::uint32_t rule : fired) has_fired[rule] = 0;
-    return status == HS_SUCCESS;
-  }
-
-  // Adds the matches of one rule. `origin` is empty for raw text. False when the work allowed is
-  // used up.
-  bool run(std::uint32_t index, std::string_view original, std::string_view text,
-           const std::vector<Shadow::Origin>* origin) {
-    const RuleAutomaton& automaton = automata_.of(index);
-    const ByteSet& first = automaton.dfa.first_bytes();
-    for (std::size_t at = 0; at < text.size(); ++at) {
-      if (!first.test(static_cast<std::uint8_t>(text[at]))) continue;
-      if (at > 0 && automaton.not_after.test(static_cast<std::uint8_t>(text[at - 1]))) continue;
-      const std::size_t end = attempt(automaton, text, at, origin);
-      if (end > 0 && !add(index, original, at, end, origin)) return false;
-      if (work_left_ == 0) return false;
-    }
-    return true;
-  }
-
- private:
-  struct Firing {
-    const std::vector<Rule>* rules;
-    Surface surface;
-    std::vector<std::uint32_t>* fired;
-    std::vector<std::uint8_t>* has_fired;
-  };
-
-  static int on_match(unsigned id, unsigned long long, unsigned long long, unsigned,
-                      void* context) {
-    auto& firing = *static_cast<Firing*>(context);
-    if ((*firing.has_fired)[id] != 0 || !(*firing.rules)[id].applies_to(firing.surface)) return 0;
-    (*firing.has_fired)[id] = 1;
-    firing.fired->push_back(id);
-    return 0;
-  }
-
-  // The end of the longest match that starts at `at`; 0 = none. Same steps as StreamScanner's.
-  std::size_t attempt(const RuleAutomaton& automaton, std::string_view text, std::size_t at,
-                      const std::vector<Shadow::Origin>* origin) {
-    const std::uint64_t begin = origin != nullptr ? (*origin)[at].begin : at;
-    Dfa::State state = Dfa::kStart;
-    std::size_t accepted = 0;
-    std::size_t i = at;
-    for (; i < text.size(); ++i) {
-      const auto byte = static_cast<std::uint8_t>(text[i]);
-      if (automaton.dfa.accepts(state) && !automaton.not_before.test(byte)) accepted = i;
-      state = automaton.dfa.next(state, byte);
-      if (state == Dfa::kDead) break;
-      if (automaton.dfa.accepts(state)) {
-        if (!automaton.has_not_before && automaton.dfa.is_final(state)) {
-          accepted = i + 1;
-          break;
-        }
-      } else if (accepted == 0) {
-        const std::uint64_t end = origin != nullptr ? (*origin)[i].end : i + 1;
-        if (end - begin >= automaton.max_bytes) break;
-      }
-    }
-    if (i == text.size() && automaton.dfa.accepts(state)) accepted = i;
-    work_left_ -= std::min(work_left_, i - at + 1);
-    return accepted;
-  }
-
-  bool add(std::uint32_t index, std::string_view original, std::size_t at, std::size_t end,
-           const std::vector<Shadow::Origin>* origin) {
-    const bool is_shadow = origin != nullptr;
-    const std::size_t from = is_shadow ? (*origin)[at].begin : at;
-    const std::size_t to = is_shadow ? (*origin)[end - 1].end : end;
-    work_left_ -= std::min(work_left_, to - from);
-    const auto span = automata_.resolve(rules_[index], index, original.substr(from, to - from),
-                                        is_shadow ? View::kShadow : View::kRaw, resolving_);
-    if (span)
-      matches_.push_back(
-          {index, from + span->begin, span->end - span->begin, span->validated, false});
-    return work_left_ > 0;
-  }
-
-  const std::vector<Rule>& rules_;
-  const Automata& automata_;
-  const hs_database_t* prefilter_;
-  Surface surface_;
-  std::size_t& work_left_;
-  Shadow& resolving_;
-  std::vector<Match>& matches_;
-};
-
-// Joins overlapping matches of one rule and sorts by offset, then rule.
-void join_matches(std::vector<Match>& matches) {
-  if (matches.size() < 2) return;
-  std::sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
-    return std::tie(a.rule, a.offset) < std::tie(b.rule, b.offset);
-  });
-  std::size_t kept = 0;
-  for (std::size_t i = 1; i < matches.size(); ++i) {
-    Match& last = matches[kept];
-    const Match& match = matches[i];
-    if (match.rule != last.rule || match.offset >= last.offset + last.length) {
-      matches[++kept] = match;
-      continue;
-    }
-    last.length = std::max(last.offset + last.length, match.offset + match.length) - last.offset;
-    last.validated = last.validated || match.validated;
-    last.encoded = last.encoded && match.encoded;
-  }
-  matches.resize(kept + 1);
-  std::sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) {
-    return std::tie(a.offset, a.rule) < std::tie(b.offset, b.rule);
-  });
-}
-
-}  // namespace
-
 Result<> Engine::scan(std::string_view text, Surface surface, Scratch& scratch,
-                      std::vector<Match>& matches) const {
+                      std::vector<Match>& matches, ScanOptions options) const {
   matches.clear();
   if (text.size() > kMaxTextBytes)
     return fail(Errc::kTooLarge,
                 "text to scan is larger than " + std::to_string(kMaxTextBytes) + " bytes");
   Scratch::State& own = *scratch.state_;
-  own.work_left = kWorkFloor + kWorkPerByte * text.size();
-  BlockScan block(rules(), automata(), state_->prefilter.get(), surface, own.work_left,
-                  own.resolving, matches);
-  const auto failed = [] { return fail(Errc::kInternal, "Hyperscan: scan failed"); };
-  const auto exhausted = [] { return fail(Errc::kExhausted, "text takes too long to scan"); };
-
-  if (!block.prefilter(text, own.hyperscan.get(), own.fired, own.has_fired)) return failed();
-  for (const std::uint32_t rule : own.fired)
-    if (!block.run(rule, text, text, nullptr)) return exhausted();
-
-  if (!is_ascii(text)) {
-    normalise(text, own.shadow);
-    if (!block.prefilter(own.shadow.text, own.hyperscan.get(), own.fired, own.has_fired))
-      return failed();
-    for (const std::uint32_t rule : own.fired)
-      if (!block.run(rule, text, own.shadow.text, &own.shadow.origin)) return exhausted();
-  }
-
-  if (surface != Surface::kReply) {
-    for (auto run = find_encoded_run(text, 0); run;
-         run = find_encoded_run(text, run->offset + run->length)) {
-      if (!decode_run(text.substr(run->offset, run->length), own.decoded)) continue;
-      if (!block.prefilter(own.decoded, own.hyperscan.get(), own.fired, own.has_fired))
-        return failed();
-      for (const std::uint32_t rule : own.fired) {
-        if (rules()[rule].category == Category::kPii) continue;
-        const std::size_t before = matches.size();
-        if (!block.run(rule, own.decoded, own.decoded, nullptr)) return exhausted();
-        if (matches.size() == before) continue;
-        const bool validated = matches[before].validated;
-        matches.resize(before);
-        matches.push_back({rule, run->offset, run->length, validated, true});
-      }
-    }
-  }
-  join_matches(matches);
-  return {};
+  DeepScan scan(state_->tables, surface, options.looks_deeper && surface != Surface::kReply,
+                own.hyperscan.get(), own.buffers, matches);
+  return scan.scan(text, kWorkFloor + kWorkPerByte * text.size());
 }
 
 Result<bool> Engine::may_match(std::span<const std::string_view> texts, SurfaceBits surfaces,
@@ -278,10 +126,14 @@ Result<bool> Engine::may_match(std::span<const std::string_view> texts, SurfaceB
   for (const std::string_view text : texts) total += text.size() + 1;
   if (total > kMaxTextBytes) return true;  // scan() says whether that is too much
   if (texts.empty()) return false;
-  const bool encoded = (surfaces & ~surface_bit(Surface::kReply)) != 0;
+  const bool deeper = (surfaces & ~surface_bit(Surface::kReply)) != 0;
   Scratch::State& own = *scratch.state_;
-  return state_->screen.may_match(rules(), texts, surfaces, encoded, own.hyperscan.get(),
+  return state_->screen.may_match(state_->tables, texts, surfaces, deeper, own.hyperscan.get(),
                                   own.screen);
+}
+
+const std::vector<std::uint32_t>& Engine::rules_of(Signal signal) const {
+  return state_->signal_rules[static_cast<std::size_t>(signal)];
 }
 
 Result<> Engine::verify() const {

@@ -9,6 +9,7 @@
 
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/detect/rule.hpp"
+#include "sdk/core/detect/signal.hpp"
 
 // One verdict everywhere: sensor, gateway, sandbox and SDK scan with this engine.
 //
@@ -19,10 +20,16 @@
 //
 // How it works: one Hyperscan pass says which rules fire at all (usually none); only for those a
 // small automaton (pattern.hpp) finds exact spans, boundaries and validators. Text with bytes
-// beyond ASCII is scanned a second time in a normalised form (normalise.hpp).
+// beyond ASCII is scanned a second time in a normalised form (normalise.hpp). What escapes, broken
+// words and encodings hide is scanned too (deep_scan.hpp), but only where cheap signs say that
+// there is something.
 namespace aispm::detect {
 
 class Automata;
+
+struct ScanOptions {
+  bool looks_deeper = true;  // into encodings and disguises, besides the normalised form
+};
 
 // Working memory of one scanning thread. Movable, not copyable; never shared between threads at the
 // same time.
@@ -68,12 +75,12 @@ class Engine {
   // Replaces `matches` by all matches in `text` of rules that apply to `surface`, sorted by offset,
   // then rule. Matches of one rule never overlap each other
   // (overlapping ones are joined); those of different rules may, and `redact` joins them. `text` is
-  // decoded text (JSON escapes already resolved), any bytes. Base64 and hex runs are decoded once
-  // and scanned too, except on replies, where a stream could not do the same. No allocation once
-  // scratch and `matches` have grown. Errors: kTooLarge, kExhausted, kInternal; the caller must
-  // then treat the text as denied.
+  // decoded text (JSON escapes already resolved), any bytes. Encodings and disguises are looked
+  // through, up to kMaxDepth of them, except on replies, where a stream could not do the same. No
+  // allocation once scratch and `matches` have grown. Errors: kTooLarge, kExhausted, kInternal; the
+  // caller must then treat the text as denied.
   Result<> scan(std::string_view text, Surface surface, Scratch& scratch,
-                std::vector<Match>& matches) const;
+                std::vector<Match>& matches, ScanOptions options = {}) const;
 
   // One pass over many texts, much cheaper than scan(): false means that scan() would find nothing
   // in any of them, whichever of `surfaces` (surface_bit()s) each stands on. True says nothing.
@@ -85,8 +92,9 @@ class Engine {
   // its examples say.
   Result<> verify() const;
 
-  // The exact matchers; used by StreamScanner.
+  // The exact matchers and the rules of a built-in detector; used by StreamScanner.
   const Automata& automata() const;
+  const std::vector<std::uint32_t>& rules_of(Signal signal) const;
 
  private:
   struct State;

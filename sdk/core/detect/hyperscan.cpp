@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/core/detect/hyperscan.hpp"
 
+#include "sdk/core/detect/block_scan.hpp"
 #include "sdk/core/detect/pattern.hpp"
 
 namespace aispm::detect {
@@ -29,6 +30,19 @@ Result<HsPattern> prefilter_pattern(const std::vector<Rule>& rules, std::uint32_
   return result;
 }
 
+void add_turned_words(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
+                      std::vector<HsPattern>& patterns) {
+  constexpr std::size_t kMinTurned = 6;
+  for (const std::string& stem : vocabulary.stems()) {
+    if (stem.size() < kMinTurned) continue;
+    std::string turned = stem;
+    for (char& c : turned) c = static_cast<char>(c + (c < 'n' ? 13 : -13));
+    patterns.push_back({std::move(turned), true, rot13_id(rules)});
+    std::string reversed(stem.rbegin(), stem.rend());
+    if (reversed != stem) patterns.push_back({std::move(reversed), true, reversed_id(rules)});
+  }
+}
+
 Result<HsDatabase> compile_block(const std::vector<Rule>& rules,
                                  const std::vector<HsPattern>& patterns) {
   std::vector<const char*> texts;
@@ -48,7 +62,9 @@ Result<HsDatabase> compile_block(const std::vector<Rule>& rules,
   if (status == HS_SUCCESS) return HsDatabase(database);
   if (error == nullptr || error->expression < 0)
     return fail(Errc::kInternal, std::string("Hyperscan: ") + (error ? error->message : "failed"));
-  const Rule& rule = rules[ids[static_cast<std::size_t>(error->expression)]];
+  const unsigned id = ids[static_cast<std::size_t>(error->expression)];
+  if (id >= rules.size()) return fail(Errc::kInternal, std::string("Hyperscan: ") + error->message);
+  const Rule& rule = rules[id];
   return fail(Errc::kInvalid, rule.where + ": " + rule.id + ": Hyperscan: " + error->message);
 }
 

@@ -11,6 +11,7 @@
 #include "sdk/core/common/c_ptr.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/detect/rule.hpp"
+#include "sdk/core/detect/vocabulary.hpp"
 
 // What block scanning needs of Hyperscan.
 namespace aispm::detect {
@@ -31,6 +32,11 @@ bool is_caseless(const Rule& rule, std::string_view pattern);
 // (Automata::resolve decides), never less.
 Result<HsPattern> prefilter_pattern(const std::vector<Rule>& rules, std::uint32_t index,
                                     std::string_view pattern);
+
+// Adds the vocabulary in ROT13 and backwards, with rot13_id() and reversed_id(): short words are
+// left out, since they are others turned round.
+void add_turned_words(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
+                      std::vector<HsPattern>& patterns);
 
 // A block database that reports each rule once. kInvalid names the rule that does not compile.
 Result<HsDatabase> compile_block(const std::vector<Rule>& rules,

@@ -5,6 +5,7 @@
 
 #include "sdk/core/detect/pack.hpp"
 #include "sdk/core/detect/pattern.hpp"
+#include "sdk/core/detect/signal.hpp"
 #include "sdk/core/detect/validate.hpp"
 
 namespace aispm::detect {
@@ -173,8 +174,15 @@ void read_meaning(const YamlMap& map, Category category, Rule& rule) {
 // Where the rule matches.
 void read_matching(const YamlMap& map, Rule& rule) {
   rule.caseless = map.flag("caseless", false);
+  rule.signal = map.text("signal", "");
+  if (!rule.signal.empty() && !parse_signal(rule.signal))
+    map.reject("signal", "`" + rule.signal + "`: allowed is one of " + signal_words());
   rule.patterns = map.texts("patterns");
-  if (rule.patterns.empty()) map.reject("", "`patterns` needs at least one pattern");
+  if (rule.patterns.empty() == rule.signal.empty())
+    map.reject("", "`patterns` needs at least one pattern, or `signal` in its place");
+  if (map.choice("reads", "text", {"text", "letters"}) == "letters") rule.reads = Reads::kLetters;
+  if (rule.reads == Reads::kLetters && is_data(rule.category))
+    map.reject("reads", "`letters` is for rules about wording, not for secret and pii");
   for (const std::string& pattern : rule.patterns)
     check_pattern(map, "patterns", pattern, rule.caseless);
   rule.triggers = map.texts("triggers");
@@ -182,6 +190,8 @@ void read_matching(const YamlMap& map, Rule& rule) {
     check_pattern(map, "triggers", trigger, rule.caseless);
   rule.not_after = read_class(map, "not_after");
   rule.not_before = read_class(map, "not_before");
+  rule.allow = map.texts("allow");
+  for (const std::string& pattern : rule.allow) check_pattern(map, "allow", pattern, rule.caseless);
   rule.keep = map.text("keep", "");
   if (!rule.keep.empty()) check_pattern(map, "keep", rule.keep, rule.caseless);
   rule.max_bytes = static_cast<std::size_t>(map.integer("max_bytes", 512, {1, kMaxMatchBytes}));
@@ -189,10 +199,11 @@ void read_matching(const YamlMap& map, Rule& rule) {
 }
 
 Mask read_mask(const YamlMap& map, const Rule& rule) {
-  const std::string fallback = rule.category == Category::kSecret   ? "edges"
-                               : rule.category == Category::kPii    ? "last"
-                               : rule.category == Category::kCustom ? "all"
-                                                                    : "text";
+  const std::string fallback = rule.category == Category::kSecret ? "edges"
+                               : rule.category == Category::kPii  ? "last"
+                               : rule.category == Category::kCustom || !rule.signal.empty()
+                                   ? "all"
+                                   : "text";
   const std::string mask = map.choice("mask", fallback, kMasks);
   if (mask == "text" && is_data(rule.category))
     map.reject("mask", "rules of category secret and pii may not show matched text");

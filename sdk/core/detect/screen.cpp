@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/core/detect/screen.hpp"
 
+#include <algorithm>
+
+#include "sdk/core/detect/broken_words.hpp"
 #include "sdk/core/detect/encoded.hpp"
 #include "sdk/core/detect/trigger.hpp"
+#include "sdk/core/detect/unescape.hpp"
 
 namespace aispm::detect {
 namespace {
@@ -25,10 +29,12 @@ Result<bool> takes_as_border(const std::vector<Rule>& rules) {
 struct Question {
   const std::vector<Rule>* rules;
   SurfaceBits surfaces;
+  bool deeper;
 };
 
 int on_match(unsigned rule, unsigned long long, unsigned long long, unsigned, void* context) {
   const auto& question = *static_cast<const Question*>(context);
+  if (rule >= question.rules->size()) return question.deeper ? 1 : 0;
   return ((*question.rules)[rule].surfaces & question.surfaces) != 0 ? 1 : 0;  // 1 ends the scan
 }
 
@@ -51,6 +57,7 @@ struct Patterns {
 
 Result<> add_rule(const std::vector<Rule>& rules, std::uint32_t index, Patterns& patterns) {
   const Rule& rule = rules[index];
+  if (rule.reads == Reads::kLetters) return {};  // disguise is a sign of its own
   for (const std::string& pattern : rule.triggers.empty() ? rule.patterns : rule.triggers) {
     AISPM_TRY(const Node node, parse_pattern(pattern, rule.caseless));
     if (auto trigger = rule.triggers.empty() ? derive_trigger(node) : std::nullopt) {
@@ -65,13 +72,14 @@ Result<> add_rule(const std::vector<Rule>& rules, std::uint32_t index, Patterns&
 
 }  // namespace
 
-Result<Screen> Screen::compile(const std::vector<Rule>& rules) {
+Result<Screen> Screen::compile(const std::vector<Rule>& rules, const Vocabulary& vocabulary) {
   Screen screen;
   AISPM_TRY(const bool can_join, takes_as_border(rules));
   if (!can_join) return screen;
   Patterns patterns;
   for (std::uint32_t index = 0; index < rules.size(); ++index)
     AISPM_CHECK(add_rule(rules, index, patterns));
+  add_turned_words(rules, vocabulary, patterns.together);
   if (!patterns.together.empty()) {
     AISPM_TRY(HsDatabase database, compile_block(rules, patterns.together));
     screen.databases_.push_back(std::move(database));
@@ -83,32 +91,79 @@ Result<Screen> Screen::compile(const std::vector<Rule>& rules) {
   return screen;
 }
 
-Result<bool> Screen::may_match(const std::vector<Rule>& rules,
-                               std::span<const std::string_view> texts, SurfaceBits surfaces,
-                               bool encoded, hs_scratch_t* scratch, Buffers& buffers) const {
-  if (databases_.empty()) return true;
-  const Question question{&rules, surfaces};
-  std::string_view all;
-  if (texts.size() == 1) {
-    all = texts.front();
-  } else {
-    buffers.joined.clear();
-    for (const std::string_view text : texts) buffers.joined.append(text).push_back(kSeparator);
-    all = buffers.joined;
+struct Screen::Asked {
+  const ScanTables& tables;
+  Question question;
+  hs_scratch_t* scratch;
+  Buffers& buffers;
+};
+
+namespace {
+
+bool has_signal(const ScanTables& tables, std::string_view text, std::vector<SignalHit>& hits) {
+  hits.clear();
+  SignalTracker tracker;
+  for (std::size_t at = 0; at < text.size();) {
+    Decoded unit = decode_utf8(text, at);
+    if (unit.size == 0) unit = {kInvalidByte, 1};
+    tracker.step(unit.code_point, at, at + unit.size, hits);
+    at += unit.size;
   }
-  AISPM_TRY(bool fired, fires(databases_, all, scratch, question));
-  if (!fired && !is_ascii(all)) {
-    normalise(all, buffers.shadow);
-    AISPM_TRY(fired, fires(databases_, buffers.shadow.text, scratch, question));
+  tracker.finish(hits);
+  return std::any_of(hits.begin(), hits.end(), [&](const SignalHit& hit) {
+    return !(*tables.signal_rules)[static_cast<std::size_t>(hit.signal)].empty();
+  });
+}
+
+}  // namespace
+
+// Encodings: what they hold is asked the same.
+Result<bool> Screen::may_hide(const Asked& asked, std::string_view text, std::string_view reading,
+                              unsigned depth) const {
+  Buffers::Level& level = asked.buffers.levels[depth];
+  if (has_broken_words(reading, *asked.tables.vocabulary)) return true;
+  if (unescape(text, level.unescaped) != Trick::kNone) {
+    AISPM_TRY(const bool may, may_hold(asked, level.unescaped.text, depth + 1));
+    if (may) return true;
   }
-  if (fired || !encoded) return fired;
-  for (auto run = find_encoded_run(all, 0); run;
-       run = find_encoded_run(all, run->offset + run->length)) {
-    if (!decode_run(all.substr(run->offset, run->length), buffers.decoded)) continue;
-    AISPM_TRY(fired, fires(databases_, buffers.decoded, scratch, question));
-    if (fired) return true;
+  for (const Trick kind : {Trick::kBase64, Trick::kBinary, Trick::kMorse}) {
+    for (auto run = find_encoded_run(text, 0, kind); run;
+         run = find_encoded_run(text, run->offset + run->length, kind)) {
+      const std::string_view bytes = text.substr(run->offset, run->length);
+      if (kind == Trick::kBase64 && decode_packed(bytes, level.decoded)) return true;
+      if (!decode_run(bytes, kind, level.decoded)) continue;
+      AISPM_TRY(const bool may, may_hold(asked, level.decoded, depth + 1));
+      if (may) return true;
+    }
   }
   return false;
+}
+
+Result<bool> Screen::may_hold(const Asked& asked, std::string_view text, unsigned depth) const {
+  if (depth > kMaxDepth) return true;
+  AISPM_TRY(bool fired, fires(databases_, text, asked.scratch, asked.question));
+  if (fired) return true;
+  std::string_view reading = text;
+  if (!is_ascii(text)) {
+    Shadow& folded = asked.buffers.levels[depth].folded;
+    normalise(text, folded);
+    AISPM_TRY(fired, fires(databases_, folded.text, asked.scratch, asked.question));
+    if (fired || (depth == 0 && has_signal(asked.tables, text, asked.buffers.hits))) return true;
+    reading = folded.text;
+  }
+  if (!asked.question.deeper) return false;
+  return may_hide(asked, text, reading, depth);
+}
+
+Result<bool> Screen::may_match(const ScanTables& tables, std::span<const std::string_view> texts,
+                               SurfaceBits surfaces, bool deeper, hs_scratch_t* scratch,
+                               Buffers& buffers) const {
+  if (databases_.empty()) return true;
+  const Asked asked{tables, {tables.rules, surfaces, deeper}, scratch, buffers};
+  if (texts.size() == 1) return may_hold(asked, texts.front(), 0);
+  buffers.joined.clear();
+  for (const std::string_view text : texts) buffers.joined.append(text).push_back(kSeparator);
+  return may_hold(asked, buffers.joined, 0);
 }
 
 }  // namespace aispm::detect

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sdk/core/detect/deep_scan.hpp"
 #include "sdk/core/detect/hyperscan.hpp"
 #include "sdk/core/detect/normalise.hpp"
 
@@ -14,28 +15,39 @@ namespace aispm::detect {
 // A cheap question before the scan: could any rule match in any of these texts? Nearly always the
 // answer is no, and then nothing needs to be scanned one by one. It looks for what every match of a
 // rule must hold (trigger.hpp), in all texts at once, joined by a byte that every rule takes for a
-// border. Immutable; any thread.
+// border, and for signs of disguise. Immutable; any thread.
 class Screen {
  public:
   // Working memory of one thread.
   struct Buffers {
+    struct Level {
+      Shadow folded;
+      Shadow unescaped;
+      std::string decoded;
+    };
     std::string joined;
-    Shadow shadow;
-    std::string decoded;
+    std::array<Level, kMaxDepth + 1> levels;
+    std::vector<SignalHit> hits;
   };
 
-  static Result<Screen> compile(const std::vector<Rule>& rules);
+  static Result<Screen> compile(const std::vector<Rule>& rules, const Vocabulary& vocabulary);
 
-  // `surfaces` has a bit for each Surface that the texts stand on; `encoded` also looks into base64
-  // and hex. False only if no rule of these surfaces matches anywhere. kInternal: Hyperscan failed.
-  Result<bool> may_match(const std::vector<Rule>& rules, std::span<const std::string_view> texts,
-                         SurfaceBits surfaces, bool encoded, hs_scratch_t* scratch,
+  // `surfaces` has a bit for each Surface that the texts stand on; `deeper` also looks into
+  // encodings and disguises. False only if no rule of these surfaces matches anywhere. kInternal:
+  // Hyperscan failed.
+  Result<bool> may_match(const ScanTables& tables, std::span<const std::string_view> texts,
+                         SurfaceBits surfaces, bool deeper, hs_scratch_t* scratch,
                          Buffers& buffers) const;
 
   // All that scratch must be allocated for.
   const std::vector<HsDatabase>& databases() const { return databases_; }
 
  private:
+  struct Asked;
+  Result<bool> may_hold(const Asked& asked, std::string_view text, unsigned depth) const;
+  Result<bool> may_hide(const Asked& asked, std::string_view text, std::string_view reading,
+                        unsigned depth) const;
+
   std::vector<HsDatabase> databases_;  // none: everything may match
 };
 

@@ -40,6 +40,10 @@ struct Span {
   }
 };
 
+bool holds(model::Outcome outcome) {
+  return outcome == model::Outcome::kRedact || outcome == model::Outcome::kDeny;
+}
+
 }  // namespace
 
 struct StreamScanner::State {
@@ -64,6 +68,11 @@ struct StreamScanner::State {
   bool forked = false;  // the shadow lane differs from the raw one
   Shadow resolving;
 
+  SignalTracker signals;
+  std::vector<SignalHit> hits;
+  bool tracks_signals = false;  // a rule asks for them
+  bool holds_signals = false;   // and one of those keeps text from leaving
+
   std::vector<Span> spans;  // sorted, not released yet
   std::vector<Found> found;
   std::uint64_t dropped = 0;
@@ -81,6 +90,9 @@ struct StreamScanner::State {
 
   void record(std::uint32_t rule, std::uint64_t begin, std::uint64_t end, bool validated);
   void resolve(const Attempt& attempt, View view);
+  void find_signal_rules();
+  void take_signals();
+  void hide(std::uint64_t begin, std::uint64_t end, std::uint32_t rule);
   bool advance(Attempt& attempt, std::uint8_t byte, std::uint64_t end, const Lane& lane, View view);
   void step(Lane& lane, std::uint8_t byte, std::uint64_t begin, std::uint64_t end, View view);
   void spawn(Lane& lane, std::uint8_t byte, std::uint64_t begin, std::uint64_t end, View view);
@@ -134,9 +146,37 @@ void StreamScanner::State::resolve(const Attempt& attempt, View view) {
   const std::uint64_t begin = attempt.start + span->begin;
   const std::uint64_t end = attempt.start + span->end;
   record(attempt.rule, begin, end, span->validated);
-  if (!attempt.holds) return;
-  const Span hidden{begin, end, attempt.rule};
+  if (attempt.holds) hide(begin, end, attempt.rule);
+}
+
+void StreamScanner::State::hide(std::uint64_t begin, std::uint64_t end, std::uint32_t rule) {
+  const Span hidden{begin, end, rule};
   spans.insert(std::upper_bound(spans.begin(), spans.end(), hidden), hidden);
+}
+
+void StreamScanner::State::find_signal_rules() {
+  for (std::size_t i = 0; i < kSignalCount; ++i) {
+    for (const std::uint32_t rule : engine->rules_of(static_cast<Signal>(i))) {
+      const model::Outcome outcome = (*outcomes)[rule];
+      if (outcome == model::Outcome::kUnspecified || !engine->rules()[rule].applies_to(surface))
+        continue;
+      tracks_signals = true;
+      holds_signals = holds_signals || holds(outcome);
+    }
+  }
+}
+
+void StreamScanner::State::take_signals() {
+  for (const SignalHit& hit : hits) {
+    for (const std::uint32_t rule : engine->rules_of(hit.signal)) {
+      const model::Outcome outcome = (*outcomes)[rule];
+      if (outcome == model::Outcome::kUnspecified || !engine->rules()[rule].applies_to(surface))
+        continue;
+      record(rule, hit.begin, hit.end, false);
+      if (holds(outcome)) hide(hit.begin, hit.end, rule);
+    }
+  }
+  hits.clear();
 }
 
 // Takes one byte; false when the attempt is over (and resolved). Same steps as the block scan's.
@@ -165,8 +205,7 @@ void StreamScanner::State::spawn(Lane& lane, std::uint8_t byte, std::uint64_t be
     const model::Outcome outcome = (*outcomes)[rule];
     if (outcome == model::Outcome::kUnspecified) continue;
     if (lane.has_last && engine->automata().of(rule).not_after.test(lane.last_byte)) continue;
-    const bool holds = outcome == model::Outcome::kRedact || outcome == model::Outcome::kDeny;
-    Attempt attempt{begin, 0, rule, Dfa::kStart, holds};
+    Attempt attempt{begin, 0, rule, Dfa::kStart, holds(outcome)};
     if (!advance(attempt, byte, end, lane, view)) continue;
     if (lane.attempts.size() >= kMaxAttempts) {
       fail_closed(Errc::kExhausted, "reply takes too long to scan");
@@ -202,9 +241,11 @@ void StreamScanner::State::feed_raw() {
       forked = true;
       decoded = at;
     }
+    if (!forked && tracks_signals) signals.ascii(byte, at, hits);
     step(raw, byte, at, at + 1, View::kRaw);
     if (failure) return;
   }
+  if (!hits.empty()) take_signals();
   if (!forked) decoded = total;
 }
 
@@ -222,6 +263,9 @@ void StreamScanner::State::feed_shadow(bool complete) {
     for (std::uint8_t i = 0; i < bytes.size; ++i)
       step(shadow, static_cast<std::uint8_t>(bytes.bytes[i]), at, at + unit.size, View::kShadow);
     decoded = at + unit.size;
+    if (!tracks_signals) continue;
+    signals.step(unit.code_point, at, decoded, hits);
+    if (!hits.empty()) take_signals();
   }
   // Both lanes in the same condition: one is enough again.
   if (decoded != total) return;
@@ -249,6 +293,7 @@ std::uint64_t StreamScanner::State::hold_from() const {
   };
   consider(raw);
   if (forked) consider(shadow);
+  if (holds_signals) from = std::min(from, signals.open_from());
   return from;
 }
 
@@ -295,6 +340,7 @@ void StreamScanner::State::forget() {
   for (const Attempt& attempt : raw.attempts) needed = std::min(needed, attempt.start);
   if (forked)
     for (const Attempt& attempt : shadow.attempts) needed = std::min(needed, attempt.start);
+  if (tracks_signals) needed = std::min(needed, signals.open_from());
   buffer.erase(0, needed - base);
   base = needed;
   if (buffer.empty() && buffer.capacity() > kKeptCapacity) buffer.shrink_to_fit();
@@ -322,6 +368,8 @@ StreamScanner::StreamScanner(std::shared_ptr<const Engine> engine, Surface surfa
     : state_(std::make_unique<State>(std::move(engine), surface, std::move(outcomes))) {
   if (state_->outcomes == nullptr || state_->outcomes->size() != state_->engine->rules().size())
     state_->fail_closed(Errc::kInternal, "outcomes and rules differ in number");
+  else
+    state_->find_signal_rules();
 }
 
 StreamScanner::StreamScanner(StreamScanner&&) noexcept = default;
@@ -351,6 +399,10 @@ Result<> StreamScanner::finish(std::string& release) {
   if (state.denied) return {};
   if (!state.failure && state.forked) state.feed_shadow(true);
   if (state.failure) return fail(*state.failure);
+  if (state.tracks_signals) {
+    state.signals.finish(state.hits);
+    state.take_signals();
+  }
   state.end_lane(state.raw, View::kRaw);
   if (state.forked) state.end_lane(state.shadow, View::kShadow);
   state.release_until(state.total, release);

@@ -58,7 +58,8 @@ TEST(Pack, NamesFileAndLineOfWhatIsWrong) {
       {with("surfaces: [mars]"), "p.yaml:9: surfaces: `mars`"},
       {with("surfaces: []"), "p.yaml:9: surfaces: must name"},
       {with("validators: [magic]"), "p.yaml:9: validators: `magic`"},
-      {with("mask: text"), "p.yaml:9: mask: rules of category secret and pii may not show matched text"},
+      {with("mask: text"),
+       "p.yaml:9: mask: rules of category secret and pii may not show matched text"},
       {with("not_after: 'ab'"), "p.yaml:9: not_after"},
       {with("keep: '('"), "p.yaml:9: keep"},
       {with("max_bytes: 0"), "p.yaml:9: max_bytes"},
@@ -129,7 +130,7 @@ TEST(Pack, ShippedRulesDoWhatTheirExamplesSay) {
     EXPECT_EQ(rule.id.substr(0, rule.id.find('.')),
               rule.category == Category::kPromptInjection ? "injection" : name_of(rule.category));
   }
-  EXPECT_EQ(categories.size(), 3U);
+  EXPECT_GE(categories.size(), 4U);
 }
 
 TEST(Pack, VersionChangesWithAnyByte) {

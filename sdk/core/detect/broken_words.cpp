@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/detect/broken_words.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace aispm::detect {
+namespace {
+
+constexpr std::uint8_t kLetter = 1;
+constexpr std::uint8_t kLeet = 2;   // stands for a letter
+constexpr std::uint8_t kBreak = 4;  // may stand inside a word
+constexpr std::uint8_t kGap = 8;    // white space
+
+constexpr std::string_view kLeetFrom = "013456789@$!|";
+constexpr std::string_view kLeetTo = "oieasgtbgasii";
+constexpr std::size_t kMaxBreak = 3;      // breaks in a row inside a word
+constexpr std::size_t kMaxSpelled = 128;  // letters one by one that are put together
+
+constexpr std::array<std::uint8_t, 256> make_classes() {
+  std::array<std::uint8_t, 256> classes{};
+  for (unsigned c = 'a'; c <= 'z'; ++c) classes[c] = classes[c - 32] = kLetter;
+  for (const char c : std::string_view("-_.*~^=+/\\,'`:;#|\x1a"))
+    classes[static_cast<std::uint8_t>(c)] |= kBreak;
+  for (const char c : kLeetFrom) classes[static_cast<std::uint8_t>(c)] |= kLeet;
+  for (const char c : std::string_view(" \t\n\r")) classes[static_cast<std::uint8_t>(c)] |= kGap;
+  return classes;
+}
+constexpr auto kClasses = make_classes();
+
+constexpr std::array<char, 256> make_letters(char one) {
+  std::array<char, 256> letters{};
+  for (unsigned c = 'a'; c <= 'z'; ++c) letters[c] = letters[c - 32] = static_cast<char>(c);
+  for (std::size_t i = 0; i < kLeetFrom.size(); ++i)
+    letters[static_cast<std::uint8_t>(kLeetFrom[i])] = kLeetTo[i];
+  letters['1'] = one;
+  return letters;
+}
+constexpr auto kWithI = make_letters('i');
+constexpr auto kWithL = make_letters('l');
+
+std::uint8_t class_at(std::string_view text, std::size_t at) {
+  return at < text.size() ? kClasses[static_cast<std::uint8_t>(text[at])] : 0;
+}
+bool is(std::string_view text, std::size_t at, std::uint8_t wanted) {
+  return (class_at(text, at) & wanted) != 0;
+}
+
+// The end of a tag that begins at `at` inside a word, or `at`.
+std::size_t skip_markup(std::string_view text, std::size_t at) {
+  if (at >= text.size() || text[at] != '<') return at;
+  const std::string_view tag = text.substr(at, kMaxMarkupBytes);
+  const auto close = tag.find('>');
+  const bool tag_like = tag.size() > 2 && (tag[1] == '/' || tag[1] == '!' || is(tag, 1, kLetter));
+  return close == std::string_view::npos || !tag_like ? at : at + close + 1;
+}
+
+// The end of what breaks a word at `at`; `at` when nothing does.
+std::size_t skip_breaks(std::string_view text, std::size_t at) {
+  std::size_t end = at;
+  for (std::size_t i = 0; i < kMaxBreak; ++i) {
+    const std::size_t tag = skip_markup(text, end);
+    if (tag != end) {
+      end = tag;
+    } else if (is(text, end, kBreak) && !(is(text, end, kLeet) && is(text, end + 1, kLetter))) {
+      ++end;
+    } else {
+      break;
+    }
+  }
+  return end;
+}
+
+// A token: letters, and what may stand for letters or break them, without white space.
+struct Token {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+// One token with its disguise taken off.
+struct Mended {
+  std::array<char, kMaxTokenBytes> letters{};
+  std::array<std::uint16_t, kMaxTokenBytes> origin{};  // relative to the token
+  std::array<bool, kMaxTokenBytes> edited{};           // a leet letter, or a break stands before it
+  std::size_t size = 0;
+};
+
+// A sign that stands for a letter does so beside letters only; `!` and `|` between them.
+bool reads_as_letter(std::string_view text, std::size_t at) {
+  const char c = text[at];
+  const bool inner =
+      at > 0 && is(text, at - 1, kLetter | kLeet) && is(text, at + 1, kLetter | kLeet);
+  return (c != '!' && c != '|') || inner;
+}
+
+bool mend(std::string_view text, Token token, const std::array<char, 256>& letters, Mended& out) {
+  out.size = 0;
+  bool changed = false;
+  bool broken = false;
+  bool has_letter = false;
+  for (std::size_t i = token.begin; i < token.end && out.size < kMaxTokenBytes;) {
+    const std::uint8_t type = class_at(text, i);
+    const bool leet = (type & kLeet) != 0 && reads_as_letter(text, i);
+    if ((type & kLetter) != 0 || leet) {
+      has_letter = has_letter || (type & kLetter) != 0;
+      out.letters[out.size] = letters[static_cast<std::uint8_t>(text[i])];
+      out.origin[out.size] = static_cast<std::uint16_t>(i - token.begin);
+      out.edited[out.size] = leet || broken;
+      changed = changed || leet || broken;
+      broken = false;
+      ++out.size;
+      ++i;
+      continue;
+    }
+    const std::size_t next = skip_breaks(text, i);
+    broken = out.size > 0;
+    i = next == i ? i + 1 : next;
+  }
+  return changed && has_letter;
+}
+
+// Whether a word of the vocabulary came out that was not there.
+bool shows_word(const Mended& token, const Vocabulary& vocabulary) {
+  for (std::size_t at = 0; at + Vocabulary::kMinStem <= token.size; ++at) {
+    if (at > 0 && !token.edited[at]) continue;  // begins a piece
+    const std::size_t stem =
+        vocabulary.stem_of(std::string_view(token.letters.data() + at, token.size - at));
+    for (std::size_t i = at + 1; i < at + stem; ++i)
+      if (token.edited[i]) return true;
+    // The first letter may be the only one that was changed.
+    if (stem > 0 && at == 0 && token.edited[0]) return true;
+  }
+  return false;
+}
+
+// The token around `at`, if it is short enough for a word.
+Token token_at(std::string_view text, std::size_t at, std::size_t floor) {
+  constexpr std::uint8_t kAny = kLetter | kLeet | kBreak;
+  Token token{at, at};
+  while (token.begin > floor && is(text, token.begin - 1, kAny) &&
+         at - token.begin < kMaxTokenBytes / 2)
+    --token.begin;
+  while (token.end < text.size() && token.end - token.begin < kMaxTokenBytes) {
+    if (text[token.end] == '<' && token.end > 0 && is(text, token.end - 1, kLetter)) {
+      const std::size_t after = skip_breaks(text, token.end);
+      if (!is(text, after, kLetter)) break;
+      token.end = std::min(after, token.begin + kMaxTokenBytes);
+      continue;
+    }
+    if (!is(text, token.end, kAny)) break;
+    ++token.end;
+  }
+  return token;
+}
+
+// Letters one by one, with the same kind of separator: "i g n o r e", "i.g.n.o.r.e".
+struct Spelled {
+  std::size_t end = 0;
+  std::size_t letters = 0;
+};
+
+std::size_t separator_size(std::string_view text, std::size_t at) {
+  std::size_t size = 0;
+  while (size < 4 && is(text, at + size, kGap | kBreak)) ++size;
+  return size;
+}
+
+bool stands_alone(std::string_view text, std::size_t at) {
+  return is(text, at, kLetter | kLeet) && !is(text, at + 1, kLetter | kLeet);
+}
+
+Spelled spelled_at(std::string_view text, std::size_t at) {
+  Spelled run{at, 0};
+  if (at > 0 && is(text, at - 1, kLetter | kLeet)) return run;
+  std::size_t i = at;
+  std::size_t true_letters = 0;
+  while (run.letters < kMaxSpelled && stands_alone(text, i)) {
+    ++run.letters;
+    true_letters += is(text, i, kLetter) ? 1 : 0;
+    run.end = i + 1;
+    const std::size_t gap = separator_size(text, i + 1);
+    if (gap == 0) break;
+    i += 1 + gap;
+  }
+  if (true_letters * 2 < run.letters) run.letters = 0;
+  return run;
+}
+
+void copy(std::string_view text, std::size_t begin, std::size_t end, Shadow& out) {
+  for (std::size_t i = begin; i < end; ++i) {
+    out.text.push_back(text[i]);
+    out.origin.push_back({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(i + 1)});
+  }
+}
+
+void put(char c, std::size_t at, Shadow& out) {
+  out.text.push_back(c);
+  out.origin.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at + 1)});
+}
+
+// A longer separator than between letters stands between words.
+void join_spelled(std::string_view text, std::size_t begin, std::size_t end, Shadow& out) {
+  const std::size_t usual = separator_size(text, begin + 1);
+  for (std::size_t i = begin; i < end;) {
+    put(kWithI[static_cast<std::uint8_t>(text[i])], i, out);
+    const std::size_t gap = i + 1 < end ? separator_size(text, i + 1) : 0;
+    if (gap > usual) put(' ', i + 1, out);
+    i += 1 + gap;
+  }
+}
+
+bool has_breaks(const Mended& token) {
+  for (std::size_t i = 1; i < token.size; ++i)
+    if (token.origin[i] != token.origin[i - 1] + 1) return true;
+  return false;
+}
+
+void mend_token(std::string_view text, Token token, const Vocabulary& vocabulary, Shadow& out) {
+  Mended mended;
+  if (token.end - token.begin >= kMaxTokenBytes || !mend(text, token, kWithI, mended))
+    return copy(text, token.begin, token.end, out);
+  if (!shows_word(mended, vocabulary)) {
+    Mended other;
+    if (mend(text, token, kWithL, other) && shows_word(other, vocabulary)) {
+      mended = other;
+    } else if (has_breaks(mended)) {  // "well-known", "system-prompt", "foo.bar": as they are
+      return copy(text, token.begin, token.end, out);
+    }
+  }
+  for (std::size_t i = 0; i < mended.size; ++i)
+    put(mended.letters[i], token.begin + mended.origin[i], out);
+  // Punctuation at the end stays a border.
+  const std::size_t last = token.begin + mended.origin[mended.size - 1] + 1;
+  copy(text, last, token.end, out);
+}
+
+}  // namespace
+
+bool has_broken_words(std::string_view text, const Vocabulary& vocabulary) {
+  std::size_t done = 0;  // tokens before were looked at
+  Mended mended;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const std::uint8_t type = kClasses[static_cast<std::uint8_t>(text[at])];
+    if (type == kLetter) {
+      if (is(text, at + 1, kGap | kBreak) && !(at > 0 && is(text, at - 1, kLetter)) &&
+          spelled_at(text, at).letters >= kMinSpelledLetters)
+        return true;
+      continue;
+    }
+    const bool before = at > 0 && is(text, at - 1, kLetter);
+    const bool suspect = ((type & kBreak) != 0 && before && is(text, at + 1, kLetter | kLeet)) ||
+                         ((type & kLeet) != 0 && (before || is(text, at + 1, kLetter))) ||
+                         (text[at] == '<' && before && skip_markup(text, at) != at);
+    if (!suspect || at < done) continue;
+    const Token token = token_at(text, at, done);
+    done = token.end;
+    if (token.end - token.begin >= kMaxTokenBytes) continue;
+    if (mend(text, token, kWithI, mended) && shows_word(mended, vocabulary)) return true;
+    if (mend(text, token, kWithL, mended) && shows_word(mended, vocabulary)) return true;
+  }
+  return false;
+}
+
+void mend_words(std::string_view text, const Vocabulary& vocabulary, Shadow& out) {
+  out.clear();
+  for (std::size_t at = 0; at < text.size();) {
+    if (!is(text, at, kLetter | kLeet)) {
+      copy(text, at, at + 1, out);
+      ++at;
+      continue;
+    }
+    if (const Spelled run = spelled_at(text, at); run.letters >= kMinSpelledLetters) {
+      join_spelled(text, at, run.end, out);
+      at = run.end;
+      continue;
+    }
+    const Token token = token_at(text, at, at);
+    mend_token(text, token, vocabulary, out);
+    at = token.end;
+  }
+}
+
+}  // namespace aispm::detect

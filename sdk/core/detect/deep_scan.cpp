@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/detect/deep_scan.hpp"
+
+#include <algorithm>
+
+#include "sdk/core/detect/broken_words.hpp"
+#include "sdk/core/detect/unescape.hpp"
+
+namespace aispm::detect {
+namespace {
+
+void turn_rot13(std::string_view text, std::string& out) {
+  out.assign(text);
+  for (char& c : out) {
+    const char lower = static_cast<char>(c | 0x20);
+    if (lower >= 'a' && lower <= 'z') c = static_cast<char>(c + (lower < 'n' ? 13 : -13));
+  }
+}
+
+}  // namespace
+
+DeepScan::DeepScan(const ScanTables& tables, Surface surface, bool looks_deeper,
+                   hs_scratch_t* scratch, ScanBuffers& buffers, std::vector<Match>& matches)
+    : tables_(tables),
+      surface_(surface),
+      looks_deeper_(looks_deeper),
+      hyperscan_(scratch),
+      buffers_(buffers),
+      matches_(matches),
+      block_(*tables.rules, *tables.automata, tables.database, surface, work_left_) {}
+
+Result<> DeepScan::scan(std::string_view text, std::size_t work) {
+  work_left_ = work;
+  decode_left_ = kDecodeFloor + kMaxDecodedTimes * text.size();
+  Frame root;
+  root.text = text;
+  if (!scan_frame(root)) {
+    if (failure_) return fail(*failure_);
+    return fail(Errc::kExhausted, "text takes too long to scan");
+  }
+  join_matches(matches_);
+  return {};
+}
+
+void DeepScan::fail_with(Errc code, const char* what) {
+  if (!failure_) failure_ = Error{code, what, 0};
+}
+
+bool DeepScan::charge(std::size_t bytes) {
+  if (bytes > decode_left_) {
+    fail_with(Errc::kExhausted, "text hides too much in encodings to look into all of it");
+    return false;
+  }
+  decode_left_ -= bytes;
+  return true;
+}
+
+DeepScan::Place DeepScan::place_of(const Frame& frame, std::size_t begin, std::size_t end) const {
+  Place place{begin, end, false, Trick::kNone};
+  for (const Frame* at = &frame; at->parent != nullptr; at = at->parent) {
+    if (at->is_run) {
+      place.begin = at->begin;
+      place.end = at->end;
+      place.encoded = true;
+    } else if (at->mirrored) {
+      const std::size_t size = at->text.size();
+      const std::size_t from = size - place.end;
+      place.end = size - place.begin;
+      place.begin = from;
+    } else if (at->origin != nullptr) {
+      const std::size_t last = place.end - 1;
+      place.begin = (*at->origin)[place.begin].begin;
+      place.end = (*at->origin)[last].end;
+    }
+    place.trick = at->trick;
+  }
+  return place;
+}
+
+// Personal data is no data where it must be decoded first; words are what altered letters hide.
+bool DeepScan::applies(std::uint32_t rule, const Frame& frame, bool mended) const {
+  const Rule& one = (*tables_.rules)[rule];
+  if (one.reads == Reads::kLetters && !mended) return false;
+  if (mended || frame.is_text_only) return !is_data(one.category);
+  return frame.depth == 0 || one.category != Category::kPii;
+}
+
+bool DeepScan::add(std::uint32_t rule, const Place& place, bool validated) {
+  if (matches_.size() >= kMaxMatches) {
+    fail_with(Errc::kExhausted, "text has more matches than can be recorded");
+    return false;
+  }
+  matches_.push_back(
+      {rule, place.begin, place.end - place.begin, validated, place.encoded, place.trick});
+  const Category category = (*tables_.rules)[rule].category;
+  const bool hidden =
+      place.trick != Trick::kNone && !is_data(category) && category != Category::kObfuscation;
+  return !hidden || add_signal(Signal::kHiddenAttack, place);
+}
+
+bool DeepScan::add_signal(Signal signal, const Place& place) {
+  for (const std::uint32_t rule : (*tables_.signal_rules)[static_cast<std::size_t>(signal)])
+    if ((*tables_.rules)[rule].applies_to(surface_) && !add(rule, place, false)) return false;
+  return true;
+}
+
+// `text` is the frame's, its normalised form (then `folded` has the origins), or a mended form.
+bool DeepScan::scan_view(const Frame& frame, std::string_view text,
+                         const std::vector<Shadow::Origin>* folded, bool mended) {
+  Fired& fired = buffers_.levels[frame.depth].fired;
+  if (!block_.prefilter(text, hyperscan_, fired)) {
+    fail_with(Errc::kInternal, "Hyperscan: scan failed");
+    return false;
+  }
+  for (const std::uint32_t rule : fired.rules) {
+    if (!applies(rule, frame, mended)) continue;
+    const bool done =
+        block_.run(rule, text, frame.text, folded, buffers_.resolving, [&](const ViewMatch& match) {
+          return add(rule, place_of(frame, match.begin, match.end), match.validated);
+        });
+    if (!done) return false;
+  }
+  return true;
+}
+
+bool DeepScan::scan_frame(const Frame& frame) {
+  ScanBuffers::Level& level = buffers_.levels[frame.depth];
+  if (!scan_view(frame, frame.text, nullptr, false)) return false;
+  bool rot13 = level.fired.rot13;
+  bool reversed = level.fired.reversed;
+  std::string_view reading = frame.text;
+  if (!is_ascii(frame.text)) {
+    normalise(frame.text, level.folded);
+    if (!scan_view(frame, level.folded.text, &level.folded.origin, false)) return false;
+    rot13 = rot13 || level.fired.rot13;
+    reversed = reversed || level.fired.reversed;
+    if (frame.depth == 0 && !scan_signals(frame.text)) return false;
+    reading = level.folded.text;
+  }
+  return !looks_deeper_ || scan_deeper(frame, reading, rot13, reversed);
+}
+
+bool DeepScan::scan_signals(std::string_view text) {
+  const auto& rules = *tables_.signal_rules;
+  if (std::all_of(rules.begin(), rules.end(), [](const auto& list) { return list.empty(); }))
+    return true;
+  SignalTracker tracker;
+  std::vector<SignalHit>& hits = buffers_.hits;
+  hits.clear();
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<std::uint8_t>(text[at]);
+    if (byte < 0x80) {
+      tracker.ascii(byte, at, hits);
+      ++at;
+      continue;
+    }
+    Decoded unit = decode_utf8(text, at);
+    if (unit.size == 0) unit = {kInvalidByte, 1};
+    tracker.step(unit.code_point, at, at + unit.size, hits);
+    at += unit.size;
+  }
+  tracker.finish(hits);
+  for (const SignalHit& hit : hits)
+    if (!add_signal(hit.signal, {hit.begin, hit.end, false, Trick::kNone})) return false;
+  return true;
+}
+
+// `reading` is the text, or its normalised form.
+bool DeepScan::scan_deeper(const Frame& frame, std::string_view reading, bool rot13,
+                           bool reversed) {
+  ScanBuffers::Level& level = buffers_.levels[frame.depth];
+  if (has_broken_words(reading, *tables_.vocabulary) && !scan_mended(frame, reading)) return false;
+  if (rot13 && !scan_turned(frame, Trick::kRot13)) return false;
+  if (reversed && !scan_turned(frame, Trick::kReversed)) return false;
+  const Trick escapes = unescape(frame.text, level.other);
+  if (escapes != Trick::kNone) {
+    Frame child;
+    child.text = level.other.text;
+    child.origin = &level.other.origin;
+    child.trick = escapes;
+    if (!scan_child(frame, child)) return false;
+  }
+  return scan_runs(frame, Trick::kBase64) && scan_runs(frame, Trick::kBinary) &&
+         scan_runs(frame, Trick::kMorse);
+}
+
+bool DeepScan::scan_mended(const Frame& frame, std::string_view reading) {
+  ScanBuffers::Level& level = buffers_.levels[frame.depth];
+  Shadow& mended = level.other;
+  if (!charge(reading.size())) return false;
+  mend_words(reading, *tables_.vocabulary, mended);
+  Fired& fired = level.fired;
+  if (!block_.prefilter(mended.text, hyperscan_, fired)) {
+    fail_with(Errc::kInternal, "Hyperscan: scan failed");
+    return false;
+  }
+  const bool is_folded = reading.data() != frame.text.data();
+  for (const std::uint32_t rule : fired.rules) {
+    if (!applies(rule, frame, true)) continue;
+    const auto found = [&](const ViewMatch& match) {
+      const std::size_t from = mended.origin[match.begin].begin;
+      const std::size_t to = mended.origin[match.end - 1].end;
+      const std::string_view shown =
+          std::string_view(mended.text).substr(match.begin, match.end - match.begin);
+      const std::string_view there = reading.substr(from, to - from);
+      if (shown == there) return true;  // nothing was mended: it was found as it is
+      Place place{};
+      if (is_folded)
+        place = place_of(frame, level.folded.origin[from].begin, level.folded.origin[to - 1].end);
+      else
+        place = place_of(frame, from, to);
+      if (place.trick == Trick::kNone)
+        place.trick = there.size() > shown.size() ? Trick::kBroken : Trick::kLeet;
+      return add(rule, place, match.validated);
+    };
+    if (!block_.run(rule, mended.text, {}, nullptr, buffers_.resolving, found)) return false;
+  }
+  return true;
+}
+
+bool DeepScan::scan_turned(const Frame& frame, Trick trick) {
+  if (frame.is_text_only) return true;
+  ScanBuffers::Level& level = buffers_.levels[frame.depth];
+  Frame child;
+  if (trick == Trick::kRot13) {
+    turn_rot13(frame.text, level.decoded);
+  } else {
+    level.decoded.assign(frame.text.rbegin(), frame.text.rend());
+    child.mirrored = true;
+  }
+  child.text = level.decoded;
+  child.trick = trick;
+  child.is_text_only = true;
+  return scan_child(frame, child);
+}
+
+bool DeepScan::scan_runs(const Frame& frame, Trick kind) {
+  ScanBuffers::Level& level = buffers_.levels[frame.depth];
+  const std::string_view text = frame.text;
+  for (auto run = find_encoded_run(text, 0, kind); run;
+       run = find_encoded_run(text, run->offset + run->length, kind)) {
+    const std::string_view bytes = text.substr(run->offset, run->length);
+    if (kind == Trick::kBase64 && !scan_packed(frame, *run)) return false;
+    const auto trick = decode_run(bytes, kind, level.decoded);
+    if (!trick) continue;
+    Frame child;
+    child.text = level.decoded;
+    child.begin = run->offset;
+    child.end = run->offset + run->length;
+    child.is_run = true;
+    child.trick = *trick;
+    if (!scan_child(frame, child)) return false;
+  }
+  return true;
+}
+
+bool DeepScan::scan_packed(const Frame& frame, const EncodedRun& run) {
+  ScanBuffers::Level& level = buffers_.levels[frame.depth];
+  if (!decode_packed(frame.text.substr(run.offset, run.length), level.packed)) return true;
+  if (!charge(level.packed.size())) return false;
+  const auto outcome = buffers_.inflater.inflate(level.packed, level.decoded);
+  if (outcome == Inflater::Outcome::kNot || !is_mostly_text(level.decoded)) return true;
+  Frame child;
+  child.text = level.decoded;
+  child.begin = run.offset;
+  child.end = run.offset + run.length;
+  child.is_run = true;
+  child.trick = Trick::kGzip;
+  if (outcome == Inflater::Outcome::kCut &&
+      !add_signal(Signal::kDecodeLimit, place_of(frame, child.begin, child.end)))
+    return false;
+  return scan_child(frame, child);
+}
+
+bool DeepScan::scan_child(const Frame& frame, Frame child) {
+  if (child.text.empty()) return true;
+  child.parent = &frame;
+  child.depth = frame.depth + 1;
+  child.is_text_only = child.is_text_only || frame.is_text_only;
+  if (child.depth > kMaxDepth)
+    return add_signal(Signal::kDecodeLimit, place_of(child, 0, child.text.size()));
+  return charge(child.text.size()) && scan_frame(child);
+}
+
+}  // namespace aispm::detect
