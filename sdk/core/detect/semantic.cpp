@@ -57,7 +57,8 @@ struct SemanticScratch::State {
   AlignedFloats wide = make_aligned(kSemanticWindow * net::kWide);
   AlignedFloats projected = make_aligned(kSemanticWindow * net::kBranches * net::kBranch);
   AlignedFloats padded = make_aligned(2 * (kSemanticWindow + net::kPadding) * net::kBranch);
-  AlignedFloats product = make_aligned(kSemanticWindow * net::kBranch);
+  AlignedFloats product = make_aligned(
+      std::max(kSemanticWindow * net::kBranch, net::kWide + net::kHidden + net::kLast));
   std::array<float, net::kFeatures> features{};
   std::vector<Token> tokens;
 
@@ -80,9 +81,10 @@ struct SemanticModel::Parts {
   std::vector<float> table_scale;
   std::vector<std::vector<float>> owned;  // what `weights` points to
   net::Weights weights;
-  std::vector<float> head;                // kFeatures
-  std::array<float, kKinds> head_bias{};  // with the threshold taken off
-  float per_window = 0;  // taken off the score for each doubling of the number of windows
+  std::vector<float> head;  // kFeatures
+  // kKinds each: log odds = gain * (head . features) + bias; the threshold is taken off the bias.
+  std::vector<float> gain;
+  std::vector<float> bias;
 
   void put_vector(std::uint32_t id, float* out) const;
   float score_window(std::span<const Token> window, SemanticScratch::State& scratch) const;
@@ -159,6 +161,14 @@ Result<> load_weights(const SemanticFile& file, std::vector<std::vector<float>>&
   }
   weights.gain = load.take("gain", 1, net::kWide);
   weights.shift = load.take("shift", 1, net::kWide);
+  weights.pooled = load.take("pooled", net::kWide, net::kPooled);
+  weights.pooled_bias = load.take("pooled.bias", 1, net::kPooled);
+  weights.dense1 = load.take("dense1", net::kPooled, net::kHidden);
+  weights.dense2 = load.take("dense2", net::kHidden, net::kHidden);
+  weights.dense2_skip = load.take("dense2.skip", net::kPooled, net::kHidden);
+  weights.dense3 = load.take("dense3", net::kHidden, net::kLast);
+  weights.dense4 = load.take("dense4", net::kLast, net::kLast);
+  weights.dense4_skip = load.take("dense4.skip", net::kHidden, net::kLast);
   return load.result();
 }
 
@@ -185,10 +195,8 @@ Result<std::shared_ptr<const SemanticModel>> SemanticModel::parse(std::string by
   AISPM_TRY(parts->table_scale, file.numbers("table.scale", ids, 1));
   AISPM_CHECK(load_weights(file, parts->owned, parts->weights));
   AISPM_TRY(parts->head, file.numbers("head", 1, net::kFeatures));
-  AISPM_TRY(const std::vector<float> bias, file.numbers("head.bias", 1, kKinds));
-  std::copy(bias.begin(), bias.end(), parts->head_bias.begin());
-  AISPM_TRY(const std::vector<float> per_window, file.numbers("head.per_window", 1, 1));
-  parts->per_window = per_window.front();
+  AISPM_TRY(parts->gain, file.numbers("head.gain", 1, kKinds));
+  AISPM_TRY(parts->bias, file.numbers("head.bias", 1, kKinds));
   return std::shared_ptr<const SemanticModel>(new SemanticModel(std::move(parts)));
 }
 
@@ -234,8 +242,8 @@ std::optional<SemanticVerdict> SemanticModel::judge(std::string_view text, Surfa
     verdict.score = 0;
     return verdict;
   }
-  verdict.score += parts_->head_bias[kind_of(surface)] -
-                   parts_->per_window * std::log2(static_cast<double>(verdict.windows));
+  const std::size_t kind = kind_of(surface);
+  verdict.score = parts_->gain[kind] * verdict.score + parts_->bias[kind];
   verdict.fires = verdict.score >= 0;
   verdict.confidence = 1 / (1 + std::exp(-verdict.score));
   return verdict;

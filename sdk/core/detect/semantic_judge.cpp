@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sdk/core/common/file.hpp"
+
 namespace aispm::detect {
 
 namespace {
@@ -70,6 +72,18 @@ SemanticJudge::SemanticJudge(std::shared_ptr<const SemanticModel> model, Options
     threads_.emplace_back([this, scorer = std::move(scorer)] { work(scorer); });
   }
   threads_.emplace_back([this] { watch(); });
+}
+
+std::unique_ptr<SemanticJudge> SemanticJudge::open(const std::string& path, Options options) {
+  const auto load = [&]() -> Result<std::shared_ptr<const SemanticModel>> {
+    AISPM_TRY(std::string bytes, read_file(path, kMaxSemanticModelBytes));
+    return SemanticModel::parse(std::move(bytes));
+  };
+  auto model = load();
+  if (!model)
+    return std::make_unique<SemanticJudge>(nullptr, std::move(options),
+                                           path + ": " + model.error().message);
+  return std::make_unique<SemanticJudge>(std::move(*model), std::move(options));
 }
 
 SemanticJudge::~SemanticJudge() {

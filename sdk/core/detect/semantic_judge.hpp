@@ -21,8 +21,8 @@
 // The second tier as callers see it: a verdict that comes later, or does not come, but always an
 // answer by the deadline.
 //
-//   SemanticJudge judge(model, {});                        // one per process; model may be null
-//   judge.submit(text, Surface::kPrompt, SteadyTime::clock::now() + 50ms,
+//   const auto judge = SemanticJudge::open(path, {});      // one per process; always succeeds
+//   judge->submit(text, Surface::kPrompt, SteadyTime::clock::now() + 50ms,
 //                [](const SemanticAnswer& answer) { ... });
 //
 // The gateway forwards a request at once, submits its texts here, and releases nothing of the reply
@@ -88,6 +88,8 @@ class SemanticJudge {
   // `model` null: every answer is kNoModel and health says `reason`.
   SemanticJudge(std::shared_ptr<const SemanticModel> model, Options options,
                 std::string reason = {});
+  // With the model in the file at `path`; one that is not there or wrong is the reason in health.
+  static std::unique_ptr<SemanticJudge> open(const std::string& path, Options options);
   // Answers what waits with kStopped; waits for the window being judged (milliseconds).
   ~SemanticJudge();
   SemanticJudge(const SemanticJudge&) = delete;

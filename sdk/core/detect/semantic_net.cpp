@@ -16,6 +16,7 @@ using Out = Eigen::Map<Matrix, 0, Eigen::OuterStride<>>;
 using Row = Eigen::Map<const Eigen::Array<float, 1, Eigen::Dynamic>>;
 using Rows = Eigen::Map<Eigen::Array<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0,
                         Eigen::OuterStride<>>;
+using Values = Eigen::Map<Eigen::Array<float, 1, Eigen::Dynamic>>;
 using Index = Eigen::Index;
 
 constexpr float kEpsilon = 1e-12F;
@@ -45,6 +46,39 @@ void convolve(const float* padded, std::size_t branch, const float* weights, con
       input * matrix;
   const Rows result(product, index(tokens), index(kBranch), Eigen::OuterStride<>(index(kBranch)));
   out = (result.rowwise() + Row(bias, index(kBranch))).max(0.0F) + skip;
+}
+
+auto times(const float* row, const float* matrix, std::size_t inputs, std::size_t outputs) {
+  return Eigen::Map<const Eigen::RowVectorXf>(row, index(inputs)) *
+         In(matrix, index(inputs), index(outputs), Eigen::OuterStride<>(index(outputs)));
+}
+
+// From the sum over `tokens` (kWide) to kPooled + kHidden + kLast features; uses what lies behind
+// the sum in its buffer.
+void dense_layers(const Weights& weights, float* sum, std::size_t tokens, float* out) {
+  using Vector = Eigen::Map<Eigen::RowVectorXf>;
+  const auto count = static_cast<float>(tokens);
+  Vector pooled(out, index(kPooled));
+  Vector second(out + kPooled, index(kHidden));
+  Vector last(out + kPooled + kHidden, index(kLast));
+  Vector first(sum + kWide, index(kHidden));
+  Vector third(sum + kWide + kHidden, index(kLast));
+
+  pooled.noalias() = times(sum, weights.pooled, kWide, kPooled);
+  pooled.array() =
+      (pooled.array() + count * Row(weights.pooled_bias, index(kPooled))) / std::sqrt(count);
+  first.noalias() = times(out, weights.dense1, kPooled, kHidden);
+  first = first.cwiseMax(0.0F);
+  second.noalias() = times(out, weights.dense2_skip, kPooled, kHidden);
+  second.noalias() += times(first.data(), weights.dense2, kHidden, kHidden);
+  second = second.cwiseMax(0.0F);
+  third.noalias() = times(second.data(), weights.dense3, kHidden, kLast);
+  third = third.cwiseMax(0.0F);
+  last.noalias() = times(second.data(), weights.dense4_skip, kHidden, kLast);
+  last.noalias() += times(third.data(), weights.dense4, kLast, kLast);
+  last.array() = last.array().tanh();
+  const float length = last.squaredNorm();
+  last /= std::sqrt(length > kEpsilon ? length : kEpsilon);
 }
 
 }  // namespace
@@ -87,9 +121,10 @@ void features(const Weights& weights, const Buffers& buffers, std::size_t tokens
 
   Rows wide(buffers.wide, count, wide_stride, Eigen::OuterStride<>(wide_stride));
   normalise_rows(wide, weights.gain, weights.shift);
-  using Features = Eigen::Map<Eigen::Array<float, 1, Eigen::Dynamic>>;
-  Features(out, wide_stride) = wide.colwise().mean();
-  Features(out + kWide, wide_stride) = wide.colwise().maxCoeff();
+  Values(out, wide_stride) = wide.colwise().maxCoeff();
+  Values sum(buffers.product, wide_stride);
+  sum = wide.colwise().sum();
+  dense_layers(weights, buffers.product, tokens, out + kWide);
 }
 
 }  // namespace aispm::detect::net

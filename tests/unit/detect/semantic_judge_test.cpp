@@ -47,6 +47,14 @@ TEST(SemanticJudge, SaysWhyThereIsNoModel) {
   EXPECT_EQ(health.no_model, 1U);
 }
 
+TEST(SemanticJudge, StandsWithoutAModelFile) {
+  const auto judge = SemanticJudge::open("/nonexistent/semantic.model", {});
+  EXPECT_FALSE(judge->health().ready);
+  EXPECT_THAT(judge->health().reason, testing::HasSubstr("/nonexistent/semantic.model"));
+  EXPECT_EQ(judge->submit("text", Surface::kPrompt, soon()).get().outcome,
+            SemanticOutcome::kNoModel);
+}
+
 TEST(SemanticJudge, JudgesAndCounts) {
   SemanticJudge judge(nullptr, scripted());
   const SemanticAnswer attack = judge.submit("attack", Surface::kPrompt, soon()).get();
