@@ -103,7 +103,8 @@ Result<Beginning> begin_cold(const Plan& plan, RunIdentity& run, bool is_reporte
                    .lease = UniqueFd(),
                    .landlock_abi = static_cast<int>(ready.message.value),
                    .digests = std::move(digests),
-                   .kind = {}};
+                   .kind = {},
+                   .asked = {}};
 }
 
 Result<Beginning> begin_warm(Warm warm, const Plan& plan, RunIdentity& run, bool is_reported,
@@ -127,13 +128,15 @@ Result<Beginning> begin_warm(Warm warm, const Plan& plan, RunIdentity& run, bool
                    .lease = std::move(warm.lease),
                    .landlock_abi = static_cast<int>(ready.message.value),
                    .digests = is_reported ? digest_programs(plan) : std::vector<std::string>(),
-                   .kind = {.is_warm = true, .cold_reason = ""}};
+                   .kind = {.is_warm = true, .cold_reason = ""},
+      .asked = {}};
 }
 
 }  // namespace
 
 Result<Beginning> begin_run(const Plan& plan, const LaunchOptions& options, RunIdentity& run,
                             bool is_reported, const sigset_t& signal_mask, AgentStreams& streams) {
+  const auto asked = std::chrono::steady_clock::now();
   std::string reason;
   if (!options.pool_socket.empty() && !plan.runtime.executable.empty()) {
     reason = "gVisor starts anew each time";
@@ -141,7 +144,10 @@ Result<Beginning> begin_run(const Plan& plan, const LaunchOptions& options, RunI
     auto warm = take_warm(plan, options, streams);
     if (warm) {
       auto begun = begin_warm(std::move(*warm), plan, run, is_reported, signal_mask, streams);
-      if (begun) return begun;
+      if (begun) {
+        begun->asked = asked;
+        return begun;
+      }
       reason = begun.error().message;
     } else {
       reason = warm.error().message;
@@ -151,6 +157,7 @@ Result<Beginning> begin_run(const Plan& plan, const LaunchOptions& options, RunI
     std::cerr << "aispm-run: note: cold start, not from the pool: " << reason << "\n";
   AISPM_TRY(Beginning begun, begin_cold(plan, run, is_reported, signal_mask, streams));
   begun.kind.cold_reason = reason;
+  begun.asked = asked;
   return begun;
 }
 

@@ -49,6 +49,7 @@ struct Beginning {
   int landlock_abi = 0;
   std::vector<std::string> digests;  // of the programs; when the run is reported
   StartKind kind;
+  std::chrono::steady_clock::time_point asked;  // when begin_run() was called
 };
 
 // Takes a sandbox of the pool where `options` names one and it has what `plan` needs, else builds

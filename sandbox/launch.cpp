@@ -231,6 +231,12 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
             Supervisor::open(plan, std::move(watched), *delivery, run,
                              std::move(greeting.gateway_hosts), std::move(terminal)));
   AISPM_TRY(const auto failure, let_go(built));
+  if (options.is_verbose) {
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::steady_clock::now() - built.asked);
+    say(std::string("note: ") + (built.kind.is_warm ? "warm" : "cold") + " start, " +
+        std::to_string(took.count()) + " us to the program's first step");
+  }
   if (failure) {
     say(failure->text);
     ExitReport report;

@@ -5,12 +5,13 @@ import sys
 
 
 def _aispm_wait():
-    import ctypes, datetime, gc, hashlib, json, logging, os, pathlib, random, re, socket, ssl, struct, subprocess, threading, time, types, typing, urllib.parse  # noqa: E401, F401
+    import ctypes, datetime, gc, hashlib, io, json, logging, os, pathlib, random, re, socket, ssl, struct, subprocess, threading, time, types, typing, urllib.parse  # noqa: E401, F401
     from importlib.machinery import SourceFileLoader
 
     enter = ctypes.CDLL("/proc/self/fd/4")
     os.close(4)
     gc.collect()
+    gc.freeze()  # none of this is garbage of the agent's
     if enter.aispm_enter_ready(3) != 0:
         os._exit(125)
     what = enter.aispm_enter(3)
@@ -28,15 +29,16 @@ def _aispm_wait():
     os.environ.update(pair.split("=", 1) for pair in pairs)
     time.tzset()
     random.seed()
-    modes = {0: "r", 1: "w", 2: "w"}
-    unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
+    # New ones: the descriptors lead elsewhere now.
+    is_unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         before = getattr(sys, name)
-        stream = open(fd, modes[fd], encoding=before.encoding, errors=before.errors, closefd=False,
-                      buffering=1 if fd == 2 else -1)  # fmt: skip
-        if fd == 1 and unbuffered:
-            stream.reconfigure(write_through=True)
-        stream.mode = modes[fd]
+        is_raw = is_unbuffered and fd != 0
+        buffer = open(fd, "wb" if fd else "rb", buffering=0 if is_raw else -1, closefd=False)
+        (buffer if is_raw else buffer.raw).name = f"<{name}>"
+        stream = io.TextIOWrapper(buffer, before.encoding, before.errors, "\n", line_buffering=fd == 2 and not is_unbuffered,
+                                  write_through=is_unbuffered)
+        stream.mode = "w" if fd else "r"
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     sys.executable = executable

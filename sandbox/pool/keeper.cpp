@@ -105,6 +105,8 @@ Result<> Keeper::run() {
     refill();
   }
   drop_all();
+  say(std::to_string(started_) + " started, " + std::to_string(taken_) + " taken, " +
+      std::to_string(refused_) + " asked for in vain");
   return {};
 }
 
@@ -122,7 +124,9 @@ void Keeper::answer(int connection) {
   UniqueFd fd = std::move(node.mapped().connection);
   auto request = receive_message(fd.get(), 0);
   if (!request) return;
-  if (auto served = serve(fd.get(), request->message, fd); !served)
+  auto served = serve(fd.get(), request->message, fd);
+  ++(served ? taken_ : refused_);
+  if (!served)
     (void)send_message(connection, failed_message(served.error(), kExitSandbox)).has_value();
 }
 

@@ -88,6 +88,8 @@ class Keeper {
   std::map<int, Visitor> visitors_;
   std::list<Leaving> leaving_;
   std::uint64_t started_ = 0;
+  std::uint64_t taken_ = 0;
+  std::uint64_t refused_ = 0;  // asked in vain
   PoolClock::time_point next_start_ = PoolClock::now();
   bool is_ending_ = false;
 };

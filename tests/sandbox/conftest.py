@@ -20,6 +20,9 @@ BUILD = Path(os.environ.get("AISPM_BUILD_DIR", Path(__file__).parents[2] / "buil
 RUN = BUILD / "bin/aispm-run"
 PROBE = BUILD / "tests/sandbox_probe"
 ORDINARY_UID = 65534
+# A socket of a warm pool: then all tests ask it first (test_pool.py).
+POOL = os.environ.get("AISPM_TEST_POOL", "")
+POOL_WORDS = ["--pool", "--pool-socket", POOL] if POOL else []
 
 
 @dataclass
@@ -31,7 +34,7 @@ class Sandbox:
     folder: Path
 
     def command(self, *words: str | Path) -> list[str]:
-        return [*self.prefix, str(RUN), *map(str, words)]
+        return [*self.prefix, str(RUN), *POOL_WORDS, *map(str, words)]
 
     def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
         return {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "LANG": "C.UTF-8"} | (extra or {})

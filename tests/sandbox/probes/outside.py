@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from conftest import ORDINARY_UID, PROBE, RUN
+from conftest import ORDINARY_UID, POOL_WORDS, PROBE, RUN
 
 IS_ROOT = os.geteuid() == 0
 KINDS = ["root", "user"] if IS_ROOT else ["user"]
@@ -208,7 +208,7 @@ def inside(outside: Outside, kind: str, names: list[str], launcher: Path = RUN, 
     events.parent.mkdir(exist_ok=True)
     events.parent.chmod(0o777)
     events.unlink(missing_ok=True)
-    options = [*network, *more, "--events", str(events), "--ro", str(PROBE), "--ro", str(outside.shared), "--rw", str(outside.work)]
+    options = [*network, *more, *(POOL_WORDS if launcher == RUN else []), "--events", str(events), "--ro", str(PROBE), "--ro", str(outside.shared), "--rw", str(outside.work)]
     for key, value in outside.environment.items():
         if key.startswith("PROBE_"):
             options += ["--env", f"{key}={value}"]
