@@ -26,6 +26,12 @@ constexpr int kTidyMs = 5;
 
 void say(const std::string& text) { std::cerr << "aispm-pool: " << text << "\n"; }
 
+std::string median(std::vector<std::chrono::microseconds> times) {
+  if (times.empty()) return "0";
+  std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
+  return std::to_string(times[times.size() / 2].count());
+}
+
 // What runs before the sandbox is locked must be the system's own.
 Result<> check_interpreter(const Host& host, const std::string& path) {
   if (path.empty()) return {};
@@ -106,7 +112,8 @@ Result<> Keeper::run() {
   }
   drop_all();
   say(std::to_string(started_) + " started, " + std::to_string(taken_) + " taken, " +
-      std::to_string(refused_) + " asked for in vain");
+      std::to_string(refused_) + " asked for in vain; median " + median(times_[0]) +
+      " us to make one that executes, " + median(times_[1]) + " us one with an interpreter");
   return {};
 }
 
@@ -243,6 +250,8 @@ void Keeper::advance(const PoolKey& key, Entry* entry) {
     if (entry->is_ready()) {
       kind.failures = 0;
       kind.problem.clear();
+      auto& times = times_[key.want.interpreter.empty() ? 0 : 1];
+      if (times.size() < kMaxTimes) times.push_back(entry->build_time());
     }
     return;
   }

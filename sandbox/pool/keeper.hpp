@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "sandbox/apply/real_host.hpp"
 #include "sandbox/pool/entry.hpp"
@@ -39,6 +40,7 @@ class Keeper {
  private:
   static constexpr std::size_t kMaxConnections = 256;
   static constexpr std::size_t kMaxKinds = 64;
+  static constexpr std::size_t kMaxTimes = 512;
   static constexpr int kMaxFailures = 3;  // in a row; then a kind is given up until it idles out
 
   struct Kind {
@@ -88,6 +90,8 @@ class Keeper {
   std::map<int, Visitor> visitors_;
   std::list<Leaving> leaving_;
   std::uint64_t started_ = 0;
+  // How long the last ones took to make: that execute, with an interpreter.
+  std::vector<std::chrono::microseconds> times_[2];
   std::uint64_t taken_ = 0;
   std::uint64_t refused_ = 0;  // asked in vain
   PoolClock::time_point next_start_ = PoolClock::now();
