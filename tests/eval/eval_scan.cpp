@@ -7,14 +7,16 @@
 // Reads {"text": ..., "surface": ...} a line (further members are ignored) and writes one line
 // each:
 // {"found":[{"rule":..,"category":..,"severity":0-5,"confidence":..,"begin":..,"end":..}]}, offsets
-// in bytes, or {"error":..} when the engine refuses the text, which callers treat as denied. Exits
-// 2 with the line's number when the input is wrong.
+// in bytes, and "classifier":{"level":0-2,"confidence":..,"score":..,"begin":..,"end":..}; or
+// {"error":..} when the engine refuses the text, which callers treat as denied. Exits 2 with the
+// line's number when the input is wrong.
 #include <simdjson.h>
 
 #include <cstdio>
 #include <iostream>
 #include <string>
 
+#include "sdk/core/detect/classifier.hpp"
 #include "sdk/core/detect/engine.hpp"
 
 namespace aispm::detect {
@@ -56,7 +58,15 @@ void append_verdict(const Engine& engine, const std::vector<Match>& matches, std
     out += ",\"begin\":" + std::to_string(match.offset);
     out += ",\"end\":" + std::to_string(match.offset + match.length) + "}";
   }
-  out += "]}\n";
+  out += "],";
+}
+
+void append_verdict(const ClassifierVerdict& verdict, std::string& out) {
+  out += "\"classifier\":{\"level\":" + std::to_string(static_cast<int>(verdict.level));
+  out += ",\"confidence\":" + std::to_string(verdict.confidence);
+  out += ",\"score\":" + std::to_string(verdict.score);
+  out += ",\"begin\":" + std::to_string(verdict.begin);
+  out += ",\"end\":" + std::to_string(verdict.end) + "}}\n";
 }
 
 class Scanner {
@@ -83,6 +93,7 @@ class Scanner {
       return {};
     }
     append_verdict(engine_, matches_, out);
+    append_verdict(classify(text, *surface, classifier_), out);
     return {};
   }
 
@@ -91,6 +102,7 @@ class Scanner {
   Scratch scratch_;
   simdjson::dom::parser parser_;
   std::vector<Match> matches_;
+  ClassifierScratch classifier_;
 };
 
 Result<> scan_all(const std::string& packs) {

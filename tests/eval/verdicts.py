@@ -32,20 +32,31 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Classified:
+    """What tier 1 of the classifier says. level: 1 suspect, 2 sure; confidence is 0.5 where suspect begins; begin and end in bytes."""
+
+    level: int
+    confidence: float
+    score: int
+    begin: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True)
 class Verdict:
     """All findings of one text. `refused`: the engine did not scan it to the end; its callers then deny."""
 
     found: tuple[Finding, ...] = ()
     refused: str = ""
-    classifier: float | None = None  # 0..1, 0.5 at the shipped threshold
+    classifier: Classified = Classified(0, 0.0, 0)
 
     def flags(self, kind: str) -> bool:
-        """Somebody would be told: severity medium or above."""
-        return bool(self.refused) or any(one.kind == kind and one.severity >= MEDIUM for one in self.found)
+        """Somebody would be told: severity medium or above, or the classifier suspects."""
+        return bool(self.refused) or (kind == "attack" and self.classifier.level >= 1) or any(one.kind == kind and one.severity >= MEDIUM for one in self.found)
 
     def blocks(self, kind: str) -> bool:
-        """The default policy would deny: severity high or above."""
-        return bool(self.refused) or any(one.kind == kind and one.severity >= HIGH for one in self.found)
+        """The default policy would deny: severity high or above, or the classifier is sure."""
+        return bool(self.refused) or (kind == "attack" and self.classifier.level >= 2) or any(one.kind == kind and one.severity >= HIGH for one in self.found)
 
     def score(self, kind: str) -> float:
         """0..1: how sure all findings of the kind are together, each rule counted once."""
@@ -55,8 +66,8 @@ class Verdict:
         for one in self.found:
             if one.kind == kind:
                 best[one.rule] = max(best.get(one.rule, 0.0), one.confidence)
-        if kind == "attack" and self.classifier is not None:
-            best["classifier"] = self.classifier
+        if kind == "attack":
+            best["classifier"] = self.classifier.confidence
         doubt = 1.0
         for confidence in best.values():
             doubt *= 1 - confidence
@@ -67,7 +78,7 @@ def _read(line: str) -> Verdict:
     raw = json.loads(line)
     if "error" in raw:
         return Verdict(refused=raw["error"])
-    return Verdict(tuple(Finding(**one) for one in raw["found"]), classifier=raw.get("classifier"))
+    return Verdict(tuple(Finding(**one) for one in raw["found"]), classifier=Classified(**raw["classifier"]))
 
 
 class ScanFailed(Exception):

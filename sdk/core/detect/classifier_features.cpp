@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/detect/classifier_features.hpp"
+
+#include <algorithm>
+
+#include "sdk/core/detect/classifier_letters.hpp"
+
+namespace aispm::detect {
+namespace {
+
+constexpr std::size_t kStemCharacters = 7;  // words that begin alike are one word
+constexpr std::size_t kMinPrefix = 3;       // shortest lexicon entry with *
+constexpr std::size_t kMaxWordCharacters = 24;
+constexpr std::size_t kMinEncodedRun = 28;
+constexpr std::uint32_t kNear = 5;  // words between two meanings that belong together
+
+constexpr std::string_view kChatMarks[] = {"<|",      "|>", "[inst",   "[/inst", "<<sys",  "<</sys",
+                                           "<system", "</", "[system", "[end",   "[begin", "### "};
+constexpr std::string_view kSecretPaths[] = {"/etc/", "~/.",    ".ssh",  ".env",
+                                             ".aws",  "id_rsa", "/root", "c:\\"};
+
+}  // namespace
+
+FeatureReader::FeatureReader(std::string_view text) : text_(text) {}
+
+bool FeatureReader::starts(std::string_view mark) const {
+  if (text_.size() - at_ < mark.size()) return false;
+  return std::equal(mark.begin(), mark.end(), text_.begin() + static_cast<std::ptrdiff_t>(at_),
+                    [](char a, char b) { return a == b || (b >= 'A' && b <= 'Z' && a == b + 32); });
+}
+
+void FeatureReader::add(FeatureBlock& block, FeatureKind kind, std::uint32_t hash,
+                        std::uint32_t begin, std::uint32_t end, std::array<Concept, 3> meanings) {
+  if (block.count == kMaxBlockFeatures) return;
+  hash = mix(mix(kHashSeed, static_cast<std::uint32_t>(kind)), hash);
+  block.features[block.count++] = {hash, kind, meanings, begin, end};
+}
+
+void FeatureReader::take_meaning(FeatureBlock& block, const Token& token) {
+  const auto id = static_cast<std::uint32_t>(token.meaning);
+  const Concept own = token.meaning;
+  add(block, FeatureKind::kMeaning, id, token.begin, token.end, {own});
+  const Token& before = meanings_[0];
+  if (before.meaning != Concept::kNone && token.place - before.place <= kNear) {
+    const auto first = static_cast<std::uint32_t>(before.meaning);
+    add(block, FeatureKind::kMeaningPair, first * 64 + id, before.begin, token.end,
+        {before.meaning, own});
+    const Token& oldest = meanings_[1];
+    if (oldest.meaning != Concept::kNone && token.place - oldest.place <= 2 * kNear) {
+      const auto zeroth = static_cast<std::uint32_t>(oldest.meaning);
+      add(block, FeatureKind::kMeaningTriple, (zeroth * 64 + first) * 64 + id, oldest.begin,
+          token.end, {oldest.meaning, before.meaning, own});
+      // What stands around a third meaning, too.
+      add(block, FeatureKind::kMeaningPair, 4096 + zeroth * 64 + id, oldest.begin, token.end,
+          {oldest.meaning, own});
+    }
+  }
+  meanings_[2] = meanings_[1];
+  meanings_[1] = meanings_[0];
+  meanings_[0] = token;
+}
+
+void FeatureReader::take(FeatureBlock& block, Concept meaning, std::uint32_t begin,
+                         std::uint32_t end) {
+  last_ = {meaning, begin, end, ++places_};
+  if (meaning != Concept::kNone) take_meaning(block, last_);
+}
+
+// Base64, keys, hashes: passes over a long run that mixes digits with letters.
+bool FeatureReader::skip_encoded() {
+  bool digit = false;
+  bool upper = false;
+  bool lower = false;
+  std::size_t end = at_;
+  for (; end < text_.size(); ++end) {
+    const char c = text_[end];
+    const bool is_digit = c >= '0' && c <= '9';
+    const bool is_upper = c >= 'A' && c <= 'Z';
+    const bool is_lower = c >= 'a' && c <= 'z';
+    if (!is_digit && !is_upper && !is_lower && c != '+' && c != '/' && c != '=') break;
+    digit = digit || is_digit;
+    upper = upper || is_upper;
+    lower = lower || is_lower;
+  }
+  if (end - at_ < kMinEncodedRun || !digit || !(upper || lower)) return false;
+  at_ = end;
+  return true;
+}
+
+void FeatureReader::read_word(FeatureBlock& block) {
+  if (skip_encoded()) return;
+  const auto begin = static_cast<std::uint32_t>(at_);
+  std::uint32_t hash = kHashSeed;
+  std::uint32_t stem = kHashSeed;
+  std::size_t letters = 0;
+  std::size_t upper = 0;
+  bool digits = true;
+  bool foreign = false;
+  Concept by_prefix = Concept::kNone;
+  auto end = begin;
+  bool was_lower = false;
+  while (at_ < text_.size() && letters < kMaxWordCharacters) {
+    const Folded folded = fold(text_, at_);
+    if (folded.count > 0) {
+      const std::uint32_t c = folded.letters[0];
+      const bool apostrophe = c == '\'' && letters > 0;
+      if (!apostrophe && (!is_word_letter(c) || is_ideograph(c))) break;
+      if (folded.is_upper && was_lower) break;  // camelCase is two words
+      was_lower = !folded.is_upper && c >= 'a' && c <= 'z';
+      for (std::uint32_t i = 0; i < folded.count; ++i) {
+        if (!is_word_letter(folded.letters[i])) continue;
+        hash = mix(hash, folded.letters[i]);
+        if (++letters <= kStemCharacters) stem = hash;
+        digits = digits && folded.letters[i] >= '0' && folded.letters[i] <= '9';
+        foreign = foreign || folded.letters[i] >= 0x80;
+        if (letters >= kMinPrefix)
+          if (const Concept found = meaning_of_prefix(hash); found != Concept::kNone)
+            by_prefix = found;
+      }
+      upper += folded.is_upper ? 1 : 0;
+    }
+    at_ += folded.size;
+    end = static_cast<std::uint32_t>(at_);
+  }
+  if (sentence_start_ || line_start_)
+    take_meaning(block, {Concept::kSentence, begin, begin, ++places_});
+  sentence_start_ = line_start_ = false;
+  Concept meaning = meaning_of_word(hash);
+  if (meaning == Concept::kNone) meaning = by_prefix;
+  if (digits) {
+    meaning = Concept::kNumber;
+  } else {
+    add(block, FeatureKind::kWord, stem, begin, end);
+  }
+  if (meaning == Concept::kNone && foreign) add(block, FeatureKind::kShape, 1, begin, end);
+  if (upper >= 4 && upper == letters) add(block, FeatureKind::kShape, 2, begin, end);
+  if (letters >= 2 && !digits) ++block.words;
+  take(block, meaning, begin, end);
+}
+
+void FeatureReader::read_mark(FeatureBlock& block, std::uint32_t mark) {
+  const auto begin = static_cast<std::uint32_t>(at_);
+  const auto meaning_at = [&](Concept meaning, std::size_t size) {
+    take_meaning(block,
+                 {meaning, begin, static_cast<std::uint32_t>(std::min(begin + size, text_.size())),
+                  ++places_});
+  };
+  const auto any_of = [&](const auto& marks) {
+    return std::any_of(std::begin(marks), std::end(marks),
+                       [&](std::string_view one) { return starts(one); });
+  };
+  switch (mark) {
+    case '\n':
+      line_start_ = sentence_start_ = true;
+      break;
+    case '.':
+    case '!':
+    case '?':
+    case ';':
+    case 0x3002:
+    case 0xff01:
+      if (any_of(kSecretPaths)) meaning_at(Concept::kPath, 4);
+      if (mark == '!') meaning_at(Concept::kShout, 1);
+      if (mark == '?') meaning_at(Concept::kQuestion, 1);
+      sentence_start_ = at_ + 1 >= text_.size() || text_[at_ + 1] == ' ' ||
+                        text_[at_ + 1] == '\n' || mark >= 0x80;
+      break;
+    case ':':
+      if (starts("://")) {
+        meaning_at(Concept::kUrl, 3);
+      } else if (last_.end == begin &&
+                 (last_.meaning == Concept::kSystem || last_.meaning == Concept::kUser ||
+                  last_.meaning == Concept::kAssistant || last_.meaning == Concept::kInstruction)) {
+        meaning_at(Concept::kTurn, 1);
+      }
+      sentence_start_ = true;
+      break;
+    case '@':
+      if (begin > 0 && last_.end == begin) meaning_at(Concept::kMail, 1);
+      break;
+    case '/':
+    case '~':
+      if (any_of(kSecretPaths)) meaning_at(Concept::kPath, 4);
+      break;
+    case '<':
+      if (starts("<!--")) meaning_at(Concept::kComment, 4);
+      [[fallthrough]];
+    case '[':
+    case '|':
+    case '#':
+      if (any_of(kChatMarks)) meaning_at(Concept::kMarkup, 2);
+      if (mark == '[' && at_ + 2 < text_.size() && text_[at_ + 1] >= 'A' && text_[at_ + 1] <= 'Z' &&
+          text_[at_ + 2] >= 'A' && text_[at_ + 2] <= 'Z')
+        meaning_at(Concept::kSlot, 1);
+      break;
+    case '{':
+      if (starts("{{")) meaning_at(Concept::kSlot, 2);
+      add(block, FeatureKind::kShape, 3, begin, begin + 1);
+      break;
+    case '-':
+    case '=':
+    case '*':
+    case '_':
+      if (line_start_ && (starts("---") || starts("===") || starts("***") || starts("___")))
+        meaning_at(Concept::kRule, 3);
+      break;
+    case '"':
+    case 0x201c:
+      add(block, FeatureKind::kShape, 4, begin, begin + 1);
+      sentence_start_ = true;
+      break;
+    case '(':
+    case ')':
+    case '}':
+    case '$':
+    case '\\':
+    case '`':
+      add(block, FeatureKind::kShape, 4 + mark, begin, begin + 1);
+      break;
+    default:
+      break;
+  }
+}
+
+bool FeatureReader::next(FeatureBlock& block) {
+  while (at_ < text_.size()) {
+    block.begin = static_cast<std::uint32_t>(at_);
+    block.count = 0;
+    block.words = 0;
+    std::size_t characters = 0;
+    while (at_ < text_.size() && block.count + 16 < kMaxBlockFeatures) {
+      const Folded folded = fold(text_, at_);
+      const std::uint32_t c = folded.count > 0 ? folded.letters[0] : 0;
+      const auto before = at_;
+      if (folded.count == 0 || c == ' ') {
+        at_ += folded.size;
+      } else if (is_ideograph(c)) {
+        const auto end = static_cast<std::uint32_t>(at_ + folded.size);
+        const std::uint32_t single = mix(kHashSeed, c);
+        if (last_ideograph_ != 0 && last_ideograph_end_ == at_) {
+          const std::uint32_t pair = mix(mix(kHashSeed, last_ideograph_), c);
+          add(block, FeatureKind::kWord, pair, static_cast<std::uint32_t>(at_), end);
+          ++block.words;
+          if (const Concept meaning = meaning_of_word(pair); meaning != Concept::kNone)
+            take(block, meaning, static_cast<std::uint32_t>(at_), end);
+        } else {
+          add(block, FeatureKind::kWord, single, static_cast<std::uint32_t>(at_), end);
+        }
+        last_ideograph_ = c;
+        last_ideograph_end_ = end;
+        sentence_start_ = line_start_ = false;
+        at_ += folded.size;
+        characters += 2;
+      } else if (is_word_letter(c)) {
+        read_word(block);
+      } else {
+        read_mark(block, c);
+        at_ += folded.size;
+      }
+      characters += at_ - before;
+      const bool at_border = sentence_start_ || line_start_;
+      if (characters >= kBlockCharacters + 30 || (characters >= kBlockCharacters - 30 && at_border))
+        break;
+    }
+    block.end = static_cast<std::uint32_t>(at_);
+    if (block.words > 0) return true;
+  }
+  return false;
+}
+
+}  // namespace aispm::detect
