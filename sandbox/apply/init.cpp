@@ -83,10 +83,10 @@ void forward(int control, int agent_pid) {
 
 }  // namespace
 
-// `monitor` is only held: whoever closes a packet socket last waits for an RCU grace period (5 to
-// 20 ms), and that shall be this process, for which nobody waits.
-// `terminal` too, so that it stays one while no process of the agent has it open.
-void run_init(UniqueFd setup, UniqueFd control, [[maybe_unused]] UniqueFd monitor,
+// `sockets` are only held: whoever closes the packet socket last waits for an RCU grace period (5
+// to 20 ms), and that shall be this process, for which nobody waits. `terminal` too, so that it
+// stays one while no process of the agent has it open.
+void run_init(UniqueFd setup, UniqueFd control, [[maybe_unused]] std::vector<UniqueFd> sockets,
               [[maybe_unused]] UniqueFd terminal, int agent_pid) {
   sigset_t child;
   ::sigemptyset(&child);

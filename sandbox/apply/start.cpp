@@ -28,8 +28,8 @@ struct Inside {
   UniqueFd setup;
   UniqueFd control;
   std::vector<UniqueFd> sources;  // filled before when root
-  UniqueFd monitor;               // made inside; init keeps it
-  UniqueFd terminal;              // the agent's side, where one is wanted; init keeps it
+  UniqueFd between;               // from process 1 to process 2, and back
+  InnerTerminal terminal;         // where one is wanted; init keeps the agent's side
   bool memory_is_in_group;
   bool cpu_time_is_in_group;
   unsigned uid;
@@ -47,7 +47,8 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
 }
 
 // Steps of process 1 up to the fork. The order matters: each needs what a later one takes away.
-Result<> build_outer(Inside& in) {
+// Gives the inode of the pid namespace.
+Result<std::uint64_t> begin_outer(const Inside& in) {
   AISPM_CHECK(die_with(in.control.get()));
   AISPM_CHECK(in.plan.runtime.executable.empty() ? map_identity(in.uid, in.gid)
                                                  : map_runtime_identity(in.uid, in.gid));
@@ -55,37 +56,47 @@ Result<> build_outer(Inside& in) {
   if (::stat("/proc/self/ns/pid", &pid_namespace) != 0) return fail_errno("stat /proc/self/ns/pid");
   if (in.warm != nullptr) AISPM_CHECK(split_spaces(*in.warm));
   AISPM_CHECK(forbid_namespaces());
-  AISPM_TRY(NetworkSockets sockets, make_network(!in.plan.gateway_socket.empty()));
-  ControlMessage message;
-  message.kind = ControlKind::kSockets;
-  message.value = pid_namespace.st_ino;
-  message.extra = sockets.dns6 ? 1 : 0;
-  std::vector<int> fds = {sockets.monitor.get(), sockets.dns4.get(), sockets.dns_tcp.get()};
-  if (sockets.dns6) fds.push_back(sockets.dns6.get());
-  if (sockets.proxy) fds.push_back(sockets.proxy.get());
-  AISPM_CHECK(send_message(in.setup.get(), message, fds));
-  in.monitor = std::move(sockets.monitor);
+  if (::setsid() < 0)
+    return fail_errno("setsid");  // away from the caller's terminal: nothing can be typed into it
+  return pid_namespace.st_ino;
+}
+
+// Steps of process 1 while process 2 makes the network: the files. With a terminal they come before
+// the fork: only a process that is made later has it as its own.
+Result<> build_files(Inside& in) {
   if (in.sources.empty()) {
     std::vector<std::string> notes;  // only root has any
     AISPM_TRY(in.sources, open_sources(in.plan, 0, notes));
   }
   AISPM_CHECK(enter_root(in.plan, std::move(in.sources)));
   if (::sethostname("sandbox", 7) != 0) return fail_errno("sethostname");
-  if (::setsid() < 0)
-    return fail_errno("setsid");  // away from the caller's terminal: nothing can be typed into it
-  if (in.streams.wants_terminal()) {
-    AISPM_TRY(InnerTerminal terminal, make_terminal(in.streams));
-    AISPM_CHECK(send_message(in.setup.get(), ControlMessage{ControlKind::kTerminal, 0, 0, {}},
-                             {terminal.main_side.get()}));
-    in.terminal = std::move(terminal.agent_side);
-  }
+  if (!in.streams.wants_terminal()) return {};
+  AISPM_TRY(in.terminal, make_terminal(in.streams));
   return {};
 }
 
-// Steps of process 1 after the fork, while process 2 does its own. The supervisor lets process 2 go
-// on to exec only when both are done.
+// In process 1, after both: tells process 2 that "/" is the sandbox's. Gives the sockets of the
+// network, which process 1 holds to the end.
+Result<std::vector<UniqueFd>> join_agent(Inside& in) {
+  AISPM_TRY(Received sockets, receive_message(in.between.get(), -1));
+  if (sockets.message.kind != ControlKind::kSockets)
+    return fail(Errc::kInternal, "unexpected control message");
+  if (in.terminal.main_side)
+    AISPM_CHECK(send_message(in.setup.get(), ControlMessage{ControlKind::kTerminal, 0, 0, {}},
+                             {in.terminal.main_side.get()}));
+  in.terminal.main_side.reset();
+  struct stat root {};
+  if (::stat("/", &root) != 0) return fail_errno("stat /");
+  AISPM_CHECK(
+      send_message(in.between.get(), ControlMessage{ControlKind::kEntered, 0, root.st_dev, {}}));
+  in.between.reset();
+  return std::move(sockets.fds);
+}
+
+// Last steps of process 1, while process 2 does its own. The supervisor lets process 2 go on to
+// exec only when both are done.
 Result<> finish_outer(const Inside& in, pid_t agent) {
-  AISPM_CHECK(bring_to_front(agent, in.terminal.get()));
+  AISPM_CHECK(bring_to_front(agent, in.terminal.agent_side.get()));
   AISPM_CHECK(detach_old_root());
   // Of a waiting sandbox the porter does it, and `control` alone is its tie: who takes it is not
   // who made it.
@@ -95,18 +106,47 @@ Result<> finish_outer(const Inside& in, pid_t agent) {
   return send_message(in.setup.get(), ControlMessage{ControlKind::kBuilt, 0, 0, {}});
 }
 
-// Files and privileges of the program. Gives the Landlock ABI.
+// Steps of process 2 while process 1 builds the files: the network, whose sockets the supervisor
+// and process 1 get.
+Result<> build_network(const Inside& in, std::uint64_t pid_namespace) {
+  AISPM_TRY(const NetworkSockets sockets, make_network(!in.plan.gateway_socket.empty()));
+  ControlMessage message;
+  message.kind = ControlKind::kSockets;
+  message.value = pid_namespace;
+  message.extra = sockets.dns6 ? 1 : 0;
+  std::vector<int> fds = {sockets.monitor.get(), sockets.dns4.get(), sockets.dns_tcp.get()};
+  if (sockets.dns6) fds.push_back(sockets.dns6.get());
+  if (sockets.proxy) fds.push_back(sockets.proxy.get());
+  AISPM_CHECK(send_message(in.setup.get(), message, fds));
+  return send_message(in.between.get(), message, fds);
+}
+
+// Waits until process 1 has entered the new root, which the kernel then made ours too.
+Result<> await_root(Inside& in) {
+  AISPM_TRY(Received entered, receive_message(in.between.get(), -1));
+  in.between.reset();
+  struct stat root {};
+  if (::chdir("/") != 0 || ::stat("/", &root) != 0) return fail_errno("enter the new root");
+  if (entered.message.kind != ControlKind::kEntered || entered.message.value != root.st_dev)
+    return fail(Errc::kInternal, "the agent's process is not in the new root");
+  return {};
+}
+
+// Files of the program. Gives the Landlock ABI.
 Result<int> confine_program(const Inside& in) {
-  AISPM_CHECK(drop_privileges());
-  AISPM_CHECK(set_limits(in.plan.limits, in.memory_is_in_group, in.cpu_time_is_in_group));
   if (::chdir(in.plan.folder.c_str()) != 0) return fail_errno("enter " + in.plan.folder);
   return restrict_files(in.plan);
 }
 
 // Steps of process 2 up to exec.
 Result<> build_inner(Inside& in) {
-  AISPM_CHECK(take_streams(in.streams, in.terminal.get()));
   const bool has_runtime = !in.plan.runtime.executable.empty();
+  if (!has_runtime) {
+    AISPM_CHECK(drop_privileges());
+    AISPM_CHECK(set_limits(in.plan.limits, in.memory_is_in_group, in.cpu_time_is_in_group));
+  }
+  AISPM_CHECK(await_root(in));
+  AISPM_CHECK(take_streams(in.streams, in.terminal.agent_side.get()));
   AISPM_TRY(const int abi, has_runtime ? prepare_for_runtime(in.plan, in.cpu_time_is_in_group)
                                        : confine_program(in));
   AISPM_TRY(const UniqueFd listener, has_runtime ? install_runtime_filter() : install_filter());
@@ -142,14 +182,16 @@ void stand_before_runtime(Inside& in) {
   ::_exit(relay_signals(in.plan.runtime, child));
 }
 
-[[noreturn]] void run_agent(Inside& in) {
+[[noreturn]] void run_agent(Inside& in, std::uint64_t pid_namespace) {
+  auto built = build_network(in, pid_namespace);
   if (in.warm != nullptr) {
-    if (auto dropped = drop_privileges(); !dropped)
-      fail_inside(in.setup.get(), dropped.error(), kExitSandbox);
+    if (built) built = drop_privileges();
+    if (built) built = await_root(in);
+    if (!built) fail_inside(in.setup.get(), built.error(), kExitSandbox);
     run_waiting(in.plan, std::move(*in.warm), std::move(in.setup), in.signal_mask);
   }
-  if (auto built = build_inner(in); !built)
-    fail_inside(in.setup.get(), built.error(), kExitSandbox);
+  if (built) built = build_inner(in);
+  if (!built) fail_inside(in.setup.get(), built.error(), kExitSandbox);
   if (!in.plan.runtime.executable.empty() && !in.plan.runtime.is_at_terminal)
     stand_before_runtime(in);
   const Runtime& runtime = in.plan.runtime;
@@ -185,6 +227,42 @@ Result<> close_all_but(std::vector<int> kept) {
   return {};
 }
 
+// Process 2 runs on from here beside process 1.
+pid_t fork_agent(Inside& in, std::uint64_t pid_namespace) {
+  int between[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, between) != 0)
+    fail_inside(in.setup.get(), Error{Errc::kExhausted, "socketpair", errno}, kExitSandbox);
+  UniqueFd outer(between[0]);
+  UniqueFd inner(between[1]);
+  const pid_t agent = ::fork();
+  if (agent < 0)
+    fail_inside(in.setup.get(),
+                Error{Errc::kExhausted, std::string("fork: ") + std::strerror(errno), errno},
+                kExitSandbox);
+  in.between = std::move(agent == 0 ? inner : outer);
+  if (agent != 0) return agent;
+  outer.reset();
+  in.control.reset();
+  in.sources.clear();
+  in.terminal.main_side.reset();
+  run_agent(in, pid_namespace);
+}
+
+// Of a waiting sandbox: adds its late mounts.
+void fork_porter(Inside& in) {
+  const pid_t porter = ::fork();
+  if (porter == 0) {
+    in.control.reset();
+    in.setup.reset();
+    in.between.reset();
+    run_porter(in.plan, std::move(*in.warm));
+  }
+  if (porter < 0)
+    fail_inside(in.setup.get(), Error{Errc::kExhausted, "fork of the porter failed", errno},
+                kExitSandbox);
+  *in.warm = WarmParts();
+}
+
 [[noreturn]] void run_inside(Inside in) {
   std::vector<int> kept = {in.setup.get(), in.control.get(), in.streams.output.get(),
                            in.streams.errors.get()};
@@ -195,42 +273,32 @@ Result<> close_all_but(std::vector<int> kept) {
   }
   if (auto closed = close_all_but(std::move(kept)); !closed)
     fail_inside(in.setup.get(), closed.error(), kExitSandbox);
-  if (auto built = build_outer(in); !built)
-    fail_inside(in.setup.get(), built.error(), kExitSandbox);
+  auto pid_namespace = begin_outer(in);
+  if (!pid_namespace) fail_inside(in.setup.get(), pid_namespace.error(), kExitSandbox);
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
   ::sigprocmask(SIG_BLOCK, &child,
                 nullptr);  // init reads it from a signalfd; the program gets the caller's mask
-  const pid_t agent = ::fork();
-  if (agent < 0)
-    fail_inside(in.setup.get(),
-                Error{Errc::kExhausted, std::string("fork: ") + std::strerror(errno), errno},
-                kExitSandbox);
-  if (agent == 0) {
-    in.control.reset();
-    in.monitor.reset();
-    run_agent(in);
+  pid_t agent = -1;
+  Result<> files = {};
+  if (in.streams.wants_terminal()) {
+    files = build_files(in);
+    if (files) agent = fork_agent(in, *pid_namespace);
+  } else {
+    agent = fork_agent(in, *pid_namespace);
+    files = build_files(in);
   }
-  if (in.warm != nullptr) {
-    const pid_t porter = ::fork();
-    if (porter == 0) {
-      in.control.reset();
-      in.monitor.reset();
-      in.setup.reset();
-      run_porter(in.plan, std::move(*in.warm));
-    }
-    if (porter < 0)
-      fail_inside(in.setup.get(), Error{Errc::kExhausted, "fork of the porter failed", errno},
-                  kExitSandbox);
-    *in.warm = WarmParts();
-  }
+  if (!files) fail_inside(in.setup.get(), files.error(), kExitSandbox);
+  if (in.warm != nullptr) fork_porter(in);
+  auto sockets = join_agent(in);
+  if (!sockets) fail_inside(in.setup.get(), sockets.error(), kExitSandbox);
   if (auto finished = finish_outer(in, agent); !finished)
     fail_inside(in.setup.get(), finished.error(), kExitSandbox);
   in.streams.output.reset();
   in.streams.errors.reset();
-  run_init(std::move(in.setup), std::move(in.control), std::move(in.monitor),
-           std::move(in.terminal), agent);
+  run_init(std::move(in.setup), std::move(in.control), std::move(*sockets),
+           std::move(in.terminal.agent_side), agent);
 }
 
 // `as_sibling`: the new process becomes a child of our parent. `group`: the control group it starts
@@ -299,7 +367,7 @@ Result<Started> start_sandbox(const Plan& plan, RootPrefix& prefix, const sigset
             std::move(control_inside),
             {},
             UniqueFd(),
-            UniqueFd(),
+            {},
             prefix.groups().limits_memory(),
             prefix.groups().cpu_used().has_value(),
             ::geteuid(),

@@ -36,6 +36,7 @@ enum class ControlKind : std::uint32_t {
                 // follows
   kTerminal =
       9,  // with fd: the main side of the terminal inside; after kSockets, where one is wanted
+  kEntered = 40,  // from process 1 to process 2: "/" is the sandbox's; `value` is its device number
 };
 
 struct ControlMessage {
