@@ -4,6 +4,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "sandbox/apply/remedy.hpp"
 #include "sandbox/apply/steps.hpp"
 
@@ -54,6 +56,20 @@ Result<> forbid_namespaces() {
   if (auto written = write_text("/proc/sys/user/max_user_namespaces", "0"); !written)
     return fail(Errc::kUnsupported, "user.max_user_namespaces cannot be set for the sandbox (" +
                                         written.error().message + "). " + remedy::proc_sys());
+  return {};
+}
+
+Result<> close_all_but(std::vector<int> kept) {
+  std::sort(kept.begin(), kept.end());
+  unsigned next = 3;
+  for (const int fd : kept) {
+    if (fd < static_cast<int>(next)) continue;
+    if (static_cast<unsigned>(fd) > next &&
+        ::close_range(next, static_cast<unsigned>(fd) - 1, 0) != 0)
+      return fail_errno("close the supervisor's descriptors");
+    next = static_cast<unsigned>(fd) + 1;
+  }
+  if (::close_range(next, ~0U, 0) != 0) return fail_errno("close the supervisor's descriptors");
   return {};
 }
 

@@ -212,21 +212,6 @@ void stand_before_runtime(Inside& in) {
               error == ENOENT ? kExitNotFound : kExitNotExecutable);
 }
 
-// What the supervisor holds (its gateway, its locks, its files) is not for the new processes.
-Result<> close_all_but(std::vector<int> kept) {
-  std::sort(kept.begin(), kept.end());
-  unsigned next = 3;
-  for (const int fd : kept) {
-    if (fd < static_cast<int>(next)) continue;
-    if (static_cast<unsigned>(fd) > next &&
-        ::close_range(next, static_cast<unsigned>(fd) - 1, 0) != 0)
-      return fail_errno("close the supervisor's descriptors");
-    next = static_cast<unsigned>(fd) + 1;
-  }
-  if (::close_range(next, ~0U, 0) != 0) return fail_errno("close the supervisor's descriptors");
-  return {};
-}
-
 // Process 2 runs on from here beside process 1.
 pid_t fork_agent(Inside& in, std::uint64_t pid_namespace) {
   int between[2];

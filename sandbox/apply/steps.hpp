@@ -149,5 +149,8 @@ Result<> install_init_filter();
 
 // --- small helpers shared by the steps (identity.cpp)
 Result<> write_text(const std::string& path, std::string_view text);
+// What the supervisor holds (its gateway, its locks, its files) is not for the new processes. 0, 1
+// and 2 stay.
+Result<> close_all_but(std::vector<int> kept);
 
 }  // namespace aispm::sandbox
