@@ -17,7 +17,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from bench_start import BWRAP, ORDINARY_UID, RUN, say
+from launches import BWRAP, ORDINARY_UID, RUN, say
 
 KEEPER = RUN.parent / "aispm-pool"
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
