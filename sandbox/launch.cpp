@@ -13,6 +13,7 @@
 #include <optional>
 #include <sstream>
 
+#include "sandbox/apply/digest.hpp"
 #include "sandbox/apply/placeholders.hpp"
 #include "sandbox/begin.hpp"
 #include "sandbox/plan/plan.hpp"
@@ -177,6 +178,26 @@ int exit_code_of(const Outcome& outcome) {
   return static_cast<int>(outcome.exit_code);
 }
 
+// SBX-023. Nothing was started: no start event, the refusal alone.
+int refuse_admission(const NotAdmitted& found, const RunIdentity& run, Delivery& delivery,
+                     const std::string& profile) {
+  const std::string reason = "not admitted: sha256:" + found.digest;
+  say(found.path + ": " + reason + " is not under `admit` of profile " + profile +
+      ". Nothing was started");
+  if (!delivery.has_taker()) return kExitNotExecutable;
+  const auto now = Denials::Clock::now();
+  Denial denial;
+  denial.kind = DenialKind::kFile;
+  denial.target = found.path;
+  denial.error = EACCES;
+  denial.reason = reason;
+  delivery.offer(denial_event(run, FoldedDenial{std::move(denial), 1, now, now}, now, wall_now()));
+  std::string why;
+  if (delivery.finish(kLastEventsPatience, why) != 0)
+    say("warning: the refusal could not be reported: " + why);
+  return kExitNotExecutable;
+}
+
 Result<int> perform(Plan plan, const LaunchOptions& options) {
   RunIdentity run{plan.agent, plan.session_id, make_trace_id(), 0};
   std::optional<GatewayLink> link;
@@ -191,6 +212,8 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
   }
   AISPM_TRY(const auto delivery, Delivery::open(link, options.events_path));
 
+  if (const auto found = find_not_admitted(plan))
+    return refuse_admission(*found, run, *delivery, plan.profile);
   AISPM_TRY(const UniqueFd slot, take_run_slot(plan.limits.runs));
   if (!plan.kept_home.empty()) AISPM_CHECK(make_directories(plan.kept_home, 0700));
   AISPM_TRY(const Placeholders placeholders, Placeholders::open(plan));

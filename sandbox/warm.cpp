@@ -113,9 +113,7 @@ Result<UniqueFd> what_to_run(const Warm& warm, const Plan& plan, const sigset_t&
   std::memcpy(&header.signal_mask, &signal_mask, sizeof(header.signal_mask));
   header.umask = ::umask(0);
   ::umask(static_cast<mode_t>(header.umask));
-  AISPM_TRY(const auto limits,
-            limits_to_hand_over(plan.limits, warm.prefix.groups().limits_memory(),
-                                warm.prefix.groups().cpu_used().has_value()));
+  AISPM_TRY(const auto limits, limits_to_hand_over(plan.limits, warm.prefix.groups().limits()));
   if (limits.size() > kMaxEnterLimits) return fail(Errc::kInternal, "more limits than known");
   std::copy(limits.begin(), limits.end(), header.limit);
   header.limits = static_cast<std::uint32_t>(limits.size());

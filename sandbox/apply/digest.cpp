@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -79,6 +80,17 @@ std::vector<std::string> digest_programs(const Plan& plan) {
     lines.push_back("runtime " + plan.runtime.executable +
                     " sha256:" + digest(plan.runtime.executable, cache_folder));
   return lines;
+}
+
+std::optional<NotAdmitted> find_not_admitted(const Plan& plan) {
+  if (plan.admit.empty()) return std::nullopt;
+  for (const std::string* path : {&plan.executable, &plan.script}) {
+    if (path->empty()) continue;
+    const std::string found = digest(*path, "");
+    if (std::find(plan.admit.begin(), plan.admit.end(), found) == plan.admit.end())
+      return NotAdmitted{*path, found};
+  }
+  return std::nullopt;
 }
 
 }  // namespace aispm::sandbox

@@ -12,6 +12,14 @@
 
 namespace aispm::sandbox {
 
+// What control groups limit or count for the whole sandbox, and need not be limited for each
+// process.
+struct GroupLimits {
+  bool memory = false;
+  bool pids = false;
+  bool cpu_time = false;
+};
+
 // Control groups of one run: version 2, or version 1 where a host still has it. Groups are an
 // addition: where there are none, rlimits hold and SandboxStart.mechanisms names no group.
 class ControlGroups {
@@ -26,6 +34,10 @@ class ControlGroups {
   // Controllers that a run of this user could have, e.g. "memory".
   static std::vector<std::string> offered();
 
+  // What they limit for the whole sandbox.
+  GroupLimits limits() const {
+    return {limits_memory(), !pids_folder_.empty(), !usage_folder_.empty()};
+  }
   bool limits_memory() const { return !memory_folder_.empty(); }
   bool limits_cpu() const { return !cpu_folder_.empty(); }
   bool is_empty() const { return folders_.empty(); }

@@ -16,20 +16,21 @@ struct Wanted {
 };
 
 // What a control group does for the whole sandbox is not done for each process again.
-std::vector<Wanted> wanted_limits(const Limits& limits, bool memory_is_in_group,
-                                  bool cpu_time_is_in_group) {
+std::vector<Wanted> wanted_limits(const Limits& limits, const GroupLimits& group) {
   std::vector<Wanted> list;
-  // In a fresh user namespace NPROC counts this sandbox alone (Linux 5.14). One more for process 1.
-  list.push_back({RLIMIT_NPROC, limits.pids + 1, limits.pids + 1, "RLIMIT_NPROC"});
+  // In a fresh user namespace NPROC counts this sandbox alone (Linux 5.14). One more for process 1,
+  // and another where the group is to refuse first, which tells that it did.
+  const rlim_t pids = limits.pids + 1U + (group.pids ? 1U : 0U);
+  list.push_back({RLIMIT_NPROC, pids, pids, "RLIMIT_NPROC"});
   list.push_back({RLIMIT_NOFILE, limits.open_files, limits.open_files, "RLIMIT_NOFILE"});
   if (limits.file_size_bytes != 0)
     list.push_back({RLIMIT_FSIZE, limits.file_size_bytes, limits.file_size_bytes, "RLIMIT_FSIZE"});
-  if (limits.memory_bytes != 0 && !memory_is_in_group)
+  if (limits.memory_bytes != 0 && !group.memory)
     list.push_back({RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes, "RLIMIT_DATA"});
   if (limits.cpu_time.count() != 0) {
     // With a group this is only what holds when the supervisor is late.
-    const auto seconds = static_cast<rlim_t>((limits.cpu_time.count() + 999) / 1000) +
-                         (cpu_time_is_in_group ? 2 : 0);
+    const auto seconds =
+        static_cast<rlim_t>((limits.cpu_time.count() + 999) / 1000) + (group.cpu_time ? 2 : 0);
     // SIGXCPU, two seconds later SIGKILL
     list.push_back({RLIMIT_CPU, seconds, seconds + 2, "RLIMIT_CPU"});
   }
@@ -43,8 +44,8 @@ std::vector<Wanted> wanted_limits(const Limits& limits, bool memory_is_in_group,
 
 }  // namespace
 
-Result<> set_limits(const Limits& limits, bool memory_is_in_group, bool cpu_time_is_in_group) {
-  for (const auto& limit : wanted_limits(limits, memory_is_in_group, cpu_time_is_in_group)) {
+Result<> set_limits(const Limits& limits, const GroupLimits& group) {
+  for (const auto& limit : wanted_limits(limits, group)) {
     rlimit current{};
     const auto resource = static_cast<__rlimit_resource>(limit.resource);
     if (::getrlimit(resource, &current) != 0) return fail_errno(limit.name);
@@ -57,10 +58,9 @@ Result<> set_limits(const Limits& limits, bool memory_is_in_group, bool cpu_time
 }
 
 Result<std::vector<EnterHeader::Limit>> limits_to_hand_over(const Limits& limits,
-                                                            bool memory_is_in_group,
-                                                            bool cpu_time_is_in_group) {
+                                                            const GroupLimits& group) {
   std::vector<EnterHeader::Limit> list;
-  const auto wanted = wanted_limits(limits, memory_is_in_group, cpu_time_is_in_group);
+  const auto wanted = wanted_limits(limits, group);
   for (unsigned resource = 0; resource < RLIM_NLIMITS; ++resource) {
     rlimit own{};
     if (::getrlimit(static_cast<__rlimit_resource>(resource), &own) != 0)

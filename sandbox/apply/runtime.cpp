@@ -60,9 +60,10 @@ Limits host_limits(const Plan& plan) {
   return plan.runtime.executable.empty() ? plan.limits : runtime_limits(plan.limits);
 }
 
-Result<int> prepare_for_runtime(const Plan& plan, bool cpu_time_is_in_group) {
+Result<int> prepare_for_runtime(const Plan& plan, GroupLimits group) {
   // Memory by process is gVisor's to limit: to the host all of the agent's is shared memory.
-  AISPM_CHECK(set_limits(runtime_limits(plan.limits), true, cpu_time_is_in_group));
+  group.memory = true;
+  AISPM_CHECK(set_limits(runtime_limits(plan.limits), group));
   AISPM_TRY(const int abi, restrict_scopes(plan));
   AISPM_CHECK(keep_capabilities());
   return abi;

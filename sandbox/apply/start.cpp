@@ -30,8 +30,7 @@ struct Inside {
   std::vector<UniqueFd> sources;  // filled before when root
   UniqueFd between;               // from process 1 to process 2, and back
   InnerTerminal terminal;         // where one is wanted; init keeps the agent's side
-  bool memory_is_in_group;
-  bool cpu_time_is_in_group;
+  GroupLimits group;
   unsigned uid;
   unsigned gid;
   sigset_t signal_mask;
@@ -143,12 +142,12 @@ Result<> build_inner(Inside& in) {
   const bool has_runtime = !in.plan.runtime.executable.empty();
   if (!has_runtime) {
     AISPM_CHECK(drop_privileges());
-    AISPM_CHECK(set_limits(in.plan.limits, in.memory_is_in_group, in.cpu_time_is_in_group));
+    AISPM_CHECK(set_limits(in.plan.limits, in.group));
   }
   AISPM_CHECK(await_root(in));
   AISPM_CHECK(take_streams(in.streams, in.terminal.agent_side.get()));
-  AISPM_TRY(const int abi, has_runtime ? prepare_for_runtime(in.plan, in.cpu_time_is_in_group)
-                                       : confine_program(in));
+  AISPM_TRY(const int abi,
+            has_runtime ? prepare_for_runtime(in.plan, in.group) : confine_program(in));
   AISPM_TRY(const UniqueFd listener, has_runtime ? install_runtime_filter() : install_filter());
   ControlMessage message;
   message.kind = ControlKind::kListener;
@@ -353,8 +352,7 @@ Result<Started> start_sandbox(const Plan& plan, RootPrefix& prefix, const sigset
             {},
             UniqueFd(),
             {},
-            prefix.groups().limits_memory(),
-            prefix.groups().cpu_used().has_value(),
+            prefix.groups().limits(),
             ::geteuid(),
             ::getegid(),
             signal_mask,
@@ -376,7 +374,7 @@ Result<Started> start_sandbox(const Plan& plan, RootPrefix& prefix, const sigset
       // Delegated, but not to us: then limits hold for each process.
       prefix.groups().remove();
       prefix.groups() = ControlGroups();
-      in.memory_is_in_group = in.cpu_time_is_in_group = false;
+      in.group = {};
       cloned = clone_namespaces(false, -1);
     }
     AISPM_TRY(started.init, std::move(cloned));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sandbox/apply/channel.hpp"
+#include "sandbox/apply/groups.hpp"
 #include "sandbox/model/control.hpp"
 #include "sandbox/model/late.hpp"
 #include "sandbox/model/plan.hpp"
@@ -82,11 +83,10 @@ Result<> take_streams(const AgentStreams& streams, int terminal);
 
 // --- limits.cpp
 // What a control group does for the whole sandbox is not done for each process again.
-Result<> set_limits(const Limits& limits, bool memory_is_in_group, bool cpu_time_is_in_group);
+Result<> set_limits(const Limits& limits, const GroupLimits& group);
 // The same limits, and the caller's own, for a process that waits (it is no child of the caller).
 Result<std::vector<EnterHeader::Limit>> limits_to_hand_over(const Limits& limits,
-                                                            bool memory_is_in_group,
-                                                            bool cpu_time_is_in_group);
+                                                            const GroupLimits& group);
 
 // --- slots.cpp
 // A place among the `most` runs of this user at a time, held while the descriptor is open; 0: no
@@ -118,7 +118,7 @@ Result<int> restrict_scopes(const Plan& plan);
 // the limits leave room for the runtime itself (those of the agent are in its own configuration),
 // only the capabilities of our own user namespace that it needs to build its own boundary are left,
 // and Landlock keeps its scopes. Gives the Landlock ABI.
-Result<int> prepare_for_runtime(const Plan& plan, bool cpu_time_is_in_group);
+Result<int> prepare_for_runtime(const Plan& plan, GroupLimits group);
 // runsc hands signals on only at a terminal. Elsewhere a process of ours stands before it: this
 // gives the agent each signal it gets (all are blocked), until `child`, the runtime, has ended.
 // Gives the exit code.

@@ -77,7 +77,8 @@ struct Syscall {
   Rule rule;
 };
 
-inline constexpr std::array kSyscalls = {
+// Not std::array: clang deduces no size beyond 256 elements.
+inline constexpr Syscall kSyscalls[] = {
 #define AISPM_SYSCALL(name, x86_64, aarch64, rule) Syscall{#name, x86_64, aarch64, Rule::rule},
 #include "sandbox/model/syscalls.def"
 #undef AISPM_SYSCALL

@@ -72,6 +72,8 @@ struct Profile {
   // 2).
   std::uint32_t landlock_min_abi = 2;
   Isolation isolation = Isolation::kKernel;
+  // SHA-256 (64 hex digits) of the programs and scripts that may be started; empty: any.
+  std::vector<std::string> admit;
   bool is_offline = false;
   bool current_folder_is_workspace = false;
   // Read-only inside the workspace, and not to be made where they do not exist. Relative paths.
@@ -181,6 +183,7 @@ struct Plan {
   std::vector<GatewayVariable> gateway_environment;
   std::string folder;  // where the program starts
   Runtime runtime;
+  std::vector<std::string> admit;  // as the profile's
   std::vector<std::string> notes;  // what the caller should know, e.g. a folder that was not shared
 };
 

@@ -59,6 +59,7 @@ std::vector<std::string> describe_boundary(const Plan& plan,
   lines.push_back("seccomp sha256:" + digest_of(plan.runtime.executable.empty()
                                                     ? kNativeFilter
                                                     : kNativeRuntimeFilter));
+  for (const auto& digest : plan.admit) lines.push_back("admit sha256:" + digest);
   const Limits& limits = plan.limits;
   const std::pair<const char*, std::uint64_t> numbers[] = {
       {"memory", limits.memory_bytes},

@@ -82,6 +82,7 @@ void write_profile(std::ostream& out, std::size_t index, const Profile& profile)
   for (const auto& file : profile.home_files)
     out << "  profile.home_files.push_back({" << quoted(file.path) << ", " << quoted(file.content)
         << "});\n";
+  writer.texts("admit", profile.admit);
   writer.texts("read_only", profile.read_only);
   writer.texts("read_write", profile.read_write);
   writer.texts("pass_environment", profile.pass_environment);

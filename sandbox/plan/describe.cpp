@@ -97,6 +97,9 @@ std::string describe(const Plan& plan) {
         std::to_string(plan.landlock_min_abi) + ")");
     add("seccomp: allow-list, everything else refused and reported");
   }
+  if (!plan.admit.empty())
+    add("admission: the program and its script must have one of " +
+        std::to_string(plan.admit.size()) + " SHA-256 digests");
   add("environment:");
   for (const auto& pair : plan.environment) text += "     " + pair + "\n";
   for (const auto& variable : plan.gateway_environment)

@@ -75,6 +75,7 @@ Result<Plan> make_plan(const Host& host, const Request& request) {
                                     "them: leave out --offline or the hosts");
   plan.allow_hosts = request.profile.allow_hosts;
   plan.limits = request.profile.limits;
+  plan.admit = request.profile.admit;
   plan.executable = program.executable;
   plan.argv = program.argv;
   plan.script = program.script;

@@ -178,6 +178,21 @@ void read_dangerous(const YamlMap& map, Profile& profile) {
       map.reject("unprotected_paths", "'" + path + "' is no entry of workspace.protect");
 }
 
+// "sha256:" and 64 digits, kept as the digits in small letters.
+void read_admit(const YamlMap& map, Profile& profile) {
+  constexpr std::string_view kPrefix = "sha256:";
+  if (!map.has("admit")) return;
+  profile.admit.clear();
+  for (std::string text : read_list(map, "admit", {})) {
+    for (char& c : text)
+      if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+    const std::string digits = text.starts_with(kPrefix) ? text.substr(kPrefix.size()) : "";
+    if (digits.size() != 64 || digits.find_first_not_of("0123456789abcdef") != std::string::npos)
+      return map.reject("admit", "'" + text + "' must be sha256: and 64 hex digits");
+    profile.admit.push_back(digits);
+  }
+}
+
 Result<Profile> base_of(const YamlMap& root, const FindProfile& find) {
   const bool is_named = root.has("extends");
   const std::string name = root.text("extends", "default");
@@ -202,6 +217,7 @@ Result<Profile> read_profile(const YamlMap& root, const FindProfile& find) {
                   {"kernel", "gvisor"}) == "gvisor"
           ? Isolation::kGvisor
           : Isolation::kKernel;
+  read_admit(root, profile);
   read_network(root.map("network"), profile);
   read_workspace(root.map("workspace"), profile);
   read_home(root.map("home"), profile);

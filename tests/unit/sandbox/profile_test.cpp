@@ -145,7 +145,10 @@ INSTANTIATE_TEST_SUITE_P(
                     BadProfile{"network:\n  allow_hosts: ['*']\n", "host name"},
                     BadProfile{"dangerous:\n  everything: true\n", "everything"},
                     BadProfile{"landlock_min_abi: 0\n", "landlock_min_abi"},
-                    BadProfile{"isolation: kata\n", "isolation"}, BadProfile{"[1, 2", "p.yaml"}));
+                    BadProfile{"isolation: kata\n", "isolation"},
+                    BadProfile{"admit: [sha256:12]\n", "admit"},
+                    BadProfile{"admit: [md5:0123456789abcdef0123456789abcdef]\n", "admit"},
+                    BadProfile{"[1, 2", "p.yaml"}));
 
 TEST(SetLimit, TakesTheGrammarOfTheProfile) {
   Limits limits;
