@@ -72,7 +72,7 @@ def test_a_forged_cache_admits_nothing(sandbox: Sandbox) -> None:
     script.write_text("print('bad')\n")
     status = script.stat()
     sandbox.run("--offline", "--events", "events.jsonl", script)
-    forged = [path for path in cache.glob(f"*-{status.st_ino}")]
+    forged = list(cache.glob(f"*-{status.st_ino}"))
     for path in forged:
         text = path.read_text()
         path.write_text(text[: -64] + admitted.removeprefix("sha256:"))
