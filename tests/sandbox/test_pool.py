@@ -35,6 +35,9 @@ print(json.dumps(about))
 def about(text: str, sandbox: Sandbox) -> dict:
     found = json.loads(text)
     if sandbox.kind == "user":
+        # RLIMIT_NPROC: one more where a control group (of root's pool) is to refuse first; 256 and process 1 are the profile's.
+        assert found["limits"][6] in ([257, 257], [258, 258]), found["limits"][6]
+        found["limits"][6] = None
         found["limits"][2] = None  # RLIMIT_DATA: a pool of root's limits the memory by a control group, which holds for all processes together
     return found
 
@@ -122,6 +125,9 @@ def test_a_command_too(sandbox: Sandbox, pool: Pool) -> None:
     words = ("--", "sh", "-c", "echo $0 $#; ls /proc/self/fd; pwd; cat; ulimit -a | grep -v ^data; exit 3", "x", "y")
     cold = sandbox.run("--offline", *words, input="given")
     warm = run_warm(sandbox, pool, "--offline", *words, input="given")
+    # One more where a group of root's pool refuses first.
+    warm.stdout = re.sub(r"^(process\s+)258$", r"\g<1>257", warm.stdout, flags=re.MULTILINE)
+    cold.stdout = re.sub(r"^(process\s+)258$", r"\g<1>257", cold.stdout, flags=re.MULTILINE)
     assert (warm.returncode, warm.stdout, warm.stderr) == (cold.returncode, cold.stdout, cold.stderr) and warm.returncode == 3
     missing = run_warm(sandbox, pool, "--offline", "--", "/usr/bin/env", "/nowhere")
     assert missing.returncode == 127
