@@ -130,7 +130,12 @@ Result<Warm> take_warm(const Plan& plan, const LaunchOptions& options,
     return fail(Errc::kUnsupported, "it has a terminal, which is made with the sandbox");
   AISPM_CHECK(check_signals());
   AISPM_TRY(Want want, want_for(plan, options.request.profile));
-  AISPM_TRY(const Plan base, make_base(RealHost({}), want));
+  AISPM_TRY(Plan base, make_base(RealHost({}), want));
+  if (!suits_interpreter(plan, base)) {
+    want.interpreter.clear();
+    want.locale.clear();
+    AISPM_TRY(base, make_base(RealHost({}), want));
+  }
   Warm warm{.prefix = RootPrefix::adopt(0, UniqueFd(), ControlGroups()),
             .setup = UniqueFd(),
             .control = UniqueFd(),

@@ -92,18 +92,28 @@ Result<Want> want_for(const Plan& plan, const Profile& profile) {
   Want want;
   want.profile = profile.name;
   want.is_online = !plan.gateway_socket.empty();
+  // A home that is kept may hold packages of its own.
   const bool is_python =
       !plan.script.empty() && plan.argv.size() >= 2 && plan.argv[0] == plan.executable &&
-      plan.argv[1] == plan.script &&
-      plan.executable.substr(plan.executable.rfind('/') + 1).starts_with("python");
-  if (is_python) want.interpreter = plan.executable;
+      plan.argv[1] == plan.script && is_system_path(plan.executable) &&
+      plan.executable.substr(plan.executable.rfind('/') + 1).starts_with("python") &&
+      profile.home != Home::kKept;
+  if (!is_python) return want;
   for (const auto& pair : plan.environment) {
     if (!starts_with_any(pair, {"LANG=", "LC_"})) continue;
-    if (is_python && !is_utf8_locale(pair))
-      return fail(Errc::kUnsupported, pair + ": the interpreters that wait speak UTF-8");
-    if (is_python) want.locale.push_back(pair);
+    if (!is_utf8_locale(pair)) {
+      want.locale.clear();
+      return want;
+    }
+    want.locale.push_back(pair);
   }
+  want.interpreter = plan.executable;
   return want;
+}
+
+bool suits_interpreter(const Plan& plan, const Plan& base) {
+  return base.executable.empty() ||
+         startup_variables(plan.environment) == startup_variables(base.environment);
 }
 
 Result<std::vector<Mount>> late_mounts(const Plan& plan, const Plan& base) {
@@ -117,8 +127,7 @@ Result<std::vector<Mount>> late_mounts(const Plan& plan, const Plan& base) {
   if ((limits.cpu_time.count() != 0) != (base.limits.cpu_time.count() != 0))
     return unlike("the limit of processor time");
   if (plan.landlock_min_abi != base.landlock_min_abi) return unlike("the Landlock version");
-  if (!base.executable.empty() &&
-      startup_variables(plan.environment) != startup_variables(base.environment))
+  if (!suits_interpreter(plan, base))
     return unlike("the interpreter's environment (PYTHON*, LANG, SSL_*)");
   for (const auto& mount : base.mounts)
     if (std::find(plan.mounts.begin(), plan.mounts.end(), mount) == plan.mounts.end())

@@ -19,8 +19,14 @@ Result<Plan> make_base(const Host& host, const Want& want);
 // Of what is fixed once the sandbox is built; equal plans have equal ones.
 std::string fingerprint_of(const Plan& base);
 
-// What to ask the pool for, for this run. An error says why no waiting sandbox can serve it.
+// What to ask the pool for, for this run: an interpreter that waits, where it would be started as
+// one that waits was, else a sandbox that executes. An error says why no waiting sandbox can serve
+// it.
 Result<Want> want_for(const Plan& plan, const Profile& profile);
+
+// True where `base` has no interpreter, or one that was started with the variables that `plan` has
+// for it.
+bool suits_interpreter(const Plan& plan, const Plan& base);
 
 // The mounts that `plan` has and `base` has not, parents before children. An error says why they
 // cannot be added to a sandbox that stands.

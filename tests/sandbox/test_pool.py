@@ -27,7 +27,7 @@ about = {"argv": sys.argv, "orig": sys.orig_argv, "path": sys.path, "flags": lis
          "environment": {k: v for k, v in os.environ.items() if k != "AISPM_SESSION_ID"}, "locale": locale.setlocale(locale.LC_CTYPE),
          "globals": sorted(k for k in globals()), "limits": [__import__("resource").getrlimit(i) for i in range(16)],
          "descriptors": sorted(os.listdir("/proc/self/fd")), "stdin": sys.stdin.read(),
-         "status": [line for line in open("/proc/self/status") if line.startswith(("Cap", "NoNewPrivs", "Seccomp:", "Threads", "Sig", "Shd"))]}
+         "status": [line for line in open("/proc/self/status") if line.startswith(("Cap", "NoNewPrivs", "Seccomp:", "Threads", "SigBlk", "SigIgn", "SigCgt"))]}
 print(json.dumps(about))
 """
 
@@ -92,7 +92,8 @@ def write(sandbox: Sandbox, name: str, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("words", [(), ("--profile", "python"), ("--env", "TZ=Asia/Tokyo")], ids=["default", "python", "zone"])
+@pytest.mark.parametrize("words", [(), ("--profile", "python"), ("--env", "TZ=Asia/Tokyo"), ("--env", "PYTHONHASHSEED=1", "--env", "PYTHONOPTIMIZE=1"),
+                                   ("--env", "LC_ALL=de_DE.ISO-8859-1")], ids=["default", "python", "zone", "seed", "locale"])
 def test_an_agent_finds_what_it_finds_after_a_cold_start(sandbox: Sandbox, pool: Pool, words: tuple[str, ...]) -> None:
     agent = write(sandbox, "agent.py", ABOUT)
     cold = sandbox.run("--offline", *words, agent, "a", "b c", "", input="given")
@@ -190,11 +191,12 @@ def test_limits_hold_and_are_named(sandbox: Sandbox, pool: Pool) -> None:
 
 
 @pytest.mark.parametrize("words,reason", [
-    (("--memory", "64MiB"), "memory limit"), (("--pids", "9"), "limit of processes"), (("--env", "PYTHONHASHSEED=1"), "environment"),
-    (("--env", "LANG=de_DE.ISO-8859-1"), "UTF-8"), (("--ro", "/usr/share"), ""),
-], ids=["memory", "pids", "python", "locale", "covered"])  # fmt: skip
+    (("--memory", "64MiB"), "memory limit"), (("--pids", "9"), "limit of processes"), (("--profile", "./mine.yaml"), "a file of yours"),
+    (("--ro", "/usr/share"), ""),
+], ids=["memory", "pids", "profile", "covered"])  # fmt: skip
 def test_what_cannot_be_added_starts_cold_and_says_why(sandbox: Sandbox, pool: Pool, words: tuple[str, ...], reason: str) -> None:
     agent = write(sandbox, "agent.py", "print('ran')")
+    write(sandbox, "mine.yaml", "version: 1\nname: mine\nextends: default\n")
     run_warm(sandbox, pool, "--offline", agent)
     if not reason:
         assert run_warm(sandbox, pool, "--offline", *words, agent).stdout == "ran\n"
