@@ -124,6 +124,10 @@ Result<> watch(const Config& config, bool prints_events) {
   if (has_collector) {
     AISPM_TRY(orders, follow_orders(config, *watcher));
   }
+  std::unique_ptr<PoolProcess> pool;
+  if (config.pool.is_on) {
+    AISPM_TRY(pool, PoolProcess::start(config.pool));
+  }
   const SignalWaiter waiter(*watcher);
   log::info("started",
             {{"version", kVersion}, {"collector", prints_events ? "stdout" : config.collector}});

@@ -56,6 +56,20 @@ void read_behaviour(const YamlMap& map, Config& config) {
   config.baseline_learning = std::chrono::duration_cast<std::chrono::seconds>(learning);
 }
 
+PoolConfig read_pool(const YamlMap& map) {
+  PoolConfig pool;
+  pool.is_on = map.flag("enabled", pool.is_on);
+  pool.program = map.text("program", pool.program);
+  pool.socket = map.text("socket", pool.socket);
+  pool.entries = map.integer("entries", pool.entries, {1, 64});
+  pool.max_entries = map.integer("max_entries", pool.max_entries, {1, 1024});
+  if (!pool.program.empty() && pool.program.front() != '/')
+    map.reject("program", "an absolute path is needed");
+  if (pool.socket.empty() || pool.socket.front() != '/' || pool.socket.size() > 107)
+    map.reject("socket", "an absolute path of at most 107 bytes is needed");
+  return pool;
+}
+
 Result<Config> read_config(const YamlMap& root) {
   Config config;
   config.collector = root.text("collector", config.collector);
@@ -78,6 +92,7 @@ Result<Config> read_config(const YamlMap& root) {
     root.reject("health_interval", "100ms to 1h are allowed");
   read_behaviour(root.map("behaviour"), config);
   config.enforce = read_enforce(root);
+  config.pool = read_pool(root.map("pool"));
   if (config.state_folder.empty() || config.state_folder.front() != '/')
     root.reject("state_folder", "an absolute path is needed");
   AISPM_CHECK(root.finish());

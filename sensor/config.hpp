@@ -12,6 +12,7 @@
 #include "sensor/discover/options.hpp"
 #include "sensor/enforce_config.hpp"
 #include "sensor/model/gateway_place.hpp"
+#include "sensor/pool_process.hpp"
 
 namespace aispm::sensor {
 
@@ -31,6 +32,7 @@ struct Config {
   std::vector<std::string> sanctioned_executables;  // AI use by these is sanctioned
   std::chrono::milliseconds health_interval{5000};
   EnforceConfig enforce;
+  PoolConfig pool;  // of warm sandboxes, for `aispm-run --pool`
 
   std::string behaviour_rules;  // file; empty = the built-in ones
   std::chrono::seconds baseline_learning{86'400};

@@ -12,7 +12,7 @@ from ui import ROOT, run, step
 
 DASHBOARD = ROOT / "gateway" / "dashboard"
 PRESETS = ("dev", "release", "asan", "tsan", "fuzz")
-PROGRAMS = ["aispm-sensord", "aispm-run", "aispm-gateway", "aispm-collector", "aispm"]
+PROGRAMS = ["aispm-sensord", "aispm-run", "aispm-pool", "aispm-gateway", "aispm-collector", "aispm"]
 PYTHON_PACKAGES = ["pytest", "openai", "anthropic", "mypy", "ruff"]
 
 

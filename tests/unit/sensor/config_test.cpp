@@ -14,6 +14,23 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
+TEST(SensorConfig, KeepsNoPoolUnlessAsked) {
+  EXPECT_FALSE(parse_config("", "sensord.yaml")->pool.is_on);
+  const auto config = parse_config(
+      "pool: {enabled: true, program: /opt/aispm-pool, socket: /run/p.sock, entries: 3, "
+      "max_entries: 9}",
+      "sensord.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->pool.is_on);
+  EXPECT_EQ(config->pool.program, "/opt/aispm-pool");
+  EXPECT_EQ(config->pool.socket, "/run/p.sock");
+  EXPECT_EQ(config->pool.entries, 3);
+  EXPECT_EQ(config->pool.max_entries, 9);
+  for (const char* wrong : {"pool: {entries: 0}", "pool: {max_entries: 1025}", "pool: {size: 1}",
+                            "pool: {program: aispm-pool}", "pool: {socket: here}"})
+    EXPECT_FALSE(parse_config(wrong, "sensord.yaml")) << wrong;
+}
+
 TEST(SensorConfig, HasADefaultForEveryKey) {
   const auto config = parse_config("", "sensord.yaml");
   ASSERT_TRUE(config) << config.error().message;
