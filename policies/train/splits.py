@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which rows may train a model that another row judges: the only split that says anything about texts not seen yet.
 
-Rows of one origin share templates, carriers and habits, so that a model which has seen one knows the others: the same n-gram model
-finds 84 % of held-out rows and 19 % of held-out origins. Hence a row is judged only by a model that has seen no row of its family.
+Rows of one origin share templates, carriers and habits, so that a model which has seen one knows the others: an n-gram model
+finds 84 % of held-out rows and 19 % of held-out origins. Hence a row is
+judged only by a model that has seen no row of its family.
 
     rows = load(folder)
     for fold in folds(rows):                 # one per family with attacks; families without are spread over them
@@ -135,7 +136,7 @@ class Report:
 
 
 def surface_kind(surface: str) -> str:
-    """Thresholds are fixed per kind of surface: what a user writes, what is fetched, what a tool says of itself, arguments, replies."""
+    """Thresholds are per kind of surface: what a user writes, what is fetched, what a tool says of itself, arguments, replies."""
     return {"user_prompt": "prompt", "system_prompt": "prompt", "tool_description": "description", "tool_call": "arguments",
             "llm_output": "reply"}.get(surface, "fetched")
 

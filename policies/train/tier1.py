@@ -5,9 +5,9 @@
     ninja -C build/release feature_dump
     build/train/bin/python policies/train/tier1.py --packages build/train/data [--write]
 
-Without --write it only says how good it would be. The features come from the very
-code that judges. A text's windows are pairs of neighbouring blocks; its score is that of its highest window, less a correction for
-their number. Which window of a long attack is the attack is found by the model of the round before.
+Without --write it only says how good it would be. The features come from the very code that judges. A text's windows are pairs of
+neighbouring blocks; its score is that of its highest window, less a correction for their
+number. Which window of a long attack is the attack is found by the model of the round before.
 """
 
 from __future__ import annotations
@@ -301,7 +301,8 @@ def main() -> int:
     settings = Settings()
     rows, labelled = gather(args.packages)
     corpus = build(args.program, rows, settings)
-    print(f"{labelled} labelled rows, {len(rows) - labelled} more, {corpus.windows.shape[0]} windows, {len(corpus.hashes)} features", flush=True)
+    print(f"{labelled} labelled rows, {len(rows) - labelled} more, {corpus.windows.shape[0]} windows, "
+          f"{len(corpus.hashes)} features", flush=True)
     scores = leave_out(corpus, labelled, settings)
     figures = splits.report(rows[:labelled], scores)
     print(json.dumps(asdict(settings)))

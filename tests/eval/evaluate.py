@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """./dev eval: how good the shipped detection is on labelled texts, per source, category, surface and mutation.
 
-A text is *flagged* when a finding of its kind has severity medium or above, *blocked* (the default policy denies it) at high or
-above. `@1%` and `@0.1%` are recall at the score that this share of the benign texts exceeds: what thresholds could give at best.
-Rows that say from which plain text they were obfuscated stand in a table of their own. Macro figures are means over groups with at
-least MIN_GROUP rows.
+The verdict is that of the rules and of tier 1 of the classifier together; what each finds alone is told, too. A text is *flagged*
+when a finding of its kind has severity medium or above or the classifier suspects it; it is *blocked* when one has severity high or
+above (the default policy denies it) or the classifier is sure. `@1%` and `@0.1%` are recall at the score that this share of the benign
+texts exceeds: what thresholds could give at best. Rows that say from which plain text they were obfuscated stand in a table of their
+own. Macro figures are means over groups with at least MIN_GROUP rows.
 """
 
 from __future__ import annotations
@@ -64,6 +65,16 @@ def _recall(found: Sequence[Judged], benign: Sequence[float]) -> dict[str, Any]:
 def _false(found: Sequence[Judged], kind: str = "attack") -> dict[str, Any]:
     return {"flagged": _share(Share(sum(v.flags(kind) for _, v in found), len(found))),
             "blocked": _share(Share(sum(v.blocks(kind) for _, v in found), len(found)))}
+
+
+def _layers(attacks: Sequence[Judged], benign: Sequence[Judged]) -> Table:
+    """What each layer finds alone, so that nobody takes one for the other."""
+    table: Table = {}
+    for name, layer in (("rules", Verdict.rules_alone), ("classifier", Verdict.classifier_alone)):
+        own = [(row, layer(verdict)) for row, verdict in attacks]
+        harmless = [(row, layer(verdict)) for row, verdict in benign]
+        table[name] = (_recall(own, [verdict.score("attack") for _, verdict in harmless]) | {"false": _false(harmless)["flagged"]})
+    return table
 
 
 def _macro(found: Sequence[Judged], limit: Sequence[float]) -> dict[str, Any]:
@@ -149,6 +160,7 @@ def evaluate(rows: Sequence[Row], judge: Judge) -> dict[str, Any]:
     report: dict[str, Any] = {
         "rows": len(rows), "refused": sum(bool(verdict.refused) for _, verdict in judged),
         "attacks": {"all": _recall(attacks, limits), "macro_over_groups": _macro(attacks, limits)},
+        "layers": _layers(attacks, benign),
         "false_positives": {"all": _false(benign)},
         "by_category": {name: _recall(own, limits) for name, own in _grouped(attacks + others, lambda row: row.label).items()},
         "by_surface": {name: _recall(own, by_surface(name)) | {"false": _false([b for b in benign if b[0].surface == name])["flagged"]}

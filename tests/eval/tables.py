@@ -67,6 +67,8 @@ def show(folder: Path, report: dict[str, Any]) -> None:
     if mean["groups"]:
         print(f"  mean over {mean['groups']} groups: flagged {_percent(mean['flagged'])} %, blocked {_percent(mean['blocked'])} %, "
               f"@1% {_percent(mean['at_1_percent'])} %, @0.1% {_percent(mean['at_0.1_percent'])} %")
+    _print("Layers alone", "recall in %; each at its own 1 % and 0.1 %", ["", "rows", "flagged", "blocked", "@1%", "@0.1%", "AUC", "false positives"],
+           [[*_recall_line(name, one), _share(one["false"])] for name, one in report["layers"].items()])
     sections: list[tuple[Callable[..., None], str, str]] = [
         (_show_false, "False positives on benign texts", "false_positives"), (_show_recall, "By category", "by_category"),
         (_show_recall, "By surface (each at its own 1 % and 0.1 %)", "by_surface"), (_show_recall, "By group", "by_group"),

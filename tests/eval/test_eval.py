@@ -16,7 +16,7 @@ from evaluate import evaluate
 from figures import Share, auc, macro, recall_above, threshold
 from mutations import MUTATIONS
 from rows import BadData, load, parse_row
-from verdicts import Finding, ScanFailed, Verdict, scan
+from verdicts import Classified, Finding, ScanFailed, Verdict, scan
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("AISPM_BUILD_DIR", ROOT / "build" / "dev")) / "tests" / "eval_scan"
@@ -108,6 +108,13 @@ def test_low_severity_flags_nobody_but_scores() -> None:
     assert verdict.score("attack") == pytest.approx(0.4)
 
 
+def test_the_classifier_counts_as_a_finding_of_its_own() -> None:
+    suspect = Verdict(classifier=Classified(1, 0.6, 20))
+    assert suspect.flags("attack") and not suspect.blocks("attack") and not suspect.flags("pii")
+    assert Verdict((finding(severity=2, confidence=0.5),), classifier=Classified(2, 0.6, 90)).score("attack") == pytest.approx(0.8)
+    assert not suspect.rules_alone().flags("attack")
+
+
 def test_report_counts_what_the_judge_says() -> None:
     rows = [parse_row(row(id=str(i), label="injection", text=f"bad {i}", group="g")) for i in range(10)]
     rows += [parse_row(row(id="b" + str(i), text="bad" if i == 0 else "good", hard="hard_negative")) for i in range(20)]
@@ -127,6 +134,8 @@ def test_report_counts_what_the_judge_says() -> None:
                                                       "at_0.1_percent": 0.0}
     assert report["false_positives"]["all"]["flagged"]["hits"] == 1
     assert report["hard_benign"]["hard_negative"]["per_40"] == 2.0
+    assert report["layers"]["rules"]["flagged"]["hits"] == 10
+    assert report["layers"]["classifier"]["flagged"]["hits"] == 0
     assert report["secrets"]["k"]["found"]["hits"] == 0
     assert report["pii"]["PERSON"]["found"]["of"] == 1
     assert report["mutations"]["splitting"]["kept"] == 1.0

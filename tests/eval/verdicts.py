@@ -7,7 +7,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 MEDIUM = 3  # model::Severity
@@ -49,6 +49,12 @@ class Verdict:
     found: tuple[Finding, ...] = ()
     refused: str = ""
     classifier: Classified = Classified(0, 0.0, 0)
+
+    def rules_alone(self) -> Verdict:
+        return replace(self, classifier=Classified(0, 0.0, 0))
+
+    def classifier_alone(self) -> Verdict:
+        return replace(self, found=())
 
     def flags(self, kind: str) -> bool:
         """Somebody would be told: severity medium or above, or the classifier suspects."""

@@ -98,15 +98,15 @@ void FeatureReader::read_word(FeatureBlock& block) {
   bool foreign = false;
   Concept by_prefix = Concept::kNone;
   auto end = begin;
-  bool was_lower = false;
+  std::size_t lower_run = 0;
   while (at_ < text_.size() && letters < kMaxWordCharacters) {
     const Folded folded = fold(text_, at_);
     if (folded.count > 0) {
       const std::uint32_t c = folded.letters[0];
       const bool apostrophe = c == '\'' && letters > 0;
       if (!apostrophe && (!is_word_letter(c) || is_ideograph(c))) break;
-      if (folded.is_upper && was_lower) break;  // camelCase is two words
-      was_lower = !folded.is_upper && c >= 'a' && c <= 'z';
+      if (folded.is_upper && lower_run >= 2) break;  // camelCase is two words, cAmEl is one
+      lower_run = !folded.is_upper && c >= 'a' && c <= 'z' ? lower_run + 1 : 0;
       for (std::uint32_t i = 0; i < folded.count; ++i) {
         if (!is_word_letter(folded.letters[i])) continue;
         hash = mix(hash, folded.letters[i]);

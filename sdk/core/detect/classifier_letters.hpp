@@ -40,6 +40,12 @@ inline bool is_word_letter(std::uint32_t c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || is_foreign_letter(c);
 }
 
+// Capitals of Greek and Cyrillic; those of Latin letters become ASCII first.
+inline std::uint32_t lower_case(std::uint32_t c) {
+  if ((c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f)) return c + 0x20;
+  return c >= 0x400 && c <= 0x40f ? c + 0x50 : c;
+}
+
 inline Folded fold(std::string_view text, std::size_t at) {
   const auto byte = static_cast<std::uint8_t>(text[at]);
   Folded folded;
@@ -56,9 +62,10 @@ inline Folded fold(std::string_view text, std::size_t at) {
     return folded;
   }
   folded.size = decoded.size;
-  const Replacement& known = normalise_code_point(decoded.code_point);
+  const std::uint32_t lower = lower_case(decoded.code_point);
+  const Replacement& known = normalise_code_point(lower);
   if (known.size == 1 && known.bytes[0] == kOther) {
-    folded.letters[0] = decoded.code_point;
+    folded.letters[0] = lower;
     return folded;
   }
   folded.count = known.size;

@@ -171,7 +171,7 @@ inline constexpr LexiconEntry kLexicon[] = {
      "ai assistant assistants llm llms chatbot chatbots model models gpt chatgpt gpt3 gpt4 claude bard gemini copilot agent agents bot llama mistral bing machine ki assistent* assistente asistente ассистент* модел* yapay asistan "
      "助手 模型 人工 机器 智能 アシ モデ 어시 모델 인공"},
     {Concept::kYou, "you",
-     "you your yours yourself youre youll youve ur u du dein deine deinen deiner deines dir dich sie ihre ihr tu ton ta tes vous votre vos tus usted su sus te voce seu sua seus suas tuo tua tuoi tue je jouw uw ty twoj* ты твои твой твоя тебя вы ваш* sen senin senden din dina tvoje* أنت आप तुम 你的 您的 你是 你现 あな 당신 너는 너의"},
+     "you your yours yourself youre youll youve ur u du dein deine deinen deiner deines dir dich sie ihre ihr tu ton ta tes vous votre vos tus usted su sus te voce seu sua seus suas tuo tua tuoi tue je jouw uw ty twoj* ты твои твой твоя тебя вы ваш* sen senin din dina tvoje* أنت आप तुम 你的 您的 你是 你现 あな 당신 너는 너의"},
     {Concept::kMust, "must",
      "must should shall required require requires mandatory always need needs ensure obey comply follow follows adhere strictly obligated supposed sure musst mussen sollst sollen immer befolge* devez dois toujours suivez suis debes debe siempre sigue obedece deve devi sempre segua siga obedeca moet altijd volg musisz zawsze "
      "должен должна должны обязан* всегда следуй* zorunda mutlaka her_zaman harus يجب دائما चाहिए हमेशा 必须 务必 应该 一定 遵循 遵守 必ず 従っ 반드시 따라 항상"},
