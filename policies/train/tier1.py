@@ -40,6 +40,7 @@ SALTS = np.array([0x9e3779b9, 0x85ebca6b, 0xc2b2ae35, 0x27d4eb2f, 0x165667b1], n
 WORD, MEANING, MEANING_PAIR, MEANING_TRIPLE, SHAPE = range(5)  # FeatureKind
 FEATURES = 5000
 SLOTS = 8192
+SCRIPTS = ("augment.py", "extra.py", "splits.py", "tier1.py")
 WEIGHTS = ROOT / "sdk" / "core" / "detect" / "classifier_weights.bin"
 SCALE = 32  # weights are stored as 1/32 of a log odds, -127..127
 
@@ -280,7 +281,7 @@ def write(corpus: Corpus, labelled: int, scores: np.ndarray, figures: splits.Rep
         "sha256": hashlib.sha256(content).hexdigest(), "licence": "Apache-2.0", "features": int(np.count_nonzero(weights)),
         "made_by": "policies/train/tier1.py", "settings": asdict(settings), "texts": dict(sorted(families.items())),
         "labelled_data_sha256": digest(sorted(DATA.glob("*.jsonl"))),
-        "scripts_sha256": digest(sorted(Path(__file__).parent.glob("[aest]*.py"))),
+        "scripts_sha256": digest([Path(__file__).parent / name for name in SCRIPTS]),
         "features_sha256": code_digest(),
         "thresholds": {"suspect": dict(zip(KINDS, suspect, strict=True)), "sure": dict(zip(KINDS, sure, strict=True))},
         "left_out": {"macro": {str(share): round(value, 4) for share, value in figures.macro.items()},
