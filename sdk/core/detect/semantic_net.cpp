@@ -121,10 +121,9 @@ void features(const Weights& weights, const Buffers& buffers, std::size_t tokens
 
   Rows wide(buffers.wide, count, wide_stride, Eigen::OuterStride<>(wide_stride));
   normalise_rows(wide, weights.gain, weights.shift);
-  Values(out, wide_stride) = wide.colwise().maxCoeff();
   Values sum(buffers.product, wide_stride);
   sum = wide.colwise().sum();
-  dense_layers(weights, buffers.product, tokens, out + kWide);
+  dense_layers(weights, buffers.product, tokens, out);
 }
 
 }  // namespace aispm::detect::net

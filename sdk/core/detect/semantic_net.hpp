@@ -18,8 +18,7 @@ inline constexpr std::size_t kWide = kToken + kBranches * kBranch;
 inline constexpr std::size_t kPooled = 512;  // widths above the sum over tokens
 inline constexpr std::size_t kHidden = 320;
 inline constexpr std::size_t kLast = 512;
-// Maxima over the window's tokens, then three of the layers above their sum.
-inline constexpr std::size_t kFeatures = kWide + kPooled + kHidden + kLast;
+inline constexpr std::size_t kFeatures = kPooled + kHidden + kLast;  // three of those layers
 inline constexpr std::size_t kPadding = 4;  // rows of zeros around a window, for the convolutions
 
 // All matrices row by row, inputs x outputs.

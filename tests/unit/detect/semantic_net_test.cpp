@@ -121,11 +121,9 @@ Row expected(const Weights& w, const std::vector<Row>& tokens) {
       wide[t].insert(wide[t].end(), part[t].begin(), part[t].end());
   }
   Row sum(kWide, 0);
-  Row highest(kWide, -1e30);
   for (Row& row : wide) {
     row = normalised(row, w.gain, w.shift);
     sum = plus(sum, row);
-    for (std::size_t i = 0; i < kWide; ++i) highest[i] = std::max(highest[i], row[i]);
   }
   const auto count = static_cast<double>(tokens.size());
   Row pooled = times(sum, w.pooled, kPooled);
@@ -143,7 +141,7 @@ Row expected(const Weights& w, const std::vector<Row>& tokens) {
   }
   for (double& value : last) value /= std::sqrt(length);
 
-  Row out = highest;
+  Row out;
   for (const Row& part : {pooled, second, last}) out.insert(out.end(), part.begin(), part.end());
   return out;
 }
