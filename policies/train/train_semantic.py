@@ -32,7 +32,7 @@ KINDS = ("prompt", "fetched", "description", "arguments", "reply")
 RIDGE = 0.5          # on standardised features
 TEMPER = 0.5         # a family counts as its size to this power
 MAX_OF_FAMILY = 2000  # windows of one family, class and kind of surface
-FALSE_POSITIVES = 0.01  # share of benign rows per kind of surface, at the shipped threshold
+FALSE_POSITIVES = 0.005  # share of benign rows per kind of surface, at the shipped threshold: half of what both may have
 STEEPNESS = 4.0      # log odds per unit of calibrated score
 MIN_BENIGN = 50      # rows of a kind that suffice to calibrate it by itself
 

@@ -2,12 +2,13 @@
 // Scans texts with the shipped engine, for ./dev eval and for training: the only place where a
 // measured verdict comes from.
 //
-//   eval_scan PACKS < rows.jsonl > verdicts.jsonl
+//   eval_scan PACKS [MODEL] < rows.jsonl > verdicts.jsonl
 //
 // Reads {"text": ..., "surface": ...} a line (further members are ignored) and writes one line
 // each:
 // {"found":[{"rule":..,"category":..,"severity":0-5,"confidence":..,"begin":..,"end":..}]}, offsets
-// in bytes, and "classifier":{"level":0-2,"confidence":..,"score":..,"begin":..,"end":..}; or
+// in bytes, and "classifier":{"level":0-2,"confidence":..,"score":..,"begin":..,"end":..},
+// with the file of a semantic model also "semantic":{"confidence":..,"windows":..}; or
 // {"error":..} when the engine refuses the text, which callers treat as denied. Exits 2 with the
 // line's number when the input is wrong.
 #include <simdjson.h>
@@ -16,8 +17,10 @@
 #include <iostream>
 #include <string>
 
+#include "sdk/core/common/file.hpp"
 #include "sdk/core/detect/classifier.hpp"
 #include "sdk/core/detect/engine.hpp"
+#include "sdk/core/detect/semantic.hpp"
 
 namespace aispm::detect {
 namespace {
@@ -66,12 +69,19 @@ void append_verdict(const ClassifierVerdict& verdict, std::string& out) {
   out += ",\"confidence\":" + std::to_string(verdict.confidence);
   out += ",\"score\":" + std::to_string(verdict.score);
   out += ",\"begin\":" + std::to_string(verdict.begin);
-  out += ",\"end\":" + std::to_string(verdict.end) + "}}\n";
+  out += ",\"end\":" + std::to_string(verdict.end) + "}";
+}
+
+void append_verdict(const SemanticVerdict& verdict, std::string& out) {
+  out += ",\"semantic\":{\"confidence\":" + std::to_string(verdict.confidence);
+  out += ",\"windows\":" + std::to_string(verdict.windows) + "}";
 }
 
 class Scanner {
  public:
-  Scanner(const Engine& engine, Scratch scratch) : engine_(engine), scratch_(std::move(scratch)) {}
+  // `model` may be null: then only rules and tier 1 judge.
+  Scanner(const Engine& engine, Scratch scratch, const SemanticModel* model)
+      : engine_(engine), scratch_(std::move(scratch)), model_(model) {}
 
   // Appends the verdict on one line of input.
   Result<> scan(std::string line, std::string& out) {
@@ -94,6 +104,8 @@ class Scanner {
     }
     append_verdict(engine_, matches_, out);
     append_verdict(classify(text, *surface, classifier_), out);
+    if (model_) append_verdict(*model_->judge(text, *surface, semantic_), out);
+    out += "}\n";
     return {};
   }
 
@@ -103,12 +115,19 @@ class Scanner {
   simdjson::dom::parser parser_;
   std::vector<Match> matches_;
   ClassifierScratch classifier_;
+  const SemanticModel* model_;
+  SemanticScratch semantic_;
 };
 
-Result<> scan_all(const std::string& packs) {
+Result<> scan_all(const std::string& packs, const char* model_file) {
   AISPM_TRY(const auto engine, Engine::open(packs));
   AISPM_TRY(Scratch scratch, engine->make_scratch());
-  Scanner scanner(*engine, std::move(scratch));
+  std::shared_ptr<const SemanticModel> model;
+  if (model_file) {
+    AISPM_TRY(std::string bytes, read_file(model_file, kMaxSemanticModelBytes));
+    AISPM_TRY(model, SemanticModel::parse(std::move(bytes)));
+  }
+  Scanner scanner(*engine, std::move(scratch), model.get());
   std::string out;
   std::size_t number = 0;
   for (std::string line; std::getline(std::cin, line); out.clear()) {
@@ -126,11 +145,11 @@ Result<> scan_all(const std::string& packs) {
 }  // namespace aispm::detect
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::cerr << "usage: eval_scan PACKS < rows.jsonl > verdicts.jsonl\n";
+  if (argc != 2 && argc != 3) {
+    std::cerr << "usage: eval_scan PACKS [MODEL] < rows.jsonl > verdicts.jsonl\n";
     return 2;
   }
-  if (const auto done = aispm::detect::scan_all(argv[1]); !done) {
+  if (const auto done = aispm::detect::scan_all(argv[1], argv[2]); !done) {
     std::cerr << "eval_scan: " << done.error().message << "\n";
     return 2;
   }

@@ -186,6 +186,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help=f"directory of *.jsonl; default {DEFAULT}")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     parser.add_argument("--packs", type=Path, default=ROOT / "policies" / "detect", help="detection packs to judge with")
+    parser.add_argument("--semantic", type=Path, metavar="MODEL", help="let the semantic tier judge too, with this model file")
     parser.add_argument("--program", type=Path, default=ROOT / "build" / "release" / "tests" / "eval_scan", help=argparse.SUPPRESS)
     args = parser.parse_args()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head`
@@ -195,7 +196,7 @@ def main() -> int:
         return 1
     try:
         rows = data.load(folder)
-        report = evaluate(rows, lambda texts: scan(args.program, args.packs, texts))
+        report = evaluate(rows, lambda texts: scan(args.program, args.packs, texts, args.semantic))
     except (data.BadData, ScanFailed) as problem:
         print(f"./dev eval: {problem}", file=sys.stderr)
         return 1

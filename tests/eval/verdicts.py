@@ -49,6 +49,7 @@ class Verdict:
     found: tuple[Finding, ...] = ()
     refused: str = ""
     classifier: Classified = Classified(0, 0.0, 0)
+    semantic: float = 0.0  # confidence of the semantic tier, 0.5 at its threshold; 0 where it did not judge
 
     def rules_alone(self) -> Verdict:
         return replace(self, classifier=Classified(0, 0.0, 0))
@@ -57,8 +58,10 @@ class Verdict:
         return replace(self, found=())
 
     def flags(self, kind: str) -> bool:
-        """Somebody would be told: severity medium or above, or the classifier suspects."""
-        return bool(self.refused) or (kind == "attack" and self.classifier.level >= 1) or any(one.kind == kind and one.severity >= MEDIUM for one in self.found)
+        """Somebody would be told: severity medium or above, or a classifier suspects."""
+        if kind == "attack" and (self.classifier.level >= 1 or self.semantic >= 0.5):
+            return True
+        return bool(self.refused) or any(one.kind == kind and one.severity >= MEDIUM for one in self.found)
 
     def blocks(self, kind: str) -> bool:
         """The default policy would deny: severity high or above, or the classifier is sure."""
@@ -74,6 +77,7 @@ class Verdict:
                 best[one.rule] = max(best.get(one.rule, 0.0), one.confidence)
         if kind == "attack":
             best["classifier"] = self.classifier.confidence
+            best["semantic"] = self.semantic
         doubt = 1.0
         for confidence in best.values():
             doubt *= 1 - confidence
@@ -84,21 +88,22 @@ def _read(line: str) -> Verdict:
     raw = json.loads(line)
     if "error" in raw:
         return Verdict(refused=raw["error"])
-    return Verdict(tuple(Finding(**one) for one in raw["found"]), classifier=Classified(**raw["classifier"]))
+    return Verdict(tuple(Finding(**one) for one in raw["found"]), classifier=Classified(**raw["classifier"]),
+                   semantic=raw.get("semantic", {}).get("confidence", 0.0))
 
 
 class ScanFailed(Exception):
     """eval_scan's own words."""
 
 
-def scan(program: Path, packs: Path, texts: Sequence[tuple[str, str]]) -> list[Verdict]:
-    """One verdict per (text, surface), in order. Lone surrogates become U+FFFD."""
+def scan(program: Path, packs: Path, texts: Sequence[tuple[str, str]], model: Path | None = None) -> list[Verdict]:
+    """One verdict per (text, surface), in order; with `model` the semantic tier judges too. Lone surrogates become U+FFFD."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as asked, tempfile.TemporaryFile("w+", encoding="utf-8") as answered:
         for text, surface in texts:
             clean = text.encode("utf-8", "replace").decode("utf-8")
             asked.write(json.dumps({"text": clean, "surface": surface}, ensure_ascii=False) + "\n")
         asked.seek(0)
-        done = subprocess.run([program, packs], stdin=asked, stdout=answered, stderr=subprocess.PIPE, text=True,
+        done = subprocess.run([program, packs, *([model] if model else [])], stdin=asked, stdout=answered, stderr=subprocess.PIPE, text=True,
                               timeout=SCAN_SECONDS, check=False)
         if done.returncode != 0:
             raise ScanFailed(done.stderr.strip() or f"{program} exited {done.returncode}")
