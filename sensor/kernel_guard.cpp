@@ -301,7 +301,7 @@ std::vector<model::Detection> KernelGuard::scan(const model::LlmCall& call) {
     return detections;
   }
   for (const detect::Match& match : matches)
-    detections.push_back(detect::describe_in(engine_->rules()[match.rule], match, call.prompt_text,
+    detections.push_back(detect::describe(engine_->rules()[match.rule], match, call.prompt_text,
                                           detect::Surface::kPrompt));
   return detections;
 }

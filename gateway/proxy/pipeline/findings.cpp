@@ -37,7 +37,7 @@ void judge(Findings& findings, std::size_t first, const policy::Policy& policy,
 
 model::Detection describe_found(const detect::Rule& rule, const detect::StreamScanner::Found& found,
                                 detect::Surface surface) {
-  return detect::describe(rule, found.match, found.evidence, surface);
+  return detect::describe_evidence(rule, found.match, found.evidence, surface);
 }
 
 }  // namespace aispm::gateway

@@ -31,7 +31,7 @@ void add_text(const ScanContext& context, codec::Api api, const codec::ReplyText
   const std::size_t first = findings.detections.size();
   for (const Match& match : matches)
     findings.add(
-        detect::describe_in(rules[match.rule], match, text.text, surface_of(text.channel.kind)));
+        detect::describe(rules[match.rule], match, text.text, surface_of(text.channel.kind)));
   judge(findings, first, *context.book->policy, context.caller, policy::Direction::kReply);
   const detect::Outcomes& outcomes = *table_of(*context.tables, api, text.channel.kind);
   const auto any = [&](Outcome outcome) {

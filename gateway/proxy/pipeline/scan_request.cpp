@@ -41,7 +41,7 @@ struct PartScan {
     Findings& findings = result.findings;
     const std::size_t first = findings.detections.size();
     for (const Match& match : matches)
-      findings.add(detect::describe_in(rules[match.rule], match, part.text, surface));
+      findings.add(detect::describe(rules[match.rule], match, part.text, surface));
     judge(findings, first, *context.book->policy, context.caller, policy::Direction::kRequest);
     const detect::Outcomes& outcomes = context.tables->of_request(surface);
     bool denied = false;
@@ -141,8 +141,8 @@ Result<bool> scan_unescaped(const ScanContext& context, std::string_view argumen
   if (!hidden) return false;
   const std::size_t first = findings.detections.size();
   for (const Match& match : matches)
-    findings.add(detect::describe_in(context.book->engine->rules()[match.rule], match, text,
-                                     detect::Surface::kToolArguments));
+    findings.add(detect::describe(context.book->engine->rules()[match.rule], match, text,
+                                  detect::Surface::kToolArguments));
   judge(findings, first, *context.book->policy, context.caller, direction);
   findings.verdict = uncuttable(findings.verdict);
   findings.verdict.applied = Outcome::kDeny;

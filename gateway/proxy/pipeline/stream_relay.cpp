@@ -165,7 +165,7 @@ bool StreamRelay::check_other(const codec::ReplyText& text, Outgoing& outgoing) 
   bool denied = false;
   bool redacted = false;
   for (const detect::Match& match : matches) {
-    findings_.add(detect::describe_in(rules[match.rule], match, text.text, surface));
+    findings_.add(detect::describe(rules[match.rule], match, text.text, surface));
     denied = denied || outcomes[match.rule] == Outcome::kDeny;
     redacted = redacted || outcomes[match.rule] == Outcome::kRedact;
   }

@@ -234,6 +234,13 @@ void mend_token(std::string_view text, Token token, const Vocabulary& vocabulary
   copy(text, last, token.end, out);
 }
 
+// What may break or disguise a word, beside a letter.
+bool is_suspect(std::string_view text, std::size_t at, std::uint8_t type, bool letter_before) {
+  if ((type & kBreak) != 0 && letter_before && is(text, at + 1, kLetter | kLeet)) return true;
+  if ((type & kLeet) != 0 && (letter_before || is(text, at + 1, kLetter))) return true;
+  return letter_before && text[at] == '<' && skip_markup(text, at) != at;
+}
+
 }  // namespace
 
 bool has_broken_words(std::string_view text, const Vocabulary& vocabulary) {
@@ -241,22 +248,20 @@ bool has_broken_words(std::string_view text, const Vocabulary& vocabulary) {
   Mended mended;
   for (std::size_t at = 0; at < text.size(); ++at) {
     const std::uint8_t type = kClasses[static_cast<std::uint8_t>(text[at])];
-    if (type == kLetter) {
-      if (is(text, at + 1, kGap | kBreak) && !(at > 0 && is(text, at - 1, kLetter)) &&
-          spelled_at(text, at).letters >= kMinSpelledLetters)
-        return true;
-      continue;
-    }
+    if (type == kLetter) continue;  // most bytes end here
     const bool before = at > 0 && is(text, at - 1, kLetter);
-    const bool suspect = ((type & kBreak) != 0 && before && is(text, at + 1, kLetter | kLeet)) ||
-                         ((type & kLeet) != 0 && (before || is(text, at + 1, kLetter))) ||
-                         (text[at] == '<' && before && skip_markup(text, at) != at);
-    if (!suspect || at < done) continue;
+    const bool alone = before && (at == 1 || !is(text, at - 2, kLetter | kLeet));
+    if (alone && (type & (kGap | kBreak)) != 0 &&
+        spelled_at(text, at - 1).letters >= kMinSpelledLetters)
+      return true;
+    if (at < done || !is_suspect(text, at, type, before)) continue;
     const Token token = token_at(text, at, done);
     done = token.end;
     if (token.end - token.begin >= kMaxTokenBytes) continue;
     if (mend(text, token, kWithI, mended) && shows_word(mended, vocabulary)) return true;
-    if (mend(text, token, kWithL, mended) && shows_word(mended, vocabulary)) return true;
+    const bool has_one =
+        text.substr(token.begin, token.end - token.begin).find('1') != std::string_view::npos;
+    if (has_one && mend(text, token, kWithL, mended) && shows_word(mended, vocabulary)) return true;
   }
   return false;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "sdk/core/detect/broken_words.hpp"
+#include "sdk/core/detect/context.hpp"
 #include "sdk/core/detect/unescape.hpp"
 
 namespace aispm::detect {
@@ -19,11 +20,11 @@ void turn_rot13(std::string_view text, std::string& out) {
 
 }  // namespace
 
-DeepScan::DeepScan(const ScanTables& tables, Surface surface, bool looks_deeper,
+DeepScan::DeepScan(const ScanTables& tables, Surface surface, const ScanOptions& options,
                    hs_scratch_t* scratch, ScanBuffers& buffers, std::vector<Match>& matches)
     : tables_(tables),
       surface_(surface),
-      looks_deeper_(looks_deeper),
+      options_(options),
       hyperscan_(scratch),
       buffers_(buffers),
       matches_(matches),
@@ -52,6 +53,13 @@ bool DeepScan::charge(std::size_t bytes) {
     return false;
   }
   decode_left_ -= bytes;
+  return true;
+}
+
+// Time is up for looking deeper; said in the report.
+bool DeepScan::is_late() {
+  if (!options_.deadline || options_.now() < *options_.deadline) return false;
+  if (options_.report != nullptr) options_.report->cut = true;
   return true;
 }
 
@@ -85,6 +93,16 @@ bool DeepScan::applies(std::uint32_t rule, const Frame& frame, bool mended) cons
   return frame.depth == 0 || one.category != Category::kPii;
 }
 
+// False when what the rule wants around it is not there.
+bool DeepScan::stands_in_context(std::uint32_t rule, std::string_view text,
+                                 ViewMatch& match) const {
+  const Context& context = (*tables_.rules)[rule].context;
+  if (context.empty()) return true;
+  const bool near = is_near(context, text, match.begin, match.end);
+  match.validated = match.validated || near;
+  return near || !context.required;
+}
+
 bool DeepScan::add(std::uint32_t rule, const Place& place, bool validated) {
   if (matches_.size() >= kMaxMatches) {
     fail_with(Errc::kExhausted, "text has more matches than can be recorded");
@@ -115,7 +133,8 @@ bool DeepScan::scan_view(const Frame& frame, std::string_view text,
   for (const std::uint32_t rule : fired.rules) {
     if (!applies(rule, frame, mended)) continue;
     const bool done =
-        block_.run(rule, text, frame.text, folded, buffers_.resolving, [&](const ViewMatch& match) {
+        block_.run(rule, text, frame.text, folded, buffers_.resolving, [&](ViewMatch match) {
+          if (!stands_in_context(rule, frame.text, match)) return true;
           return add(rule, place_of(frame, match.begin, match.end), match.validated);
         });
     if (!done) return false;
@@ -125,19 +144,27 @@ bool DeepScan::scan_view(const Frame& frame, std::string_view text,
 
 bool DeepScan::scan_frame(const Frame& frame) {
   ScanBuffers::Level& level = buffers_.levels[frame.depth];
-  if (!scan_view(frame, frame.text, nullptr, false)) return false;
+  // Without reading the plain text, it is still asked whether it holds words turned round.
+  const bool reads = frame.depth > 0 || options_.reads_plain;
+  const auto take = [&](std::string_view text, const std::vector<Shadow::Origin>* folded) {
+    if (reads) return scan_view(frame, text, folded, false);
+    if (block_.prefilter(text, hyperscan_, level.fired)) return true;
+    fail_with(Errc::kInternal, "Hyperscan: scan failed");
+    return false;
+  };
+  if (!take(frame.text, nullptr)) return false;
   bool rot13 = level.fired.rot13;
   bool reversed = level.fired.reversed;
   std::string_view reading = frame.text;
   if (!is_ascii(frame.text)) {
     normalise(frame.text, level.folded);
-    if (!scan_view(frame, level.folded.text, &level.folded.origin, false)) return false;
+    if (!take(level.folded.text, &level.folded.origin)) return false;
     rot13 = rot13 || level.fired.rot13;
     reversed = reversed || level.fired.reversed;
-    if (frame.depth == 0 && !scan_signals(frame.text)) return false;
+    if (frame.depth == 0 && reads && !scan_signals(frame.text)) return false;
     reading = level.folded.text;
   }
-  return !looks_deeper_ || scan_deeper(frame, reading, rot13, reversed);
+  return !options_.looks_deeper || scan_deeper(frame, reading, rot13, reversed);
 }
 
 bool DeepScan::scan_signals(std::string_view text) {
@@ -168,6 +195,7 @@ bool DeepScan::scan_signals(std::string_view text) {
 // `reading` is the text, or its normalised form.
 bool DeepScan::scan_deeper(const Frame& frame, std::string_view reading, bool rot13,
                            bool reversed) {
+  if (is_late()) return true;
   ScanBuffers::Level& level = buffers_.levels[frame.depth];
   if (has_broken_words(reading, *tables_.vocabulary) && !scan_mended(frame, reading)) return false;
   if (rot13 && !scan_turned(frame, Trick::kRot13)) return false;
@@ -197,7 +225,8 @@ bool DeepScan::scan_mended(const Frame& frame, std::string_view reading) {
   const bool is_folded = reading.data() != frame.text.data();
   for (const std::uint32_t rule : fired.rules) {
     if (!applies(rule, frame, true)) continue;
-    const auto found = [&](const ViewMatch& match) {
+    const auto found = [&](ViewMatch match) {
+      if (!stands_in_context(rule, mended.text, match)) return true;
       const std::size_t from = mended.origin[match.begin].begin;
       const std::size_t to = mended.origin[match.end - 1].end;
       const std::string_view shown =
@@ -239,6 +268,7 @@ bool DeepScan::scan_runs(const Frame& frame, Trick kind) {
   const std::string_view text = frame.text;
   for (auto run = find_encoded_run(text, 0, kind); run;
        run = find_encoded_run(text, run->offset + run->length, kind)) {
+    if (is_late()) return true;
     const std::string_view bytes = text.substr(run->offset, run->length);
     if (kind == Trick::kBase64 && !scan_packed(frame, *run)) return false;
     const auto trick = decode_run(bytes, kind, level.decoded);
@@ -274,6 +304,7 @@ bool DeepScan::scan_packed(const Frame& frame, const EncodedRun& run) {
 
 bool DeepScan::scan_child(const Frame& frame, Frame child) {
   if (child.text.empty()) return true;
+  if (is_late()) return true;
   child.parent = &frame;
   child.depth = frame.depth + 1;
   child.is_text_only = child.is_text_only || frame.is_text_only;

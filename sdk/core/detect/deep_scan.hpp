@@ -9,6 +9,7 @@
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/detect/block_scan.hpp"
 #include "sdk/core/detect/encoded.hpp"
+#include "sdk/core/detect/engine.hpp"
 #include "sdk/core/detect/hyperscan.hpp"
 #include "sdk/core/detect/signal.hpp"
 #include "sdk/core/detect/vocabulary.hpp"
@@ -52,9 +53,8 @@ struct ScanBuffers {
 
 class DeepScan {
  public:
-  // `looks_deeper`: also into encodings and broken words, besides the normalised form.
-  DeepScan(const ScanTables& tables, Surface surface, bool looks_deeper, hs_scratch_t* scratch,
-           ScanBuffers& buffers, std::vector<Match>& matches);
+  DeepScan(const ScanTables& tables, Surface surface, const ScanOptions& options,
+           hs_scratch_t* scratch, ScanBuffers& buffers, std::vector<Match>& matches);
 
   // Appends to the matches. kExhausted and kInternal: what was found is not all.
   Result<> scan(std::string_view text, std::size_t work);
@@ -82,9 +82,11 @@ class DeepScan {
 
   Place place_of(const Frame& frame, std::size_t begin, std::size_t end) const;
   bool applies(std::uint32_t rule, const Frame& frame, bool mended) const;
+  bool stands_in_context(std::uint32_t rule, std::string_view text, ViewMatch& match) const;
   bool add(std::uint32_t rule, const Place& place, bool validated);
   void fail_with(Errc code, const char* what);
   bool charge(std::size_t bytes);
+  bool is_late();
 
   // All return false when the scan has failed.
   bool scan_frame(const Frame& frame);
@@ -101,7 +103,7 @@ class DeepScan {
 
   const ScanTables& tables_;
   Surface surface_;
-  bool looks_deeper_;
+  const ScanOptions& options_;
   hs_scratch_t* hyperscan_;
   ScanBuffers& buffers_;
   std::vector<Match>& matches_;

@@ -28,7 +28,8 @@ Result<std::array<std::vector<std::uint32_t>, kSignalCount>> find_signal_rules(
   return found;
 }
 
-Result<HsDatabase> compile_prefilter(const std::vector<Rule>& rules, const Vocabulary& vocabulary) {
+Result<HsDatabase> compile_prefilter(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
+                                     DatabaseCache& cache) {
   std::vector<HsPattern> patterns;
   for (std::uint32_t index = 0; index < rules.size(); ++index) {
     const Rule& rule = rules[index];
@@ -38,7 +39,7 @@ Result<HsDatabase> compile_prefilter(const std::vector<Rule>& rules, const Vocab
     }
   }
   add_turned_words(rules, vocabulary, patterns);
-  return compile_block(rules, patterns);
+  return cache.get(rules, patterns);
 }
 
 }  // namespace
@@ -69,16 +70,21 @@ Engine::~Engine() = default;
 
 const std::vector<Rule>& Engine::rules() const { return state_->rules.rules; }
 const std::string& Engine::version() const { return state_->rules.version; }
+const std::array<std::array<double, kSurfaceCount>, kCategoryCount>& Engine::thresholds() const {
+  return state_->rules.thresholds;
+}
 const Automata& Engine::automata() const { return state_->automata; }
 
-Result<std::shared_ptr<const Engine>> Engine::compile(RuleSet rules) {
+Result<std::shared_ptr<const Engine>> Engine::compile(RuleSet rules, DatabaseCache* cache) {
   if (rules.rules.empty()) return fail(Errc::kInvalid, "no detection rules");
   auto state = std::make_unique<State>();
+  DatabaseCache none;
+  DatabaseCache& databases = cache != nullptr ? *cache : none;
   AISPM_TRY(state->signal_rules, find_signal_rules(rules.rules));
   AISPM_TRY(state->automata, Automata::compile(rules.rules));
   AISPM_TRY(state->vocabulary, Vocabulary::of(rules.rules));
-  AISPM_TRY(state->prefilter, compile_prefilter(rules.rules, state->vocabulary));
-  AISPM_TRY(state->screen, Screen::compile(rules.rules, state->vocabulary));
+  AISPM_TRY(state->prefilter, compile_prefilter(rules.rules, state->vocabulary, databases));
+  AISPM_TRY(state->screen, Screen::compile(rules.rules, state->vocabulary, databases));
   state->rules = std::move(rules);
   state->tables = {&state->rules.rules, &state->automata, state->prefilter.get(),
                    &state->vocabulary, &state->signal_rules};
@@ -86,9 +92,10 @@ Result<std::shared_ptr<const Engine>> Engine::compile(RuleSet rules) {
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
 }
 
-Result<std::shared_ptr<const Engine>> Engine::open(const std::string& folder) {
+Result<std::shared_ptr<const Engine>> Engine::open(const std::string& folder,
+                                                   DatabaseCache* cache) {
   AISPM_TRY(RuleSet rules, load_packs(folder));
-  return compile(std::move(rules));
+  return compile(std::move(rules), cache);
 }
 
 Result<Scratch> Engine::make_scratch() const {
@@ -110,13 +117,13 @@ Result<Scratch> Engine::make_scratch() const {
 
 Result<> Engine::scan(std::string_view text, Surface surface, Scratch& scratch,
                       std::vector<Match>& matches, ScanOptions options) const {
-  matches.clear();
+  if (options.reads_plain) matches.clear();
   if (text.size() > kMaxTextBytes)
     return fail(Errc::kTooLarge,
                 "text to scan is larger than " + std::to_string(kMaxTextBytes) + " bytes");
   Scratch::State& own = *scratch.state_;
-  DeepScan scan(state_->tables, surface, options.looks_deeper && surface != Surface::kReply,
-                own.hyperscan.get(), own.buffers, matches);
+  options.looks_deeper = options.looks_deeper && surface != Surface::kReply;
+  DeepScan scan(state_->tables, surface, options, own.hyperscan.get(), own.buffers, matches);
   return scan.scan(text, kWorkFloor + kWorkPerByte * text.size());
 }
 

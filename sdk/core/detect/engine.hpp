@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,9 +29,19 @@
 namespace aispm::detect {
 
 class Automata;
+class DatabaseCache;
+
+struct ScanReport {
+  bool cut = false;  // the deadline came before all disguises were looked through
+};
 
 struct ScanOptions {
-  bool looks_deeper = true;  // into encodings and disguises, besides the normalised form
+  bool reads_plain = true;   // the text and its normalised form; replaces `matches`, else adds
+  bool looks_deeper = true;  // into encodings and disguises
+  // Looking deeper ends then; the plain text is always scanned to its end.
+  std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt;
+  std::chrono::steady_clock::time_point (*now)() = &std::chrono::steady_clock::now;
+  ScanReport* report = nullptr;
 };
 
 // Working memory of one scanning thread. Movable, not copyable; never shared between threads at the
@@ -58,10 +71,12 @@ class Engine {
   static constexpr std::size_t kWorkPerByte = 256;
 
   // Errors name file and line of the rule that does not compile. Takes about a second for 150
-  // rules.
-  static Result<std::shared_ptr<const Engine>> compile(RuleSet rules);
+  // rules, and much less with a cache that holds their databases (database_cache.hpp).
+  static Result<std::shared_ptr<const Engine>> compile(RuleSet rules,
+                                                       DatabaseCache* cache = nullptr);
   // load_packs + compile.
-  static Result<std::shared_ptr<const Engine>> open(const std::string& folder);
+  static Result<std::shared_ptr<const Engine>> open(const std::string& folder,
+                                                    DatabaseCache* cache = nullptr);
 
   ~Engine();
   Engine(const Engine&) = delete;
@@ -69,6 +84,8 @@ class Engine {
 
   const std::vector<Rule>& rules() const;
   const std::string& version() const;
+  // RuleSet::thresholds
+  const std::array<std::array<double, kSurfaceCount>, kCategoryCount>& thresholds() const;
 
   Result<Scratch> make_scratch() const;
 
@@ -103,10 +120,10 @@ class Engine {
 };
 
 // The event record of a match, graded for the surface; `evidence` is masked already.
-model::Detection describe(const Rule& rule, const Match& match, std::string evidence,
+model::Detection describe_evidence(const Rule& rule, const Match& match, std::string evidence,
                           Surface surface);
 // The same with evidence cut from `text`, what was scanned, and masked by the rule's own style.
-model::Detection describe_in(const Rule& rule, const Match& match, std::string_view text,
+model::Detection describe(const Rule& rule, const Match& match, std::string_view text,
                              Surface surface);
 
 }  // namespace aispm::detect

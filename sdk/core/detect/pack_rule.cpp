@@ -142,6 +142,32 @@ std::string read_class(const YamlMap& map, const std::string& key) {
   return text;
 }
 
+std::vector<std::string> read_words(const YamlMap& map, const std::string& key) {
+  constexpr std::size_t kMaxWords = 64;
+  std::vector<std::string> words = map.texts(key);
+  if (words.size() > kMaxWords) map.reject(key, "more than " + std::to_string(kMaxWords));
+  for (std::string& word : words) {
+    if (word.empty() || word.size() > kMaxWordBytes)
+      map.reject(key, "a word has 1 to " + std::to_string(kMaxWordBytes) + " bytes");
+    for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  }
+  return words;
+}
+
+// context: {words: [ssn, social security], without: [order], within: 60, required: true}
+Context read_context(const YamlMap& map) {
+  Context context;
+  if (!map.has("context")) return context;
+  const YamlMap entry = map.map("context");
+  context.words = read_words(entry, "words");
+  context.without = read_words(entry, "without");
+  context.within = static_cast<std::size_t>(
+      entry.integer("within", 60, {1, static_cast<std::int64_t>(Context::kMaxWithin)}));
+  context.required = entry.flag("required", true);
+  if (context.empty()) map.reject("context", "needs `words`, `without` or both");
+  return context;
+}
+
 Category read_category(const YamlMap& map, Category fallback) {
   if (!map.has("category")) return fallback;
   const std::string name = map.text("category", "");
@@ -196,6 +222,7 @@ void read_matching(const YamlMap& map, Rule& rule) {
   if (!rule.keep.empty()) check_pattern(map, "keep", rule.keep, rule.caseless);
   rule.max_bytes = static_cast<std::size_t>(map.integer("max_bytes", 512, {1, kMaxMatchBytes}));
   rule.validators = read_validators(map);
+  rule.context = read_context(map);
 }
 
 Mask read_mask(const YamlMap& map, const Rule& rule) {

@@ -80,8 +80,8 @@ std::size_t redact(const std::vector<Rule>& rules, std::string_view text,
   return count;
 }
 
-model::Detection describe(const Rule& rule, const Match& match, std::string evidence,
-                          Surface surface) {
+model::Detection describe_evidence(const Rule& rule, const Match& match, std::string evidence,
+                                   Surface surface) {
   model::Detection detection;
   detection.rule_id = rule.id;
   detection.category = name_of(rule.category);
@@ -100,11 +100,12 @@ model::Detection describe(const Rule& rule, const Match& match, std::string evid
   return detection;
 }
 
-model::Detection describe_in(const Rule& rule, const Match& match, std::string_view text,
-                             Surface surface) {
+model::Detection describe(const Rule& rule, const Match& match, std::string_view text,
+                          Surface surface) {
   // What stands in an encoded run may be a secret whatever rule found it.
   const Mask style = match.encoded ? Mask::kAll : rule.mask;
-  return describe(rule, match, mask(text.substr(match.offset, match.length), style), surface);
+  return describe_evidence(rule, match, mask(text.substr(match.offset, match.length), style),
+                           surface);
 }
 
 }  // namespace aispm::detect

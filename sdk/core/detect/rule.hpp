@@ -111,7 +111,7 @@ struct Validator {
 // Words that must (or must not) stand near a match.
 struct Context {
   static constexpr std::size_t kMaxWithin = 256;
-  std::vector<std::string> words;  // lower case; whole words, ASCII case and accents do not matter
+  std::vector<std::string> words;  // lower case; whole words, ASCII case does not matter
   std::vector<std::string> without;  // words of which none may stand there
   std::size_t within = 60;           // bytes of the original text before and after the match
   bool required = true;              // false: only decides whether the match counts as validated

@@ -72,7 +72,8 @@ Result<> add_rule(const std::vector<Rule>& rules, std::uint32_t index, Patterns&
 
 }  // namespace
 
-Result<Screen> Screen::compile(const std::vector<Rule>& rules, const Vocabulary& vocabulary) {
+Result<Screen> Screen::compile(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
+                               DatabaseCache& cache) {
   Screen screen;
   AISPM_TRY(const bool can_join, takes_as_border(rules));
   if (!can_join) return screen;
@@ -81,11 +82,11 @@ Result<Screen> Screen::compile(const std::vector<Rule>& rules, const Vocabulary&
     AISPM_CHECK(add_rule(rules, index, patterns));
   add_turned_words(rules, vocabulary, patterns.together);
   if (!patterns.together.empty()) {
-    AISPM_TRY(HsDatabase database, compile_block(rules, patterns.together));
+    AISPM_TRY(HsDatabase database, cache.get(rules, patterns.together));
     screen.databases_.push_back(std::move(database));
   }
   for (HsPattern& pattern : patterns.apart) {
-    AISPM_TRY(HsDatabase database, compile_block(rules, {std::move(pattern)}));
+    AISPM_TRY(HsDatabase database, cache.get(rules, {std::move(pattern)}));
     screen.databases_.push_back(std::move(database));
   }
   return screen;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/deep_scan.hpp"
 #include "sdk/core/detect/hyperscan.hpp"
 #include "sdk/core/detect/normalise.hpp"
@@ -30,7 +31,8 @@ class Screen {
     std::vector<SignalHit> hits;
   };
 
-  static Result<Screen> compile(const std::vector<Rule>& rules, const Vocabulary& vocabulary);
+  static Result<Screen> compile(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
+                                DatabaseCache& cache);
 
   // `surfaces` has a bit for each Surface that the texts stand on; `deeper` also looks into
   // encodings and disguises. False only if no rule of these surfaces matches anywhere. kInternal:

@@ -2,182 +2,22 @@
 #include "sdk/core/detect/stream.hpp"
 
 #include <algorithm>
-#include <optional>
-#include <tuple>
 
-#include "sdk/core/detect/automata.hpp"
+#include "sdk/core/detect/stream_state.hpp"
 
 namespace aispm::detect {
+
+using Attempt = StreamAttempt;
+using Lane = StreamLane;
+using Pending = StreamPending;
+using Span = StreamSpan;
+
 namespace {
 
 // Capacity that an empty buffer may keep.
 constexpr std::size_t kKeptCapacity = 1024;
 
-// A rule that started somewhere and may still match. Offsets are bytes of the original stream.
-struct Attempt {
-  std::uint64_t start = 0;
-  std::uint64_t accepted_end = 0;  // 0 = not yet
-  std::uint16_t rule = 0;
-  Dfa::State state = Dfa::kStart;
-  bool holds = false;  // its outcome keeps text from leaving
-};
-
-// The automata of one view of the text.
-struct Lane {
-  std::vector<Attempt> attempts;
-  std::uint64_t last_end = 0;  // end of the last byte fed
-  std::uint8_t last_byte = 0;
-  bool has_last = false;
-};
-
-// A match that must not leave, in order of release.
-struct Span {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  std::uint32_t rule = 0;
-  bool operator<(const Span& other) const {
-    return std::tie(begin, rule) < std::tie(other.begin, other.rule);
-  }
-};
-
-bool holds(model::Outcome outcome) {
-  return outcome == model::Outcome::kRedact || outcome == model::Outcome::kDeny;
-}
-
 }  // namespace
-
-struct StreamScanner::State {
-  State(std::shared_ptr<const Engine> the_engine, Surface the_surface,
-        std::shared_ptr<const Outcomes> the_outcomes)
-      : engine(std::move(the_engine)), outcomes(std::move(the_outcomes)), surface(the_surface) {}
-
-  std::shared_ptr<const Engine> engine;
-  std::shared_ptr<const Outcomes> outcomes;
-  Surface surface;
-
-  // Original bytes from `base` on: those held, and those that an attempt of a recording rule still
-  // needs.
-  std::string buffer;
-  std::uint64_t base = 0;
-  std::uint64_t total = 0;     // taken
-  std::uint64_t released = 0;  // released or replaced
-  std::uint64_t decoded = 0;   // up to here the shadow lane has seen the text
-
-  Lane raw;
-  Lane shadow;
-  bool forked = false;  // the shadow lane differs from the raw one
-  Shadow resolving;
-
-  SignalTracker signals;
-  std::vector<SignalHit> hits;
-  bool tracks_signals = false;  // a rule asks for them
-  bool holds_signals = false;   // and one of those keeps text from leaving
-
-  std::vector<Span> spans;  // sorted, not released yet
-  std::vector<Found> found;
-  std::uint64_t dropped = 0;
-  std::uint64_t redactions = 0;
-  bool denied = false;
-  std::optional<Error> failure;
-
-  std::string_view original(std::uint64_t begin, std::uint64_t end) const {
-    return std::string_view(buffer).substr(begin - base, end - begin);
-  }
-
-  void fail_closed(Errc code, std::string message) {
-    if (!failure) failure = Error{code, std::move(message), 0};
-  }
-
-  void record(std::uint32_t rule, std::uint64_t begin, std::uint64_t end, bool validated);
-  void resolve(const Attempt& attempt, View view);
-  void find_signal_rules();
-  void take_signals();
-  void hide(std::uint64_t begin, std::uint64_t end, std::uint32_t rule);
-  bool advance(Attempt& attempt, std::uint8_t byte, std::uint64_t end, const Lane& lane, View view);
-  void step(Lane& lane, std::uint8_t byte, std::uint64_t begin, std::uint64_t end, View view);
-  void spawn(Lane& lane, std::uint8_t byte, std::uint64_t begin, std::uint64_t end, View view);
-  void feed_raw();
-  void feed_shadow(bool complete);
-  void end_lane(Lane& lane, View view);
-  std::uint64_t hold_from() const;
-  void release_text(std::uint64_t limit, std::string& release);
-  void release_until(std::uint64_t limit, std::string& release);
-  void forget();
-  void bound_memory();
-};
-
-// Adds a match to the record; joins it with those of the same rule that it overlaps.
-void StreamScanner::State::record(std::uint32_t rule, std::uint64_t begin, std::uint64_t end,
-                                  bool validated) {
-  Found* home = nullptr;
-  for (std::size_t i = 0; i < found.size();) {
-    Match& known = found[i].match;
-    const std::uint64_t known_end = known.offset + known.length;
-    if (known.rule != rule || known.offset >= end || begin >= known_end) {
-      ++i;
-      continue;
-    }
-    begin = std::min(begin, known.offset);
-    end = std::max(end, known_end);
-    validated = validated || known.validated;
-    if (home != nullptr) {
-      found.erase(found.begin() + static_cast<std::ptrdiff_t>(i));
-    } else {
-      home = &found[i];
-      ++i;
-    }
-    home->match = {rule, begin, end - begin, validated, false};
-  }
-  if (home != nullptr) return;
-  if (found.size() >= kMaxRecorded) {
-    ++dropped;
-    return;
-  }
-  found.push_back({{rule, begin, end - begin, validated, false},
-                   mask(original(begin, end), engine->rules()[rule].mask)});
-}
-
-void StreamScanner::State::resolve(const Attempt& attempt, View view) {
-  if (attempt.accepted_end == 0) return;
-  const auto span =
-      engine->automata().resolve(engine->rules()[attempt.rule], attempt.rule,
-                                 original(attempt.start, attempt.accepted_end), view, resolving);
-  if (!span) return;
-  const std::uint64_t begin = attempt.start + span->begin;
-  const std::uint64_t end = attempt.start + span->end;
-  record(attempt.rule, begin, end, span->validated);
-  if (attempt.holds) hide(begin, end, attempt.rule);
-}
-
-void StreamScanner::State::hide(std::uint64_t begin, std::uint64_t end, std::uint32_t rule) {
-  const Span hidden{begin, end, rule};
-  spans.insert(std::upper_bound(spans.begin(), spans.end(), hidden), hidden);
-}
-
-void StreamScanner::State::find_signal_rules() {
-  for (std::size_t i = 0; i < kSignalCount; ++i) {
-    for (const std::uint32_t rule : engine->rules_of(static_cast<Signal>(i))) {
-      const model::Outcome outcome = (*outcomes)[rule];
-      if (outcome == model::Outcome::kUnspecified || !engine->rules()[rule].applies_to(surface))
-        continue;
-      tracks_signals = true;
-      holds_signals = holds_signals || holds(outcome);
-    }
-  }
-}
-
-void StreamScanner::State::take_signals() {
-  for (const SignalHit& hit : hits) {
-    for (const std::uint32_t rule : engine->rules_of(hit.signal)) {
-      const model::Outcome outcome = (*outcomes)[rule];
-      if (outcome == model::Outcome::kUnspecified || !engine->rules()[rule].applies_to(surface))
-        continue;
-      record(rule, hit.begin, hit.end, false);
-      if (holds(outcome)) hide(hit.begin, hit.end, rule);
-    }
-  }
-  hits.clear();
-}
 
 // Takes one byte; false when the attempt is over (and resolved). Same steps as the block scan's.
 bool StreamScanner::State::advance(Attempt& attempt, std::uint8_t byte, std::uint64_t end,
@@ -294,6 +134,8 @@ std::uint64_t StreamScanner::State::hold_from() const {
   consider(raw);
   if (forked) consider(shadow);
   if (holds_signals) from = std::min(from, signals.open_from());
+  for (const Pending& match : pending)
+    if (match.holds) from = std::min(from, match.begin);
   return from;
 }
 
@@ -341,6 +183,9 @@ void StreamScanner::State::forget() {
   if (forked)
     for (const Attempt& attempt : shadow.attempts) needed = std::min(needed, attempt.start);
   if (tracks_signals) needed = std::min(needed, signals.open_from());
+  for (const Pending& match : pending) needed = std::min(needed, match.begin);
+  needed -= std::min<std::uint64_t>(needed, context_before);
+  needed = std::max(needed, base);
   buffer.erase(0, needed - base);
   base = needed;
   if (buffer.empty() && buffer.capacity() > kKeptCapacity) buffer.shrink_to_fit();
@@ -366,10 +211,12 @@ void StreamScanner::State::bound_memory() {
 StreamScanner::StreamScanner(std::shared_ptr<const Engine> engine, Surface surface,
                              std::shared_ptr<const Outcomes> outcomes)
     : state_(std::make_unique<State>(std::move(engine), surface, std::move(outcomes))) {
-  if (state_->outcomes == nullptr || state_->outcomes->size() != state_->engine->rules().size())
+  if (state_->outcomes == nullptr || state_->outcomes->size() != state_->engine->rules().size()) {
     state_->fail_closed(Errc::kInternal, "outcomes and rules differ in number");
-  else
+  } else {
     state_->find_signal_rules();
+    state_->find_contexts();
+  }
 }
 
 StreamScanner::StreamScanner(StreamScanner&&) noexcept = default;
@@ -384,6 +231,7 @@ Result<> StreamScanner::feed(std::string_view delta, std::string& release) {
     state.total += delta.size();
     state.feed_raw();
     if (state.forked) state.feed_shadow(false);
+    if (!state.pending.empty()) state.settle_pending(false);
   }
   if (!state.failure) {
     state.release_until(state.hold_from(), release);
@@ -405,6 +253,7 @@ Result<> StreamScanner::finish(std::string& release) {
   }
   state.end_lane(state.raw, View::kRaw);
   if (state.forked) state.end_lane(state.shadow, View::kShadow);
+  state.settle_pending(true);
   state.release_until(state.total, release);
   state.forget();
   return {};
@@ -421,7 +270,7 @@ std::size_t StreamScanner::memory_bytes() const {
   const State& state = *state_;
   return sizeof(*this) + sizeof(State) + state.buffer.capacity() + state.resolving.text.capacity() +
          state.resolving.origin.capacity() * sizeof(Shadow::Origin) +
-         state.spans.capacity() * sizeof(Span) +
+         state.spans.capacity() * sizeof(Span) + state.pending.capacity() * sizeof(Pending) +
          (state.raw.attempts.capacity() + state.shadow.attempts.capacity()) * sizeof(Attempt) +
          state.found.capacity() * sizeof(Found);
 }

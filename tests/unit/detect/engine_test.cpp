@@ -94,6 +94,34 @@ TEST(Engine, DecodesBase64AndHexOnceOutsideReplies) {
   }
 }
 
+TEST(Engine, WantsTheWordsOfAContextNearby) {
+  const auto engine = engine_of(rule_line("pii.id", "[0-9]{6}",
+                                          "context: {words: [passport, id no], without: [order], "
+                                          "within: 20}"),
+                                "pii");
+  EXPECT_THAT(scan(*engine, "Passport: 123456"), SizeIs(1));
+  EXPECT_THAT(scan(*engine, "123456 is my ID no."), SizeIs(1));
+  EXPECT_THAT(scan(*engine, "123456"), IsEmpty());
+  EXPECT_THAT(scan(*engine, "passports 123456"), IsEmpty());
+  EXPECT_THAT(scan(*engine, "passport order 123456"), IsEmpty());
+  EXPECT_THAT(scan(*engine, "passport and then much later 123456"), IsEmpty());
+}
+
+TEST(Engine, ReportsWithoutContextWhereItIsNotRequired) {
+  const auto engine = engine_of(
+      rule_line("pii.id", "[0-9]{6}", "context: {words: [passport], required: false}"), "pii");
+  EXPECT_THAT(scan(*engine, "123456"), ElementsAre(Match{0, 0, 6, false, false}));
+  EXPECT_THAT(scan(*engine, "passport 123456"), ElementsAre(Match{0, 9, 6, true, false}));
+}
+
+TEST(Engine, LeavesAllowedTextsAlone) {
+  const auto engine = engine_of(
+      rule_line("pii.email", "[a-z]+@[a-z.]+", "allow: ['[a-z]+@example\\.(?:com|org)']"), "pii");
+  EXPECT_THAT(scan(*engine, "joe@example.com"), IsEmpty());
+  EXPECT_THAT(scan(*engine, "joe@example.com.evil"), SizeIs(1));
+  EXPECT_THAT(scan(*engine, "joe@b\u00e9.net"), SizeIs(1));
+}
+
 TEST(Engine, LeavesHashesAndIdentifiersAlone) {
   const auto engine = shipped_engine();
   for (const char* text :

@@ -327,6 +327,26 @@ TEST(StreamScanner, KeepsCutCharactersWhole) {
   EXPECT_EQ(released, "caf\xc3\xa9");
 }
 
+TEST(StreamScanner, WaitsForTheContextOfAMatch) {
+  const auto engine = engine_of(
+      rule_line("pii.id", "[0-9]{6}", "context: {words: [passport], without: [order], within: 12}"),
+      "pii");
+  for (const char* text : {"passport 123456 x", "123456 passport", "123456 a long way to passport",
+                           "passport 123456 order", "passport 123456 654321",
+                           "\u00e9 passport 12\u200b3456 and", "123456", "passport 123456"})
+    expect_all_cuts(engine, text);
+  const auto outcomes = all_rules(*engine, Outcome::kRedact);
+  EXPECT_EQ(redacted(*engine, "123456 passport", *outcomes), "[REDACTED:pii.id] passport");
+}
+
+TEST(StreamScanner, FindsTheSameTricksAsInTheWholeText) {
+  const auto engine = shipped_engine();
+  for (const char* text : {"ig\u200bno\u200bre th\u200bis", "x\U000e0069\U000e0067y", "\u0456gnore",
+                           "a\u202eb", "a\ufe00\ufe01\ufe02b", "\U0001f3f4\U000e0067\U000e007f",
+                           "\u200b\u200b\u200b\u200b", "syst\u0435m pr\u043empt \xff\xd0"})
+    expect_all_cuts(engine, text);
+}
+
 TEST(StreamScanner, WaitsForAMatchThatBeginsInTheLastByteOfAnother) {
   const auto engine =
       engine_of(rule_line("secret.a", "ab[0-9]") + rule_line("secret.b", "[0-9]xx"));

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/detect/inspect.hpp"
+
+#include <algorithm>
+
+#include "sdk/core/detect/redact.hpp"
+
+namespace aispm::detect {
+namespace {
+
+using State = LayerReport::State;
+using Clock = InspectOptions::Clock;
+
+constexpr double kSureClassifier = 0.8;  // confidence from which its detection is of severity high
+constexpr std::array<std::string_view, kLayerCount> kLayerNames = {"rules", "disguise",
+                                                                   "classifier"};
+
+// Runs one layer after another and keeps the books of their time.
+class Books {
+ public:
+  Books(const InspectOptions& options, Inspection& out)
+      : options_(options), out_(out), start_(options.now()) {}
+
+  bool is_on(Layer layer) const { return options_.layers[static_cast<std::size_t>(layer)]; }
+  // When the layer must be done; in the past when the total is used up.
+  Clock::time_point deadline(Layer layer) const {
+    return std::min(options_.now() + options_.budgets[static_cast<std::size_t>(layer)],
+                    start_ + options_.total);
+  }
+  bool has_time() const { return options_.now() < start_ + options_.total; }
+  void close(Layer layer, Clock::time_point from, bool cut) {
+    LayerReport& report = out_.layers[static_cast<std::size_t>(layer)];
+    report.spent = options_.now() - from;
+    const bool late = report.spent > options_.budgets[static_cast<std::size_t>(layer)];
+    report.state = cut ? State::kCut : late ? State::kLate : State::kDone;
+  }
+
+ private:
+  const InspectOptions& options_;
+  Inspection& out_;
+  Clock::time_point start_;
+};
+
+bool overlaps_data(const Engine& engine, const Inspection& inspection, std::size_t begin,
+                   std::size_t end) {
+  return std::any_of(inspection.matches.begin(), inspection.matches.end(), [&](const Match& match) {
+    return is_data(engine.rules()[match.rule].category) && match.offset < end &&
+           begin < match.offset + match.length;
+  });
+}
+
+model::Detection describe_verdict(const Engine& engine, std::string_view text, Surface surface,
+                                  const Inspection& inspection) {
+  const ClassifierVerdict& verdict = inspection.verdict;
+  const std::size_t end = std::min(verdict.end, text.size());
+  const std::size_t begin = std::min(verdict.begin, end);
+  model::Detection detection;
+  detection.rule_id = "classifier.tier1";
+  detection.category = name_of(Category::kPromptInjection);
+  detection.severity =
+      verdict.confidence >= kSureClassifier ? model::Severity::kHigh : model::Severity::kMedium;
+  detection.confidence = verdict.confidence;
+  detection.surface = name_of(surface);
+  detection.offset = begin;
+  detection.length = end - begin;
+  // The window may hold what another rule found to be secret.
+  const bool data = overlaps_data(engine, inspection, begin, end);
+  detection.evidence = mask(text.substr(begin, end - begin), data ? Mask::kAll : Mask::kText);
+  detection.message = "Reads like an attempt to take over the model";
+  detection.tags = {"owasp-llm:LLM01"};
+  for (std::size_t i = 0; i < verdict.feature_count; ++i) {
+    const ClassifierFeature& feature = verdict.features[i];
+    const std::size_t stop = std::min(feature.end, text.size());
+    const std::size_t from = std::min(feature.begin, stop);
+    std::string what(feature.name);
+    if (what.empty())
+      what = "words: " + mask(text.substr(from, stop - from), data ? Mask::kAll : Mask::kText);
+    detection.features.push_back(std::move(what));
+  }
+  return detection;
+}
+
+}  // namespace
+
+std::string_view name_of(Layer layer) { return kLayerNames.at(static_cast<std::size_t>(layer)); }
+
+bool Inspection::is_complete() const {
+  return std::none_of(layers.begin(), layers.end(),
+                      [](const LayerReport& report) { return report.state == State::kCut; });
+}
+
+Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
+                 const InspectOptions& options, Scratch& scratch, Inspection& out) {
+  out.matches.clear();
+  out.verdict = {};
+  out.layers = {};
+  Books books(options, out);
+  if (books.is_on(Layer::kRules)) {
+    const auto from = options.now();
+    AISPM_CHECK(engine.scan(text, surface, scratch, out.matches, {.looks_deeper = false}));
+    books.close(Layer::kRules, from, false);
+  }
+  if (books.is_on(Layer::kDisguise)) {
+    const auto from = options.now();
+    ScanReport report;
+    if (books.has_time()) {
+      AISPM_CHECK(engine.scan(text, surface, scratch, out.matches,
+                              {.reads_plain = false,
+                               .deadline = books.deadline(Layer::kDisguise),
+                               .now = options.now,
+                               .report = &report}));
+    } else {
+      report.cut = true;
+    }
+    books.close(Layer::kDisguise, from, report.cut);
+  }
+  if (books.is_on(Layer::kClassifier) && options.classifier != nullptr) {
+    const auto from = options.now();
+    const bool runs = books.has_time();
+    if (runs) out.verdict = options.classifier->classify(text, surface);
+    books.close(Layer::kClassifier, from, !runs);
+  }
+  return {};
+}
+
+double combined_confidence(const Engine& engine, Surface surface, Category category,
+                           const std::vector<Match>& matches) {
+  double doubt = 1;
+  std::vector<bool> counted(engine.rules().size(), false);
+  for (const Match& match : matches) {
+    const Rule& rule = engine.rules()[match.rule];
+    if (rule.category != category || counted[match.rule]) continue;
+    counted[match.rule] = true;
+    doubt *= 1 - rule.confidence_on(surface);
+  }
+  return 1 - doubt;
+}
+
+Fused fuse(const Engine& engine, std::string_view text, Surface surface,
+           const Inspection& inspection) {
+  Fused fused;
+  std::vector<model::Detection>& detections = fused.detections;
+  std::array<double, kCategoryCount> weak{};
+  weak.fill(-1);
+  const auto place = static_cast<std::size_t>(surface);
+  for (const Match& match : inspection.matches) {
+    const Rule& rule = engine.rules()[match.rule];
+    const auto category = static_cast<std::size_t>(rule.category);
+    bool counts = rule.confidence_on(surface) >= kStandsAlone;
+    if (!counts) {
+      if (weak[category] < 0)
+        weak[category] = combined_confidence(engine, surface, rule.category, inspection.matches);
+      counts = weak[category] >= engine.thresholds()[category][place];
+    }
+    if (!counts) continue;
+    if (detections.size() >= Fused::kMaxDetections) {
+      ++fused.dropped;
+      continue;
+    }
+    detections.push_back(describe(rule, match, text, surface));
+    if (weak[category] >= 0)
+      detections.back().features.push_back("score of " + std::string(name_of(rule.category)) +
+                                           ": " + std::to_string(weak[category]).substr(0, 4));
+  }
+  if (inspection.verdict.fires)
+    detections.push_back(describe_verdict(engine, text, surface, inspection));
+  std::stable_sort(detections.begin(), detections.end(),
+                   [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  return fused;
+}
+
+}  // namespace aispm::detect

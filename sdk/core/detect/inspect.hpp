@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <string_view>
+#include <vector>
+
+#include "sdk/core/detect/classifier.hpp"
+#include "sdk/core/detect/engine.hpp"
+
+// All that looks at one text, in layers, and what they say together.
+//
+//   AISPM_TRY(Scratch scratch, engine->make_scratch());    // one per thread
+//   AISPM_CHECK(inspect(*engine, text, Surface::kToolResult, options, scratch, inspection));
+//   for (model::Detection& detection : fuse(*engine, text, Surface::kToolResult,
+//   inspection).detections) ...
+namespace aispm::detect {
+
+// In the order in which they run. Each can be switched off; one that is off does not run.
+enum class Layer : std::uint8_t {
+  kRules,       // patterns and validators over the text and its normalised form
+  kDisguise,    // the same over what encodings and broken words hide
+  kClassifier,  // tier 1
+};
+inline constexpr std::size_t kLayerCount = 3;
+std::string_view name_of(Layer layer);  // "rules", "disguise", "classifier"
+
+struct LayerReport {
+  enum class State : std::uint8_t {
+    kOff,
+    kDone,
+    kLate,  // done, but over its budget
+    kCut,   // not run, or ended early, because time was up: what it would have found is not known
+  };
+  State state = State::kOff;
+  std::chrono::nanoseconds spent{0};
+};
+
+// A classifier with its working memory: one per thread. Also what tests put in its place.
+class TextClassifier {
+ public:
+  virtual ~TextClassifier() = default;
+  virtual ClassifierVerdict classify(std::string_view text, Surface surface) = 0;
+};
+
+// Tier 1 as shipped.
+class Tier1 final : public TextClassifier {
+ public:
+  ClassifierVerdict classify(std::string_view text, Surface surface) override {
+    return detect::classify(text, surface, scratch_);
+  }
+
+ private:
+  ClassifierScratch scratch_;
+};
+
+struct InspectOptions {
+  using Clock = std::chrono::steady_clock;
+  // Budgets of DET-046: what one layer may take, and all of them.
+  std::array<bool, kLayerCount> layers = {true, true, true};
+  std::array<std::chrono::microseconds, kLayerCount> budgets = {
+      std::chrono::milliseconds(20), std::chrono::milliseconds(15), std::chrono::milliseconds(5)};
+  std::chrono::microseconds total = std::chrono::milliseconds(50);
+  TextClassifier* classifier = nullptr;  // null: there is none
+  Clock::time_point (*now)() = &Clock::now;
+};
+
+struct Inspection {
+  std::vector<Match> matches;
+  ClassifierVerdict verdict;
+  std::array<LayerReport, kLayerCount> layers;
+
+  const LayerReport& of(Layer layer) const { return layers[static_cast<std::size_t>(layer)]; }
+  bool is_complete() const;  // no layer was cut
+};
+
+// Replaces `out`. The rules always run to their end (they are bounded by work, and a text that
+// needs more fails closed with kExhausted); the other layers are cut when their budget or the total
+// is used up, and say so. No allocation of its own once `out` and `scratch` have grown.
+Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
+                 const InspectOptions& options, Scratch& scratch, Inspection& out);
+
+struct Fused {
+  static constexpr std::size_t kMaxDetections = 256;
+  std::vector<model::Detection> detections;
+  std::uint64_t dropped = 0;  // beyond kMaxDetections
+};
+
+// The detections of an inspection, by offset: matches of rules that stand alone; those of weaker
+// ones where all of their category together reach the threshold of the surface (RuleSet); and the
+// classifier's, as rule "classifier.tier1". Pure.
+Fused fuse(const Engine& engine, std::string_view text, Surface surface,
+           const Inspection& inspection);
+
+// 1 - product of (1 - confidence) over the distinct rules of `category` that matched.
+double combined_confidence(const Engine& engine, Surface surface, Category category,
+                           const std::vector<Match>& matches);
+
+}  // namespace aispm::detect

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// No allocation per scan after warm-up, whatever the text: counted by our own operator new.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "tests/unit/detect/packs.hpp"
+
+namespace {
+std::atomic<std::size_t> allocations{0};
+}  // namespace
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace aispm::detect {
+namespace {
+
+TEST(Allocations, AreNoneOnceTheScratchHasGrown) {
+  const auto engine = shipped_engine();
+  ASSERT_NE(engine, nullptr);
+  auto scratch = engine->make_scratch();
+  ASSERT_TRUE(scratch);
+  std::vector<Match> matches;
+  std::vector<std::string> texts = {"plain prose about nothing", "1gn0r3 4ll pr3v10u5",
+                                    "\xd1\x96gnore all pr\xc3\xa9vious"};
+  for (const Rule& rule : engine->rules())
+    texts.insert(texts.end(), rule.hits.begin(), rule.hits.end());
+  const auto scan_all = [&] {
+    for (const std::string& text : texts) {
+      ASSERT_TRUE(engine->scan(text, Surface::kToolResult, *scratch, matches));
+      const std::string_view both[] = {text, "end"};
+      ASSERT_TRUE(engine->may_match(both, kAllSurfaces, *scratch));
+    }
+  };
+  scan_all();
+  const std::size_t before = allocations;
+  scan_all();
+  EXPECT_EQ(allocations - before, 0U);
+  EXPECT_GT(before, 0U);
+}
+
+}  // namespace
+}  // namespace aispm::detect
