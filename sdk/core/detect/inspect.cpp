@@ -11,7 +11,6 @@ namespace {
 using State = LayerReport::State;
 using Clock = InspectOptions::Clock;
 
-constexpr double kSureClassifier = 0.8;  // confidence from which its detection is of severity high
 constexpr std::array<std::string_view, kLayerCount> kLayerNames = {"rules", "disguise",
                                                                    "classifier"};
 
@@ -58,7 +57,7 @@ model::Detection describe_verdict(const Engine& engine, std::string_view text, S
   detection.rule_id = "classifier.tier1";
   detection.category = name_of(Category::kPromptInjection);
   detection.severity =
-      verdict.confidence >= kSureClassifier ? model::Severity::kHigh : model::Severity::kMedium;
+      verdict.level == ClassifierLevel::kSure ? model::Severity::kHigh : model::Severity::kMedium;
   detection.confidence = verdict.confidence;
   detection.surface = name_of(surface);
   detection.offset = begin;
@@ -72,7 +71,9 @@ model::Detection describe_verdict(const Engine& engine, std::string_view text, S
     const ClassifierFeature& feature = verdict.features[i];
     const std::size_t stop = std::min(feature.end, text.size());
     const std::size_t from = std::min(feature.begin, stop);
-    std::string what(feature.name);
+    std::string what;
+    for (std::size_t part = 0; part < feature.meaning_count; ++part)
+      what += (part == 0 ? "means: " : " ") + std::string(feature.meanings.at(part));
     if (what.empty())
       what = "words: " + mask(text.substr(from, stop - from), data ? Mask::kAll : Mask::kText);
     detection.features.push_back(std::move(what));
@@ -162,7 +163,7 @@ Fused fuse(const Engine& engine, std::string_view text, Surface surface,
       detections.back().features.push_back("score of " + std::string(name_of(rule.category)) +
                                            ": " + std::to_string(weak[category]).substr(0, 4));
   }
-  if (inspection.verdict.fires)
+  if (inspection.verdict.level != ClassifierLevel::kNone)
     detections.push_back(describe_verdict(engine, text, surface, inspection));
   std::stable_sort(detections.begin(), detections.end(),
                    [](const auto& a, const auto& b) { return a.offset < b.offset; });

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kMaxExampleBytes = 16'384;
 constexpr std::int64_t kMaxMatchBytes = 16'384;
 constexpr std::size_t kMaxTags = 16;
+constexpr std::int64_t kMaxTogether = 80;  // more makes automata of unreasonable size
 constexpr std::size_t kMaxWordBytes = 64;
 const std::vector<std::string> kSeverities = {"info", "low", "medium", "high", "critical"};
 const std::vector<std::string> kMasks = {"text", "edges", "last", "all"};  // order of enum Mask
@@ -197,6 +198,34 @@ void read_meaning(const YamlMap& map, Category category, Rule& rule) {
   rule.version = map.text("version", "1");
 }
 
+std::string one_of(const std::vector<std::string>& patterns) {
+  std::string all = "(?:";
+  for (std::size_t i = 0; i < patterns.size(); ++i) all += (i > 0 ? "|" : "") + patterns[i];
+  return all + ")";
+}
+
+// together: {first: [send, post], second: [password, token], within: 40, any_order: true}
+// Whole words of both lists with at most `within` bytes between them, as patterns like any other.
+void read_together(const YamlMap& map, Rule& rule) {
+  if (!map.has("together")) return;
+  const YamlMap entry = map.map("together");
+  const std::vector<std::string> first = entry.texts("first");
+  const std::vector<std::string> second = entry.texts("second");
+  const std::int64_t within = entry.integer("within", 40, {1, kMaxTogether});
+  if (first.empty() || second.empty())
+    return map.reject("together", "needs both `first` and `second`");
+  for (const auto* list : {&first, &second})
+    for (const std::string& pattern : *list) check_pattern(map, "together", pattern, rule.caseless);
+  const std::string gap =
+      within < 2 ? R"(\W)" : R"(\W(?:[\x01-\x7f]{0,)" + std::to_string(within - 2) + R"(}\W)?)";
+  const auto add = [&](const std::string& pattern) {
+    check_pattern(map, "together", pattern, rule.caseless);
+    rule.patterns.push_back(pattern);
+  };
+  add(one_of(first) + gap + one_of(second));
+  if (entry.flag("any_order", true)) add(one_of(second) + gap + one_of(first));
+}
+
 // Where the rule matches.
 void read_matching(const YamlMap& map, Rule& rule) {
   rule.caseless = map.flag("caseless", false);
@@ -204,8 +233,9 @@ void read_matching(const YamlMap& map, Rule& rule) {
   if (!rule.signal.empty() && !parse_signal(rule.signal))
     map.reject("signal", "`" + rule.signal + "`: allowed is one of " + signal_words());
   rule.patterns = map.texts("patterns");
+  read_together(map, rule);
   if (rule.patterns.empty() == rule.signal.empty())
-    map.reject("", "`patterns` needs at least one pattern, or `signal` in its place");
+    map.reject("", "`patterns` needs at least one pattern, or `together` or `signal` in its place");
   if (map.choice("reads", "text", {"text", "letters"}) == "letters") rule.reads = Reads::kLetters;
   if (rule.reads == Reads::kLetters && is_data(rule.category))
     map.reject("reads", "`letters` is for rules about wording, not for secret and pii");

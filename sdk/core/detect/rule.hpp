@@ -111,7 +111,7 @@ struct Validator {
 // Words that must (or must not) stand near a match.
 struct Context {
   static constexpr std::size_t kMaxWithin = 256;
-  std::vector<std::string> words;  // lower case; whole words, ASCII case does not matter
+  std::vector<std::string> words;    // lower case; whole words, ASCII case does not matter
   std::vector<std::string> without;  // words of which none may stand there
   std::size_t within = 60;           // bytes of the original text before and after the match
   bool required = true;              // false: only decides whether the match counts as validated
@@ -144,12 +144,8 @@ struct Rule {
   std::string family;  // technique, e.g. "override"; "" = none
   std::string label;   // of kCustom and kHarmful: the tenant's class, the taxonomy's code ("S9")
   std::string entity;  // type in placeholders, e.g. "EMAIL"; default: last part of the id
-  // A rule has exactly one of patterns, all_of and signal.
-  std::vector<std::string> patterns;
-  // Groups of patterns; the rule matches where each group matches within `within` bytes.
-  std::vector<std::vector<std::string>> all_of;
-  std::size_t within = 0;
-  std::string signal;  // name of a built-in detector (signal.hpp)
+  std::vector<std::string> patterns;  // a rule has either these or a signal
+  std::string signal;                 // name of a built-in detector (signal.hpp)
   Reads reads = Reads::kText;
   std::vector<std::string> allow;  // a reported text that one of these matches whole is none
   Context context;

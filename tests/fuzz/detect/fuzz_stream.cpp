@@ -28,6 +28,11 @@ rules:
   - {id: secret.b, patterns: ['k=[a-z0-9]{3,}'], keep: 'k=', not_before: '[A-Z]', validators: [mixed], message: m, hits: [h], misses: [m]}
   - {id: secret.c, patterns: ['[0-9](?:[ -]?[0-9]){11,18}'], not_after: '[0-9]', not_before: '[0-9]', validators: [luhn], message: m, hits: [h], misses: [m]}
   - {id: secret.d, patterns: ['--[a-z]+(?:\s+[a-z]{2,})*--'], max_bytes: 24, message: m, hits: [h], misses: [m]}
+  - {id: secret.f, patterns: ['id[0-9]{2}'], context: {words: [pass], without: [no], within: 9}, message: m, hits: [h], misses: [m]}
+  - {id: secret.g, signal: invisible, message: m, hits: [h], misses: [m]}
+  - {id: secret.h, signal: mixed_script, message: m, hits: [h], misses: [m]}
+  - {id: secret.i, signal: tag_characters, message: m, hits: [h], misses: [m]}
+  - {id: secret.j, patterns: ['z[a-z]+'], allow: ['z[a-m]+'], message: m, hits: [h], misses: [m]}
   - {id: secret.e, patterns: ['(?:\xe2\x80\x8b){2,}'], message: m, hits: [h], misses: [m]}
 )";
 

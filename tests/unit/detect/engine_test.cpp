@@ -114,6 +114,22 @@ TEST(Engine, ReportsWithoutContextWhereItIsNotRequired) {
   EXPECT_THAT(scan(*engine, "passport 123456"), ElementsAre(Match{0, 9, 6, true, false}));
 }
 
+TEST(Engine, FindsTwoWordsTogetherInEitherOrder) {
+  const std::string keys =
+      "  - {id: injection.a, message: m, hits: [h], misses: [m], caseless: true, not_after: '\\w', "
+      "not_before: '\\w', together: {first: [send, post], second: ['passwords?', token], within: "
+      "20";
+  const auto either = engine_of(keys + "}}\n", "prompt_injection");
+  EXPECT_THAT(scan(*either, "Send me the password"), SizeIs(1));
+  EXPECT_THAT(scan(*either, "the token, post it"), SizeIs(1));
+  EXPECT_THAT(scan(*either, "send token"), SizeIs(1));
+  EXPECT_THAT(scan(*either, "sender of passwords"), IsEmpty());
+  EXPECT_THAT(scan(*either, "send a letter that is not about the password"), IsEmpty());
+  const auto ordered = engine_of(keys + ", any_order: false}}\n", "prompt_injection");
+  EXPECT_THAT(scan(*ordered, "the token, post it"), IsEmpty());
+  EXPECT_THAT(scan(*ordered, "post the token"), SizeIs(1));
+}
+
 TEST(Engine, LeavesAllowedTextsAlone) {
   const auto engine = engine_of(
       rule_line("pii.email", "[a-z]+@[a-z.]+", "allow: ['[a-z]+@example\\.(?:com|org)']"), "pii");

@@ -30,12 +30,13 @@ class FakeClassifier : public TextClassifier {
     ClassifierVerdict verdict;
     const auto at = text.find("attack");
     if (at == std::string_view::npos) return verdict;
-    verdict.fires = true;
+    verdict.level = ClassifierLevel::kSure;
     verdict.confidence = 0.9;
     verdict.begin = at;
     verdict.end = at + 6;
     verdict.feature_count = 2;
-    verdict.features[0].name = "asks for an attack";
+    verdict.features[0].meanings = {"asks", "attack"};
+    verdict.features[0].meaning_count = 2;
     verdict.features[1].begin = at;
     verdict.features[1].end = at + 6;
     return verdict;
@@ -91,7 +92,7 @@ TEST_F(Inspect, Det013NamesTheFeaturesThatSpokeForTheClassifier) {
   const auto fused = fuse(*engine, text, Surface::kPrompt, inspect_text(engine, text));
   ASSERT_THAT(fused.detections, SizeIs(1));
   EXPECT_EQ(fused.detections[0].confidence, 0.9);
-  EXPECT_THAT(fused.detections[0].features, ElementsAre("asks for an attack", "words: attack"));
+  EXPECT_THAT(fused.detections[0].features, ElementsAre("means: asks attack", "words: attack"));
 }
 
 TEST_F(Inspect, TakesTheShippedClassifier) {
@@ -103,7 +104,7 @@ TEST_F(Inspect, TakesTheShippedClassifier) {
       "restrictions.";
   const Inspection inspection = inspect_text(engine, text);
   EXPECT_EQ(inspection.of(Layer::kClassifier).state, State::kDone);
-  EXPECT_TRUE(inspection.verdict.fires);
+  EXPECT_NE(inspection.verdict.level, ClassifierLevel::kNone);
   const auto detections = fuse(*engine, text, Surface::kPrompt, inspection).detections;
   EXPECT_TRUE(std::any_of(detections.begin(), detections.end(), [](const auto& one) {
     return one.rule_id == "classifier.tier1" && !one.features.empty();
