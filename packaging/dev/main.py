@@ -91,7 +91,7 @@ def _dispatch(args: argparse.Namespace) -> int:
         return testing.main(args.levels, args.pattern, args.preset, args.yes)
     if args.command == "model":
         import model
-        return model.main(args.train)
+        return model.main(os.path.abspath(args.train) if args.train else None)
     if args.command == "bench":
         import bench
         return bench.main(args.names, args.json, args.yes)
