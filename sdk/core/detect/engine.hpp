@@ -121,9 +121,9 @@ class Engine {
 
 // The event record of a match, graded for the surface; `evidence` is masked already.
 model::Detection describe_evidence(const Rule& rule, const Match& match, std::string evidence,
-                          Surface surface);
+                                   Surface surface);
 // The same with evidence cut from `text`, what was scanned, and masked by the rule's own style.
 model::Detection describe(const Rule& rule, const Match& match, std::string_view text,
-                             Surface surface);
+                          Surface surface);
 
 }  // namespace aispm::detect
