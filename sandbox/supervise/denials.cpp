@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sandbox/supervise/denials.hpp"
 
+#include <algorithm>
+
 namespace aispm::sandbox {
 namespace {
-constexpr std::uint32_t kQuickBatches = 20;
-constexpr std::chrono::milliseconds kQuickDelay{50};
-constexpr std::chrono::milliseconds kSlowDelay{1000};
+// What one attempt tries in a row folds within 2 ms; a flood is told in larger batches, which name
+// more of it before the allowance is spent.
+constexpr std::chrono::milliseconds kFoldFor{2};
+constexpr std::chrono::milliseconds kFoldFloodFor{50};
+constexpr std::chrono::seconds kEarnOneIn{1};
+constexpr int kQuickBatches = 10;
+constexpr int kBatchesAtOnce = 30;
 }  // namespace
 
 void Denials::add(Denial denial, std::uint64_t count, Clock::time_point now) {
   total_ += count;
-  if (pending_.empty()) due_ = now + (batches_ < kQuickBatches ? kQuickDelay : kSlowDelay);
+  if (pending_.empty()) {
+    const bool is_quick = spent_until_ - now <= (kQuickBatches - 1) * kEarnOneIn;
+    due_ = std::max(now + (is_quick ? kFoldFor : kFoldFloodFor),
+                    spent_until_ - (kBatchesAtOnce - 1) * kEarnOneIn);
+  }
   if (pending_.size() >= kMaxDistinct && !pending_.contains(denial)) {
     denial.target = "(others)";
     denial.error = 0;
@@ -28,9 +38,9 @@ std::vector<FoldedDenial> Denials::take() {
   batch.reserve(pending_.size());
   for (auto& [denial, folded] : pending_)
     batch.push_back({denial, folded.count, folded.first, folded.last});
+  if (!batch.empty()) spent_until_ = std::max(spent_until_, due_) + kEarnOneIn;
   pending_.clear();
   due_ = Clock::time_point::max();
-  if (!batch.empty()) ++batches_;
   return batch;
 }
 

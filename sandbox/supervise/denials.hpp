@@ -10,9 +10,10 @@
 
 namespace aispm::sandbox {
 
-// Folds equal denials into one event each. The first events come out after 50 ms; a run that keeps
-// producing them gets one batch a second. Distinct denials of one batch beyond `kMaxDistinct` are
-// counted under the target "(others)": the number is right, the names are cut. Not thread-safe.
+// Folds equal denials into one event each. A batch comes out 2 ms after its first denial, after ten
+// in a row 50 ms after it, and after thirty once a second; a run that rests earns one back each
+// second. Distinct denials of one batch beyond `kMaxDistinct` are counted under the target
+// "(others)": the number is right, the names are cut. Not thread-safe.
 class Denials {
  public:
   using Clock = std::chrono::steady_clock;
@@ -33,7 +34,7 @@ class Denials {
   std::map<Denial, Folded> pending_;
   Clock::time_point due_ = Clock::time_point::max();
   std::uint64_t total_ = 0;
-  std::uint32_t batches_ = 0;
+  Clock::time_point spent_until_;  // the allowance of batches, each worth a second
 };
 
 }  // namespace aispm::sandbox

@@ -74,7 +74,7 @@ TEST(Denials, FoldsEqualOnesIntoOneReport) {
   for (int i = 0; i < 5; ++i) denials.add({DenialKind::kSyscall, "ptrace", "", EPERM}, 1, at(i));
   denials.add({DenialKind::kSyscall, "ptrace", "", ENOSYS}, 1, now);
   denials.add({DenialKind::kDns, "x.example", "udp"}, 1, now);
-  EXPECT_EQ(denials.due(), now + std::chrono::milliseconds(50));
+  EXPECT_EQ(denials.due(), now + std::chrono::milliseconds(2));
   const auto is = [](const Denial& denial, std::uint64_t count, Denials::Clock::time_point first,
                      Denials::Clock::time_point last) {
     return testing::AllOf(
@@ -87,6 +87,24 @@ TEST(Denials, FoldsEqualOnesIntoOneReport) {
                                   is({DenialKind::kDns, "x.example", "udp"}, 1, now, now)));
   EXPECT_EQ(denials.total(), 7U);
   EXPECT_TRUE(denials.take().empty());
+}
+
+TEST(Denials, ComeAtOnceUntilThereAreTooManyAndAgainAfterARest) {
+  Denials denials;
+  auto now = Denials::Clock::time_point() + std::chrono::hours(1);
+  const auto wait_for_batch = [&] {
+    denials.add({DenialKind::kConnect, "x", "tcp"}, 1, now);
+    const auto waited = denials.due() - now;
+    now = denials.due();
+    EXPECT_EQ(denials.take().size(), 1U);
+    return waited;
+  };
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(wait_for_batch(), std::chrono::milliseconds(2)) << i;
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(wait_for_batch(), std::chrono::milliseconds(50)) << i;
+  EXPECT_GT(wait_for_batch(), std::chrono::milliseconds(900));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(wait_for_batch(), std::chrono::seconds(1)) << i;
+  now += std::chrono::minutes(1);
+  EXPECT_EQ(wait_for_batch(), std::chrono::milliseconds(2));
 }
 
 TEST(Denials, BoundsDistinctTargetsAndLosesNoCount) {
