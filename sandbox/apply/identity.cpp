@@ -1,15 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstring>
 
 #include "sandbox/apply/remedy.hpp"
 #include "sandbox/apply/steps.hpp"
 
 namespace aispm::sandbox {
+
+namespace {
+
+constexpr std::uint64_t kNamespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
+                                      CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+
+}  // namespace
+
+Result<pid_t> clone_namespaces(bool as_sibling, int group) {
+  clone_args arguments{};
+  arguments.flags = kNamespaces | (as_sibling ? CLONE_PARENT : 0);
+  arguments.exit_signal = as_sibling ? 0 : SIGCHLD;
+  if (group >= 0) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<std::uint64_t>(group);
+  }
+  const long pid = ::syscall(SYS_clone3, &arguments, sizeof(arguments));
+  if (pid < 0) {
+    const int error = errno;
+    return fail(
+        Errc::kUnsupported,
+        std::string("namespaces: ") + std::strerror(error) + ": " + remedy::namespaces(error),
+        error);
+  }
+  return static_cast<pid_t>(pid);
+}
 
 Result<> write_text(const std::string& path, std::string_view text) {
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));

@@ -46,6 +46,16 @@ Result<UniqueFd> open_beneath(int folder, const char* path, std::uint64_t flags,
   return fd;
 }
 
+// Files, copies and links that need no capability and lie where nothing is mounted over them.
+bool is_text(const Mount& mount) {
+  const bool is_kind = mount.kind == Mount::Kind::kFile || mount.kind == Mount::Kind::kCopy ||
+                       mount.kind == Mount::Kind::kSymlink;
+  const std::string_view target = mount.target;
+  const auto last = target.rfind('/');
+  return is_kind && !mount.is_in_workspace &&
+         (target.starts_with("/etc/") || last == 0 || target.substr(0, last) == "/dev");
+}
+
 bool is_bind(const Mount& mount) { return mount.kind <= Mount::Kind::kDevice; }
 
 // As root: the namespaces in which the owners of shared folders are the agent, one for each owner.
@@ -169,17 +179,26 @@ Result<> mount_proc(const Mount& mount) {
   return {};
 }
 
-// Through one small buffer: each new page of memory costs more than the read into it.
-Result<> copy_file(const Mount& mount) {
-  constexpr std::size_t kMaxCopyBytes = 1U << 20;
+Result<UniqueFd> open_copied(const Mount& mount) {
   UniqueFd from(::open(mount.source.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!from) return fail_errno("open " + mount.source);
+  return from;
+}
+
+// Through one small buffer: each new page of memory costs more than the read into it.
+Result<> copy_file(const Mount& mount, int from) {
+  constexpr std::size_t kMaxCopyBytes = 1U << 20;
+  UniqueFd own;
+  if (from < 0) {
+    AISPM_TRY(own, open_copied(mount));
+    from = own.get();
+  }
   UniqueFd to(::open(inside(mount), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!to && errno == EEXIST) return {};
   if (!to) return fail_errno("make " + mount.target);
   static std::array<char, 16384> buffer;
   for (std::size_t total = 0;;) {
-    const ssize_t size = ::read(from.get(), buffer.data(), buffer.size());
+    const ssize_t size = ::read(from, buffer.data(), buffer.size());
     if (size < 0) return fail_errno("read " + mount.source);
     if (size == 0) return {};
     total += static_cast<std::size_t>(size);
@@ -244,7 +263,7 @@ Result<> place(const Mount& mount, const std::string& previous, int tree, int st
     case Mount::Kind::kFile:
       return make_target(mount, false);
     case Mount::Kind::kCopy:
-      return copy_file(mount);
+      return copy_file(mount, tree);
     case Mount::Kind::kFolder:
       return make_target(mount, true);
     case Mount::Kind::kHomeFile:
@@ -266,19 +285,45 @@ Result<std::vector<UniqueFd>> open_sources(const Plan& plan, unsigned agent_uid,
   return sources;
 }
 
-Result<> enter_root(const Plan& plan, std::vector<UniqueFd> sources) {
+Result<std::vector<UniqueFd>> open_texts(const Plan& plan) {
+  std::vector<UniqueFd> sources(plan.mounts.size());
+  for (std::size_t i = 0; i < plan.mounts.size(); ++i)
+    if (plan.mounts[i].kind == Mount::Kind::kCopy && is_text(plan.mounts[i])) {
+      AISPM_TRY(sources[i], open_copied(plan.mounts[i]));
+    }
+  return sources;
+}
+
+Result<> make_stage() {
   if (raw_mount(nullptr, "/", nullptr, kMsRec | kMsPrivate, nullptr) != 0)
     return fail_errno("make all mounts private");
   if (raw_mount("tmpfs", kStage, "tmpfs", kMsNosuid | kMsNodev, kRootOptions) != 0)
     return fail_errno("mount the new root");
+  return go_to_stage();
+}
+
+Result<> go_to_stage() {
   if (::chdir(kStage) != 0) return fail_errno("enter the new root");
+  return {};
+}
+
+Result<> fill_stage(const Plan& plan, const std::vector<UniqueFd>& sources, Share share) {
   UniqueFd stage(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!stage) return fail_errno("open the new root");
   const mode_t old_mask = ::umask(022);
-  for (std::size_t i = 0; i < plan.mounts.size(); ++i)
-    AISPM_CHECK(place(plan.mounts[i], i == 0 ? std::string() : plan.mounts[i - 1].target,
-                      sources[i].get(), stage.get()));
+  const std::string none;
+  const std::string* previous = &none;
+  for (std::size_t i = 0; i < plan.mounts.size(); ++i) {
+    const Mount& mount = plan.mounts[i];
+    if (share != Share::kAll && is_text(mount) != (share == Share::kTexts)) continue;
+    AISPM_CHECK(place(mount, *previous, sources[i].get(), stage.get()));
+    previous = &mount.target;
+  }
   ::umask(old_mask);
+  return {};
+}
+
+Result<> enter_root() {
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return fail_errno("pivot_root");
   return {};
 }

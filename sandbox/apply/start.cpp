@@ -1,25 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sandbox/apply/start.hpp"
 
-#include <linux/sched.h>
-#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "sandbox/apply/remedy.hpp"
-
 namespace aispm::sandbox {
 namespace {
-
-constexpr std::uint64_t kNamespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
-                                      CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
 // What the new process works with. Owned by it after the clone.
 struct Inside {
@@ -29,6 +21,7 @@ struct Inside {
   UniqueFd control;
   std::vector<UniqueFd> sources;  // filled before when root
   UniqueFd between;               // from process 1 to process 2, and back
+  std::vector<UniqueFd> network;  // sockets that process 1 holds to the end
   InnerTerminal terminal;         // where one is wanted; init keeps the agent's side
   GroupLimits group;
   unsigned uid;
@@ -60,43 +53,65 @@ Result<std::uint64_t> begin_outer(const Inside& in) {
   return pid_namespace.st_ino;
 }
 
-// Steps of process 1 while process 2 makes the network: the files. With a terminal they come before
-// the fork: only a process that is made later has it as its own.
+// In process 1: process 2 has made the network, and needs the host's root no more.
+Result<> await_agent(Inside& in) {
+  AISPM_TRY(Received sockets, receive_message(in.between.get(), -1));
+  if (sockets.message.kind != ControlKind::kSockets)
+    return fail(Errc::kInternal, "unexpected control message");
+  in.network = std::move(sockets.fds);
+  return {};
+}
+
+// With a terminal process 1 makes all files before the fork: only a process that is made later has
+// it as its own.
+bool shares_files(const Inside& in) { return !in.streams.wants_terminal(); }
+
+// Steps of process 1 while process 2 makes the network: the files, without process 2's share.
 Result<> build_files(Inside& in) {
   if (in.sources.empty()) {
     std::vector<std::string> notes;  // only root has any
     AISPM_TRY(in.sources, open_sources(in.plan, 0, notes));
   }
-  AISPM_CHECK(enter_root(in.plan, std::move(in.sources)));
+  AISPM_CHECK(make_stage());
+  const bool is_shared = shares_files(in);
+  if (is_shared)
+    AISPM_CHECK(send_message(in.between.get(), ControlMessage{ControlKind::kStaged, 0, 0, {}}));
+  AISPM_CHECK(fill_stage(in.plan, in.sources, is_shared ? Share::kMounts : Share::kAll));
+  if (is_shared) AISPM_CHECK(await_agent(in));
+  AISPM_CHECK(enter_root());
+  in.sources.clear();
   if (::sethostname("sandbox", 7) != 0) return fail_errno("sethostname");
   if (!in.streams.wants_terminal()) return {};
   AISPM_TRY(in.terminal, make_terminal(in.streams));
   return {};
 }
 
-// In process 1, after both: tells process 2 that "/" is the sandbox's. Gives the sockets of the
-// network, which process 1 holds to the end.
-Result<std::vector<UniqueFd>> join_agent(Inside& in) {
-  AISPM_TRY(Received sockets, receive_message(in.between.get(), -1));
-  if (sockets.message.kind != ControlKind::kSockets)
-    return fail(Errc::kInternal, "unexpected control message");
+// In process 1, after both: tells process 2 that "/" is the sandbox's.
+Result<> join_agent(Inside& in) {
+  if (in.network.empty()) AISPM_CHECK(await_agent(in));
   if (in.terminal.main_side)
     AISPM_CHECK(send_message(in.setup.get(), ControlMessage{ControlKind::kTerminal, 0, 0, {}},
                              {in.terminal.main_side.get()}));
   in.terminal.main_side.reset();
   struct stat root {};
   if (::stat("/", &root) != 0) return fail_errno("stat /");
-  AISPM_CHECK(
-      send_message(in.between.get(), ControlMessage{ControlKind::kEntered, 0, root.st_dev, {}}));
-  in.between.reset();
-  return std::move(sockets.fds);
+  return send_message(in.between.get(), ControlMessage{ControlKind::kEntered, 0, root.st_dev, {}});
+}
+
+Result<> expect_staged(const Inside& in) {
+  AISPM_TRY(const Received staged, receive_message(in.between.get(), -1));
+  if (staged.message.kind != ControlKind::kStaged)
+    return fail(Errc::kInternal, "unexpected control message");
+  return {};
 }
 
 // Last steps of process 1, while process 2 does its own. The supervisor lets process 2 go on to
 // exec only when both are done.
-Result<> finish_outer(const Inside& in, pid_t agent) {
+Result<> finish_outer(Inside& in, pid_t agent) {
   AISPM_CHECK(bring_to_front(agent, in.terminal.agent_side.get()));
   AISPM_CHECK(detach_old_root());
+  if (shares_files(in)) AISPM_CHECK(expect_staged(in));
+  in.between.reset();
   // Of a waiting sandbox the porter does it, and `control` alone is its tie: who takes it is not
   // who made it.
   if (in.warm == nullptr) AISPM_CHECK(make_root_read_only());
@@ -105,10 +120,13 @@ Result<> finish_outer(const Inside& in, pid_t agent) {
   return send_message(in.setup.get(), ControlMessage{ControlKind::kBuilt, 0, 0, {}});
 }
 
-// Steps of process 2 while process 1 builds the files: the network, whose sockets the supervisor
-// and process 1 get.
+// Process 2 makes the network, whose sockets the supervisor and process 1 get.
 Result<> build_network(const Inside& in, std::uint64_t pid_namespace) {
   AISPM_TRY(const NetworkSockets sockets, make_network(!in.plan.gateway_socket.empty()));
+  if (shares_files(in)) {
+    AISPM_CHECK(expect_staged(in));
+    AISPM_CHECK(go_to_stage());
+  }
   ControlMessage message;
   message.kind = ControlKind::kSockets;
   message.value = pid_namespace;
@@ -116,8 +134,19 @@ Result<> build_network(const Inside& in, std::uint64_t pid_namespace) {
   std::vector<int> fds = {sockets.monitor.get(), sockets.dns4.get(), sockets.dns_tcp.get()};
   if (sockets.dns6) fds.push_back(sockets.dns6.get());
   if (sockets.proxy) fds.push_back(sockets.proxy.get());
+  // In this order: what process 1 says to the supervisor comes after these.
   AISPM_CHECK(send_message(in.setup.get(), message, fds));
   return send_message(in.between.get(), message, fds);
+}
+
+// Steps of process 2 while process 1 mounts the files and detaches the host's root: the network,
+// and the small files.
+Result<> build_beside(const Inside& in, std::uint64_t pid_namespace) {
+  if (!shares_files(in)) return build_network(in, pid_namespace);
+  AISPM_TRY(const std::vector<UniqueFd> sources, open_texts(in.plan));
+  AISPM_CHECK(build_network(in, pid_namespace));
+  AISPM_CHECK(fill_stage(in.plan, sources, Share::kTexts));
+  return send_message(in.between.get(), ControlMessage{ControlKind::kStaged, 0, 0, {}});
 }
 
 // Waits until process 1 has entered the new root, which the kernel then made ours too.
@@ -182,7 +211,7 @@ void stand_before_runtime(Inside& in) {
 }
 
 [[noreturn]] void run_agent(Inside& in, std::uint64_t pid_namespace) {
-  auto built = build_network(in, pid_namespace);
+  auto built = build_beside(in, pid_namespace);
   if (in.warm != nullptr) {
     if (built) built = drop_privileges();
     if (built) built = await_root(in);
@@ -275,35 +304,14 @@ void fork_porter(Inside& in) {
   }
   if (!files) fail_inside(in.setup.get(), files.error(), kExitSandbox);
   if (in.warm != nullptr) fork_porter(in);
-  auto sockets = join_agent(in);
-  if (!sockets) fail_inside(in.setup.get(), sockets.error(), kExitSandbox);
+  if (auto joined = join_agent(in); !joined)
+    fail_inside(in.setup.get(), joined.error(), kExitSandbox);
   if (auto finished = finish_outer(in, agent); !finished)
     fail_inside(in.setup.get(), finished.error(), kExitSandbox);
   in.streams.output.reset();
   in.streams.errors.reset();
-  run_init(std::move(in.setup), std::move(in.control), std::move(*sockets),
+  run_init(std::move(in.setup), std::move(in.control), std::move(in.network),
            std::move(in.terminal.agent_side), agent);
-}
-
-// `as_sibling`: the new process becomes a child of our parent. `group`: the control group it starts
-// in, -1 for ours.
-Result<pid_t> clone_namespaces(bool as_sibling, int group) {
-  clone_args arguments{};
-  arguments.flags = kNamespaces | (as_sibling ? CLONE_PARENT : 0);
-  arguments.exit_signal = as_sibling ? 0 : SIGCHLD;
-  if (group >= 0) {
-    arguments.flags |= CLONE_INTO_CGROUP;
-    arguments.cgroup = static_cast<std::uint64_t>(group);
-  }
-  const long pid = ::syscall(SYS_clone3, &arguments, sizeof(arguments));
-  if (pid < 0) {
-    const int error = errno;
-    return fail(
-        Errc::kUnsupported,
-        std::string("namespaces: ") + std::strerror(error) + ": " + remedy::namespaces(error),
-        error);
-  }
-  return static_cast<pid_t>(pid);
 }
 
 // Root: a short-lived process gives up root for good and starts the sandbox as our own child.
@@ -351,6 +359,7 @@ Result<Started> start_sandbox(const Plan& plan, RootPrefix& prefix, const sigset
             std::move(control_inside),
             {},
             UniqueFd(),
+            {},
             {},
             prefix.groups().limits(),
             ::geteuid(),

@@ -21,6 +21,9 @@
 namespace aispm::sandbox {
 
 // --- identity.cpp
+// `as_sibling`: the new process becomes a child of our parent. `group`: the control group it starts
+// in, -1 for ours.
+Result<pid_t> clone_namespaces(bool as_sibling, int group);
 // The kernel kills this process when the supervisor, at the other end of `control`, dies.
 Result<> die_with(int control);
 // Maps the one host user and group (never 0: they are the caller's, or the prefix's) to kInsideUid.
@@ -49,8 +52,24 @@ Result<NetworkSockets> make_network(bool with_proxy);
 // Mount::owner_of names; 0 as an ordinary user. `notes` gets what could not be done so.
 Result<std::vector<UniqueFd>> open_sources(const Plan& plan, unsigned agent_uid,
                                            std::vector<std::string>& notes);
-// Builds the new root and makes it "/". The old one is hidden, but still attached.
-Result<> enter_root(const Plan& plan, std::vector<UniqueFd> sources);
+// Mounts the empty new root and goes there. What lies below it in the host's root is out of reach
+// by name then.
+Result<> make_stage();
+// In another process of the same mount namespace, after that.
+Result<> go_to_stage();
+// Two processes of one mount namespace may fill it at the same time, also when it is "/" already.
+enum class Share {
+  kAll,
+  kMounts,  // all but the next
+  kTexts,   // files, copies and links, without a capability
+};
+// The host's files that kTexts copies, in the order of `plan.mounts`.
+Result<std::vector<UniqueFd>> open_texts(const Plan& plan);
+// Makes in the new root, which is the current folder, what `plan` names. `sources` as from
+// open_sources() or open_texts().
+Result<> fill_stage(const Plan& plan, const std::vector<UniqueFd>& sources, Share share);
+// Makes the new root, which is the current folder, "/". The old one is hidden, but still attached.
+Result<> enter_root();
 // Detaches the old root from the whole mount namespace and makes "/" read-only. The kernel waits
 // for an RCU grace period in it, so the agent's process is prepared meanwhile.
 Result<> leave_old_root();

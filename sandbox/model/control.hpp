@@ -37,6 +37,8 @@ enum class ControlKind : std::uint32_t {
   kTerminal =
       9,  // with fd: the main side of the terminal inside; after kSockets, where one is wanted
   kEntered = 40,  // from process 1 to process 2: "/" is the sandbox's; `value` is its device number
+  kStaged =
+      41,  // from process 1 to process 2: the new root is there; back: its share of it is made
 };
 
 struct ControlMessage {
