@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,8 +88,6 @@ Result<> RootPrefix::become() const {
         Errc::kDenied,
         "cannot become host user " + std::to_string(uid) +
             ": in a user namespace (rootless container) run aispm-run as an ordinary user instead");
-  // Without this /proc/self/uid_map belongs to root.
-  if (::prctl(PR_SET_DUMPABLE, 1) != 0) return fail_errno("prctl(PR_SET_DUMPABLE)");
   return {};
 }
 

@@ -314,27 +314,43 @@ void fork_porter(Inside& in) {
            std::move(in.terminal.agent_side), agent);
 }
 
-// Root: a short-lived process gives up root for good and starts the sandbox as our own child.
-Result<pid_t> clone_behind_prefix(const RootPrefix& prefix, Inside in) {
-  const pid_t helper = ::fork();
-  if (helper < 0) return fail_errno("fork");
-  if (helper == 0) {
-    auto become = prefix.become();
-    if (!become) fail_inside(in.setup.get(), become.error(), kExitSandbox);
-    auto pid = clone_namespaces(true, -1);
-    if (!pid) fail_inside(in.setup.get(), pid.error(), kExitSandbox);
-    if (*pid == 0) run_inside(std::move(in));
-    ControlMessage started;
-    started.kind = ControlKind::kGo;
-    started.value = static_cast<std::uint64_t>(*pid);
-    // This socket's other end is the supervisor's `control`; init itself says nothing before the
-    // agent's end.
-    if (auto sent = send_message(in.control.get(), started); !sent) ::_exit(1);
-    ::_exit(0);
+// In the short-lived process, or in process 1. With memory shared with the supervisor (vfork) it
+// changes nothing there that the supervisor goes on to use.
+[[noreturn]] [[gnu::noinline]] void clone_as_other(const RootPrefix& prefix, Inside& in) {
+  auto become = prefix.become();
+  if (!become) fail_inside(in.setup.get(), become.error(), kExitSandbox);
+  auto pid = clone_namespaces(true, -1);
+  if (!pid) fail_inside(in.setup.get(), pid.error(), kExitSandbox);
+  if (*pid == 0) {
+    // Without this /proc/self/uid_map belongs to root.
+    if (::prctl(PR_SET_DUMPABLE, 1) != 0)
+      fail_inside(in.setup.get(), Error{Errc::kInternal, "prctl(PR_SET_DUMPABLE)", errno},
+                  kExitSandbox);
+    run_inside(std::move(in));
   }
+  ControlMessage started;
+  started.kind = ControlKind::kGo;
+  started.value = static_cast<std::uint64_t>(*pid);
+  // This socket's other end is the supervisor's `control`; init itself says nothing before the
+  // agent's end.
+  if (auto sent = send_message(in.control.get(), started); !sent) ::_exit(1);
+  ::_exit(0);
+}
+
+// Root: a short-lived process gives up root for good and starts the sandbox as our own child. As a
+// user id of the run's own, which no other process has, it borrows our memory instead of copying
+// it; a caller of the pool could trace such a process, and so us.
+Result<pid_t> clone_behind_prefix(const RootPrefix& prefix, Inside in) {
+  const int dumpable = ::prctl(PR_GET_DUMPABLE);
+  const pid_t helper = prefix.is_root() ? ::vfork() : ::fork();
+  if (helper == 0) clone_as_other(prefix, in);
+  if (helper < 0) return fail_errno("fork");
   int status = 0;
   while (::waitpid(helper, &status, 0) < 0 && errno == EINTR) {
   }
+  // The change of user took it from the memory that was borrowed.
+  if (dumpable == 1 && ::prctl(PR_SET_DUMPABLE, 1) != 0)
+    return fail_errno("prctl(PR_SET_DUMPABLE)");
   return helper;
 }
 
