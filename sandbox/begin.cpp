@@ -21,24 +21,19 @@ Result<Received> next_step(const Started& started) {
   return received;
 }
 
-// Waits until process 1 has built everything and process 2 stands before exec, in either order.
-// Gives the message with the seccomp listener.
-Result<Received> await_both(const Started& started) {
-  std::optional<Received> listener;
-  bool is_built = false;
-  while (!listener || !is_built) {
-    AISPM_TRY(Received received, next_step(started));
-    if (received.message.kind == ControlKind::kBuilt && !is_built) {
-      is_built = true;
-    } else if (received.message.kind == ControlKind::kListener && !listener) {
-      listener = std::move(received);
-    } else {
-      return fail(Errc::kInternal, "the sandbox's steps came out of order");
-    }
+// Waits until process 2 stands before exec, which process 1 may have told its own end before. Gives
+// the message with the seccomp listener.
+Result<Received> await_listener(const Started& started, bool& is_built) {
+  AISPM_TRY(Received received, next_step(started));
+  if (received.message.kind == ControlKind::kBuilt) {
+    is_built = true;
+    AISPM_TRY(received, next_step(started));
   }
-  if (listener->fds.size() != 1)
+  if (received.message.kind != ControlKind::kListener)
+    return fail(Errc::kInternal, "the sandbox's steps came out of order");
+  if (received.fds.size() != 1)
     return fail(Errc::kInternal, "the sandbox sent no seccomp listener");
-  return std::move(*listener);
+  return received;
 }
 
 Result<Watched> collect_sockets(Received sockets, const Plan& plan, RunIdentity& run) {
@@ -91,7 +86,8 @@ Result<Beginning> begin_cold(const Plan& plan, RunIdentity& run, bool is_reporte
   if (streams.wants_terminal()) {
     AISPM_TRY(watched.output.terminal, collect_terminal(started));
   }
-  AISPM_TRY(Received ready, await_both(started));
+  bool is_built = false;
+  AISPM_TRY(Received ready, await_listener(started, is_built));
   watched.init = started.init;
   watched.listener = std::move(ready.fds[0]);
   watched.control = std::move(started.control);
@@ -101,6 +97,7 @@ Result<Beginning> begin_cold(const Plan& plan, RunIdentity& run, bool is_reporte
                    .watched = std::move(watched),
                    .guard = std::move(guard),
                    .lease = UniqueFd(),
+                   .is_built = is_built,
                    .landlock_abi = static_cast<int>(ready.message.value),
                    .digests = std::move(digests),
                    .kind = {},
@@ -126,10 +123,11 @@ Result<Beginning> begin_warm(Warm warm, const Plan& plan, RunIdentity& run, bool
                    .watched = std::move(watched),
                    .guard = InitGuard(),
                    .lease = std::move(warm.lease),
+                   .is_built = true,
                    .landlock_abi = static_cast<int>(ready.message.value),
                    .digests = is_reported ? digest_programs(plan) : std::vector<std::string>(),
                    .kind = {.is_warm = true, .cold_reason = ""},
-      .asked = {}};
+                   .asked = {}};
 }
 
 }  // namespace
@@ -163,6 +161,15 @@ Result<Beginning> begin_run(const Plan& plan, const LaunchOptions& options, RunI
 
 Result<std::optional<ControlMessage>> let_go(Beginning& built) {
   const int setup = built.started.setup.get();
+  if (!built.is_built) {
+    auto told = receive_message(setup, kBuildTimeoutMs);
+    if (!told)
+      return fail(told.error().code, "the sandbox could not be built: " + told.error().message);
+    if (told->message.kind == ControlKind::kFailed) return told->message;
+    if (told->message.kind != ControlKind::kBuilt)
+      return fail(Errc::kInternal, "the sandbox's steps came out of order");
+    built.is_built = true;
+  }
   AISPM_CHECK(send_message(setup, ControlMessage{ControlKind::kGo, 0, 0, {}}));
   // exec closes the set-up socket; anything on it is the reason why it failed.
   auto received = receive_message(setup, kBuildTimeoutMs);

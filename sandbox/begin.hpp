@@ -38,14 +38,15 @@ class InitGuard {
   pid_t init_ = -1;
 };
 
-// A finished sandbox whose program waits for let_go().
+// A sandbox whose program stands before exec, with all that restrains it, and waits for let_go().
 struct Beginning {
   RootPrefix prefix;
   Result<std::unique_ptr<Audit>> audit;
   Started started;
   Watched watched;  // without outputs that are no terminal, and signals
   InitGuard guard;
-  UniqueFd lease;  // of the pool, which ends the sandbox when it is closed
+  UniqueFd lease;         // of the pool, which ends the sandbox when it is closed
+  bool is_built = false;  // process 1 has told that it is done too; else let_go() waits for it
   int landlock_abi = 0;
   std::vector<std::string> digests;  // of the programs; when the run is reported
   StartKind kind;
@@ -58,7 +59,8 @@ struct Beginning {
 Result<Beginning> begin_run(const Plan& plan, const LaunchOptions& options, RunIdentity& run,
                             bool is_reported, const sigset_t& signal_mask, AgentStreams& streams);
 
-// Lets the program begin. Gives why it could not, after which nothing runs.
+// Lets the program begin when process 1 has detached the host's files and dropped its privileges.
+// Gives why it could not, after which nothing runs.
 Result<std::optional<ControlMessage>> let_go(Beginning& built);
 
 // --- warm.cpp

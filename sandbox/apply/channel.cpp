@@ -67,6 +67,13 @@ Result<Received> receive_message(int socket, int timeout_ms) {
   return received;
 }
 
+Result<Received> expect_message(int socket, ControlKind kind) {
+  auto received = receive_message(socket, -1);
+  if (received && received->message.kind != kind)
+    return fail(Errc::kInternal, "unexpected control message");
+  return received;
+}
+
 ControlMessage failed_message(const Error& error, int exit_code) {
   ControlMessage message;
   message.kind = ControlKind::kFailed;

@@ -25,6 +25,8 @@ struct Received {
 };
 // kUnavailable when the other end closed, kDeadlineExceeded after `timeout_ms` (negative: none).
 Result<Received> receive_message(int socket, int timeout_ms);
+// The next message, however late, which must be of this kind.
+Result<Received> expect_message(int socket, ControlKind kind);
 ControlMessage failed_message(const Error& error, int exit_code);
 
 }  // namespace aispm::sandbox

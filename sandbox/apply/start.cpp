@@ -55,9 +55,7 @@ Result<std::uint64_t> begin_outer(const Inside& in) {
 
 // In process 1: process 2 has made the network, and needs the host's root no more.
 Result<> await_agent(Inside& in) {
-  AISPM_TRY(Received sockets, receive_message(in.between.get(), -1));
-  if (sockets.message.kind != ControlKind::kSockets)
-    return fail(Errc::kInternal, "unexpected control message");
+  AISPM_TRY(Received sockets, expect_message(in.between.get(), ControlKind::kSockets));
   in.network = std::move(sockets.fds);
   return {};
 }
@@ -98,25 +96,20 @@ Result<> join_agent(Inside& in) {
   return send_message(in.between.get(), ControlMessage{ControlKind::kEntered, 0, root.st_dev, {}});
 }
 
-Result<> expect_staged(const Inside& in) {
-  AISPM_TRY(const Received staged, receive_message(in.between.get(), -1));
-  if (staged.message.kind != ControlKind::kStaged)
-    return fail(Errc::kInternal, "unexpected control message");
-  return {};
-}
-
 // Last steps of process 1, while process 2 does its own. The supervisor lets process 2 go on to
 // exec only when both are done.
 Result<> finish_outer(Inside& in, pid_t agent) {
   AISPM_CHECK(bring_to_front(agent, in.terminal.agent_side.get()));
+  // All that can be done before the wait in this.
+  AISPM_CHECK(lock_privileges());
   AISPM_CHECK(detach_old_root());
-  if (shares_files(in)) AISPM_CHECK(expect_staged(in));
+  if (shares_files(in)) AISPM_CHECK(expect_message(in.between.get(), ControlKind::kStaged));
   in.between.reset();
   // Of a waiting sandbox the porter does it, and `control` alone is its tie: who takes it is not
   // who made it.
   if (in.warm == nullptr) AISPM_CHECK(make_root_read_only());
   if (in.warm != nullptr && ::prctl(PR_SET_PDEATHSIG, 0) != 0) return fail_errno("prctl");
-  AISPM_CHECK(drop_privileges());
+  AISPM_CHECK(drop_capabilities());
   return send_message(in.setup.get(), ControlMessage{ControlKind::kBuilt, 0, 0, {}});
 }
 
@@ -124,7 +117,7 @@ Result<> finish_outer(Inside& in, pid_t agent) {
 Result<> build_network(const Inside& in, std::uint64_t pid_namespace) {
   AISPM_TRY(const NetworkSockets sockets, make_network(!in.plan.gateway_socket.empty()));
   if (shares_files(in)) {
-    AISPM_CHECK(expect_staged(in));
+    AISPM_CHECK(expect_message(in.between.get(), ControlKind::kStaged));
     AISPM_CHECK(go_to_stage());
   }
   ControlMessage message;
@@ -182,9 +175,7 @@ Result<> build_inner(Inside& in) {
   message.kind = ControlKind::kListener;
   message.value = static_cast<std::uint64_t>(abi);
   AISPM_CHECK(send_message(in.setup.get(), message, {listener.get()}));
-  AISPM_TRY(const Received go, receive_message(in.setup.get(), -1));
-  if (go.message.kind != ControlKind::kGo)
-    return fail(Errc::kInternal, "unexpected control message");
+  AISPM_CHECK(expect_message(in.setup.get(), ControlKind::kGo));
   return {};
 }
 
@@ -194,16 +185,21 @@ Result<> build_inner(Inside& in) {
   ::_exit(exit_code);
 }
 
-// Process 2 hands signals on, its child becomes the runtime. Returns in that child.
-void stand_before_runtime(Inside& in) {
-  sigset_t all;
-  ::sigfillset(&all);
-  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+pid_t must_fork(const Inside& in) {
   const pid_t child = ::fork();
   if (child < 0)
     fail_inside(in.setup.get(),
                 Error{Errc::kExhausted, std::string("fork: ") + std::strerror(errno), errno},
                 kExitSandbox);
+  return child;
+}
+
+// Process 2 hands signals on, its child becomes the runtime. Returns in that child.
+void stand_before_runtime(Inside& in) {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  const pid_t child = must_fork(in);
   if (child == 0) return;
   in.setup.reset();
   if (!stand_aside()) ::_exit(kExitSandbox);
@@ -247,11 +243,7 @@ pid_t fork_agent(Inside& in, std::uint64_t pid_namespace) {
     fail_inside(in.setup.get(), Error{Errc::kExhausted, "socketpair", errno}, kExitSandbox);
   UniqueFd outer(between[0]);
   UniqueFd inner(between[1]);
-  const pid_t agent = ::fork();
-  if (agent < 0)
-    fail_inside(in.setup.get(),
-                Error{Errc::kExhausted, std::string("fork: ") + std::strerror(errno), errno},
-                kExitSandbox);
+  const pid_t agent = must_fork(in);
   in.between = std::move(agent == 0 ? inner : outer);
   if (agent != 0) return agent;
   outer.reset();
@@ -263,16 +255,12 @@ pid_t fork_agent(Inside& in, std::uint64_t pid_namespace) {
 
 // Of a waiting sandbox: adds its late mounts.
 void fork_porter(Inside& in) {
-  const pid_t porter = ::fork();
-  if (porter == 0) {
+  if (must_fork(in) == 0) {
     in.control.reset();
     in.setup.reset();
     in.between.reset();
     run_porter(in.plan, std::move(*in.warm));
   }
-  if (porter < 0)
-    fail_inside(in.setup.get(), Error{Errc::kExhausted, "fork of the porter failed", errno},
-                kExitSandbox);
   *in.warm = WarmParts();
 }
 

@@ -115,6 +115,10 @@ Result<UniqueFd> take_run_slot(std::uint32_t most);
 // --- privileges.cpp
 // No capability in any set, securebits locked, no_new_privs.
 Result<> drop_privileges();
+// Its first step: all that leaves the capabilities in force themselves as they are.
+Result<> lock_privileges();
+// Its last.
+Result<> drop_capabilities();
 
 // --- landlock.cpp
 // ABI of the running kernel, 0 when there is none.
