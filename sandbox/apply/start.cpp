@@ -120,10 +120,7 @@ Result<> build_network(const Inside& in, std::uint64_t pid_namespace) {
     AISPM_CHECK(expect_message(in.between.get(), ControlKind::kStaged));
     AISPM_CHECK(go_to_stage());
   }
-  ControlMessage message;
-  message.kind = ControlKind::kSockets;
-  message.value = pid_namespace;
-  message.extra = sockets.dns6 ? 1 : 0;
+  const ControlMessage message{ControlKind::kSockets, sockets.dns6 ? 1U : 0U, pid_namespace, {}};
   std::vector<int> fds = {sockets.monitor.get(), sockets.dns4.get(), sockets.dns_tcp.get()};
   if (sockets.dns6) fds.push_back(sockets.dns6.get());
   if (sockets.proxy) fds.push_back(sockets.proxy.get());
@@ -171,9 +168,7 @@ Result<> build_inner(Inside& in) {
   AISPM_TRY(const int abi,
             has_runtime ? prepare_for_runtime(in.plan, in.group) : confine_program(in));
   AISPM_TRY(const UniqueFd listener, has_runtime ? install_runtime_filter() : install_filter());
-  ControlMessage message;
-  message.kind = ControlKind::kListener;
-  message.value = static_cast<std::uint64_t>(abi);
+  const ControlMessage message{ControlKind::kListener, 0, static_cast<std::uint64_t>(abi), {}};
   AISPM_CHECK(send_message(in.setup.get(), message, {listener.get()}));
   AISPM_CHECK(expect_message(in.setup.get(), ControlKind::kGo));
   return {};
@@ -316,9 +311,7 @@ void fork_porter(Inside& in) {
                   kExitSandbox);
     run_inside(std::move(in));
   }
-  ControlMessage started;
-  started.kind = ControlKind::kGo;
-  started.value = static_cast<std::uint64_t>(*pid);
+  const ControlMessage started{ControlKind::kGo, 0, static_cast<std::uint64_t>(*pid), {}};
   // This socket's other end is the supervisor's `control`; init itself says nothing before the
   // agent's end.
   if (auto sent = send_message(in.control.get(), started); !sent) ::_exit(1);
@@ -328,7 +321,7 @@ void fork_porter(Inside& in) {
 // Root: a short-lived process gives up root for good and starts the sandbox as our own child. As a
 // user id of the run's own, which no other process has, it borrows our memory instead of copying
 // it; a caller of the pool could trace such a process, and so us.
-Result<pid_t> clone_behind_prefix(const RootPrefix& prefix, Inside in) {
+Result<> clone_behind_prefix(const RootPrefix& prefix, Inside in) {
   const int dumpable = ::prctl(PR_GET_DUMPABLE);
   const pid_t helper = prefix.is_root() ? ::vfork() : ::fork();
   if (helper == 0) clone_as_other(prefix, in);
@@ -339,7 +332,7 @@ Result<pid_t> clone_behind_prefix(const RootPrefix& prefix, Inside in) {
   // The change of user took it from the memory that was borrowed.
   if (dumpable == 1 && ::prctl(PR_SET_DUMPABLE, 1) != 0)
     return fail_errno("prctl(PR_SET_DUMPABLE)");
-  return helper;
+  return {};
 }
 
 }  // namespace
@@ -375,8 +368,7 @@ Result<Started> start_sandbox(const Plan& plan, RootPrefix& prefix, const sigset
     in.uid = prefix.inner_uid();
     in.gid = prefix.inner_gid();
     AISPM_TRY(in.sources, open_sources(plan, prefix.uid(), started.notes));
-    AISPM_TRY(const pid_t helper, clone_behind_prefix(prefix, std::move(in)));
-    (void)helper;
+    AISPM_CHECK(clone_behind_prefix(prefix, std::move(in)));
     if (auto first = receive_message(control_outside.get(), 0);
         first && first->message.kind == ControlKind::kGo)
       started.init = static_cast<pid_t>(first->message.value);
