@@ -29,16 +29,18 @@ Result<std::array<std::vector<std::uint32_t>, kSignalCount>> find_signal_rules(
   return found;
 }
 
-// What is looked for in the first pass: of wording with gaps its most telling piece, since whole
-// patterns of that kind keep Hyperscan busy over every paragraph and take seconds to compile.
+// What is looked for in the first pass: the most telling piece of a pattern with long gaps or runs,
+// since whole patterns of that kind keep Hyperscan busy over every paragraph and take seconds to
+// compile; then matches are tried only near its places.
 Result<HsPattern> cheap_pattern(const std::vector<Rule>& rules, std::uint32_t index,
                                 const std::string& pattern) {
   const Rule& rule = rules[index];
-  if (rule.triggers.empty() && rule.category != Category::kSecret &&
-      rule.category != Category::kPii) {
-    AISPM_TRY(const Node node, parse_pattern(pattern, rule.caseless));
-    if (auto trigger = derive_trigger(node)) return HsPattern{std::move(*trigger), false, index};
-  }
+  if (!rule.triggers.empty())
+    return HsPattern{pattern, is_caseless(rule, pattern), piece_id(rules, index)};
+  if (is_data(rule.category)) return prefilter_pattern(rules, index, pattern);  // hardly ever match
+  AISPM_TRY(const Node node, parse_pattern(pattern, rule.caseless));
+  if (auto trigger = derive_trigger(node))
+    return HsPattern{std::move(*trigger), false, piece_id(rules, index)};
   return prefilter_pattern(rules, index, pattern);
 }
 
