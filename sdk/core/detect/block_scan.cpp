@@ -13,26 +13,16 @@ struct Firing {
   Fired* fired;
 };
 
-// More places than this are not worth keeping: their rules are tried everywhere.
-constexpr std::size_t kMaxPieces = 8192;
-constexpr std::uint8_t kNear = 1;
-constexpr std::uint8_t kAnywhere = 2;
-
-int on_match(unsigned id, unsigned long long, unsigned long long to, unsigned, void* context) {
+int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void* context) {
   auto& firing = *static_cast<Firing*>(context);
   const std::vector<Rule>& rules = *firing.rules;
-  Fired& fired = *firing.fired;
-  if (id == rot13_id(rules) || id == reversed_id(rules)) {
-    (id == rot13_id(rules) ? fired.rot13 : fired.reversed) = true;
+  if (id >= rules.size()) {
+    (id == rot13_id(rules) ? firing.fired->rot13 : firing.fired->reversed) = true;
     return 0;
   }
-  const bool is_piece = id >= rules.size();
-  const std::uint32_t rule = is_piece ? id - piece_id(rules, 0) : id;
-  if (fired.has_fired[rule] == kAnywhere || !rules[rule].applies_to(firing.surface)) return 0;
-  if (fired.has_fired[rule] == 0) fired.rules.push_back(rule);
-  const bool keeps = is_piece && fired.pieces.size() < kMaxPieces;
-  fired.has_fired[rule] = keeps ? kNear : kAnywhere;
-  if (keeps) fired.pieces.push_back(std::uint64_t{rule} << 32U | to);
+  if (firing.fired->has_fired[id] != 0 || !rules[id].applies_to(firing.surface)) return 0;
+  firing.fired->has_fired[id] = 1;
+  firing.fired->rules.push_back(id);
   return 0;
 }
 
@@ -40,39 +30,12 @@ int on_match(unsigned id, unsigned long long, unsigned long long to, unsigned, v
 
 bool BlockScan::prefilter(std::string_view text, hs_scratch_t* scratch, Fired& fired) const {
   fired.rules.clear();
-  fired.pieces.clear();
   fired.rot13 = fired.reversed = false;
   Firing firing{&rules_, surface_, &fired};
   const hs_error_t status = hs_scan(database_, text.data(), static_cast<unsigned>(text.size()), 0,
                                     scratch, on_match, &firing);
-  std::erase_if(fired.pieces, [&](std::uint64_t piece) {
-    return fired.has_fired[static_cast<std::size_t>(piece >> 32U)] == kAnywhere;
-  });
-  std::sort(fired.pieces.begin(), fired.pieces.end());
   for (const std::uint32_t rule : fired.rules) fired.has_fired[rule] = 0;
   return status == HS_SUCCESS;
-}
-
-std::span<const std::uint64_t> BlockScan::pieces_of(const Fired& fired, std::uint32_t rule) {
-  const auto begin =
-      std::lower_bound(fired.pieces.begin(), fired.pieces.end(), std::uint64_t{rule} << 32U);
-  const auto end = std::lower_bound(begin, fired.pieces.end(), std::uint64_t{rule + 1} << 32U);
-  return {begin, end};
-}
-
-// attempt() goes on after a byte only while what stands up to it is shorter than max_bytes, or is a
-// match: so up to the last byte but one of the piece it is shorter.
-std::size_t BlockScan::earliest_start(std::uint32_t rule, std::size_t end,
-                                      const std::vector<Shadow::Origin>* origin) const {
-  const std::uint64_t limit = automata_.of(rule).max_bytes;
-  if (end < 2) return 0;
-  if (origin == nullptr) return end - 1 > limit ? end - 1 - static_cast<std::size_t>(limit) : 0;
-  const std::uint64_t last = (*origin)[end - 2].end;
-  const std::uint64_t floor = last > limit ? last - limit : 0;
-  const auto first =
-      std::partition_point(origin->begin(), origin->begin() + static_cast<std::ptrdiff_t>(end),
-                           [&](const Shadow::Origin& one) { return one.begin < floor; });
-  return static_cast<std::size_t>(first - origin->begin());
 }
 
 // The end of the longest match that starts at `at`; 0 = none. Same steps as StreamScanner's.

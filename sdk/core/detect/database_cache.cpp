@@ -27,7 +27,7 @@ void add(Sha256Stream& hash, std::string_view text) {
 // Everything that the compiled form depends on.
 std::string key_of(const std::vector<HsPattern>& patterns) {
   Sha256Stream hash;
-  add(hash, "aispm database 2");
+  add(hash, "aispm database 1");
   add(hash, hs_version());
   hs_platform_info_t platform{};
   if (hs_populate_platform(&platform) == HS_SUCCESS)

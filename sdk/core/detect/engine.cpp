@@ -8,7 +8,6 @@
 #include "sdk/core/detect/hyperscan.hpp"
 #include "sdk/core/detect/pack.hpp"
 #include "sdk/core/detect/screen.hpp"
-#include "sdk/core/detect/trigger.hpp"
 
 namespace aispm::detect {
 namespace {
@@ -29,28 +28,13 @@ Result<std::array<std::vector<std::uint32_t>, kSignalCount>> find_signal_rules(
   return found;
 }
 
-// What is looked for in the first pass: the most telling piece of a pattern with long gaps or runs,
-// since whole patterns of that kind keep Hyperscan busy over every paragraph and take seconds to
-// compile; then matches are tried only near its places.
-Result<HsPattern> cheap_pattern(const std::vector<Rule>& rules, std::uint32_t index,
-                                const std::string& pattern) {
-  const Rule& rule = rules[index];
-  if (!rule.triggers.empty())
-    return HsPattern{pattern, is_caseless(rule, pattern), piece_id(rules, index)};
-  if (is_data(rule.category)) return prefilter_pattern(rules, index, pattern);  // hardly ever match
-  AISPM_TRY(const Node node, parse_pattern(pattern, rule.caseless));
-  if (auto trigger = derive_trigger(node))
-    return HsPattern{std::move(*trigger), false, piece_id(rules, index)};
-  return prefilter_pattern(rules, index, pattern);
-}
-
 Result<HsDatabase> compile_prefilter(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
                                      DatabaseCache& cache) {
   std::vector<HsPattern> patterns;
   for (std::uint32_t index = 0; index < rules.size(); ++index) {
     const Rule& rule = rules[index];
     for (const std::string& pattern : rule.triggers.empty() ? rule.patterns : rule.triggers) {
-      AISPM_TRY(HsPattern whole, cheap_pattern(rules, index, pattern));
+      AISPM_TRY(HsPattern whole, prefilter_pattern(rules, index, pattern));
       patterns.push_back(std::move(whole));
     }
   }

@@ -50,8 +50,7 @@ Result<HsDatabase> compile_block(const std::vector<Rule>& rules,
   std::vector<unsigned> ids;
   for (const HsPattern& pattern : patterns) {
     texts.push_back(pattern.text.c_str());
-    flags.push_back((pattern.rule < piece_id(rules, 0) ? HS_FLAG_SINGLEMATCH : 0U) |
-                    (pattern.caseless ? HS_FLAG_CASELESS : 0U));
+    flags.push_back(HS_FLAG_SINGLEMATCH | (pattern.caseless ? HS_FLAG_CASELESS : 0U));
     ids.push_back(pattern.rule);
   }
   hs_database_t* database = nullptr;
@@ -63,8 +62,7 @@ Result<HsDatabase> compile_block(const std::vector<Rule>& rules,
   if (status == HS_SUCCESS) return HsDatabase(database);
   if (error == nullptr || error->expression < 0)
     return fail(Errc::kInternal, std::string("Hyperscan: ") + (error ? error->message : "failed"));
-  unsigned id = ids[static_cast<std::size_t>(error->expression)];
-  if (id >= piece_id(rules, 0)) id -= piece_id(rules, 0);
+  const unsigned id = ids[static_cast<std::size_t>(error->expression)];
   if (id >= rules.size()) return fail(Errc::kInternal, std::string("Hyperscan: ") + error->message);
   const Rule& rule = rules[id];
   return fail(Errc::kInvalid, rule.where + ": " + rule.id + ": Hyperscan: " + error->message);

@@ -23,7 +23,7 @@ using HsScratch = CPtr<hs_scratch_t, hs_free_scratch>;
 struct HsPattern {
   std::string text;
   bool caseless = false;
-  std::uint32_t rule = 0;  // or an id of block_scan.hpp
+  std::uint32_t rule = 0;
 };
 
 bool is_caseless(const Rule& rule, std::string_view pattern);
@@ -38,8 +38,7 @@ Result<HsPattern> prefilter_pattern(const std::vector<Rule>& rules, std::uint32_
 void add_turned_words(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
                       std::vector<HsPattern>& patterns);
 
-// A block database that reports each rule once, and every place of a piece (piece_id()). kInvalid
-// names the rule that does not compile.
+// A block database that reports each rule once. kInvalid names the rule that does not compile.
 Result<HsDatabase> compile_block(const std::vector<Rule>& rules,
                                  const std::vector<HsPattern>& patterns);
 

@@ -91,12 +91,21 @@ enum class Mask : std::uint8_t {
   kAll,    // nothing but the length
 };
 
-// A check of the matched bytes that a pattern cannot express; see validate.hpp for their names.
+// A check of the matched bytes that a pattern cannot express.
 struct Validator {
-  bool (*test)(std::string_view matched) = nullptr;  // null: entropy of at least `minimum`
-  double minimum = 0;                                // bits per character
-  bool required = true;   // false (`name?` in YAML): failing only leaves Match::validated false
-  bool shortens = false;  // where the longest match fails, shorter ones are tried
+  enum class Kind : std::uint8_t {
+    kLuhn,
+    kIban,
+    kSsn,
+    kEntropy,
+    kGithubChecksum,
+    kAwsKeyId,
+    kNotPlaceholder,
+    kMixed,
+  };
+  Kind kind = Kind::kLuhn;
+  double minimum = 0;    // bits per character, for kEntropy
+  bool required = true;  // false (`name?` in YAML): failing only leaves Match::validated false
 };
 
 // Words that must (or must not) stand near a match.

@@ -100,16 +100,10 @@ constexpr auto kHigh = model::Severity::kHigh;
 INSTANTIATE_TEST_SUITE_P(
     Figures, Corpus,
     testing::Values(
-        Question{"prompts_attack.jsonl", false, Category::kJailbreak, kHigh, 14, 100},
-        Question{"prompts_benign.jsonl", true, Category::kJailbreak, kHigh, 0, 0.1},
-        Question{"indirect_benign.jsonl", true, Category::kExfiltration, kAny, 0, 0.4},
-        Question{"prompts_benign.jsonl", true, Category::kExfiltration, kHigh, 0, 0.1},
-        Question{"prompts_benign.jsonl", true, Category::kExtraction, kHigh, 0, 0.1},
         Question{"prompts_benign.jsonl", true, Category::kPromptInjection, kAny, 0, 0.5},
-        Question{"prompts_benign.jsonl", true, Category::kPromptInjection, kHigh, 0, 0.15},
-        // More than half of these are hard negatives that talk about attacks.
-        Question{"indirect_benign.jsonl", true, Category::kPromptInjection, kAny, 0, 1.3},
-        Question{"indirect_benign.jsonl", true, Category::kPromptInjection, kHigh, 0, 0.7},
+        Question{"prompts_benign.jsonl", true, Category::kPromptInjection, kHigh, 0, 0.1},
+        Question{"indirect_benign.jsonl", true, Category::kPromptInjection, kAny, 0, 0.5},
+        Question{"indirect_benign.jsonl", true, Category::kPromptInjection, kHigh, 0, 0.3},
         Question{"prompts_benign.jsonl", true, Category::kObfuscation, kAny, 0, 0.05},
         Question{"indirect_benign.jsonl", true, Category::kObfuscation, kAny, 0, 0.1},
         Question{"secrets.jsonl", true, Category::kObfuscation, kAny, 0, 0.2},
@@ -117,17 +111,16 @@ INSTANTIATE_TEST_SUITE_P(
         // These rows hold the tricks around harmless words: the trick is the finding.
         Question{"obfuscated.jsonl", true, Category::kObfuscation, kAny, 0, 30},
         Question{"obfuscated.jsonl", false, Category::kObfuscation, kAny, 30, 100},
-        // Passwords and passport numbers that users of these prompts do tell.
-        Question{"prompts_benign.jsonl", true, Category::kSecret, kAny, 0, 0.2},
-        Question{"indirect_benign.jsonl", true, Category::kSecret, kAny, 0, 0.3},
-        Question{"prompts_benign.jsonl", true, Category::kPii, kHigh, 0, 0.15},
+        Question{"prompts_benign.jsonl", true, Category::kSecret, kAny, 0, 0.05},
+        Question{"indirect_benign.jsonl", true, Category::kSecret, kAny, 0, 0.2},
+        Question{"prompts_benign.jsonl", true, Category::kPii, kHigh, 0, 0.1},
         Question{"pii.jsonl", true, Category::kPii, kAny, 0, 0.5},
         Question{"secrets.jsonl", true, Category::kSecret, kAny, 0, 10},
-        Question{"prompts_attack.jsonl", false, Category::kPromptInjection, kAny, 34, 100},
-        Question{"indirect_attack.jsonl", false, Category::kPromptInjection, kAny, 32, 100},
-        Question{"obfuscated.jsonl", false, Category::kPromptInjection, kAny, 38, 100},
-        Question{"secrets.jsonl", false, Category::kSecret, kAny, 89, 100},
-        Question{"pii.jsonl", false, Category::kPii, kAny, 50, 100}));
+        Question{"prompts_attack.jsonl", false, Category::kPromptInjection, kAny, 28, 100},
+        Question{"indirect_attack.jsonl", false, Category::kPromptInjection, kAny, 29, 100},
+        Question{"obfuscated.jsonl", false, Category::kPromptInjection, kAny, 28, 100},
+        Question{"secrets.jsonl", false, Category::kSecret, kAny, 86, 100},
+        Question{"pii.jsonl", false, Category::kPii, kAny, 35, 100}));
 
 }  // namespace
 }  // namespace aispm::detect
