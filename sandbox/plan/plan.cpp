@@ -35,6 +35,16 @@ std::string start_folder(const Host& host, const Workspace& workspace, const Pro
   return "/tmp";
 }
 
+// "" where there is no home: none is made for it.
+std::string digest_folder(const Host& host) {
+  constexpr const char* kBelow = "/aispm/digests";
+  if (const auto cache = host.environment("XDG_CACHE_HOME"))
+    return cache->starts_with("/") ? *cache + kBelow : "";
+  const std::string home = host.home();
+  const bool is_home = home.size() > 1 && host.type(home) == Host::Type::kFolder;
+  return is_home ? home + "/.cache" + kBelow : "";
+}
+
 }  // namespace
 
 bool is_agent_name(const std::string& name) {
@@ -79,9 +89,7 @@ Result<Plan> make_plan(const Host& host, const Request& request) {
   plan.executable = program.executable;
   plan.argv = program.argv;
   plan.script = program.script;
-  if (const auto cache = host.environment("XDG_CACHE_HOME").value_or(host.home() + "/.cache");
-      cache.starts_with("/") && cache != "/.cache")
-    plan.digest_cache = cache + "/aispm/digests";
+  plan.digest_cache = digest_folder(host);
   if (!plan.runtime.executable.empty()) add_runtime_mounts(plan);
   plan.notes = program.notes;
   plan.notes.insert(plan.notes.end(), workspace.notes.begin(), workspace.notes.end());

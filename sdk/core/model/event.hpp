@@ -137,6 +137,8 @@ struct SandboxStart {
   std::vector<std::string> mechanisms;
   std::vector<std::string> boundary;  // sorted lines, equal for equal runs
   std::string workspace;
+  std::string start_kind;   // "warm" (from the pool) or "cold"
+  std::string cold_reason;  // why the pool was asked for and not used
 };
 struct SandboxExit {
   std::uint32_t exit_code = 0;

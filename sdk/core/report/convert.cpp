@@ -111,6 +111,8 @@ struct PutBody {
     put(body.mechanisms, to.mutable_mechanisms());
     put(body.boundary, to.mutable_boundary());
     to.set_workspace(to_utf8(body.workspace));
+    to.set_start_kind(to_utf8(body.start_kind));
+    to.set_cold_reason(to_utf8(body.cold_reason));
   }
   void operator()(const model::SandboxExit& body) const {
     auto& to = *out.mutable_sandbox_exit();

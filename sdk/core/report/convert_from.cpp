@@ -112,7 +112,8 @@ Body get_sandbox(const v1::Event& from) {
   if (from.body_case() == v1::Event::kSandboxStart) {
     const auto& body = from.sandbox_start();
     return model::SandboxStart{get(body.command()),    body.profile(),       body.pid_namespace(),
-                               get(body.mechanisms()), get(body.boundary()), body.workspace()};
+                               get(body.mechanisms()), get(body.boundary()), body.workspace(),
+                               body.start_kind(),      body.cold_reason()};
   }
   const auto& body = from.sandbox_exit();
   return model::SandboxExit{body.exit_code(),    body.signal(),      body.duration_us(),

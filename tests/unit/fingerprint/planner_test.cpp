@@ -116,7 +116,8 @@ TEST(FingerprintSource, KeepsTheOldOnesWhereNewOnesAreWrong) {
 }
 
 TEST(FingerprintSource, RefusesAFolderThatIsNotThere) {
-  EXPECT_EQ(FingerprintSource::open("/nonexistent").error().code, Errc::kUnavailable);
+  const TempFolder folder;
+  EXPECT_EQ(FingerprintSource::open(folder / "none").error().code, Errc::kUnavailable);
 }
 
 }  // namespace

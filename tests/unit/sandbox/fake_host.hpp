@@ -76,7 +76,7 @@ class FakeHost : public Host {
     return found == variables_.end() ? std::nullopt : std::optional(found->second);
   }
   std::string current_folder() const override { return current_; }
-  std::string home() const override { return "/home/ann"; }
+  std::string home() const override { return environment("HOME").value_or(""); }
 
  private:
   std::map<std::string, std::string> files_;

@@ -39,6 +39,16 @@ TEST(Plan, NeverSharesAHomeFolderBecauseAScriptLiesInIt) {
   EXPECT_THAT(plan->notes, Contains(HasSubstr("is not shared")));
 }
 
+TEST(Plan, KeepsDigestsBelowAHomeThatThereIsAndMakesNone) {
+  FakeHost host;
+  EXPECT_EQ(make_plan(host, script("agent.py"))->digest_cache, "/home/ann/.cache/aispm/digests");
+  host.set("HOME", "/nonexistent");
+  EXPECT_EQ(make_plan(host, script("/home/ann/bot/agent.py"))->digest_cache, "");
+  host.set("XDG_CACHE_HOME", "/var/cache/ann");
+  EXPECT_EQ(make_plan(host, script("/home/ann/bot/agent.py"))->digest_cache,
+            "/var/cache/ann/aispm/digests");
+}
+
 TEST(Plan, SharesAVirtualEnvironmentAndTheInterpreterBehindIt) {
   FakeHost host;
   host.add_file("/home/ann/bot/venv/pyvenv.cfg", "home = /home/ann/.pyenv/versions/3.12/bin\n");
