@@ -5,7 +5,8 @@ import sys
 
 
 def _aispm_wait():
-    import ctypes, datetime, gc, hashlib, io, json, logging, os, pathlib, random, re, socket, ssl, struct, subprocess, threading, time, types, typing, urllib.parse  # noqa: E401, F401
+    import ctypes, datetime, gc, hashlib, io, json, logging, os, pathlib, random, re, socket  # noqa: E401, F401
+    import ssl, struct, subprocess, threading, time, types, typing, urllib.parse  # noqa: E401, F401
     from importlib.machinery import SourceFileLoader
 
     enter = ctypes.CDLL("/proc/self/fd/4")
@@ -34,7 +35,7 @@ def _aispm_wait():
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         before = getattr(sys, name)
         is_raw = is_unbuffered and fd != 0
-        buffer = open(fd, "wb" if fd else "rb", buffering=0 if is_raw else -1, closefd=False)
+        buffer = open(fd, "wb" if fd else "rb", buffering=0 if is_raw else -1, closefd=False)  # noqa: SIM115
         (buffer if is_raw else buffer.raw).name = f"<{name}>"
         stream = io.TextIOWrapper(buffer, before.encoding, before.errors, "\n", line_buffering=fd == 2 and not is_unbuffered,
                                   write_through=is_unbuffered)
@@ -52,7 +53,6 @@ def _aispm_wait():
     main.__cached__ = None
     main.__annotations__ = {}
     sys.modules["__main__"] = main
-    code = None
     try:
         try:
             with open(script, "rb") as file:
