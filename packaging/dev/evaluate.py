@@ -19,4 +19,4 @@ def main(arguments: list[str], assume_yes: bool) -> int:
         build.programs("release", ["eval_scan"])
     finally:
         sys.stdout = with_output
-    return subprocess.call([sys.executable, "-B", str(ROOT / "tests" / "eval" / "evaluate.py"), *arguments])
+    return subprocess.call([sys.executable, "-B", str(ROOT / "tests" / "eval" / "run_eval.py"), *arguments])

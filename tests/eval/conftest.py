@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The modules of ./dev eval lie beside their tests."""
+"""What ./dev eval and `aispm redteam` share lies in sdk/redteam."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+for folder in (Path(__file__).resolve().parent, Path(__file__).resolve().parents[2] / "sdk" / "redteam"):
+    sys.path.insert(0, str(folder))

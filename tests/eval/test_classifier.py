@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from verdicts import scan
+from scan import scan
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("AISPM_BUILD_DIR", ROOT / "build" / "dev")) / "tests"

@@ -16,7 +16,8 @@ from evaluate import evaluate
 from figures import Share, auc, macro, recall_above, threshold
 from mutations import MUTATIONS
 from rows import BadData, load, parse_row
-from verdicts import Classified, Finding, ScanFailed, Verdict, scan
+from scan import ScanFailed, scan
+from verdicts import Classified, Finding, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("AISPM_BUILD_DIR", ROOT / "build" / "dev")) / "tests" / "eval_scan"
@@ -171,7 +172,7 @@ def test_the_scanner_names_the_line_it_refuses(program: Path) -> None:
 def test_rt_003_any_directory_of_the_format_gives_a_report(program: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.jsonl").write_text(
         row(id="1", text=ATTACK, label="injection", source="mine") + "\n" + row(id="2") + "\n", encoding="utf-8")
-    command = [sys.executable, str(ROOT / "tests" / "eval" / "evaluate.py"), "--data", str(tmp_path), "--program", str(program)]
+    command = [sys.executable, str(ROOT / "tests" / "eval" / "run_eval.py"), "--data", str(tmp_path), "--program", str(program)]
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -183,7 +184,7 @@ def test_rt_003_any_directory_of_the_format_gives_a_report(program: Path, tmp_pa
 
 def test_wrong_data_ends_with_its_place(program: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.jsonl").write_text(row(label="attack") + "\n")
-    done = subprocess.run([sys.executable, str(ROOT / "tests" / "eval" / "evaluate.py"), "--data", str(tmp_path), "--program",
+    done = subprocess.run([sys.executable, str(ROOT / "tests" / "eval" / "run_eval.py"), "--data", str(tmp_path), "--program",
                            str(program)], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert "mine.jsonl:1: unknown label `attack`" in done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""./dev eval: how good the shipped detection is on labelled texts, per source, category, surface and mutation.
+"""How good detection is on labelled texts, per source, category, surface and mutation: the tables of ./dev eval and `aispm redteam`.
 
 The verdict is that of the rules and of tier 1 of the classifier together; what each finds alone is told, too. A text is *flagged*
 when a finding of its kind has severity medium or above or the classifier suspects it; it is *blocked* when one has severity high or
@@ -10,23 +10,16 @@ own. Macro figures are means over groups with at least MIN_GROUP rows.
 
 from __future__ import annotations
 
-import argparse
-import json
-import signal
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import rows as data
 from figures import Share, auc, macro, recall_above, threshold
 from mutations import MUTATIONS
 from rows import Row
-from verdicts import ScanFailed, Verdict, scan
+from verdicts import Verdict
 
-ROOT = Path(__file__).resolve().parents[2]
-DEFAULT = ROOT.parent / "shared" / "data" / "detection" / "dev"
 MIN_GROUP = 10
 SAMPLE = 1000  # attacks and benign texts that are mutated
 Table = dict[str, dict[str, Any]]
@@ -179,34 +172,3 @@ def evaluate(rows: Sequence[Row], judge: Judge) -> dict[str, Any]:
         "obfuscated": _hidden(hidden, judge) if hidden else {},
     }
     return report
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="./dev eval", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help=f"directory of *.jsonl; default {DEFAULT}")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
-    parser.add_argument("--packs", type=Path, default=ROOT / "policies" / "detect", help="detection packs to judge with")
-    parser.add_argument("--semantic", type=Path, metavar="MODEL", help="let the semantic tier judge too, with this model file")
-    parser.add_argument("--program", type=Path, default=ROOT / "build" / "release" / "tests" / "eval_scan", help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head`
-    folder = args.data or DEFAULT
-    if args.data is None and not folder.is_dir():
-        print(f"./dev eval: {folder}, the default, is not here: name a directory with --data", file=sys.stderr)
-        return 1
-    try:
-        rows = data.load(folder)
-        report = evaluate(rows, lambda texts: scan(args.program, args.packs, texts, args.semantic))
-    except (data.BadData, ScanFailed) as problem:
-        print(f"./dev eval: {problem}", file=sys.stderr)
-        return 1
-    if args.json:
-        print(json.dumps({"data": str(folder)} | report))
-    else:
-        from tables import show
-        show(folder, report)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the shipped engine says of texts: runs eval_scan and reads its lines."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from verdicts import Classified, Finding, Verdict
+
+SCAN_SECONDS = 1800
+
+
+def _read(line: str) -> Verdict:
+    raw = json.loads(line)
+    if "error" in raw:
+        return Verdict(refused=raw["error"])
+    return Verdict(tuple(Finding(**one) for one in raw["found"]), classifier=Classified(**raw["classifier"]),
+                   semantic=raw.get("semantic", {}).get("confidence", 0.0))
+
+
+class ScanFailed(Exception):
+    """eval_scan's own words."""
+
+
+def scan(program: Path, packs: Path, texts: Sequence[tuple[str, str]], model: Path | None = None) -> list[Verdict]:
+    """One verdict per (text, surface), in order; with `model` the semantic tier judges too. Lone surrogates become U+FFFD."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as asked, tempfile.TemporaryFile("w+", encoding="utf-8") as answered:
+        for text, surface in texts:
+            clean = text.encode("utf-8", "replace").decode("utf-8")
+            asked.write(json.dumps({"text": clean, "surface": surface}, ensure_ascii=False) + "\n")
+        asked.seek(0)
+        done = subprocess.run([program, packs, *([model] if model else [])], stdin=asked, stdout=answered, stderr=subprocess.PIPE, text=True,
+                              timeout=SCAN_SECONDS, check=False)
+        if done.returncode != 0:
+            raise ScanFailed(done.stderr.strip() or f"{program} exited {done.returncode}")
+        answered.seek(0)
+        verdicts = [_read(line) for line in answered]
+    if len(verdicts) != len(texts):
+        raise ScanFailed(f"{program} gave {len(verdicts)} verdicts on {len(texts)} texts")
+    return verdicts
