@@ -78,6 +78,7 @@ def _python() -> None:
     run([bin_folder / "ruff", "check", "packaging/dev", "sdk", "tests"], "ruff")
     if (ROOT / "sdk" / "python" / "aispm").exists():
         run([bin_folder / "mypy", "--strict", "sdk/python/aispm"], "mypy-sdk")
+    run([bin_folder / "mypy", "--strict", *_tracked("sdk/redteam/*.py")], "mypy-redteam", {"MYPYPATH": "sdk/redteam"})
     run([bin_folder / "mypy", "--strict", *_tracked("packaging/dev/*.py")], "mypy-dev", {"MYPYPATH": "packaging/dev"})
 
 

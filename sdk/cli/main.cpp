@@ -4,10 +4,13 @@
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <span>
+#include <string_view>
 
 #include "sdk/cli/commands.hpp"
 #include "sdk/cli/fleet_arguments.hpp"
 #include "sdk/cli/order_commands.hpp"
+#include "sdk/cli/redteam.hpp"
 
 namespace {
 
@@ -189,6 +192,10 @@ int run(int argc, char** argv) {
   cli::add_fleet(app, action);
   add_sessions(app, arguments, action);
   add_keys(app, arguments, action);
+  // Listed here; main() hands it on before anything is parsed.
+  app.add_subcommand("redteam",
+                     "Attack a running gateway with labelled texts and tell what it found; see "
+                     "`aispm redteam --help`");
   cli::add_order_commands(app, [&action](Action chosen) { action = std::move(chosen); });
   try {
     app.parse(argc, argv);
@@ -216,6 +223,8 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   try {
+    if (argc > 1 && std::string_view(argv[1]) == "redteam")
+      return complain(cli::exec_redteam(std::span(argv + 2, static_cast<std::size_t>(argc - 2))));
     return run(argc, argv);
   } catch (const std::exception& bug) {
     std::fprintf(stderr, "aispm: bug: %s\n", bug.what());

@@ -8,7 +8,7 @@ misspelt field would silently change what is measured.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class Row:
     secret: str = ""
     lang: str = ""
     entities: tuple[Entity, ...] = field(default=())
+    licence: str = ""
+    set: str = ""  # name of the file that it came from
 
 
 def _entities(raw: list[object], text: str) -> tuple[Entity, ...]:
@@ -88,28 +90,38 @@ def parse_row(line: str) -> Row:
         raise ValueError(f"unknown surface `{raw['surface']}`; allowed: {', '.join(SURFACES)}")
     return Row(raw["id"], raw["text"], raw["label"], raw["surface"], raw["source"], str(raw.get("group", raw["source"])),
                raw.get("attack_class", ""), raw.get("hard", ""), raw.get("plain", ""), raw.get("secret", ""),
-               raw.get("lang", ""), _entities(raw.get("entities", []), raw["text"]))
+               raw.get("lang", ""), _entities(raw.get("entities", []), raw["text"]), raw.get("licence", ""))
 
 
-def load(folder: Path) -> list[Row]:
-    """All rows of folder/*.jsonl in name order. BadData when there are none, or one is wrong."""
-    if not folder.is_dir():
-        raise BadData(f"{folder}: no such directory")
+def _load_file(path: Path, have: int) -> list[Row]:
     rows: list[Row] = []
-    for path in sorted(folder.glob("*.jsonl")):
+    number = 0
+    try:
         with path.open(encoding="utf-8") as lines:
-            number = 0
-            try:
-                for line in lines:
-                    number += 1
-                    if line.strip():
-                        rows.append(parse_row(line))
-                    if len(rows) > MAX_ROWS:
-                        raise ValueError(f"more than {MAX_ROWS} rows")
-            except UnicodeDecodeError as problem:
-                raise BadData(f"{path}: not UTF-8: {problem}") from problem
-            except ValueError as problem:
-                raise BadData(f"{path}:{number}: {problem}") from problem
-    if not rows:
-        raise BadData(f"{folder}: no rows in *.jsonl")
+            for line in lines:
+                number += 1
+                if line.strip():
+                    rows.append(replace(parse_row(line), set=path.stem))
+                if have + len(rows) > MAX_ROWS:
+                    raise ValueError(f"more than {MAX_ROWS} rows")
+    except UnicodeDecodeError as problem:
+        raise BadData(f"{path}: not UTF-8: {problem}") from problem
+    except ValueError as problem:
+        raise BadData(f"{path}:{number}: {problem}") from problem
+    except OSError as problem:
+        raise BadData(f"{path}: {problem.strerror}") from problem
+    return rows
+
+
+def load(*places: Path) -> list[Row]:
+    """All rows of the files, and of *.jsonl of the folders in name order. BadData when a place has none, or one is wrong."""
+    rows: list[Row] = []
+    for place in places:
+        if not place.exists():
+            raise BadData(f"{place}: no such directory" if place.suffix == "" else f"{place}: no such file")
+        before = len(rows)
+        for path in sorted(place.glob("*.jsonl")) if place.is_dir() else [place]:
+            rows += _load_file(path, len(rows))
+        if len(rows) == before:
+            raise BadData(f"{place}: no rows" + (" in *.jsonl" if place.is_dir() else ""))
     return rows

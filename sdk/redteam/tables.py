@@ -60,19 +60,24 @@ def _show_found(title: str, table: Table) -> None:
            [[name, str(one["found"]["of"]), str(one["found"]["hits"]), _share(one["found"])] for name, one in table.items()])
 
 
-def show(folder: Path, report: dict[str, Any]) -> None:
-    print(f"{folder}: {report['rows']} rows, {report['refused']} refused by the engine")
+def _show_sets(title: str, table: Table) -> None:
+    _print(title, "found: each by findings of its own kind", ["", "rows", "found %", "harmless", "false positives"],
+           [[name, str(one["found"]["of"]), _share(one["found"]), str(one["false"]["of"]), _share(one["false"])] for name, one in table.items()])
+
+
+def show(folder: Path | str, report: dict[str, Any]) -> None:
+    print(f"{folder}: {report['judged']} of {report['rows']} rows judged, {report['refused']} refused by the engine")
     _show_recall("Attacks: injection, jailbreak, extraction, exfiltration", {"all": report["attacks"]["all"]})
     mean = report["attacks"]["macro_over_groups"]
     if mean["groups"]:
         print(f"  mean over {mean['groups']} groups: flagged {_percent(mean['flagged'])} %, blocked {_percent(mean['blocked'])} %, "
               f"@1% {_percent(mean['at_1_percent'])} %, @0.1% {_percent(mean['at_0.1_percent'])} %")
     _print("Layers alone", "recall in %; each at its own 1 % and 0.1 %", ["", "rows", "flagged", "blocked", "@1%", "@0.1%", "AUC", "false positives"],
-           [[*_recall_line(name, one), _share(one["false"])] for name, one in report["layers"].items()])
+           [[*_recall_line(name, one), _share(one["false"])] for name, one in report.get("layers", {}).items()])
     sections: list[tuple[Callable[..., None], str, str]] = [
         (_show_false, "False positives on benign texts", "false_positives"), (_show_recall, "By category", "by_category"),
         (_show_recall, "By surface (each at its own 1 % and 0.1 %)", "by_surface"), (_show_recall, "By group", "by_group"),
-        (_show_recall, "By source", "by_source"), (_show_false, "Benign by surface", "benign_by_surface"),
+        (_show_recall, "By source", "by_source"), (_show_sets, "By set", "by_set"), (_show_false, "Benign by surface", "benign_by_surface"),
         (_show_false, "Benign by source", "benign_by_source"), (_show_false, "Benign on purpose hard", "hard_benign"),
         (_show_kept, "By mutation", "mutations"), (_show_kept, "Obfuscated in the data", "obfuscated"),
         (_show_found, "Secrets by class", "secrets"), (_show_found, "PII by entity", "pii")]
