@@ -34,6 +34,7 @@ class Classified:
     score: int
     begin: int = 0
     end: int = 0
+    trick: str = "none"
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@
 //
 // Reads {"text": ..., "surface": ...} a line (further members are ignored) and writes one line
 // each:
-// {"found":[{"rule":..,"category":..,"severity":0-5,"confidence":..,"begin":..,"end":..}]}, offsets
-// in bytes, and "classifier":{"level":0-2,"confidence":..,"score":..,"begin":..,"end":..},
-// with the file of a semantic model also "semantic":{"confidence":..,"windows":..}; or
+// {"found":[{"rule":..,"category":..,"severity":0-5,"confidence":..,"begin":..,"end":..}]}, what
+// fuse() makes of the rules, offsets in bytes, and
+// "classifier":{"level":0-2,"confidence":..,"score":..,"begin":..,"end":..,"trick":..}, the worse
+// of the text's and of what it hides, with the file of a semantic model also
+// "semantic":{"confidence":..,"windows":..}; or
 // {"error":..} when the engine refuses the text, which callers treat as denied. Exits 2 with the
 // line's number when the input is wrong.
 #include <simdjson.h>
@@ -18,8 +20,8 @@
 #include <string>
 
 #include "sdk/core/common/file.hpp"
-#include "sdk/core/detect/classifier.hpp"
 #include "sdk/core/detect/engine.hpp"
+#include "sdk/core/detect/inspect.hpp"
 #include "sdk/core/detect/semantic.hpp"
 
 namespace aispm::detect {
@@ -47,19 +49,19 @@ void append_quoted(std::string_view text, std::string& out) {
   out += '"';
 }
 
-void append_verdict(const Engine& engine, const std::vector<Match>& matches, std::string& out) {
+void append_verdict(const Fused& fused, std::string& out) {
   out += "{\"found\":[";
-  for (const Match& match : matches) {
-    const Rule& rule = engine.rules()[match.rule];
+  for (const model::Detection& detection : fused.detections) {
+    if (detection.rule_id == kClassifierRule) continue;  // told by itself
     if (out.back() == '}') out += ',';
     out += "{\"rule\":";
-    append_quoted(rule.id, out);
+    append_quoted(detection.rule_id, out);
     out += ",\"category\":";
-    append_quoted(name_of(rule.category), out);
-    out += ",\"severity\":" + std::to_string(static_cast<int>(rule.severity));
-    out += ",\"confidence\":" + std::to_string(rule.confidence);
-    out += ",\"begin\":" + std::to_string(match.offset);
-    out += ",\"end\":" + std::to_string(match.offset + match.length) + "}";
+    append_quoted(detection.category, out);
+    out += ",\"severity\":" + std::to_string(static_cast<int>(detection.severity));
+    out += ",\"confidence\":" + std::to_string(detection.confidence);
+    out += ",\"begin\":" + std::to_string(detection.offset);
+    out += ",\"end\":" + std::to_string(detection.offset + detection.length) + "}";
   }
   out += "],";
 }
@@ -69,7 +71,8 @@ void append_verdict(const ClassifierVerdict& verdict, std::string& out) {
   out += ",\"confidence\":" + std::to_string(verdict.confidence);
   out += ",\"score\":" + std::to_string(verdict.score);
   out += ",\"begin\":" + std::to_string(verdict.begin);
-  out += ",\"end\":" + std::to_string(verdict.end) + "}";
+  out += ",\"end\":" + std::to_string(verdict.end);
+  out += ",\"trick\":\"" + std::string(name_of(verdict.trick)) + "\"}";
 }
 
 void append_verdict(const SemanticVerdict& verdict, std::string& out) {
@@ -81,7 +84,12 @@ class Scanner {
  public:
   // `model` may be null: then only rules and tier 1 judge.
   Scanner(const Engine& engine, Scratch scratch, const SemanticModel* model)
-      : engine_(engine), scratch_(std::move(scratch)), model_(model) {}
+      : engine_(engine), scratch_(std::move(scratch)), model_(model) {
+    // A busy machine must not change what is measured.
+    options_.total = std::chrono::hours(1);
+    options_.budgets.fill(std::chrono::hours(1));
+    options_.classifier = &classifier_;
+  }
 
   // Appends the verdict on one line of input.
   Result<> scan(std::string line, std::string& out) {
@@ -96,14 +104,15 @@ class Scanner {
     const auto surface = surface_of(surface_name);
     if (!surface)
       return fail(Errc::kInvalid, "unknown surface `" + std::string(surface_name) + "`");
-    if (const auto done = engine_.scan(text, *surface, scratch_, matches_); !done) {
+    if (const auto done = inspect(engine_, text, *surface, options_, scratch_, inspection_);
+        !done) {
       out += "{\"error\":";
       append_quoted(done.error().message, out);
       out += "}\n";
       return {};
     }
-    append_verdict(engine_, matches_, out);
-    append_verdict(classify(text, *surface, classifier_), out);
+    append_verdict(fuse(engine_, text, *surface, inspection_), out);
+    append_verdict(inspection_.verdict, out);
     if (model_) append_verdict(*model_->judge(text, *surface, semantic_), out);
     out += "}\n";
     return {};
@@ -113,8 +122,9 @@ class Scanner {
   const Engine& engine_;
   Scratch scratch_;
   simdjson::dom::parser parser_;
-  std::vector<Match> matches_;
-  ClassifierScratch classifier_;
+  Inspection inspection_;
+  InspectOptions options_;
+  Tier1 classifier_;
   const SemanticModel* model_;
   SemanticScratch semantic_;
 };

@@ -14,8 +14,10 @@ constexpr std::uint8_t kGap = 8;    // white space
 
 constexpr std::string_view kLeetFrom = "013456789@$!|";
 constexpr std::string_view kLeetTo = "oieasgtbgasii";
-constexpr std::size_t kMaxBreak = 3;      // breaks in a row inside a word
-constexpr std::size_t kMaxSpelled = 128;  // letters one by one that are put together
+constexpr std::size_t kMaxBreak = 3;       // breaks in a row inside a word
+constexpr std::size_t kMaxNumberWord = 4;  // digits that may be a word in leet
+constexpr std::size_t kMaxLeetWord = 24;   // longer ones are keys and hashes
+constexpr std::size_t kMaxSpelled = 128;   // letters one by one that are put together
 
 constexpr std::array<std::uint8_t, 256> make_classes() {
   std::array<std::uint8_t, 256> classes{};
@@ -215,7 +217,18 @@ bool has_breaks(const Mended& token) {
   return false;
 }
 
-void mend_token(std::string_view text, Token token, const Vocabulary& vocabulary, Shadow& out) {
+bool is_upper(std::string_view text, std::size_t at) {
+  return at < text.size() && text[at] >= 'A' && text[at] <= 'Z';
+}
+
+// Whether the letter that stands for the byte at `at` is a capital: as it is, or as its neighbours.
+bool stands_in_capitals(std::string_view text, std::size_t at, bool is_first) {
+  if (is(text, at, kLetter)) return is_upper(text, at);
+  return is_first ? is_upper(text, at + 1) : is_upper(text, at - 1);
+}
+
+void mend_token(std::string_view text, Token token, const Vocabulary& vocabulary, Mending mending,
+                Shadow& out) {
   Mended mended;
   if (token.end - token.begin >= kMaxTokenBytes || !mend(text, token, kWithI, mended))
     return copy(text, token.begin, token.end, out);
@@ -223,15 +236,28 @@ void mend_token(std::string_view text, Token token, const Vocabulary& vocabulary
     Mended other;
     if (mend(text, token, kWithL, other) && shows_word(other, vocabulary)) {
       mended = other;
-    } else if (has_breaks(mended)) {  // "well-known", "system-prompt", "foo.bar": as they are
+    } else if (mending == Mending::kKnownWords && has_breaks(mended)) {
+      // "well-known", "system-prompt", "foo.bar": as they are
       return copy(text, token.begin, token.end, out);
     }
   }
-  for (std::size_t i = 0; i < mended.size; ++i)
-    put(mended.letters[i], token.begin + mended.origin[i], out);
+  const bool keeps_case = mending != Mending::kKnownWords;
+  for (std::size_t i = 0; i < mended.size; ++i) {
+    const std::size_t at = token.begin + mended.origin[i];
+    const bool upper = keeps_case && stands_in_capitals(text, at, i == 0);
+    put(upper ? static_cast<char>(mended.letters[i] - 'a' + 'A') : mended.letters[i], at, out);
+  }
   // Punctuation at the end stays a border.
   const std::size_t last = token.begin + mended.origin[mended.size - 1] + 1;
   copy(text, last, token.end, out);
+}
+
+// Digits alone that may be a short word in leet.
+bool is_number_word(std::string_view text, Token token) {
+  if (token.end - token.begin > kMaxNumberWord) return false;
+  for (std::size_t i = token.begin; i < token.end; ++i)
+    if (!is(text, i, kLeet)) return false;
+  return true;
 }
 
 // What may break or disguise a word, beside a letter.
@@ -242,6 +268,30 @@ bool is_suspect(std::string_view text, std::size_t at, std::uint8_t type, bool l
 }
 
 }  // namespace
+
+bool is_mostly_leet(std::string_view text) {
+  constexpr std::size_t kMinWords = 3;  // of leet
+  std::size_t words = 0;
+  std::size_t leet_words = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    if (!is(text, at, kLetter | kLeet)) {
+      ++at;
+      continue;
+    }
+    std::size_t letters = 0;
+    std::size_t digits = 0;
+    const std::size_t begin = at;
+    for (; is(text, at, kLetter | kLeet); ++at) {
+      letters += is(text, at, kLetter) ? 1 : 0;
+      digits += text[at] >= '0' && text[at] <= '9' ? 1 : 0;
+    }
+    const std::size_t size = at - begin;
+    if (size < 3 || size > kMaxLeetWord) continue;
+    ++words;
+    leet_words += letters > 0 && digits > 0 ? 1 : 0;
+  }
+  return leet_words >= kMinWords && leet_words * 3 >= words;
+}
 
 bool has_broken_words(std::string_view text, const Vocabulary& vocabulary) {
   std::size_t done = 0;  // tokens before were looked at
@@ -266,7 +316,7 @@ bool has_broken_words(std::string_view text, const Vocabulary& vocabulary) {
   return false;
 }
 
-void mend_words(std::string_view text, const Vocabulary& vocabulary, Shadow& out) {
+void mend_words(std::string_view text, const Vocabulary& vocabulary, Mending mending, Shadow& out) {
   out.clear();
   for (std::size_t at = 0; at < text.size();) {
     if (!is(text, at, kLetter | kLeet)) {
@@ -280,7 +330,13 @@ void mend_words(std::string_view text, const Vocabulary& vocabulary, Shadow& out
       continue;
     }
     const Token token = token_at(text, at, at);
-    mend_token(text, token, vocabulary, out);
+    if (mending == Mending::kLeetText && is_number_word(text, token)) {
+      for (std::size_t i = token.begin; i < token.end; ++i)
+        put(kWithI[static_cast<std::uint8_t>(text[i])], i, out);
+      at = token.end;
+      continue;
+    }
+    mend_token(text, token, vocabulary, mending, out);
     at = token.end;
   }
 }

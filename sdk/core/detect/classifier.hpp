@@ -19,7 +19,7 @@
 // Input is UTF-8 as a person reads it: undo escapes and encodings first and give each decoded view
 // to a call of its own; what is still encoded has no words and scores nothing. Letters are folded
 // here one by one (normalise_code_point), so the raw text and its normalised form score nearly the
-// same; give the normalised one where intra-word breaks or leet were undone. Any bytes are allowed.
+// same. inspect() does all that. Any bytes are allowed.
 // Cost: 20 to 40 ns a byte on one core, no allocation, no locks; of a text beyond
 // kMaxClassifiedBytes the first and the last half of that are judged.
 namespace aispm::detect {
@@ -50,6 +50,8 @@ struct ClassifierVerdict {
   std::int32_t score = 0;  // log odds in 1/32, after the correction for the number of windows
   std::size_t begin = 0;   // the window that scored highest, bytes in the text
   std::size_t end = 0;
+  Trick trick =
+      Trick::kNone;  // set by inspect(): the disguise of what was read; spans are of the raw text
   std::uint8_t feature_count = 0;                        // 0 at kNone
   std::array<ClassifierFeature, kTopFeatures> features;  // that spoke for it, strongest first
 };

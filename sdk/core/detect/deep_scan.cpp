@@ -20,6 +20,20 @@ void turn_rot13(std::string_view text, std::string& out) {
 
 }  // namespace
 
+// Where pieces of a frame's text stand in the whole.
+class DeepScan::FrameOrigin final : public ViewReader::Origin {
+ public:
+  FrameOrigin(const DeepScan& scan, const Frame& frame) : scan_(scan), frame_(frame) {}
+  ViewReader::Span of(std::size_t begin, std::size_t end) const override {
+    const Place place = scan_.place_of(frame_, begin, end);
+    return {place.begin, place.end};
+  }
+
+ private:
+  const DeepScan& scan_;
+  const Frame& frame_;
+};
+
 DeepScan::DeepScan(const ScanTables& tables, Surface surface, const ScanOptions& options,
                    hs_scratch_t* scratch, ScanBuffers& buffers, std::vector<Match>& matches)
     : tables_(tables),
@@ -197,7 +211,11 @@ bool DeepScan::scan_deeper(const Frame& frame, std::string_view reading, bool ro
                            bool reversed) {
   if (is_late()) return true;
   ScanBuffers::Level& level = buffers_.levels[frame.depth];
-  if (has_broken_words(reading, *tables_.vocabulary) && !scan_mended(frame, reading)) return false;
+  if (has_broken_words(reading, *tables_.vocabulary)) {
+    if (!scan_mended(frame, reading)) return false;
+  } else if (options_.views != nullptr && is_mostly_leet(reading) && !show_mended(frame, reading)) {
+    return false;
+  }
   if (rot13 && !scan_turned(frame, Trick::kRot13)) return false;
   if (reversed && !scan_turned(frame, Trick::kReversed)) return false;
   const Trick escapes = unescape(frame.text, level.other);
@@ -212,11 +230,24 @@ bool DeepScan::scan_deeper(const Frame& frame, std::string_view reading, bool ro
          scan_runs(frame, Trick::kMorse);
 }
 
+// Where bytes [begin, end) of a frame's mended form come from.
+DeepScan::Place DeepScan::place_mended(const Frame& frame, const Shadow& mended, bool is_folded,
+                                       std::size_t begin, std::size_t end) const {
+  std::size_t from = mended.origin[begin].begin;
+  std::size_t to = mended.origin[end - 1].end;
+  if (is_folded) {
+    const auto& origin = buffers_.levels[frame.depth].folded.origin;
+    from = origin[from].begin;
+    to = origin[to - 1].end;
+  }
+  return place_of(frame, from, to);
+}
+
 bool DeepScan::scan_mended(const Frame& frame, std::string_view reading) {
   ScanBuffers::Level& level = buffers_.levels[frame.depth];
   Shadow& mended = level.other;
   if (!charge(reading.size())) return false;
-  mend_words(reading, *tables_.vocabulary, mended);
+  mend_words(reading, *tables_.vocabulary, Mending::kKnownWords, mended);
   Fired& fired = level.fired;
   if (!block_.prefilter(mended.text, hyperscan_, fired)) {
     fail_with(Errc::kInternal, "Hyperscan: scan failed");
@@ -233,17 +264,44 @@ bool DeepScan::scan_mended(const Frame& frame, std::string_view reading) {
           std::string_view(mended.text).substr(match.begin, match.end - match.begin);
       const std::string_view there = reading.substr(from, to - from);
       if (shown == there) return true;  // nothing was mended: it was found as it is
-      Place place{};
-      if (is_folded)
-        place = place_of(frame, level.folded.origin[from].begin, level.folded.origin[to - 1].end);
-      else
-        place = place_of(frame, from, to);
+      Place place = place_mended(frame, mended, is_folded, match.begin, match.end);
       if (place.trick == Trick::kNone)
         place.trick = there.size() > shown.size() ? Trick::kBroken : Trick::kLeet;
       return add(rule, place, match.validated);
     };
     if (!block_.run(rule, mended.text, {}, nullptr, buffers_.resolving, found)) return false;
   }
+  return show_mended(frame, reading);
+}
+
+// A text in which some words are broken is read once more with all of them put together.
+bool DeepScan::show_mended(const Frame& frame, std::string_view reading) {
+  if (options_.views == nullptr || is_late()) return true;
+  if (!charge(reading.size())) return false;
+  Shadow& mended = buffers_.levels[frame.depth].other;
+  mend_words(reading, *tables_.vocabulary,
+             is_mostly_leet(reading) ? Mending::kLeetText : Mending::kEveryWord, mended);
+  if (mended.text.empty()) return true;
+  class MendedOrigin final : public ViewReader::Origin {
+   public:
+    MendedOrigin(const DeepScan& scan, const Frame& frame, const Shadow& mended, bool is_folded)
+        : scan_(scan), frame_(frame), mended_(mended), is_folded_(is_folded) {}
+    ViewReader::Span of(std::size_t begin, std::size_t end) const override {
+      const Place place = scan_.place_mended(frame_, mended_, is_folded_, begin, end);
+      return {place.begin, place.end};
+    }
+
+   private:
+    const DeepScan& scan_;
+    const Frame& frame_;
+    const Shadow& mended_;
+    bool is_folded_;
+  };
+  const MendedOrigin origin(*this, frame, mended, reading.data() != frame.text.data());
+  Trick trick = place_of(frame, 0, frame.text.size()).trick;
+  if (trick == Trick::kNone)
+    trick = mended.text.size() < reading.size() ? Trick::kBroken : Trick::kLeet;
+  options_.views->read(mended.text, trick, origin);
   return true;
 }
 
@@ -310,7 +368,11 @@ bool DeepScan::scan_child(const Frame& frame, Frame child) {
   child.is_text_only = child.is_text_only || frame.is_text_only;
   if (child.depth > kMaxDepth)
     return add_signal(Signal::kDecodeLimit, place_of(child, 0, child.text.size()));
-  return charge(child.text.size()) && scan_frame(child);
+  if (!charge(child.text.size())) return false;
+  if (options_.views != nullptr)
+    options_.views->read(child.text, place_of(child, 0, child.text.size()).trick,
+                         FrameOrigin(*this, child));
+  return scan_frame(child);
 }
 
 }  // namespace aispm::detect

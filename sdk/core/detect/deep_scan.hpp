@@ -95,6 +95,10 @@ class DeepScan {
   bool scan_signals(std::string_view text);
   bool scan_deeper(const Frame& frame, std::string_view reading, bool rot13, bool reversed);
   bool scan_mended(const Frame& frame, std::string_view reading);
+  bool show_mended(const Frame& frame, std::string_view reading);
+  class FrameOrigin;
+  Place place_mended(const Frame& frame, const Shadow& mended, bool is_folded, std::size_t begin,
+                     std::size_t end) const;
   bool scan_runs(const Frame& frame, Trick kind);
   bool scan_packed(const Frame& frame, const EncodedRun& run);
   bool scan_turned(const Frame& frame, Trick trick);

@@ -35,6 +35,28 @@ struct ScanReport {
   bool cut = false;  // the deadline came before all disguises were looked through
 };
 
+// Is given every view that looking deeper makes of a text: what an encoding holds, the text with
+// its broken words mended, read backwards, ... Not the text itself.
+class ViewReader {
+ public:
+  // Bytes of the scanned text.
+  struct Span {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+  // Where bytes [begin, end) of a view, not empty, come from. Lives as long as the call it is given
+  // to.
+  class Origin {
+   public:
+    virtual ~Origin() = default;
+    virtual Span of(std::size_t begin, std::size_t end) const = 0;
+  };
+
+  virtual ~ViewReader() = default;
+  // `trick` is the outermost disguise. `view` is not empty and gone after the call.
+  virtual void read(std::string_view view, Trick trick, const Origin& origin) = 0;
+};
+
 struct ScanOptions {
   bool reads_plain = true;   // the text and its normalised form; replaces `matches`, else adds
   bool looks_deeper = true;  // into encodings and disguises
@@ -42,6 +64,7 @@ struct ScanOptions {
   std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt;
   std::chrono::steady_clock::time_point (*now)() = &std::chrono::steady_clock::now;
   ScanReport* report = nullptr;
+  ViewReader* views = nullptr;  // null: nobody else wants to read them
 };
 
 // Working memory of one scanning thread. Movable, not copyable; never shared between threads at the

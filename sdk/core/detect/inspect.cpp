@@ -2,6 +2,7 @@
 #include "sdk/core/detect/inspect.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "sdk/core/detect/redact.hpp"
 
@@ -40,6 +41,42 @@ class Books {
   Clock::time_point start_;
 };
 
+// Lets the classifier read what disguises hide, and keeps the worst verdict.
+class HiddenTexts final : public ViewReader {
+ public:
+  HiddenTexts(TextClassifier& classifier, Surface surface, ClassifierVerdict& worst)
+      : classifier_(classifier), surface_(surface), worst_(worst) {}
+
+  void read(std::string_view view, Trick trick, const Origin& origin) override {
+    ClassifierVerdict verdict = classifier_.classify(view, surface_);
+    if (verdict.level == ClassifierLevel::kNone || !is_worse(verdict, worst_)) return;
+    const auto move_span = [&](std::size_t& begin, std::size_t& end) {
+      end = std::min(end, view.size());
+      if (begin >= end) {
+        begin = end = 0;
+        return;
+      }
+      const Span place = origin.of(begin, end);
+      begin = place.begin;
+      end = place.end;
+    };
+    move_span(verdict.begin, verdict.end);
+    for (std::size_t i = 0; i < verdict.feature_count; ++i)
+      move_span(verdict.features.at(i).begin, verdict.features.at(i).end);
+    verdict.trick = trick;
+    worst_ = verdict;
+  }
+
+  static bool is_worse(const ClassifierVerdict& one, const ClassifierVerdict& other) {
+    return other.level == ClassifierLevel::kNone || one.score > other.score;
+  }
+
+ private:
+  TextClassifier& classifier_;
+  Surface surface_;
+  ClassifierVerdict& worst_;
+};
+
 bool overlaps_data(const Engine& engine, const Inspection& inspection, std::size_t begin,
                    std::size_t end) {
   return std::any_of(inspection.matches.begin(), inspection.matches.end(), [&](const Match& match) {
@@ -54,7 +91,7 @@ model::Detection describe_verdict(const Engine& engine, std::string_view text, S
   const std::size_t end = std::min(verdict.end, text.size());
   const std::size_t begin = std::min(verdict.begin, end);
   model::Detection detection;
-  detection.rule_id = "classifier.tier1";
+  detection.rule_id = kClassifierRule;
   detection.category = name_of(Category::kPromptInjection);
   detection.severity =
       verdict.level == ClassifierLevel::kSure ? model::Severity::kHigh : model::Severity::kMedium;
@@ -67,6 +104,8 @@ model::Detection describe_verdict(const Engine& engine, std::string_view text, S
   detection.evidence = mask(text.substr(begin, end - begin), data ? Mask::kAll : Mask::kText);
   detection.message = "Reads like an attempt to take over the model";
   detection.tags = {"owasp-llm:LLM01"};
+  if (verdict.trick != Trick::kNone)
+    detection.features.push_back("hidden by: " + std::string(name_of(verdict.trick)));
   for (std::size_t i = 0; i < verdict.feature_count; ++i) {
     const ClassifierFeature& feature = verdict.features[i];
     const std::size_t stop = std::min(feature.end, text.size());
@@ -104,12 +143,16 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
   if (books.is_on(Layer::kDisguise)) {
     const auto from = options.now();
     ScanReport report;
+    std::optional<HiddenTexts> hidden;
+    if (books.is_on(Layer::kClassifier) && options.classifier != nullptr)
+      hidden.emplace(*options.classifier, surface, out.verdict);
     if (books.has_time()) {
       AISPM_CHECK(engine.scan(text, surface, scratch, out.matches,
                               {.reads_plain = false,
                                .deadline = books.deadline(Layer::kDisguise),
                                .now = options.now,
-                               .report = &report}));
+                               .report = &report,
+                               .views = hidden ? &*hidden : nullptr}));
     } else {
       report.cut = true;
     }
@@ -118,7 +161,10 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
   if (books.is_on(Layer::kClassifier) && options.classifier != nullptr) {
     const auto from = options.now();
     const bool runs = books.has_time();
-    if (runs) out.verdict = options.classifier->classify(text, surface);
+    if (runs) {
+      const ClassifierVerdict verdict = options.classifier->classify(text, surface);
+      if (HiddenTexts::is_worse(verdict, out.verdict)) out.verdict = verdict;
+    }
     books.close(Layer::kClassifier, from, !runs);
   }
   return {};

@@ -20,7 +20,7 @@ namespace aispm::detect {
 // In the order in which they run. Each can be switched off; one that is off does not run.
 enum class Layer : std::uint8_t {
   kRules,       // patterns and validators over the text and its normalised form
-  kDisguise,    // the same over what encodings and broken words hide
+  kDisguise,    // the same over what encodings and broken words hide; tier 1 reads that, too
   kClassifier,  // tier 1
 };
 inline constexpr std::size_t kLayerCount = 3;
@@ -81,6 +81,9 @@ struct Inspection {
 Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
                  const InspectOptions& options, Scratch& scratch, Inspection& out);
 
+// Id of the detection that stands for the classifier's verdict.
+inline constexpr std::string_view kClassifierRule = "classifier.tier1";
+
 struct Fused {
   static constexpr std::size_t kMaxDetections = 256;
   std::vector<model::Detection> detections;
@@ -89,7 +92,7 @@ struct Fused {
 
 // The detections of an inspection, by offset: matches of rules that stand alone; those of weaker
 // ones where all of their category together reach the threshold of the surface (RuleSet); and the
-// classifier's, as rule "classifier.tier1". Pure.
+// classifier's, as kClassifierRule. Pure.
 Fused fuse(const Engine& engine, std::string_view text, Surface surface,
            const Inspection& inspection);
 

@@ -65,8 +65,11 @@ void check_views(std::string_view text, const Shadow& folded) {
   Shadow view;
   if (unescape(text, view) != Trick::kNone) check_shadow(view, text.size(), true);
   (void)has_broken_words(folded.text, vocabulary);
-  mend_words(folded.text, vocabulary, view);
-  check_shadow(view, folded.text.size(), true);
+  (void)is_mostly_leet(folded.text);
+  for (const Mending mending : {Mending::kKnownWords, Mending::kEveryWord, Mending::kLeetText}) {
+    mend_words(folded.text, vocabulary, mending, view);
+    check_shadow(view, folded.text.size(), true);
+  }
   SignalTracker tracker;
   std::vector<SignalHit> hits;
   for (std::size_t at = 0; at < text.size();) {
