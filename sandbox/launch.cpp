@@ -284,6 +284,7 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
                         outcome.output.lines, outcome.output.lost_lines}));
   for (std::size_t i = 0; i < outcome.limits.size(); ++i)
     say("limit reached: " + outcome.limits[i] +
+        (outcome.limits[i] == "disk" ? ": " + outcome.full : "") +
         (i == 0 && outcome.ended_by_limit ? ", which ended the run" : ""));
   for (const auto& warning : outcome.warnings) say("warning: " + warning);
   std::string reason;

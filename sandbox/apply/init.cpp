@@ -9,6 +9,7 @@
 #include <array>
 #include <span>
 
+#include "sandbox/apply/scratch.hpp"
 #include "sandbox/apply/steps.hpp"
 
 namespace aispm::sandbox {
@@ -24,6 +25,12 @@ void report(int control, ControlKind kind, std::uint64_t value) {
   if (auto sent = send_message(control, message); !sent) ::_exit(kFailed);
 }
 
+// What was found full since the last look, at once: the supervisor may have to end us.
+void tell_full(int control, ScratchWatch& scratch, bool is_pause_over) {
+  if (const std::uint32_t full = scratch.look(is_pause_over); full != 0)
+    report(control, ControlKind::kFull, full);
+}
+
 // Ends every other process of this pid namespace, so that the report of the agent's end means that
 // nothing runs any more. Those in a call that cannot be killed are waited for, as the kernel would.
 void end_all() {
@@ -35,7 +42,7 @@ void end_all() {
 }
 
 // True when the agent itself has ended, and all others with it.
-bool reap(int control, int agent_pid) {
+bool reap(int control, int agent_pid, ScratchWatch& scratch) {
   int status = 0;
   for (;;) {
     const int pid = ::waitpid(-1, &status, WNOHANG | WUNTRACED);
@@ -46,6 +53,7 @@ bool reap(int control, int agent_pid) {
       continue;
     }
     end_all();
+    tell_full(control, scratch, false);
     report(control, ControlKind::kExited,
            static_cast<std::uint64_t>(static_cast<unsigned>(status)));
     return true;
@@ -86,8 +94,9 @@ void forward(int control, int agent_pid) {
 // `sockets` are only held: whoever closes the packet socket last waits for an RCU grace period (5
 // to 20 ms), and that shall be this process, for which nobody waits. `terminal` too, so that it
 // stays one while no process of the agent has it open.
-void run_init(UniqueFd setup, UniqueFd control, [[maybe_unused]] std::vector<UniqueFd> sockets,
-              [[maybe_unused]] UniqueFd terminal, int agent_pid) {
+void run_init(const Plan& plan, UniqueFd setup, UniqueFd control,
+              [[maybe_unused]] std::vector<UniqueFd> sockets, [[maybe_unused]] UniqueFd terminal,
+              int agent_pid) {
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
@@ -96,21 +105,25 @@ void run_init(UniqueFd setup, UniqueFd control, [[maybe_unused]] std::vector<Uni
   (void)::close_range(0, 2, 0);
   (void)::prctl(PR_SET_NAME, "aispm-init");
   if (!signals || ::prctl(PR_SET_DUMPABLE, 0) != 0) ::_exit(kFailed);
-  if (auto installed = install_init_filter(); !installed) {
+  auto scratch = ScratchWatch::open(plan);
+  const auto installed = scratch ? install_init_filter() : Result<>(fail(scratch.error()));
+  if (!installed) {
     // Our end is that of the agent's process too, which may not have said it yet.
     (void)send_message(setup.get(), failed_message(installed.error(), kFailed)).has_value();
     ::_exit(kFailed);
   }
   setup.reset();
   for (;;) {
-    if (reap(control.get(), agent_pid)) {
+    if (reap(control.get(), agent_pid, *scratch)) {
       pollfd gone{control.get(), 0, 0};
       while (::poll(&gone, 1, -1) < 0 && errno == EINTR) {
       }
       ::_exit(0);  // after the supervisor has closed its end of the monitor and of `control`
     }
     pollfd events[2] = {{control.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}};
-    if (::poll(events, 2, -1) < 0 && errno != EINTR) ::_exit(kFailed);
+    const int ready = ::poll(events, 2, scratch->pause_ms());
+    if (ready < 0 && errno != EINTR) ::_exit(kFailed);
+    tell_full(control.get(), *scratch, ready == 0);
     if (events[1].revents != 0) {
       signalfd_siginfo info{};
       (void)!::read(signals.get(), &info, sizeof(info));

@@ -29,7 +29,7 @@ Result<UniqueFd> install(const sock_filter* code, std::size_t size, unsigned fla
 // System calls of run_init() after its set-up.
 constexpr std::array kInitCalls = {
     SYS_read,  SYS_write, SYS_sendmsg, SYS_recvmsg,      SYS_wait4,      SYS_waitid, SYS_kill,
-    SYS_ppoll, SYS_close, SYS_getpgid, SYS_rt_sigreturn, SYS_exit_group, SYS_exit};
+    SYS_ppoll, SYS_close, SYS_getpgid, SYS_rt_sigreturn, SYS_exit_group, SYS_exit,   SYS_fstatfs};
 
 constexpr auto compile_init_filter() {
   Filter filter;

@@ -293,7 +293,7 @@ void fork_porter(Inside& in) {
     fail_inside(in.setup.get(), finished.error(), kExitSandbox);
   in.streams.output.reset();
   in.streams.errors.reset();
-  run_init(std::move(in.setup), std::move(in.control), std::move(in.network),
+  run_init(in.plan, std::move(in.setup), std::move(in.control), std::move(in.network),
            std::move(in.terminal.agent_side), agent);
 }
 

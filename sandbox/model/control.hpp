@@ -19,6 +19,7 @@ enum class ControlKind : std::uint32_t {
   kStopped = 7,   // from init: the agent stopped itself (job control)
   kBuilt = 8,  // from init, before or after kListener: the host's files are detached for all, init
                // has no privilege left
+  kFull = 10,  // from init: scratch folders that were found full; bits of `value`
   kMoreSockets = 20,   // to init: make stream sockets of family `value`
   kFreshSockets = 21,  // from init, with fds: here they are, unbound (fewer, or none, when the
                        // kernel refuses)

@@ -138,6 +138,8 @@ Result<std::vector<Mount>> late_mounts(const Plan& plan, const Plan& base) {
     for (const auto& below : base.mounts)
       if (covers(mount) && lies_in(below.target, mount.target))
         return unlike("what is at " + below.target);
+    // Process 1 watches those that it made itself.
+    if (mount.kind == Mount::Kind::kTmpfs) return unlike("what is at " + mount.target);
     late.push_back(mount);
   }
   if (late.size() > kMaxLateMounts) return fail(Errc::kTooLarge, "too many mounts");

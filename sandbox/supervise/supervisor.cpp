@@ -14,6 +14,7 @@
 #include <csignal>
 #include <thread>
 
+#include "sandbox/model/scratch.hpp"
 #include "sandbox/supervise/notifier.hpp"
 
 namespace aispm::sandbox {
@@ -27,6 +28,7 @@ constexpr std::chrono::milliseconds kRelayPatience{
     250};  // for the agent's last bytes to reach the gateway
 constexpr std::chrono::microseconds kShortestLook{10'000};  // at the processor time used
 constexpr std::chrono::microseconds kLongestLook{1'000'000};
+constexpr const char* kDisk = "disk";
 constexpr int kLookAgainMs = 250;  // whether our job has come to the foreground
 
 }  // namespace
@@ -145,14 +147,18 @@ void Supervisor::finish(Outcome& outcome) {
   if (WIFSIGNALED(status)) {
     outcome.signal = static_cast<unsigned>(WTERMSIG(status));
     if (const std::string limit = limit_behind(WTERMSIG(status));
-        ended_by_.empty() && !limit.empty())
-      end_by(limit);
+        ended_by_.empty() && !limit.empty()) {
+      ended_by_ = limit;
+      if (limit != kDisk) add_limit(limit);  // that was told when it was seen
+    }
   } else {
     outcome.exit_code = static_cast<unsigned>(WEXITSTATUS(status));
   }
   finish_output(outcome);
   if (!ended_by_.empty()) outcome.limits.push_back(ended_by_);
   outcome.ended_by_limit = !ended_by_.empty();
+  if (!full_.empty() && ended_by_ != kDisk) outcome.limits.emplace_back(kDisk);
+  outcome.full = full_;
   if (relay_->failures() != 0)
     warnings_.push_back(std::to_string(relay_->failures()) +
                         " connections to the gateway failed: " + relay_->last_error());
@@ -212,7 +218,24 @@ void Supervisor::keep_cpu_time() {
 std::string Supervisor::limit_behind(int signal) const {
   if (signal == SIGXCPU && plan_.limits.cpu_time.count() != 0) return "cpu_time";
   if (signal == SIGXFSZ && plan_.limits.file_size_bytes != 0) return "file_size";
+  // A page of a file that is mapped into memory found no room.
+  if (signal == SIGBUS && !full_.empty()) return kDisk;
   return "";
+}
+
+// Bits of scratch_folders(), each told once.
+void Supervisor::note_full(std::uint64_t folders) {
+  const auto scratch = scratch_folders(plan_.mounts);
+  for (std::size_t i = 0; i < scratch.size(); ++i) {
+    if ((folders >> i & 1U) == 0) continue;
+    Denial denial;
+    denial.kind = DenialKind::kLimit;
+    denial.target = kDisk;
+    denial.reason =
+        scratch[i]->target + " was full (" + std::to_string(scratch[i]->bytes) + " bytes)";
+    full_ += (full_.empty() ? "" : ", ") + denial.reason;
+    add_denial(std::move(denial));
+  }
 }
 
 void Supervisor::add_limit(const std::string& limit) {
@@ -252,6 +275,7 @@ void Supervisor::read_control() {
 void Supervisor::handle_control(const ControlMessage& message) {
   if (message.kind == ControlKind::kExited) wait_status_ = static_cast<int>(message.value);
   if (message.kind == ControlKind::kStopped) on_stopped();
+  if (message.kind == ControlKind::kFull) note_full(message.value);
 }
 
 void Supervisor::forward_signal(int number, bool to_group) {

@@ -51,6 +51,7 @@ struct Outcome {
   // Limits that were reached. The first one ended the run if `ended_by_limit`.
   std::vector<std::string> limits;
   bool ended_by_limit = false;
+  std::string full;  // what the limit "disk" means: "/tmp was full (64 MiB)", ...
   Output::Account output;
   std::vector<std::string> warnings;  // for stderr
 };
@@ -95,6 +96,7 @@ class Supervisor {
   void on_stopped();
   void keep_wall_time();
   void keep_cpu_time();
+  void note_full(std::uint64_t folders);
   void end_by(const std::string& limit);
   std::string limit_behind(int signal) const;
   int wait_ms() const;
@@ -117,6 +119,7 @@ class Supervisor {
   std::optional<int> wait_status_;
   bool is_init_gone_ = false;
   std::string ended_by_;           // the limit that ended the run
+  std::string full_;               // scratch folders that were full
   bool is_asked_to_stop_ = false;  // SIGTSTP came from outside
   bool is_abandoned_ = false;      // nobody wants what is left of the output
   Denials::Clock::time_point cpu_look_ = Denials::Clock::time_point::max();

@@ -322,7 +322,8 @@ def test_the_containment_tests_pass_in_warm_sandboxes(tmp_path: Path) -> None:
     keeper = start_pool(folder, [], "--max-entries", "16")
     try:
         environment = os.environ | {"AISPM_TEST_POOL": str(keeper.socket)}
-        files = [TESTS / "test_containment.py", TESTS / "probes/test_probes.py", TESTS / "test_workspace.py", TESTS / "test_network.py"]
+        files = [TESTS / "test_containment.py", TESTS / "probes/test_probes.py", TESTS / "test_workspace.py", TESTS / "test_network.py",
+                 TESTS / "test_disk.py"]
         ended = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, files)], env=environment, capture_output=True,
                                text=True, timeout=280, cwd=TESTS.parents[1])  # fmt: skip
     finally:
