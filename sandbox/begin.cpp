@@ -110,6 +110,7 @@ Result<Beginning> begin_warm(Warm warm, const Plan& plan, RunIdentity& run, bool
   AISPM_TRY(Watched watched, collect_sockets(std::move(warm.sockets), plan, run));
   Started started;
   AISPM_TRY(Received ready, prepare_warm(warm, plan, signal_mask, streams, started.notes));
+  AISPM_CHECK(send_message(warm.control.get(), ControlMessage{ControlKind::kBegin, 0, 0, {}}));
   watched.listener = std::move(ready.fds[0]);
   watched.control = std::move(warm.control);
   watched.init_fd = std::move(warm.init);

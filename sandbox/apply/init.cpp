@@ -77,11 +77,12 @@ void hand_out_sockets(int control, int family) {
   for (std::size_t i = 0; i < count; ++i) (void)::close(fds[i]);
 }
 
-void forward(int control, int agent_pid) {
+void forward(int control, int agent_pid, ScratchWatch& scratch) {
   auto received = receive_message(control, 0);
   if (!received) ::_exit(kFailed);  // the supervisor is gone
   if (received->message.kind == ControlKind::kMoreSockets)
     return hand_out_sockets(control, static_cast<int>(received->message.value));
+  if (received->message.kind == ControlKind::kBegin) scratch.begin();
   if (received->message.kind != ControlKind::kSignal) return;
   // A terminal's signal goes to the process group, as a terminal does it; any other to the process
   // alone. The agent may have ended meanwhile: then there is nothing to signal.
@@ -96,7 +97,7 @@ void forward(int control, int agent_pid) {
 // stays one while no process of the agent has it open.
 void run_init(const Plan& plan, UniqueFd setup, UniqueFd control,
               [[maybe_unused]] std::vector<UniqueFd> sockets, [[maybe_unused]] UniqueFd terminal,
-              int agent_pid) {
+              int agent_pid, bool is_waiting) {
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
@@ -113,6 +114,7 @@ void run_init(const Plan& plan, UniqueFd setup, UniqueFd control,
     ::_exit(kFailed);
   }
   setup.reset();
+  if (!is_waiting) scratch->begin();
   for (;;) {
     if (reap(control.get(), agent_pid, *scratch)) {
       pollfd gone{control.get(), 0, 0};
@@ -128,7 +130,7 @@ void run_init(const Plan& plan, UniqueFd setup, UniqueFd control,
       signalfd_siginfo info{};
       (void)!::read(signals.get(), &info, sizeof(info));
     }
-    if (events[0].revents != 0) forward(control.get(), agent_pid);
+    if (events[0].revents != 0) forward(control.get(), agent_pid, *scratch);
   }
 }
 

@@ -23,9 +23,10 @@ Result<ScratchWatch> ScratchWatch::open(const Plan& plan) {
         ::open(mount->target.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!watch.folders_.back()) return fail_errno("watch " + mount->target);
   }
-  watch.pause_ms_ = watch.folders_.empty() ? -1 : kFirstLookMs;
   return watch;
 }
+
+void ScratchWatch::begin() { pause_ms_ = folders_.empty() ? -1 : kFirstLookMs; }
 
 std::uint32_t ScratchWatch::look(bool is_pause_over) {
   std::uint64_t used = 0;

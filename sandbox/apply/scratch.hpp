@@ -23,6 +23,8 @@ class ScratchWatch {
   // Bits of those that are full now and were not told before, in the order of scratch_folders().
   // Asks for no memory, uses fstatfs(2) alone. `is_pause_over`: pause_ms() has passed.
   std::uint32_t look(bool is_pause_over);
+  // The next look is soon. Before the first call there is none.
+  void begin();
   // Until the next look; -1: none is needed.
   int pause_ms() const { return pause_ms_; }
 

@@ -294,7 +294,7 @@ void fork_porter(Inside& in) {
   in.streams.output.reset();
   in.streams.errors.reset();
   run_init(in.plan, std::move(in.setup), std::move(in.control), std::move(in.network),
-           std::move(in.terminal.agent_side), agent);
+           std::move(in.terminal.agent_side), agent, in.warm != nullptr);
 }
 
 // In the short-lived process, or in process 1. With memory shared with the supervisor (vfork) it

@@ -165,10 +165,11 @@ Result<> install_init_filter();
 // Process 1: reaps, forwards signals from `control`, ends all others when the agent has ended, then
 // reports that end, and exits when the supervisor has closed `control`. Holds the network's
 // `sockets` and `terminal` (may be none) until then, and nothing else. On kMoreSockets it gives the
-// supervisor fresh sockets of the agent's network. Tells which scratch folders of `plan` are full.
-// Says on `setup`, which it closes, when it cannot.
+// supervisor fresh sockets of the agent's network. Tells which scratch folders of `plan` are full,
+// if `is_waiting` from kBegin on. Says on `setup`, which it closes, when it cannot.
 [[noreturn]] void run_init(const Plan& plan, UniqueFd setup, UniqueFd control,
-                           std::vector<UniqueFd> sockets, UniqueFd terminal, int agent_pid);
+                           std::vector<UniqueFd> sockets, UniqueFd terminal, int agent_pid,
+                           bool is_waiting);
 
 // --- small helpers shared by the steps (identity.cpp)
 Result<> write_text(const std::string& path, std::string_view text);

@@ -17,9 +17,10 @@ enum class ControlKind : std::uint32_t {
   kSignal = 5,    // to init: send signal `value`; `extra` 1: to the process group
   kExited = 6,    // from init: `value` is the wait status of the agent
   kStopped = 7,   // from init: the agent stopped itself (job control)
-  kBuilt = 8,  // from init, before or after kListener: the host's files are detached for all, init
-               // has no privilege left
-  kFull = 10,  // from init: scratch folders that were found full; bits of `value`
+  kBuilt = 8,   // from init, before or after kListener: the host's files are detached for all, init
+                // has no privilege left
+  kFull = 10,   // from init: scratch folders that were found full; bits of `value`
+  kBegin = 11,  // to init of a sandbox that waited: its agent begins, look at these folders
   kMoreSockets = 20,   // to init: make stream sockets of family `value`
   kFreshSockets = 21,  // from init, with fds: here they are, unbound (fewer, or none, when the
                        // kernel refuses)
