@@ -7,6 +7,7 @@
 
 #include "gateway/net/dial.hpp"
 #include "gateway/net/listen.hpp"
+#include "gateway/proxy/config_detect.hpp"
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/token_file.hpp"
 #include "sdk/core/common/yaml.hpp"
@@ -159,6 +160,7 @@ Result<Config> read_config(const YamlMap& root) {
   read_providers(root, config);
   read_limits(root.map("limits"), config.limits);
   read_egress(root.map("egress"), config.egress);
+  config.detect = read_detect(root.map("detect"));
   read_report(root, config);
   const YamlMap sticky = root.map("sticky");
   config.sticky_entries = static_cast<std::size_t>(sticky.integer("entries", 4096, {0, 1'000'000}));

@@ -11,6 +11,7 @@
 #include "sdk/core/common/host_rule.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
+#include "sdk/core/detect/inspect.hpp"
 
 namespace aispm::gateway {
 
@@ -60,6 +61,16 @@ struct EgressConfig {
   std::chrono::milliseconds idle{300'000};  // without a byte in either direction
 };
 
+// How texts are judged (`detect:`).
+struct DetectConfig {
+  // Of one text; `total` is that of all texts of one message together.
+  detect::InspectOptions inspect = [] {
+    detect::InspectOptions options;
+    options.total = std::chrono::milliseconds(250);
+    return options;
+  }();
+};
+
 struct Config {
   std::string listen = "127.0.0.1:8088";  // "" = no TCP
   std::string socket;                     // "" = no Unix socket
@@ -72,6 +83,7 @@ struct Config {
   std::vector<ProviderConfig> providers;
   Limits limits;
   EgressConfig egress;
+  DetectConfig detect;
   std::size_t sticky_entries = 4096;  // over all agents
   std::chrono::milliseconds sticky_ttl{600'000};
 };

@@ -36,7 +36,9 @@ struct Counters {
   Counter unauthenticated;
   Counter bad_requests;  // malformed, too large, encoded
   Counter not_found;
-  Counter unscannable;  // could not be scanned, so not let through
+  Counter unscannable;       // could not be scanned, so not let through
+  Counter inspections_late;  // a layer took longer than its budget
+  Counter inspections_cut;   // not looked through to the end, for want of time
   Counter upstream_failures;
   Counter upstream_connections;  // made
   Counter client_gone;           // left before the reply was complete

@@ -82,9 +82,10 @@ Step scan(ExchangeState& x) {
   if (access.applied == model::Outcome::kDeny) return {};
   auto scanned = scan_request(x.context, x.request);
   if (!scanned) return x.unscannable("the request", scanned.error().message);
+  Step late = x.check_time("the request", scanned->findings);
   x.take_findings(std::move(scanned->findings));
   x.patches = std::move(scanned->patches);
-  return {};
+  return late;
 }
 
 Step decide(ExchangeState& x) {

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "gateway/proxy/exchange_state.hpp"
+#include "gateway/proxy/pipeline/text_judge.hpp"
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/utf8.hpp"
@@ -58,7 +59,9 @@ std::optional<Refusal> ExchangeState::judge_whole(std::string_view reply) {
   auto scanned = scan_reply(context, api, *parsed);
   if (!scanned) return unscannable("the reply", scanned.error().message);
   const bool denied = scanned->findings.denied();
+  auto late = check_time("the reply", scanned->findings);
   take_findings(std::move(scanned->findings));
+  if (late) return late;
   if (denied) {
     counters.denied_replies.add();
     auto refusal = deny(context.book->policy->to_decision(verdict));
@@ -81,20 +84,18 @@ std::optional<Refusal> ExchangeState::judge_whole(std::string_view reply) {
 
 // A reply that is no model's answer: all of it is one text, and nothing can be cut out of it.
 std::optional<Refusal> ExchangeState::judge_raw(std::string_view reply) {
-  auto& matches = context.bench->matches;
-  if (auto scanned = context.book->engine->scan(reply, detect::Surface::kReply,
-                                                context.bench->scratch, matches);
-      !scanned)
-    return unscannable("the reply", scanned.error().message);
-  for (const detect::Match& match : matches) {
-    const Outcome outcome = context.tables->of_reply(detect::Surface::kReply)[match.rule];
-    if (outcome != Outcome::kDeny && outcome != Outcome::kRedact) continue;
-    counters.denied_replies.add();
-    return upstream_refusal(fail(Errc::kDenied, "its reply matches rule " +
-                                                    context.book->engine->rules()[match.rule].id)
-                                .value());
-  }
-  return {};
+  Findings findings;
+  TextJudge judge(context, policy::Direction::kReply, findings);
+  auto judged = judge.judge(reply, {.surface = detect::Surface::kReply,
+                                    .outcomes = &context.tables->of_reply(detect::Surface::kReply),
+                                    .classify = false,
+                                    .editable = false});
+  if (!judged) return unscannable("the reply", judged.error().message);
+  if (!judged->denied) return check_time("the reply", findings);
+  counters.denied_replies.add();
+  return upstream_refusal(
+      fail(Errc::kDenied, "its reply is denied by rule " + std::string(findings.verdict.rule_id))
+          .value());
 }
 
 void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State state) {

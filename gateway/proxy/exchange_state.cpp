@@ -66,6 +66,7 @@ std::optional<Refusal> ExchangeState::open_rules() {
   context.bench = std::move(rules->bench);
   context.caller = {
       .agent = caller.agent_id, .provider = provider->config().name, .model = request.model};
+  context.inspect = services.config.detect.inspect;
   context.tables = worker.desk().tables(*context.book, context.caller);
   return {};
 }
@@ -85,6 +86,13 @@ std::optional<Refusal> ExchangeState::unscannable(std::string_view what, const s
   if (context.book->policy->fail_closed()) return cannot_scan(what, why);
   counters.unscannable.add();
   return {};
+}
+
+std::optional<Refusal> ExchangeState::check_time(std::string_view what, const Findings& findings) {
+  counters.inspections_late.add(findings.late);
+  counters.inspections_cut.add(findings.cut);
+  if (findings.cut == 0) return {};
+  return unscannable(what, "there was not time enough to look through all of it");
 }
 
 Refusal ExchangeState::cannot_scan(std::string_view what, const std::string& why) {

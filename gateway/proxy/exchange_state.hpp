@@ -72,6 +72,9 @@ struct ExchangeState {
   // Something could not be scanned: a denial, unless policy lets such exchanges pass (`fail:
   // open`).
   std::optional<Refusal> unscannable(std::string_view what, const std::string& why);
+  // Counts what took too long; like unscannable() when something was not looked through for want of
+  // time.
+  std::optional<Refusal> check_time(std::string_view what, const Findings& findings);
   // A denial whatever policy says: what should be sent does not exist.
   Refusal cannot_scan(std::string_view what, const std::string& why);
   Refusal deny(model::Decision denial);

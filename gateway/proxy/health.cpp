@@ -28,6 +28,8 @@ constexpr std::array kNamed = {
     Named{"bad_requests", &Counters::bad_requests},
     Named{"not_found", &Counters::not_found},
     Named{"unscannable", &Counters::unscannable},
+    Named{"inspections_late", &Counters::inspections_late},
+    Named{"inspections_cut", &Counters::inspections_cut},
     Named{"upstream_failures", &Counters::upstream_failures},
     Named{"client_gone", &Counters::client_gone},
     Named{"unrecorded_refusals", &Counters::unrecorded_refusals},

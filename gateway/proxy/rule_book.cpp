@@ -19,6 +19,20 @@ OutcomeTables::Table make_table(const RuleBook& book, const policy::Context& con
   return std::make_shared<const detect::Outcomes>(book.policy->outcomes(context, direction, facts));
 }
 
+bool withholds(model::Outcome outcome) {
+  return outcome == model::Outcome::kRedact || outcome == model::Outcome::kDeny;
+}
+
+OutcomeTables::Table without_weak(const RuleBook& book, const detect::Outcomes& outcomes,
+                                  detect::Surface surface) {
+  auto table = std::make_shared<detect::Outcomes>(outcomes);
+  for (std::size_t i = 0; i < table->size(); ++i)
+    if (withholds((*table)[i]) &&
+        book.engine->rules()[i].confidence_on(surface) < detect::kStandsAlone)
+      (*table)[i] = model::Outcome::kAllow;
+  return table;
+}
+
 }  // namespace
 
 std::shared_ptr<const OutcomeTables> RuleBook::make_tables(const policy::Context& context) const {
@@ -27,10 +41,12 @@ std::shared_ptr<const OutcomeTables> RuleBook::make_tables(const policy::Context
     const auto surface = static_cast<detect::Surface>(i);
     tables->request[i] = make_table(*this, context, Direction::kRequest, surface);
     tables->reply[i] = make_table(*this, context, Direction::kReply, surface);
+    tables->stream[i] = without_weak(*this, *tables->reply[i], surface);
   }
   auto sealed = std::make_shared<detect::Outcomes>(tables->of_reply(detect::Surface::kReply));
   for (model::Outcome& outcome : *sealed)
     if (outcome == model::Outcome::kRedact) outcome = model::Outcome::kDeny;
+  tables->sealed_stream = without_weak(*this, *sealed, detect::Surface::kReply);
   tables->sealed_reply = std::move(sealed);
   return tables;
 }

@@ -7,8 +7,9 @@
 #include <string>
 #include <unordered_map>
 
+#include "gateway/proxy/pipeline/known_texts.hpp"
 #include "sdk/core/common/result.hpp"
-#include "sdk/core/detect/engine.hpp"
+#include "sdk/core/detect/inspect.hpp"
 #include "sdk/core/detect/redact.hpp"
 #include "sdk/core/policy/policy.hpp"
 
@@ -22,6 +23,10 @@ struct OutcomeTables {
   std::array<Table, detect::kSurfaceCount> reply;
   // For reply text that may be withheld but not edited (signed thinking): redaction becomes denial.
   Table sealed_reply;
+  // The same for streams, where rules that are no detection by themselves withhold nothing: what
+  // they say together is judged as it comes (StreamRelay).
+  std::array<Table, detect::kSurfaceCount> stream;
+  Table sealed_stream;
 
   const detect::Outcomes& of_request(detect::Surface surface) const {
     return *request[static_cast<std::size_t>(surface)];
@@ -70,6 +75,9 @@ struct Workbench {
   detect::Scratch scratch;
   std::vector<detect::Match> matches;
   std::vector<std::string_view> texts;  // of one message
+  detect::Inspection inspection = {};
+  detect::Tier1 tier1 = {};
+  KnownTexts known = {};
 };
 
 // One thread's view of the rules: the book, working memory, and outcome tables of recent callers.

@@ -18,6 +18,8 @@ struct Findings {
   std::uint64_t dropped = 0;  // beyond kMaxRecorded
   policy::Verdict verdict;    // views into the policy of the exchange's rule book
   std::uint64_t redactions = 0;
+  std::uint64_t late = 0;  // layers that took longer than their budget
+  std::uint64_t cut = 0;   // texts that were not looked through to the end, for want of time
 
   bool denied() const { return verdict.applied == model::Outcome::kDeny; }
   void add(model::Detection detection) {

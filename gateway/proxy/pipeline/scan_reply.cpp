@@ -1,52 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/pipeline/scan_reply.hpp"
 
-#include <algorithm>
+#include "gateway/proxy/pipeline/text_judge.hpp"
 
 namespace aispm::gateway {
 
-using detect::Match;
-using model::Outcome;
-
-detect::Surface surface_of(codec::ChannelKind kind) {
-  return kind == codec::ChannelKind::kToolArguments ? detect::Surface::kToolArguments
-                                                    : detect::Surface::kReply;
+bool is_sealed(codec::Api api, codec::ChannelKind kind) {
+  return kind == codec::ChannelKind::kReasoning && api == codec::Api::kAnthropicMessages;
 }
 
-const OutcomeTables::Table& table_of(const OutcomeTables& tables, codec::Api api,
-                                     codec::ChannelKind kind) {
-  if (kind == codec::ChannelKind::kReasoning && api == codec::Api::kAnthropicMessages)
-    return tables.sealed_reply;
-  return tables.reply[static_cast<std::size_t>(surface_of(kind))];
+const OutcomeTables::Table& stream_table(const OutcomeTables& tables, codec::Api api,
+                                         codec::ChannelKind kind, detect::Surface surface) {
+  if (is_sealed(api, kind)) return tables.sealed_stream;
+  return tables.stream[static_cast<std::size_t>(surface)];
 }
 
 namespace {
 
-// One text of the reply whose matches are in the desk.
-void add_text(const ScanContext& context, codec::Api api, const codec::ReplyText& text,
-              ReplyScan& result) {
-  const std::vector<Match>& matches = context.bench->matches;
-  const auto& rules = context.book->engine->rules();
-  Findings& findings = result.findings;
-  const std::size_t first = findings.detections.size();
-  for (const Match& match : matches)
-    findings.add(
-        detect::describe(rules[match.rule], match, text.text, surface_of(text.channel.kind)));
-  judge(findings, first, *context.book->policy, context.caller, policy::Direction::kReply);
-  const detect::Outcomes& outcomes = *table_of(*context.tables, api, text.channel.kind);
-  const auto any = [&](Outcome outcome) {
-    return std::any_of(matches.begin(), matches.end(),
-                       [&](const Match& match) { return outcomes[match.rule] == outcome; });
-  };
-  const bool redacts = any(Outcome::kRedact);
-  if (any(Outcome::kDeny) || (redacts && text.is_key)) {
-    findings.verdict.decided = findings.verdict.applied = Outcome::kDeny;
-    return;
-  }
-  if (!redacts) return;
-  std::string clean;
-  findings.redactions += detect::redact(rules, text.text, matches, outcomes, clean);
-  result.patches.push_back(codec::string_patch(text.span, clean));
+std::string_view tool_of(const codec::LlmReply& reply, const codec::Channel& channel) {
+  if (channel.kind != codec::ChannelKind::kToolArguments) return {};
+  for (const codec::ToolCall& call : reply.tool_calls)
+    if (call.channel == channel) return call.name;
+  return {};
 }
 
 Result<bool> screen_reply(const ScanContext& context, const codec::LlmReply& reply) {
@@ -56,8 +31,8 @@ Result<bool> screen_reply(const ScanContext& context, const codec::LlmReply& rep
   for (const codec::ReplyText& text : reply.texts) {
     if (text.text.empty()) continue;
     texts.push_back(text.text);
-    surfaces = static_cast<detect::SurfaceBits>(surfaces |
-                                                detect::surface_bit(surface_of(text.channel.kind)));
+    const detect::Surface surface = surface_of(text.channel.kind, tool_of(reply, text.channel));
+    surfaces = static_cast<detect::SurfaceBits>(surfaces | detect::surface_bit(surface));
   }
   return context.book->engine->may_match(texts, surfaces, context.bench->scratch);
 }
@@ -67,19 +42,28 @@ Result<bool> screen_reply(const ScanContext& context, const codec::LlmReply& rep
 Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
                              const codec::LlmReply& reply) {
   ReplyScan result;
+  Findings& findings = result.findings;
+  TextJudge judge(context, policy::Direction::kReply, findings);
   AISPM_TRY(const bool may_match, screen_reply(context, reply));
+  std::string clean;
   for (const codec::ReplyText& text : reply.texts) {
     if (text.text.empty()) continue;
-    const detect::Surface surface = surface_of(text.channel.kind);
-    if (may_match) {
-      AISPM_CHECK(context.book->engine->scan(text.text, surface, context.bench->scratch,
-                                             context.bench->matches));
-      if (!context.bench->matches.empty()) add_text(context, api, text, result);
+    const bool is_tool = text.channel.kind == codec::ChannelKind::kToolArguments;
+    const detect::Surface surface = surface_of(text.channel.kind, tool_of(reply, text.channel));
+    const detect::Outcomes& outcomes = context.tables->of_reply(surface);
+    const bool editable = !text.is_key && !is_sealed(api, text.channel.kind);
+    AISPM_TRY(const TextJudge::Judged judged, judge.judge(text.text, {.surface = surface,
+                                                                      .outcomes = &outcomes,
+                                                                      .rules = may_match,
+                                                                      .editable = editable}));
+    if (judged.redacts && !judged.denied) {
+      clean.clear();
+      findings.redactions += judge.cut_out(text.text, clean);
+      result.patches.push_back(codec::string_patch(text.span, clean));
     }
-    if (surface != detect::Surface::kToolArguments) continue;
-    const detect::Outcomes& outcomes = *table_of(*context.tables, api, text.channel.kind);
-    AISPM_CHECK(
-        scan_unescaped(context, text.text, outcomes, result.findings, policy::Direction::kReply));
+    if (is_tool)
+      AISPM_CHECK(scan_unescaped(context, text.text, surface, outcomes, findings,
+                                 policy::Direction::kReply));
   }
   if (!result.patches.empty())
     for (const codec::JsonSpan& span : reply.logprobs)

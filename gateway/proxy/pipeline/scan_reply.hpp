@@ -16,11 +16,10 @@ struct ReplyScan {
 Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
                              const codec::LlmReply& reply);
 
-// The surface of a reply's channel.
-detect::Surface surface_of(codec::ChannelKind kind);
-// The outcome table of a reply's channel: signed thinking (Anthropic) may be withheld but not
-// edited.
-const OutcomeTables::Table& table_of(const OutcomeTables& tables, codec::Api api,
-                                     codec::ChannelKind kind);
+// Signed thinking (Anthropic) may be withheld but not edited.
+bool is_sealed(codec::Api api, codec::ChannelKind kind);
+// The outcome table of a streamed reply's channel.
+const OutcomeTables::Table& stream_table(const OutcomeTables& tables, codec::Api api,
+                                         codec::ChannelKind kind, detect::Surface surface);
 
 }  // namespace aispm::gateway

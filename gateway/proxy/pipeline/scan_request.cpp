@@ -2,25 +2,14 @@
 #include "gateway/proxy/pipeline/scan_request.hpp"
 
 #include <algorithm>
-#include <array>
+
+#include "gateway/proxy/pipeline/text_judge.hpp"
 
 namespace aispm::gateway {
 namespace {
 
 using detect::Match;
 using model::Outcome;
-
-// An earlier answer that a client sends back is the client's word: it is scanned like a prompt.
-constexpr std::array kSurfaces = {
-    detect::Surface::kSystem,           // codec kSystem
-    detect::Surface::kPrompt,           // kPrompt
-    detect::Surface::kPrompt,           // kAssistant
-    detect::Surface::kToolResult,       // kToolResult
-    detect::Surface::kToolArguments,    // kToolArguments
-    detect::Surface::kToolDescription,  // kToolDescription
-    detect::Surface::kPrompt,           // kOther
-    detect::Surface::kPrompt,           // kMedia: the engine looks into base64
-};
 
 bool withholds(Outcome outcome) { return outcome == Outcome::kRedact || outcome == Outcome::kDeny; }
 
@@ -30,40 +19,6 @@ policy::Verdict uncuttable(policy::Verdict verdict) {
   verdict.decided = verdict.applied = Outcome::kDeny;
   return verdict;
 }
-
-struct PartScan {
-  const ScanContext& context;
-  RequestScan& result;
-
-  void add(const codec::TextPart& part, detect::Surface surface) {
-    const std::vector<Match>& matches = context.bench->matches;
-    const auto& rules = context.book->engine->rules();
-    Findings& findings = result.findings;
-    const std::size_t first = findings.detections.size();
-    for (const Match& match : matches)
-      findings.add(detect::describe(rules[match.rule], match, part.text, surface));
-    judge(findings, first, *context.book->policy, context.caller, policy::Direction::kRequest);
-    const detect::Outcomes& outcomes = context.tables->of_request(surface);
-    bool denied = false;
-    bool redacted = false;
-    for (const Match& match : matches) {
-      denied = denied || outcomes[match.rule] == Outcome::kDeny;
-      redacted = redacted || outcomes[match.rule] == Outcome::kRedact;
-    }
-    if (denied)
-      findings.verdict.applied =
-          Outcome::kDeny;  // also when the match fell out of the record's limit
-    if (!redacted && !denied) return;
-    if (part.is_key || part.surface == codec::Surface::kMedia) {
-      findings.verdict = uncuttable(findings.verdict);
-      return;
-    }
-    std::string text;
-    findings.redactions += detect::redact(rules, part.text, matches, outcomes, text);
-    result.patches.push_back(
-        codec::string_patch(part.span, text));  // of a denied request for the record only
-  }
-};
 
 // Resolves JSON escapes wherever they stand, without caring for structure.
 std::string resolve_escapes(std::string_view text) {
@@ -96,8 +51,7 @@ Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest&
   for (const codec::TextPart& part : request.parts) {
     if (part.text.empty()) continue;
     texts.push_back(part.text);
-    surfaces = static_cast<detect::SurfaceBits>(
-        surfaces | detect::surface_bit(kSurfaces.at(static_cast<std::size_t>(part.surface))));
+    surfaces = static_cast<detect::SurfaceBits>(surfaces | detect::surface_bit(surface_of(part)));
   }
   return context.book->engine->may_match(texts, surfaces, context.bench->scratch);
 }
@@ -106,32 +60,42 @@ Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest&
 
 Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmRequest& request) {
   RequestScan result;
-  PartScan scan{context, result};
-  std::vector<Match>& matches = context.bench->matches;
+  Findings& findings = result.findings;
+  TextJudge judge(context, policy::Direction::kRequest, findings);
   AISPM_TRY(const bool may_match, screen_request(context, request));
+  std::string clean;
   for (const codec::TextPart& part : request.parts) {
     if (part.text.empty()) continue;
-    const detect::Surface surface = kSurfaces.at(static_cast<std::size_t>(part.surface));
-    if (may_match) {
-      AISPM_CHECK(context.book->engine->scan(part.text, surface, context.bench->scratch, matches));
-      if (!matches.empty()) scan.add(part, surface);
-    }
-    if (surface != detect::Surface::kToolArguments) continue;
+    const detect::Surface surface = surface_of(part);
     const detect::Outcomes& outcomes = context.tables->of_request(surface);
-    AISPM_CHECK(
-        scan_unescaped(context, part.text, outcomes, result.findings, policy::Direction::kRequest));
+    const bool is_media = part.surface == codec::Surface::kMedia;
+    AISPM_TRY(const TextJudge::Judged judged,
+              judge.judge(part.text, {.surface = surface,
+                                      .outcomes = &outcomes,
+                                      .rules = may_match,
+                                      .classify = !is_media,
+                                      .editable = !part.is_key && !is_media}));
+    // Of a denied request for the record only.
+    if ((judged.redacts || judged.denied) && !part.is_key && !is_media) {
+      clean.clear();
+      findings.redactions += judge.cut_out(part.text, clean);
+      result.patches.push_back(codec::string_patch(part.span, clean));
+    }
+    if (part.surface != codec::Surface::kToolArguments) continue;
+    AISPM_CHECK(scan_unescaped(context, part.text, surface, outcomes, findings,
+                               policy::Direction::kRequest));
   }
   return result;
 }
 
 Result<bool> scan_unescaped(const ScanContext& context, std::string_view arguments,
-                            const detect::Outcomes& outcomes, Findings& findings,
-                            policy::Direction direction) {
+                            detect::Surface surface, const detect::Outcomes& outcomes,
+                            Findings& findings, policy::Direction direction) {
   if (arguments.find('\\') == std::string_view::npos) return false;
   const std::string text = resolve_escapes(arguments);
   std::vector<Match> matches;
-  AISPM_CHECK(context.book->engine->scan(text, detect::Surface::kToolArguments,
-                                         context.bench->scratch, matches));
+  AISPM_CHECK(context.book->engine->scan(text, surface, context.bench->scratch, matches));
+  detect::drop_weak(*context.book->engine, surface, matches);
   // What stands in the raw text letter by letter was judged there.
   const bool hidden = std::any_of(matches.begin(), matches.end(), [&](const Match& match) {
     return withholds(outcomes[match.rule]) &&
@@ -141,8 +105,7 @@ Result<bool> scan_unescaped(const ScanContext& context, std::string_view argumen
   if (!hidden) return false;
   const std::size_t first = findings.detections.size();
   for (const Match& match : matches)
-    findings.add(detect::describe(context.book->engine->rules()[match.rule], match, text,
-                                  detect::Surface::kToolArguments));
+    findings.add(detect::describe(context.book->engine->rules()[match.rule], match, text, surface));
   judge(findings, first, *context.book->policy, context.caller, direction);
   findings.verdict = uncuttable(findings.verdict);
   findings.verdict.applied = Outcome::kDeny;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gateway/proxy/pipeline/findings.hpp"
+#include "gateway/proxy/pipeline/surfaces.hpp"
 #include "sdk/core/codec/llm.hpp"
 
 namespace aispm::gateway {
@@ -14,6 +15,9 @@ struct ScanContext {
   std::shared_ptr<const OutcomeTables> tables;
   std::shared_ptr<Workbench> bench;
   policy::Context caller;  // views must outlive the scan
+  // Layers and budgets of one text; `total` is that of all texts of a message together.
+  detect::InspectOptions inspect = {};
+  detect::Redactor* redactor = nullptr;  // null: labels
 };
 
 struct RequestScan {
@@ -28,7 +32,7 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
 // True when `arguments`, a JSON text, says more once its escapes are resolved: what a tool will see
 // is scanned too. Adds what only shows in that form; such a match cannot be cut out in place.
 Result<bool> scan_unescaped(const ScanContext& context, std::string_view arguments,
-                            const detect::Outcomes& outcomes, Findings& findings,
-                            policy::Direction direction);
+                            detect::Surface surface, const detect::Outcomes& outcomes,
+                            Findings& findings, policy::Direction direction);
 
 }  // namespace aispm::gateway

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/proxy/pipeline/stream_relay_parts.hpp"
+#include "gateway/proxy/pipeline/text_judge.hpp"
 
 namespace aispm::gateway {
 
@@ -147,37 +148,23 @@ bool StreamRelay::read_pieces(const StreamEvent& event, std::vector<Piece>& piec
   return clean;
 }
 
-// Strings outside the text channels come whole: each is scanned by itself.
+// Strings outside the text channels come whole: each is judged by itself.
 bool StreamRelay::check_other(const codec::ReplyText& text, Outgoing& outgoing) {
   if (text.text.empty()) return true;
-  std::vector<detect::Match>& matches = context_.bench->matches;
   const detect::Surface surface = surface_of(text.channel.kind);
-  auto scanned = context_.book->engine->scan(text.text, surface, context_.bench->scratch, matches);
-  if (!scanned) {
+  TextJudge judge(context_, policy::Direction::kReply, findings_);
+  auto judged = judge.judge(
+      text.text,
+      {.surface = surface,
+       .outcomes = &context_.tables->of_reply(surface),
+       .editable = !text.is_key && !is_sealed(api_of(options_.dialect), text.channel.kind)});
+  if (!judged || judged->denied) {
     outgoing.withheld = true;
-    return give_up(scanned.error().message);
+    return judged ? false : give_up(judged.error().message);
   }
-  if (matches.empty()) return true;
-  const auto& rules = context_.book->engine->rules();
-  const detect::Outcomes& outcomes =
-      *table_of(*context_.tables, api_of(options_.dialect), text.channel.kind);
-  const std::size_t first = findings_.detections.size();
-  bool denied = false;
-  bool redacted = false;
-  for (const detect::Match& match : matches) {
-    findings_.add(detect::describe(rules[match.rule], match, text.text, surface));
-    denied = denied || outcomes[match.rule] == Outcome::kDeny;
-    redacted = redacted || outcomes[match.rule] == Outcome::kRedact;
-  }
-  judge(findings_, first, *context_.book->policy, context_.caller, policy::Direction::kReply);
-  if (denied || (redacted && text.is_key)) {
-    findings_.verdict.decided = findings_.verdict.applied = Outcome::kDeny;
-    outgoing.withheld = true;
-    return false;
-  }
-  if (!redacted) return true;
+  if (!judged->redacts) return true;
   std::string clean;
-  findings_.redactions += detect::redact(rules, text.text, matches, outcomes, clean);
+  findings_.redactions += judge.cut_out(text.text, clean);
   outgoing.patches.push_back(codec::string_patch(text.span, clean));
   return true;
 }
@@ -213,9 +200,9 @@ bool StreamRelay::close_lane(Lane& lane, std::vector<Piece>& pieces, std::string
   if (!record(lane)) return false;
   if (lane.is_tool()) {
     lane.arguments += rest;
-    auto hidden = scan_unescaped(context_, lane.arguments,
-                                 context_.tables->of_reply(detect::Surface::kToolArguments),
-                                 findings_, policy::Direction::kReply);
+    auto hidden = scan_unescaped(context_, lane.arguments, lane.surface,
+                                 context_.tables->of_reply(lane.surface), findings_,
+                                 policy::Direction::kReply);
     if (!hidden) return give_up(hidden.error().message);
     return !*hidden;
   }
@@ -246,7 +233,11 @@ void StreamRelay::open_tools() {
 StreamRelay::Lane& StreamRelay::lane_for(const codec::Channel& channel) {
   for (const auto& lane : lanes_)
     if (lane->channel == channel && !lane->closed) return *lane;
-  lanes_.push_back(std::make_unique<Lane>(channel, context_, options_.dialect));
+  std::string_view tool;
+  for (const codec::ToolCall& call : reply_.tool_calls())
+    if (call.channel == channel) tool = call.name;
+  lanes_.push_back(
+      std::make_unique<Lane>(channel, surface_of(channel.kind, tool), context_, options_.dialect));
   return *lanes_.back();
 }
 
@@ -256,8 +247,8 @@ bool StreamRelay::record(Lane& lane) {
   const std::size_t first = findings_.detections.size();
   for (; lane.recorded < found.size(); ++lane.recorded) {
     const auto& one = found[lane.recorded];
-    findings_.add(describe_found(context_.book->engine->rules()[one.match.rule], one,
-                                 surface_of(lane.channel.kind)));
+    findings_.add(
+        describe_found(context_.book->engine->rules()[one.match.rule], one, lane.surface));
   }
   judge(findings_, first, *context_.book->policy, context_.caller, policy::Direction::kReply);
   if (!lane.scanner.denied()) return true;

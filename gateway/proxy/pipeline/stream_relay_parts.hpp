@@ -44,14 +44,16 @@ struct StreamRelay::Piece {
 };
 
 struct StreamRelay::Lane {
-  Lane(codec::Channel c, const ScanContext& context, Dialect dialect)
+  Lane(codec::Channel c, detect::Surface where, const ScanContext& context, Dialect dialect)
       : channel(c),
-        scanner(context.book->engine, surface_of(c.kind),
-                table_of(*context.tables, api_of(dialect), c.kind)) {}
+        surface(where),
+        scanner(context.book->engine, where,
+                stream_table(*context.tables, api_of(dialect), c.kind, where)) {}
 
   bool is_tool() const { return channel.kind == codec::ChannelKind::kToolArguments; }
 
   codec::Channel channel;
+  detect::Surface surface;
   detect::StreamScanner scanner;
   std::size_t recorded = 0;
   std::string arguments;   // tools: what may be released, whole when closed

@@ -47,11 +47,12 @@ enum class Surface : std::uint8_t {
   kToolResult,       // what a tool returned
   kToolArguments,    // earlier tool calls sent back
   kToolDescription,  // names, descriptions and schemas of the tools offered
-  kOther,  // every other string of the body (metadata, response format, stop sequences, ...)
-  kMedia,  // base64 or data: URL of an image, sound or file
+  kOther,     // every other string of the body (metadata, response format, stop sequences, ...)
+  kMedia,     // base64 or data: URL of an image, sound or file
+  kDocument,  // a document or search result given along with a message
 };
 // "system", "prompt", "assistant", "tool_result", "tool_arguments", "tool_description", "other",
-// "media"
+// "media", "document"
 std::string_view name_of(Surface surface);
 
 // One string of a request, never empty. `text` points into the body when it held no escapes, else
@@ -62,6 +63,8 @@ struct TextPart {
   JsonSpan span;
   bool is_key = false;      // an object key: replacing it must not make it equal to another one
   bool is_message = false;  // content of a message: counts for the prompt hash
+  // Of results and arguments: the tool's name as the client tells it; "" when it does not.
+  std::string_view tool = {};
 };
 
 // A request body taken apart. Move-only. Views live as long as both this object and the body it was

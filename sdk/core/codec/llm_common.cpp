@@ -23,9 +23,9 @@ bool is_type_word(std::string_view text) {
 }  // namespace
 
 std::string_view name_of(Surface surface) {
-  static constexpr std::array<std::string_view, 8> kNames = {
-      "system",         "prompt",           "assistant", "tool_result",
-      "tool_arguments", "tool_description", "other",     "media"};
+  static constexpr std::array<std::string_view, 9> kNames = {
+      "system",           "prompt", "assistant", "tool_result", "tool_arguments",
+      "tool_description", "other",  "media",     "document"};
   return kNames.at(static_cast<std::size_t>(surface));
 }
 

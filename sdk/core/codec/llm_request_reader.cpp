@@ -69,10 +69,26 @@ void RequestReader::read_messages(std::size_t messages) {
   });
 }
 
+void RequestReader::note_call(std::string_view id, std::string_view name) {
+  if (!id.empty() && !name.empty() && calls_.size() < kMaxReplyChannels)
+    calls_.emplace_back(id, name);
+}
+
+std::string_view RequestReader::tool_called(std::string_view id) const {
+  if (id.empty()) return {};
+  for (const auto& [known, name] : calls_)
+    if (known == id) return name;
+  return {};
+}
+
 void RequestReader::read_message(std::size_t message) {
   const std::string_view role = tree_.string_at(message, "role");
   const auto known = surface_of_role(role);
   const Surface surface = known.value_or(Surface::kPrompt);
+  if (surface == Surface::kToolResult) {
+    tool_ = tool_called(tree_.string_at(message, "tool_call_id"));
+    if (tool_.empty()) tool_ = tree_.string_at(message, "name");
+  }
   tree_.each_member(message, [&](const JsonNode& key, std::size_t value) {
     if (key.text == "content") {
       read_content(value, surface);
@@ -87,17 +103,30 @@ void RequestReader::read_message(std::size_t message) {
       add_all(value, Surface::kOther);
     }
   });
+  tool_ = {};
 }
 
 void RequestReader::read_calls(std::size_t calls) {
-  if (tree_[calls].kind != JsonKind::kArray) return add_all(calls, Surface::kToolArguments);
+  if (tree_[calls].kind != JsonKind::kArray) {
+    if (tree_[calls].kind == JsonKind::kObject) tool_ = tree_.string_at(calls, "name");
+    add_all(calls, Surface::kToolArguments);
+    tool_ = {};
+    return;
+  }
   tree_.each_element(calls, [&](std::size_t call, std::size_t) {
     if (tree_[call].kind != JsonKind::kObject) return add_all(call, Surface::kToolArguments);
+    tool_ = tree_.string_at(call, "name");
+    for (const std::string_view kind : {"function", "custom"}) {
+      const std::size_t inner = tool_.empty() ? tree_.find(call, kind) : JsonTree::kNone;
+      if (inner != JsonTree::kNone) tool_ = tree_.string_at(inner, "name");
+    }
+    note_call(tree_.string_at(call, "id"), tool_);
     tree_.each_member(call, [&](const JsonNode& key, std::size_t value) {
       const bool is_word = key.text == "type" && is_protocol_word("type", tree_[value].text);
       if (!is_word && !is_id_key(key.text)) add_all(value, Surface::kToolArguments);
     });
   });
+  tool_ = {};
 }
 
 void RequestReader::read_content(std::size_t content, Surface surface) {
@@ -114,7 +143,17 @@ void RequestReader::read_content(std::size_t content, Surface surface) {
 
 void RequestReader::read_block(std::size_t block, Surface surface) {
   const std::string_view type = tree_.string_at(block, "type");
-  if (type.ends_with("tool_result")) surface = Surface::kToolResult;
+  const std::string_view outer = tool_;
+  if (type.ends_with("tool_result")) {
+    surface = Surface::kToolResult;
+    tool_ = tool_called(tree_.string_at(block, "tool_use_id"));
+    if (tool_.empty()) tool_ = type;  // "web_search_tool_result"
+  } else if (type.ends_with("tool_use")) {
+    tool_ = tree_.string_at(block, "name");
+    note_call(tree_.string_at(block, "id"), tool_);
+  } else if ((type == "document" || type == "search_result") && surface != Surface::kToolResult) {
+    surface = Surface::kDocument;
+  }
   tree_.each_member(block, [&](const JsonNode& key, std::size_t value) {
     if (key.text == "text" && tree_[value].is_string()) {
       add(tree_[value], surface, true);
@@ -132,6 +171,7 @@ void RequestReader::read_block(std::size_t block, Surface surface) {
       add_all(value, surface);
     }
   });
+  tool_ = outer;
 }
 
 void RequestReader::add_all(std::size_t value, Surface surface) {
@@ -142,7 +182,7 @@ void RequestReader::add_all(std::size_t value, Surface surface) {
 
 void RequestReader::add(const JsonNode& node, Surface surface, bool is_message) {
   if (node.text.empty()) return;
-  request_.parts.push_back({surface, node.text, node.span(), node.is_key, is_message});
+  request_.parts.push_back({surface, node.text, node.span(), node.is_key, is_message, tool_});
 }
 
 void RequestReader::reject(std::size_t node, std::string_view what) {

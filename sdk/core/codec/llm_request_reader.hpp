@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "sdk/core/codec/llm_internal.hpp"
 
@@ -56,11 +58,16 @@ class RequestReader {
   void add_all(std::size_t value, Surface surface);
   void add(const JsonNode& node, Surface surface, bool is_message);
   void reject(std::size_t node, std::string_view what);
+  // The tool that a call with this id asked for; calls stand before their results.
+  std::string_view tool_called(std::string_view id) const;
+  void note_call(std::string_view id, std::string_view name);
 
   const JsonTree& tree_;
   LlmRequest& request_;
   bool has_content_ = false;  // what makes the body a request of its API was seen
   std::string error_;
+  std::vector<std::pair<std::string_view, std::string_view>> calls_;  // id, name of the tool
+  std::string_view tool_;  // whose result or arguments are being read
 };
 
 bool is_id_key(std::string_view key);

@@ -183,6 +183,21 @@ double combined_confidence(const Engine& engine, Surface surface, Category categ
   return 1 - doubt;
 }
 
+void drop_weak(const Engine& engine, Surface surface, std::vector<Match>& matches) {
+  const auto is_weak = [&](const Match& match) {
+    return engine.rules()[match.rule].confidence_on(surface) < kStandsAlone;
+  };
+  if (std::none_of(matches.begin(), matches.end(), is_weak)) return;
+  std::array<double, kCategoryCount> sums{};
+  for (std::size_t i = 0; i < kCategoryCount; ++i)
+    sums[i] = combined_confidence(engine, surface, static_cast<Category>(i), matches);
+  std::erase_if(matches, [&](const Match& match) {
+    const auto category = static_cast<std::size_t>(engine.rules()[match.rule].category);
+    return is_weak(match) &&
+           sums[category] < engine.thresholds()[category][static_cast<std::size_t>(surface)];
+  });
+}
+
 Fused fuse(const Engine& engine, std::string_view text, Surface surface,
            const Inspection& inspection) {
   Fused fused;

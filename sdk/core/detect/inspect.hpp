@@ -96,6 +96,10 @@ struct Fused {
 Fused fuse(const Engine& engine, std::string_view text, Surface surface,
            const Inspection& inspection);
 
+// Takes away the matches of weak rules whose category does not reach its threshold: what fuse()
+// makes no detection of.
+void drop_weak(const Engine& engine, Surface surface, std::vector<Match>& matches);
+
 // 1 - product of (1 - confidence) over the distinct rules of `category` that matched.
 double combined_confidence(const Engine& engine, Surface surface, Category category,
                            const std::vector<Match>& matches);

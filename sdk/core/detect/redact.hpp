@@ -21,6 +21,21 @@ std::string mask(std::string_view matched, Mask style);
 // "[REDACTED:<rule id>]"
 void append_redaction(const Rule& rule, std::string& out);
 
+// How a withheld value is written. Not thread-safe unless it says so.
+class Redactor {
+ public:
+  virtual ~Redactor() = default;
+  virtual void append(const Rule& rule, std::string_view value, std::string& out) = 0;
+};
+
+// "[REDACTED:<rule id>]"; any thread.
+class LabelRedactor final : public Redactor {
+ public:
+  void append(const Rule& rule, std::string_view, std::string& out) override {
+    append_redaction(rule, out);
+  }
+};
+
 // Appends `text` to `out` with every match whose rule has outcome kRedact or kDeny replaced by
 // "[REDACTED:<rule id>]". Overlapping matches become one replacement, named after the first of them
 // in match order. `matches` as Engine::scan leaves them. Returns how many replacements were made.

@@ -150,6 +150,9 @@ const std::string& Policy::version() const { return state_->version; }
 Mode Policy::default_mode() const { return state_->rules.mode; }
 bool Policy::store_text() const { return state_->rules.store_text; }
 bool Policy::fail_closed() const { return state_->rules.fail_closed; }
+bool Policy::waits_for_opinions() const { return state_->rules.waits_for_opinions; }
+bool Policy::uses_placeholders() const { return state_->rules.uses_placeholders; }
+bool Policy::keeps_vault() const { return state_->rules.keeps_vault; }
 std::size_t Policy::rule_count() const { return state_->rules.rules.size(); }
 
 }  // namespace aispm::policy

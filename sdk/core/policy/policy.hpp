@@ -18,6 +18,10 @@
 //     enforce store_text: false        # keep prompt and reply text in events (redacted where a
 //     rule redacts) fail: closed             # closed | open: what happens to an exchange that
 //     could not be scanned
+//     opinions: wait          # wait | record: is a reply held back until slower judges (semantic
+//     tier, model server) have spoken; those that do not answer in time follow `fail`
+//     redaction: label        # label: [REDACTED:rule]; placeholder: <EMAIL_1>, stable per session
+//     vault: false            # with placeholders: values come back in replies and tool calls
 //   access:                    # optional; first entry whose agent matches counts; no entry: every
 //   model and provider
 //     - agent: 'ci/*'
@@ -113,6 +117,9 @@ class Policy {
   Mode default_mode() const;
   bool store_text() const;
   bool fail_closed() const;
+  bool waits_for_opinions() const;
+  bool uses_placeholders() const;
+  bool keeps_vault() const;  // only with placeholders
   std::size_t rule_count() const;
 
  private:

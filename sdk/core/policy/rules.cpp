@@ -155,6 +155,12 @@ Result<Rules> parse_rules(const std::string& content, const std::string& name) {
   rules.mode = read_mode(defaults, Mode::kEnforce);
   rules.store_text = defaults.flag("store_text", false);
   rules.fail_closed = defaults.choice("fail", "closed", {"closed", "open"}) == "closed";
+  rules.waits_for_opinions = defaults.choice("opinions", "wait", {"wait", "record"}) == "wait";
+  rules.uses_placeholders =
+      defaults.choice("redaction", "label", {"label", "placeholder"}) == "placeholder";
+  rules.keeps_vault = defaults.flag("vault", false);
+  if (rules.keeps_vault && !rules.uses_placeholders)
+    defaults.reject("vault", "needs `redaction: placeholder`");
   read_access(root, rules);
   if (!root.has("rules"))
     root.reject("", "`rules` is missing (an empty list allows and records everything)");

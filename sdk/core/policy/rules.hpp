@@ -40,6 +40,9 @@ struct Rules {
   Mode mode = Mode::kEnforce;
   bool store_text = false;
   bool fail_closed = true;
+  bool waits_for_opinions = true;
+  bool uses_placeholders = false;
+  bool keeps_vault = false;
   std::vector<Access> access;
   std::vector<PolicyRule> rules;
 };

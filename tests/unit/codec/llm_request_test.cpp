@@ -141,7 +141,7 @@ TEST(ParseRequest, SeparatesMediaFromText) {
   EXPECT_EQ(request->parts[1].surface, Surface::kMedia);
   EXPECT_EQ(request->parts[2].surface, Surface::kPrompt);
   EXPECT_EQ(request->parts[3].text, "plain words");
-  EXPECT_EQ(request->parts[3].surface, Surface::kPrompt);
+  EXPECT_EQ(request->parts[3].surface, Surface::kDocument);
 }
 
 TEST(ParseRequest, DoesNotHideTextInProtocolWords) {

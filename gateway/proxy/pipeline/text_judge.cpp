@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/pipeline/text_judge.hpp"
+
+#include <algorithm>
+
+namespace aispm::gateway {
+namespace {
+
+using detect::Layer;
+using detect::LayerReport;
+using model::Outcome;
+
+// Shorter texts are names and words: nobody can be talked into anything by them.
+constexpr std::size_t kMinClassifiedBytes = 12;
+
+const detect::Rule& classifier_rule() {
+  static const detect::Rule rule = [] {
+    detect::Rule made;
+    made.id = detect::kClassifierRule;
+    made.category = detect::Category::kPromptInjection;
+    made.entity = "INSTRUCTION";
+    return made;
+  }();
+  return rule;
+}
+
+std::size_t index_of(Layer layer) { return static_cast<std::size_t>(layer); }
+
+}  // namespace
+
+TextJudge::TextJudge(const ScanContext& context, policy::Direction direction, Findings& findings)
+    : context_(context),
+      direction_(direction),
+      findings_(findings),
+      deadline_(context.inspect.now() + context.inspect.total) {}
+
+Result<> TextJudge::inspect(std::string_view text, const Ask& ask) {
+  Workbench& bench = *context_.bench;
+  detect::InspectOptions options = context_.inspect;
+  options.classifier = &bench.tier1;
+  options.total =
+      std::max(std::chrono::microseconds(0),
+               std::chrono::duration_cast<std::chrono::microseconds>(deadline_ - options.now()));
+  auto& layers = options.layers;
+  layers[index_of(Layer::kRules)] = layers[index_of(Layer::kRules)] && ask.rules;
+  bool& classifies = layers[index_of(Layer::kClassifier)];
+  classifies = classifies && ask.classify && text.size() >= kMinClassifiedBytes;
+  std::uint64_t key = 0;
+  if (classifies && text.size() >= KnownTexts::kMinBytes) {
+    key = bench.known.key_of(static_cast<std::uint64_t>(ask.surface), text);
+    if (bench.known.contains(key)) classifies = false;
+  }
+  // What disguises hide is for rules and classifier alike.
+  bool& uncovers = layers[index_of(Layer::kDisguise)];
+  uncovers = uncovers && (ask.rules || classifies);
+  if (std::none_of(layers.begin(), layers.end(), [](bool on) { return on; })) {
+    bench.inspection.matches.clear();
+    bench.inspection.verdict = {};
+    bench.inspection.layers = {};
+    return {};
+  }
+  AISPM_CHECK(detect::inspect(*context_.book->engine, text, ask.surface, options, bench.scratch,
+                              bench.inspection));
+  const LayerReport::State state = bench.inspection.of(Layer::kClassifier).state;
+  const bool is_clean = bench.inspection.verdict.level == detect::ClassifierLevel::kNone;
+  if (key != 0 && classifies && is_clean && state != LayerReport::State::kCut) bench.known.add(key);
+  return {};
+}
+
+void TextJudge::note_layers() {
+  for (const LayerReport& report : context_.bench->inspection.layers)
+    if (report.state == LayerReport::State::kLate) ++findings_.late;
+  if (!context_.bench->inspection.is_complete()) ++findings_.cut;
+}
+
+void TextJudge::note_pieces(const Ask& ask, Judged& judged) {
+  const auto& rules = context_.book->engine->rules();
+  for (const detect::Match& match : context_.bench->inspection.matches) {
+    const Outcome outcome = (*ask.outcomes)[match.rule];
+    judged.denied = judged.denied || outcome == Outcome::kDeny;
+    judged.redacts = judged.redacts || outcome == Outcome::kRedact;
+    if (outcome == Outcome::kDeny || outcome == Outcome::kRedact)
+      pieces_.push_back({match.offset, match.offset + match.length, &rules[match.rule]});
+  }
+  std::stable_sort(pieces_.begin(), pieces_.end(),
+                   [](const Piece& a, const Piece& b) { return a.begin < b.begin; });
+}
+
+Result<TextJudge::Judged> TextJudge::judge(std::string_view text, const Ask& ask) {
+  pieces_.clear();
+  AISPM_CHECK(inspect(text, ask));
+  note_layers();
+  Judged judged;
+  detect::Inspection& inspection = context_.bench->inspection;
+  if (inspection.matches.empty() && inspection.verdict.level == detect::ClassifierLevel::kNone)
+    return judged;
+  const detect::Engine& engine = *context_.book->engine;
+  detect::drop_weak(engine, ask.surface, inspection.matches);
+  detect::Fused fused = detect::fuse(engine, text, ask.surface, inspection);
+  findings_.dropped += fused.dropped;
+  judged.found = !fused.detections.empty() || fused.dropped > 0;
+  for (model::Detection& detection : fused.detections) {
+    const policy::Verdict verdict =
+        context_.book->policy->judge(context_.caller, direction_, policy::fact_of(detection));
+    strengthen(findings_.verdict, verdict);
+    if (detection.rule_id == detect::kClassifierRule) {
+      judged.denied = judged.denied || verdict.applied == Outcome::kDeny;
+      judged.redacts = judged.redacts || verdict.applied == Outcome::kRedact;
+      if (verdict.applied == Outcome::kDeny || verdict.applied == Outcome::kRedact)
+        pieces_.push_back(
+            {detection.offset, detection.offset + detection.length, &classifier_rule()});
+    }
+    findings_.add(std::move(detection));
+  }
+  note_pieces(ask, judged);
+  judged.denied = judged.denied || (judged.redacts && !ask.editable);
+  // Also when what policy denies did not fit into the record.
+  if (judged.denied) findings_.verdict.decided = findings_.verdict.applied = Outcome::kDeny;
+  return judged;
+}
+
+std::size_t TextJudge::cut_out(std::string_view text, std::string& out) const {
+  static detect::LabelRedactor labels;  // without state
+  detect::Redactor& redactor = context_.redactor != nullptr ? *context_.redactor : labels;
+  std::size_t count = 0;
+  std::uint64_t done = 0;
+  for (std::size_t i = 0; i < pieces_.size();) {
+    const std::uint64_t begin = pieces_[i].begin;
+    std::uint64_t end = begin;
+    const detect::Rule* type = nullptr;
+    for (; i < pieces_.size() && (type == nullptr || pieces_[i].begin < end); ++i) {
+      end = std::max(end, pieces_[i].end);
+      // Labels name the first, as in streams; of placeholders the one about data says most.
+      const bool tells_more =
+          type == nullptr || (context_.redactor != nullptr && !detect::is_data(type->category) &&
+                              detect::is_data(pieces_[i].rule->category));
+      if (tells_more) type = pieces_[i].rule;
+    }
+    out += text.substr(done, begin - done);
+    redactor.append(*type, text.substr(begin, end - begin), out);
+    done = end;
+    ++count;
+  }
+  out += text.substr(done);
+  return count;
+}
+
+}  // namespace aispm::gateway

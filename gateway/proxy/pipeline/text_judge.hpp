@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/proxy/pipeline/scan_request.hpp"
+
+namespace aispm::gateway {
+
+// Inspects the texts of one message, one after another, and says what policy does with each. The
+// time of all of them is bounded together. Lives for one scan.
+class TextJudge {
+ public:
+  // Adds to `findings`, which must outlive it, as `context` must.
+  TextJudge(const ScanContext& context, policy::Direction direction, Findings& findings);
+
+  struct Ask {
+    detect::Surface surface = detect::Surface::kPrompt;
+    const detect::Outcomes* outcomes = nullptr;
+    bool rules = true;     // false: it is known that no rule matches
+    bool classify = true;  // false: not language (media)
+    bool editable = true;  // false: what is to be redacted is denied
+  };
+  struct Judged {
+    bool denied = false;
+    bool redacts = false;
+    bool found = false;
+  };
+  // An error: the text could not be inspected.
+  Result<Judged> judge(std::string_view text, const Ask& ask);
+
+  // Appends the text judged last with all that policy withholds cut out; how many pieces.
+  std::size_t cut_out(std::string_view text, std::string& out) const;
+
+ private:
+  struct Piece {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    const detect::Rule* rule = nullptr;
+  };
+  Result<> inspect(std::string_view text, const Ask& ask);
+  void note_layers();
+  void note_pieces(const Ask& ask, Judged& judged);
+
+  const ScanContext& context_;
+  policy::Direction direction_;
+  Findings& findings_;
+  std::chrono::steady_clock::time_point deadline_;
+  std::vector<Piece> pieces_;
+};
+
+}  // namespace aispm::gateway
