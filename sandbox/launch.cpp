@@ -178,6 +178,38 @@ int exit_code_of(const Outcome& outcome) {
   return static_cast<int>(outcome.exit_code);
 }
 
+void finish_delivery(Delivery& delivery) {
+  std::string reason;
+  if (const auto lost = delivery.finish(kLastEventsPatience, reason); lost != 0)
+    say("warning: " + std::to_string(lost) +
+        " events of this run could not be delivered: " + reason);
+}
+
+// A run whose start was told is told to its end: what fails in between ends it as
+// "the sandbox could not be built", or it would seem to run for ever.
+class ToldEnd {
+ public:
+  ToldEnd(Delivery& delivery, const RunIdentity& run) : delivery_(delivery), run_(run) {}
+  ToldEnd(const ToldEnd&) = delete;
+  ToldEnd& operator=(const ToldEnd&) = delete;
+  ~ToldEnd() {
+    if (is_told_) return;
+    ExitReport report;
+    report.exit_code = kExitSandbox;
+    tell(report);
+    finish_delivery(delivery_);
+  }
+  void tell(const ExitReport& report) {
+    is_told_ = true;
+    if (delivery_.has_taker()) delivery_.offer(exit_event(run_, report));
+  }
+
+ private:
+  Delivery& delivery_;
+  const RunIdentity& run_;
+  bool is_told_ = false;
+};
+
 // SBX-023. Nothing was started: no start event, the refusal alone.
 int refuse_admission(const NotAdmitted& found, const RunIdentity& run, Delivery& delivery,
                      const std::string& profile) {
@@ -237,6 +269,7 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
     say("note: limits.memory does not hold: this host gives you no control group for it, and "
         "gVisor has no limit of its own");
   watched.signals = signals.take();
+  ToldEnd end(*delivery, run);
   if (delivery->has_taker()) {
     auto mechanisms = mechanisms_of(plan, prefix, built.landlock_abi);
     mechanisms.push_back(watch_files(plan, std::move(built.audit), built.landlock_abi, watched));
@@ -264,7 +297,8 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
     say(failure->text);
     ExitReport report;
     report.exit_code = static_cast<unsigned>(failure->value);
-    delivery->offer(exit_event(run, report));
+    end.tell(report);
+    finish_delivery(*delivery);
     return static_cast<int>(failure->value);
   }
   Outcome outcome = supervisor->run();
@@ -277,20 +311,15 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
   supervisor->flush();
   const auto duration =
       std::chrono::duration_cast<std::chrono::microseconds>(Denials::Clock::now() - begin);
-  if (delivery->has_taker())
-    delivery->offer(exit_event(
-        run, ExitReport{outcome.exit_code, outcome.signal, duration, supervisor->denials(),
-                        outcome.limits, outcome.ended_by_limit, outcome.output.bytes,
-                        outcome.output.lines, outcome.output.lost_lines}));
+  end.tell(ExitReport{outcome.exit_code, outcome.signal, duration, supervisor->denials(),
+                      outcome.limits, outcome.ended_by_limit, outcome.output.bytes,
+                      outcome.output.lines, outcome.output.lost_lines});
   for (std::size_t i = 0; i < outcome.limits.size(); ++i)
     say("limit reached: " + outcome.limits[i] +
         (outcome.limits[i] == "disk" ? ": " + outcome.full : "") +
         (i == 0 && outcome.ended_by_limit ? ", which ended the run" : ""));
   for (const auto& warning : outcome.warnings) say("warning: " + warning);
-  std::string reason;
-  if (const auto lost = delivery->finish(kLastEventsPatience, reason); lost != 0)
-    say("warning: " + std::to_string(lost) +
-        " events of this run could not be delivered: " + reason);
+  finish_delivery(*delivery);
   return exit_code_of(outcome);
 }
 

@@ -106,7 +106,6 @@ bool Copier::read_some() {
   }
   const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
   const std::size_t passing = inspect_ ? inspect_(bytes) : bytes.size();
-  dropped_bytes_ += bytes.size() - passing;
   pending_.assign(bytes.substr(0, passing));
   written_ = 0;
   write_some();
@@ -128,7 +127,6 @@ void Copier::write_some() {
 void Copier::lose_sink(int error) {
   const bool is_gone = error == EPIPE || error == ECONNRESET || (error == EIO && !to_.is_file());
   if (!is_gone) write_error_ = error;
-  dropped_bytes_ += pending_.size() - std::min(written_, pending_.size());
   close();
 }
 
@@ -138,7 +136,7 @@ void Copier::watch() {
   if (!from_) return;
   const bool wants_read = !is_paused_ && !is_ended_ && pending_.empty();
   if (wants_read && !is_reading_) {
-    if (!watch_source()) return close();
+    if (auto watched = watch_source(); !watched) return lose_sink(watched.error().system_errno);
   } else if (!wants_read && is_reading_) {
     loop_.remove(from_.get());  // not a mask of 0: the sender's end would be told again and again
     is_reading_ = false;

@@ -60,8 +60,7 @@ class Copier {
   bool has_pending() const { return !pending_.empty(); }
   // Descriptor it reads from; -1 when closed.
   int source() const { return from_.get(); }
-  std::uint64_t dropped_bytes() const { return dropped_bytes_; }
-  // errno of a write that failed for another reason than a receiver that went away; 0: none.
+  // errno of what ended the copying for another reason than a receiver that went away; 0: none.
   int write_error() const { return write_error_; }
   // Gives up: the sender meets a closed stream.
   void close();
@@ -80,7 +79,6 @@ class Copier {
   Inspect inspect_;
   std::string pending_;
   std::size_t written_ = 0;  // of `pending_`
-  std::uint64_t dropped_bytes_ = 0;
   int write_error_ = 0;
   bool is_paused_ = false;
   bool is_ended_ = false;  // the sender has ended; `pending_` may still wait

@@ -71,6 +71,9 @@ Output::Account Output::finish() {
     if (!copiers_[i]) continue;
     if (const int error = copiers_[i]->write_error(); error != 0)
       account.failures.push_back(std::string(kNames[i]) + ": " + std::strerror(error));
+    else if (copiers_[i]->has_pending())
+      account.failures.push_back(std::string(kNames[i]) +
+                                 ": the rest is lost, its reader did not take it before the end");
     copiers_[i]->close();
   }
   account.bytes = bytes_;

@@ -225,10 +225,13 @@ def test_many_connections_at_once(sandbox: Sandbox, gateway: FakeGateway) -> Non
 
 def test_a_start_that_cannot_be_reported_is_refused(sandbox: Sandbox, gateway: FakeGateway) -> None:
     gateway.refuse_events = True
-    ended = sandbox.run("--gateway", sandbox.folder / "gateway.sock", "--", "echo", "ran")
+    ended = sandbox.run("--gateway", sandbox.folder / "gateway.sock", "--events", "events.jsonl", "--", "echo", "ran")
     assert ended.returncode == 125
     assert ended.stdout == ""
     assert "nothing was started" in ended.stderr
+    # The file had taken the start: it is told the end, too, or the run would seem to go on.
+    assert [next(iter(event.keys() & {"sandbox_start", "sandbox_exit"})) for event in sandbox.events()] == ["sandbox_start", "sandbox_exit"]
+    assert sandbox.events()[-1]["sandbox_exit"]["exit_code"] == 125
 
 
 def test_a_gateway_that_dies_is_refused_to_the_agent_and_lost_events_are_said(sandbox: Sandbox, gateway: FakeGateway) -> None:

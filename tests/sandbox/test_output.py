@@ -126,6 +126,7 @@ def test_a_stuck_reader_does_not_stop_the_supervisor(sandbox: Sandbox) -> None:
             except subprocess.TimeoutExpired:
                 continue
         assert process.returncode == 7
+        assert b"standard output: the rest is lost, its reader did not take it before the end" in process.stderr.read()
 
 
 def test_the_callers_descriptors_stay_blocking(sandbox: Sandbox) -> None:
