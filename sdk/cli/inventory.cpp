@@ -48,7 +48,8 @@ std::string render(const v1::ProcessList& list, const Output& output) {
                {"CALLS", kRight},
                {"CONFIDENCE", kRight},
                {"LAST SEEN"},
-               {"AGENT"}});
+               {"AGENT"},
+               {"PROFILE"}});
   for (const auto& item : list.processes()) {
     const bool bad = item.verdict() == "unsanctioned";
     char confidence[16];
@@ -63,7 +64,8 @@ std::string render(const v1::ProcessList& list, const Output& output) {
                count(item.calls()),
                std::string(confidence),
                age_text(item.last_seen(), output.now),
-               item.agent_id().empty() ? "-" : item.agent_id()});
+               item.agent_id().empty() ? "-" : item.agent_id(),
+               item.profile().empty() ? "-" : item.profile()});
   }
   return table.render(output.screen, "No AI use has been seen in any process.");
 }
@@ -77,7 +79,8 @@ std::string render(const v1::AgentList& list, const Output& output) {
                {"TOKENS IN", kRight},
                {"TOKENS OUT", kRight},
                {"MODELS"},
-               {"LAST SEEN"}});
+               {"LAST SEEN"},
+               {"PROFILE"}});
   for (const auto& agent : list.agents())
     table.add({agent.agent_id(),
                count(agent.sessions()),
@@ -87,7 +90,8 @@ std::string render(const v1::AgentList& list, const Output& output) {
                count(agent.input_tokens()),
                count(agent.output_tokens()),
                join(agent.models()),
-               age_text(agent.last_seen(), output.now)});
+               age_text(agent.last_seen(), output.now),
+               agent.last_profile().empty() ? "-" : agent.last_profile()});
   return table.render(output.screen, "No agents have been seen yet.");
 }
 

@@ -177,6 +177,8 @@ std::string heading(const v1::Session& session, const Screen& screen) {
   out += field("agent", session.agent_id());
   out += field("host", session.hostname().empty() ? session.host_id() : session.hostname());
   out += field("command", join(session.command(), " "));
+  if (!session.profile().empty()) out += field("profile", session.profile());
+  if (!session.workspace().empty()) out += field("workspace", session.workspace());
   out += field("started", time_text(session.start()) + " UTC");
   out += field("state", outcome_of(session) + took);
   // A session without a sandbox has no mechanisms: that must not look like a contained one.

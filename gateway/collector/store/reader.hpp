@@ -65,6 +65,8 @@ class Reader {
   Result<> status(pb::Status* status);
 
  private:
+  // The SandboxStart in a session's `launch`; an empty one for a session without a sandbox.
+  static Result<pb::SandboxStart> read_launch(const Statement& row, int column);
   Result<pb::Session> read_session(const Statement& row);
   Result<std::vector<std::string>> names(std::string_view sql, std::int64_t ref);
   Result<> count_window(pb::Overview* overview, std::int64_t since);

@@ -54,15 +54,16 @@ Result<pb::HostList> Reader::hosts(const pb::ListRequest& request) {
 Result<pb::ProcessList> Reader::processes(const pb::ListRequest& request) {
   const QueryDeadline deadline(database_);
   AISPM_TRY(const Page page, Page::of(request));
-  AISPM_TRY(
-      Statement* const find,
-      database_.cached(
-          "SELECT p.ref, h.host_id, h.hostname, p.process, p.sanctioned, p.confidence, p.calls, "
-          "p.first_seen, p.last_seen, p.running, "
-          "IFNULL((SELECT agent_id FROM agents WHERE ref=p.agent), ''), "
-          "IFNULL((SELECT session_id FROM sessions WHERE ref=p.session), '') "
-          "FROM processes p JOIN hosts h ON h.ref=p.host WHERE p.name LIKE ?1 ESCAPE '\\' "
-          "AND (?2 OR p.ref < ?3) ORDER BY p.ref DESC LIMIT ?4"));
+  AISPM_TRY(Statement* const find,
+            database_.cached(
+                "SELECT p.ref, h.host_id, h.hostname, p.process, " + kIsShadow +
+                ", p.confidence, p.calls, "
+                "p.first_seen, p.last_seen, p.running, "
+                "IFNULL((SELECT agent_id FROM agents WHERE ref=p.agent), ''), "
+                "IFNULL((SELECT session_id FROM sessions WHERE ref=p.session), ''), "
+                "(SELECT launch FROM sessions WHERE ref=p.session) "
+                "FROM processes p JOIN hosts h ON h.ref=p.host WHERE p.name LIKE ?1 ESCAPE '\\' "
+                "AND (?2 OR p.ref < ?3) ORDER BY p.ref DESC LIMIT ?4"));
   find->bind(page.like, page.is_first, page.after.ref, page.limit + 1);
   static constexpr std::string_view kFacts =
       "SELECT value FROM process_facts WHERE process=?1 AND kind=?2 ORDER BY value";
@@ -76,7 +77,7 @@ Result<pb::ProcessList> Reader::processes(const pb::ListRequest& request) {
               if (!process.mutable_process()->ParseFromArray(bytes.data(),
                                                              static_cast<int>(bytes.size())))
                 return fail(Errc::kInternal, "store: a process does not parse");
-              process.set_verdict(row.integer(4) == 1 ? "sanctioned" : "unsanctioned");
+              process.set_verdict(row.integer(4) == 0 ? "sanctioned" : "unsanctioned");
               process.set_confidence(row.number(5));
               process.set_calls(row.count(6));
               set_time(row.integer(7), process.mutable_first_seen());
@@ -84,6 +85,8 @@ Result<pb::ProcessList> Reader::processes(const pb::ListRequest& request) {
               process.set_running(row.integer(9) != 0);
               process.set_agent_id(row.text(10));
               process.set_session_id(row.text(11));
+              AISPM_TRY(const pb::SandboxStart launch, read_launch(row, 12));
+              process.set_profile(launch.profile());
               AISPM_TRY(Statement* const facts, database_.cached(kFacts));
               for (const auto& [kind, names] : {std::pair(kProvider, process.mutable_providers()),
                                                 std::pair(kModel, process.mutable_models()),
@@ -106,12 +109,14 @@ Result<pb::AgentList> Reader::agents(const pb::ListRequest& request) {
   AISPM_TRY(
       Statement* const find,
       database_.cached(
-          "SELECT agent_id, ref, first_seen, last_seen, llm_calls, denied, redacted, input_tokens, "
-          "output_tokens, (SELECT COUNT(*) FROM sessions s WHERE s.agent=agents.ref), "
-          "IFNULL((SELECT session_id FROM sessions s WHERE s.agent=agents.ref ORDER BY "
-          "IFNULL(s.started, s.first_seen) DESC LIMIT 1), '') "
-          "FROM agents WHERE agent_id LIKE ?1 ESCAPE '\\' AND (?2 OR agent_id > ?3) "
-          "ORDER BY agent_id LIMIT ?4"));
+          "SELECT a.agent_id, a.ref, a.first_seen, a.last_seen, a.llm_calls, a.denied, a.redacted, "
+          "a.input_tokens, a.output_tokens, "
+          "(SELECT COUNT(*) FROM sessions s WHERE s.agent=a.ref), "
+          "IFNULL(l.session_id, ''), l.launch FROM agents a LEFT JOIN sessions l ON l.ref="
+          "(SELECT ref FROM sessions s WHERE s.agent=a.ref ORDER BY "
+          "IFNULL(s.started, s.first_seen) DESC LIMIT 1) "
+          "WHERE a.agent_id LIKE ?1 ESCAPE '\\' AND (?2 OR a.agent_id > ?3) "
+          "ORDER BY a.agent_id LIMIT ?4"));
   find->bind(page.like, page.is_first, page.after.key, page.limit + 1);
   pb::AgentList list;
   AISPM_TRY(*list.mutable_next_page_token(),
@@ -127,6 +132,8 @@ Result<pb::AgentList> Reader::agents(const pb::ListRequest& request) {
               agent.set_output_tokens(row.count(8));
               agent.set_sessions(row.count(9));
               agent.set_last_session_id(row.text(10));
+              AISPM_TRY(const pb::SandboxStart launch, read_launch(row, 11));
+              agent.set_last_profile(launch.profile());
               AISPM_TRY(const auto models,
                         names("SELECT model FROM agent_models WHERE agent=? ORDER BY model",
                               row.integer(1)));
@@ -144,7 +151,9 @@ Result<pb::ProviderList> Reader::providers(const pb::ListRequest& request) {
                 "SELECT provider, ref, calls, input_tokens, output_tokens, first_seen, last_seen, "
                 "(SELECT IFNULL(SUM(f.calls), 0) FROM process_facts f JOIN processes p ON "
                 "p.ref=f.process "
-                "WHERE f.kind=1 AND f.value=providers.provider AND IFNULL(p.sanctioned, 0)=0) "
+                "WHERE f.kind=1 AND f.value=providers.provider AND " +
+                kIsShadow +
+                ") "
                 "FROM providers WHERE provider LIKE ?1 ESCAPE '\\' AND (?2 OR provider > ?3) "
                 "ORDER BY provider LIMIT ?4"));
   find->bind(page.like, page.is_first, page.after.key, page.limit + 1);

@@ -74,8 +74,7 @@ Result<> Reader::count_window(pb::Overview* overview, std::int64_t since) {
   AISPM_TRY(
       const auto shadow,
       count_rows(database_,
-                 "SELECT COUNT(*) FROM processes WHERE last_seen>=? AND IFNULL(sanctioned,0)=0",
-                 since));
+                 "SELECT COUNT(*) FROM processes p WHERE p.last_seen>=? AND " + kIsShadow, since));
   overview->set_unsanctioned_processes(shadow);
   return {};
 }

@@ -19,6 +19,14 @@ constexpr int kRef = 0;
 
 }  // namespace
 
+Result<pb::SandboxStart> Reader::read_launch(const Statement& row, int column) {
+  pb::SandboxStart launch;
+  const std::string_view bytes = row.blob(column);
+  if (!launch.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    return fail(Errc::kInternal, "store: a session's launch does not parse");
+  return launch;
+}
+
 Result<pb::Session> Reader::read_session(const Statement& row) {
   pb::Session session;
   session.set_session_id(row.text(1));
@@ -37,12 +45,11 @@ Result<pb::Session> Reader::read_session(const Statement& row) {
   session.set_denied(row.count(12));
   session.set_redacted(row.count(13));
   session.set_sandbox_denials(row.count(14));
-  pb::SandboxStart launch;
-  const std::string_view bytes = row.blob(15);
-  if (!launch.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    return fail(Errc::kInternal, "store: a session's launch does not parse");
+  AISPM_TRY(const pb::SandboxStart launch, read_launch(row, 15));
   *session.mutable_command() = launch.command();
   *session.mutable_mechanisms() = launch.mechanisms();
+  session.set_profile(launch.profile());
+  session.set_workspace(launch.workspace());
   session.set_processes(row.count(16));
   return session;
 }

@@ -7,6 +7,7 @@ import type { EventInit } from "./producer";
 
 export const AGENT = "alice/billing-bot.py";
 export const OTHER_AGENT = "bob/summarise.py";
+export const WORKSPACE = "/home/alice/billing";
 export const NAMESPACE = 4026532741n;
 export const MECHANISMS = ["userns", "mountns", "netns", "pidns", "seccomp", "landlock:4", "no_new_privs", "rlimits"];
 export const POLICY = createHash("sha256").update("bundle").digest("hex");
@@ -87,14 +88,14 @@ export function billingRun(sessionId: string, startMs: number): { run: Run; gate
   return {
     run,
     gateway: [
-      at(run, 0, Source.SANDBOX, { case: "sandboxStart", value: { command: ["python3", "billing-bot.py", "--customer", "4711"], profile: "default", pidNamespace: NAMESPACE, mechanisms: MECHANISMS } }),
+      at(run, 0, Source.SANDBOX, { case: "sandboxStart", value: { command: ["python3", "billing-bot.py", "--customer", "4711"], profile: "coding-agent", workspace: WORKSPACE, pidNamespace: NAMESPACE, mechanisms: MECHANISMS } }),
       at(run, 700, Source.SDK, { case: "agentReady", value: { name: "billing-bot", version: "2.3.0", framework: "openai-python" } }),
       at(run, 820, Source.SDK, { case: "agentLog", value: { level: "info", message: "asking about customer 4711", fields: { customer: "4711", attempt: "1" } } }),
       ...calls(run),
       at(run, 2600, Source.SANDBOX, { case: "sandboxDenial", value: { kind: SandboxDenial_Kind.DNS, target: "exfil.example", protocol: "udp", count: 1n } }),
-      at(run, 2610, Source.SANDBOX, { case: "sandboxDenial", value: { kind: SandboxDenial_Kind.CONNECT, target: "203.0.113.9:443", protocol: "tcp", count: 3n } }),
+      at(run, 2610, Source.SANDBOX, { case: "sandboxDenial", value: { kind: SandboxDenial_Kind.CONNECT, target: "203.0.113.9:443", protocol: "tcp", count: 3n, reason: "only the gateway can be reached" } }),
       at(run, 4500, Source.SDK, { case: "agentLog", value: { level: "error", message: "the gateway refused the request, giving up" } }),
-      at(run, 4900, Source.SANDBOX, { case: "sandboxExit", value: { exitCode: 1, durationUs: 4_900_000n, denials: 4n } }),
+      at(run, 4900, Source.SANDBOX, { case: "sandboxExit", value: { exitCode: 1, durationUs: 4_900_000n, denials: 4n, limits: ["disk"] } }),
     ],
     sensor: [
       seen(run, 40, 501, 500, ["/usr/bin/python3", "billing-bot.py", "--customer", "4711"], { case: "processExec", value: {} }),

@@ -24,6 +24,8 @@ v1::SessionStory finished_session() {
   session.mutable_start()->set_seconds(kStart);
   session.mutable_end()->set_seconds(kStart + 2);
   session.set_exit_code(3);
+  session.set_profile("coding-agent");
+  session.set_workspace("/home/alice/project");
   session.add_mechanisms("landlock");
   session.add_mechanisms("seccomp");
   session.set_llm_calls(1);
@@ -50,12 +52,14 @@ v1::LlmCall& add_call(v1::SessionStory& story, int milliseconds) {
 std::string render(const v1::SessionStory& story) { return render_story(story, Screen{}); }
 
 TEST(Story, BeginsWithTheRunAndItsContainment) {
-  EXPECT_THAT(render(finished_session()),
-              AllOf(HasSubstr("agent       alice/agent.py\n"), HasSubstr("host        host-1\n"),
-                    HasSubstr("command     python3 agent.py\n"),
-                    HasSubstr("ended with exit code 3, 2.0 s\n"),
-                    HasSubstr("contained   landlock, seccomp\n"), HasSubstr("1 LLM calls"),
-                    HasSubstr("No events of this session are stored.\n")));
+  EXPECT_THAT(
+      render(finished_session()),
+      AllOf(HasSubstr("agent       alice/agent.py\n"), HasSubstr("host        host-1\n"),
+            HasSubstr("command     python3 agent.py\n"), HasSubstr("profile     coding-agent\n"),
+            HasSubstr("workspace   /home/alice/project\n"),
+            HasSubstr("ended with exit code 3, 2.0 s\n"),
+            HasSubstr("contained   landlock, seccomp\n"), HasSubstr("1 LLM calls"),
+            HasSubstr("No events of this session are stored.\n")));
 }
 
 TEST(Story, ASessionWithoutSandboxIsNotShownAsContained) {

@@ -169,6 +169,44 @@ TEST(Sessions, ReadAsOneStory) {
   EXPECT_FALSE(story.truncated());
 }
 
+// SBX-033: the run, its agent and its processes name the policy that holds them.
+TEST(Sessions, NameTheProfileEverywhere) {
+  Bench bench;
+  pb::Event start = make_start(kSession, 0);
+  start.mutable_sandbox_start()->set_profile("coding-agent");
+  start.mutable_sandbox_start()->set_workspace("/home/alice/project");
+  pb::Event use = make_exec(7, kSpace, 1);
+  use.mutable_ai_use()->set_evidence("process");
+  pb::Event outside = make_exec(8, 0, 1);
+  outside.mutable_ai_use()->set_evidence("process");
+  pb::Event free = make_call(pb::SOURCE_GATEWAY, 2);
+  free.set_agent_id("bob/script");
+  free.set_session_id(kOther);
+  bench.report("gateway", {start, free});
+  bench.report("sensord", {use, outside});
+  const pb::SessionList sessions = must(bench.reader().sessions({}));
+  ASSERT_EQ(sessions.sessions_size(), 2);
+  for (const auto& session : sessions.sessions()) {
+    const bool is_held = session.session_id() == kSession;
+    EXPECT_EQ(session.profile(), is_held ? "coding-agent" : "");
+    EXPECT_EQ(session.workspace(), is_held ? "/home/alice/project" : "");
+  }
+  const pb::AgentList agents = must(bench.reader().agents({}));
+  ASSERT_EQ(agents.agents_size(), 2);
+  EXPECT_EQ(agents.agents(0).agent_id(), "alice/agent.py");
+  EXPECT_EQ(agents.agents(0).last_session_id(), kSession);
+  EXPECT_EQ(agents.agents(0).last_profile(), "coding-agent");
+  EXPECT_EQ(agents.agents(1).last_profile(), "");
+  const pb::ProcessList processes = must(bench.reader().processes({}));
+  ASSERT_EQ(processes.processes_size(), 2);
+  for (const auto& process : processes.processes()) {
+    const bool is_held = process.process().pid() == 7;
+    EXPECT_EQ(process.profile(), is_held ? "coding-agent" : "");
+    EXPECT_EQ(process.verdict(), is_held ? "sanctioned" : "unsanctioned");
+  }
+  EXPECT_EQ(must(bench.reader().overview(0, {}, at(10))).unsanctioned_processes(), 1U);
+}
+
 TEST(Sessions, AreNotFoundByAnUnknownId) {
   Bench bench;
   EXPECT_EQ(bench.reader().session(kSession).error().code, Errc::kNotFound);

@@ -188,6 +188,7 @@ TEST(Registry, KeepsTheTokenWhenSigningFails) {
   EXPECT_TRUE(bench.registry().enrol(request_with(token), at(1), sign_anything));
 }
 
+// SBX-004: of an agent's key only the hash is stored.
 TEST(Registry, StoresNoSecretInClear) {
   Bench bench;
   const Secret api = must(bench.registry().create_token(Role::kAdmin, "n", at(0)));

@@ -75,3 +75,8 @@ export function NameList({ names, limit = 3 }: { names: readonly string[]; limit
     </Text>
   );
 }
+
+// The sandbox profile that holds something in; what no sandbox holds must not look contained.
+export function ProfileBadge({ name }: { name: string }) {
+  return name ? <ToneBadge tone="good">{name}</ToneBadge> : <Text span size="sm" c="dimmed">no sandbox</Text>;
+}

@@ -184,7 +184,7 @@ export function describe(event: Event): Description {
         tone: body.value.signal > 0 || body.value.exitCode > 0 ? "warn" : "good",
       };
     case "sandboxDenial":
-      return { title: denialTitle(body.value), detail: by, tone: "bad" };
+      return { title: denialTitle(body.value), detail: [body.value.reason, by].filter(Boolean).join(" · "), tone: "bad" };
     case "agentReady":
       return {
         title: [body.value.name, body.value.version].filter(Boolean).join(" ") || "ready",

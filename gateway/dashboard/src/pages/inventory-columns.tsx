@@ -3,7 +3,7 @@ import { Text } from "@mantine/core";
 import { timestampMs, type Timestamp } from "@bufbuild/protobuf/wkt";
 import type { Agent, AiProcess, Host, Model, Provider } from "../api/gen/aispm/v1/api_pb";
 import type { SeenName } from "../api/gen/aispm/v1/inventory_pb";
-import { Ago, NameList, SessionLink, ToneBadge } from "../components/bits";
+import { Ago, NameList, ProfileBadge, SessionLink, ToneBadge } from "../components/bits";
 import { columnsOf, type Column } from "../components/data-table";
 import { processName } from "../events/describe";
 import { formatCount, formatPercent, NOTHING } from "../format";
@@ -57,6 +57,7 @@ export const PROCESS_COLUMNS: Column<AiProcess>[] = process.columns([
   process.accessor("confidence", { header: "Confidence", sortFn: "basic", cell: ({ getValue }) => formatPercent(getValue()) }),
   count<AiProcess>("calls", "Calls", (row) => row.calls),
   process.accessor("agentId", { header: "Agent", cell: ({ row }) => (row.original.sessionId ? <>{row.original.agentId || NOTHING}<br /><SessionLink id={row.original.sessionId} /></> : row.original.agentId || NOTHING) }),
+  process.accessor("profile", { header: "Sandbox", cell: ({ getValue }) => <ProfileBadge name={getValue()} /> }),
   time<AiProcess>("lastSeen", "Last seen", (row) => row.lastSeen),
 ]) as Column<AiProcess>[];
 
@@ -70,6 +71,7 @@ export const AGENT_COLUMNS: Column<Agent>[] = agent.columns([
   count<Agent>("inputTokens", "Tokens in", (row) => row.inputTokens),
   count<Agent>("outputTokens", "Tokens out", (row) => row.outputTokens),
   agent.accessor((row) => row.models.join(", "), { id: "models", header: "Models", cell: ({ row }) => <NameList names={row.original.models} /> }),
+  agent.accessor("lastProfile", { header: "Sandbox", cell: ({ getValue }) => <ProfileBadge name={getValue()} /> }),
   agent.accessor("lastSessionId", { header: "Last session", enableSorting: false, cell: ({ getValue }) => <SessionLink id={getValue()} /> }),
   time<Agent>("lastSeen", "Last seen", (row) => row.lastSeen),
 ]) as Column<Agent>[];

@@ -7,7 +7,7 @@ import { Link, useParams } from "react-router";
 import type { Session, SessionStory } from "../api/gen/aispm/v1/api_pb";
 import type { Event } from "../api/gen/aispm/v1/event_pb";
 import { sessionQuery } from "../api/queries";
-import { ToneBadge } from "../components/bits";
+import { ProfileBadge, ToneBadge } from "../components/bits";
 import { EventDrawer } from "../components/event-drawer";
 import { Fact, Facts, Page, Panel } from "../components/page";
 import { EmptyState, QueryView } from "../components/states";
@@ -32,6 +32,8 @@ function Summary({ session }: { session: Session }) {
       <Facts>
         <Fact label="Agent">{session.agentId || NOTHING}</Fact>
         <Fact label="Command"><span className="mono">{formatCommand(session.command) || NOTHING}</span></Fact>
+        <Fact label="Sandbox profile"><ProfileBadge name={session.profile} /></Fact>
+        <Fact label="Workspace"><span className="mono">{session.workspace || NOTHING}</span></Fact>
         <Fact label="Host">{session.hostname || session.hostId || NOTHING}</Fact>
         <Fact label="Started">{formatDateTime(start)}</Fact>
         <Fact label="Duration">{start && end ? formatDurationMs(timestampMs(end) - timestampMs(start)) : session.running ? "still running" : NOTHING}</Fact>

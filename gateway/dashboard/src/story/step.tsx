@@ -90,7 +90,7 @@ function lookOf(step: Step): Look {
     case "exit":
       return {
         icon: "stop", tone: step.exit.exitCode === 0 && step.exit.signal === 0 ? "good" : "warn", title: `Sandbox ended: ${endLabel(step.exit.exitCode, step.exit.signal)}`,
-        body: <Note>after {formatDurationUs(step.exit.durationUs)} · {plural(step.exit.denials, "denial")}</Note>,
+        body: <Note>after {formatDurationUs(step.exit.durationUs)} · {plural(step.exit.denials, "denial")}{step.exit.limits.length > 0 && ` · limit reached: ${step.exit.limits.join(", ")}`}</Note>,
       };
     case "ready":
       return { icon: "play", tone: "info", title: `Agent ready: ${[step.ready.name, step.ready.version].filter(Boolean).join(" ") || "no name given"}`, body: <Note>{step.ready.framework && `${step.ready.framework} · `}{OWN_WORDS}</Note> };
@@ -123,7 +123,7 @@ function lookOf(step: Step): Look {
     case "listen":
       return { icon: "network", tone: "neutral", title: `Listening on ${endpoint(step.listen.address, step.listen.port)}`, body: by(step) };
     case "denial":
-      return { icon: "blocked", tone: "bad", title: `${denialTitle(step.denial)}${times(step)}`, body: by(step) };
+      return { icon: "blocked", tone: "bad", title: `${denialTitle(step.denial)}${times(step)}`, body: <>{step.denial.reason && <Note>{step.denial.reason}</Note>}{by(step)}</> };
     case "log":
       return {
         icon: "log", tone: describe(step.event).tone, title: <>Log{step.log.level && ` (${step.log.level})`}: <Text span size="sm" fw={400}>{step.log.message}</Text></>,
