@@ -22,9 +22,9 @@ PROVIDER_KEY = "sk-of-the-provider"
 
 
 class Gateway:
-    """A real aispm-gateway: it alone holds the providers' key."""
+    """A real aispm-gateway: it alone holds the providers' key. `report` is that section of its configuration."""
 
-    def __init__(self, folder: Path, provider: Provider) -> None:
+    def __init__(self, folder: Path, provider: Provider, report: str = "") -> None:
         self.folder = folder
         self.socket = folder / "gateway.sock"
         (folder / "keys.yaml").write_text("keys: []\n")
@@ -35,7 +35,7 @@ class Gateway:
             probe.bind(("127.0.0.1", 0))
             self.port = port = int(probe.getsockname()[1])
         text = (f"listen: 127.0.0.1:{port}\nsocket: {self.socket}\nworkers: 1\npolicy: {folder}/policy.yaml\n"
-                f"packs: {ROOT}/policies/detect\nkeys_file: {folder}/keys.yaml\naudit: best_effort\nproviders:\n")
+                f"packs: {ROOT}/policies/detect\nkeys_file: {folder}/keys.yaml\naudit: best_effort\n{report}providers:\n")
         for name in ("openai", "anthropic"):
             text += (f"  - {{name: {name}, dialect: {name}, origin: 'https://localhost:{provider.port}', ca_file: {provider.certificate}, "
                      f"key_file: {folder}/key, allow_private: true}}\n")
