@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +17,8 @@ SELFTESTS = f"{SOURCE}/tools/testing/selftests"
 # Program: (source file, libraries).
 PROGRAMS = {"seccomp_bpf": "seccomp/seccomp_bpf.c", "landlock_base": "landlock/base_test.c", "landlock_fs": "landlock/fs_test.c",
             "landlock_ptrace": "landlock/ptrace_test.c"}
+DEEPCE_COMMIT = "a08648ded9df038e8d98de455dca4624a77b3812"
+DEEPCE_SHA256 = "e824950f8a93a21bfb2851ca4ec51f442423d7d89b4372d1e12b3b2be44d84e0"
 STRESS_PACKAGES = ["stress-ng", "libipsec-mb1", "libjudydebian1", "libsctp1"]
 
 
@@ -72,3 +77,22 @@ def stress_ng() -> Path:
     run(["sh", "-c", "cp unpacked/usr/bin/stress-ng root/ && find unpacked -name '*.so*' -exec cp -a {} root/lib/ ';'"], folder)
     done.touch()
     return done.parent
+
+
+def deepce() -> Path:
+    """A folder with deepce.sh as its author published it; no registry has it. AISPM_DEEPCE names a copy for hosts without a way there."""
+    folder = FIXTURES / "deepce"
+    script = folder / "deepce.sh"
+    if not script.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        fetched = folder / "fetched"
+        try:
+            if given := os.environ.get("AISPM_DEEPCE"):
+                shutil.copyfile(given, fetched)
+            else:
+                run(["curl", "-fsSL", "--max-time", "30", "-o", fetched, f"https://raw.githubusercontent.com/stealthcopter/deepce/{DEEPCE_COMMIT}/deepce.sh"], folder)
+        except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+            pytest.skip(f"deepce cannot be fetched (AISPM_DEEPCE may name a copy): {error}")
+        assert hashlib.sha256(fetched.read_bytes()).hexdigest() == DEEPCE_SHA256, f"{fetched} is not the deepce.sh that is pinned here"
+        fetched.rename(script)
+    return folder

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Suites written by others, run inside: the kernel's own tests of seccomp and Landlock, and stress-ng against the limits.
+"""Suites written by others, run inside: the kernel's own tests of seccomp and Landlock, stress-ng against the limits, and deepce.
 
 The kernel's tests set up filters, rule sets and traces. Outside they pass; inside every one that would change what a process may do is refused,
 and none of them crashes or hangs the sandbox. SBX-012, SBX-014, SBX-018.
@@ -21,7 +21,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import Sandbox
-from fixtures import selftests, stress_ng
+from fixtures import deepce, selftests, stress_ng
 from outside import read_events
 
 # What passes inside, because it only makes the caller less: no_new_privs is on already.
@@ -60,6 +60,21 @@ def test_the_kernels_own_tests_pass_outside(name: str, tmp_path: Path) -> None:
     passed, failed = PASSED.findall(ended.stdout), FAILED.findall(ended.stdout)
     assert len(passed) > 3 * len(failed), failed
     assert len(passed) >= 5
+
+
+def test_deepce_finds_no_way_out(sandbox: Sandbox) -> None:
+    """It looks for sudo, Docker's group and socket, and known faults; no exploit is asked of it."""
+    folder = share(sandbox, deepce())
+    ended = sandbox.run("--offline", "--events", "events.jsonl", "--ro", folder, "--", "sh", folder / "deepce.sh", "--no-colors", "--quiet", timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    said = dict(re.findall(r"^\[\+\] (.+?) \.+ (.+)$", ended.stdout, re.M))
+    assert said["User"] == "agent"
+    assert said["Groups"] == "agent"
+    assert said["Sudo"] == "sudo not found"
+    assert said.get("Docker Sock", "Not Found") == "Not Found"
+    assert said.get("User in Docker group", "No") == "No"
+    assert {name: word for name, word in said.items() if name.startswith("CVE") and word != "No"} == {}
+    assert "/var/run/docker.sock" not in ended.stdout
 
 
 def members(pid_namespace: int) -> Iterator[Path]:
