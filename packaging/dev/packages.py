@@ -18,13 +18,13 @@ libicu-dev libzydis-dev libsentencepiece-dev libeigen3-dev openssl ca-certificat
 """.split()
 TESTING = """
 libgtest-dev libgmock-dev libbenchmark-dev sqlite3 bubblewrap nginx-light wrk qemu-system-x86 busybox-static cpio
-clang-format clang-tidy strace
+clang-format clang-tidy strace libcap-dev python3-pip
 """.split()
 
 # What the two supported releases name differently.
 RELEASE = {
     "debian-12": (["libboost1.81-dev", "libboost-json1.81-dev", "libboost-url1.81-dev", "bpftool"],
-                  ["libclang-rt-14-dev", "chromium"]),
+                  ["libclang-rt-14-dev", "chromium", "runsc"]),
     "ubuntu-24.04": (["libboost1.83-dev", "libboost-json1.83-dev", "libboost-url1.83-dev",
                       "linux-tools-common", "linux-tools-generic"],
                      ["libclang-rt-18-dev"]),
