@@ -146,6 +146,7 @@ std::optional<HeldSet> Cache::find(const std::string& key, bool is_node) {
   auto held = entry ? hold(*entry, is_node, look_at_files)
                     : Result<HeldSet>(fail(Errc::kInvalid, "damaged"));
   if (!held) {
+    discarded_ = held.error().message;
     (void)::unlinkat(folder_.get(), name.c_str(), 0);
     return std::nullopt;
   }

@@ -57,6 +57,8 @@ class Cache {
   // What is there for a key: one open, one read and a stat, unless the last look at the files
   // themselves was a day ago. Nothing when there is none, or it is damaged (then it is removed).
   std::optional<HeldSet> find(const std::string& key, bool is_node);
+  // Why a set that was there was not good enough for find(); empty: none was given up.
+  const std::string& discarded() const { return discarded_; }
   // Held by one process at a time; others wait.
   Result<UniqueFd> lock_key(const std::string& key);
   Result<std::unique_ptr<Staging>> make_staging();
@@ -81,6 +83,7 @@ class Cache {
 
   std::string path_;
   UniqueFd folder_;
+  std::string discarded_;
 };
 
 }  // namespace aispm::sandbox

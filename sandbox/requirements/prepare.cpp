@@ -239,7 +239,10 @@ Result<HeldSet> prepare_requirements(const Host& host, const LaunchOptions& laun
   const bool is_node = source.ecosystem == Ecosystem::kNode;
   AISPM_TRY(Cache cache, Cache::open(cache_folder(host) + "/requirements"));
   if (auto found = cache.find(key, is_node)) return std::move(*found);
-
+  // Somebody, or the disk, has changed what agents would have run.
+  if (!cache.discarded().empty())
+    say("warning: the packages kept for " + options.file +
+        " are not what was put there and are made anew: " + cache.discarded());
   AISPM_TRY(Requirements requirements, parse(source, index));
   if (requirements.count == 0) return HeldSet{};
   AISPM_TRY(const UniqueFd turn, cache.lock_key(key));

@@ -302,7 +302,17 @@ def test_a_damaged_set_is_noticed_and_made_anew(shop: Shop) -> None:
     assert "resolving" in again.stderr and again.stdout.startswith("x ")
     lock = next((shop.cache / "requirements/locks").iterdir())
     lock.write_bytes(lock.read_bytes()[:-3])
-    assert "resolving" in shop.run().stderr
+    cut = shop.run().stderr
+    assert "resolving" in cut and "are not what was put there and are made anew" in cut
+    # Files are looked at once a day, also by a plain run.
+    module = next(shop.cache.rglob("greeting.py"))
+    module.chmod(0o644)
+    module.write_text("WORD = 'forged'\n")
+    lock = next((shop.cache / "requirements/locks").iterdir())
+    os.utime(lock, (lock.stat().st_atime, lock.stat().st_mtime - 2 * 24 * 3600))
+    found_by_run = shop.run()
+    assert found_by_run.stdout.startswith("x "), found_by_run.stdout
+    assert "made anew: the files are not those that were put there" in found_by_run.stderr
     pruned = shop.tool("prune", "--max-size", "0")
     assert "1 trees" in pruned.stdout and "0 trees" in shop.tool("list").stdout, pruned.stderr
 
