@@ -36,12 +36,12 @@ def test_nothing_of_the_callers_secrets_is_inside(sandbox: Sandbox) -> None:
 
 def test_the_root_is_read_only(sandbox: Sandbox) -> None:
     """SBX-016: touch /x gives EROFS, here and in every system folder."""
-    script = "import os\nfor path in ('/x', '/usr/x', '/etc/x', '/bin/x', '/home/x', '/dev/x'):\n  try:\n    os.open(path, os.O_CREAT | os.O_WRONLY); print(path)\n  except OSError as e: print(e.errno)\n"
+    script = "import os\nfor path in ('/x', '/usr/x', '/etc/x', '/bin/x', '/dev/x'):\n  try:\n    os.open(path, os.O_CREAT | os.O_WRONLY); print(path)\n  except OSError as e: print(e.errno)\n"
     ended = sandbox.run("--offline", "--", PYTHON, "-c", script)
-    assert set(ended.stdout.split()) <= {"30", "13", "2"}, ended.stdout  # EROFS; EACCES by Landlock where it comes first; ENOENT
+    assert ended.stdout.split() == ["30"] * 5, ended.stdout  # EROFS
     touched = sandbox.run("--offline", "--", "touch", "/x")
     assert touched.returncode != 0
-    assert "Read-only file system" in touched.stderr or "Permission denied" in touched.stderr
+    assert "Read-only file system" in touched.stderr
 
 
 def test_a_new_user_namespace_is_refused(sandbox: Sandbox) -> None:
