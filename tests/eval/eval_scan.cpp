@@ -20,6 +20,7 @@
 #include <string>
 
 #include "sdk/core/common/file.hpp"
+#include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/engine.hpp"
 #include "sdk/core/detect/inspect.hpp"
 #include "sdk/core/detect/semantic.hpp"
@@ -130,7 +131,8 @@ class Scanner {
 };
 
 Result<> scan_all(const std::string& packs, const char* model_file) {
-  AISPM_TRY(const auto engine, Engine::open(packs));
+  auto cache = DatabaseCache::open(AISPM_CACHE_DIR);  // without one it only takes longer
+  AISPM_TRY(const auto engine, Engine::open(packs, cache ? &*cache : nullptr));
   AISPM_TRY(Scratch scratch, engine->make_scratch());
   std::shared_ptr<const SemanticModel> model;
   if (model_file) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "sdk/core/detect/compile_jobs.hpp"
 #include "sdk/core/detect/validate.hpp"
 
 namespace aispm::detect {
@@ -11,39 +12,6 @@ namespace {
 
 // Ends tried when the longest match does not validate.
 constexpr std::size_t kMaxShorterEnds = 32;
-
-tl::unexpected<Error> at_rule(const Rule& rule, const Error& error) {
-  return fail(error.code, rule.where + ": " + rule.id + ": " + error.message);
-}
-
-Result<Dfa> compile_patterns(const std::vector<std::string>& patterns, bool caseless) {
-  std::vector<Node> nodes;
-  for (const std::string& pattern : patterns) {
-    AISPM_TRY(Node node, parse_pattern(pattern, caseless));
-    nodes.push_back(std::move(node));
-  }
-  return Dfa::compile(nodes);
-}
-
-Result<RuleAutomaton> compile_rule(const Rule& rule) {
-  RuleAutomaton automaton;
-  AISPM_TRY(automaton.dfa, compile_patterns(rule.patterns, rule.caseless));
-  if (!rule.keep.empty()) {
-    AISPM_TRY(automaton.keep, compile_patterns({rule.keep}, rule.caseless));
-  }
-  if (!rule.allow.empty()) {
-    AISPM_TRY(automaton.allow, compile_patterns(rule.allow, rule.caseless));
-  }
-  if (!rule.not_after.empty()) {
-    AISPM_TRY(automaton.not_after, parse_class(rule.not_after));
-  }
-  if (!rule.not_before.empty()) {
-    AISPM_TRY(automaton.not_before, parse_class(rule.not_before));
-    automaton.has_not_before = true;
-  }
-  automaton.max_bytes = rule.max_bytes;
-  return automaton;
-}
 
 // Bytes at the start of `text` that are context; 0 when `keep` does not match or would leave
 // nothing.
@@ -76,11 +44,11 @@ std::size_t shorter_ends(const RuleAutomaton& automaton, std::string_view text,
   std::size_t count = 0;
   Dfa::State state = Dfa::kStart;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    state = automaton.dfa.next(state, static_cast<std::uint8_t>(text[i]));
+    state = automaton.dfa->next(state, static_cast<std::uint8_t>(text[i]));
     if (state == Dfa::kDead) break;
     const bool bounded =
         i + 1 < text.size() && !automaton.not_before.test(static_cast<std::uint8_t>(text[i + 1]));
-    if (bounded && automaton.dfa.accepts(state)) ends[count++ % ends.size()] = i + 1;
+    if (bounded && automaton.dfa->accepts(state)) ends[count++ % ends.size()] = i + 1;
   }
   const std::size_t kept = std::min(count, ends.size());
   std::sort(ends.begin(), ends.begin() + static_cast<std::ptrdiff_t>(kept), std::greater<>());
@@ -89,26 +57,49 @@ std::size_t shorter_ends(const RuleAutomaton& automaton, std::string_view text,
 
 }  // namespace
 
-Result<Automata> Automata::compile(const std::vector<Rule>& rules) {
+std::vector<DfaSource> Automata::sources(const std::vector<Rule>& rules) {
+  std::vector<DfaSource> sources;
+  for (std::uint32_t index = 0; index < rules.size(); ++index) {
+    const Rule& rule = rules[index];
+    if (rule.patterns.empty()) continue;  // a signal
+    sources.push_back({index, rule.patterns, rule.caseless});
+    if (!rule.keep.empty()) sources.push_back({index, {rule.keep}, rule.caseless});
+    if (!rule.allow.empty()) sources.push_back({index, rule.allow, rule.caseless});
+  }
+  return sources;
+}
+
+Result<Automata> Automata::make(const std::vector<Rule>& rules,
+                                std::vector<std::shared_ptr<const Dfa>> compiled) {
   Automata all;
+  auto next = compiled.begin();
   for (std::size_t index = 0; index < rules.size(); ++index) {
     const Rule& rule = rules[index];
-    if (rule.patterns.empty()) {  // a signal
-      all.automata_.emplace_back();
-      continue;
+    RuleAutomaton& automaton = all.automata_.emplace_back();
+    if (rule.patterns.empty()) continue;
+    automaton.dfa = std::move(*next++);
+    if (!rule.keep.empty()) automaton.keep = std::move(*next++);
+    if (!rule.allow.empty()) automaton.allow = std::move(*next++);
+    if (!rule.not_after.empty()) {
+      AISPM_TRY(automaton.not_after, parse_class(rule.not_after));
     }
-    auto automaton = compile_rule(rule);
-    if (!automaton) return at_rule(rule, automaton.error());
-    for (std::size_t surface = 0; surface < kSurfaceCount; ++surface) {
-      if (rule.reads == Reads::kLetters) break;
-      if (!rule.applies_to(static_cast<Surface>(surface))) continue;
-      for (std::size_t byte = 0; byte < 256; ++byte)
-        if (automaton->dfa.first_bytes().test(byte))
-          all.starts_[surface][byte].push_back(static_cast<std::uint16_t>(index));
+    if (!rule.not_before.empty()) {
+      AISPM_TRY(automaton.not_before, parse_class(rule.not_before));
+      automaton.has_not_before = true;
     }
-    all.automata_.push_back(std::move(*automaton));
+    automaton.max_bytes = rule.max_bytes;
+    if (rule.reads != Reads::kLetters) all.note_starts(rule, index);
   }
   return all;
+}
+
+void Automata::note_starts(const Rule& rule, std::size_t index) {
+  for (std::size_t surface = 0; surface < kSurfaceCount; ++surface) {
+    if (!rule.applies_to(static_cast<Surface>(surface))) continue;
+    for (std::size_t byte = 0; byte < 256; ++byte)
+      if (automata_[index].dfa->first_bytes().test(byte))
+        starts_[surface][byte].push_back(static_cast<std::uint16_t>(index));
+  }
 }
 
 std::optional<Automata::Span> Automata::resolve_view(const Rule& rule, std::uint32_t index,
@@ -150,7 +141,7 @@ std::optional<Automata::Span> Automata::resolve(const Rule& rule, std::uint32_t 
 std::size_t Automata::memory_bytes() const {
   std::size_t bytes = sizeof(*this);
   for (const RuleAutomaton& automaton : automata_) {
-    bytes += automaton.dfa.memory_bytes();
+    if (automaton.dfa) bytes += automaton.dfa->memory_bytes();
     if (automaton.keep) bytes += automaton.keep->memory_bytes();
     if (automaton.allow) bytes += automaton.allow->memory_bytes();
   }

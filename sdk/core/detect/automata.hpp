@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -22,9 +23,9 @@
 namespace aispm::detect {
 
 struct RuleAutomaton {
-  Dfa dfa;
-  std::optional<Dfa> keep;
-  std::optional<Dfa> allow;  // matched texts that are none
+  std::shared_ptr<const Dfa> dfa;    // null for rules of a signal
+  std::shared_ptr<const Dfa> keep;   // may be null
+  std::shared_ptr<const Dfa> allow;  // matched texts that are none; may be null
   ByteSet not_after;
   ByteSet not_before;
   std::uint64_t max_bytes = 0;
@@ -34,10 +35,14 @@ struct RuleAutomaton {
 // Raw bytes, or the normalised form of them.
 enum class View : std::uint8_t { kRaw, kShadow };
 
+struct DfaSource;
+
 class Automata {
  public:
-  // The error names file and line of the rule.
-  static Result<Automata> compile(const std::vector<Rule>& rules);
+  // What make() needs compiled, in its order.
+  static std::vector<DfaSource> sources(const std::vector<Rule>& rules);
+  static Result<Automata> make(const std::vector<Rule>& rules,
+                               std::vector<std::shared_ptr<const Dfa>> compiled);
 
   const RuleAutomaton& of(std::uint32_t rule) const { return automata_[rule]; }
 
@@ -63,6 +68,8 @@ class Automata {
   std::size_t memory_bytes() const;
 
  private:
+  void note_starts(const Rule& rule, std::size_t index);
+
   std::vector<RuleAutomaton> automata_;
   std::array<std::array<std::vector<std::uint16_t>, 256>, kSurfaceCount> starts_;
 };

@@ -13,16 +13,25 @@ struct Firing {
   Fired* fired;
 };
 
-int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void* context) {
+// More places than this are not worth keeping: their rules are tried everywhere.
+constexpr std::size_t kMaxPieces = 8192;
+constexpr std::uint8_t kNear = 1;
+constexpr std::uint8_t kAnywhere = 2;
+
+int on_match(unsigned id, unsigned long long, unsigned long long to, unsigned, void* context) {
   auto& firing = *static_cast<Firing*>(context);
   const std::vector<Rule>& rules = *firing.rules;
-  if (id >= rules.size()) {
-    (id == rot13_id(rules) ? firing.fired->rot13 : firing.fired->reversed) = true;
+  Fired& fired = *firing.fired;
+  if (is_turned(id)) {
+    (id == kRot13Id ? fired.rot13 : fired.reversed) = true;
     return 0;
   }
-  if (firing.fired->has_fired[id] != 0 || !rules[id].applies_to(firing.surface)) return 0;
-  firing.fired->has_fired[id] = 1;
-  firing.fired->rules.push_back(id);
+  const std::uint32_t rule = rule_of(id);
+  if (fired.has_fired[rule] == kAnywhere || !rules[rule].applies_to(firing.surface)) return 0;
+  if (fired.has_fired[rule] == 0) fired.rules.push_back(rule);
+  const bool keeps = is_piece(id) && fired.pieces.size() < kMaxPieces;
+  fired.has_fired[rule] = keeps ? kNear : kAnywhere;
+  if (keeps) fired.pieces.push_back(std::uint64_t{rule} << 32U | to);
   return 0;
 }
 
@@ -30,12 +39,43 @@ int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void
 
 bool BlockScan::prefilter(std::string_view text, hs_scratch_t* scratch, Fired& fired) const {
   fired.rules.clear();
+  fired.pieces.clear();
   fired.rot13 = fired.reversed = false;
   Firing firing{&rules_, surface_, &fired};
-  const hs_error_t status = hs_scan(database_, text.data(), static_cast<unsigned>(text.size()), 0,
-                                    scratch, on_match, &firing);
+  hs_error_t status = HS_SUCCESS;
+  for (const HsDatabase& database : databases_) {
+    status = hs_scan(database.get(), text.data(), static_cast<unsigned>(text.size()), 0, scratch,
+                     on_match, &firing);
+    if (status != HS_SUCCESS) break;
+  }
+  std::erase_if(fired.pieces, [&](std::uint64_t piece) {
+    return fired.has_fired[static_cast<std::size_t>(piece >> 32U)] == kAnywhere;
+  });
+  std::sort(fired.pieces.begin(), fired.pieces.end());
   for (const std::uint32_t rule : fired.rules) fired.has_fired[rule] = 0;
   return status == HS_SUCCESS;
+}
+
+std::span<const std::uint64_t> BlockScan::pieces_of(const Fired& fired, std::uint32_t rule) {
+  const auto begin =
+      std::lower_bound(fired.pieces.begin(), fired.pieces.end(), std::uint64_t{rule} << 32U);
+  const auto end = std::lower_bound(begin, fired.pieces.end(), std::uint64_t{rule + 1} << 32U);
+  return {begin, end};
+}
+
+// attempt() goes on after a byte only while what stands up to it is shorter than max_bytes, or is a
+// match: so up to the last byte but one of the piece it is shorter.
+std::size_t BlockScan::earliest_start(std::uint32_t rule, std::size_t end,
+                                      const std::vector<Shadow::Origin>* origin) const {
+  const std::uint64_t limit = automata_.of(rule).max_bytes;
+  if (end < 2) return 0;
+  if (origin == nullptr) return end - 1 > limit ? end - 1 - static_cast<std::size_t>(limit) : 0;
+  const std::uint64_t last = (*origin)[end - 2].end;
+  const std::uint64_t floor = last > limit ? last - limit : 0;
+  const auto first =
+      std::partition_point(origin->begin(), origin->begin() + static_cast<std::ptrdiff_t>(end),
+                           [&](const Shadow::Origin& one) { return one.begin < floor; });
+  return static_cast<std::size_t>(first - origin->begin());
 }
 
 // The end of the longest match that starts at `at`; 0 = none. Same steps as StreamScanner's.
@@ -47,11 +87,11 @@ std::size_t BlockScan::attempt(const RuleAutomaton& automaton, std::string_view 
   std::size_t i = at;
   for (; i < text.size(); ++i) {
     const auto byte = static_cast<std::uint8_t>(text[i]);
-    if (automaton.dfa.accepts(state) && !automaton.not_before.test(byte)) accepted = i;
-    state = automaton.dfa.next(state, byte);
+    if (automaton.dfa->accepts(state) && !automaton.not_before.test(byte)) accepted = i;
+    state = automaton.dfa->next(state, byte);
     if (state == Dfa::kDead) break;
-    if (automaton.dfa.accepts(state)) {
-      if (!automaton.has_not_before && automaton.dfa.is_final(state)) {
+    if (automaton.dfa->accepts(state)) {
+      if (!automaton.has_not_before && automaton.dfa->is_final(state)) {
         accepted = i + 1;
         break;
       }
@@ -60,7 +100,7 @@ std::size_t BlockScan::attempt(const RuleAutomaton& automaton, std::string_view 
       if (end - begin >= automaton.max_bytes) break;
     }
   }
-  if (i == text.size() && automaton.dfa.accepts(state)) accepted = i;
+  if (i == text.size() && automaton.dfa->accepts(state)) accepted = i;
   work_left_ -= std::min(work_left_, i - at + 1);
   return accepted;
 }

@@ -2,42 +2,60 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "sdk/core/detect/hyperscan.hpp"
+#include "sdk/core/detect/cache_files.hpp"
+#include "sdk/core/detect/rule.hpp"
+
+struct hs_database;  // Hyperscan's
 
 namespace aispm::detect {
 
-// Compiled databases on disk, one file each, named by what they are made of: patterns, flags,
+class Dfa;
+struct CompileJobs;
+struct Compiled;
+
+// Compiled rules on disk (cache_files.hpp), named by what they are made of: patterns, flags,
 // Hyperscan's version and the CPU's class. So a changed rule or another machine finds nothing and
-// compiles; the newest kMaxFiles are kept. A file that is damaged is made anew, and counted. One
-// thread.
+// compiles. A file that is damaged, or that others may write to, is made anew, and counted.
+// What engines that still live hold is shared with them. One thread at a time; what must be
+// compiled is, on all cores.
 class DatabaseCache {
  public:
-  static constexpr std::size_t kMaxFileBytes = 256U << 20;
-  static constexpr std::size_t kMaxFiles = 64;
-
-  // The folder must belong to this user and not be writable by others, since what lies in it is
-  // run: kDenied else. It is made when there is none.
-  static Result<DatabaseCache> open(std::string folder);
-  // One that keeps nothing.
+  static Result<DatabaseCache> open(const std::string& folder);
+  // One that keeps nothing on disk.
   DatabaseCache() = default;
 
-  // As compile_block(). A file that cannot be written costs only the next start; counted.
-  Result<HsDatabase> get(const std::vector<Rule>& rules, const std::vector<HsPattern>& patterns);
+  // In the order of the jobs. kInvalid and kTooLarge name file, line and rule. A file that cannot
+  // be written costs only the next start; counted.
+  Result<Compiled> make(const std::vector<Rule>& rules, const CompileJobs& jobs);
 
+  // Files: databases, and all automata that are not known yet as one.
   struct Counts {
     std::uint64_t loaded = 0;
     std::uint64_t compiled = 0;
-    std::uint64_t damaged = 0;    // files that were not what they say
-    std::uint64_t unwritten = 0;  // databases that could not be kept
+    std::uint64_t damaged = 0;    // that were not what they say, or not only ours
+    std::uint64_t unwritten = 0;  // that could not be kept
   };
   const Counts& counts() const { return counts_; }
 
  private:
-  std::string folder_;  // "" = keeps nothing
+  class Run;
+  template <typename T>
+  using Known = std::map<std::string, std::weak_ptr<T>>;  // by key
+
+  std::optional<CacheFiles> files_;  // none = keeps nothing
+  Known<const hs_database> databases_;
+  Known<const Dfa> automata_;
   Counts counts_;
 };
+
+// Where a program keeps what it compiles: the service manager's CACHE_DIRECTORY, else
+// /var/cache/aispm/NAME for root, else the user's own cache folder. "" when there is none.
+std::string usual_cache_folder(const std::string& name);
 
 }  // namespace aispm::detect

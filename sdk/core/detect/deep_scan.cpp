@@ -42,7 +42,7 @@ DeepScan::DeepScan(const ScanTables& tables, Surface surface, const ScanOptions&
       hyperscan_(scratch),
       buffers_(buffers),
       matches_(matches),
-      block_(*tables.rules, *tables.automata, tables.database, surface, work_left_) {}
+      block_(*tables.rules, *tables.automata, tables.databases, surface, work_left_) {}
 
 Result<> DeepScan::scan(std::string_view text, std::size_t work) {
   work_left_ = work;
@@ -147,7 +147,7 @@ bool DeepScan::scan_view(const Frame& frame, std::string_view text,
   for (const std::uint32_t rule : fired.rules) {
     if (!applies(rule, frame, mended)) continue;
     const bool done =
-        block_.run(rule, text, frame.text, folded, buffers_.resolving, [&](ViewMatch match) {
+        block_.run(rule, fired, text, frame.text, folded, buffers_.resolving, [&](ViewMatch match) {
           if (!stands_in_context(rule, frame.text, match)) return true;
           return add(rule, place_of(frame, match.begin, match.end), match.validated);
         });
@@ -269,7 +269,7 @@ bool DeepScan::scan_mended(const Frame& frame, std::string_view reading) {
         place.trick = there.size() > shown.size() ? Trick::kBroken : Trick::kLeet;
       return add(rule, place, match.validated);
     };
-    if (!block_.run(rule, mended.text, {}, nullptr, buffers_.resolving, found)) return false;
+    if (!block_.run(rule, fired, mended.text, {}, nullptr, buffers_.resolving, found)) return false;
   }
   return show_mended(frame, reading);
 }
@@ -312,7 +312,8 @@ bool DeepScan::scan_turned(const Frame& frame, Trick trick) {
   if (trick == Trick::kRot13) {
     turn_rot13(frame.text, level.decoded);
   } else {
-    level.decoded.assign(frame.text.rbegin(), frame.text.rend());
+    level.decoded.assign(frame.text);  // assign(rbegin, rend) would allocate
+    std::reverse(level.decoded.begin(), level.decoded.end());
     child.mirrored = true;
   }
   child.text = level.decoded;

@@ -31,7 +31,7 @@ inline constexpr std::size_t kMaxMatches = 50'000;
 struct ScanTables {
   const std::vector<Rule>* rules = nullptr;
   const Automata* automata = nullptr;
-  const hs_database_t* database = nullptr;
+  std::span<const HsDatabase> databases;
   const Vocabulary* vocabulary = nullptr;
   const std::array<std::vector<std::uint32_t>, kSignalCount>* signal_rules = nullptr;
 };

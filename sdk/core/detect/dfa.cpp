@@ -2,6 +2,7 @@
 #include "sdk/core/detect/dfa.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <unordered_map>
 
@@ -117,17 +118,15 @@ class DfaBuilder {
     (void)intern({});  // kDead
     (void)intern(closure({nfa_.start}));
     for (std::size_t i = 0; i < sets_.size(); ++i) {
-      work_ += sets_[i].size() * sample_.size();
+      work_ += sets_[i]->size() * dfa_.class_count_;
       if (sets_.size() > Dfa::kMaxStates || work_ > Dfa::kMaxWork)
         return fail(Errc::kTooLarge,
                     "the pattern needs too many automaton states; use shorter gaps and repeats");
-      add_row(i);
+      add_row(*sets_[i]);
     }
     if (dfa_.accepts(Dfa::kStart))
       return fail(Errc::kInvalid, "the pattern matches the empty text");
-    for (unsigned byte = 0; byte < 256; ++byte)
-      if (dfa_.next(Dfa::kStart, static_cast<std::uint8_t>(byte)) != Dfa::kDead)
-        dfa_.first_bytes_.set(byte);
+    dfa_.find_first_bytes();
     return std::move(dfa_);
   }
 
@@ -135,29 +134,34 @@ class DfaBuilder {
   // Bytes that no set tells apart share a column.
   void find_classes() {
     std::map<std::vector<bool>, std::uint8_t> known;
+    classes_of_.resize(nfa_.sets.size());
     for (unsigned byte = 0; byte < 256; ++byte) {
       std::vector<bool> signature;
       for (const ByteSet& set : nfa_.sets) signature.push_back(set.test(byte));
       const auto [entry, fresh] =
           known.emplace(std::move(signature), static_cast<std::uint8_t>(known.size()));
       dfa_.class_of_[byte] = entry->second;
-      if (fresh) sample_.push_back(static_cast<std::uint8_t>(byte));
+      for (std::size_t set = 0; fresh && set < nfa_.sets.size(); ++set)
+        if (entry->first[set]) classes_of_[set].push_back(entry->second);
     }
     dfa_.class_count_ = known.size();
+    targets_.resize(known.size());
   }
 
-  StateSet closure(StateSet pending) {
+  // What can be reached from these states without reading.
+  StateSet closure(const StateSet& from) {
     StateSet result;
     ++round_;
-    while (!pending.empty()) {
-      const std::uint32_t index = pending.back();
-      pending.pop_back();
+    pending_ = from;
+    while (!pending_.empty()) {
+      const std::uint32_t index = pending_.back();
+      pending_.pop_back();
       if (seen_[index] == round_) continue;
       seen_[index] = round_;
       const NfaState& state = nfa_.states[index];
       if (state.kind == NfaState::Kind::kSplit) {
-        pending.push_back(state.out);
-        pending.push_back(state.out2);
+        pending_.push_back(state.out);
+        pending_.push_back(state.out2);
       } else {
         result.push_back(index);
       }
@@ -167,25 +171,38 @@ class DfaBuilder {
   }
 
   Dfa::State intern(StateSet set) {
-    const auto [entry, fresh] = index_.emplace(set, static_cast<Dfa::State>(sets_.size()));
-    if (fresh) sets_.push_back(std::move(set));
+    const auto [entry, fresh] =
+        index_.emplace(std::move(set), static_cast<Dfa::State>(sets_.size()));
+    if (fresh) sets_.push_back(&entry->first);
     return entry->second;
   }
 
-  void add_row(std::size_t index) {
-    const StateSet set = sets_[index];
+  // The state after reading a byte from which these NFA states are reached.
+  Dfa::State state_of(const StateSet& outs) {
+    if (outs.empty()) return Dfa::kDead;
+    const auto known = after_.find(outs);
+    if (known != after_.end()) return known->second;
+    const Dfa::State state = intern(closure(outs));
+    after_.emplace(outs, state);
+    return state;
+  }
+
+  void add_row(const StateSet& set) {
     bool accepts = false;
-    for (const std::uint32_t state : set)
-      accepts |= nfa_.states[state].kind == NfaState::Kind::kAccept;
-    bool leaf = true;
-    for (const std::uint8_t byte : sample_) {
-      StateSet targets;
-      for (const std::uint32_t state : set) {
-        const NfaState& from = nfa_.states[state];
-        if (from.kind == NfaState::Kind::kRead && nfa_.sets[from.set].test(byte))
-          targets.push_back(from.out);
+    for (StateSet& outs : targets_) outs.clear();
+    for (const std::uint32_t index : set) {
+      const NfaState& from = nfa_.states[index];
+      if (from.kind == NfaState::Kind::kAccept) {
+        accepts = true;
+        continue;
       }
-      const Dfa::State target = intern(closure(std::move(targets)));
+      for (const std::uint8_t byte_class : classes_of_[from.set])
+        targets_[byte_class].push_back(from.out);
+    }
+    bool leaf = true;
+    for (std::size_t i = 0; i < targets_.size(); ++i) {
+      const bool repeated = i > 0 && targets_[i] == targets_[i - 1];
+      const Dfa::State target = repeated ? dfa_.table_.back() : state_of(targets_[i]);
       leaf = leaf && target == Dfa::kDead;
       dfa_.table_.push_back(target);
     }
@@ -195,10 +212,13 @@ class DfaBuilder {
 
   const Nfa& nfa_;
   Dfa dfa_;
-  std::vector<std::uint8_t> sample_;  // one byte of each class
-  std::vector<StateSet> sets_;
-  std::unordered_map<StateSet, Dfa::State, StateSetHash> index_;
+  std::vector<std::vector<std::uint8_t>> classes_of_;             // by NFA set
+  std::vector<StateSet> targets_;                                 // of the row in work, by class
+  std::unordered_map<StateSet, Dfa::State, StateSetHash> index_;  // never erased from
+  std::vector<const StateSet*> sets_;                             // its keys, by DFA state
+  std::unordered_map<StateSet, Dfa::State, StateSetHash> after_;
   std::vector<std::uint32_t> seen_;
+  StateSet pending_;
   std::uint32_t round_ = 0;
   std::size_t work_ = 0;
 };
@@ -211,6 +231,50 @@ Result<Dfa> Dfa::compile(const std::vector<Node>& alternatives) {
 
 std::size_t Dfa::memory_bytes() const {
   return sizeof(*this) + table_.capacity() * sizeof(State) + marks_.capacity();
+}
+
+void Dfa::find_first_bytes() {
+  for (unsigned byte = 0; byte < 256; ++byte)
+    first_bytes_.set(byte, next(kStart, static_cast<std::uint8_t>(byte)) != kDead);
+}
+
+// Layout, little-endian as on all hosts we build for: class of each byte; count of classes (2);
+// count of states (4); marks; table.
+void Dfa::append_to(std::string& out) const {
+  const auto classes = static_cast<std::uint16_t>(class_count_);
+  const auto states = static_cast<std::uint32_t>(marks_.size());
+  out.append(reinterpret_cast<const char*>(class_of_), sizeof(class_of_));
+  out.append(reinterpret_cast<const char*>(&classes), sizeof(classes));
+  out.append(reinterpret_cast<const char*>(&states), sizeof(states));
+  out.append(reinterpret_cast<const char*>(marks_.data()), marks_.size());
+  out.append(reinterpret_cast<const char*>(table_.data()), table_.size() * sizeof(State));
+}
+
+std::optional<Dfa> Dfa::take_from(std::string_view& bytes) {
+  Dfa dfa;
+  std::uint16_t classes = 0;
+  std::uint32_t states = 0;
+  constexpr std::size_t kHead = sizeof(class_of_) + sizeof(classes) + sizeof(states);
+  if (bytes.size() < kHead) return std::nullopt;
+  std::memcpy(dfa.class_of_, bytes.data(), sizeof(class_of_));
+  std::memcpy(&classes, bytes.data() + sizeof(class_of_), sizeof(classes));
+  std::memcpy(&states, bytes.data() + sizeof(class_of_) + sizeof(classes), sizeof(states));
+  if (classes == 0 || classes > 256 || states <= kStart || states > kMaxStates) return std::nullopt;
+  const std::size_t cells = std::size_t{states} * classes;
+  if (bytes.size() - kHead < states + cells * sizeof(State)) return std::nullopt;
+  dfa.class_count_ = classes;
+  dfa.marks_.resize(states);
+  dfa.table_.resize(cells);
+  std::memcpy(dfa.marks_.data(), bytes.data() + kHead, states);
+  std::memcpy(dfa.table_.data(), bytes.data() + kHead + states, cells * sizeof(State));
+  bytes.remove_prefix(kHead + states + cells * sizeof(State));
+  // What is followed later must lie inside, whatever the bytes say.
+  const bool inside =
+      *std::max_element(std::begin(dfa.class_of_), std::end(dfa.class_of_)) < classes &&
+      *std::max_element(dfa.table_.begin(), dfa.table_.end()) < states;
+  if (!inside || dfa.accepts(kStart)) return std::nullopt;
+  dfa.find_first_bytes();
+  return dfa;
 }
 
 }  // namespace aispm::detect

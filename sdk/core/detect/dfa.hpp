@@ -3,6 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "sdk/core/common/result.hpp"
@@ -38,8 +41,15 @@ class Dfa {
   std::size_t state_count() const { return marks_.size(); }
   std::size_t memory_bytes() const;
 
+  // As bytes for the cache, and back. take_from() removes what it read; nothing when the bytes are
+  // no automaton.
+  void append_to(std::string& out) const;
+  static std::optional<Dfa> take_from(std::string_view& bytes);
+
  private:
   friend class DfaBuilder;
+  void find_first_bytes();
+
   static constexpr std::uint8_t kAccept = 1;
   static constexpr std::uint8_t kLeaf = 2;
 

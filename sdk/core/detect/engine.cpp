@@ -2,12 +2,16 @@
 #include "sdk/core/detect/engine.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "sdk/core/detect/automata.hpp"
+#include "sdk/core/detect/compile_jobs.hpp"
+#include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/deep_scan.hpp"
 #include "sdk/core/detect/hyperscan.hpp"
 #include "sdk/core/detect/pack.hpp"
 #include "sdk/core/detect/screen.hpp"
+#include "sdk/core/detect/trigger.hpp"
 
 namespace aispm::detect {
 namespace {
@@ -28,18 +32,72 @@ Result<std::array<std::vector<std::uint32_t>, kSignalCount>> find_signal_rules(
   return found;
 }
 
-Result<HsDatabase> compile_prefilter(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
-                                     DatabaseCache& cache) {
+// What is looked for in the first pass: the most telling piece of a pattern with long gaps or runs,
+// since whole patterns of that kind keep Hyperscan busy over every paragraph and take seconds to
+// compile; then matches are tried only near its places.
+Result<HsPattern> cheap_pattern(const std::vector<Rule>& rules, std::uint32_t index,
+                                const std::string& pattern) {
+  const Rule& rule = rules[index];
+  if (!rule.triggers.empty())
+    return HsPattern{pattern, is_caseless(rule, pattern), piece_id(index)};
+  if (is_data(rule.category)) return prefilter_pattern(rules, index, pattern);  // hardly ever match
+  AISPM_TRY(const Node node, parse_pattern(pattern, rule.caseless));
+  if (auto trigger = derive_trigger(node))
+    return HsPattern{std::move(*trigger), false, piece_id(index)};
+  return prefilter_pattern(rules, index, pattern);
+}
+
+// Rules that are compiled together, and the words that they add to those of earlier groups.
+struct Group {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+  std::vector<std::string> words;
+};
+
+Result<std::vector<Group>> group_rules(const RuleSet& rules, const Vocabulary& vocabulary) {
+  const auto all = static_cast<std::uint32_t>(rules.rules.size());
+  const auto shared = static_cast<std::uint32_t>(rules.shared_rules);
+  if (shared == 0 || shared >= all) return std::vector<Group>{{0, all, vocabulary.stems()}};
+  AISPM_TRY(const Vocabulary first, Vocabulary::of(std::span(rules.rules).first(shared)));
+  std::vector<Group> groups{{0, shared, first.stems()}, {shared, all, {}}};
+  std::set_difference(vocabulary.stems().begin(), vocabulary.stems().end(), first.stems().begin(),
+                      first.stems().end(), std::back_inserter(groups.back().words));
+  return groups;
+}
+
+Result<std::vector<HsPattern>> prefilter_of(const std::vector<Rule>& rules, const Group& group) {
   std::vector<HsPattern> patterns;
-  for (std::uint32_t index = 0; index < rules.size(); ++index) {
+  for (std::uint32_t index = group.begin; index < group.end; ++index) {
     const Rule& rule = rules[index];
     for (const std::string& pattern : rule.triggers.empty() ? rule.patterns : rule.triggers) {
-      AISPM_TRY(HsPattern whole, prefilter_pattern(rules, index, pattern));
+      AISPM_TRY(HsPattern whole, cheap_pattern(rules, index, pattern));
       patterns.push_back(std::move(whole));
     }
   }
-  add_turned_words(rules, vocabulary, patterns);
-  return cache.get(rules, patterns);
+  add_turned_words(group.words, patterns);
+  return patterns;
+}
+
+struct Plan {
+  CompileJobs jobs;
+  std::size_t prefilters = 0;  // databases that come first; the rest is the screen's
+};
+
+Result<Plan> plan_jobs(const RuleSet& rules, const Vocabulary& vocabulary) {
+  Plan plan;
+  plan.jobs.automata = Automata::sources(rules.rules);
+  AISPM_TRY(const std::vector<Group> groups, group_rules(rules, vocabulary));
+  auto& databases = plan.jobs.databases;
+  for (const Group& group : groups) {
+    AISPM_TRY(std::vector<HsPattern> patterns, prefilter_of(rules.rules, group));
+    if (!patterns.empty()) databases.push_back(std::move(patterns));
+  }
+  plan.prefilters = databases.size();
+  AISPM_TRY(const bool can_screen, Screen::can_join(rules.rules));
+  if (!can_screen) return plan;
+  for (const Group& group : groups)
+    AISPM_CHECK(Screen::add_databases(rules.rules, group.begin, group.end, group.words, databases));
+  return plan;
 }
 
 }  // namespace
@@ -54,7 +112,7 @@ struct Engine::State {
   RuleSet rules;
   Automata automata;
   Vocabulary vocabulary;
-  HsDatabase prefilter;
+  std::vector<HsDatabase> prefilters;
   Screen screen;
   std::array<std::vector<std::uint32_t>, kSignalCount> signal_rules;
   ScanTables tables;  // of the above
@@ -78,16 +136,20 @@ const Automata& Engine::automata() const { return state_->automata; }
 Result<std::shared_ptr<const Engine>> Engine::compile(RuleSet rules, DatabaseCache* cache) {
   if (rules.rules.empty()) return fail(Errc::kInvalid, "no detection rules");
   auto state = std::make_unique<State>();
-  DatabaseCache none;
-  DatabaseCache& databases = cache != nullptr ? *cache : none;
   AISPM_TRY(state->signal_rules, find_signal_rules(rules.rules));
-  AISPM_TRY(state->automata, Automata::compile(rules.rules));
   AISPM_TRY(state->vocabulary, Vocabulary::of(rules.rules));
-  AISPM_TRY(state->prefilter, compile_prefilter(rules.rules, state->vocabulary, databases));
-  AISPM_TRY(state->screen, Screen::compile(rules.rules, state->vocabulary, databases));
+  AISPM_TRY(const Plan plan, plan_jobs(rules, state->vocabulary));
+  DatabaseCache none;
+  AISPM_TRY(Compiled compiled, (cache != nullptr ? *cache : none).make(rules.rules, plan.jobs));
+  AISPM_TRY(state->automata, Automata::make(rules.rules, std::move(compiled.automata)));
+  const auto screens = compiled.databases.begin() + static_cast<std::ptrdiff_t>(plan.prefilters);
+  state->screen =
+      Screen({std::move_iterator(screens), std::move_iterator(compiled.databases.end())});
+  compiled.databases.erase(screens, compiled.databases.end());
+  state->prefilters = std::move(compiled.databases);
   state->rules = std::move(rules);
-  state->tables = {&state->rules.rules, &state->automata, state->prefilter.get(),
-                   &state->vocabulary, &state->signal_rules};
+  state->tables = {&state->rules.rules, &state->automata, state->prefilters, &state->vocabulary,
+                   &state->signal_rules};
   (void)normalise_code_point(0);  // makes the table now, not in the first scan
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
 }
@@ -108,7 +170,9 @@ Result<Scratch> Engine::make_scratch() const {
     return status == HS_SUCCESS;
   };
   const auto& screens = state_->screen.databases();
-  if (!grow(state_->prefilter) || !std::all_of(screens.begin(), screens.end(), grow))
+  const auto& prefilters = state_->prefilters;
+  if (!std::all_of(prefilters.begin(), prefilters.end(), grow) ||
+      !std::all_of(screens.begin(), screens.end(), grow))
     return fail(Errc::kExhausted, "Hyperscan: no memory for scratch");
   for (ScanBuffers::Level& level : scratch->buffers.levels)
     level.fired.has_fired.resize(rules().size());

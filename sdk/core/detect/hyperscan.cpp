@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/core/detect/hyperscan.hpp"
 
-#include "sdk/core/detect/block_scan.hpp"
 #include "sdk/core/detect/pattern.hpp"
 
 namespace aispm::detect {
@@ -15,7 +14,7 @@ bool is_caseless(const Rule& rule, std::string_view pattern) {
 Result<HsPattern> prefilter_pattern(const std::vector<Rule>& rules, std::uint32_t index,
                                     std::string_view pattern) {
   const Rule& rule = rules[index];
-  HsPattern result{{}, is_caseless(rule, pattern), index};
+  HsPattern result{{}, is_caseless(rule, pattern), rule_id(index)};
   const bool bordered = rule.triggers.empty();  // a trigger may stand anywhere in a match
   if (bordered && !rule.not_after.empty()) {
     AISPM_TRY(const ByteSet set, parse_class(rule.not_after));
@@ -30,16 +29,15 @@ Result<HsPattern> prefilter_pattern(const std::vector<Rule>& rules, std::uint32_
   return result;
 }
 
-void add_turned_words(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
-                      std::vector<HsPattern>& patterns) {
+void add_turned_words(const std::vector<std::string>& words, std::vector<HsPattern>& patterns) {
   constexpr std::size_t kMinTurned = 6;
-  for (const std::string& stem : vocabulary.stems()) {
-    if (stem.size() < kMinTurned) continue;
-    std::string turned = stem;
+  for (const std::string& word : words) {
+    if (word.size() < kMinTurned) continue;
+    std::string turned = word;
     for (char& c : turned) c = static_cast<char>(c + (c < 'n' ? 13 : -13));
-    patterns.push_back({std::move(turned), true, rot13_id(rules)});
-    std::string reversed(stem.rbegin(), stem.rend());
-    if (reversed != stem) patterns.push_back({std::move(reversed), true, reversed_id(rules)});
+    patterns.push_back({std::move(turned), true, kRot13Id});
+    std::string reversed(word.rbegin(), word.rend());
+    if (reversed != word) patterns.push_back({std::move(reversed), true, kReversedId});
   }
 }
 
@@ -50,8 +48,9 @@ Result<HsDatabase> compile_block(const std::vector<Rule>& rules,
   std::vector<unsigned> ids;
   for (const HsPattern& pattern : patterns) {
     texts.push_back(pattern.text.c_str());
-    flags.push_back(HS_FLAG_SINGLEMATCH | (pattern.caseless ? HS_FLAG_CASELESS : 0U));
-    ids.push_back(pattern.rule);
+    flags.push_back((is_piece(pattern.id) ? 0U : HS_FLAG_SINGLEMATCH) |
+                    (pattern.caseless ? HS_FLAG_CASELESS : 0U));
+    ids.push_back(pattern.id);
   }
   hs_database_t* database = nullptr;
   hs_compile_error_t* raw_error = nullptr;
@@ -59,12 +58,12 @@ Result<HsDatabase> compile_block(const std::vector<Rule>& rules,
       hs_compile_multi(texts.data(), flags.data(), ids.data(), static_cast<unsigned>(texts.size()),
                        HS_MODE_BLOCK, nullptr, &database, &raw_error);
   const HsCompileError error(raw_error);
-  if (status == HS_SUCCESS) return HsDatabase(database);
+  if (status == HS_SUCCESS) return HsDatabase(database, &hs_free_database);
   if (error == nullptr || error->expression < 0)
     return fail(Errc::kInternal, std::string("Hyperscan: ") + (error ? error->message : "failed"));
   const unsigned id = ids[static_cast<std::size_t>(error->expression)];
-  if (id >= rules.size()) return fail(Errc::kInternal, std::string("Hyperscan: ") + error->message);
-  const Rule& rule = rules[id];
+  if (is_turned(id)) return fail(Errc::kInternal, std::string("Hyperscan: ") + error->message);
+  const Rule& rule = rules[rule_of(id)];
   return fail(Errc::kInvalid, rule.where + ": " + rule.id + ": Hyperscan: " + error->message);
 }
 

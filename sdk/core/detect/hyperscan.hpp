@@ -4,6 +4,7 @@
 #include <hs.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,19 +12,30 @@
 #include "sdk/core/common/c_ptr.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/detect/rule.hpp"
-#include "sdk/core/detect/vocabulary.hpp"
 
 // What block scanning needs of Hyperscan.
 namespace aispm::detect {
 
-using HsDatabase = CPtr<hs_database_t, hs_free_database>;
+using HsDatabase = std::shared_ptr<const hs_database_t>;
 using HsScratch = CPtr<hs_scratch_t, hs_free_scratch>;
 
-// One pattern to look for; many may belong to one rule.
+// Ids of patterns. They do not depend on how many rules there are, so that a database of some rules
+// stays the same when others come after them.
+inline constexpr std::uint32_t kRot13Id = 0;
+inline constexpr std::uint32_t kReversedId = 1;
+// A rule: reported once.
+constexpr std::uint32_t rule_id(std::uint32_t rule) { return 2 + 2 * rule; }
+// A piece that stands in every match of a rule: all its places are reported.
+constexpr std::uint32_t piece_id(std::uint32_t rule) { return 3 + 2 * rule; }
+constexpr bool is_turned(std::uint32_t id) { return id < rule_id(0); }
+constexpr bool is_piece(std::uint32_t id) { return !is_turned(id) && id % 2 == 1; }
+constexpr std::uint32_t rule_of(std::uint32_t id) { return id / 2 - 1; }
+
+// One pattern to look for; many may have the same id.
 struct HsPattern {
   std::string text;
   bool caseless = false;
-  std::uint32_t rule = 0;
+  std::uint32_t id = 0;
 };
 
 bool is_caseless(const Rule& rule, std::string_view pattern);
@@ -33,12 +45,11 @@ bool is_caseless(const Rule& rule, std::string_view pattern);
 Result<HsPattern> prefilter_pattern(const std::vector<Rule>& rules, std::uint32_t index,
                                     std::string_view pattern);
 
-// Adds the vocabulary in ROT13 and backwards, with rot13_id() and reversed_id(): short words are
-// left out, since they are others turned round.
-void add_turned_words(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
-                      std::vector<HsPattern>& patterns);
+// Adds these words in ROT13 and backwards: short ones are left out, since they are others turned
+// round.
+void add_turned_words(const std::vector<std::string>& words, std::vector<HsPattern>& patterns);
 
-// A block database that reports each rule once. kInvalid names the rule that does not compile.
+// A block database. kInvalid names the rule that does not compile.
 Result<HsDatabase> compile_block(const std::vector<Rule>& rules,
                                  const std::vector<HsPattern>& patterns);
 

@@ -118,10 +118,8 @@ std::vector<Validator> read_validators(const YamlMap& map) {
     if (const auto validator = parse_validator(name))
       validators.push_back(*validator);
     else
-      map.reject("validators",
-                 "`" + name +
-                     "`: allowed is luhn, iban, ssn, entropy>=N, github_checksum, aws_key_id, "
-                     "not_placeholder, mixed, each also with a trailing `?`");
+      map.reject("validators", "`" + name + "`: allowed is " + validator_words() +
+                                   ", each also with a trailing `?`");
   }
   return validators;
 }

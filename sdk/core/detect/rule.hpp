@@ -91,21 +91,12 @@ enum class Mask : std::uint8_t {
   kAll,    // nothing but the length
 };
 
-// A check of the matched bytes that a pattern cannot express.
+// A check of the matched bytes that a pattern cannot express; see validate.hpp for their names.
 struct Validator {
-  enum class Kind : std::uint8_t {
-    kLuhn,
-    kIban,
-    kSsn,
-    kEntropy,
-    kGithubChecksum,
-    kAwsKeyId,
-    kNotPlaceholder,
-    kMixed,
-  };
-  Kind kind = Kind::kLuhn;
-  double minimum = 0;    // bits per character, for kEntropy
-  bool required = true;  // false (`name?` in YAML): failing only leaves Match::validated false
+  bool (*test)(std::string_view matched) = nullptr;  // null: entropy of at least `minimum`
+  double minimum = 0;                                // bits per character
+  bool required = true;   // false (`name?` in YAML): failing only leaves Match::validated false
+  bool shortens = false;  // where the longest match fails, shorter ones are tried
 };
 
 // Words that must (or must not) stand near a match.
@@ -189,6 +180,9 @@ struct RuleSet {
   // by surface: 1 - product of (1 - confidence).
   std::array<std::array<double, kSurfaceCount>, kCategoryCount> thresholds = default_thresholds();
   std::string version;  // sha256 (hex) over name and content of every pack
+  // Rules up to here are compiled apart from the rest, so that others with the same ones find them
+  // compiled; 0 = all together.
+  std::size_t shared_rules = 0;
 };
 
 // What hides a text from a plain reader; the outermost one where several are nested.

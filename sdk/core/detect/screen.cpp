@@ -12,19 +12,8 @@ namespace aispm::detect {
 namespace {
 
 // Joins texts. A match may end before it and start after it whatever a rule's borders are, since
-// compile() refuses to rely on it otherwise; one that only exists because of it costs a scan.
+// can_join() is false otherwise; one that only exists because of it costs a scan.
 constexpr char kSeparator = '\0';
-
-Result<bool> takes_as_border(const std::vector<Rule>& rules) {
-  for (const Rule& rule : rules) {
-    for (const std::string* border : {&rule.not_after, &rule.not_before}) {
-      if (border->empty()) continue;
-      AISPM_TRY(const ByteSet set, parse_class(*border));
-      if (set.test(static_cast<std::uint8_t>(kSeparator))) return false;
-    }
-  }
-  return true;
-}
 
 struct Question {
   const std::vector<Rule>* rules;
@@ -32,10 +21,10 @@ struct Question {
   bool deeper;
 };
 
-int on_match(unsigned rule, unsigned long long, unsigned long long, unsigned, void* context) {
+int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void* context) {
   const auto& question = *static_cast<const Question*>(context);
-  if (rule >= question.rules->size()) return question.deeper ? 1 : 0;
-  return ((*question.rules)[rule].surfaces & question.surfaces) != 0 ? 1 : 0;  // 1 ends the scan
+  if (is_turned(id)) return question.deeper ? 1 : 0;  // 1 ends the scan
+  return ((*question.rules)[rule_of(id)].surfaces & question.surfaces) != 0 ? 1 : 0;
 }
 
 Result<bool> fires(const std::vector<HsDatabase>& databases, std::string_view text,
@@ -61,7 +50,7 @@ Result<> add_rule(const std::vector<Rule>& rules, std::uint32_t index, Patterns&
   for (const std::string& pattern : rule.triggers.empty() ? rule.patterns : rule.triggers) {
     AISPM_TRY(const Node node, parse_pattern(pattern, rule.caseless));
     if (auto trigger = rule.triggers.empty() ? derive_trigger(node) : std::nullopt) {
-      patterns.together.push_back({std::move(*trigger), false, index});
+      patterns.together.push_back({std::move(*trigger), false, rule_id(index)});
       continue;
     }
     AISPM_TRY(HsPattern whole, prefilter_pattern(rules, index, pattern));
@@ -72,24 +61,27 @@ Result<> add_rule(const std::vector<Rule>& rules, std::uint32_t index, Patterns&
 
 }  // namespace
 
-Result<Screen> Screen::compile(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
-                               DatabaseCache& cache) {
-  Screen screen;
-  AISPM_TRY(const bool can_join, takes_as_border(rules));
-  if (!can_join) return screen;
+Result<bool> Screen::can_join(const std::vector<Rule>& rules) {
+  for (const Rule& rule : rules) {
+    for (const std::string* border : {&rule.not_after, &rule.not_before}) {
+      if (border->empty()) continue;
+      AISPM_TRY(const ByteSet set, parse_class(*border));
+      if (set.test(static_cast<std::uint8_t>(kSeparator))) return false;
+    }
+  }
+  return true;
+}
+
+Result<> Screen::add_databases(const std::vector<Rule>& rules, std::uint32_t begin,
+                               std::uint32_t end, const std::vector<std::string>& words,
+                               std::vector<std::vector<HsPattern>>& databases) {
   Patterns patterns;
-  for (std::uint32_t index = 0; index < rules.size(); ++index)
+  for (std::uint32_t index = begin; index < end; ++index)
     AISPM_CHECK(add_rule(rules, index, patterns));
-  add_turned_words(rules, vocabulary, patterns.together);
-  if (!patterns.together.empty()) {
-    AISPM_TRY(HsDatabase database, cache.get(rules, patterns.together));
-    screen.databases_.push_back(std::move(database));
-  }
-  for (HsPattern& pattern : patterns.apart) {
-    AISPM_TRY(HsDatabase database, cache.get(rules, {std::move(pattern)}));
-    screen.databases_.push_back(std::move(database));
-  }
-  return screen;
+  add_turned_words(words, patterns.together);
+  if (!patterns.together.empty()) databases.push_back(std::move(patterns.together));
+  for (HsPattern& pattern : patterns.apart) databases.push_back({std::move(pattern)});
+  return {};
 }
 
 struct Screen::Asked {

@@ -6,7 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/deep_scan.hpp"
 #include "sdk/core/detect/hyperscan.hpp"
 #include "sdk/core/detect/normalise.hpp"
@@ -31,8 +30,15 @@ class Screen {
     std::vector<SignalHit> hits;
   };
 
-  static Result<Screen> compile(const std::vector<Rule>& rules, const Vocabulary& vocabulary,
-                                DatabaseCache& cache);
+  // Whether texts can be joined for these rules; else there can be no databases.
+  static Result<bool> can_join(const std::vector<Rule>& rules);
+  // Adds the patterns of each database that the rules [begin, end) and these words need.
+  static Result<> add_databases(const std::vector<Rule>& rules, std::uint32_t begin,
+                                std::uint32_t end, const std::vector<std::string>& words,
+                                std::vector<std::vector<HsPattern>>& databases);
+
+  Screen() = default;  // everything may match
+  explicit Screen(std::vector<HsDatabase> databases) : databases_(std::move(databases)) {}
 
   // `surfaces` has a bit for each Surface that the texts stand on; `deeper` also looks into
   // encodings and disguises. False only if no rule of these surfaces matches anywhere. kInternal:

@@ -23,15 +23,15 @@ constexpr std::size_t kKeptCapacity = 1024;
 bool StreamScanner::State::advance(Attempt& attempt, std::uint8_t byte, std::uint64_t end,
                                    const Lane& lane, View view) {
   const RuleAutomaton& automaton = engine->automata().of(attempt.rule);
-  if (automaton.dfa.accepts(attempt.state) && !automaton.not_before.test(byte))
+  if (automaton.dfa->accepts(attempt.state) && !automaton.not_before.test(byte))
     attempt.accepted_end = lane.last_end;
-  attempt.state = automaton.dfa.next(attempt.state, byte);
+  attempt.state = automaton.dfa->next(attempt.state, byte);
   if (attempt.state == Dfa::kDead) {
     resolve(attempt, view);
     return false;
   }
-  if (automaton.dfa.accepts(attempt.state)) {
-    if (automaton.has_not_before || !automaton.dfa.is_final(attempt.state)) return true;
+  if (automaton.dfa->accepts(attempt.state)) {
+    if (automaton.has_not_before || !automaton.dfa->is_final(attempt.state)) return true;
     attempt.accepted_end = end;
     resolve(attempt, view);
     return false;
@@ -117,7 +117,7 @@ void StreamScanner::State::feed_shadow(bool complete) {
 
 void StreamScanner::State::end_lane(Lane& lane, View view) {
   for (Attempt& attempt : lane.attempts) {
-    if (engine->automata().of(attempt.rule).dfa.accepts(attempt.state))
+    if (engine->automata().of(attempt.rule).dfa->accepts(attempt.state))
       attempt.accepted_end = lane.last_end;
     resolve(attempt, view);
   }

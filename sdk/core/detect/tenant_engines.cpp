@@ -6,8 +6,9 @@
 
 namespace aispm::detect {
 
-Result<std::unique_ptr<TenantEngines>> TenantEngines::open(std::string folder) {
-  std::unique_ptr<TenantEngines> engines(new TenantEngines(std::move(folder)));
+Result<std::unique_ptr<TenantEngines>> TenantEngines::open(std::string folder,
+                                                           DatabaseCache cache) {
+  std::unique_ptr<TenantEngines> engines(new TenantEngines(std::move(folder), std::move(cache)));
   AISPM_CHECK(engines->reload());
   return engines;
 }
@@ -19,14 +20,15 @@ std::shared_ptr<const Engine> TenantEngines::engine_of(std::string_view tenant) 
 }
 
 Result<std::shared_ptr<const Engine>> TenantEngines::compile(const std::string& tenant,
-                                                             const std::string& pack) const {
+                                                             const std::string& pack) {
   AISPM_TRY(RuleSet rules, load_packs(folder_));
   const bool is_custom = !pack.empty();
+  rules.shared_rules = rules.rules.size();
   if (is_custom) {
     AISPM_CHECK(parse_pack(pack, tenant, rules));
     rules.version = sha256_hex(rules.version + sha256_hex(pack));
   }
-  AISPM_TRY(std::shared_ptr<const Engine> engine, Engine::compile(std::move(rules)));
+  AISPM_TRY(std::shared_ptr<const Engine> engine, Engine::compile(std::move(rules), &cache_));
   if (is_custom) AISPM_CHECK(engine->verify());
   return engine;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/engine.hpp"
 
 namespace aispm::detect {
@@ -19,8 +20,9 @@ class TenantEngines {
   static constexpr std::size_t kMaxTenants = 64;
   static constexpr std::size_t kMaxCustomBytes = 256U << 10;
 
-  // Rules of `folder`. Errors as load_packs() and Engine::compile().
-  static Result<std::unique_ptr<TenantEngines>> open(std::string folder);
+  // Rules of `folder`. Errors as load_packs() and Engine::compile(). What is compiled for one
+  // tenant serves all; a tenant's own rules cost their own time only.
+  static Result<std::unique_ptr<TenantEngines>> open(std::string folder, DatabaseCache cache = {});
 
   // The engine of a tenant: its own, or the shared one.
   std::shared_ptr<const Engine> engine_of(std::string_view tenant) const;
@@ -39,12 +41,13 @@ class TenantEngines {
     std::shared_ptr<const Engine> engine;
   };
   using Tenants = std::map<std::string, Custom, std::less<>>;
-  explicit TenantEngines(std::string folder) : folder_(std::move(folder)) {}
-  Result<std::shared_ptr<const Engine>> compile(const std::string& tenant,
-                                                const std::string& pack) const;
+  TenantEngines(std::string folder, DatabaseCache cache)
+      : folder_(std::move(folder)), cache_(std::move(cache)) {}
+  Result<std::shared_ptr<const Engine>> compile(const std::string& tenant, const std::string& pack);
 
   std::string folder_;
-  std::mutex changes_;        // held while rules are compiled
+  std::mutex changes_;  // held while rules are compiled; guards the cache
+  DatabaseCache cache_;
   mutable std::mutex mutex_;  // guards the next two, held briefly
   std::shared_ptr<const Engine> shared_;
   Tenants tenants_;

@@ -3,14 +3,14 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <string>
 
+#include "sdk/core/detect/address.hpp"
+#include "sdk/core/detect/national_id.hpp"
+
 namespace aispm::detect {
 namespace {
-
-using Kind = Validator::Kind;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -127,21 +127,130 @@ bool passes_aws(std::string_view text) {
   return __builtin_popcount(seen) >= 6;
 }
 
+bool holds_any(std::string_view text, std::span<const std::string_view> words) {
+  const auto same = [](char a, char b) { return lower(a) == b; };
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
+  });
+}
+
+std::size_t longest_run(std::string_view text) {
+  std::size_t longest = 0;
+  std::size_t run = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    run = i > 0 && lower(text[i]) == lower(text[i - 1]) ? run + 1 : 1;
+    longest = std::max(longest, run);
+  }
+  return longest;
+}
+
+// What says of itself that it is none, or a sign repeated to fill the form.
+bool passes_not_dummy(std::string_view text) {
+  constexpr std::size_t kFiller = 6;
+  constexpr std::string_view kWords[] = {
+      "placeholder", "your_",     "your-", "yourkey",    "yourtoken", "yourpass",
+      "changeme",    "change_me", "${",    "redacted",   "dummy",     "****",
+      "....",        "{{",        "<",     "$(",         "tokenhere", "_here",
+      "-here",       "insert",    "xxxx",  "stringhere", "my-bot"};
+  return longest_run(text) < kFiller && !holds_any(text, kWords);
+}
+
+// A reference to a secret that is kept elsewhere.
+bool passes_not_reference(std::string_view text) {
+  constexpr std::string_view kWords[] = {"process.env", "os.environ", "getenv",  "env.",
+                                         "environ",     "secrets.",   "config.", "settings.",
+                                         "vault:",      "/secret",    "self.",   "this."};
+  return !holds_any(text, kWords);
+}
+
 // Words and shapes of examples, templates and references to a secret kept elsewhere.
 bool passes_not_placeholder(std::string_view text) {
   constexpr std::string_view kWords[] = {
-      "example",    "placeholder", "your_",     "your-",       "yourkey",    "yourtoken",
-      "yourpass",   "changeme",    "change_me", "replace",     "redacted",   "dummy",
-      "xxxx",       "****",        "....",      "process.env", "os.environ", "getenv",
-      "${",         "{{",          "<",         "insert",      "todo",       "sample",
-      "notasecret", "not_real",    "fake",      "secret_here", "key_here",   "1234567890",
-      "abcdefghij", "0000000",     "test_key",  "my_secret",   "mysecret",   "lorem",
-      "none",       "null",        "undefined", "password123"};
-  const auto same = [](char a, char b) { return lower(a) == b; };
-  for (const std::string_view word : kWords)
-    if (std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end())
-      return false;
-  return true;
+      "example",  "replace",    "todo",       "sample",      "notasecret", "not_real", "fake",
+      "key_here", "1234567890", "abcdefghij", "test_key",    "my_secret",  "mysecret", "lorem",
+      "none",     "null",       "undefined",  "password123", "token123"};
+  return passes_not_dummy(text) && passes_not_reference(text) && !holds_any(text, kWords);
+}
+
+struct Shape {
+  std::size_t letters = 0;
+  std::size_t digits = 0;
+  std::size_t number_changes = 0;  // between letters and digits
+  std::size_t changes = 0;         // between upper case, lower case and digits
+};
+
+Shape shape_of(std::string_view text) {
+  Shape shape;
+  char last = 0;
+  for (const char c : text) {
+    const char kind = is_digit(c) ? '0' : c >= 'A' && c <= 'Z' ? 'A' : is_letter(c) ? 'a' : '\0';
+    if (kind == 0) continue;
+    ++(kind == '0' ? shape.digits : shape.letters);
+    if (last != 0 && kind != last) {
+      ++shape.changes;
+      shape.number_changes += kind == '0' || last == '0' ? 1U : 0U;
+    }
+    last = kind;
+  }
+  return shape;
+}
+
+bool is_uuid(std::string_view text) {
+  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  return text.size() == kForm.size() &&
+         std::equal(text.begin(), text.end(), kForm.begin(), [](char c, char form) {
+           return form == '-' ? c == '-' : is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f');
+         });
+}
+
+// One unbroken piece that nobody would write as a name.
+bool is_random_piece(std::string_view piece) {
+  constexpr std::size_t kMinPiece = 12;
+  constexpr std::size_t kLongPiece = 20;
+  constexpr std::size_t kMinDigitPercent = 12;
+  if (piece.size() < kMinPiece) return false;
+  const Shape shape = shape_of(piece);
+  if (shape.letters == 0 || entropy(piece) < 2.8) return false;
+  if (shape.digits >= 2 && shape.number_changes >= 3 &&
+      shape.digits * 100 >= kMinDigitPercent * piece.size())
+    return true;
+  if (shape.changes * 10 >= piece.size() * 5) return true;
+  return piece.size() >= kLongPiece && shape.digits >= 2;
+}
+
+// Random rather than a name, path, number, address or version.
+bool passes_random(std::string_view text) {
+  constexpr std::size_t kLong = 32;
+  if (is_uuid(text)) return true;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size() && (is_digit(text[i]) || is_letter(text[i]))) continue;
+    if (is_random_piece(text.substr(begin, i - begin))) return true;
+    begin = i + 1;
+  }
+  const Shape shape = shape_of(text);
+  return text.size() >= kLong && shape.changes * 10 >= text.size() * 4;
+}
+
+// Not what a manual writes where a password stands.
+bool passes_not_password_word(std::string_view text) {
+  if (text.ends_with('@')) text.remove_suffix(1);  // of an address
+  constexpr std::string_view kNames[] = {
+      "password", "passwd", "pass",   "pwd",        "passphrase", "username", "user", "string",
+      "token",    "apikey", "value",  "required",   "optional",   "hidden",   "text", "xxx",
+      "true",     "false",  "mypass", "mypassword", "userpass",   "password1"};
+  return std::none_of(std::begin(kNames), std::end(kNames), [&](std::string_view name) {
+    return std::equal(text.begin(), text.end(), name.begin(), name.end(),
+                      [](char a, char b) { return lower(a) == b; });
+  });
+}
+
+// At least two kinds of characters.
+bool passes_password(std::string_view text) {
+  const Shape shape = shape_of(text);
+  const bool strong_sign = text.find_first_of("!@#$%^&*+~?") != std::string_view::npos;
+  return passes_not_password_word(text) &&
+         ((shape.letters > 0 && shape.digits > 0) || (strong_sign && shape.letters > 2));
 }
 
 bool passes_mixed(std::string_view text) {
@@ -151,15 +260,65 @@ bool passes_mixed(std::string_view text) {
 
 struct Name {
   std::string_view name;
-  Kind kind;
+  bool (*test)(std::string_view);
+  bool shortens = false;
 };
-constexpr Name kNames[] = {{"luhn", Kind::kLuhn},
-                           {"iban", Kind::kIban},
-                           {"ssn", Kind::kSsn},
-                           {"github_checksum", Kind::kGithubChecksum},
-                           {"aws_key_id", Kind::kAwsKeyId},
-                           {"not_placeholder", Kind::kNotPlaceholder},
-                           {"mixed", Kind::kMixed}};
+constexpr Name kNames[] = {
+    {"luhn", passes_luhn, true},
+    {"iban", passes_iban, true},
+    {"ssn", passes_ssn},
+    {"github_checksum", passes_github},
+    {"aws_key_id", passes_aws},
+    {"not_dummy", passes_not_dummy},
+    {"not_placeholder", passes_not_placeholder},
+    {"not_reference", passes_not_reference},
+    {"mixed", passes_mixed},
+    {"random", passes_random},
+    {"password", passes_password},
+    {"not_password_word", passes_not_password_word},
+    {"base58_check", is_base58_check},
+    {"bech32", is_bech32},
+    {"ipv6", is_ipv6},
+    {"aba_routing", is_aba_routing},
+    {"npi", is_npi},
+    {"dea", is_dea},
+    {"us_itin", is_us_itin},
+    {"uk_nhs", is_uk_nhs},
+    {"uk_nino", is_uk_nino},
+    {"de_tax_id", is_de_tax_id},
+    {"de_id_card", is_de_id_card},
+    {"fr_nir", is_fr_nir},
+    {"es_dni", is_es_dni},
+    {"it_fiscal_code", is_it_fiscal_code},
+    {"nl_bsn", is_nl_bsn},
+    {"be_national", is_be_national},
+    {"pt_nif", is_pt_nif},
+    {"ch_ahv", is_ch_ahv},
+    {"at_social", is_at_social},
+    {"pl_pesel", is_pl_pesel},
+    {"se_personal", is_se_personal},
+    {"fi_personal", is_fi_personal},
+    {"dk_cpr", is_dk_cpr},
+    {"no_birth", is_no_birth},
+    {"in_aadhaar", is_in_aadhaar},
+    {"in_pan", is_in_pan},
+    {"br_cpf", is_br_cpf},
+    {"br_cnpj", is_br_cnpj},
+    {"au_tfn", is_au_tfn},
+    {"au_abn", is_au_abn},
+    {"au_medicare", is_au_medicare},
+    {"ca_sin", is_ca_sin},
+    {"cn_resident", is_cn_resident},
+    {"kr_resident", is_kr_resident},
+    {"jp_my_number", is_jp_my_number},
+    {"sg_nric", is_sg_nric},
+    {"za_id", is_za_id},
+    {"tr_national", is_tr_national},
+    {"il_id", is_il_id},
+    {"mx_curp", is_mx_curp},
+    {"cl_rut", is_cl_rut},
+    {"ar_cuit", is_ar_cuit},
+};
 
 }  // namespace
 
@@ -185,7 +344,6 @@ std::optional<Validator> parse_validator(std::string_view text) {
   }
   constexpr std::string_view kEntropy = "entropy>=";
   if (text.starts_with(kEntropy)) {
-    validator.kind = Kind::kEntropy;
     const std::string number(text.substr(kEntropy.size()));
     char* end = nullptr;
     validator.minimum = std::strtod(number.c_str(), &end);
@@ -195,32 +353,22 @@ std::optional<Validator> parse_validator(std::string_view text) {
   }
   for (const Name& entry : kNames) {
     if (entry.name != text) continue;
-    validator.kind = entry.kind;
+    validator.test = entry.test;
+    validator.shortens = entry.shortens;
     return validator;
   }
   return std::nullopt;
 }
 
+std::string validator_words() {
+  std::string words;
+  for (const Name& entry : kNames) words += std::string(entry.name) + ", ";
+  return words + "entropy>=N";
+}
+
 bool passes(const Validator& validator, std::string_view matched) {
-  switch (validator.kind) {
-    case Kind::kLuhn:
-      return passes_luhn(matched);
-    case Kind::kIban:
-      return passes_iban(matched);
-    case Kind::kSsn:
-      return passes_ssn(matched);
-    case Kind::kEntropy:
-      return entropy(matched) >= validator.minimum;
-    case Kind::kGithubChecksum:
-      return passes_github(matched);
-    case Kind::kAwsKeyId:
-      return passes_aws(matched);
-    case Kind::kNotPlaceholder:
-      return passes_not_placeholder(matched);
-    case Kind::kMixed:
-      return passes_mixed(matched);
-  }
-  return false;
+  return validator.test != nullptr ? validator.test(matched)
+                                   : entropy(matched) >= validator.minimum;
 }
 
 Validation validate(std::span<const Validator> validators, std::string_view matched) {
@@ -235,9 +383,8 @@ Validation validate(std::span<const Validator> validators, std::string_view matc
 }
 
 bool retries_shorter(std::span<const Validator> validators) {
-  return std::any_of(validators.begin(), validators.end(), [](const Validator& validator) {
-    return validator.kind == Kind::kLuhn || validator.kind == Kind::kIban;
-  });
+  return std::any_of(validators.begin(), validators.end(),
+                     [](const Validator& validator) { return validator.shortens; });
 }
 
 }  // namespace aispm::detect

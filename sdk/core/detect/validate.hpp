@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "sdk/core/detect/rule.hpp"
@@ -10,9 +11,11 @@
 // Checks of matched bytes that patterns cannot express. Pure; any bytes.
 namespace aispm::detect {
 
-// "luhn", "iban", "ssn", "entropy>=3.5", "github_checksum", "aws_key_id", "not_placeholder",
-// "mixed"; a trailing `?` makes it advisory.
+// "entropy>=N" or a name of validator_words(); a trailing `?` makes it advisory.
 std::optional<Validator> parse_validator(std::string_view text);
+
+// "luhn, iban, ..., entropy>=N", for messages.
+std::string validator_words();
 
 bool passes(const Validator& validator, std::string_view matched);
 

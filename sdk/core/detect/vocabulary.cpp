@@ -65,7 +65,7 @@ std::size_t Vocabulary::head_of(std::string_view word) {
   return head & 0xffff;
 }
 
-Result<Vocabulary> Vocabulary::of(const std::vector<Rule>& rules) {
+Result<Vocabulary> Vocabulary::of(std::span<const Rule> rules) {
   Vocabulary vocabulary;
   Collector collector(vocabulary.sorted_);
   for (const Rule& rule : rules) {

@@ -3,6 +3,7 @@
 
 #include <bitset>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -22,10 +23,11 @@ class Vocabulary {
   static constexpr std::size_t kMaxStem = 16;
 
   // Rules of categories about data (is_data) have no words.
-  static Result<Vocabulary> of(const std::vector<Rule>& rules);
+  static Result<Vocabulary> of(std::span<const Rule> rules);
 
   // The length of the longest stem that `word` (lower-case letters) begins with; 0 = none.
   std::size_t stem_of(std::string_view word) const;
+  // Sorted.
   const std::vector<std::string>& stems() const { return sorted_; }
 
  private:

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -17,6 +18,7 @@
 #include "sdk/core/common/c_ptr.hpp"
 #include "sdk/core/detect/automata.hpp"
 #include "sdk/core/detect/database_cache.hpp"
+#include "sdk/core/detect/pack.hpp"
 #include "sdk/core/detect/stream.hpp"
 #include "sdk/core/policy/policy.hpp"
 
@@ -241,18 +243,33 @@ void bench_stream(const std::shared_ptr<const Engine>& engine) {
   print("detect.stream.open", open, "ns");
 }
 
+double processor_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+}
+
 // Start-up from packs on disk, with an empty cache and with a full one.
-void bench_cache(const std::string& packs) {
+void bench_start(const std::string& packs) {
   std::string folder = (std::filesystem::temp_directory_path() / "aispm-bench-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) return;
-  for (const char* name : {"detect.start.cache_empty", "detect.start.cache_full"}) {
+  const auto read = processor_seconds();
+  if (!load_packs(packs)) return;
+  print("detect.start.read_packs.cpu", processor_seconds() - read, "s");
+  for (const std::string name : {"detect.start.cold", "detect.start.warm"}) {
     auto cache = DatabaseCache::open(folder);
     if (!cache) break;
     const auto start = Clock::now();
+    const double before = processor_seconds();
     if (!Engine::open(packs, &*cache)) break;
+    print(name + ".cpu", processor_seconds() - before, "s", name.ends_with("warm") ? 0.3 : 0);
     print(name, std::chrono::duration<double>(Clock::now() - start).count(), "s");
   }
   std::error_code error;
+  std::size_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    bytes += entry.file_size(error);
+  print("detect.start.cache", static_cast<double>(bytes), "bytes");
   std::filesystem::remove_all(folder, error);
 }
 
@@ -282,19 +299,15 @@ void bench_policy(std::size_t rules) {
 
 int main(int argc, char** argv) {
   const bool only_sizes = argc > 1 && std::string_view(argv[1]) == "--sizes";
-  const auto start = Clock::now();
-  const auto engine = Engine::open(std::string(AISPM_SOURCE_DIR) + "/policies/detect");
+  const std::string packs = std::string(AISPM_SOURCE_DIR) + "/policies/detect";
+  bench_start(packs);
+  if (argc > 1 && std::string_view(argv[1]) == "--start") return 0;
+  const auto engine = Engine::open(packs);
   if (!engine) {
     std::fprintf(stderr, "%s\n", engine.error().message.c_str());
     return 1;
   }
-  print("detect.compile", std::chrono::duration<double>(Clock::now() - start).count(), "s");
-  const auto exact = Clock::now();
-  if (!Automata::compile((*engine)->rules())) return 1;
-  print("detect.compile.automata", std::chrono::duration<double>(Clock::now() - exact).count(),
-        "s");
   print("detect.automata", static_cast<double>((*engine)->automata().memory_bytes()), "bytes");
-  bench_cache(std::string(AISPM_SOURCE_DIR) + "/policies/detect");
   PlainHyperscan peer((*engine)->rules());
   if (!peer.usable()) return 1;
   bench_sizes(**engine);

@@ -7,16 +7,20 @@
 #include <string>
 #include <vector>
 
+#include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/engine.hpp"
 #include "sdk/core/detect/pack.hpp"
 #include "sdk/core/detect/redact.hpp"
 
 namespace aispm::detect {
 
-// The packs as shipped, compiled once for the whole test program.
+// The packs as shipped, opened once for the whole test program; compiled by the test
+// `detect_cache`, which runs before, else now.
 inline std::shared_ptr<const Engine> shipped_engine() {
   static const std::shared_ptr<const Engine> engine = [] {
-    auto opened = Engine::open(std::string(AISPM_SOURCE_DIR) + "/policies/detect");
+    auto cache = DatabaseCache::open(std::string(AISPM_BIN_DIR) + "/../cache");
+    auto opened =
+        Engine::open(std::string(AISPM_SOURCE_DIR) + "/policies/detect", cache ? &*cache : nullptr);
     if (!opened) ADD_FAILURE() << opened.error().message;
     return opened ? *opened : nullptr;
   }();

@@ -98,5 +98,134 @@ TEST(Validation, AdvisoryFailureIsNoRefusal) {
   EXPECT_EQ(validate(std::vector{advisory, required}, "aa"), Validation::kFailed);
 }
 
+TEST(Validator, DummiesAreNoSecrets) {
+  for (const char* text : {"ghp_xxxxxxxxxxxxxxxx", "glsa_00000000", "YOUR-TOKEN", "${KEY}", "<key>",
+                           "sk-your-key", "[REDACTED]"})
+    EXPECT_FALSE(check("not_dummy", text)) << text;
+  for (const char* text : {"t7Rk92mZqW", "AKIAIOSFODNN7EXAMPLE", "abcdef1234567890"})
+    EXPECT_TRUE(check("not_dummy", text)) << text;
+}
+
+TEST(Validator, ReferencesAreNoSecrets) {
+  for (const char* text : {"os.environ[x]", "process.env.KEY", "secrets.TOKEN", "self.token2"})
+    EXPECT_FALSE(check("not_reference", text)) << text;
+  EXPECT_TRUE(check("not_reference", "t7Rk92mZqW"));
+}
+
+TEST(Validator, RandomIsWhatNobodyWritesAsAName) {
+  for (const char* text :
+       {"b7L4f9hQ8r3kN5l8m1G2cE", "3b7e4567-e89b-12d3-a456-426614174c0e",
+        "9c1185a5c5e9fc54612808977ee8f548b2258d31", "kYdzQGlA0Zq9ksqSgPD1zrLWCwcMxMKUGZpveJWu"})
+    EXPECT_TRUE(check("random", text)) << text;
+  for (const char* text : {"user_settings_2024_v2", "getOAuth2TokenForUser", "2026-11-21",
+                           "projects/myproject/secrets/database", "10.0.41863.13", ""})
+    EXPECT_FALSE(check("random", text)) << text;
+}
+
+TEST(Validator, PasswordsHaveTwoKindsOfCharacters) {
+  for (const char* text : {"t7Rk!92mZq", "super$ecret", "hunter2"})
+    EXPECT_TRUE(check("password", text)) << text;
+  for (const char* text : {"hunter", "password", "string", "username", ""})
+    EXPECT_FALSE(check("password", text)) << text;
+  EXPECT_FALSE(check("not_password_word", "Password"));
+  EXPECT_FALSE(check("not_password_word", "password@"));
+  EXPECT_TRUE(check("not_password_word", "whiteduke"));
+}
+
+TEST(Validator, WalletAddressesHaveChecksums) {
+  EXPECT_TRUE(check("base58_check", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"));
+  EXPECT_FALSE(check("base58_check", "1BoatSLRHtKNngkdXEeobR76b53LETtpyX"));
+  EXPECT_FALSE(check("base58_check", "0OIl"));
+  EXPECT_FALSE(check("base58_check", std::string(200, 'z')));
+  EXPECT_FALSE(check("base58_check", std::string(128, '1')));
+  EXPECT_FALSE(check("base58_check", ""));
+  EXPECT_TRUE(check("bech32", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"));
+  EXPECT_FALSE(check("bech32", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5"));
+  EXPECT_FALSE(check("bech32", "1"));
+}
+
+TEST(Validator, Ipv6IsOneWholeAddress) {
+  for (const char* text : {"2001:db8::8a2e:370:7334", "6e40:4041:c617:e898:c11:40d2:c669:2eb4"})
+    EXPECT_TRUE(check("ipv6", text)) << text;
+  for (const char* text : {"::", "::1", "12:30:45", "2001:db8", "g::1", ""})
+    EXPECT_FALSE(check("ipv6", text)) << text;
+}
+
+// Published test numbers; each must fail when its last digit or letter changes.
+TEST(Validator, NationalNumbersHaveCheckDigits) {
+  const std::pair<const char*, std::string> cases[] = {{"aba_routing", "021000021"},
+                                                       {"npi", "1234567893"},
+                                                       {"dea", "AP5836727"},
+                                                       {"uk_nhs", "943 476 5919"},
+                                                       {"de_tax_id", "86 095 742 719"},
+                                                       {"de_id_card", "T220001293"},
+                                                       {"fr_nir", "2 55 08 14 168 025 38"},
+                                                       {"es_dni", "12345678Z"},
+                                                       {"es_dni", "X1234567L"},
+                                                       {"it_fiscal_code", "RSSMRA85T10A562S"},
+                                                       {"nl_bsn", "111222333"},
+                                                       {"be_national", "85.07.30-033.28"},
+                                                       {"pt_nif", "123456789"},
+                                                       {"ch_ahv", "756.9217.0769.85"},
+                                                       {"pl_pesel", "44051401359"},
+                                                       {"se_personal", "811228-9874"},
+                                                       {"fi_personal", "131052-308T"},
+                                                       {"no_birth", "01010750160"},
+                                                       {"in_aadhaar", "2341 2341 2346"},
+                                                       {"br_cpf", "111.444.777-35"},
+                                                       {"br_cnpj", "11.222.333/0001-81"},
+                                                       {"au_tfn", "123 456 782"},
+                                                       {"au_abn", "51 824 753 556"},
+                                                       {"ca_sin", "130 692 544"},
+                                                       {"cn_resident", "11010519491231002X"},
+                                                       {"kr_resident", "920404-1234560"},
+                                                       {"jp_my_number", "123456789018"},
+                                                       {"sg_nric", "S1234567D"},
+                                                       {"za_id", "8001015009087"},
+                                                       {"tr_national", "10000000146"},
+                                                       {"il_id", "123456782"},
+                                                       {"mx_curp", "BOXW310820HNERXN09"},
+                                                       {"cl_rut", "12.345.678-5"},
+                                                       {"ar_cuit", "20-12345678-6"}};
+  for (const auto& [name, number] : cases) {
+    EXPECT_TRUE(check(name, number)) << name << " " << number;
+    std::string wrong = number;
+    wrong.back() = wrong.back() == '9' ? '0' : static_cast<char>(wrong.back() + 1);
+    EXPECT_FALSE(check(name, wrong)) << name << " " << wrong;
+    EXPECT_FALSE(check(name, number.substr(0, number.size() - 1))) << name;
+    EXPECT_FALSE(check(name, number + "1234567890123")) << name;
+    EXPECT_FALSE(check(name, "")) << name;
+    EXPECT_FALSE(check(name, "000000000")) << name;
+  }
+}
+
+TEST(Validator, NationalNumbersWithoutCheckDigitHaveRanges) {
+  EXPECT_TRUE(check("uk_nino", "AB 12 34 56 C"));
+  EXPECT_FALSE(check("uk_nino", "GB123456A"));
+  EXPECT_FALSE(check("uk_nino", "QQ123456C"));
+  EXPECT_TRUE(check("us_itin", "912-70-1234"));
+  EXPECT_FALSE(check("us_itin", "912-40-1234"));
+  EXPECT_TRUE(check("in_pan", "ABCPE1234F"));
+  EXPECT_FALSE(check("in_pan", "ABCXE1234F"));
+  EXPECT_TRUE(check("dk_cpr", "070761-4285"));
+  EXPECT_FALSE(check("dk_cpr", "071361-4285"));
+  EXPECT_TRUE(check("at_social", "1237010180"));
+  EXPECT_FALSE(check("at_social", "1238010180"));
+  EXPECT_TRUE(check("au_medicare", "2123 45670 1"));
+  EXPECT_FALSE(check("au_medicare", "2123 45671 1"));
+  // Corsica
+  EXPECT_FALSE(check("fr_nir", "1 80 01 2C 001 001 01"));
+}
+
+TEST(Validator, ItsWordsAreAllUnderstood) {
+  const std::string words = validator_words();
+  std::size_t begin = 0;
+  std::size_t count = 0;
+  for (std::size_t end = words.find(", "); end != std::string::npos;
+       begin = end + 2, end = words.find(", ", begin), ++count)
+    EXPECT_TRUE(parse_validator(words.substr(begin, end - begin)));
+  EXPECT_GT(count, 40U);
+}
+
 }  // namespace
 }  // namespace aispm::detect
