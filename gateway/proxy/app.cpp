@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstring>
+#include <future>
 #include <thread>
 
 #include "gateway/net/listen.hpp"
@@ -28,7 +29,6 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
   AISPM_TRY(ProviderSet providers, ProviderSet::open(config.providers));
   auto services = std::make_unique<Services>(std::move(config), std::move(providers));
   services->host_id = host_name();
-  AISPM_CHECK(services->rules.reload());
   if (!services->config.keys_file.empty())
     AISPM_CHECK(services->keys.load_file(services->config.keys_file));
   return services;
@@ -76,6 +76,24 @@ std::string reload(Services& services) {
   return {};
 }
 
+// The first loading of rules, beside everything else: it takes seconds where nothing is cached.
+class RuleLoader {
+ public:
+  explicit RuleLoader(Services& services)
+      : loading_(std::async(std::launch::async, [&services] { return services.rules.reload(); })) {}
+
+  // Whether it has ended, within that time. The error of a loading that failed.
+  Result<bool> ended_within(std::chrono::milliseconds time) {
+    if (!loading_.valid()) return true;
+    if (loading_.wait_for(time) != std::future_status::ready) return false;
+    AISPM_CHECK(loading_.get());
+    return true;
+  }
+
+ private:
+  std::future<Result<>> loading_;  // its end waits for the thread
+};
+
 // Signals are taken synchronously by the main thread, so they interrupt nobody.
 sigset_t block_signals() {
   ::signal(SIGPIPE, SIG_IGN);
@@ -86,19 +104,37 @@ sigset_t block_signals() {
   return set;
 }
 
-// The main thread between start and end: health, delivery counters, signals.
-void supervise(Services& services, std::span<const std::unique_ptr<Worker>> workers,
-               const sigset_t& signals) {
+void log_started(const Services& services) {
+  const auto book = services.rules.current();
+  log::info("started", {{"policy", book->policy->version()},
+                        {"rules", book->engine->rules().size()},
+                        {"keys", services.keys.size()}});
+}
+
+// The main thread between start and end: health, delivery counters, signals. The error of rules
+// that could not be loaded at the start.
+Result<> supervise(Services& services, std::span<const std::unique_ptr<Worker>> workers,
+                   RuleLoader& loader, const sigset_t& signals) {
   std::string reload_error;
   int polls = 0;
+  bool is_ready = false;
+  bool must_reload = false;
   while (true) {
+    if (!is_ready) {
+      AISPM_TRY(is_ready, loader.ended_within(std::chrono::milliseconds(0)));
+      if (is_ready) log_started(services);
+    }
     const timespec wait{.tv_sec = kPollInterval.count(), .tv_nsec = 0};
     const int number = ::sigtimedwait(&signals, nullptr, &wait);
     if (number == SIGTERM || number == SIGINT) {
       log::info("stopping", {{"signal", number}});
-      return;
+      return {};
     }
-    if (number == SIGHUP) reload_error = reload(services);
+    must_reload = must_reload || number == SIGHUP;
+    if (must_reload && is_ready) {
+      reload_error = reload(services);
+      must_reload = false;
+    }
     services.recorder->poll();
     if (++polls % kPollsPerHealth == 0)
       services.recorder->offer(describe_health(services, workers, reload_error));
@@ -110,28 +146,27 @@ void supervise(Services& services, std::span<const std::unique_ptr<Worker>> work
 Result<> run_gateway(Config config) {
   const sigset_t signals = block_signals();
   AISPM_TRY(const std::unique_ptr<Services> services, open_services(std::move(config)));
+  RuleLoader loader(*services);
   AISPM_TRY(services->recorder, Recorder::open(services->config, services->keys));
+  AISPM_TRY(const bool is_ready, loader.ended_within(services->config.wait_for_rules));
+  if (!is_ready) log::warn("rules.not_ready", {{"requests", "refused with 503"}});
   AISPM_TRY(const auto workers, open_workers(*services));
   std::vector<std::thread> threads;
   for (const auto& worker : workers) threads.emplace_back([&worker] { worker->run(); });
-  const auto book = services->rules.current();
-  log::info("started", {{"policy", book->policy->version()},
-                        {"rules", book->engine->rules().size()},
-                        {"keys", services->keys.size()}});
   services->recorder->offer(describe_health(*services, workers, ""));
-  supervise(*services, workers, signals);
+  const Result<> supervised = supervise(*services, workers, loader, signals);
   for (const auto& worker : workers) worker->stop();
   for (std::thread& thread : threads) thread.join();
   services->recorder->offer(describe_health(*services, workers, ""));
   services->recorder->flush();
   if (!services->config.socket.empty()) ::unlink(services->config.socket.c_str());
   log::info("stopped");
-  return {};
+  return supervised;
 }
 
 Result<> check_gateway(Config config) {
   AISPM_TRY(const std::unique_ptr<Services> services, open_services(std::move(config)));
-  return {};
+  return services->rules.reload();
 }
 
 }  // namespace aispm::gateway

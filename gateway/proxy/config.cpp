@@ -11,6 +11,7 @@
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/token_file.hpp"
 #include "sdk/core/common/yaml.hpp"
+#include "sdk/core/detect/database_cache.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -156,6 +157,10 @@ Result<Config> read_config(const YamlMap& root) {
   config.workers = static_cast<unsigned>(root.integer("workers", cores, {1, 256}));
   config.policy_file = root.required_text("policy");
   config.pack_folder = root.required_text("packs");
+  config.cache_folder = root.text("cache_folder", detect::usual_cache_folder("gateway"));
+  if (!config.cache_folder.empty() && config.cache_folder.front() != '/')
+    root.reject("cache_folder", "an absolute path is needed, or \"\" for no cache");
+  config.wait_for_rules = root.duration("wait_for_rules", config.wait_for_rules);
   config.keys_file = root.text("keys_file", "");
   read_providers(root, config);
   read_limits(root.map("limits"), config.limits);

@@ -77,6 +77,9 @@ struct Config {
   unsigned workers = 1;
   std::string policy_file;
   std::string pack_folder;
+  std::string cache_folder;  // of compiled packs; "" = none
+  // How long a start keeps its doors shut while packs compile; after that requests get 503.
+  std::chrono::milliseconds wait_for_rules{10'000};
   std::string keys_file;  // "" = none
   Audit audit = Audit::kRequired;
   std::optional<ReportConfig> report;

@@ -58,7 +58,7 @@ void ExchangeState::take_trace(std::string_view traceparent) {
 std::optional<Refusal> ExchangeState::open_rules() {
   auto rules = worker.desk().rules();
   if (!rules)
-    return Refusal{.kind = RefusalKind::kUnrecorded,
+    return Refusal{.kind = RefusalKind::kNotReady,
                    .message = "AISPM: " + rules.error().message,
                    .decision = {},
                    .case_id = {}};

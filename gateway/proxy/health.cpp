@@ -101,6 +101,12 @@ model::Event describe_health(const Services& services,
     health.features["policy.version"] = book->policy->version();
     health.features["detect.version"] = book->engine->version();
     health.features["policy.mode"] = std::string(policy::name_of(book->policy->default_mode()));
+    health.counters["compiled_packs_loaded"] = book->cache.loaded;
+    health.counters["compiled_packs_made"] = book->cache.compiled;
+    health.counters["compiled_packs_damaged"] = book->cache.damaged;
+    health.counters["compiled_packs_not_kept"] = book->cache.unwritten;
+  } else {
+    health.reasons.push_back("the detection rules are being loaded: requests are refused");
   }
   health.state = health.reasons.empty() ? "ok" : "degraded";
   model::Event event;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/rule_book.hpp"
 
+#include "sdk/core/common/log.hpp"
+
 namespace aispm::gateway {
 namespace {
 
@@ -52,9 +54,10 @@ std::shared_ptr<const OutcomeTables> RuleBook::make_tables(const policy::Context
 }
 
 Result<std::shared_ptr<const RuleBook>> RuleBook::load(const std::string& pack_folder,
-                                                       const std::string& policy_file) {
+                                                       const std::string& policy_file,
+                                                       detect::DatabaseCache* cache) {
   auto book = std::make_shared<RuleBook>();
-  AISPM_TRY(book->engine, detect::Engine::open(pack_folder));
+  AISPM_TRY(book->engine, detect::Engine::open(pack_folder, cache));
   AISPM_TRY(book->policy, policy::Policy::load(policy_file));
   if (book->policy->same_for_all(Direction::kRequest) &&
       book->policy->same_for_all(Direction::kReply))
@@ -63,25 +66,33 @@ Result<std::shared_ptr<const RuleBook>> RuleBook::load(const std::string& pack_f
 }
 
 Result<> RuleShelf::reload() {
+  if (!cache_folder_.empty() && !is_cache_open_) {
+    if (auto opened = detect::DatabaseCache::open(cache_folder_)) {
+      cache_ = std::move(*opened);
+      is_cache_open_ = true;
+    } else {
+      log::warn("packs.not_cached", {{"reason", opened.error().message}});
+    }
+  }
   AISPM_TRY(const std::shared_ptr<const RuleBook> loaded,
-            RuleBook::load(pack_folder_, policy_file_));
+            RuleBook::load(pack_folder_, policy_file_, &cache_));
+  const detect::DatabaseCache::Counts& counts = cache_.counts();
+  log::info("packs.loaded", {{"from_cache", counts.loaded},
+                             {"compiled", counts.compiled},
+                             {"damaged", counts.damaged},
+                             {"not_kept", counts.unwritten}});
   auto numbered = std::make_shared<RuleBook>(*loaded);
+  numbered->cache = counts;
   numbered->generation = generation() + 1;
   current_.store(numbered, std::memory_order_release);
   generation_.store(numbered->generation, std::memory_order_release);
   return {};
 }
 
-Result<std::unique_ptr<RuleDesk>> RuleDesk::open(const RuleShelf& shelf) {
-  std::unique_ptr<RuleDesk> desk(new RuleDesk(shelf));
-  AISPM_CHECK(desk->rules());
-  return desk;
-}
-
 Result<RuleDesk::Rules> RuleDesk::rules() {
   if (rules_.book && rules_.book->generation == shelf_.generation()) return rules_;
   auto next = shelf_.current();
-  if (!next) return fail(Errc::kInternal, "no rules are loaded");
+  if (!next) return fail(Errc::kUnavailable, "the detection rules are being loaded");
   AISPM_TRY(detect::Scratch scratch, next->engine->make_scratch());
   rules_.bench = std::make_shared<Workbench>(Workbench{std::move(scratch), {}, {}});
   rules_.book = std::move(next);

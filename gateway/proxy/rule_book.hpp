@@ -9,6 +9,7 @@
 
 #include "gateway/proxy/pipeline/known_texts.hpp"
 #include "sdk/core/common/result.hpp"
+#include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/inspect.hpp"
 #include "sdk/core/detect/redact.hpp"
 #include "sdk/core/policy/policy.hpp"
@@ -43,20 +44,27 @@ struct RuleBook {
   std::shared_ptr<const OutcomeTables>
       for_all;  // when policy looks at no agent, provider or model; else null
   std::uint64_t generation = 0;
+  detect::DatabaseCache::Counts cache;  // since the start
 
-  // Errors read `file:line: ...`.
+  // Errors read `file:line: ...`. `cache` may be null.
   static Result<std::shared_ptr<const RuleBook>> load(const std::string& pack_folder,
-                                                      const std::string& policy_file);
+                                                      const std::string& policy_file,
+                                                      detect::DatabaseCache* cache);
   std::shared_ptr<const OutcomeTables> make_tables(const policy::Context& context) const;
 };
 
 // The rule book in force. A reload compiles beside it and swaps; a failed one changes nothing. Any
-// thread.
+// thread, but one at a time reloads.
 class RuleShelf {
  public:
-  RuleShelf(std::string pack_folder, std::string policy_file)
-      : pack_folder_(std::move(pack_folder)), policy_file_(std::move(policy_file)) {}
+  // What packs compile to is kept in `cache_folder`: the next start takes it from there. "" = none.
+  RuleShelf(std::string pack_folder, std::string policy_file, std::string cache_folder)
+      : pack_folder_(std::move(pack_folder)),
+        policy_file_(std::move(policy_file)),
+        cache_folder_(std::move(cache_folder)) {}
+  // The first takes seconds where the cache holds nothing. Without a usable cache the log says why.
   Result<> reload();
+  // Null before the first reload has ended.
   std::shared_ptr<const RuleBook> current() const {
     return current_.load(std::memory_order_acquire);
   }
@@ -66,6 +74,9 @@ class RuleShelf {
  private:
   std::string pack_folder_;
   std::string policy_file_;
+  std::string cache_folder_;
+  detect::DatabaseCache cache_;  // also shares what has not changed with the book in force
+  bool is_cache_open_ = false;
   std::atomic<std::shared_ptr<const RuleBook>> current_;
   std::atomic<std::uint64_t> generation_{0};
 };
@@ -90,13 +101,12 @@ class RuleDesk {
     std::shared_ptr<Workbench> bench;
   };
 
-  static Result<std::unique_ptr<RuleDesk>> open(const RuleShelf& shelf);
-  // Follows a reload.
+  explicit RuleDesk(const RuleShelf& shelf) : shelf_(shelf) {}
+  // Follows a reload. kUnavailable before the first one: nothing may pass yet.
   Result<Rules> rules();
   std::shared_ptr<const OutcomeTables> tables(const RuleBook& book, const policy::Context& context);
 
  private:
-  explicit RuleDesk(const RuleShelf& shelf) : shelf_(shelf) {}
   const RuleShelf& shelf_;
   Rules rules_;
   std::unordered_map<std::string, std::shared_ptr<const OutcomeTables>> tables_;

@@ -173,6 +173,10 @@ Task<bool> serve_request(Client& client, Head head) {
       if (!is_run) break;
       co_return co_await serve_small(client, head, route.kind);
     case RouteKind::kHealth:
+      if (!client.worker().services().rules.current())
+        co_return co_await serve_refusal(client, head, route.dialect, RefusalKind::kNotReady,
+                                         "the detection rules are being loaded");
+      [[fallthrough]];
     case RouteKind::kRoot:
       co_return co_await serve_small(client, head, route.kind);
     case RouteKind::kBadMethod:

@@ -16,7 +16,7 @@ struct Form {
   std::string_view anthropic_type;
 };
 
-constexpr std::array<Form, 13> kForms = {{
+constexpr std::array<Form, 14> kForms = {{
     {400, "Bad Request", "", "invalid_request_error", "invalid_request_error"},
     {400, "Bad Request", "aispm_bad_request", "invalid_request_error", "invalid_request_error"},
     {401, "Unauthorized", "invalid_api_key", "invalid_request_error", "authentication_error"},
@@ -33,6 +33,7 @@ constexpr std::array<Form, 13> kForms = {{
     {503, "Service Unavailable", "aispm_not_recorded", "server_error", "api_error"},
     {503, "Service Unavailable", "aispm_overloaded", "server_error", "overloaded_error"},
     {504, "Gateway Timeout", "aispm_upstream_timeout", "server_error", "timeout_error"},
+    {503, "Service Unavailable", "aispm_not_ready", "server_error", "overloaded_error"},
 }};
 
 const Form& form_of(RefusalKind kind) { return kForms.at(static_cast<std::size_t>(kind)); }

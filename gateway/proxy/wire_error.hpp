@@ -24,6 +24,7 @@ enum class RefusalKind : std::uint8_t {
   kUnrecorded,       // 503: exchanges cannot be recorded, and policy demands that they are
   kOverloaded,       // 503: too many connections
   kUpstreamTimeout,  // 504
+  kNotReady,         // 503: the rules are being loaded
 };
 
 struct Refusal {

@@ -74,7 +74,8 @@ class Worker::Door {
   bool is_local_;
 };
 
-Worker::Worker(Services& services) : services_(services), pools_(services.providers.all().size()) {}
+Worker::Worker(Services& services)
+    : services_(services), desk_(services.rules), pools_(services.providers.all().size()) {}
 Worker::~Worker() {
   pools_.clear();
   doors_.clear();
@@ -82,7 +83,6 @@ Worker::~Worker() {
 
 Result<std::unique_ptr<Worker>> Worker::open(Services& services, UniqueFd tcp, UniqueFd local) {
   std::unique_ptr<Worker> worker(new Worker(services));
-  AISPM_TRY(worker->desk_, RuleDesk::open(services.rules));
   if (tcp) worker->doors_.push_back(std::make_unique<Door>(*worker, std::move(tcp), false));
   if (local) worker->doors_.push_back(std::make_unique<Door>(*worker, std::move(local), true));
   return worker;

@@ -28,7 +28,7 @@ class Worker {
   Services& services() { return services_; }
   net::asio::io_context& context() { return context_; }
   net::Watchdog& watchdog() { return watchdog_; }
-  RuleDesk& desk() { return *desk_; }
+  RuleDesk& desk() { return desk_; }
   UpstreamPool& pool(std::size_t provider) { return pools_[provider]; }
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
@@ -45,7 +45,7 @@ class Worker {
   Services& services_;
   net::asio::io_context context_{1};  // one thread runs it
   net::Watchdog watchdog_{context_};
-  std::unique_ptr<RuleDesk> desk_;
+  RuleDesk desk_;
   std::vector<UpstreamPool> pools_;
   Counters counters_;
   std::vector<std::unique_ptr<Door>> doors_;

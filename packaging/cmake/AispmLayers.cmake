@@ -104,6 +104,7 @@ function(aispm_script_test name)
     set(ARG_TIMEOUT 300)
   endif()
   add_test(NAME ${name} COMMAND ${ARG_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LEVEL} TIMEOUT ${ARG_TIMEOUT}
-    ENVIRONMENT "AISPM_BIN_DIR=${PROJECT_BINARY_DIR}/bin;AISPM_BUILD_DIR=${PROJECT_BINARY_DIR};AISPM_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+  # Programs that a script starts keep what they compile where the test `detect_cache` has put it (tests/support).
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LEVEL} TIMEOUT ${ARG_TIMEOUT} FIXTURES_REQUIRED detect_cache
+    ENVIRONMENT "AISPM_BIN_DIR=${PROJECT_BINARY_DIR}/bin;AISPM_BUILD_DIR=${PROJECT_BINARY_DIR};AISPM_SOURCE_DIR=${PROJECT_SOURCE_DIR};CACHE_DIRECTORY=${PROJECT_BINARY_DIR}/cache")
 endfunction()

@@ -5,8 +5,7 @@
 #include <utility>
 
 #include "sdk/core/common/keyed_hash.hpp"
-#include "sdk/core/detect/pack.hpp"
-#include "sensor/behaviour/builtin_rules.hpp"
+#include "sensor/behaviour/secret_engine.hpp"
 
 namespace aispm::sensor {
 namespace {
@@ -18,9 +17,7 @@ constexpr detect::Surface kSurface = detect::Surface::kToolArguments;
 }  // namespace
 
 Result<SecretFinder> SecretFinder::open(Secret host_key) {
-  AISPM_TRY(detect::RuleSet rules,
-            detect::parse_rules(builtin_secret_rules(), "builtin/secrets.yaml"));
-  AISPM_TRY(auto engine, detect::Engine::compile(std::move(rules)));
+  AISPM_TRY(auto engine, make_secret_engine());
   AISPM_TRY(detect::Scratch scratch, engine->make_scratch());
   return SecretFinder(std::move(engine), std::move(scratch), std::move(host_key));
 }
