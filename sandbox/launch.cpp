@@ -183,6 +183,7 @@ void finish_delivery(Delivery& delivery) {
   if (const auto lost = delivery.finish(kLastEventsPatience, reason); lost != 0)
     say("warning: " + std::to_string(lost) +
         " events of this run could not be delivered: " + reason);
+  if (const auto text = delivery.not_understood(); !text.empty()) say("note: " + text);
 }
 
 // A run whose start was told is told to its end: what fails in between ends it as

@@ -41,28 +41,38 @@ void stamp_event(model::Event& event, EventAuthor author, const EventStamp& stam
 
 }  // namespace
 
-Result<std::vector<model::Event>> read_events(std::string_view body, EventAuthor author,
-                                              const EventStamp& stamp) {
+Result<AgentEvents> read_events(std::string_view body, EventAuthor author,
+                                const EventStamp& stamp) {
   if (body.size() > kMaxEventsBodyBytes) return fail(Errc::kTooLarge, "more than 1 MiB of events");
   boost::system::error_code error;
-  const json::value document = json::parse(json::string_view(body.data(), body.size()), error);
+  json::value document = json::parse(json::string_view(body.data(), body.size()), error);
   if (error) return fail(Errc::kInvalid, "not JSON: " + error.message());
-  const auto* object = document.if_object();
-  const auto* list = object ? object->if_contains("events") : nullptr;
-  const auto* events = list ? list->if_array() : nullptr;
-  if (!events || object->size() != 1) return fail(Errc::kInvalid, R"(must be {"events":[...]})");
+  auto* object = document.if_object();
+  auto* list = object ? object->if_contains("events") : nullptr;
+  auto* events = list ? list->if_array() : nullptr;
+  if (!events) return fail(Errc::kInvalid, R"(must be {"events":[...]})");
   if (events->size() > kMaxEventsPerBody)
     return fail(Errc::kTooLarge, "more than 1024 events in one request");
-  std::vector<model::Event> read;
-  read.reserve(events->size());
-  for (const json::value& item : *events) {
-    const std::string where = "events[" + std::to_string(read.size()) + "]: ";
+  AgentEvents read;
+  read.unknown.fields = object->size() - 1;
+  if (read.unknown.fields != 0) read.unknown.first = "(beside events)";
+  read.events.reserve(events->size());
+  for (std::size_t i = 0; i < events->size(); ++i) {
+    json::value& item = (*events)[i];
+    const std::string where = "events[" + std::to_string(i) + "]: ";
+    const std::uint64_t known = read.unknown.fields;
+    if (auto* fields = item.if_object())
+      drop_unknown(*fields, *v1::Event::descriptor(), read.unknown);
     auto event = report::from_json(json::serialize(item));
     if (!event) return fail(event.error().code, where + event.error().message);
+    if (std::holds_alternative<std::monostate>(event->body) && read.unknown.fields != known) {
+      ++read.unknown.events;
+      continue;
+    }
     if (!may_report(author, *event))
       return fail(Errc::kDenied, where + "this kind of event may not be reported here");
     stamp_event(*event, author, stamp);
-    read.push_back(std::move(*event));
+    read.events.push_back(std::move(*event));
   }
   return read;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/proxy/unknown_fields.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/model/event.hpp"
 
@@ -27,10 +28,15 @@ struct EventStamp {
   std::string trace_id;  // when the event has none
 };
 
-// Reads {"events":[...]}, proto3 JSON of aispm.v1.Event, and stamps each. All or nothing: kInvalid
-// names the event that is wrong
-// ("events[3]: ..."), kTooLarge past a limit.
-Result<std::vector<model::Event>> read_events(std::string_view body, EventAuthor author,
-                                              const EventStamp& stamp);
+struct AgentEvents {
+  std::vector<model::Event> events;
+  UnknownFields unknown;
+};
+
+// Reads {"events":[...]}, proto3 JSON of aispm.v1.Event, and stamps each. What a newer reporter
+// says in fields, values and kinds of events that this version does not know is left out and
+// counted. Otherwise all or nothing: kInvalid names the event that is wrong ("events[3]: ..."),
+// kTooLarge past a limit.
+Result<AgentEvents> read_events(std::string_view body, EventAuthor author, const EventStamp& stamp);
 
 }  // namespace aispm::gateway

@@ -44,6 +44,9 @@ struct Counters {
   Counter client_gone;           // left before the reply was complete
   Counter unrecorded_refusals;   // refused because events could not be kept
   Counter agent_events;          // taken from agents and aispm-run
+  Counter unknown_run_fields;    // of them, left out: aispm-run is newer
+  Counter unknown_agent_fields;  // the same of agents
+  Counter unknown_events;        // left out altogether
   Counter egress_connections;    // to further hosts, for sandboxed agents
   Counter egress_refused;        // of those, refused by the operator's rules or by their address
 };

@@ -34,6 +34,9 @@ constexpr std::array kNamed = {
     Named{"client_gone", &Counters::client_gone},
     Named{"unrecorded_refusals", &Counters::unrecorded_refusals},
     Named{"agent_events", &Counters::agent_events},
+    Named{"unknown_run_fields", &Counters::unknown_run_fields},
+    Named{"unknown_agent_fields", &Counters::unknown_agent_fields},
+    Named{"unknown_events", &Counters::unknown_events},
     Named{"egress_connections", &Counters::egress_connections},
     Named{"egress_refused", &Counters::egress_refused},
 };
@@ -91,6 +94,10 @@ model::Event describe_health(const Services& services,
     for (const auto& worker : workers) total += (worker->counters().*named.counter).get();
     health.counters[named.name] = total;
   }
+  if (health.counters["unknown_run_fields"] != 0)
+    health.reasons.push_back(
+        "aispm-run reports fields that this gateway does not know and leaves out: update "
+        "aispm-gateway to its version");
   health.counters["agent_keys"] = services.keys.size();
   health.counters["sticky_verdicts"] = services.sticky.size();
   add_delivery(services.recorder->state(), services, health);

@@ -68,6 +68,20 @@ Answer refuse(RefusalKind kind, std::string message) {
           .kind = kind, .message = "AISPM: " + std::move(message), .decision = {}, .case_id = {}}};
 }
 
+// Counts what a newer aispm-run or library said that we do not know. Gives what the answer says.
+std::string note_unknown(Counters& counters, const UnknownFields& unknown, EventAuthor author) {
+  if (unknown.fields == 0) return "";
+  const bool is_run = author == EventAuthor::kRun;
+  Counter& counter = is_run ? counters.unknown_run_fields : counters.unknown_agent_fields;
+  if (counter.get() == 0)
+    log::warn("events.unknown_field",
+              {{"by", is_run ? "aispm-run" : "agent"}, {"first", unknown.first}});
+  counter.add(unknown.fields);
+  counters.unknown_events.add(unknown.events);
+  return ",\"unknown_fields\":\"" + std::to_string(unknown.fields) + "\",\"unknown_events\":\"" +
+         std::to_string(unknown.events) + "\"";
+}
+
 Answer take_events(Client& client, const Caller& caller, EventAuthor author,
                    std::string_view body) {
   Services& services = client.worker().services();
@@ -80,10 +94,12 @@ Answer take_events(Client& client, const Caller& caller, EventAuthor author,
   if (!events) return {.body = {}, .refusal = refusal_for(events.error())};
   if (services.recorder->is_failing())
     return refuse(RefusalKind::kUnrecorded, "events cannot be recorded at the moment");
-  const std::size_t count = events->size();
-  for (model::Event& event : *events) services.recorder->offer(std::move(event));
+  const std::size_t count = events->events.size();
+  for (model::Event& event : events->events) services.recorder->offer(std::move(event));
   client.worker().counters().agent_events.add(count);
-  return {.body = "{\"accepted\":" + std::to_string(count) + "}", .refusal = {}};
+  return {.body = "{\"accepted\":" + std::to_string(count) +
+                  note_unknown(client.worker().counters(), events->unknown, author) + "}",
+          .refusal = {}};
 }
 
 // Events of agents and of aispm-run.

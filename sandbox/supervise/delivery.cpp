@@ -10,6 +10,7 @@
 namespace aispm::sandbox {
 namespace {
 constexpr const char* kEventsPath = "/aispm/v1/events";
+constexpr const char* kUnknownField = "Cannot find field";  // protobuf's words, in the 400
 constexpr std::chrono::milliseconds kCallTimeout{5000};
 constexpr std::chrono::milliseconds kLastCallTimeout{1000};
 constexpr std::chrono::milliseconds kRetryDelay{200};
@@ -42,10 +43,29 @@ Result<> Delivery::write_line(const std::string& event) {
 Result<> Delivery::deliver_first(const std::string& event) {
   AISPM_CHECK(write_line(event));
   if (!link_) return {};
-  AISPM_TRY(const std::string answer,
-            link_->call("POST", kEventsPath, "{\"events\":[" + event + "]}", kCallTimeout));
-  (void)answer;
-  return {};
+  return send("{\"events\":[" + event + "]}", kCallTimeout);
+}
+
+Result<> Delivery::send(const std::string& body, std::chrono::milliseconds timeout) {
+  const auto answer = link_->call("POST", kEventsPath, body, timeout);
+  if (answer) {
+    const std::string unknown = find_json_text(*answer, "unknown_fields");
+    const std::lock_guard lock(mutex_);
+    if (!unknown.empty()) unknown_fields_ += std::strtoull(unknown.c_str(), nullptr, 10);
+    return {};
+  }
+  // A gateway of before it learned to leave out what it does not know.
+  if (answer.error().message.find(kUnknownField) == std::string::npos) return fail(answer.error());
+  return fail(answer.error().code, answer.error().message +
+                                       ". It is older than this aispm-run: update aispm-gateway to "
+                                       "the same version and start it anew");
+}
+
+std::string Delivery::not_understood() const {
+  if (unknown_fields_ == 0) return "";
+  return "the gateway left out " + std::to_string(unknown_fields_) +
+         " fields of what this run reported: it is older than this aispm-run. Update aispm-gateway "
+         "to the same version";
 }
 
 void Delivery::offer(std::string event) {
@@ -103,13 +123,13 @@ void Delivery::run() {
     const std::string body = next_batch(count);
     const auto timeout = stopping_ ? kLastCallTimeout : kCallTimeout;
     lock.unlock();
-    auto answer = link_->call("POST", kEventsPath, body, timeout);
+    const auto sent = send(body, timeout);
     lock.lock();
     const bool is_refused =
-        !answer && answer.error().code == Errc::kInvalid;  // retrying would not help
-    if (!answer) last_error_ = answer.error().message;
+        !sent && sent.error().code == Errc::kInvalid;  // retrying would not help
+    if (!sent) last_error_ = sent.error().message;
     if (is_refused) lost_ += count;
-    if (answer || is_refused) {
+    if (sent || is_refused) {
       queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
       continue;
     }

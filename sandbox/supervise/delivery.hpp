@@ -38,6 +38,10 @@ class Delivery {
   // Sends what is left for at most `patience`; gives how many events were lost in all, and why.
   std::uint64_t finish(std::chrono::milliseconds patience, std::string& reason);
 
+  // What the gateway left out of the events because it is older than we are; "" when nothing. Valid
+  // after finish().
+  std::string not_understood() const;
+
   // False: nobody takes events, so none need be made.
   bool has_taker() const { return link_.has_value() || static_cast<bool>(file_); }
 
@@ -46,6 +50,8 @@ class Delivery {
       : link_(std::move(link)), file_(std::move(file)) {}
   Result<> write_line(const std::string& event);
   void run();
+  // Sends a body; counts what the gateway did not understand, says what to do when it refuses.
+  Result<> send(const std::string& body, std::chrono::milliseconds timeout);
   std::string next_batch(std::size_t& count) const;
 
   std::optional<GatewayLink> link_;
@@ -55,6 +61,7 @@ class Delivery {
   std::condition_variable changed_;
   std::deque<std::string> queue_;  // guarded by mutex_, as all below
   std::uint64_t lost_ = 0;
+  std::uint64_t unknown_fields_ = 0;
   std::string last_error_;
   bool stopping_ = false;
   std::chrono::steady_clock::time_point give_up_ = std::chrono::steady_clock::time_point::max();

@@ -27,6 +27,7 @@ class FakeGateway:
         self.launchers: list[dict[int, str]] = []
         self.requests: list[tuple[str, bytes]] = []
         self.refuse_events = False
+        self.events_answer: tuple[int, bytes] | None = None  # instead of taking them
         self.server = socket.socket(socket.AF_UNIX)
         self.server.bind(str(path))
         path.chmod(0o777)
@@ -77,6 +78,8 @@ class FakeGateway:
         elif is_local and path == "/aispm/v1/events":
             if self.refuse_events:
                 status = 503
+            elif self.events_answer:
+                status, reply = self.events_answer
             else:
                 events = json.loads(content)["events"]
                 self.events += events

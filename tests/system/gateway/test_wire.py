@@ -126,6 +126,14 @@ def test_a_relayed_agent_needs_no_key_and_aispm_run_may_report(gateway: Gateway)
     assert talk_local(gateway, proxy_header(0x20, "a.py", SESSION) + report).endswith(b'{"accepted":1}')
 
 
+def test_fields_of_a_newer_aispm_run_are_left_out_and_told(gateway: Gateway) -> None:
+    events = json.dumps({"events": [{"sandbox_exit": {"exit_code": 3, "mood": "fine"}}, {"sandbox_moved": {"to": "elsewhere"}}]}).encode()
+    answer = talk_local(gateway, proxy_header(0x20, "a.py", SESSION) + post(events, path="/aispm/v1/events"))
+    assert answer.startswith(b"HTTP/1.1 200 OK"), answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"accepted": 1, "unknown_fields": "2", "unknown_events": "1"}
+    assert "SandboxExit.mood" in gateway.log.read_text()
+
+
 def test_an_agent_cannot_pass_for_aispm_run(gateway: Gateway) -> None:
     events = json.dumps({"events": [{"sandbox_exit": {"exit_code": 0}}]}).encode()
     for path in ("/aispm/v1/events", "/aispm/v1/agent-events"):

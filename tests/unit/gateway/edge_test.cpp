@@ -217,14 +217,16 @@ TEST(StickyVerdicts, ForgetTheLeastRecentlyUsedBeyondTheirLimit) {
 TEST(AgentEvents, BearTheAgentOfTheConnectionWhateverTheyClaim) {
   const EventStamp stamp{
       .agent_id = "alice/a", .session_id = "s", .tenant = "t", .host_id = "h", .trace_id = "tr"};
-  const auto events = read_events(
+  const auto read = read_events(
       R"({"events":[{"agent_id":"root/x","session_id":"other","agent_ready":{"name":"n"}},{"agentLog":{"level":"info","message":"m"}}]})",
       EventAuthor::kAgent, stamp);
-  ASSERT_TRUE(events) << events.error().message;
-  ASSERT_EQ(events->size(), 2U);
-  EXPECT_EQ(events->front().agent_id, "alice/a");
-  EXPECT_EQ(events->front().session_id, "s");
-  EXPECT_EQ(events->front().source, model::Source::kSdk);
+  ASSERT_TRUE(read) << read.error().message;
+  const auto& events = read->events;
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events.front().agent_id, "alice/a");
+  EXPECT_EQ(events.front().session_id, "s");
+  EXPECT_EQ(events.front().source, model::Source::kSdk);
+  EXPECT_EQ(read->unknown.fields, 0U);
 }
 
 TEST(AgentEvents, MayNotSpeakForTheSandbox) {
@@ -232,7 +234,36 @@ TEST(AgentEvents, MayNotSpeakForTheSandbox) {
   EXPECT_FALSE(read_events(body, EventAuthor::kAgent, {}));
   const auto events = read_events(body, EventAuthor::kRun, {});
   ASSERT_TRUE(events);
-  EXPECT_EQ(events->front().source, model::Source::kSandbox);
+  EXPECT_EQ(events->events.front().source, model::Source::kSandbox);
+}
+
+// A newer aispm-run must not be kept from starting agents by an older gateway.
+TEST(AgentEvents, LeaveOutAndCountWhatANewerReporterSays) {
+  const auto read = read_events(
+      R"({"later":1,"events":[
+        {"sandbox_start":{"profile":"p","future":{"a":[1]},"mechanisms":["x"]},"novel":true},
+        {"sandboxDenial":{"kind":"KIND_TELEPATHY","target":"t","firstTime":"2026-01-01T00:00:00Z"}},
+        {"sandbox_teleport":{"to":"elsewhere"}},
+        {"agent_log":{"level":"info","message":"m","fields":{"colour":"red"}}}]})",
+      EventAuthor::kRun, {});
+  ASSERT_TRUE(read) << read.error().message;
+  ASSERT_EQ(read->events.size(), 3U);
+  const auto& start = std::get<model::SandboxStart>(read->events[0].body);
+  EXPECT_EQ(start.profile, "p");
+  EXPECT_EQ(start.mechanisms, std::vector<std::string>{"x"});
+  EXPECT_EQ(std::get<model::SandboxDenial>(read->events[1].body).target, "t");
+  EXPECT_EQ(std::get<model::AgentLog>(read->events[2].body).fields.at("colour"), "red");
+  EXPECT_EQ(read->unknown.fields, 5U);  // later, future, novel, KIND_TELEPATHY, sandbox_teleport
+  EXPECT_EQ(read->unknown.events, 1U);
+}
+
+TEST(AgentEvents, NameTheFirstUnknownFieldWithinALimit) {
+  const auto read = read_events(
+      R"({"events":[{"agent_log":{"message":"m",")" + std::string(1000, 'x') + R"(":1}}]})",
+      EventAuthor::kRun, {});
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_TRUE(read->unknown.first.starts_with("AgentLog.xxx")) << read->unknown.first;
+  EXPECT_EQ(read->unknown.first.size(), UnknownFields::kMaxNameBytes);
 }
 
 class BadEvents : public ::testing::TestWithParam<const char*> {};
@@ -240,10 +271,9 @@ TEST_P(BadEvents, AreRefusedAsAWhole) {
   EXPECT_FALSE(read_events(GetParam(), EventAuthor::kRun, {}));
 }
 INSTANTIATE_TEST_SUITE_P(Table, BadEvents,
-                         ::testing::Values("", "[]", "{}", R"({"events":{}})",
-                                           R"({"events":[],"x":1})", R"({"events":[1]})",
-                                           R"({"events":[{"llm_call":{}}]})",
-                                           R"({"events":[{"agent_log":{"colour":"red"}}]})",
+                         ::testing::Values("", "[]", "{}", R"({"events":{}})", R"({"events":[1]})",
+                                           R"({"events":[{}]})", R"({"events":[{"llm_call":{}}]})",
+                                           R"({"events":[{"agent_log":{"message":{}}}]})",
                                            R"({"events":[{"agent_log":{}},{"process_exec":{}}]})"));
 
 }  // namespace
