@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "sandbox/apply/steps.hpp"
@@ -254,6 +255,16 @@ ControlGroups ControlGroups::shared(const std::string& text) {
     if (name == "name") groups.mechanisms_.push_back(value);
   }
   return groups;
+}
+
+std::vector<std::string> ControlGroups::parents() const {
+  std::vector<std::string> parents;
+  for (const auto& folder : folders_) {
+    const std::string parent = folder.substr(0, folder.rfind('/'));
+    if (std::find(parents.begin(), parents.end(), parent) == parents.end())
+      parents.push_back(parent);
+  }
+  return parents;
 }
 
 bool ControlGroups::try_remove() {

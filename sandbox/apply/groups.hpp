@@ -55,6 +55,8 @@ class ControlGroups {
   std::string share() const;
   // The groups of a run that somebody else made and removes. Wrong text gives none.
   static ControlGroups shared(const std::string& text);
+  // The folders that they are in.
+  std::vector<std::string> parents() const;
   // Removes what has no process any more. True when nothing is left. Does not wait.
   bool try_remove();
   // Waits a little for the kernel to unlink the last process.

@@ -9,6 +9,8 @@
 #include <chrono>
 #include <thread>
 
+#include "sandbox/apply/group_sweep.hpp"
+#include "sandbox/apply/slots.hpp"
 #include "sandbox/apply/start.hpp"
 #include "sdk/core/common/file.hpp"
 
@@ -18,7 +20,6 @@ namespace {
 constexpr unsigned kFirstUid =
     0x61000000;  // above what distributions, systemd-nspawn and subuid ranges use
 constexpr unsigned kUids = 65536;
-constexpr const char* kSlotFolder = "/run/aispm/uids";
 }  // namespace
 
 Result<RootPrefix> RootPrefix::open(const Limits& limits) {
@@ -56,13 +57,13 @@ RootPrefix RootPrefix::adopt(unsigned uid, UniqueFd slot, ControlGroups groups) 
 RootPrefix::~RootPrefix() { groups_.remove(); }
 
 Result<> RootPrefix::reserve_uid() {
-  AISPM_CHECK(make_directories(kSlotFolder, 0700));
+  AISPM_CHECK(make_directories(kUidSlotFolder, 0700));
   const unsigned first = static_cast<unsigned>(::getpid()) % kUids;
   for (unsigned i = 0; i < kUids; ++i) {
     const unsigned slot = (first + i) % kUids;
-    UniqueFd file(::open((std::string(kSlotFolder) + "/" + std::to_string(slot)).c_str(),
+    UniqueFd file(::open((std::string(kUidSlotFolder) + "/" + std::to_string(slot)).c_str(),
                          O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file) return fail_errno("reserve a user id in " + std::string(kSlotFolder));
+    if (!file) return fail_errno("reserve a user id in " + std::string(kUidSlotFolder));
     if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) continue;
     slot_ = std::move(file);
     uid_ = kFirstUid + slot;
@@ -98,7 +99,10 @@ void RootPrefix::remove_groups_in_background() {
     const int last = slot_.get();
     if (last > 0) (void)::close_range(0, static_cast<unsigned>(last) - 1, 0);
     (void)::close_range(static_cast<unsigned>(last) + 1, ~0U, 0);
+    const auto parents = groups_.parents();
     groups_.remove();
+    // Of runs that were killed: here nobody waits for it.
+    (void)sweep_groups(parents);
     ::_exit(0);
   }
   // Without a child the empty groups stay until a run gets the same user id and replaces them.

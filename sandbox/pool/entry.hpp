@@ -46,6 +46,9 @@ class Entry {
   // Gives it away: the other end of `connection` holds it then, we only tidy up behind it.
   Result<> hand_over(int connection);
 
+  // Where its control groups are.
+  std::vector<std::string> group_parents() const { return prefix_.groups().parents(); }
+
   // Of process 1, which is our child.
   int pidfd() const { return pidfd_.get(); }
   void kill();

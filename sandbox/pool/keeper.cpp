@@ -12,6 +12,7 @@
 #include <cstring>
 #include <iostream>
 
+#include "sandbox/apply/group_sweep.hpp"
 #include "sandbox/plan/base.hpp"
 #include "sandbox/plan/program.hpp"
 #include "sandbox/pool/peer.hpp"
@@ -226,6 +227,7 @@ void Keeper::start_one(const PoolKey& key, Kind& kind) {
   auto entry = Entry::start(key, kind.base, library_, runner_, ++started_, signal_mask_);
   if (entry) {
     Entry* const raw = entry->get();
+    if (started_ == 1) (void)sweep_groups(raw->group_parents());  // of a pool that was killed
     auto watched =
         loop_.add(raw->fd(), EPOLLIN, [this, key, raw](std::uint32_t) { advance(key, raw); });
     if (watched) {

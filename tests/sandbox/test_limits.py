@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from conftest import RUN, Sandbox
@@ -178,14 +180,80 @@ def test_one_run_more_than_allowed_is_refused_sbx_022(sandbox: Sandbox) -> None:
             process.communicate()
 
 
+def groups(prefix: str = "aispm-run-") -> set[tuple[str, int]]:
+    """All of this host: path and inode, because a later run may make one of the same name."""
+    found = set()
+    for folder, names, _ in os.walk("/sys/fs/cgroup"):
+        for name in names:
+            if name.startswith(prefix):
+                with contextlib.suppress(FileNotFoundError):
+                    found.add((f"{folder}/{name}", os.stat(f"{folder}/{name}").st_ino))
+    return found
+
+
+def wait_until_gone(wanted: set[tuple[str, int]]) -> None:
+    deadline = time.monotonic() + 10
+    while left := wanted & groups():
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def name_of(sandbox: Sandbox) -> str:
+    uid = next(name.split(":")[1] for name in mechanisms(sandbox) if name.startswith("hostuid:"))
+    return f"aispm-run-{int(uid) - 0x61000000}"
+
+
 def test_groups_are_removed(sandbox: Sandbox) -> None:
     if sandbox.kind != "root":
         pytest.skip("an ordinary user without a delegated group makes none")
-    ended = sandbox.run(*EVENTS, *profile(sandbox, cpus=0.5, cpu_time="60s"), "--", "true")
-    assert ended.returncode == 0
-    uid = next(name.split(":")[1] for name in mechanisms(sandbox) if name.startswith("hostuid:"))
-    name = f"aispm-run-{int(uid) - 0x61000000}"
+    before = groups()
+    with subprocess.Popen(sandbox.command(*EVENTS, *profile(sandbox, cpus=0.5, cpu_time="60s"), "--", "sh", "-c", "echo up; read x"),
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=sandbox.environment(), cwd=sandbox.folder, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        own = {group for group in groups() - before if group[0].endswith("/" + name_of(sandbox))}
+        assert own
+        process.communicate("\n")
+    assert process.returncode == 0
+    wait_until_gone(own)
+
+
+def test_groups_of_a_killed_supervisor_are_swept_by_the_next_run(sandbox: Sandbox) -> None:
+    """Those of a run that lives stay, though it made them long ago."""
+    if sandbox.kind != "root":
+        pytest.skip("an ordinary user without a delegated group makes none")
+    words = sandbox.command(*EVENTS, *profile(sandbox, cpus=0.5, cpu_time="60s"), "--", "sh", "-c", "echo up; read x")
+    processes, own = [], []
+    try:
+        for _ in range(2):
+            (sandbox.folder / "events.jsonl").unlink(missing_ok=True)
+            before = groups()
+            processes.append(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=sandbox.environment(),
+                                              cwd=sandbox.folder, text=True))
+            assert processes[-1].stdout.readline() == "up\n"
+            own.append({group for group in groups() - before if group[0].endswith("/" + name_of(sandbox))})
+            assert own[-1]
+        killed, living = own
+        processes[0].kill()
+        processes[0].communicate()
+        deadline = time.monotonic() + 10  # an empty group is what is to be swept
+        while any(Path(path, "cgroup.procs").read_text() for path, _ in killed & groups()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert sandbox.run("--offline", *profile(sandbox, cpus=0.5, cpu_time="60s"), "--", "true").returncode == 0
+        wait_until_gone(killed)
+        assert living <= groups()
+        assert processes[1].poll() is None
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    wait_until_gone_with_a_run(sandbox, own[1])
+
+
+def wait_until_gone_with_a_run(sandbox: Sandbox, wanted: set[tuple[str, int]]) -> None:
+    """Leaves nothing behind: a run sweeps what the test itself killed."""
     deadline = time.monotonic() + 10
-    while left := [folder for folder, names, _ in os.walk("/sys/fs/cgroup") if name in names]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+    while wanted & groups():
+        assert time.monotonic() < deadline
+        sandbox.run("--offline", *profile(sandbox, cpus=0.5, cpu_time="60s"), "--", "true")
