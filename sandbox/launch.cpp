@@ -15,6 +15,7 @@
 
 #include "sandbox/apply/digest.hpp"
 #include "sandbox/apply/placeholders.hpp"
+#include "sandbox/apply/workspace_quota.hpp"
 #include "sandbox/begin.hpp"
 #include "sandbox/plan/plan.hpp"
 #include "sandbox/requirements/lineage.hpp"
@@ -154,6 +155,12 @@ std::string watch_files(const Plan& plan, Result<std::unique_ptr<Audit>> audit, 
   return "file_denials:audit";
 }
 
+// Where the kernel announces nothing, what is left at the end tells.
+void watch_quota(const WorkspaceQuota& quota, Watched& watched) {
+  if (auto watch = QuotaWatch::open(quota.project())) watched.quota = std::move(*watch);
+  watched.is_workspace_full = [&quota] { return quota.is_full(); };
+}
+
 // Pipes for what is not a terminal. Gives the ends that stay outside.
 Result<Output::Sources> make_streams(const Terminal& terminal, AgentStreams& streams) {
   terminal.describe(streams);
@@ -250,6 +257,7 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
   AISPM_TRY(const UniqueFd slot, take_run_slot(plan.limits.runs));
   if (!plan.kept_home.empty()) AISPM_CHECK(make_directories(plan.kept_home, 0700));
   AISPM_TRY(const Placeholders placeholders, Placeholders::open(plan));
+  AISPM_TRY(WorkspaceQuota quota, WorkspaceQuota::open(plan));
   AISPM_TRY(ForwardedSignals signals, ForwardedSignals::open());
   Terminal terminal = Terminal::examine();
   AgentStreams streams;
@@ -270,9 +278,11 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
     say("note: limits.memory does not hold: this host gives you no control group for it, and "
         "gVisor has no limit of its own");
   watched.signals = signals.take();
+  if (quota.project() != 0) watch_quota(quota, watched);
   ToldEnd end(*delivery, run);
   if (delivery->has_taker()) {
     auto mechanisms = mechanisms_of(plan, prefix, built.landlock_abi);
+    if (quota.project() != 0) mechanisms.emplace_back("workspace:project_quota");
     mechanisms.push_back(watch_files(plan, std::move(built.audit), built.landlock_abi, watched));
     if (auto accepted = delivery->deliver_first(start_event(
             run, plan.argv, plan.profile, mechanisms,
@@ -321,6 +331,8 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
         (i == 0 && outcome.ended_by_limit ? ", which ended the run" : ""));
   for (const auto& warning : outcome.warnings) say("warning: " + warning);
   finish_delivery(*delivery);
+  if (auto given = quota.close(); !given)
+    say("warning: " + plan.workspace + ": " + given.error().message);
   return exit_code_of(outcome);
 }
 

@@ -64,6 +64,7 @@ struct Options {
   std::string wall_time;
   std::string cpus;
   std::string output;
+  std::string workspace_limit;
   std::string isolation;
   bool offline = false;
   bool doctor = false;
@@ -116,6 +117,10 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--cpus", options.cpus, "Processors' worth of time, e.g. 0.5");
   app.add_option("--output", options.output,
                  "Most bytes it may write to standard output and error, e.g. 10MiB; more ends it");
+  app.add_option(
+      "--workspace-limit", options.workspace_limit,
+      "Most that the workspace may hold, with what is in it, e.g. 2GiB: a project quota, "
+      "so as root, on ext4 or XFS with prjquota; else the run is refused");
   app.add_option("--timeout,--wall-time", options.wall_time,
                  "Time from start to end, e.g. 10m; then SIGTERM, 2 s later SIGKILL");
   RequirementsOptions& requirements = options.requirements;
@@ -199,6 +204,8 @@ Result<> complete(Options& options, const Host& host) {
   if (!options.wall_time.empty()) AISPM_CHECK(set_limit(limits, "wall_time", options.wall_time));
   if (!options.cpus.empty()) AISPM_CHECK(set_limit(limits, "cpus", options.cpus));
   if (!options.output.empty()) AISPM_CHECK(set_limit(limits, "output", options.output));
+  if (!options.workspace_limit.empty())
+    AISPM_CHECK(set_limit(limits, "workspace", options.workspace_limit));
   if (request.profile.is_offline && !options.gateway.empty())
     return fail(Errc::kInvalid, "--gateway: profile " + request.profile.name +
                                     " has no network (network.mode: none)");

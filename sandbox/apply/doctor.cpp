@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
 
 #include "sandbox/apply/groups.hpp"
 #include "sandbox/apply/remedy.hpp"
 #include "sandbox/apply/trial.hpp"
+#include "sandbox/apply/workspace_quota.hpp"
 #include "sdk/core/common/file.hpp"
 
 namespace aispm::sandbox {
@@ -153,6 +155,18 @@ HostFact audit() {
   return {State::kGood, "audit", "readable", meaning, ""};
 }
 
+HostFact workspace_quota() {
+  const std::string meaning = "limits.workspace";
+  const std::string weaker = "limits.workspace is refused, all else works";
+  if (::geteuid() != 0)
+    return {State::kWeaker, "workspace quota", "for root only", weaker, "run aispm-run as root"};
+  char folder[PATH_MAX];
+  const auto found = describe_workspace_quota(
+      ::getcwd(folder, sizeof(folder)) == nullptr ? "/" : std::string(folder));
+  if (!found) return {State::kWeaker, "workspace quota", "not here", weaker, found.error().message};
+  return {State::kGood, "workspace quota", *found, meaning, ""};
+}
+
 HostFact run_places() {
   constexpr std::uint32_t kDefaultRuns = 50;
   const std::string meaning = "how many sandboxes one user runs at a time";
@@ -167,7 +181,8 @@ HostFact run_places() {
 std::vector<HostFact> examine_host() {
   std::vector<HostFact> facts = {kernel(), user_namespaces(), app_armor()};
   add_trial(facts);
-  for (HostFact (*const examine)() : {landlock, seccomp, groups, audit, run_places})
+  for (HostFact (*const examine)() :
+       {landlock, seccomp, groups, audit, workspace_quota, run_places})
     facts.push_back(examine());
   return facts;
 }

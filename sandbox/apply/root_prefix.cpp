@@ -12,6 +12,7 @@
 #include "sandbox/apply/group_sweep.hpp"
 #include "sandbox/apply/slots.hpp"
 #include "sandbox/apply/start.hpp"
+#include "sandbox/apply/workspace_quota.hpp"
 #include "sdk/core/common/file.hpp"
 
 namespace aispm::sandbox {
@@ -103,6 +104,7 @@ void RootPrefix::remove_groups_in_background() {
     groups_.remove();
     // Of runs that were killed: here nobody waits for it.
     (void)sweep_groups(parents);
+    if (is_root()) sweep_projects();
     ::_exit(0);
   }
   // Without a child the empty groups stay until a run gets the same user id and replaces them.

@@ -23,6 +23,7 @@ struct Limits {
   std::uint64_t shm_bytes = 64ULL << 20;
   std::uint64_t home_bytes = 64ULL << 20;   // of a private home
   std::uint64_t disk_bytes = 256ULL << 20;  // all scratch folders of the run together
+  std::uint64_t workspace_bytes = 0;        // what the workspace may hold in all (a quota)
   std::uint64_t output_bytes = 0;           // standard output, standard error and terminal together
   std::uint32_t runs = 50;                  // sandboxes of one user on this host at a time
   std::uint32_t cpu_milli = 0;              // thousandths of a processor: 500 is half of one

@@ -73,6 +73,8 @@ std::vector<std::string> describe_boundary(const Plan& plan,
       {"wall_time_ms", static_cast<std::uint64_t>(limits.wall_time.count())}};
   for (const auto& [name, value] : numbers)
     lines.push_back(std::string("limit ") + name + " " + std::to_string(value));
+  if (limits.workspace_bytes != 0)
+    lines.push_back("limit workspace " + std::to_string(limits.workspace_bytes));
   lines.insert(lines.end(), digests.begin(), digests.end());
   std::sort(lines.begin(), lines.end());
   return lines;

@@ -80,7 +80,8 @@ std::string describe(const Plan& plan) {
   add("limits: memory " + limit(plan.limits.memory_bytes, " bytes") + ", processes " +
       std::to_string(plan.limits.pids) + ", open files " + std::to_string(plan.limits.open_files) +
       ", file size " + limit(plan.limits.file_size_bytes, " bytes") + ", scratch " +
-      limit(plan.limits.disk_bytes, " bytes") + ", output " +
+      limit(plan.limits.disk_bytes, " bytes") + ", workspace " +
+      limit(plan.limits.workspace_bytes, " bytes") + ", output " +
       limit(plan.limits.output_bytes, " bytes") + ", processors " +
       (plan.limits.cpu_milli == 0 ? std::string("all")
                                   : std::to_string(plan.limits.cpu_milli) + "/1000") +

@@ -72,6 +72,10 @@ Result<Plan> make_plan(const Host& host, const Request& request) {
   plan.gateway_environment = plan_gateway_environment(request, plan.environment);
   plan.folder = start_folder(host, workspace, program, plan.mounts);
   plan.workspace = workspace.folder;
+  if (plan.workspace.empty() && request.profile.limits.workspace_bytes != 0)
+    return fail(Errc::kInvalid,
+                "limits.workspace: this run has no workspace. Name one with --workspace, or leave "
+                "the limit out");
   plan.placeholders = std::move(workspace.placeholders);
   plan.packages = request.packages;
   if (request.profile.home == Home::kKept) plan.kept_home = request.kept_home;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint64_t kMaxBytes = 1ULL << 40;
 constexpr std::uint64_t kMinMemoryBytes = 16ULL << 20;  // below this not even an interpreter starts
+constexpr std::uint64_t kMinWorkspaceBytes = 1ULL << 20;
 constexpr std::chrono::hours kMaxTime{24 * 30};
 constexpr std::size_t kMaxEntries = 256;  // of each list
 constexpr std::size_t kMaxHomeFileBytes = 64U << 10;
@@ -31,6 +32,9 @@ void read_shares(const YamlMap& map, Limits& limits) {
                : map.has("tmp_size") ? "tmp_size"
                                      : "shm_size",
                "disk must be 0 (no limit) or at least tmp_size, shm_size and home_size together");
+  limits.workspace_bytes = map.size_bytes("workspace", limits.workspace_bytes, kMaxBytes);
+  if (limits.workspace_bytes != 0 && limits.workspace_bytes < kMinWorkspaceBytes)
+    map.reject("workspace", "must be 0 (no limit) or at least 1MiB");
   limits.output_bytes = map.size_bytes("output", limits.output_bytes, kMaxBytes);
   limits.runs = static_cast<std::uint32_t>(map.integer("runs", limits.runs, {0, 4096}));
   const double cpus = map.number("cpus", limits.cpu_milli / 1000.0, 0, 1024);
@@ -250,6 +254,7 @@ Result<> set_limit(Limits& limits, const std::string& key, const std::string& va
   std::string option = key;
   for (char& c : option)
     if (c == '_') c = '-';
+  if (key == "workspace") option = "workspace-limit";  // --workspace names the folder
   AISPM_TRY(const YamlMap root, YamlMap::parse(key + ": \"" + quoted + "\"\n", "--" + option));
   read_limits(root, limits);
   return root.finish();

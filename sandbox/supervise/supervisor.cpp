@@ -65,6 +65,9 @@ Result<> Supervisor::watch_all(std::vector<std::string> gateway_hosts) {
       loop_.add(watched_.signals.get(), EPOLLIN, [this](std::uint32_t) { read_signals(); }));
   AISPM_CHECK(
       loop_.add(watched_.listener.get(), EPOLLIN, [this](std::uint32_t) { refuse_calls(); }));
+  if (watched_.quota)
+    AISPM_CHECK(loop_.add(watched_.quota->fd(), EPOLLIN,
+                          [this](std::uint32_t) { look_at_workspace(false); }));
   if (watched_.audit)
     AISPM_CHECK(loop_.add(watched_.audit->fd(), EPOLLIN,
                           [this](std::uint32_t) { add_denials(watched_.audit->read()); }));
@@ -144,6 +147,7 @@ void Supervisor::finish(Outcome& outcome) {
   loop_.remove(watched_.monitor.get());
   watched_.monitor.reset();  // init holds it too, and goes after us
   const int status = wait_status_.value_or(init_status);
+  if (watched_.is_workspace_full) look_at_workspace(true);
   if (WIFSIGNALED(status)) {
     outcome.signal = static_cast<unsigned>(WTERMSIG(status));
     if (const std::string limit = limit_behind(WTERMSIG(status));
@@ -226,16 +230,25 @@ std::string Supervisor::limit_behind(int signal) const {
 // Bits of scratch_folders(), each told once.
 void Supervisor::note_full(std::uint64_t folders) {
   const auto scratch = scratch_folders(plan_.mounts);
-  for (std::size_t i = 0; i < scratch.size(); ++i) {
-    if ((folders >> i & 1U) == 0) continue;
-    Denial denial;
-    denial.kind = DenialKind::kLimit;
-    denial.target = kDisk;
-    denial.reason =
-        scratch[i]->target + " was full (" + std::to_string(scratch[i]->bytes) + " bytes)";
-    full_ += (full_.empty() ? "" : ", ") + denial.reason;
-    add_denial(std::move(denial));
-  }
+  for (std::size_t i = 0; i < scratch.size(); ++i)
+    if ((folders >> i & 1U) != 0) note_full(scratch[i]->target, scratch[i]->bytes);
+}
+
+void Supervisor::note_full(const std::string& folder, std::uint64_t bytes) {
+  Denial denial;
+  denial.kind = DenialKind::kLimit;
+  denial.target = kDisk;
+  denial.reason = folder + " was full (" + std::to_string(bytes) + " bytes)";
+  full_ += (full_.empty() ? "" : ", ") + denial.reason;
+  add_denial(std::move(denial));
+}
+
+// By what the kernel announced; at the end also by what is left.
+void Supervisor::look_at_workspace(bool is_end) {
+  const bool is_refused = watched_.quota && watched_.quota->read();
+  if (is_workspace_full_ || !(is_refused || (is_end && watched_.is_workspace_full()))) return;
+  is_workspace_full_ = true;
+  note_full(plan_.workspace, plan_.limits.workspace_bytes);
 }
 
 void Supervisor::add_limit(const std::string& limit) {

@@ -21,6 +21,7 @@
 #include "sandbox/supervise/event_json.hpp"
 #include "sandbox/supervise/names.hpp"
 #include "sandbox/supervise/output.hpp"
+#include "sandbox/supervise/quota_watch.hpp"
 #include "sandbox/supervise/relay.hpp"
 #include "sandbox/supervise/trap.hpp"
 
@@ -40,6 +41,9 @@ struct Watched {
   UniqueFd signals;              // signalfd of the signals to forward
   std::unique_ptr<Audit> audit;  // none as an ordinary user, or where the host keeps audit off
   Output::Sources output;
+  std::unique_ptr<QuotaWatch> quota;  // none without `limits.workspace`, or where nobody tells
+  // The workspace has no room left. Empty without `limits.workspace`.
+  std::function<bool()> is_workspace_full;
   // Processor time of the whole sandbox; nothing where no control group counts it.
   std::function<std::optional<std::chrono::microseconds>()> cpu_used;
 };
@@ -97,6 +101,8 @@ class Supervisor {
   void keep_wall_time();
   void keep_cpu_time();
   void note_full(std::uint64_t folders);
+  void note_full(const std::string& folder, std::uint64_t bytes);
+  void look_at_workspace(bool is_end);
   void end_by(const std::string& limit);
   std::string limit_behind(int signal) const;
   int wait_ms() const;
@@ -118,8 +124,9 @@ class Supervisor {
   Denials denials_;
   std::optional<int> wait_status_;
   bool is_init_gone_ = false;
-  std::string ended_by_;           // the limit that ended the run
-  std::string full_;               // scratch folders that were full
+  std::string ended_by_;  // the limit that ended the run
+  std::string full_;      // folders that were full
+  bool is_workspace_full_ = false;
   bool is_asked_to_stop_ = false;  // SIGTSTP came from outside
   bool is_abandoned_ = false;      // nobody wants what is left of the output
   Denials::Clock::time_point cpu_look_ = Denials::Clock::time_point::max();

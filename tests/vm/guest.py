@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import shutil
@@ -52,15 +53,37 @@ def fetch_kernel(cache: Path, pattern: str) -> Path:
     fitting = sorted((name for name in names if re.fullmatch(pattern, name)), key=_version_key)
     if not fitting:
         raise CannotBoot(f"no package fits {pattern}: not Debian 12, or `apt-get update` was never run")
+    _unpack(cache, fitting[-1])
+    shutil.rmtree(cache / "lib", ignore_errors=True)  # modules: see fetch_modules()
+    return sorted(cache.glob("boot/vmlinuz-*"))[-1]
+
+
+def _unpack(cache: Path, package: str) -> None:
     cache.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["apt-get", "download", "-q", fitting[-1]], cwd=cache, capture_output=True, text=True, check=False)
+    done = subprocess.run(["apt-get", "download", "-q", package], cwd=cache, capture_output=True, text=True, check=False)
     archives = list(cache.glob("*.deb"))
     if done.returncode != 0 or not archives:
-        raise CannotBoot(f"apt-get download {fitting[-1]}: {done.stderr.strip()[-200:]}")
+        raise CannotBoot(f"apt-get download {package}: {done.stderr.strip()[-200:]}")
     subprocess.run(["dpkg-deb", "-x", archives[0], cache], check=True)
     archives[0].unlink()
-    shutil.rmtree(cache / "lib", ignore_errors=True)  # modules: the guest needs none
-    return sorted(cache.glob("boot/vmlinuz-*"))[-1]
+
+
+def fetch_modules(cache: Path, kernel: Path, names: list[str]) -> list[Path]:
+    """Modules of that kernel, uncompressed, in `cache`."""
+    folder = cache / "modules"
+    wanted = [folder / f"{name}.ko" for name in names]
+    if all(module.exists() for module in wanted):
+        return wanted
+    _unpack(cache, f"linux-image-{kernel.name.removeprefix('vmlinuz-')}")
+    folder.mkdir(exist_ok=True)
+    for module in wanted:
+        found = sorted((cache / "lib").rglob(module.name + "*"))
+        if not found:
+            raise CannotBoot(f"{kernel.name} has no module {module.stem}")
+        content = found[0].read_bytes()
+        module.write_bytes(lzma.decompress(content) if found[0].suffix == ".xz" else content)
+    shutil.rmtree(cache / "lib")
+    return wanted
 
 
 def _version_key(name: str) -> list[int]:

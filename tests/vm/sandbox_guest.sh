@@ -25,7 +25,7 @@ burn='end=$(( $(busybox date +%s) + 3 )); while [ $(busybox date +%s) -lt $end ]
 one() { # NAME OPTIONS... -- COMMAND
   name=$1; shift
   events=/tmp/$who-$name.jsonl
-  if [ "$who" = root ]; then
+  if [ "$who" != user ]; then
     aispm-run --offline --events "$events" "$@" > /tmp/out 2>&1; code=$?
   else
     # The layout of systemd's user@.service: the caller's own group, beside which it may make others.
@@ -54,6 +54,19 @@ for file in . cgroup.procs cgroup.subtree_control cgroup.threads own own/cgroup.
 done
 who=user
 all
+# Of an ordinary user the groups bear the process's number, and must be five seconds old.
+/bin/setpriv --reuid=1000 --regid=1000 --clear-groups aispm-run --offline -- sleep 1000 & killed=$!
+sleep 3
+kill -9 $killed
+sleep 6
+echo "KILLED user $(ls -d /sys/fs/cgroup/user/aispm-run-* 2>/dev/null | busybox wc -l)"
+one swept -- true
+mkdir -p /home/ann/w
+busybox chown 1000:1000 /home/ann/w
+one quota --workspace /home/ann/w --workspace-limit 8MiB -- echo ran
+sleep 1
+. /bin/quota_guest.sh
+sleep 1
 echo "LEFT $(ls -d /sys/fs/cgroup/aispm.slice/aispm-* /sys/fs/cgroup/user/aispm-* 2>/dev/null | busybox wc -l)"
 echo "AISPM-VM-EXIT=0"
 poweroff -f
