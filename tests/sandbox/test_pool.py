@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import BUILD, ORDINARY_UID, POOL, Sandbox
+from test_requirements import PYTHON, Shop, make_wheel
 
 KEEPER = BUILD / "bin/aispm-pool"
 TESTS = Path(__file__).parent
@@ -301,6 +302,26 @@ def test_agents_outlive_the_pool_and_waiting_sandboxes_do_not(sandbox: Sandbox, 
     assert started.returncode == 0 and out == "went on\n" and "warm start" in said
     assert len(children) >= 2
     assert wait_until(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in children))
+
+
+def test_packages_of_its_own_are_there_in_a_warm_sandbox(sandbox: Sandbox, pool: Pool) -> None:
+    """SBX-026: mounted late, and the interpreter is started with them; the same as cold."""
+    if subprocess.run([PYTHON, "-I", "-m", "pip", "--version"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(f"{PYTHON} has no pip (python3-pip)")
+    shop = Shop(sandbox)
+    make_wheel(shop.wheels, "greeting", {"greeting.py": "WORD = 'hello'\n"})
+    shop.write("requirements.txt", "greeting==1.0\n")
+    shop.write("agent.py", "import greeting, sys; print(greeting.WORD, greeting.__file__, sys.path)\n")
+    cold = shop.run()
+    assert (cold.returncode, cold.stdout[:6]) == (0, "hello "), cold.stderr
+    for _ in range(100):
+        warm = shop.run(*pool.words())
+        assert warm.stdout == cold.stdout, warm.stderr
+        if "warm start" in warm.stderr:
+            return
+        assert "none waits now" in warm.stderr, warm.stderr
+        time.sleep(0.2)
+    raise AssertionError("no sandbox ever waited")
 
 
 def test_hup_builds_all_anew(sandbox: Sandbox, pool: Pool) -> None:

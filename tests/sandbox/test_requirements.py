@@ -88,6 +88,19 @@ def shop(sandbox: Sandbox) -> Shop:
 AGENT = "import greeting, sys; print(greeting.WORD, greeting.__file__)\n"
 
 
+def test_a_pool_that_has_nothing_for_it_is_a_cold_start_with_its_reason(shop: Shop) -> None:
+    """And where one has: a waiting sandbox, in which the interpreter starts with these packages (test_pool.py)."""
+    make_wheel(shop.wheels, "greeting", {"greeting.py": "WORD = 'hello'\n"})
+    shop.write("requirements.txt", "greeting==1.0\n")
+    shop.write("agent.py", AGENT)
+    ended = shop.run("--pool", "--pool-socket", str(shop.box.folder / "no.sock"), "--verbose")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("hello ")
+    assert "cold start, not from the pool: no pool at" in ended.stderr
+    start = [event["sandbox_start"] for event in shop.box.events() if "sandbox_start" in event][-1]  # the packages' own run comes before
+    assert (start["start_kind"], start["cold_reason"][:10]) == ("cold", "no pool at")
+
+
 def test_an_agent_with_requirements_runs_and_later_runs_share_them(shop: Shop) -> None:
     """SBX-026"""
     wheel = make_wheel(shop.wheels, "greeting", {"greeting/__init__.py": "WORD = 'hello'\n"})
