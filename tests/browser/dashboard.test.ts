@@ -115,10 +115,11 @@ describe("with two runs and an unsanctioned program", () => {
     await page.getByRole("tab", { name: "AI processes" }).click();
     const shadow = page.getByRole("row", { name: /notebook\.py/ });
     await shadow.waitFor();
-    expect(await shadow.innerText()).toMatch(/unsanctioned/);
+    expect(await shadow.innerText()).toMatch(/unsanctioned[\s\S]*no sandbox/);
     await picture(page, "inventory-processes");
     await page.getByRole("tab", { name: "Agents" }).click();
     for (const agent of [AGENT, OTHER_AGENT]) await page.getByRole("row", { name: new RegExp(agent) }).waitFor();
+    expect(await page.getByRole("row", { name: new RegExp(AGENT) }).innerText()).toContain("coding-agent");  // SBX-033
     await picture(page, "inventory-agents");
     await page.getByRole("tab", { name: "Providers" }).click();
     await page.getByRole("row", { name: /^openai/ }).waitFor();

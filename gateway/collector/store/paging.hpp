@@ -16,6 +16,12 @@ inline const std::string kIsShadow =
     "(IFNULL(p.sanctioned, 0)=0 AND NOT EXISTS "
     "(SELECT 1 FROM sessions s WHERE s.ref=p.session AND s.launch IS NOT NULL))";
 
+// Of an agent `a`: something is its. A sensor may have named what it saw before the run's start
+// came, which then took those events for the run's own agent.
+inline const std::string kHasDone =
+    "(a.llm_calls>0 OR EXISTS (SELECT 1 FROM sessions s WHERE s.agent=a.ref) OR EXISTS "
+    "(SELECT 1 FROM events e WHERE e.agent=a.ref))";
+
 // A list request made ready for SQL: `LIKE ? ESCAPE '\'` for the query, and the place to go on
 // from.
 struct Page {

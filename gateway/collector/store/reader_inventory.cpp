@@ -115,7 +115,9 @@ Result<pb::AgentList> Reader::agents(const pb::ListRequest& request) {
           "IFNULL(l.session_id, ''), l.launch FROM agents a LEFT JOIN sessions l ON l.ref="
           "(SELECT ref FROM sessions s WHERE s.agent=a.ref ORDER BY "
           "IFNULL(s.started, s.first_seen) DESC LIMIT 1) "
-          "WHERE a.agent_id LIKE ?1 ESCAPE '\\' AND (?2 OR a.agent_id > ?3) "
+          "WHERE a.agent_id LIKE ?1 ESCAPE '\\' AND (?2 OR a.agent_id > ?3) AND " +
+          kHasDone +
+          " "
           "ORDER BY a.agent_id LIMIT ?4"));
   find->bind(page.like, page.is_first, page.after.key, page.limit + 1);
   pb::AgentList list;

@@ -43,8 +43,10 @@ std::int64_t bucket_size(std::uint32_t hours) {
 }  // namespace
 
 Result<> Reader::count_window(pb::Overview* overview, std::int64_t since) {
-  AISPM_TRY(const auto agents,
-            count_rows(database_, "SELECT COUNT(*) FROM agents WHERE last_seen>=?", since));
+  AISPM_TRY(
+      const auto agents,
+      count_rows(database_, "SELECT COUNT(*) FROM agents a WHERE a.last_seen>=? AND " + kHasDone,
+                 since));
   overview->set_agents(agents);
   AISPM_TRY(const auto sessions,
             count_rows(database_, "SELECT COUNT(*) FROM sessions WHERE last_seen>=?", since));

@@ -207,6 +207,21 @@ TEST(Sessions, NameTheProfileEverywhere) {
   EXPECT_EQ(must(bench.reader().overview(0, {}, at(10))).unsanctioned_processes(), 1U);
 }
 
+// The sensor names a coding agent by its user, which a sandbox's is not; what it saw first becomes
+// the run's.
+TEST(Sessions, LeaveNoAgentBehindThatWasOnlyAName) {
+  Bench bench;
+  pb::Event early = make_exec(7, kSpace, 0.5);
+  early.set_agent_id("1627404575/claude-code");
+  bench.report("sensord", {early});
+  EXPECT_EQ(must(bench.reader().agents({})).agents_size(), 1);
+  bench.report("gateway", {make_start(kSession, 0.6)});
+  const pb::AgentList agents = must(bench.reader().agents({}));
+  ASSERT_EQ(agents.agents_size(), 1);
+  EXPECT_EQ(agents.agents(0).agent_id(), "alice/agent.py");
+  EXPECT_EQ(must(bench.reader().overview(0, {}, at(10))).agents(), 1U);
+}
+
 TEST(Sessions, AreNotFoundByAnUnknownId) {
   Bench bench;
   EXPECT_EQ(bench.reader().session(kSession).error().code, Errc::kNotFound);

@@ -56,8 +56,13 @@ export const PROCESS_COLUMNS: Column<AiProcess>[] = process.columns([
   process.accessor((row) => row.evidence.join(", "), { id: "evidence", header: "Evidence", cell: ({ row }) => <NameList names={row.original.evidence} /> }),
   process.accessor("confidence", { header: "Confidence", sortFn: "basic", cell: ({ getValue }) => formatPercent(getValue()) }),
   count<AiProcess>("calls", "Calls", (row) => row.calls),
-  process.accessor("agentId", { header: "Agent", cell: ({ row }) => (row.original.sessionId ? <>{row.original.agentId || NOTHING}<br /><SessionLink id={row.original.sessionId} /></> : row.original.agentId || NOTHING) }),
-  process.accessor("profile", { header: "Sandbox", cell: ({ getValue }) => <ProfileBadge name={getValue()} /> }),
+  process.accessor("agentId", { header: "Agent and sandbox", cell: ({ row: { original: { agentId, sessionId, profile } } }) => (
+    <>
+      {agentId || NOTHING}<br />
+      {sessionId && <><SessionLink id={sessionId} /><br /></>}
+      <ProfileBadge name={profile} />
+    </>
+  ) }),
   time<AiProcess>("lastSeen", "Last seen", (row) => row.lastSeen),
 ]) as Column<AiProcess>[];
 
