@@ -34,11 +34,12 @@ def test_the_limit_belongs_to_a_workspace(sandbox: Sandbox) -> None:
 
 
 def test_a_limit_that_makes_no_sense_is_refused(sandbox: Sandbox) -> None:
-    ended = sandbox.run("--offline", "--workspace", ".", "--workspace-limit", "1KiB", "--", "/bin/echo", "ran")
+    (sandbox.folder / "w").mkdir(mode=0o777)
+    ended = sandbox.run("--offline", "--workspace", "w", "--workspace-limit", "1KiB", "--", "/bin/echo", "ran")
     assert ended.returncode == 2
     assert "--workspace-limit" in ended.stderr
     assert "at least 1MiB" in ended.stderr
-    assert "workspace 8388608 bytes" in sandbox.run("--offline", "--workspace", ".", "--workspace-limit", "8MiB", "--dry-run", "--", "/bin/echo").stdout
+    assert "workspace 8388608 bytes" in sandbox.run("--offline", "--workspace", "w", "--workspace-limit", "8MiB", "--dry-run", "--", "/bin/echo").stdout
 
 
 def test_doctor_has_its_row(sandbox: Sandbox) -> None:
