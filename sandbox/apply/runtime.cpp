@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -9,8 +10,12 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
+#include <sstream>
 
 #include "sandbox/apply/steps.hpp"
+#include "sdk/core/common/c_ptr.hpp"
+#include "sdk/core/common/file.hpp"
 
 // What differs from the ordinary sandbox when gVisor's runtime is what is started in it (ADR 0039).
 namespace aispm::sandbox {
@@ -72,6 +77,7 @@ Result<int> prepare_for_runtime(const Plan& plan, GroupLimits group) {
 namespace {
 
 constexpr int kFailed = 125;
+constexpr std::size_t kMaxProcBytes = 64U << 10;
 
 // `runsc kill` finds the container by the notes in kRuntimeFolder. Before it runs, and when that
 // fails, the runtime itself gets the signal, which ends it.
@@ -90,6 +96,34 @@ void signal_agent(const Runtime& runtime, pid_t child, int number) {
     while (::waitpid(sender, &status, 0) < 0 && errno == EINTR) {
     }
   if (status != 0) (void)::kill(child, number);
+}
+
+// gVisor's kernel among the children of `runtime`: it hands a signal on to whoever is in front at
+// the agent's terminal. -1: not there (yet).
+pid_t find_kernel(pid_t runtime) {
+  const std::string tasks = "/proc/" + std::to_string(runtime) + "/task";
+  const CPtr<DIR, closedir> folder(::opendir(tasks.c_str()));
+  if (!folder) return -1;
+  while (const dirent* task = ::readdir(folder.get())) {
+    const auto text = read_file(tasks + "/" + task->d_name + "/children", kMaxProcBytes);
+    if (!text) continue;
+    std::istringstream children(*text);
+    for (pid_t pid = 0; children >> pid;) {
+      const auto words = read_file("/proc/" + std::to_string(pid) + "/cmdline", kMaxProcBytes);
+      if (words && words->starts_with("runsc-sandbox")) return pid;
+    }
+  }
+  return -1;
+}
+
+// Of the terminal. The job as a whole stops; who is in front inside gets all else.
+void signal_front(const Runtime& runtime, pid_t child, int number) {
+  if (number == SIGTSTP) {
+    (void)::kill(::getpid(), SIGSTOP);
+    return;
+  }
+  const pid_t kernel = find_kernel(child);
+  if (kernel <= 0 || ::kill(kernel, number) != 0) signal_agent(runtime, child, number);
 }
 
 }  // namespace
@@ -123,8 +157,17 @@ int relay_signals(const Runtime& runtime, pid_t child) {
       if (errno == EINTR) continue;
       return kFailed;
     }
-    if (info.ssi_signo != SIGCHLD) signal_agent(runtime, child, static_cast<int>(info.ssi_signo));
+    const int number = static_cast<int>(info.ssi_signo);
+    if (number == SIGCHLD) continue;
+    info.ssi_code == SI_KERNEL ? signal_front(runtime, child, number)
+                               : signal_agent(runtime, child, number);
   }
+}
+
+void leave_front() {
+  if (::setpgid(0, 0) != 0) ::_exit(kFailed);
+  std::signal(SIGTTIN, SIG_IGN);  // which it does not need to read or to change the terminal
+  std::signal(SIGTTOU, SIG_IGN);
 }
 
 Result<> stand_aside() {

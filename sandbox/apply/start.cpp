@@ -195,7 +195,7 @@ void stand_before_runtime(Inside& in) {
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
   const pid_t child = must_fork(in);
-  if (child == 0) return;
+  if (child == 0) return leave_front();
   in.setup.reset();
   if (!stand_aside()) ::_exit(kExitSandbox);
   ::_exit(relay_signals(in.plan.runtime, child));
@@ -211,8 +211,7 @@ void stand_before_runtime(Inside& in) {
   }
   if (built) built = build_inner(in);
   if (!built) fail_inside(in.setup.get(), built.error(), kExitSandbox);
-  if (!in.plan.runtime.executable.empty() && !in.plan.runtime.is_at_terminal)
-    stand_before_runtime(in);
+  if (!in.plan.runtime.executable.empty()) stand_before_runtime(in);
   const Runtime& runtime = in.plan.runtime;
   const bool is_direct = runtime.executable.empty();
   const std::string& executable = is_direct ? in.plan.executable : runtime.executable;

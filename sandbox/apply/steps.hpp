@@ -142,10 +142,12 @@ Result<int> restrict_scopes(const Plan& plan);
 // only the capabilities of our own user namespace that it needs to build its own boundary are left,
 // and Landlock keeps its scopes. Gives the Landlock ABI.
 Result<int> prepare_for_runtime(const Plan& plan, GroupLimits group);
-// runsc hands signals on only at a terminal. Elsewhere a process of ours stands before it: this
-// gives the agent each signal it gets (all are blocked), until `child`, the runtime, has ended.
-// Gives the exit code.
+// runsc's own processes end by a terminal's keys and do not hand other signals on, so a process of
+// ours stands before them: this gives the agent each signal it gets (all are blocked), until
+// `child`, the runtime, has ended. Gives the exit code.
 int relay_signals(const Runtime& runtime, pid_t child);
+// The runtime's process is not in front of the terminal. Ends it when that fails.
+void leave_front();
 // Whether this version of the runtime knows the flag: asks it.
 bool accepts_flag(const Runtime& runtime, const char* flag);
 // That process holds nothing of the agent's streams.

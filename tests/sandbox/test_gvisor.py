@@ -9,10 +9,12 @@ import select
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from conftest import ORDINARY_UID, RUN, Sandbox
+from terminal_driver import Screen
 from test_network import ATTEMPTS, WANTED, FakeGateway, gateway  # noqa: F401
 
 PYTHON = "/usr/bin/python3"
@@ -263,3 +265,64 @@ def test_the_plan_and_the_doctor_name_it(sandbox: Sandbox) -> None:
     assert "without capabilities" in ended.stdout
     doctor = sandbox.run("--offline", "doctor")
     assert "gVisor" in doctor.stdout
+
+
+def test_at_a_terminal_it_has_one_of_its_own(sandbox: Sandbox) -> None:
+    """Window, keys and job control as without gVisor; the caller's terminal is not inside."""
+    words = sandbox.command(*GVISOR, "--offline", "--env", "PS1=inner> ", "--", "bash", "--norc", "--noprofile", "--noediting")
+    with Screen(words, sandbox.environment({"TERM": "dumb"}), sandbox.folder) as screen:
+        screen.expect("inner> ", 60)
+        screen.type("test -t 0 && test -t 1 && test -t 2 && echo all-$((40+2)); stty size\n")
+        screen.expect("all-42\r\n")
+        screen.expect("33 77\r\n")
+        screen.type("sleep 100\n")
+        screen.expect("sleep 100\r\n")
+        time.sleep(0.5)
+        screen.type("\x03")
+        screen.expect("inner> ")
+        script = ("import fcntl, termios\n"
+                  "try: fcntl.ioctl(0, termios.TIOCSTI, b'x'); print('typed-%d' % 42)\n"
+                  "except OSError as e: print('refused-%d' % 42)\n")  # fmt: skip
+        screen.type(f'{PYTHON} -c "{script}"\n')
+        screen.expect("refused-42")
+        screen.type("exit 5\n")
+        assert screen.wait() == 5
+
+
+def test_keys_reach_a_program_that_handles_them(sandbox: Sandbox) -> None:
+    """The interrupt key and the window's size, and a signal from outside."""
+    script = ("import os, signal, time\n"  # os.write: print must not be interrupted by itself
+              "def say(*words): os.write(1, ('-'.join(map(str, words)) + '\\n').encode())\n"
+              "signal.signal(signal.SIGINT, lambda *a: say('key', 42))\n"
+              "signal.signal(signal.SIGWINCH, lambda *a: say('size', *os.get_terminal_size()[::-1]))\n"
+              "signal.signal(signal.SIGTERM, lambda *a: (say('end', 42), os._exit(6)))\n"
+              "print('up-%d' % 42, flush=True)\n"
+              "while True: time.sleep(0.05)\n")  # fmt: skip
+    with Screen(sandbox.command(*GVISOR, "--offline", "--", PYTHON, "-c", script), sandbox.environment({"TERM": "dumb"}), sandbox.folder) as screen:
+        screen.expect("up-42", 60)
+        screen.type("\x03")
+        screen.expect("key-42")
+        screen.resize(40, 100)
+        screen.expect("size-40-100")
+        os.kill(screen.pid, signal.SIGTERM)
+        screen.expect("end-42")
+        assert screen.wait() == 6
+
+
+def test_the_stop_key_stops_the_whole_job(sandbox: Sandbox) -> None:
+    """A shell inside has no job control by keys of its own: docs/adr/0039."""
+    outside = ["bash", "--norc", "--noprofile", "--noediting", "-i"]
+    with Screen([*sandbox.prefix, *outside], sandbox.environment({"TERM": "dumb", "PS1": "outer> "}), sandbox.folder) as screen:
+        screen.expect("outer> ")
+        screen.type(f"{RUN} --isolation gvisor --offline -- sh -c 'echo up-$((40+2)); read x; echo got-$x'\n")
+        screen.expect("up-42", 60)
+        time.sleep(0.3)
+        screen.type("\x1a")
+        screen.expect("Stopped")
+        screen.expect("outer> ")
+        screen.type("fg\n")
+        screen.expect("sh -c")
+        time.sleep(0.5)
+        screen.type("word\n")
+        screen.expect("got-word")
+        screen.expect("outer> ")
