@@ -44,11 +44,16 @@ class Books {
 // Lets the classifier read what disguises hide, and keeps the worst verdict.
 class HiddenTexts final : public ViewReader {
  public:
-  HiddenTexts(TextClassifier& classifier, Surface surface, ClassifierVerdict& worst)
-      : classifier_(classifier), surface_(surface), worst_(worst) {}
+  HiddenTexts(TextClassifier& classifier, Surface surface, Inspection& out)
+      : classifier_(classifier), surface_(surface), out_(out), worst_(out.verdict) {}
 
   void read(std::string_view view, Trick trick, const Origin& origin) override {
     ClassifierVerdict verdict = classifier_.classify(view, surface_);
+    if (view.size() <= Inspection::kMaxHiddenBytes &&
+        (out_.hidden.empty() || verdict.score > out_.hidden_score)) {
+      out_.hidden.assign(view);
+      out_.hidden_score = verdict.score;
+    }
     if (verdict.level == ClassifierLevel::kNone || !is_worse(verdict, worst_)) return;
     const auto move_span = [&](std::size_t& begin, std::size_t& end) {
       end = std::min(end, view.size());
@@ -74,6 +79,7 @@ class HiddenTexts final : public ViewReader {
  private:
   TextClassifier& classifier_;
   Surface surface_;
+  Inspection& out_;
   ClassifierVerdict& worst_;
 };
 
@@ -133,6 +139,7 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
                  const InspectOptions& options, Scratch& scratch, Inspection& out) {
   out.matches.clear();
   out.verdict = {};
+  out.hidden.clear();
   out.layers = {};
   Books books(options, out);
   if (books.is_on(Layer::kRules)) {
@@ -145,7 +152,7 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
     ScanReport report;
     std::optional<HiddenTexts> hidden;
     if (books.is_on(Layer::kClassifier) && options.classifier != nullptr)
-      hidden.emplace(*options.classifier, surface, out.verdict);
+      hidden.emplace(*options.classifier, surface, out);
     if (books.has_time()) {
       AISPM_CHECK(engine.scan(text, surface, scratch, out.matches,
                               {.reads_plain = false,

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <chrono>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -67,8 +68,16 @@ struct InspectOptions {
 };
 
 struct Inspection {
+  // Longer ones are judged by the classifier, but not kept.
+  static constexpr std::size_t kMaxHiddenBytes = 64U << 10;
+
   std::vector<Match> matches;
   ClassifierVerdict verdict;
+  // Of what the disguises of the text hide, what the classifier thinks worst of (suspect or not),
+  // as it reads without its disguise: the semantic tier should see it, too. Empty: nothing is
+  // hidden.
+  std::string hidden;
+  std::int32_t hidden_score = 0;  // of tier 1, where `hidden` is not empty
   std::array<LayerReport, kLayerCount> layers;
 
   const LayerReport& of(Layer layer) const { return layers[static_cast<std::size_t>(layer)]; }

@@ -153,6 +153,14 @@ TEST_F(Inspect, Det045TheClassifierReadsNothingHiddenWhereThatLayerIsOff) {
   EXPECT_THAT(ids(engine, text), IsEmpty());
 }
 
+TEST_F(Inspect, Det014KeepsWhatIsHiddenForTheSemanticTier) {
+  const auto engine = shipped_engine();
+  const Inspection hidden = inspect_text(engine, "see dGhpcyBpcyBhIGhhcm1sZXNzIHRleHQ= ok");
+  EXPECT_EQ(hidden.hidden, "this is a harmless text");
+  EXPECT_EQ(hidden.verdict.level, ClassifierLevel::kNone);
+  EXPECT_THAT(inspect_text(engine, "nothing to see").hidden, IsEmpty());
+}
+
 TEST_F(Inspect, ReadsNumbersAsWordsOnlyInTextsOfLeet) {
   const auto engine = shipped_engine();
   EXPECT_THAT(ids(engine, "on 15 May 4774 parts of type A4 were sent"), IsEmpty());
