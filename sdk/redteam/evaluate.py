@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How good detection is on labelled texts, per source, category, surface and mutation: the tables of ./dev eval and `aispm redteam`.
 
-The verdict is that of the rules and of tier 1 of the classifier together; what each finds alone is told, too. A text is *flagged*
+The verdict is that of the rules and of the classifier together, of both its tiers where the semantic one judges, too; what each
+finds alone is told. A text is *flagged*
 when a finding of its kind has severity medium or above or the classifier suspects it; it is *blocked* when one has severity high or
 above (the default policy denies it) or the classifier is sure. `@1%` and `@0.1%` are recall at the score that this share of the benign
 texts exceeds: what thresholds could give at best. Rows that say from which plain text they were obfuscated stand in a table of their
@@ -68,7 +69,10 @@ def _false(found: Sequence[Judged], kind: str = "attack") -> dict[str, Any]:
 def _layers(attacks: Sequence[Judged], benign: Sequence[Judged]) -> Table:
     """What each layer finds alone, so that nobody takes one for the other."""
     table: Table = {}
-    for name, layer in (("rules", Verdict.rules_alone), ("classifier", Verdict.classifier_alone)):
+    layers = [("rules", Verdict.rules_alone), ("classifier", Verdict.classifier_alone)]
+    if any(verdict.semantic for _, verdict in (*attacks, *benign)):
+        layers += [("semantic", Verdict.semantic_alone), ("both tiers", Verdict.tiers_alone)]
+    for name, layer in layers:
         own = [(row, layer(verdict)) for row, verdict in attacks]
         harmless = [(row, layer(verdict)) for row, verdict in benign]
         table[name] = (_recall(own, [verdict.score("attack") for _, verdict in harmless]) | {"false": _false(harmless)["flagged"]})

@@ -38,23 +38,45 @@ class Classified:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """What the semantic tier says: confidence alone, and of both tiers together; each is 0.5 at its threshold."""
+
+    alone: float
+    joint: float
+
+
+@dataclass(frozen=True)
 class Verdict:
     """All findings of one text. `refused`: the engine did not scan it to the end; its callers then deny."""
 
     found: tuple[Finding, ...] = ()
     refused: str = ""
     classifier: Classified = Classified(0, 0.0, 0)
-    semantic: float = 0.0  # confidence of the semantic tier, 0.5 at its threshold; 0 where it did not judge
+    semantic: Judged | None = None  # where that tier did not judge
 
     def rules_alone(self) -> Verdict:
-        return replace(self, classifier=Classified(0, 0.0, 0))
+        return replace(self, classifier=Classified(0, 0.0, 0), semantic=None)
 
     def classifier_alone(self) -> Verdict:
+        return replace(self, found=(), semantic=None)
+
+    def semantic_alone(self) -> Verdict:
+        own = self.semantic.alone if self.semantic else 0.0
+        return Verdict(refused=self.refused, semantic=Judged(own, own))
+
+    def tiers_alone(self) -> Verdict:
+        """Both tiers of the classifier without rules."""
         return replace(self, found=())
+
+    def suspects(self) -> bool:
+        """Where both tiers judged, what they say together counts, and what tier 1 is sure of."""
+        if self.semantic is None:
+            return self.classifier.level >= 1
+        return self.semantic.joint >= 0.5 or self.classifier.level >= 2
 
     def flags(self, kind: str) -> bool:
         """Somebody would be told: severity medium or above, or a classifier suspects."""
-        if kind == "attack" and (self.classifier.level >= 1 or self.semantic >= 0.5):
+        if kind == "attack" and self.suspects():
             return True
         return bool(self.refused) or any(one.kind == kind and one.severity >= MEDIUM for one in self.found)
 
@@ -71,8 +93,7 @@ class Verdict:
             if one.kind == kind:
                 best[one.rule] = max(best.get(one.rule, 0.0), one.confidence)
         if kind == "attack":
-            best["classifier"] = self.classifier.confidence
-            best["semantic"] = self.semantic
+            best["classifier"] = self.semantic.joint if self.semantic else self.classifier.confidence
         doubt = 1.0
         for confidence in best.values():
             doubt *= 1 - confidence

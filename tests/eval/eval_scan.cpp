@@ -10,11 +10,13 @@
 // fuse() makes of the rules, offsets in bytes, and
 // "classifier":{"level":0-2,"confidence":..,"score":..,"begin":..,"end":..,"trick":..}, the worse
 // of the text's and of what it hides, with the file of a semantic model also
-// "semantic":{"confidence":..,"windows":..}; or
+// "semantic":{"confidence":..,"joint":..,"windows":..}, of both tiers together in `joint`; or
 // {"error":..} when the engine refuses the text, which callers treat as denied. Exits 2 with the
 // line's number when the input is wrong.
 #include <simdjson.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -76,10 +78,7 @@ void append_verdict(const ClassifierVerdict& verdict, std::string& out) {
   out += ",\"trick\":\"" + std::string(name_of(verdict.trick)) + "\"}";
 }
 
-void append_verdict(const SemanticVerdict& verdict, std::string& out) {
-  out += ",\"semantic\":{\"confidence\":" + std::to_string(verdict.confidence);
-  out += ",\"windows\":" + std::to_string(verdict.windows) + "}";
-}
+double certainty(double log_odds) { return 1 / (1 + std::exp(-log_odds)); }
 
 class Scanner {
  public:
@@ -114,12 +113,28 @@ class Scanner {
     }
     append_verdict(fuse(engine_, text, *surface, inspection_), out);
     append_verdict(inspection_.verdict, out);
-    if (model_) append_verdict(*model_->judge(text, *surface, semantic_), out);
+    if (model_) append_semantic(text, *surface, out);
     out += "}\n";
     return {};
   }
 
  private:
+  // The worse of the text and of what it hides.
+  void append_semantic(std::string_view text, Surface surface, std::string& out) {
+    const auto verdict = *model_->judge(text, surface, semantic_);
+    double alone = verdict.confidence;
+    double joint = verdict.windows == 0 ? 0 : certainty(verdict.joined(inspection_.verdict.score));
+    if (!inspection_.hidden.empty()) {
+      const auto hidden = *model_->judge(inspection_.hidden, surface, semantic_);
+      alone = std::max(alone, hidden.confidence);
+      if (hidden.windows > 0)
+        joint = std::max(joint, certainty(hidden.joined(inspection_.hidden_score)));
+    }
+    out += ",\"semantic\":{\"confidence\":" + std::to_string(alone);
+    out += ",\"joint\":" + std::to_string(joint);
+    out += ",\"windows\":" + std::to_string(verdict.windows) + "}";
+  }
+
   const Engine& engine_;
   Scratch scratch_;
   simdjson::dom::parser parser_;

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from verdicts import Classified, Finding, Verdict
+from verdicts import Classified, Finding, Judged, Verdict
 
 SCAN_SECONDS = 1800
 
@@ -18,8 +18,9 @@ def _read(line: str) -> Verdict:
     raw = json.loads(line)
     if "error" in raw:
         return Verdict(refused=raw["error"])
+    semantic = raw.get("semantic")
     return Verdict(tuple(Finding(**one) for one in raw["found"]), classifier=Classified(**raw["classifier"]),
-                   semantic=raw.get("semantic", {}).get("confidence", 0.0))
+                   semantic=Judged(semantic["confidence"], semantic["joint"]) if semantic else None)
 
 
 class ScanFailed(Exception):

@@ -17,7 +17,7 @@ from figures import Share, auc, macro, recall_above, threshold
 from mutations import MUTATIONS
 from rows import BadData, load, parse_row
 from scan import ScanFailed, scan
-from verdicts import Classified, Finding, Verdict
+from verdicts import Classified, Judged, Finding, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("AISPM_BUILD_DIR", ROOT / "build" / "dev")) / "tests" / "eval_scan"
@@ -114,6 +114,19 @@ def test_the_classifier_counts_as_a_finding_of_its_own() -> None:
     assert suspect.flags("attack") and not suspect.blocks("attack") and not suspect.flags("pii")
     assert Verdict((finding(severity=2, confidence=0.5),), classifier=Classified(2, 0.6, 90)).score("attack") == pytest.approx(0.8)
     assert not suspect.rules_alone().flags("attack")
+
+
+def test_where_both_tiers_judged_they_are_asked_together() -> None:
+    """DET-014"""
+    suspect, sure = Classified(1, 0.6, 20), Classified(2, 0.6, 90)
+    assert not Verdict(classifier=suspect, semantic=Judged(0.9, 0.4)).flags("attack")
+    assert Verdict(classifier=Classified(0, 0.2, 0), semantic=Judged(0.1, 0.6)).flags("attack")
+    assert Verdict(classifier=sure, semantic=Judged(0.1, 0.1)).flags("attack")
+    both = Verdict((finding(),), classifier=suspect, semantic=Judged(0.9, 0.4))
+    assert both.semantic_alone().flags("attack") and both.semantic_alone().score("attack") == pytest.approx(0.9)
+    assert both.classifier_alone().score("attack") == pytest.approx(0.6)
+    assert both.tiers_alone().score("attack") == pytest.approx(0.4)
+    assert both.rules_alone().flags("attack") and both.rules_alone().semantic is None
 
 
 def test_report_counts_what_the_judge_says() -> None:

@@ -41,6 +41,8 @@ std::size_t kind_of(Surface surface) {
   }
 }
 
+constexpr double kFirstScale = 32;  // of ClassifierVerdict::score
+
 struct AlignedFree {
   void operator()(float* memory) const { ::operator delete[](memory, std::align_val_t(64)); }
 };
@@ -81,14 +83,29 @@ struct SemanticModel::Parts {
   std::vector<float> table_scale;
   std::vector<std::vector<float>> owned;  // what `weights` points to
   net::Weights weights;
-  std::vector<float> head;  // kFeatures
+  std::vector<float> head;  // kKinds x kFeatures
   // kKinds each: log odds = gain * (head . features) + bias; the threshold is taken off the bias.
   std::vector<float> gain;
   std::vector<float> bias;
+  // 3 x kKinds: what a unit of tier 1's log odds, a unit of the head's sum, and nothing are worth
+  // in the log odds of both tiers. Empty: the model was not joined.
+  std::vector<float> joint;
 
+  void join(std::size_t kind, double raw, SemanticVerdict& verdict) const;
   void put_vector(std::uint32_t id, float* out) const;
-  float score_window(std::span<const Token> window, SemanticScratch::State& scratch) const;
+  float score_window(std::span<const Token> window, std::size_t kind,
+                     SemanticScratch::State& scratch) const;
 };
+
+// `raw` is the head's sum of the worst window.
+void SemanticModel::Parts::join(std::size_t kind, double raw, SemanticVerdict& verdict) const {
+  if (joint.empty()) {
+    verdict.joint_rest = verdict.score;
+    return;
+  }
+  verdict.joint_first = joint[kind] / kFirstScale;
+  verdict.joint_rest = joint[kKinds + kind] * raw + joint[2 * kKinds + kind];
+}
 
 // Writes the kToken numbers of a token.
 void SemanticModel::Parts::put_vector(std::uint32_t id, float* out) const {
@@ -101,7 +118,7 @@ void SemanticModel::Parts::put_vector(std::uint32_t id, float* out) const {
   }
 }
 
-float SemanticModel::Parts::score_window(std::span<const Token> window,
+float SemanticModel::Parts::score_window(std::span<const Token> window, std::size_t kind,
                                          SemanticScratch::State& scratch) const {
   float* row = scratch.wide.get();
   put_vector(tokens.begin_mark(), row);
@@ -109,7 +126,8 @@ float SemanticModel::Parts::score_window(std::span<const Token> window,
   put_vector(tokens.end_mark(), row + net::kWide);
   net::features(weights, scratch.buffers(), window.size() + 2, scratch.features.data());
   float score = 0;
-  for (std::size_t i = 0; i < net::kFeatures; ++i) score += head[i] * scratch.features[i];
+  const float* const own = head.data() + kind * net::kFeatures;
+  for (std::size_t i = 0; i < net::kFeatures; ++i) score += own[i] * scratch.features[i];
   return score;
 }
 
@@ -194,9 +212,12 @@ Result<std::shared_ptr<const SemanticModel>> SemanticModel::parse(std::string by
   parts->table = table.data;
   AISPM_TRY(parts->table_scale, file.numbers("table.scale", ids, 1));
   AISPM_CHECK(load_weights(file, parts->owned, parts->weights));
-  AISPM_TRY(parts->head, file.numbers("head", 1, net::kFeatures));
+  AISPM_TRY(parts->head, file.numbers("heads", kKinds, net::kFeatures));
   AISPM_TRY(parts->gain, file.numbers("head.gain", 1, kKinds));
   AISPM_TRY(parts->bias, file.numbers("head.bias", 1, kKinds));
+  if (file.section("joint", SemanticFile::Kind::kFloat)) {
+    AISPM_TRY(parts->joint, file.numbers("joint", 3, kKinds));
+  }
   return std::shared_ptr<const SemanticModel>(new SemanticModel(std::move(parts)));
 }
 
@@ -210,6 +231,7 @@ std::optional<SemanticVerdict> SemanticModel::judge(std::string_view text, Surfa
                                                     SemanticScratch& scratch,
                                                     const StopCheck& stop) const {
   SemanticScratch::State& state = scratch.state();
+  const std::size_t kind = kind_of(surface);
   SemanticVerdict verdict;
   verdict.score = -std::numeric_limits<double>::infinity();
 
@@ -219,7 +241,7 @@ std::optional<SemanticVerdict> SemanticModel::judge(std::string_view text, Surfa
     for (std::size_t from = 0; from < all.size(); from += kSemanticStride) {
       if (stop && stop()) return false;
       const auto window = all.subspan(from, std::min(kContent, all.size() - from));
-      const float score = parts_->score_window(window, state);
+      const float score = parts_->score_window(window, kind, state);
       ++verdict.windows;
       if (score > verdict.score) {
         verdict.score = score;
@@ -242,8 +264,9 @@ std::optional<SemanticVerdict> SemanticModel::judge(std::string_view text, Surfa
     verdict.score = 0;
     return verdict;
   }
-  const std::size_t kind = kind_of(surface);
-  verdict.score = parts_->gain[kind] * verdict.score + parts_->bias[kind];
+  const double raw = verdict.score;
+  verdict.score = parts_->gain[kind] * raw + parts_->bias[kind];
+  parts_->join(kind, raw, verdict);
   verdict.fires = verdict.score >= 0;
   verdict.confidence = 1 / (1 + std::exp(-verdict.score));
   return verdict;

@@ -38,6 +38,13 @@ struct SemanticVerdict {
   std::size_t end = 0;
   std::uint32_t windows = 0;  // judged
   bool whole = true;          // every byte was in one of them
+
+  // Log odds of both tiers together, 0 at their common threshold: better than either alone. Of what
+  // tier 1 said of the same text on the same surface (ClassifierVerdict::score). This tier's own
+  // where the model was not joined with tier 1.
+  double joined(std::int32_t first_score) const { return joint_rest + joint_first * first_score; }
+  double joint_first = 0;  // per unit of tier 1's score
+  double joint_rest = 0;   // what this tier adds, less the common threshold
 };
 
 // True when the caller no longer wants the verdict; asked before each window.
