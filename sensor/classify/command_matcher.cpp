@@ -66,6 +66,7 @@ const std::vector<const Signature*>& CommandMatcher::scan() {
       return 0;
     };
     const auto size = static_cast<unsigned>(std::min(state.text.size(), kMaxCommandBytes));
+    state.text.reserve(size + 64);  // Hyperscan 5.4 may read beyond (sdk/core/detect/hyperscan.hpp)
     if (hs_scan(patterns.database.get(), state.text.data(), size, 0, state.scratch.get(), on_match,
                 &context) != HS_SUCCESS)
       ++state.failures;

@@ -44,8 +44,7 @@ bool BlockScan::prefilter(std::string_view text, hs_scratch_t* scratch, Fired& f
   Firing firing{&rules_, surface_, &fired};
   hs_error_t status = HS_SUCCESS;
   for (const HsDatabase& database : databases_) {
-    status = hs_scan(database.get(), text.data(), static_cast<unsigned>(text.size()), 0, scratch,
-                     on_match, &firing);
+    status = scan_block(database.get(), text, scratch, on_match, &firing);
     if (status != HS_SUCCESS) break;
   }
   std::erase_if(fired.pieces, [&](std::uint64_t piece) {

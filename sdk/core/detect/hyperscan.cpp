@@ -4,6 +4,24 @@
 #include "sdk/core/detect/pattern.hpp"
 
 namespace aispm::detect {
+namespace {
+
+constexpr std::size_t kReadBeyond = 64;  // bytes
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kKeptCopy = 1U << 20;
+
+// `text`, or a copy of it of which kReadBeyond bytes more may be read; lives until the next call on
+// this thread.
+std::string_view readable_beyond(std::string_view text) {
+  const auto end = reinterpret_cast<std::uintptr_t>(text.data()) + text.size();
+  if (kPage - (end - 1) % kPage > kReadBeyond) return text;
+  thread_local std::string copy;
+  if (copy.capacity() > kKeptCopy && text.size() < kKeptCopy) std::string().swap(copy);
+  copy.reserve(text.size() + kReadBeyond);
+  return copy.assign(text);
+}
+
+}  // namespace
 
 using HsCompileError = CPtr<hs_compile_error_t, hs_free_compile_error>;
 
@@ -65,6 +83,13 @@ Result<HsDatabase> compile_block(const std::vector<Rule>& rules,
   if (is_turned(id)) return fail(Errc::kInternal, std::string("Hyperscan: ") + error->message);
   const Rule& rule = rules[rule_of(id)];
   return fail(Errc::kInvalid, rule.where + ": " + rule.id + ": Hyperscan: " + error->message);
+}
+
+hs_error_t scan_block(const hs_database_t* database, std::string_view text, hs_scratch_t* scratch,
+                      match_event_handler on_match, void* context) {
+  const std::string_view safe = readable_beyond(text);
+  return hs_scan(database, safe.data(), static_cast<unsigned>(safe.size()), 0, scratch, on_match,
+                 context);
 }
 
 }  // namespace aispm::detect

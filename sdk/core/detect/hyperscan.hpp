@@ -53,4 +53,10 @@ void add_turned_words(const std::vector<std::string>& words, std::vector<HsPatte
 Result<HsDatabase> compile_block(const std::vector<Rule>& rules,
                                  const std::vector<HsPattern>& patterns);
 
+// hs_scan of a text that may end where memory ends. On processors with AVX-512 VBMI, Hyperscan 5.4
+// reads up to 32 bytes beyond the text (VectorCamp/vectorscan issue 322), which faults where the
+// next page is not mapped: a text that ends so near a page's end is scanned in a copy.
+hs_error_t scan_block(const hs_database_t* database, std::string_view text, hs_scratch_t* scratch,
+                      match_event_handler on_match, void* context);
+
 }  // namespace aispm::detect

@@ -30,9 +30,7 @@ int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void
 Result<bool> fires(const std::vector<HsDatabase>& databases, std::string_view text,
                    hs_scratch_t* scratch, Question question) {
   for (const HsDatabase& database : databases) {
-    const hs_error_t status =
-        hs_scan(database.get(), text.data(), static_cast<unsigned>(text.size()), 0, scratch,
-                on_match, &question);
+    const hs_error_t status = scan_block(database.get(), text, scratch, on_match, &question);
     if (status == HS_SCAN_TERMINATED) return true;
     if (status != HS_SUCCESS) return fail(Errc::kInternal, "Hyperscan: scan failed");
   }

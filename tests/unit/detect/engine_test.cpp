@@ -2,7 +2,9 @@
 #include "sdk/core/detect/engine.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/mman.h>
 
+#include <random>
 #include <thread>
 
 #include "sdk/core/detect/trigger.hpp"
@@ -309,6 +311,30 @@ TEST(Surface, HasANameThatParses) {
     EXPECT_EQ(parse_surface(name_of(static_cast<Surface>(i))), static_cast<Surface>(i));
   EXPECT_FALSE(parse_surface("mars"));
   EXPECT_FALSE(parse_category(""));
+}
+
+// Hyperscan 5.4 reads beyond a text on some processors: a fault where the next page is not mapped.
+TEST(Engine, ScansTextsThatEndWhereMemoryEnds) {
+  const auto engine =
+      engine_of(rule_line("secret.a", "ab[0-9]{2,4}") + rule_line("secret.b", "k=[a-z0-9]{3,}") +
+                rule_line("secret.c", "--[a-z]+--") + rule_line("secret.d", "id[0-9]{2}") +
+                rule_line("secret.e", "z[a-z]+"));
+  auto scratch = engine->make_scratch();
+  constexpr std::size_t kPage = 4096;
+  auto* const memory = static_cast<char*>(
+      ::mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  ASSERT_NE(memory, MAP_FAILED);
+  ASSERT_EQ(::mprotect(memory + kPage, kPage, PROT_NONE), 0);
+  std::vector<Match> matches;
+  constexpr std::string_view kLetters = "aAkb z-0123=id--";
+  std::mt19937 dice(7);
+  for (int round = 0; round < 5000; ++round) {
+    const std::size_t size = 1 + dice() % 200;
+    char* const text = memory + kPage - size;
+    for (std::size_t i = 0; i < size; ++i) text[i] = kLetters[dice() % kLetters.size()];
+    ASSERT_TRUE(engine->scan({text, size}, Surface::kReply, *scratch, matches));
+  }
+  ::munmap(memory, 2 * kPage);
 }
 
 }  // namespace
