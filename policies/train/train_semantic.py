@@ -3,11 +3,12 @@
 
     ./dev model --train ../shared/data/detection/dev
 
-The encoder stays as it is; each kind of surface has a head of its own, a ridge regression on the encoder's features, in closed form,
-so that the result is the same on every run. What is judged on a kind counts fully in its head, the rest by SHARE_OF_OTHERS.
-Everything that is chosen here (strength of the ridge, weight of families, of the tiers, thresholds) is chosen on families left
-out of training. `--tier1` names the left-out scores that tier1.py wrote: how both tiers are weighed is then chosen for each family on
-the others. Writes policies/semantic/head.json; `./dev model` puts it and the encoder into the file that programs load.
+The encoder stays as it is; each kind of surface has a head of its own, a ridge regression on the encoder's features, in closed
+form, so that the result is the same on every run. What is judged on a kind counts fully in its head, the rest by
+SHARE_OF_OTHERS. Everything that is chosen here (strength of the ridge, weight of families, of the tiers, thresholds) is chosen
+on families left out of training. `--tier1` names the left-out scores that tier1.py wrote: how both tiers are weighed is then
+chosen for each family on the others. Writes policies/semantic/head.json; `./dev model` puts it and the encoder into the file
+that programs load.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ RIDGE = 0.2            # on standardised features
 TEMPER = 0.5           # a family counts as its size to this power
 SHARE_OF_OTHERS = 0.3  # what a row of another kind of surface counts in a head
 MAX_OF_FAMILY = 1500   # windows of one family, class and kind of surface
-FALSE_POSITIVES = 0.005  # share of benign rows per kind of surface at the tier's own threshold: half of what it and tier 1 may have
+FALSE_POSITIVES = 0.005  # share of benign rows per kind of surface at its own threshold: half of what it and tier 1 may have
 JOINT_FALSE_POSITIVES = 0.008  # at the threshold of both together; families to come may have more
 STEEPNESS = 4.0        # log odds per unit of calibrated score
 MIN_BENIGN = 50        # rows of a kind that suffice to calibrate it by itself
@@ -155,7 +156,7 @@ class Joint:
 
 
 def choose_weights(rows: Sequence[Row], first: Floats, second: Floats) -> dict[str, float]:
-    """By kind what finds most at 1 % and, half as important, at 0.1 % false positives; kinds with few families take the common weight."""
+    """By kind what finds most at 1 % and, half as important, at 0.1 % false positives; kinds of few families share one."""
     def best(some: list[int]) -> float:
         def value(weight: float) -> float:
             found = report([rows[i] for i in some], ((1 - weight) * first[some] + weight * second[some]).tolist()).macro
@@ -233,7 +234,7 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, default=Path("build/semantic/encoder.bin"), help="made by ./dev model --train")
     parser.add_argument("--wheels", type=Path, default=Path("build/semantic/wheels"), help="packages that add rows")
     parser.add_argument("--cache", type=Path, default=Path("build/semantic"), help="where features are kept")
-    parser.add_argument("--tier1", type=Path, help="scores of left-out rows: tier1.py --scores; without it there is no joint verdict")
+    parser.add_argument("--tier1", type=Path, help="scores of left-out rows (tier1.py --scores); without, no joint verdict")
     parser.add_argument("--output", type=Path, default=Path("policies/semantic/head.json"))
     args = parser.parse_args()
 
@@ -254,7 +255,8 @@ def main() -> None:
         "encoder_sha256": version,
         "rows": len(rows), "attacks": int(trainer.is_attack.sum()), "sources": len({row.source for row in rows}),
         "packages": [f"{name} {number} ({licence})" for name, number, licence in semantic_data.TRAINING_PACKAGES],
-        "ridge": RIDGE, "temper": TEMPER, "share_of_other_kinds": SHARE_OF_OTHERS, "false_positives": FALSE_POSITIVES, "joint_false_positives": JOINT_FALSE_POSITIVES,
+        "ridge": RIDGE, "temper": TEMPER, "share_of_other_kinds": SHARE_OF_OTHERS, "false_positives": FALSE_POSITIVES,
+        "joint_false_positives": JOINT_FALSE_POSITIVES,
         "recall_on_left_out_families": {str(share): round(value, 4) for share, value in figures.macro.items()},
         "licence": "Apache-2.0",
     }
@@ -268,10 +270,10 @@ def main() -> None:
         figures = report(some, [float(score) for score in joint.scores])
         print("both tiers", figures, sep="\n")
         wrong = unseen_false_positives(some, joint.scores)
-        print(f"weights of the semantic tier {joint.weight}; thresholds set without a family: {wrong:.2%} of its benign rows above")
-        record |= {"joint": {"weight": joint.weight, "false_positives_of_unseen": round(wrong, 4),
-                             "recall_on_left_out_families": {str(share): round(value, 4) for share, value in figures.macro.items()},
-                             "families": {name: round(one[0.01], 4) for name, one in figures.families.items()}}}
+        print(f"weights of the semantic tier {joint.weight}; set without a family, thresholds flag {wrong:.2%} of its rows")
+        record["joint"] = {"weight": joint.weight, "false_positives_of_unseen": round(wrong, 4),
+                           "recall_on_left_out_families": {str(share): round(one, 4) for share, one in figures.macro.items()},
+                           "families": {name: round(one[0.01], 4) for name, one in figures.families.items()}}
     write_head(args.output, trainer.fit(set()), limits(labelled, scores, FALSE_POSITIVES), joint, joined, record)
 
 
