@@ -70,10 +70,10 @@ def test_a_wrapped_agent_is_in_the_inventory_with_its_policy(agent: tuple[str, P
     (process,) = fleet.wait(f"the process {name}", lambda: [one for one in inside(fleet, "processes", session_id) if name in one["process"]["exe"]])
     assert (process["agent_id"], process["profile"]) == (agent_id, "coding-agent")
     assert process["verdict"] == "sanctioned"
-    if sandbox.kind == "root":  # whose runs have a user each: what the sensor called it before the run was known is no agent of its own
-        assert not [one for one in fleet.ask("inventory", "agents")["agents"] if one["agent_id"].startswith(process["process"]["user"] + "/")]
-    executed = [event["process"] for event in story["events"] if event.get("source") == "SOURCE_SENSOR" and "process_exec" in event]
-    assert any(Path(one["exe"]).name == name for one in executed), executed
+    # Its events come over another stream, which may be behind.
+    fleet.wait(f"the start of {name} as the sensor saw it", lambda: [
+        event for event in fleet.ask("session", "show", session_id)["events"]
+        if event.get("source") == "SOURCE_SENSOR" and "process_exec" in event and Path(event["process"]["exe"]).name == name])
 
 
 # Every way to be refused, and one limit. The last connection is one of a name.
