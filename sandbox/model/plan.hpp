@@ -159,7 +159,6 @@ struct Runtime {
   // Filled by wrap_in_runtime(), when all else of the plan is known.
   std::vector<std::string> argv;
   std::vector<std::string> environment;
-  bool is_at_terminal = false;
 };
 
 struct Plan {

@@ -172,7 +172,6 @@ Result<> wrap_in_runtime(Plan& plan, const std::array<bool, 3>& is_terminal,
   for (auto& mount : plan.mounts)
     if (mount.target == kConfigFile) mount.content = json::serialize(config);
   // Sockets of gVisor's agent are sockets of the sandbox's network, where only the gateway answers.
-  plan.runtime.is_at_terminal = is_interactive;
   plan.runtime.argv = {plan.runtime.executable,
                        "--root=" + std::string(kRuntimeFolder),
                        "--network=host",

@@ -1,17 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sandbox/requirements/requirements.hpp"
-
-// toml++ 3.3 takes for granted what it did not check ("[(" ends a debug build and is undefined in a
-// release). Here its assumptions are exceptions, in any build.
-namespace {
-struct BrokenTomlAssumption {};
-[[noreturn]] void refuse_toml() { throw BrokenTomlAssumption(); }
-}  // namespace
-#define TOML_ASSERT(claim) ((claim) ? static_cast<void>(0) : refuse_toml())
-#pragma push_macro("NDEBUG")
-#undef NDEBUG
-#include <toml++/toml.h>
-#pragma pop_macro("NDEBUG")
+#include "sdk/core/common/strict_toml.hpp"
 
 namespace aispm::sandbox {
 namespace {
