@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 
 #include "sdk/core/detect/broken_words.hpp"
 #include "sdk/core/detect/encoded.hpp"
@@ -55,7 +56,7 @@ Vocabulary make_vocabulary() {
   Rule rule;
   rule.category = Category::kPromptInjection;
   rule.patterns = {"(?i)ignore", "(?i)instructions?", "(?i)system prompt"};
-  auto vocabulary = Vocabulary::of({rule});
+  auto vocabulary = Vocabulary::of(std::span<const Rule>(&rule, 1));
   require(vocabulary.has_value(), "vocabulary");
   return std::move(*vocabulary);
 }
