@@ -239,10 +239,17 @@ bool passes_not_password_word(std::string_view text) {
       "password", "passwd", "pass",   "pwd",        "passphrase", "username", "user", "string",
       "token",    "apikey", "value",  "required",   "optional",   "hidden",   "text", "xxx",
       "true",     "false",  "mypass", "mypassword", "userpass",   "password1"};
-  return std::none_of(std::begin(kNames), std::end(kNames), [&](std::string_view name) {
-    return std::equal(text.begin(), text.end(), name.begin(), name.end(),
+  const auto is_name = [](std::string_view part, std::string_view name) {
+    return std::equal(part.begin(), part.end(), name.begin(), name.end(),
                       [](char a, char b) { return lower(a) == b; });
-  });
+  };
+  // "dbpassword", "mysecretpassword"
+  constexpr std::string_view kEnd = "password";
+  if (text.size() > kEnd.size() && is_name(text.substr(text.size() - kEnd.size()), kEnd) &&
+      std::all_of(text.begin(), text.end(), is_letter))
+    return false;
+  return std::none_of(std::begin(kNames), std::end(kNames),
+                      [&](std::string_view name) { return is_name(text, name); });
 }
 
 // At least two kinds of characters.

@@ -89,7 +89,7 @@ class PlainHyperscan {
     std::vector<unsigned> flags;
     std::vector<unsigned> ids;
     for (const Rule& rule : rules)
-      for (const std::string& pattern : rule.patterns) {
+      for (const std::string& pattern : rule.triggers.empty() ? rule.patterns : rule.triggers) {
         patterns.push_back(pattern.c_str());
         flags.push_back(HS_FLAG_SINGLEMATCH | (rule.caseless ? HS_FLAG_CASELESS : 0U));
         ids.push_back(static_cast<unsigned>(ids.size()));
@@ -99,7 +99,12 @@ class PlainHyperscan {
     hs_compile_multi(patterns.data(), flags.data(), ids.data(), static_cast<unsigned>(ids.size()),
                      HS_MODE_BLOCK, nullptr, &database, &error);
     database_.reset(database);
-    if (error != nullptr) hs_free_compile_error(error);
+    if (error != nullptr) {
+      std::fprintf(
+          stderr, "peer: %s: %.200s\n", error->message,
+          error->expression < 0 ? "" : patterns[static_cast<std::size_t>(error->expression)]);
+      hs_free_compile_error(error);
+    }
     hs_scratch_t* scratch = nullptr;
     if (database != nullptr) hs_alloc_scratch(database, &scratch);
     scratch_.reset(scratch);
@@ -308,10 +313,10 @@ int main(int argc, char** argv) {
     return 1;
   }
   print("detect.automata", static_cast<double>((*engine)->automata().memory_bytes()), "bytes");
-  PlainHyperscan peer((*engine)->rules());
-  if (!peer.usable()) return 1;
   bench_sizes(**engine);
   if (only_sizes) return 0;
+  PlainHyperscan peer((*engine)->rules());
+  if (!peer.usable()) return 1;
   bench_hostile(**engine);
   bench_block(**engine, peer);
   bench_stream(*engine);

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -49,30 +50,49 @@ struct Question {
   double high;
 };
 
-Share measure(const Question& question) {
+// What the rules found in one row.
+struct Row {
+  bool benign = false;
+  std::vector<std::pair<Category, model::Severity>> found;
+};
+
+std::vector<Row> scan_rows(const std::string& path) {
   const auto engine = shipped_engine();
   auto scratch = engine->make_scratch();
   EXPECT_TRUE(scratch);
-  Share share;
-  std::ifstream file(corpus_folder() + "/" + question.file);
+  std::vector<Row> rows;
+  std::ifstream file(path);
   simdjson::dom::parser parser;
   std::vector<Match> matches;
   for (std::string line; std::getline(file, line);) {
     const auto row = parser.parse(line);
-    const std::string_view label = row["label"];
-    if ((label == "benign") != question.benign) continue;
     const auto surface = kSurfaces.find(std::string_view(row["surface"]));
     if (surface == kSurfaces.end()) continue;
     const auto scanned =
         engine->scan(std::string_view(row["text"]), surface->second, *scratch, matches);
     EXPECT_TRUE(scanned) << scanned.error().message;
-    ++share.rows;
+    Row& kept = rows.emplace_back();
+    kept.benign = std::string_view(row["label"]) == "benign";
     for (const Match& match : matches) {
       const Rule& rule = engine->rules()[match.rule];
-      if (rule.category != question.category || rule.severity < question.severity) continue;
-      ++share.fired;
-      break;
+      kept.found.emplace_back(rule.category, rule.severity);
     }
+  }
+  return rows;
+}
+
+Share measure(const Question& question) {
+  static std::map<std::string, std::vector<Row>> scanned;  // each file once
+  auto known = scanned.find(question.file);
+  if (known == scanned.end())
+    known = scanned.emplace(question.file, scan_rows(corpus_folder() + "/" + question.file)).first;
+  Share share;
+  for (const Row& row : known->second) {
+    if (row.benign != question.benign) continue;
+    ++share.rows;
+    share.fired += std::any_of(row.found.begin(), row.found.end(), [&](const auto& found) {
+      return found.first == question.category && found.second >= question.severity;
+    });
   }
   return share;
 }
@@ -100,10 +120,16 @@ constexpr auto kHigh = model::Severity::kHigh;
 INSTANTIATE_TEST_SUITE_P(
     Figures, Corpus,
     testing::Values(
+        Question{"prompts_attack.jsonl", false, Category::kJailbreak, kHigh, 13, 100},
+        Question{"prompts_benign.jsonl", true, Category::kJailbreak, kHigh, 0, 0.1},
+        Question{"indirect_benign.jsonl", true, Category::kExfiltration, kAny, 0, 0.25},
+        Question{"prompts_benign.jsonl", true, Category::kExfiltration, kHigh, 0, 0.1},
+        Question{"prompts_benign.jsonl", true, Category::kExtraction, kHigh, 0, 0.1},
         Question{"prompts_benign.jsonl", true, Category::kPromptInjection, kAny, 0, 0.5},
-        Question{"prompts_benign.jsonl", true, Category::kPromptInjection, kHigh, 0, 0.1},
-        Question{"indirect_benign.jsonl", true, Category::kPromptInjection, kAny, 0, 0.5},
-        Question{"indirect_benign.jsonl", true, Category::kPromptInjection, kHigh, 0, 0.3},
+        Question{"prompts_benign.jsonl", true, Category::kPromptInjection, kHigh, 0, 0.15},
+        // More than half of these are hard negatives that talk about attacks.
+        Question{"indirect_benign.jsonl", true, Category::kPromptInjection, kAny, 0, 1.2},
+        Question{"indirect_benign.jsonl", true, Category::kPromptInjection, kHigh, 0, 0.6},
         Question{"prompts_benign.jsonl", true, Category::kObfuscation, kAny, 0, 0.05},
         Question{"indirect_benign.jsonl", true, Category::kObfuscation, kAny, 0, 0.1},
         Question{"secrets.jsonl", true, Category::kObfuscation, kAny, 0, 0.2},
@@ -111,16 +137,17 @@ INSTANTIATE_TEST_SUITE_P(
         // These rows hold the tricks around harmless words: the trick is the finding.
         Question{"obfuscated.jsonl", true, Category::kObfuscation, kAny, 0, 30},
         Question{"obfuscated.jsonl", false, Category::kObfuscation, kAny, 30, 100},
-        Question{"prompts_benign.jsonl", true, Category::kSecret, kAny, 0, 0.05},
+        // Passwords and passport numbers that users of these prompts do tell.
+        Question{"prompts_benign.jsonl", true, Category::kSecret, kAny, 0, 0.2},
         Question{"indirect_benign.jsonl", true, Category::kSecret, kAny, 0, 0.2},
-        Question{"prompts_benign.jsonl", true, Category::kPii, kHigh, 0, 0.1},
+        Question{"prompts_benign.jsonl", true, Category::kPii, kHigh, 0, 0.15},
         Question{"pii.jsonl", true, Category::kPii, kAny, 0, 0.5},
-        Question{"secrets.jsonl", true, Category::kSecret, kAny, 0, 10},
-        Question{"prompts_attack.jsonl", false, Category::kPromptInjection, kAny, 28, 100},
-        Question{"indirect_attack.jsonl", false, Category::kPromptInjection, kAny, 29, 100},
-        Question{"obfuscated.jsonl", false, Category::kPromptInjection, kAny, 28, 100},
-        Question{"secrets.jsonl", false, Category::kSecret, kAny, 86, 100},
-        Question{"pii.jsonl", false, Category::kPii, kAny, 35, 100}));
+        Question{"secrets.jsonl", true, Category::kSecret, kAny, 0, 5},
+        Question{"prompts_attack.jsonl", false, Category::kPromptInjection, kAny, 34, 100},
+        Question{"indirect_attack.jsonl", false, Category::kPromptInjection, kAny, 32, 100},
+        Question{"obfuscated.jsonl", false, Category::kPromptInjection, kAny, 38, 100},
+        Question{"secrets.jsonl", false, Category::kSecret, kAny, 89, 100},
+        Question{"pii.jsonl", false, Category::kPii, kAny, 54, 100}));
 
 }  // namespace
 }  // namespace aispm::detect

@@ -129,6 +129,8 @@ TEST(Validator, PasswordsHaveTwoKindsOfCharacters) {
     EXPECT_FALSE(check("password", text)) << text;
   EXPECT_FALSE(check("not_password_word", "Password"));
   EXPECT_FALSE(check("not_password_word", "password@"));
+  EXPECT_FALSE(check("not_password_word", "chPassword"));
+  EXPECT_TRUE(check("not_password_word", "x7password"));
   EXPECT_TRUE(check("not_password_word", "whiteduke"));
 }
 
