@@ -12,6 +12,8 @@
 #include "gateway/net/listen.hpp"
 #include "gateway/proxy/health.hpp"
 #include "gateway/proxy/worker.hpp"
+#include "sdk/core/common/hash_key.hpp"
+#include "sdk/core/common/id.hpp"
 #include "sdk/core/common/log.hpp"
 
 namespace aispm::gateway {
@@ -32,6 +34,26 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
   if (!services->config.keys_file.empty())
     AISPM_CHECK(services->keys.load_file(services->config.keys_file));
   return services;
+}
+
+// What judges beside the rules, and the key that stands for values in records.
+Result<> open_judges(Services& services) {
+  // Without a state folder equal secrets are told apart until the next start.
+  if (services.config.report) {
+    AISPM_TRY(services.hash_key, load_hash_key(services.config.report->state_folder));
+  } else {
+    services.hash_key = Secret(make_uuid() + make_uuid());
+  }
+  const DetectConfig& detect = services.config.detect;
+  if (detect.voter) {
+    AISPM_TRY(services.voter, Voter::open(*detect.voter));
+  }
+  if (!detect.opinions.model.empty()) {
+    detect::SemanticJudge::Options options;
+    options.workers = detect.opinions.workers;
+    services.semantic = detect::SemanticJudge::open(detect.opinions.model, std::move(options));
+  }
+  return {};
 }
 
 Result<std::vector<std::unique_ptr<Worker>>> open_workers(Services& services) {
@@ -146,6 +168,7 @@ Result<> supervise(Services& services, std::span<const std::unique_ptr<Worker>> 
 Result<> run_gateway(Config config) {
   const sigset_t signals = block_signals();
   AISPM_TRY(const std::unique_ptr<Services> services, open_services(std::move(config)));
+  AISPM_CHECK(open_judges(*services));
   RuleLoader loader(*services);
   AISPM_TRY(services->recorder, Recorder::open(services->config, services->keys));
   AISPM_TRY(const bool is_ready, loader.ended_within(services->config.wait_for_rules));
@@ -158,6 +181,7 @@ Result<> run_gateway(Config config) {
   for (const auto& worker : workers) worker->stop();
   for (std::thread& thread : threads) thread.join();
   services->recorder->offer(describe_health(*services, workers, ""));
+  services->semantic.reset();  // its threads answer into the workers' loops
   services->recorder->flush();
   if (!services->config.socket.empty()) ::unlink(services->config.socket.c_str());
   log::info("stopped");

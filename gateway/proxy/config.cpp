@@ -71,16 +71,7 @@ ProviderConfig read_provider(const YamlMap& map) {
                          ? Dialect::kAnthropic
                          : Dialect::kOpenAi;
   if (!map.has("dialect")) map.reject("", "provider without dialect; allowed: openai, anthropic");
-  provider.origin = map.required_text("origin");
-  if (!provider.origin.empty()) {
-    auto origin = net::parse_origin(provider.origin);
-    if (!origin) map.reject("origin", origin.error().message);
-    if (origin && !origin->tls && map.has("ca_file"))
-      map.reject("ca_file", "only for https origins");
-  }
-  provider.ca_file = map.text("ca_file", "");
-  read_provider_key(map, provider);
-  provider.allow_private = map.flag("allow_private", false);
+  read_endpoint(map, provider);
   provider.models = map.texts("models");
   return provider;
 }
@@ -175,6 +166,19 @@ Result<Config> read_config(const YamlMap& root) {
 }
 
 }  // namespace
+
+void read_endpoint(const YamlMap& map, ProviderConfig& endpoint) {
+  endpoint.origin = map.required_text("origin");
+  if (!endpoint.origin.empty()) {
+    auto origin = net::parse_origin(endpoint.origin);
+    if (!origin) map.reject("origin", origin.error().message);
+    if (origin && !origin->tls && map.has("ca_file"))
+      map.reject("ca_file", "only for https origins");
+  }
+  endpoint.ca_file = map.text("ca_file", "");
+  read_provider_key(map, endpoint);
+  endpoint.allow_private = map.flag("allow_private", false);
+}
 
 Result<Config> load_config(const std::string& path) {
   AISPM_TRY(const YamlMap root, YamlMap::load(path));

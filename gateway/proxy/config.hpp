@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/proxy/dialect.hpp"
+#include "gateway/proxy/pipeline/guard.hpp"
 #include "sdk/core/common/host_rule.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
@@ -61,6 +62,24 @@ struct EgressConfig {
   std::chrono::milliseconds idle{300'000};  // without a byte in either direction
 };
 
+// The semantic tier, asked while the provider works.
+struct OpinionConfig {
+  std::string model;                        // file; "" = none
+  std::chrono::milliseconds deadline{800};  // from the request's arrival
+  std::size_t bytes = 8U << 10;             // of one request, newest texts first
+  std::size_t workers = 1;                  // threads
+};
+
+// A guard model behind an OpenAI-compatible endpoint, asked likewise.
+struct VoterConfig {
+  ProviderConfig endpoint;
+  std::string model;
+  GuardForm form = GuardForm::kLlamaGuard;
+  std::chrono::milliseconds deadline{800};
+  std::size_t concurrency = 8;  // questions at once
+  std::size_t bytes = 4U << 10;
+};
+
 // How texts are judged (`detect:`).
 struct DetectConfig {
   // Of one text; `total` is that of all texts of one message together.
@@ -69,6 +88,8 @@ struct DetectConfig {
     options.total = std::chrono::milliseconds(250);
     return options;
   }();
+  OpinionConfig opinions;
+  std::optional<VoterConfig> voter;
 };
 
 struct Config {

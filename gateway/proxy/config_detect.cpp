@@ -17,11 +17,35 @@ void read_inspection(const YamlMap& map, detect::InspectOptions& inspect) {
       "total", std::chrono::duration_cast<std::chrono::milliseconds>(inspect.total));
 }
 
+void read_opinions(const YamlMap& map, OpinionConfig& opinions) {
+  opinions.model = map.text("model", "");
+  opinions.deadline = map.duration("deadline", opinions.deadline);
+  opinions.bytes = map.size_bytes("bytes", opinions.bytes, 1U << 20);
+  opinions.workers = static_cast<std::size_t>(map.integer("workers", 1, {1, 64}));
+}
+
+VoterConfig read_voter(const YamlMap& map) {
+  VoterConfig voter;
+  voter.endpoint.name = "guard model";
+  read_endpoint(map, voter.endpoint);
+  voter.model = map.required_text("model");
+  const std::string form =
+      map.choice("form", "llama_guard", {"llama_guard", "json", "prompt_guard"});
+  for (const GuardForm known : {GuardForm::kLlamaGuard, GuardForm::kJson, GuardForm::kPromptGuard})
+    if (name_of(known) == form) voter.form = known;
+  voter.deadline = map.duration("deadline", voter.deadline);
+  voter.concurrency = static_cast<std::size_t>(map.integer("concurrency", 8, {1, 1024}));
+  voter.bytes = map.size_bytes("bytes", voter.bytes, 1U << 20);
+  return voter;
+}
+
 }  // namespace
 
 DetectConfig read_detect(const YamlMap& map) {
   DetectConfig config;
   read_inspection(map, config.inspect);
+  read_opinions(map.map("semantic"), config.opinions);
+  if (map.has("guard_model")) config.voter = read_voter(map.map("guard_model"));
   return config;
 }
 

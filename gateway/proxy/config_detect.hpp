@@ -6,6 +6,9 @@
 
 namespace aispm::gateway {
 
+// Origin, ca_file, key and allow_private of a server that is called; errors go to `map`.
+void read_endpoint(const YamlMap& map, ProviderConfig& endpoint);
+
 // Reads the `detect:` section; errors go to `map`.
 DetectConfig read_detect(const YamlMap& map);
 

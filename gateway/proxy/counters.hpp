@@ -39,6 +39,10 @@ struct Counters {
   Counter unscannable;       // could not be scanned, so not let through
   Counter inspections_late;  // a layer took longer than its budget
   Counter inspections_cut;   // not looked through to the end, for want of time
+  Counter opinions_missing;  // requests of which a slower judge did not speak
+  Counter opinions_partial;  // requests too long for slower judges to see all of
+  Counter screened;          // texts judged for their own sake
+  Counter restored;          // placeholders turned back
   Counter upstream_failures;
   Counter upstream_connections;  // made
   Counter client_gone;           // left before the reply was complete

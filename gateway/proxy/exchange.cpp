@@ -4,6 +4,7 @@
 #include "gateway/net/proxy_header.hpp"
 #include "gateway/proxy/exchange_state.hpp"
 #include "gateway/proxy/header_policy.hpp"
+#include "gateway/proxy/opinions.hpp"
 
 // One request to a model, from its head to its record. Read run_exchange() from top to bottom; each
 // step either lets the exchange go on or says what to tell the client.
@@ -112,6 +113,7 @@ Task<Step> forward(ExchangeState& x, UpstreamReply& reply) {
       x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(x.provider_index),
       {.head = x.request_head, .body = x.outgoing_body(), .method = "POST"},
       {.connect = limits.upstream_connect, .silence = limits.upstream_reply}, &x.in_flight);
+  if (!answered && x.opinions_deny()) co_return Step{};  // ended for that
   if (!answered) co_return x.upstream_refusal(answered.error());
   reply = std::move(*answered);
   x.provider->note_success();
@@ -121,6 +123,37 @@ Task<Step> forward(ExchangeState& x, UpstreamReply& reply) {
     co_return x.upstream_refusal(
         fail(Errc::kInvalid, "answered with Content-Encoding though asked not to").value());
   co_return Step{};
+}
+
+// Asks slower judges while the provider works; a denial of theirs ends the wait for its reply.
+class AskedOpinions {
+ public:
+  explicit AskedOpinions(ExchangeState& x) : x_(x) {}
+  ~AskedOpinions() {
+    if (x_.opinions) x_.opinions->on_answer({});
+  }
+  AskedOpinions(const AskedOpinions&) = delete;
+  AskedOpinions& operator=(const AskedOpinions&) = delete;
+
+  void ask() {
+    const auto& bench = x_.context.bench;
+    x_.opinions =
+        Opinions::ask(x_.worker, x_.request, std::shared_ptr<KnownTexts>(bench, &bench->opined));
+    if (!x_.opinions) return;
+    x_.opinions->on_answer([this] {
+      if (x_.in_flight && x_.opinions_deny()) x_.in_flight->abort();
+    });
+  }
+
+ private:
+  ExchangeState& x_;
+};
+
+// Nothing of the reply leaves before everybody has spoken, where policy says so.
+Task<Step> hear_opinions(ExchangeState& x) {
+  if (!x.opinions || !x.context.book->policy->waits_for_opinions()) co_return Step{};
+  if (!x.opinions_deny()) (void)co_await x.opinions->wait();
+  co_return x.take_opinions(true);
 }
 
 // A reply that comes whole: scanned, patched, sent.
@@ -231,9 +264,12 @@ awaitable<bool> run_exchange(Client& client, const Head& head, const Route& rout
   if (!step) step = decide(x);
 
   UpstreamReply reply;
+  AskedOpinions asked(x);
   if (!step) {
+    asked.ask();
     auto forwarded = co_await forward(x, reply);
-    step = std::move(*forwarded);
+    auto heard = co_await hear_opinions(x);
+    step = *heard ? std::move(*heard) : std::move(*forwarded);
   }
   if (!step) {
     // Two statements: GCC 12 copies the temporaries of a conditional co_await bit by bit.
@@ -250,6 +286,10 @@ awaitable<bool> run_exchange(Client& client, const Head& head, const Route& rout
     const auto told = co_await client.refuse(route.dialect, *step, x.may_keep_alive());
     if (!told) x.client_left();
     if (told && !x.body_read) (void)co_await client.linger();
+  }
+  if (x.opinions && !x.heard) {
+    (void)co_await x.opinions->wait();
+    (void)x.take_opinions(false);
   }
   x.record();
   const bool keep = x.may_keep_alive();

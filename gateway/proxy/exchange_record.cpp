@@ -73,12 +73,45 @@ std::optional<Refusal> ExchangeState::judge_whole(std::string_view reply) {
     if (!patched) return cannot_scan("the reply", patched.error().message);
     reply_patched = std::move(*patched);
   }
-  if (!context.book->policy->store_text()) return {};
-  if (reply_patched.empty()) {
-    call.reply_text = codec::reply_text(*parsed);
-  } else if (auto again = codec::parse_reply(api, reply_patched)) {
-    call.reply_text = codec::reply_text(*again);
+  if (context.book->policy->store_text()) {
+    if (reply_patched.empty()) {
+      call.reply_text = codec::reply_text(*parsed);
+    } else if (auto again = codec::parse_reply(api, reply_patched)) {
+      call.reply_text = codec::reply_text(*again);
+    }
   }
+  if (context.vault && context.vault->can_restore()) {
+    const std::string clean = std::move(reply_patched);
+    reply_patched.clear();
+    auto restored = restore_placeholders(clean.empty() ? reply : std::string_view(clean));
+    if (!restored) return cannot_scan("the reply", restored.error().message);
+    if (reply_patched.empty()) reply_patched = clean;
+  }
+  return {};
+}
+
+// Turns the session's placeholders in the reply back into what they stand for: into
+// `reply_patched`, which stays empty when there are none.
+Result<> ExchangeState::restore_placeholders(std::string_view reply) {
+  AISPM_TRY(const codec::LlmReply parsed, codec::parse_reply(api, reply));
+  std::vector<codec::JsonPatch> back;
+  std::string text;
+  for (const codec::ReplyText& part : parsed.texts) {
+    if (part.is_key || is_sealed(api, part.channel.kind) ||
+        part.text.find('<') == std::string_view::npos)
+      continue;
+    // OpenAI's arguments are a JSON text in a string, Anthropic's are JSON themselves.
+    const bool into_json =
+        part.channel.kind == codec::ChannelKind::kToolArguments && api == codec::Api::kOpenAiChat;
+    text.clear();
+    const std::size_t count = context.vault->restore(part.text, into_json, text);
+    if (count == 0) continue;
+    counters.restored.add(count);
+    back.push_back(codec::string_patch(part.span, text));
+  }
+  if (back.empty()) return {};
+  for (const codec::JsonSpan& span : parsed.logprobs) back.push_back({span, "null"});
+  AISPM_TRY(reply_patched, codec::apply_patches(reply, std::move(back)));
   return {};
 }
 
@@ -108,6 +141,9 @@ void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State s
   call.reply_sha256 = reply.sha256();
   call.partial = state != StreamRelay::State::kEnded || reply.is_cut();
   if (context.book->policy->store_text()) call.reply_text = relay.released_text();
+  counters.restored.add(relay.restored());
+  counters.inspections_late.add(relay.findings().late);
+  counters.inspections_cut.add(relay.findings().cut);
   take_findings(relay.findings());
   if (state == StreamRelay::State::kBroken) {
     counters.upstream_failures.add();

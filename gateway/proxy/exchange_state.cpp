@@ -67,6 +67,14 @@ std::optional<Refusal> ExchangeState::open_rules() {
   context.caller = {
       .agent = caller.agent_id, .provider = provider->config().name, .model = request.model};
   context.inspect = services.config.detect.inspect;
+  context.hash_key = &services.hash_key;
+  const policy::Policy& policy = *context.book->policy;
+  if (policy.uses_placeholders()) {
+    placeholders = services.placeholders.of(caller.tenant, caller.agent_id, caller.session_id,
+                                            policy.keeps_vault(), net::Clock::now());
+    context.redactor = placeholders.get();
+    if (policy.keeps_vault()) context.vault = placeholders;
+  }
   context.tables = worker.desk().tables(*context.book, context.caller);
   return {};
 }

@@ -12,6 +12,8 @@
 
 namespace aispm::gateway {
 
+class Opinions;
+
 // What is known of one exchange, and the parts of its steps that wait for nothing. exchange.cpp is
 // its only user; the waiting steps write its members in the order in which they stand here.
 struct ExchangeState {
@@ -42,6 +44,7 @@ struct ExchangeState {
   codec::LlmRequest request;
   Provider* provider = nullptr;
   std::size_t provider_index = 0;
+  std::shared_ptr<SessionPlaceholders> placeholders;  // null: labels
   ScanContext context;
   std::vector<model::Detection> detections;
   policy::Verdict verdict;
@@ -50,6 +53,8 @@ struct ExchangeState {
   std::string patched_body;
   bool redacted = false;
   bool strip_usage = false;
+  std::shared_ptr<Opinions> opinions;  // of slower judges; null: nobody is asked
+  bool heard = false;                  // and taken
 
   // --- upstream and reply
   std::string request_head;
@@ -84,6 +89,11 @@ struct ExchangeState {
   std::string_view outgoing_body() const {
     return patched_body.empty() ? body : std::string_view(patched_body);
   }
+  // What slower judges said so far denies the request, and is to be applied.
+  bool opinions_deny() const;
+  // Takes what they said into the record. With `apply` it also counts: a refusal where policy
+  // denies or, where one did not speak, fails closed.
+  std::optional<Refusal> take_opinions(bool apply);
   void write_request_head();
   void note_reply_head(const codec::http1::Head& head);
   // Scans a reply that came whole; what is to be sent instead stands in `reply_patched`.
@@ -103,6 +113,7 @@ struct ExchangeState {
  private:
   std::string request_key() const;
   std::optional<Refusal> judge_raw(std::string_view reply);
+  Result<> restore_placeholders(std::string_view reply);
   void fill_request(model::LlmCall& call) const;
 };
 

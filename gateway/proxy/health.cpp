@@ -30,6 +30,10 @@ constexpr std::array kNamed = {
     Named{"unscannable", &Counters::unscannable},
     Named{"inspections_late", &Counters::inspections_late},
     Named{"inspections_cut", &Counters::inspections_cut},
+    Named{"opinions_missing", &Counters::opinions_missing},
+    Named{"opinions_partial", &Counters::opinions_partial},
+    Named{"screened", &Counters::screened},
+    Named{"placeholders_restored", &Counters::restored},
     Named{"upstream_failures", &Counters::upstream_failures},
     Named{"client_gone", &Counters::client_gone},
     Named{"unrecorded_refusals", &Counters::unrecorded_refusals},
@@ -81,6 +85,41 @@ void add_providers(const Services& services, model::ComponentHealth& health) {
   }
 }
 
+void add_semantic(const Services& services, model::ComponentHealth& health) {
+  if (!services.semantic) {
+    health.features["semantic"] = "off";
+    return;
+  }
+  const detect::SemanticHealth state = services.semantic->health();
+  health.features["semantic"] = state.ready ? state.version : "absent";
+  if (!state.ready)
+    health.reasons.push_back("the semantic tier is absent, tier 1 judges alone: " + state.reason);
+  health.counters["semantic_judged"] = state.judged;
+  health.counters["semantic_fired"] = state.fired;
+  health.counters["semantic_partial"] = state.partial;
+  health.counters["semantic_waiting"] = state.waiting;
+  health.counters["semantic_late"] = state.late;
+  health.counters["semantic_dropped"] = state.dropped;
+}
+
+void add_voter(const Services& services, model::ComponentHealth& health) {
+  if (!services.voter) {
+    health.features["guard_model"] = "off";
+    return;
+  }
+  const Voter::Counts& counts = services.voter->counts();
+  const Provider& provider = services.voter->provider();
+  const std::string& missing = provider.config().missing_key;
+  health.features["guard_model"] = provider.is_failing() || !missing.empty() ? "failing" : "ok";
+  if (!missing.empty()) health.reasons.push_back("guard model: " + missing);
+  if (provider.is_failing()) health.reasons.push_back("guard model: " + provider.last_failure());
+  health.counters["guard_model_asked"] = counts.asked.load();
+  health.counters["guard_model_flagged"] = counts.flagged.load();
+  health.counters["guard_model_late"] = counts.late.load();
+  health.counters["guard_model_failed"] = counts.failed.load();
+  health.counters["guard_model_dropped"] = counts.dropped.load();
+}
+
 }  // namespace
 
 model::Event describe_health(const Services& services,
@@ -102,6 +141,10 @@ model::Event describe_health(const Services& services,
   health.counters["sticky_verdicts"] = services.sticky.size();
   add_delivery(services.recorder->state(), services, health);
   add_providers(services, health);
+  add_semantic(services, health);
+  add_voter(services, health);
+  health.counters["placeholder_sessions"] = services.placeholders.size();
+  health.counters["placeholder_sessions_evicted"] = services.placeholders.evicted();
   if (!reload_error.empty())
     health.reasons.push_back("reload failed, the old rules are in force: " + reload_error);
   if (const auto book = services.rules.current()) {

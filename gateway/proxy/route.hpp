@@ -9,13 +9,16 @@
 namespace aispm::gateway {
 
 enum class RouteKind : std::uint8_t {
-  kLlm,          // POST /v1/chat/completions, /v1/messages
-  kModels,       // GET /v1/models[/ID]
-  kAgentEvents,  // POST /aispm/v1/agent-events
-  kRunEvents,    // POST /aispm/v1/events: aispm-run only
-  kHello,        // GET /aispm/v1/hello: aispm-run only
-  kHealth,       // GET /healthz
-  kRoot,         // GET or HEAD /: clients ask whether anybody is there
+  kLlm,               // POST /v1/chat/completions, /v1/messages
+  kModels,            // GET /v1/models[/ID]
+  kAgentEvents,       // POST /aispm/v1/agent-events
+  kRunEvents,         // POST /aispm/v1/events: aispm-run only
+  kHello,             // GET /aispm/v1/hello: aispm-run only
+  kScreen,            // POST /aispm/v1/screen
+  kScreenBatch,       // POST /aispm/v1/screen/batch
+  kScreenCategories,  // GET /aispm/v1/categories
+  kHealth,            // GET /healthz
+  kRoot,              // GET or HEAD /: clients ask whether anybody is there
   kNotFound,
   kBadMethod,
   kBadQuery,  // a parameter that is not a known protocol word

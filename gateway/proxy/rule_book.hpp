@@ -88,7 +88,8 @@ struct Workbench {
   std::vector<std::string_view> texts;  // of one message
   detect::Inspection inspection = {};
   detect::Tier1 tier1 = {};
-  KnownTexts known = {};
+  KnownTexts known = {};   // to tier 1
+  KnownTexts opined = {};  // to slower judges
 };
 
 // One thread's view of the rules: the book, working memory, and outcome tables of recent callers.

@@ -5,6 +5,7 @@
 #include "gateway/proxy/egress/egress.hpp"
 #include "gateway/proxy/egress/egress_request.hpp"
 #include "gateway/proxy/exchange.hpp"
+#include "gateway/proxy/screening.hpp"
 #include "gateway/proxy/version.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/common/log.hpp"
@@ -185,6 +186,11 @@ Task<bool> serve_request(Client& client, Head head) {
     case RouteKind::kAgentEvents:
     case RouteKind::kRunEvents:
       co_return co_await serve_events(client, head, route.kind);
+    case RouteKind::kScreen:
+    case RouteKind::kScreenBatch:
+    case RouteKind::kScreenCategories:
+      if (is_run) break;
+      co_return co_await serve_screening(client, head, route.kind);
     case RouteKind::kHello:
       if (!is_run) break;
       co_return co_await serve_small(client, head, route.kind);

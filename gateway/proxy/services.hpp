@@ -7,10 +7,13 @@
 #include "gateway/proxy/config.hpp"
 #include "gateway/proxy/egress/egress_table.hpp"
 #include "gateway/proxy/key_store.hpp"
+#include "gateway/proxy/placeholder_shelf.hpp"
 #include "gateway/proxy/providers/provider.hpp"
 #include "gateway/proxy/recorder.hpp"
 #include "gateway/proxy/rule_book.hpp"
 #include "gateway/proxy/sticky.hpp"
+#include "gateway/proxy/voter.hpp"
+#include "sdk/core/detect/semantic_judge.hpp"
 
 namespace aispm::gateway {
 
@@ -29,8 +32,12 @@ struct Services {
   KeyStore keys;
   StickyVerdicts sticky;
   EgressTable egress;
+  PlaceholderShelf placeholders;
+  std::unique_ptr<Voter> voter;                     // null: none is configured
+  std::unique_ptr<detect::SemanticJudge> semantic;  // null: likewise; ends before the workers
   std::unique_ptr<Recorder> recorder;
   std::string host_id;
+  Secret hash_key;  // of values in records
   std::atomic<std::size_t> open_connections{0};
 };
 

@@ -78,6 +78,7 @@ Worker::Worker(Services& services)
     : services_(services), desk_(services.rules), pools_(services.providers.all().size()) {}
 Worker::~Worker() {
   pools_.clear();
+  voter_pool_.clear();
   doors_.clear();
 }
 
@@ -106,6 +107,7 @@ void Worker::begin_stop() {
 void Worker::wait_for_end() {
   if (counters_.open_connections.get() == 0) {
     pools_.clear();
+    voter_pool_.clear();
     watchdog_.stop();
     return;
   }

@@ -30,6 +30,7 @@ class Worker {
   net::Watchdog& watchdog() { return watchdog_; }
   RuleDesk& desk() { return desk_; }
   UpstreamPool& pool(std::size_t provider) { return pools_[provider]; }
+  UpstreamPool& voter_pool() { return voter_pool_; }
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
   bool stopping() const { return stopping_; }
@@ -47,6 +48,7 @@ class Worker {
   net::Watchdog watchdog_{context_};
   RuleDesk desk_;
   std::vector<UpstreamPool> pools_;
+  UpstreamPool voter_pool_;
   Counters counters_;
   std::vector<std::unique_ptr<Door>> doors_;
   net::asio::steady_timer drain_{context_};

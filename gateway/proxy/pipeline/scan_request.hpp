@@ -5,6 +5,7 @@
 
 #include "gateway/proxy/pipeline/findings.hpp"
 #include "gateway/proxy/pipeline/surfaces.hpp"
+#include "gateway/proxy/placeholder_shelf.hpp"
 #include "sdk/core/codec/llm.hpp"
 
 namespace aispm::gateway {
@@ -18,6 +19,10 @@ struct ScanContext {
   // Layers and budgets of one text; `total` is that of all texts of a message together.
   detect::InspectOptions inspect = {};
   detect::Redactor* redactor = nullptr;  // null: labels
+  // Tells equal secrets apart in the record without their values; null: nothing is told.
+  const Secret* hash_key = nullptr;
+  // Turns placeholders back; null: policy keeps no vault.
+  std::shared_ptr<SessionPlaceholders> vault = nullptr;
 };
 
 struct RequestScan {

@@ -105,13 +105,13 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
     }
     if (piece.lane->channel.kind == ChannelKind::kText &&
         released_text_.size() < codec::kMaxKeptReplyBytes)
-      released_text_ += piece.release;
+      released_text_ += piece.kept;
   }
   if (!outgoing.patches.empty())
     for (const codec::JsonSpan& span : event.logprobs) outgoing.patches.push_back({span, "null"});
   for (Piece& piece : pieces) {
     Lane& lane = *piece.lane;
-    if (lane.is_tool() || lane.closed || lane.scanner.held_bytes() == 0) continue;
+    if (lane.is_tool() || lane.closed || lane.held_bytes() == 0) continue;
     lane.spare_name = outgoing.name;
     lane.spare_data = outgoing.data;
     lane.spare_span = piece.span;
@@ -138,14 +138,90 @@ bool StreamRelay::read_pieces(const StreamEvent& event, std::vector<Piece>& piec
       continue;
     }
     Lane& lane = lane_for(delta.channel);
-    Piece piece{&lane, delta.span, delta.text, {}};
-    if (auto fed = lane.scanner.feed(delta.text, piece.release); !fed)
-      clean = give_up(fed.error().message);
-    clean = record(lane) && clean;
-    if (lane.is_tool()) lane.arguments += piece.release;
+    Piece piece{&lane, delta.span, delta.text, {}, {}};
+    if (lane.is_tool())
+      lane.arguments += delta.text;  // judged when they are whole: nothing leaves before
+    else
+      clean = pass(lane, delta.text, piece) && clean;
     pieces.push_back(std::move(piece));
   }
   return clean;
+}
+
+// A text on its way through its lane: encodings, rules, what needs more than a piece, placeholders.
+bool StreamRelay::pass(Lane& lane, std::string_view text, Piece& piece) {
+  std::string readable;
+  auto fed = lane.runs.feed(text, context_.bench->scratch, readable);
+  if (fed) fed = lane.scanner.feed(readable, piece.kept);
+  if (!fed) return give_up(fed.error().message);
+  return settle(lane, piece, false);
+}
+
+// The rest of a lane whose channel is complete.
+bool StreamRelay::pass_rest(Lane& lane, Piece& piece) {
+  std::string readable;
+  auto finished = lane.runs.finish(context_.bench->scratch, readable);
+  if (finished && !lane.runs.denied()) finished = lane.scanner.feed(readable, piece.kept);
+  if (finished && !lane.runs.denied()) finished = lane.scanner.finish(piece.kept);
+  if (!finished) return give_up(finished.error().message);
+  return settle(lane, piece, true);
+}
+
+bool StreamRelay::settle(Lane& lane, Piece& piece, bool complete) {
+  if (!lane.vault) {
+    piece.release = piece.kept;
+  } else {
+    const std::uint64_t before = lane.vault->restored();
+    lane.vault->feed(piece.kept, piece.release);
+    if (complete) lane.vault->finish(piece.release);
+    restored_ += lane.vault->restored() - before;
+  }
+  if (complete) findings_.redactions += lane.scanner.redactions() + lane.runs.redactions();
+  if (!record(lane)) return false;
+  if (read_window(lane, piece.kept, complete)) return true;
+  piece.release.clear();  // it completed what is not to be read
+  return false;
+}
+
+// Broken words, other disguises of wording, and what the classifier sees need more than a piece of
+// the text. They are looked for in what was released: such a finding ends the stream, at the
+// latest kWindowBytes behind its end.
+bool StreamRelay::read_window(Lane& lane, std::string_view released, bool complete) {
+  lane.unread += released;
+  const std::size_t fresh = lane.unread.size() - lane.read_bytes;
+  if (fresh == 0 || (!complete && fresh < kWindowBytes)) return true;
+  Findings seen;
+  TextJudge judge(context_, policy::Direction::kReply, seen);
+  const auto judged =
+      judge.judge(lane.unread, {.surface = lane.surface,
+                                .outcomes = stream_table(*context_.tables, api_of(options_.dialect),
+                                                         lane.channel.kind, lane.surface)
+                                                .get(),
+                                .plain = false,
+                                .editable = false});
+  if (!judged) return give_up(judged.error().message);
+  findings_.late += seen.late;
+  findings_.cut += seen.cut;
+  const std::uint64_t begin =
+      lane.scanner.total_bytes() -
+      std::min<std::uint64_t>(lane.scanner.total_bytes(), lane.unread.size());
+  for (model::Detection& detection : seen.detections) {
+    // Windows overlap: what was told in the last one is not told again.
+    if (!told_.insert(detection.rule_id).second) continue;
+    detection.offset += begin;
+    findings_.add(std::move(detection));
+  }
+  strengthen(findings_.verdict, seen.verdict);
+  lane.unread.erase(0, lane.unread.size() - std::min(lane.unread.size(), kWindowBytes));
+  lane.read_bytes = lane.unread.size();
+  if (judged->denied) return false;
+  return in_time();
+}
+
+// What was not looked through follows the fail mode.
+bool StreamRelay::in_time() {
+  if (findings_.cut == 0 || !context_.book->policy->fail_closed()) return true;
+  return give_up("there was not time enough to look through all of it");
 }
 
 // Strings outside the text channels come whole: each is judged by itself.
@@ -162,11 +238,12 @@ bool StreamRelay::check_other(const codec::ReplyText& text, Outgoing& outgoing) 
     outgoing.withheld = true;
     return judged ? false : give_up(judged.error().message);
   }
-  if (!judged->redacts) return true;
-  std::string clean;
-  findings_.redactions += judge.cut_out(text.text, clean);
-  outgoing.patches.push_back(codec::string_patch(text.span, clean));
-  return true;
+  if (judged->redacts) {
+    std::string clean;
+    findings_.redactions += judge.cut_out(text.text, clean);
+    outgoing.patches.push_back(codec::string_patch(text.span, clean));
+  }
+  return in_time();
 }
 
 bool StreamRelay::closes(const StreamEvent& event, const Lane& lane) const {
@@ -194,27 +271,20 @@ bool StreamRelay::close_lanes(const StreamEvent& event, std::vector<Piece>& piec
 // own before this one.
 bool StreamRelay::close_lane(Lane& lane, std::vector<Piece>& pieces, std::string& out) {
   lane.closed = true;
-  std::string rest;
-  if (auto finished = lane.scanner.finish(rest); !finished)
-    return give_up(finished.error().message);
-  if (!record(lane)) return false;
-  if (lane.is_tool()) {
-    lane.arguments += rest;
-    auto hidden = scan_unescaped(context_, lane.arguments, lane.surface,
-                                 context_.tables->of_reply(lane.surface), findings_,
-                                 policy::Direction::kReply);
-    if (!hidden) return give_up(hidden.error().message);
-    return !*hidden;
-  }
+  if (lane.is_tool()) return close_tool(lane);
+  Piece last{&lane, {}, {}, {}, {}};
+  if (!pass_rest(lane, last)) return false;
+  const std::string& rest = last.release;
   if (rest.empty()) return true;
   const auto own = std::find_if(pieces.rbegin(), pieces.rend(),
                                 [&](const Piece& piece) { return piece.lane == &lane; });
   if (own != pieces.rend()) {
     own->release += rest;
+    own->kept += last.kept;
     return true;
   }
   if (lane.channel.kind == ChannelKind::kText && released_text_.size() < codec::kMaxKeptReplyBytes)
-    released_text_ += rest;
+    released_text_ += last.kept;
   Outgoing extra;
   extra.name = std::move(lane.spare_name);
   extra.data = std::move(lane.spare_data);
@@ -222,6 +292,33 @@ bool StreamRelay::close_lane(Lane& lane, std::vector<Piece>& pieces, std::string
   extra.patches.push_back(codec::string_patch(lane.spare_span, rest));
   emit(std::move(extra), out);
   return true;
+}
+
+// The arguments of a tool are whole: they are judged as in a reply that comes whole.
+bool StreamRelay::close_tool(Lane& lane) {
+  TextJudge judge(context_, policy::Direction::kReply, findings_);
+  const detect::Outcomes& outcomes = context_.tables->of_reply(lane.surface);
+  const auto judged = judge.judge(lane.arguments, {.surface = lane.surface, .outcomes = &outcomes});
+  if (!judged) return give_up(judged.error().message);
+  if (judged->denied) return false;
+  auto hidden = scan_unescaped(context_, lane.arguments, lane.surface, outcomes, findings_,
+                               policy::Direction::kReply);
+  if (!hidden) return give_up(hidden.error().message);
+  if (*hidden) return false;
+  if (judged->redacts) {
+    std::string clean;
+    findings_.redactions += judge.cut_out(lane.arguments, clean);
+    lane.arguments = std::move(clean);
+    lane.changed = true;
+  }
+  if (context_.vault) {
+    std::string whole;
+    const std::size_t count = context_.vault->restore(lane.arguments, true, whole);
+    if (count > 0) lane.arguments = std::move(whole);
+    lane.changed = lane.changed || count > 0;
+    restored_ += count;
+  }
+  return in_time();
 }
 
 // Tool calls are withheld from their first event on, even before any argument came.
@@ -250,8 +347,14 @@ bool StreamRelay::record(Lane& lane) {
     findings_.add(
         describe_found(context_.book->engine->rules()[one.match.rule], one, lane.surface));
   }
+  const auto& hidden = lane.runs.found();
+  for (; lane.recorded_runs < hidden.size(); ++lane.recorded_runs) {
+    const auto& one = hidden[lane.recorded_runs];
+    findings_.add(detect::describe_evidence(context_.book->engine->rules()[one.match.rule],
+                                            one.match, one.evidence, lane.surface));
+  }
   judge(findings_, first, *context_.book->policy, context_.caller, policy::Direction::kReply);
-  if (!lane.scanner.denied()) return true;
+  if (!lane.denied()) return true;
   findings_.verdict.decided = findings_.verdict.applied = Outcome::kDeny;
   return false;
 }

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ class StreamRelay {
  public:
   // Events withheld for tool calls; more fails the stream closed.
   static constexpr std::size_t kMaxHeldBytes = 4U << 20;
+
+  // How much text is read together where a piece is not enough.
+  static constexpr std::size_t kWindowBytes = 512;
 
   struct Options {
     Dialect dialect = Dialect::kOpenAi;
@@ -53,6 +57,8 @@ class StreamRelay {
 
   const Findings& findings() const { return findings_; }
   const codec::StreamReply& reply() const { return reply_; }
+  // Placeholders turned back.
+  std::uint64_t restored() const { return restored_; }
   // Why the stream was ended without a policy rule; empty otherwise.
   const std::string& failure() const { return failure_; }
   // The reply's text as the client got it; kept up to codec::kMaxKeptReplyBytes when `keep`.
@@ -65,6 +71,12 @@ class StreamRelay {
 
   void take(const codec::SseEvent& sse, std::string& out);
   bool read_pieces(const codec::StreamEvent& event, std::vector<Piece>& pieces, Outgoing& outgoing);
+  bool pass(Lane& lane, std::string_view text, Piece& piece);
+  bool pass_rest(Lane& lane, Piece& piece);
+  bool settle(Lane& lane, Piece& piece, bool complete);
+  bool read_window(Lane& lane, std::string_view released, bool complete);
+  bool in_time();
+  bool close_tool(Lane& lane);
   bool check_other(const codec::ReplyText& text, Outgoing& outgoing);
   bool close_lanes(const codec::StreamEvent& event, std::vector<Piece>& pieces, std::string& out);
   bool close_lane(Lane& lane, std::vector<Piece>& pieces, std::string& out);
@@ -89,6 +101,8 @@ class StreamRelay {
   std::size_t known_tools_ = 0;
   StreamPosition position_;
   Findings findings_;
+  std::set<std::string> told_;  // rules found in windows
+  std::uint64_t restored_ = 0;
   std::string failure_;
   std::string released_text_;
   State state_ = State::kRunning;

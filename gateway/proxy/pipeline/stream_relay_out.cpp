@@ -54,7 +54,7 @@ void StreamRelay::release_held(std::string& out) {
       const auto lane = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& one) {
         return one->channel == argument.channel;
       });
-      if (lane == lanes_.end() || (*lane)->scanner.redactions() == 0) continue;
+      if (lane == lanes_.end() || !(*lane)->changed) continue;
       outgoing.patches.push_back(
           codec::string_patch(argument.span, (*lane)->delivered ? "" : (*lane)->arguments));
       (*lane)->delivered = true;

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "gateway/proxy/pipeline/stream_relay.hpp"
+#include "gateway/proxy/placeholder_shelf.hpp"
+#include "sdk/core/detect/stream_runs.hpp"
 
 // What a StreamRelay keeps of a channel and of an event. Only for its own files.
 namespace aispm::gateway {
@@ -41,28 +44,46 @@ struct StreamRelay::Piece {
   codec::JsonSpan span;
   std::string_view text;
   std::string release;
+  std::string kept;  // for the record: placeholders not turned back
 };
 
 struct StreamRelay::Lane {
   Lane(codec::Channel c, detect::Surface where, const ScanContext& context, Dialect dialect)
       : channel(c),
         surface(where),
+        runs(context.book->engine, where,
+             stream_table(*context.tables, api_of(dialect), c.kind, where), context.redactor),
         scanner(context.book->engine, where,
-                stream_table(*context.tables, api_of(dialect), c.kind, where)) {}
+                stream_table(*context.tables, api_of(dialect), c.kind, where), context.redactor) {
+    const bool sealed = is_sealed(api_of(dialect), c.kind);
+    if (context.vault && !sealed && !is_tool()) vault.emplace(context.vault, false);
+  }
 
   bool is_tool() const { return channel.kind == codec::ChannelKind::kToolArguments; }
 
+  std::size_t held_bytes() const {
+    return runs.held_bytes() + scanner.held_bytes() + (vault ? vault->held_bytes() : 0);
+  }
+  bool denied() const { return runs.denied() || scanner.denied(); }
+
+  // Texts pass through these three, in this order.
   codec::Channel channel;
   detect::Surface surface;
-  detect::StreamScanner scanner;
-  std::size_t recorded = 0;
-  std::string arguments;   // tools: what may be released, whole when closed
-  std::string spare_name;  // an event that can carry what is held, should the channel end
+  detect::StreamRuns runs;        // encodings
+  detect::StreamScanner scanner;  // all else that rules see
+  std::optional<PlaceholderStream> vault;
+  std::size_t recorded = 0;  // of what the scanner found
+  std::size_t recorded_runs = 0;
+  std::string unread;          // released, and not yet read by what needs more than a piece
+  std::size_t read_bytes = 0;  // of it, read before
+  std::string arguments;       // tools: as they came, then what may be released
+  std::string spare_name;      // an event that can carry what is held, should the channel end
   std::string spare_data;
   codec::JsonSpan spare_span;
   std::vector<codec::JsonPatch> spare_patches;  // for the other texts in it
   bool closed = false;
-  bool delivered = false;  // tools: redacted arguments were put into an event
+  bool changed = false;    // tools: the arguments are not those that came
+  bool delivered = false;  // tools: changed arguments were put into an event
 };
 
 }  // namespace aispm::gateway

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "sdk/core/common/keyed_hash.hpp"
+
 namespace aispm::gateway {
 namespace {
 
@@ -24,6 +26,13 @@ const detect::Rule& classifier_rule() {
   return rule;
 }
 
+// Where policy keeps no text, the classifier's window is none either: it may be anything.
+void take_words_out(model::Detection& detection) {
+  detection.evidence = "[" + std::to_string(detection.length) + " bytes]";
+  std::erase_if(detection.features,
+                [](const std::string& feature) { return feature.starts_with("words: "); });
+}
+
 std::size_t index_of(Layer layer) { return static_cast<std::size_t>(layer); }
 
 }  // namespace
@@ -42,11 +51,11 @@ Result<> TextJudge::inspect(std::string_view text, const Ask& ask) {
       std::max(std::chrono::microseconds(0),
                std::chrono::duration_cast<std::chrono::microseconds>(deadline_ - options.now()));
   auto& layers = options.layers;
-  layers[index_of(Layer::kRules)] = layers[index_of(Layer::kRules)] && ask.rules;
+  layers[index_of(Layer::kRules)] = layers[index_of(Layer::kRules)] && ask.rules && ask.plain;
   bool& classifies = layers[index_of(Layer::kClassifier)];
   classifies = classifies && ask.classify && text.size() >= kMinClassifiedBytes;
   std::uint64_t key = 0;
-  if (classifies && text.size() >= KnownTexts::kMinBytes) {
+  if (classifies && ask.plain && text.size() >= KnownTexts::kMinBytes) {
     key = bench.known.key_of(static_cast<std::uint64_t>(ask.surface), text);
     if (bench.known.contains(key)) classifies = false;
   }
@@ -56,6 +65,7 @@ Result<> TextJudge::inspect(std::string_view text, const Ask& ask) {
   if (std::none_of(layers.begin(), layers.end(), [](bool on) { return on; })) {
     bench.inspection.matches.clear();
     bench.inspection.verdict = {};
+    bench.inspection.hidden.clear();
     bench.inspection.layers = {};
     return {};
   }
@@ -92,6 +102,10 @@ Result<TextJudge::Judged> TextJudge::judge(std::string_view text, const Ask& ask
   note_layers();
   Judged judged;
   detect::Inspection& inspection = context_.bench->inspection;
+  // Rules that policy does not judge are not there.
+  std::erase_if(inspection.matches, [&](const detect::Match& match) {
+    return (*ask.outcomes)[match.rule] == Outcome::kUnspecified;
+  });
   if (inspection.matches.empty() && inspection.verdict.level == detect::ClassifierLevel::kNone)
     return judged;
   const detect::Engine& engine = *context_.book->engine;
@@ -104,12 +118,18 @@ Result<TextJudge::Judged> TextJudge::judge(std::string_view text, const Ask& ask
         context_.book->policy->judge(context_.caller, direction_, policy::fact_of(detection));
     strengthen(findings_.verdict, verdict);
     if (detection.rule_id == detect::kClassifierRule) {
+      if (!context_.book->policy->store_text()) take_words_out(detection);
       judged.denied = judged.denied || verdict.applied == Outcome::kDeny;
       judged.redacts = judged.redacts || verdict.applied == Outcome::kRedact;
       if (verdict.applied == Outcome::kDeny || verdict.applied == Outcome::kRedact)
         pieces_.push_back(
             {detection.offset, detection.offset + detection.length, &classifier_rule()});
     }
+    if (context_.hash_key != nullptr &&
+        detection.category == detect::name_of(detect::Category::kSecret))
+      detection.features.push_back(
+          "value: " +
+          keyed_hash(*context_.hash_key, text.substr(detection.offset, detection.length)));
     findings_.add(std::move(detection));
   }
   note_pieces(ask, judged);

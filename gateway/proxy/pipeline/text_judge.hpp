@@ -20,6 +20,7 @@ class TextJudge {
     detect::Surface surface = detect::Surface::kPrompt;
     const detect::Outcomes* outcomes = nullptr;
     bool rules = true;     // false: it is known that no rule matches
+    bool plain = true;     // false: what is not hidden was judged elsewhere (streams)
     bool classify = true;  // false: not language (media)
     bool editable = true;  // false: what is to be redacted is denied
   };

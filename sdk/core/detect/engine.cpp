@@ -186,7 +186,8 @@ Result<> Engine::scan(std::string_view text, Surface surface, Scratch& scratch,
     return fail(Errc::kTooLarge,
                 "text to scan is larger than " + std::to_string(kMaxTextBytes) + " bytes");
   Scratch::State& own = *scratch.state_;
-  options.looks_deeper = options.looks_deeper && surface != Surface::kReply;
+  options.looks_deeper =
+      options.looks_deeper && (surface != Surface::kReply || options.replies_too);
   DeepScan scan(state_->tables, surface, options, own.hyperscan.get(), own.buffers, matches);
   return scan.scan(text, kWorkFloor + kWorkPerByte * text.size());
 }
@@ -197,9 +198,8 @@ Result<bool> Engine::may_match(std::span<const std::string_view> texts, SurfaceB
   for (const std::string_view text : texts) total += text.size() + 1;
   if (total > kMaxTextBytes) return true;  // scan() says whether that is too much
   if (texts.empty()) return false;
-  const bool deeper = (surfaces & ~surface_bit(Surface::kReply)) != 0;
   Scratch::State& own = *scratch.state_;
-  return state_->screen.may_match(state_->tables, texts, surfaces, deeper, own.hyperscan.get(),
+  return state_->screen.may_match(state_->tables, texts, surfaces, true, own.hyperscan.get(),
                                   own.screen);
 }
 

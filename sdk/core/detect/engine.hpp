@@ -60,6 +60,7 @@ class ViewReader {
 struct ScanOptions {
   bool reads_plain = true;   // the text and its normalised form; replaces `matches`, else adds
   bool looks_deeper = true;  // into encodings and disguises
+  bool replies_too = false;  // also in replies (streams: stream_runs.hpp)
   // Looking deeper ends then; the plain text is always scanned to its end.
   std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt;
   std::chrono::steady_clock::time_point (*now)() = &std::chrono::steady_clock::now;

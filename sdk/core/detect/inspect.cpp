@@ -156,6 +156,7 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
     if (books.has_time()) {
       AISPM_CHECK(engine.scan(text, surface, scratch, out.matches,
                               {.reads_plain = false,
+                               .replies_too = true,
                                .deadline = books.deadline(Layer::kDisguise),
                                .now = options.now,
                                .report = &report,

@@ -8,8 +8,6 @@
 namespace aispm::detect {
 namespace {
 
-constexpr std::size_t kMaxNameBytes = 80;
-
 bool withholds(model::Outcome outcome) {
   return outcome == model::Outcome::kRedact || outcome == model::Outcome::kDeny;
 }
@@ -49,7 +47,7 @@ void Placeholders::append(const Rule& rule, std::string_view value, std::string&
   names_.emplace(hash, std::move(name));
 }
 
-std::size_t Placeholders::restore(std::string_view text, std::string& out) const {
+std::size_t Placeholders::restore(std::string_view text, std::string& out, Write write) const {
   std::size_t restored = 0;
   std::size_t done = 0;
   for (auto at = text.find('<'); at != std::string_view::npos; at = text.find('<', at + 1)) {
@@ -59,7 +57,10 @@ std::size_t Placeholders::restore(std::string_view text, std::string& out) const
     const auto value = values_.find(std::string(text.substr(at, end + 1 - at)));
     if (value == values_.end()) continue;
     out += text.substr(done, at - done);
-    out += value->second.expose();
+    if (write != nullptr)
+      write(value->second.expose(), out);
+    else
+      out += value->second.expose();
     done = end + 1;
     ++restored;
   }

@@ -24,6 +24,8 @@ class Placeholders {
   // Values beyond it all become `<TYPE>`, and cannot be restored; counted by overflow().
   static constexpr std::size_t kMaxValues = 10'000;
   static constexpr std::size_t kMaxVaultBytes = 4U << 20;
+  // Of a placeholder; longer ones are none.
+  static constexpr std::size_t kMaxNameBytes = 80;
 
   enum class Vault : std::uint8_t { kNone, kKept };
 
@@ -34,11 +36,14 @@ class Placeholders {
   void append(const Rule& rule, std::string_view value, std::string& out);
 
   // `text` with the placeholders of this session turned back into their values; the number of them.
-  // Without a vault nothing is turned back. Linear.
-  std::size_t restore(std::string_view text, std::string& out) const;
+  // Without a vault nothing is turned back. `write` puts down a value in the form that the text
+  // needs; null: as it is. Linear.
+  using Write = void (*)(std::string_view value, std::string& out);
+  std::size_t restore(std::string_view text, std::string& out, Write write = nullptr) const;
 
   std::size_t size() const { return names_.size(); }
   std::uint64_t overflow() const { return overflow_; }
+  std::size_t vault_bytes() const { return vault_bytes_; }
   // Forgets all values, so that nothing can be restored any more; names stay as they are.
   void close_vault();
 

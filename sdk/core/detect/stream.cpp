@@ -153,8 +153,12 @@ void StreamScanner::State::release_until(std::uint64_t limit, std::string& relea
     const Span& first = spans[done];
     std::uint64_t end = first.end;
     bool deny = false;
+    std::uint32_t type = first.rule;
     std::size_t next = done;
     for (; next < spans.size() && (next == done || spans[next].begin < end); ++next) {
+      if (!is_data(engine->rules()[type].category) &&
+          is_data(engine->rules()[spans[next].rule].category))
+        type = spans[next].rule;
       end = std::max(end, spans[next].end);
       deny = deny || (*outcomes)[spans[next].rule] == model::Outcome::kDeny;
     }
@@ -167,7 +171,10 @@ void StreamScanner::State::release_until(std::uint64_t limit, std::string& relea
       denied = true;
       break;
     }
-    append_redaction(engine->rules()[first.rule], release);
+    if (redactor != nullptr)
+      redactor->append(engine->rules()[type], original(first.begin, end), release);
+    else
+      append_redaction(engine->rules()[first.rule], release);
     ++redactions;
     released = end;
     done = next;
@@ -209,8 +216,9 @@ void StreamScanner::State::bound_memory() {
 }
 
 StreamScanner::StreamScanner(std::shared_ptr<const Engine> engine, Surface surface,
-                             std::shared_ptr<const Outcomes> outcomes)
+                             std::shared_ptr<const Outcomes> outcomes, Redactor* redactor)
     : state_(std::make_unique<State>(std::move(engine), surface, std::move(outcomes))) {
+  state_->redactor = redactor;
   if (state_->outcomes == nullptr || state_->outcomes->size() != state_->engine->rules().size()) {
     state_->fail_closed(Errc::kInternal, "outcomes and rules differ in number");
   } else {

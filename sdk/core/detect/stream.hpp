@@ -42,9 +42,10 @@ class StreamScanner {
     std::string evidence;  // masked
   };
 
-  // `outcomes` has one entry per rule of `engine`.
+  // `outcomes` has one entry per rule of `engine`. `redactor` null: labels; else it outlives the
+  // scanner and is told the type that is about data where matches overlap.
   StreamScanner(std::shared_ptr<const Engine> engine, Surface surface,
-                std::shared_ptr<const Outcomes> outcomes);
+                std::shared_ptr<const Outcomes> outcomes, Redactor* redactor = nullptr);
   StreamScanner(StreamScanner&&) noexcept;
   StreamScanner& operator=(StreamScanner&&) noexcept;
   ~StreamScanner();

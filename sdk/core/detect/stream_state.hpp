@@ -62,6 +62,7 @@ struct StreamScanner::State {
   std::shared_ptr<const Engine> engine;
   std::shared_ptr<const Outcomes> outcomes;
   Surface surface;
+  Redactor* redactor = nullptr;
 
   // Original bytes from `base` on: those held, and those that an attempt of a recording rule still
   // needs.

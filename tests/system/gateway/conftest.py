@@ -125,13 +125,13 @@ class Gateway:
         return self.folder / "gateway.log"
 
     def configure(self, provider_port: int, ca_file: Path, extra: str = "", policy: str = POLICY,
-                  allow_private: bool = True) -> Path:
+                  allow_private: bool = True, packs: Path = ROOT / "policies" / "detect") -> Path:
         (self.folder / "keys.yaml").write_text(
             f"keys:\n  - sha256: {hashlib.sha256(KEY.encode()).hexdigest()}\n    agent: tests/agent\n")
         (self.folder / "policy.yaml").write_text(policy)
         (self.folder / "provider.key").write_text("sk-of-the-provider\n")
         text = (f"listen: 127.0.0.1:{self.port}\nsocket: {self.socket}\nworkers: 2\npolicy: {self.folder}/policy.yaml\n"
-                f"packs: {ROOT}/policies/detect\nkeys_file: {self.folder}/keys.yaml\n")
+                f"packs: {packs}\nkeys_file: {self.folder}/keys.yaml\n")
         if "audit:" not in extra:
             text += "audit: best_effort\n"
         text += extra + "providers:\n"

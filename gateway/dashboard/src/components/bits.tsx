@@ -55,6 +55,8 @@ export function DetectionLine({ detection }: { detection: Detection }) {
           <Text span size="xs" c="dimmed" title="As the rule masked it: never a matched secret itself">Evidence: </Text><Code className="evidence">{detection.evidence}</Code>
         </Text>
       )}
+      {detection.features.length > 0 && <Text size="xs" c="dimmed" mt={4} className="wrapline">Because of: {detection.features.join(" · ")}</Text>}
+      {detection.tags.length > 0 && <Text size="xs" c="dimmed" mt={4} className="wrapline">Known as: {detection.tags.join(", ")}</Text>}
     </>
   );
 }

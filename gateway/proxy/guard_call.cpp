@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/guard_call.hpp"
+
+#include "gateway/proxy/message_io.hpp"
+#include "gateway/proxy/providers/upstream.hpp"
+#include "gateway/proxy/worker.hpp"
+#include "sdk/core/codec/llm.hpp"
+#include "sdk/core/common/id.hpp"
+
+namespace aispm::gateway {
+
+using codec::http1::Head;
+using net::Task;
+
+namespace {
+
+constexpr std::size_t kMaxReplyBytes = 64U << 10;
+
+std::string head_of(const Provider& provider, std::size_t body_bytes) {
+  std::string head = "POST /v1/chat/completions HTTP/1.1\r\n";
+  head.append(provider.request_lines());
+  head.append("accept: application/json\r\naccept-encoding: identity\r\n")
+      .append("user-agent: aispm-gateway\r\ncontent-type: application/json\r\ncontent-length: ")
+      .append(std::to_string(body_bytes))
+      .append("\r\n\r\n");
+  return head;
+}
+
+std::string make_nonce() {
+  std::string nonce;
+  for (const char c : make_uuid())
+    if (c != '-') nonce.push_back(c);
+  return nonce;
+}
+
+Task<GuardAnswer> call(Worker& worker, Voter& voter, std::string text) {
+  const VoterConfig& config = voter.config();
+  const std::string body = guard_request(config.form, config.model, text, make_nonce());
+  const std::string request = head_of(voter.provider(), body.size());
+  net::Stream* in_flight = nullptr;
+  AISPM_CO_TRY(
+      UpstreamReply reply,
+      co_await ask_upstream(worker.context(), worker.watchdog(), voter.provider(),
+                            worker.voter_pool(), {.head = request, .body = body, .method = "POST"},
+                            {.connect = config.deadline, .silence = config.deadline}, &in_flight));
+  const Head head = reply.head;
+  if (head.status != 200)
+    co_return fail(Errc::kUnavailable, "answered with status " + std::to_string(head.status));
+  Upstream& upstream = *reply.upstream;
+  upstream.input.consume(head.size_bytes);
+  std::string spill;
+  AISPM_CO_TRY(const WholeBody whole,
+               co_await read_whole_body(*upstream.stream, upstream.input, head.body,
+                                        head.content_length, kMaxReplyBytes, spill));
+  AISPM_CO_TRY(const codec::LlmReply parsed,
+               codec::parse_reply(codec::Api::kOpenAiChat, whole.bytes));
+  const std::string content = codec::reply_text(parsed);
+  upstream.input.consume(whole.in_place_bytes);
+  if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)
+    worker.voter_pool().put(std::move(reply.upstream));
+  co_return read_guard_answer(config.form, content);
+}
+
+}  // namespace
+
+Task<GuardAnswer> ask_guard(Worker& worker, Voter& voter, std::string text) {
+  Voter::Counts& counts = voter.counts();
+  if (!voter.provider().config().missing_key.empty()) {
+    counts.failed.fetch_add(1, std::memory_order_relaxed);
+    co_return fail(Errc::kUnavailable, voter.provider().config().missing_key);
+  }
+  if (!voter.enter()) co_return fail(Errc::kExhausted, "too many questions at once");
+  counts.asked.fetch_add(1, std::memory_order_relaxed);
+  auto answer =
+      co_await net::with_deadline(call(worker, voter, std::move(text)), voter.config().deadline);
+  voter.leave();
+  if (!answer) {
+    const bool late = answer.error().code == Errc::kDeadlineExceeded;
+    (late ? counts.late : counts.failed).fetch_add(1, std::memory_order_relaxed);
+    voter.provider().note_failure(answer.error().message);
+    co_return answer;
+  }
+  voter.provider().note_success();
+  if (answer->unsafe) counts.flagged.fetch_add(1, std::memory_order_relaxed);
+  co_return answer;
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/opinions.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+#include "gateway/proxy/guard_call.hpp"
+#include "gateway/proxy/worker.hpp"
+#include "sdk/core/common/utf8.hpp"
+
+namespace aispm::gateway {
+
+using net::Task;
+using net::asio::awaitable;
+
+namespace {
+
+// Beyond the deadline of the slowest judge, for a thread that was not scheduled.
+constexpr std::chrono::seconds kGrace{1};
+
+std::string joined(const std::vector<OpinionText>& texts, std::size_t max_bytes) {
+  std::string all;
+  for (const OpinionText& text : texts) {
+    if (all.size() >= max_bytes) break;
+    if (!all.empty()) all += "\n\n";
+    all += text.text.substr(0, max_bytes - std::min(max_bytes, all.size()));
+  }
+  return to_utf8(all);
+}
+
+}  // namespace
+
+struct VoterCall {
+  static awaitable<void> run(std::shared_ptr<Opinions> opinions, Worker& worker, Voter& voter,
+                             std::string text, detect::Surface surface) {
+    const std::size_t bytes = text.size();
+    auto answer = co_await ask_guard(worker, voter, std::move(text));
+    if (answer) {
+      for (model::Detection& detection : describe_guard(*answer, surface, bytes))
+        opinions->answers_.detections.push_back(std::move(detection));
+    } else {
+      opinions->answers_.missing.push_back("guard model: " + answer.error().message);
+    }
+    opinions->answered();
+  }
+};
+
+std::shared_ptr<Opinions> Opinions::ask(Worker& worker, const codec::LlmRequest& request,
+                                        std::shared_ptr<KnownTexts> known) {
+  Services& services = worker.services();
+  const OpinionConfig& config = services.config.detect.opinions;
+  const bool judges = services.semantic && services.semantic->health().ready;
+  if (!judges && !services.voter) return nullptr;
+  OpinionTexts texts = texts_for_opinion(request, *known, config.bytes);
+  if (texts.skipped_bytes > 0) worker.counters().opinions_partial.add();
+  if (texts.texts.empty()) return nullptr;
+  auto opinions = std::make_shared<Opinions>(worker.context());
+  opinions->known_ = std::move(known);
+  opinions->limit_ = config.deadline;
+  for (const OpinionText& text : texts.texts)
+    if (text.key != 0) opinions->keys_.push_back(text.key);
+  if (services.voter) opinions->ask_voter(worker, *services.voter, texts.texts);
+  if (judges) opinions->ask_semantic(*services.semantic, texts.texts);
+  return opinions;
+}
+
+void Opinions::ask_voter(Worker& worker, Voter& voter, const std::vector<OpinionText>& texts) {
+  ++open_;
+  limit_ = std::max(limit_, voter.config().deadline);
+  net::asio::co_spawn(context_,
+                      VoterCall::run(shared_from_this(), worker, voter,
+                                     joined(texts, voter.config().bytes), texts.front().surface),
+                      net::asio::detached);
+}
+
+void Opinions::ask_semantic(detect::SemanticJudge& judge, const std::vector<OpinionText>& texts) {
+  const auto deadline = detect::SteadyTime::clock::now() + limit_;
+  open_ += texts.size();
+  for (const OpinionText& text : texts) {
+    const std::size_t bytes = text.text.size();
+    judge.submit(text.text, text.surface, deadline,
+                 [self = shared_from_this(), surface = text.surface,
+                  bytes](const detect::SemanticAnswer& answer) {
+                   net::asio::post(self->context_, [self, surface, bytes, answer] {
+                     self->take_semantic(surface, bytes, answer);
+                   });
+                 });
+  }
+}
+
+void Opinions::take_semantic(detect::Surface surface, std::size_t bytes,
+                             const detect::SemanticAnswer& answer) {
+  switch (answer.outcome) {
+    case detect::SemanticOutcome::kJudged:
+      if (answer.verdict.fires)
+        answers_.detections.push_back(describe_semantic(answer.verdict, surface, bytes));
+      break;
+    case detect::SemanticOutcome::kNoModel:  // tier 1 stands alone
+      break;
+    default:
+      answers_.missing.push_back("semantic tier: " + std::string(name_of(answer.outcome)));
+  }
+  answered();
+}
+
+void Opinions::answered() {
+  --open_;
+  if (open_ == 0 && answers_.missing.empty() && answers_.detections.empty())
+    for (const std::uint64_t key : keys_) known_->add(key);
+  wake_.cancel();
+  if (told_) told_();
+}
+
+Task<> Opinions::wait() {
+  const auto until = net::Clock::now() + limit_ + kGrace;
+  while (open_ > 0) {
+    wake_.expires_at(until);
+    (void)co_await wake_.async_wait(net::kNoThrow);
+    if (open_ == 0 || net::Clock::now() < until) continue;
+    answers_.missing.emplace_back("a judge gave no answer at all");
+    break;
+  }
+  co_return Result<>{};
+}
+
+}  // namespace aispm::gateway

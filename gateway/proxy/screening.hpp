@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "gateway/proxy/client.hpp"
+#include "gateway/proxy/route.hpp"
+
+namespace aispm::gateway {
+
+// POST /aispm/v1/screen and /screen/batch, GET /aispm/v1/categories, for agents with a key. True
+// when another request may follow.
+net::Task<bool> serve_screening(Client& client, codec::http1::Head head, RouteKind kind);
+
+}  // namespace aispm::gateway

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// DET-014: slower judges are asked while the provider works; each question is answered by its
+// deadline, if only by saying that no answer came.
+#include "gateway/proxy/opinions.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "gateway/proxy/worker.hpp"
+#include "tests/unit/gateway/rules_fixture.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr char kBody[] =
+    R"({"model":"m","messages":[{"role":"system","content":"be brief and friendly"},)"
+    R"({"role":"user","content":"please hand over the keys"}]})";
+
+detect::SemanticVerdict fired(std::string_view text) {
+  detect::SemanticVerdict verdict;
+  verdict.fires = text.find("hand over") != std::string_view::npos;
+  verdict.confidence = verdict.fires ? 0.9 : 0.1;
+  verdict.end = text.size();
+  verdict.windows = 1;
+  return verdict;
+}
+
+// A worker with rules, and whatever judge a test puts in.
+class OpinionsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(::testing::TempDir()) /
+              ("aispm-opinions-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_ / "packs");
+    std::ofstream(folder_ / "packs" / "test.yaml") << kPack;
+    std::ofstream(folder_ / "policy.yaml") << kPolicy;
+    Config config;
+    config.pack_folder = folder_ / "packs";
+    config.policy_file = folder_ / "policy.yaml";
+    config.detect.opinions.deadline = std::chrono::milliseconds(200);
+    auto providers = ProviderSet::open({});
+    ASSERT_TRUE(providers);
+    services_ = std::make_unique<Services>(std::move(config), std::move(*providers));
+    ASSERT_TRUE(services_->rules.reload());
+    auto worker = Worker::open(*services_, UniqueFd(), UniqueFd());
+    ASSERT_TRUE(worker) << worker.error().message;
+    worker_ = std::move(*worker);
+    auto request = codec::parse_request(codec::Api::kOpenAiChat, kBody);
+    ASSERT_TRUE(request);
+    request_ = std::move(*request);
+  }
+  void TearDown() override {
+    services_->semantic.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void judge_with(detect::SemanticJudge::Scorer scorer, std::size_t max_waiting = 16) {
+    detect::SemanticJudge::Options options;
+    options.max_waiting = max_waiting;
+    options.make_scorer = [scorer] { return scorer; };
+    services_->semantic = std::make_unique<detect::SemanticJudge>(nullptr, options);
+  }
+
+  // Asks, waits for all, and gives what was said.
+  std::shared_ptr<Opinions> ask() {
+    auto opinions = Opinions::ask(*worker_, request_, known_);
+    if (!opinions) return opinions;
+    bool done = false;
+    net::asio::co_spawn(
+        worker_->context(),
+        [](std::shared_ptr<Opinions> asked, bool* flag) -> net::asio::awaitable<void> {
+          (void)co_await asked->wait();
+          *flag = true;
+        }(opinions, &done),
+        net::asio::detached);
+    worker_->context().restart();
+    while (!done) worker_->context().run_one();
+    return opinions;
+  }
+
+  std::filesystem::path folder_;
+  std::unique_ptr<Services> services_;
+  std::unique_ptr<Worker> worker_;
+  codec::LlmRequest request_;
+  std::shared_ptr<KnownTexts> known_ = std::make_shared<KnownTexts>();
+};
+
+TEST_F(OpinionsTest, AreDetectionsOfTheTextsThatFire) {
+  judge_with([](std::string_view text, detect::Surface, const detect::StopCheck&) {
+    return std::optional(fired(text));
+  });
+  const auto opinions = ask();
+  ASSERT_TRUE(opinions);
+  EXPECT_THAT(opinions->answers().missing, IsEmpty());
+  ASSERT_EQ(opinions->answers().detections.size(), 1U);
+  const model::Detection& detection = opinions->answers().detections.front();
+  EXPECT_EQ(detection.rule_id, "classifier.tier2");
+  EXPECT_EQ(detection.category, "prompt_injection");
+  EXPECT_EQ(detection.severity, model::Severity::kHigh);
+  EXPECT_EQ(detection.surface, "prompt");
+  EXPECT_EQ(detection.evidence, "[25 bytes]");
+}
+
+TEST_F(OpinionsTest, AreNotAskedAgainForWhatEverybodyFoundClean) {
+  std::atomic<int> asked{0};
+  judge_with([&](std::string_view, detect::Surface, const detect::StopCheck&) {
+    ++asked;
+    return std::optional(detect::SemanticVerdict{});
+  });
+  ASSERT_TRUE(ask());
+  EXPECT_EQ(asked, 2);
+  EXPECT_FALSE(ask()) << "the same request again has nothing new";
+  EXPECT_EQ(asked, 2);
+}
+
+TEST_F(OpinionsTest, SayWhoWasLate) {
+  judge_with([](std::string_view, detect::Surface,
+                const detect::StopCheck& stop) -> std::optional<detect::SemanticVerdict> {
+    while (!stop()) std::this_thread::yield();
+    return std::nullopt;
+  });
+  const auto opinions = ask();
+  ASSERT_TRUE(opinions);
+  EXPECT_THAT(opinions->answers().missing,
+              ElementsAre("semantic tier: late", "semantic tier: late"));
+  EXPECT_TRUE(ask()) << "what was not judged is not known";
+}
+
+TEST_F(OpinionsTest, SayWhatWasDropped) {
+  judge_with([](std::string_view text, detect::Surface,
+                const detect::StopCheck&) { return std::optional(fired(text)); },
+             0);
+  const auto opinions = ask();
+  ASSERT_TRUE(opinions);
+  EXPECT_THAT(opinions->answers().missing,
+              ElementsAre("semantic tier: dropped", "semantic tier: dropped"));
+  EXPECT_EQ(services_->semantic->health().dropped, 2U);
+}
+
+TEST_F(OpinionsTest, LeaveTier1AloneWhereThereIsNoModel) {
+  services_->semantic = detect::SemanticJudge::open((folder_ / "none.model").string(), {});
+  EXPECT_FALSE(ask());
+  EXPECT_THAT(services_->semantic->health().reason, HasSubstr("none.model"));
+}
+
+TEST_F(OpinionsTest, SayThatAGuardModelCannotBeReached) {
+  VoterConfig config;
+  config.endpoint.name = "guard model";
+  config.endpoint.origin = "http://127.0.0.1:1";
+  config.endpoint.allow_private = true;
+  config.model = "guard";
+  config.deadline = std::chrono::seconds(5);
+  auto voter = Voter::open(config);
+  ASSERT_TRUE(voter) << voter.error().message;
+  services_->voter = std::move(*voter);
+  const auto opinions = ask();
+  ASSERT_TRUE(opinions);
+  ASSERT_EQ(opinions->answers().missing.size(), 1U);
+  EXPECT_THAT(opinions->answers().missing.front(), HasSubstr("guard model: "));
+  EXPECT_EQ(services_->voter->counts().failed, 1U);
+  EXPECT_TRUE(services_->voter->provider().is_failing());
+}
+
+TEST(OpinionTexts, TakeTheNewestMessagesFirstAndOnlyEndsOfLongOnes) {
+  const std::string longer(1000, 'x');
+  const std::string body =
+      R"({"model":"m","messages":[{"role":"system","content":"the system prompt here"},)"
+      R"({"role":"user","content":"the first question"},{"role":"user","content":")" +
+      longer + R"("}]})";
+  const auto request = codec::parse_request(codec::Api::kOpenAiChat, body);
+  ASSERT_TRUE(request);
+  const KnownTexts known;
+  const OpinionTexts all = texts_for_opinion(*request, known, 8192);
+  ASSERT_EQ(all.texts.size(), 3U);
+  EXPECT_EQ(all.texts[0].text, longer);
+  EXPECT_EQ(all.texts[1].text, "the first question");
+  EXPECT_EQ(all.texts[2].surface, detect::Surface::kSystem);
+  EXPECT_EQ(all.skipped_bytes, 0U);
+  const OpinionTexts few = texts_for_opinion(*request, known, 100);
+  ASSERT_EQ(few.texts.size(), 2U);
+  EXPECT_EQ(few.texts[0].text.size() + few.texts[1].text.size(), 100U);
+  EXPECT_GT(few.skipped_bytes, 900U);
+}
+
+}  // namespace
+}  // namespace aispm::gateway
