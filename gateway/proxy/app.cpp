@@ -152,7 +152,9 @@ Result<> supervise(Services& services, std::span<const std::unique_ptr<Worker>> 
       log::info("stopping", {{"signal", number}});
       return {};
     }
-    must_reload = must_reload || number == SIGHUP;
+    const auto every =
+        std::chrono::duration_cast<std::chrono::seconds>(services.config.reload_every).count();
+    must_reload = must_reload || number == SIGHUP || (every > 0 && (polls + 1) % every == 0);
     if (must_reload && is_ready) {
       reload_error = reload(services);
       must_reload = false;

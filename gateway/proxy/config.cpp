@@ -157,6 +157,8 @@ Result<Config> read_config(const YamlMap& root) {
   read_limits(root.map("limits"), config.limits);
   read_egress(root.map("egress"), config.egress);
   config.detect = read_detect(root.map("detect"));
+  config.tenants = read_tenants(root.map("tenants"));
+  config.reload_every = root.duration("reload_every", config.reload_every);
   read_report(root, config);
   const YamlMap sticky = root.map("sticky");
   config.sticky_entries = static_cast<std::size_t>(sticky.integer("entries", 4096, {0, 1'000'000}));

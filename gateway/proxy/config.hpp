@@ -9,6 +9,7 @@
 
 #include "gateway/proxy/dialect.hpp"
 #include "gateway/proxy/pipeline/guard.hpp"
+#include "gateway/proxy/tenant_config.hpp"
 #include "sdk/core/common/host_rule.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
@@ -108,7 +109,9 @@ struct Config {
   Limits limits;
   EgressConfig egress;
   DetectConfig detect;
-  std::size_t sticky_entries = 4096;  // over all agents
+  Tenants tenants;
+  std::chrono::milliseconds reload_every{0};  // rules, policy and keys; 0: with SIGHUP only
+  std::size_t sticky_entries = 4096;          // over all agents
   std::chrono::milliseconds sticky_ttl{600'000};
 };
 

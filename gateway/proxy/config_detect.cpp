@@ -41,6 +41,25 @@ VoterConfig read_voter(const YamlMap& map) {
 
 }  // namespace
 
+Tenants read_tenants(const YamlMap& map) {
+  Tenants tenants;
+  for (const std::string& name : map.keys()) {
+    const YamlMap own = map.map(name);
+    TenantConfig tenant;
+    tenant.rules_file = own.text("rules", "");
+    tenant.pii_entities = own.texts("pii_entities");
+    if (own.has("pii_entities") && tenant.pii_entities.empty())
+      own.reject("pii_entities", "must not be empty; leave it out for all of them");
+    const YamlMap layers = own.map("layers");
+    for (std::size_t i = 0; i < detect::kLayerCount; ++i)
+      tenant.layers[i] =
+          layers.flag(std::string(detect::name_of(static_cast<detect::Layer>(i))), true);
+    tenants.emplace(name, std::move(tenant));
+  }
+  if (tenants.size() > TenantConfig::kMaxTenants) map.reject("", "more than 64 tenants");
+  return tenants;
+}
+
 DetectConfig read_detect(const YamlMap& map) {
   DetectConfig config;
   read_inspection(map, config.inspect);

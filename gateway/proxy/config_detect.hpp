@@ -9,6 +9,9 @@ namespace aispm::gateway {
 // Origin, ca_file, key and allow_private of a server that is called; errors go to `map`.
 void read_endpoint(const YamlMap& map, ProviderConfig& endpoint);
 
+// Reads the `tenants:` section, a map by name.
+Tenants read_tenants(const YamlMap& map);
+
 // Reads the `detect:` section; errors go to `map`.
 DetectConfig read_detect(const YamlMap& map);
 

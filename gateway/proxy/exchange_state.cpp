@@ -56,7 +56,7 @@ void ExchangeState::take_trace(std::string_view traceparent) {
 }
 
 std::optional<Refusal> ExchangeState::open_rules() {
-  auto rules = worker.desk().rules();
+  auto rules = worker.desk().rules(caller.tenant);
   if (!rules)
     return Refusal{.kind = RefusalKind::kNotReady,
                    .message = "AISPM: " + rules.error().message,
@@ -67,6 +67,7 @@ std::optional<Refusal> ExchangeState::open_rules() {
   context.caller = {
       .agent = caller.agent_id, .provider = provider->config().name, .model = request.model};
   context.inspect = services.config.detect.inspect;
+  context.take_layers(context.book->own);
   context.hash_key = &services.hash_key;
   const policy::Policy& policy = *context.book->policy;
   if (policy.uses_placeholders()) {

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/rule_book.hpp"
 
+#include <algorithm>
+
+#include "sdk/core/common/crypto.hpp"
+#include "sdk/core/common/file.hpp"
 #include "sdk/core/common/log.hpp"
+#include "sdk/core/detect/pack.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -18,7 +23,19 @@ OutcomeTables::Table make_table(const RuleBook& book, const policy::Context& con
                      .severity = rule.severity_on(surface),
                      .confidence = rule.confidence_on(surface),
                      .surface = detect::name_of(surface)});
-  return std::make_shared<const detect::Outcomes>(book.policy->outcomes(context, direction, facts));
+  auto outcomes =
+      std::make_shared<detect::Outcomes>(book.policy->outcomes(context, direction, facts));
+  if (!book.own.layers[static_cast<std::size_t>(detect::Layer::kRules)])
+    std::fill(outcomes->begin(), outcomes->end(), model::Outcome::kUnspecified);
+  const std::vector<std::string>& wanted = book.own.pii_entities;
+  if (wanted.empty()) return outcomes;
+  for (std::size_t i = 0; i < outcomes->size(); ++i) {
+    const detect::Rule& rule = book.engine->rules()[i];
+    if (rule.category == detect::Category::kPii &&
+        std::find(wanted.begin(), wanted.end(), rule.entity) == wanted.end())
+      (*outcomes)[i] = model::Outcome::kUnspecified;
+  }
+  return outcomes;
 }
 
 bool withholds(model::Outcome outcome) {
@@ -55,14 +72,48 @@ std::shared_ptr<const OutcomeTables> RuleBook::make_tables(const policy::Context
 
 Result<std::shared_ptr<const RuleBook>> RuleBook::load(const std::string& pack_folder,
                                                        const std::string& policy_file,
-                                                       detect::DatabaseCache* cache) {
+                                                       detect::DatabaseCache* cache,
+                                                       const Tenants& tenants) {
   auto book = std::make_shared<RuleBook>();
   AISPM_TRY(book->engine, detect::Engine::open(pack_folder, cache));
   AISPM_TRY(book->policy, policy::Policy::load(policy_file));
-  if (book->policy->same_for_all(Direction::kRequest) &&
-      book->policy->same_for_all(Direction::kReply))
-    book->for_all = book->make_tables({});
+  book->make_common_tables();
+  for (const auto& [name, tenant] : tenants)
+    AISPM_CHECK(book->add_tenant(name, tenant, pack_folder, cache));
   return book;
+}
+
+void RuleBook::make_common_tables() {
+  if (policy->same_for_all(Direction::kRequest) && policy->same_for_all(Direction::kReply))
+    for_all = make_tables({});
+}
+
+Result<> RuleBook::add_tenant(const std::string& name, const TenantConfig& config,
+                              const std::string& pack_folder, detect::DatabaseCache* databases) {
+  auto book = std::make_shared<RuleBook>();
+  book->tenant = name;
+  book->own = config;
+  book->policy = policy;
+  book->engine = engine;
+  if (!config.rules_file.empty()) {
+    AISPM_TRY(const std::string pack, read_file(config.rules_file, TenantConfig::kMaxRulesBytes));
+    AISPM_TRY(detect::RuleSet rules, detect::load_packs(pack_folder));
+    rules.shared_rules = rules.rules.size();
+    AISPM_CHECK(detect::parse_pack(pack, config.rules_file, rules));
+    rules.version = sha256_hex(rules.version + sha256_hex(pack));
+    AISPM_TRY(book->engine, detect::Engine::compile(std::move(rules), databases));
+    AISPM_CHECK(book->engine->verify());
+  }
+  for (const std::string& entity : config.pii_entities) {
+    const auto& all = book->engine->rules();
+    if (std::none_of(all.begin(), all.end(), [&](const detect::Rule& rule) {
+          return rule.category == detect::Category::kPii && rule.entity == entity;
+        }))
+      return fail(Errc::kInvalid, "tenant " + name + ": no rule finds `" + entity + "`");
+  }
+  book->make_common_tables();
+  tenants.emplace(name, std::move(book));
+  return {};
 }
 
 Result<> RuleShelf::reload() {
@@ -75,7 +126,7 @@ Result<> RuleShelf::reload() {
     }
   }
   AISPM_TRY(const std::shared_ptr<const RuleBook> loaded,
-            RuleBook::load(pack_folder_, policy_file_, &cache_));
+            RuleBook::load(pack_folder_, policy_file_, &cache_, tenants_));
   const detect::DatabaseCache::Counts& counts = cache_.counts();
   log::info("packs.loaded", {{"from_cache", counts.loaded},
                              {"compiled", counts.compiled},
@@ -89,23 +140,40 @@ Result<> RuleShelf::reload() {
   return {};
 }
 
-Result<RuleDesk::Rules> RuleDesk::rules() {
-  if (rules_.book && rules_.book->generation == shelf_.generation()) return rules_;
-  auto next = shelf_.current();
-  if (!next) return fail(Errc::kUnavailable, "the detection rules are being loaded");
-  AISPM_TRY(detect::Scratch scratch, next->engine->make_scratch());
-  rules_.bench = std::make_shared<Workbench>(Workbench{std::move(scratch), {}, {}});
-  rules_.book = std::move(next);
-  tables_.clear();
-  return rules_;
+Result<RuleDesk::Rules> RuleDesk::open(std::shared_ptr<const RuleBook> book) const {
+  AISPM_TRY(detect::Scratch scratch, book->engine->make_scratch());
+  Rules rules;
+  rules.bench = std::make_shared<Workbench>(Workbench{std::move(scratch), {}, {}});
+  rules.book = std::move(book);
+  return rules;
+}
+
+Result<RuleDesk::Rules> RuleDesk::rules(std::string_view tenant) {
+  if (!rules_.book || rules_.book->generation != shelf_.generation()) {
+    auto next = shelf_.current();
+    if (!next) return fail(Errc::kUnavailable, "the detection rules are being loaded");
+    AISPM_TRY(rules_, open(std::move(next)));
+    of_tenants_.clear();
+    tables_.clear();
+  }
+  if (rules_.book->tenants.empty()) return rules_;
+  const auto own = rules_.book->tenants.find(tenant);
+  if (own == rules_.book->tenants.end()) return rules_;
+  const auto known = of_tenants_.find(tenant);
+  if (known != of_tenants_.end()) return known->second;
+  AISPM_TRY(Rules opened, open(own->second));
+  return of_tenants_.emplace(std::string(tenant), std::move(opened)).first->second;
 }
 
 std::shared_ptr<const OutcomeTables> RuleDesk::tables(const RuleBook& book,
                                                       const policy::Context& context) {
   if (book.for_all) return book.for_all;
   std::string key;
-  key.reserve(context.agent.size() + context.provider.size() + context.model.size() + 2);
-  key.append(context.agent)
+  key.reserve(context.agent.size() + context.provider.size() + context.model.size() +
+              book.tenant.size() + 3);
+  key.append(book.tenant)
+      .append(1, '\0')
+      .append(context.agent)
       .append(1, '\0')
       .append(context.provider)
       .append(1, '\0')

@@ -3,11 +3,13 @@
 
 #include <array>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
 
 #include "gateway/proxy/pipeline/known_texts.hpp"
+#include "gateway/proxy/tenant_config.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/inspect.hpp"
@@ -45,12 +47,23 @@ struct RuleBook {
       for_all;  // when policy looks at no agent, provider or model; else null
   std::uint64_t generation = 0;
   detect::DatabaseCache::Counts cache;  // since the start
+  std::string tenant;                   // whose book it is, "" = everybody's
+  TenantConfig own;                     // what differs for the tenant
+  // Of everybody's book: the books of tenants that have something of their own.
+  std::map<std::string, std::shared_ptr<const RuleBook>, std::less<>> tenants;
 
   // Errors read `file:line: ...`. `cache` may be null.
   static Result<std::shared_ptr<const RuleBook>> load(const std::string& pack_folder,
                                                       const std::string& policy_file,
-                                                      detect::DatabaseCache* cache);
+                                                      detect::DatabaseCache* cache,
+                                                      const Tenants& tenants = {});
   std::shared_ptr<const OutcomeTables> make_tables(const policy::Context& context) const;
+
+ private:
+  // Adds the book of a tenant to this one.
+  Result<> add_tenant(const std::string& name, const TenantConfig& config,
+                      const std::string& pack_folder, detect::DatabaseCache* databases);
+  void make_common_tables();
 };
 
 // The rule book in force. A reload compiles beside it and swaps; a failed one changes nothing. Any
@@ -58,10 +71,13 @@ struct RuleBook {
 class RuleShelf {
  public:
   // What packs compile to is kept in `cache_folder`: the next start takes it from there. "" = none.
-  RuleShelf(std::string pack_folder, std::string policy_file, std::string cache_folder)
+  // `tenants` must outlive it.
+  RuleShelf(std::string pack_folder, std::string policy_file, std::string cache_folder,
+            const Tenants& tenants)
       : pack_folder_(std::move(pack_folder)),
         policy_file_(std::move(policy_file)),
-        cache_folder_(std::move(cache_folder)) {}
+        cache_folder_(std::move(cache_folder)),
+        tenants_(tenants) {}
   // The first takes seconds where the cache holds nothing. Without a usable cache the log says why.
   Result<> reload();
   // Null before the first reload has ended.
@@ -75,6 +91,7 @@ class RuleShelf {
   std::string pack_folder_;
   std::string policy_file_;
   std::string cache_folder_;
+  const Tenants& tenants_;
   detect::DatabaseCache cache_;  // also shares what has not changed with the book in force
   bool is_cache_open_ = false;
   std::atomic<std::shared_ptr<const RuleBook>> current_;
@@ -104,12 +121,15 @@ class RuleDesk {
 
   explicit RuleDesk(const RuleShelf& shelf) : shelf_(shelf) {}
   // Follows a reload. kUnavailable before the first one: nothing may pass yet.
-  Result<Rules> rules();
+  Result<Rules> rules(std::string_view tenant = {});
   std::shared_ptr<const OutcomeTables> tables(const RuleBook& book, const policy::Context& context);
 
  private:
+  Result<Rules> open(std::shared_ptr<const RuleBook> book) const;
+
   const RuleShelf& shelf_;
   Rules rules_;
+  std::map<std::string, Rules, std::less<>> of_tenants_;  // of this generation, as they are needed
   std::unordered_map<std::string, std::shared_ptr<const OutcomeTables>> tables_;
 };
 

@@ -24,13 +24,14 @@ Refusal refusal(RefusalKind kind, std::string message) {
 }
 
 Result<ScanContext> make_context(Worker& worker, const Caller& caller) {
-  AISPM_TRY(RuleDesk::Rules rules, worker.desk().rules());
+  AISPM_TRY(RuleDesk::Rules rules, worker.desk().rules(caller.tenant));
   ScanContext context;
   context.book = std::move(rules.book);
   context.bench = std::move(rules.bench);
   context.caller = {.agent = caller.agent_id, .provider = {}, .model = {}};
   context.tables = worker.desk().tables(*context.book, context.caller);
   context.inspect = worker.services().config.detect.inspect;
+  context.take_layers(context.book->own);
   return context;
 }
 

@@ -23,7 +23,7 @@ struct Services {
   Services(Config loaded, ProviderSet opened)
       : config(std::move(loaded)),
         providers(std::move(opened)),
-        rules(config.pack_folder, config.policy_file, config.cache_folder),
+        rules(config.pack_folder, config.policy_file, config.cache_folder, config.tenants),
         sticky(config.sticky_entries, config.sticky_ttl) {}
 
   const Config config;

@@ -12,6 +12,12 @@ namespace aispm::gateway {
 
 // Who asks what of whom, with the rules in force: what both scans need.
 struct ScanContext {
+  // Layers that the tenant does not want are not run.
+  void take_layers(const TenantConfig& own) {
+    for (std::size_t i = 0; i < detect::kLayerCount; ++i)
+      inspect.layers[i] = inspect.layers[i] && own.layers[i];
+  }
+
   std::shared_ptr<const RuleBook> book;
   std::shared_ptr<const OutcomeTables> tables;
   std::shared_ptr<Workbench> bench;

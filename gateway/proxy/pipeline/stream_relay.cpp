@@ -151,7 +151,11 @@ bool StreamRelay::read_pieces(const StreamEvent& event, std::vector<Piece>& piec
 // A text on its way through its lane: encodings, rules, what needs more than a piece, placeholders.
 bool StreamRelay::pass(Lane& lane, std::string_view text, Piece& piece) {
   std::string readable;
-  auto fed = lane.runs.feed(text, context_.bench->scratch, readable);
+  Result<> fed;
+  if (context_.inspect.layers[static_cast<std::size_t>(detect::Layer::kDisguise)])
+    fed = lane.runs.feed(text, context_.bench->scratch, readable);
+  else
+    readable = text;
   if (fed) fed = lane.scanner.feed(readable, piece.kept);
   if (!fed) return give_up(fed.error().message);
   return settle(lane, piece, false);

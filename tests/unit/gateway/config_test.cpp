@@ -106,5 +106,38 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"BodyLimitTooHigh", std::string(kGood) + "limits: {body: 1GiB}\n", "1GiB"}),
     [](const auto& row) { return row.param.name; });
 
+TEST(Config, ReadsLayersBudgetsSlowerJudgesAndTenants) {
+  const auto config = parse_config(std::string(kGood) + R"(reload_every: 1h
+detect:
+  layers: {classifier: false}
+  budgets: {disguise: 7ms, total: 90ms}
+  semantic: {model: /m, deadline: 300ms, bytes: 16KiB, workers: 2}
+  guard_model: {origin: 'http://127.0.0.1:8000', model: pg, form: prompt_guard, concurrency: 3, allow_private: true}
+tenants:
+  acme: {rules: /a.yaml, pii_entities: [US_SSN], layers: {rules: false}}
+)",
+                                   "gw.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_FALSE(config->detect.inspect.layers[2]);
+  EXPECT_EQ(config->detect.inspect.budgets[1], std::chrono::milliseconds(7));
+  EXPECT_EQ(config->detect.inspect.total, std::chrono::milliseconds(90));
+  EXPECT_EQ(config->detect.opinions.bytes, 16U << 10);
+  ASSERT_TRUE(config->detect.voter);
+  EXPECT_EQ(config->detect.voter->form, GuardForm::kPromptGuard);
+  EXPECT_EQ(config->detect.voter->concurrency, 3U);
+  EXPECT_EQ(config->tenants.at("acme").pii_entities.front(), "US_SSN");
+  EXPECT_FALSE(config->tenants.at("acme").layers[0]);
+  EXPECT_EQ(config->reload_every, std::chrono::hours(1));
+}
+
+TEST(Config, RefusesAGuardModelOfNoKnownForm) {
+  const auto config = parse_config(
+      std::string(kGood) +
+          "detect: {guard_model: {origin: 'http://127.0.0.1:1', model: m, form: tarot}}\n",
+      "gw.yaml");
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error().message, HasSubstr("llama_guard"));
+}
+
 }  // namespace
 }  // namespace aispm::gateway
