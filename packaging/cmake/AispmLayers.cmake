@@ -67,7 +67,8 @@ function(aispm_test name)
   set_target_properties(${name} PROPERTIES AISPM_LAYER 5 RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   # One CTest entry a binary: starting a process per case would cost more than the cases. `./dev test` counts cases from the XML.
   add_test(NAME ${name} COMMAND ${name} --gtest_output=xml:${PROJECT_BINARY_DIR}/results/${name}.xml)
-  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LEVEL} TIMEOUT ${ARG_TIMEOUT})
+  # Not into the system's cache folder.
+  set_tests_properties(${name} PROPERTIES LABELS ${ARG_LEVEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "CACHE_DIRECTORY=${PROJECT_BINARY_DIR}/cache")
 endfunction()
 
 # aispm_fuzzer(NAME SOURCES fuzz_x.cpp DEPS ... CORPUS folder-under-tests/fuzz/corpus)
