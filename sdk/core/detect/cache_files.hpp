@@ -19,7 +19,7 @@ class CacheFiles {
  public:
   static constexpr std::size_t kMaxFileBytes = 256U << 20;
   static constexpr std::size_t kMaxTotalBytes = 1024U << 20;
-  static constexpr std::size_t kMaxFiles = 64;
+  static constexpr std::size_t kMaxFiles = 256;
 
   // Makes the folder when there is none. kDenied: others may write to it.
   static Result<CacheFiles> open(std::string folder);
