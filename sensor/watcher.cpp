@@ -87,6 +87,7 @@ Result<std::unique_ptr<Watcher>> Watcher::open(const Config& config,
   if (config.finds_secrets) {
     AISPM_TRY(loaded.host_key, HostState(config.state_folder).hash_key());
     AISPM_TRY(loaded.secrets, SecretFinder::open(loaded.host_key));
+    AISPM_TRY(sink, make_scrubbing_sink(std::move(sink), loaded.secrets->engine()));
   }
   const Signatures names = loaded.signatures;
   std::unique_ptr<Watcher> watcher(

@@ -51,6 +51,8 @@ struct Counters {
   Counter unknown_run_fields;    // of them, left out: aispm-run is newer
   Counter unknown_agent_fields;  // the same of agents
   Counter unknown_events;        // left out altogether
+  Counter event_secrets;         // cut out of the texts of events
+  Counter event_texts_withheld;  // that could not be scanned for secrets, so not recorded
   Counter egress_connections;    // to further hosts, for sandboxed agents
   Counter egress_refused;        // of those, refused by the operator's rules or by their address
 };

@@ -227,7 +227,7 @@ void ExchangeState::record() {
     decision->case_id = event_id;
   }
   event.decision = std::move(decision);
-  services.recorder->offer(std::move(event));
+  worker.record(std::move(event));
 }
 
 }  // namespace aispm::gateway

@@ -41,6 +41,8 @@ constexpr std::array kNamed = {
     Named{"unknown_run_fields", &Counters::unknown_run_fields},
     Named{"unknown_agent_fields", &Counters::unknown_agent_fields},
     Named{"unknown_events", &Counters::unknown_events},
+    Named{"event_secrets", &Counters::event_secrets},
+    Named{"event_texts_withheld", &Counters::event_texts_withheld},
     Named{"egress_connections", &Counters::egress_connections},
     Named{"egress_refused", &Counters::egress_refused},
 };

@@ -96,7 +96,7 @@ Answer take_events(Client& client, const Caller& caller, EventAuthor author,
   if (services.recorder->is_failing())
     return refuse(RefusalKind::kUnrecorded, "events cannot be recorded at the moment");
   const std::size_t count = events->events.size();
-  for (model::Event& event : events->events) services.recorder->offer(std::move(event));
+  for (model::Event& event : events->events) client.worker().record(std::move(event));
   client.worker().counters().agent_events.add(count);
   return {.body = "{\"accepted\":" + std::to_string(count) +
                   note_unknown(client.worker().counters(), events->unknown, author) + "}",

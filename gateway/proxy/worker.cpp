@@ -11,6 +11,7 @@
 
 #include "gateway/proxy/client.hpp"
 #include "sdk/core/common/log.hpp"
+#include "sdk/core/detect/scrub.hpp"
 
 namespace aispm::gateway {
 
@@ -114,6 +115,18 @@ void Worker::wait_for_end() {
   if (net::Clock::now() >= drain_until_) watchdog_.expire_all();
   drain_.expires_after(std::chrono::milliseconds(50));
   drain_.async_wait([this](net::error_code) { wait_for_end(); });
+}
+
+void Worker::record(model::Event event) {
+  if (auto rules = desk_.rules()) {
+    const auto scrubbed = detect::scrub_secrets(*rules->book->engine, rules->bench->scratch,
+                                                rules->bench->matches, event);
+    counters_.event_secrets.add(scrubbed.secrets);
+    counters_.event_texts_withheld.add(scrubbed.unscanned);
+  } else {
+    counters_.event_texts_withheld.add(detect::withhold_texts(event));
+  }
+  services_.recorder->offer(std::move(event));
 }
 
 }  // namespace aispm::gateway

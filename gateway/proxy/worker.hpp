@@ -34,6 +34,8 @@ class Worker {
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
   bool stopping() const { return stopping_; }
+  // Gives an event to the recorder, without the secrets that stand where none was looked for.
+  void record(model::Event event);
 
   static constexpr std::chrono::seconds kDrain{5};
 

@@ -35,6 +35,8 @@ class SecretFinder {
   std::vector<model::Detection> find(std::string_view environment);
 
   std::uint64_t not_judged() const { return not_judged_; }
+  // The compiled rules, for others who look for secrets.
+  const std::shared_ptr<const detect::Engine>& engine() const { return engine_; }
 
  private:
   SecretFinder(std::shared_ptr<const detect::Engine> engine, detect::Scratch scratch,

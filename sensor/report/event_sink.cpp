@@ -6,6 +6,7 @@
 
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/time.hpp"
+#include "sdk/core/detect/scrub.hpp"
 #include "sdk/core/report/convert.hpp"
 
 namespace aispm::sensor {
@@ -61,7 +62,42 @@ class StdoutSink : public EventSink {
   std::uint64_t lost_ = 0;
 };
 
+class ScrubbingSink : public EventSink {
+ public:
+  ScrubbingSink(std::unique_ptr<EventSink> sink, std::shared_ptr<const detect::Engine> engine,
+                detect::Scratch scratch)
+      : sink_(std::move(sink)), engine_(std::move(engine)), scratch_(std::move(scratch)) {}
+
+  void offer(model::Event event) override {
+    const auto scrubbed =
+        detect::scrub_secrets(*engine_, scratch_, matches_, event, {.process = false});
+    secrets_ += scrubbed.secrets;
+    withheld_ += scrubbed.unscanned;
+    sink_->offer(std::move(event));
+  }
+
+  void add_health(model::ComponentHealth& health) const override {
+    sink_->add_health(health);
+    health.counters["report.secrets_cut"] = secrets_;
+    health.losses["report.texts_withheld"] = withheld_;
+  }
+
+ private:
+  std::unique_ptr<EventSink> sink_;
+  std::shared_ptr<const detect::Engine> engine_;
+  detect::Scratch scratch_;
+  std::vector<detect::Match> matches_;
+  std::uint64_t secrets_ = 0;
+  std::uint64_t withheld_ = 0;
+};
+
 }  // namespace
+
+Result<std::unique_ptr<EventSink>> make_scrubbing_sink(
+    std::unique_ptr<EventSink> sink, std::shared_ptr<const detect::Engine> engine) {
+  AISPM_TRY(detect::Scratch scratch, engine->make_scratch());
+  return std::make_unique<ScrubbingSink>(std::move(sink), std::move(engine), std::move(scratch));
+}
 
 std::unique_ptr<EventSink> make_reporter_sink(std::unique_ptr<report::Reporter> reporter) {
   return std::make_unique<ReporterSink>(std::move(reporter));

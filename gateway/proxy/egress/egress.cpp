@@ -76,7 +76,7 @@ void record(const Egress& egress, model::SocketClose close, net::Clock::time_poi
   decision.case_id = event.id;
   event.decision = std::move(decision);
   event.body = std::move(close);
-  services.recorder->offer(std::move(event));
+  egress.client.worker().record(std::move(event));
 }
 
 std::optional<No> judge(const Client& client, const Head& head, const HostPort& host,
