@@ -27,12 +27,14 @@ from exchange import Exchanges
 from gate import BadBaseline, load_baseline
 from judge import Judge
 from run import add_gate, describe_corpus, perform, write
+from screening import Screening
 from stand_in import StandIn
 from tables import show
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 MAX_KEY_BYTES = 4096
-VIA = {"exchange": "by whole exchanges with a model: what is withheld counts"}
+VIA = {"exchange": "by whole exchanges with a model: what is withheld counts",
+       "screen": "by the gateway's screening of texts: what is found counts, also where policy lets it pass; no model and no event"}
 
 
 def _number(low: float, high: float) -> Any:
@@ -115,9 +117,12 @@ def _run(args: argparse.Namespace, rows: list[data.Row]) -> int:
     if not args.gateway:
         raise RunFailed("no gateway: give --gateway, or set AISPM_GATEWAY_URL")
     baseline = load_baseline(args.baseline, describe_corpus(rows)["sha256"], args.via) if args.baseline else None
+    if args.provider and args.via == "screen":
+        raise RunFailed("--provider is for --via exchange: screening asks no provider")
     gateway = Gateway(args.gateway, _key(args.key_file), args.ca_file, args.timeout)
     with StandIn(args.provider) if args.provider else contextlib.nullcontext() as stand_in:
-        judge = Judge(Exchanges(gateway, args.model, stand_in), args.jobs, time.monotonic() + args.deadline)
+        ask = Screening(gateway) if args.via == "screen" else Exchanges(gateway, args.model, stand_in)
+        judge = Judge(ask, args.jobs, time.monotonic() + args.deadline)
         report = perform(rows, judge, {"gateway": args.gateway, "via": args.via, "via_words": VIA[args.via]})
     fallen = add_gate(report, baseline, args.max_drop, args.max_false_rise) if baseline else []
     try:

@@ -16,6 +16,7 @@ from judge import MAX_FAILURES_IN_A_ROW, Judge, Unjudged
 from page import render
 from rows import SURFACES, load, parse_row
 from run import add_gate, describe_corpus, perform
+from screening import read_verdict
 from stand_in import StandIn
 from verdicts import HIGH, Finding, Verdict
 
@@ -40,6 +41,21 @@ def test_what_was_cut_out_is_found_by_what_is_left(text: str, seen: str, spans: 
 @pytest.mark.parametrize("text", ["plain", '{"command":"ls"}', 'with "quotes" and \\ and ü'])
 def test_a_text_is_found_again_where_it_was_put(surface: str, text: str) -> None:
     assert _text_of(json.loads(json.dumps(request_of(text, surface))), surface) == text
+
+
+def test_rt_006_a_screening_says_what_was_found_and_where() -> None:
+    one = {"rule_id": "r", "category": "secret", "severity": "high", "confidence": 0.9, "offset": 3, "length": 5}
+    found = read_verdict({"verdict": "flag", "detections": [one]})
+    assert found.found == (Finding("r", "secret", HIGH, 0.9, 3, 8),)
+    assert found.flags("secret") and not found.flags("attack")
+    assert read_verdict({"verdict": "block", "detections": [], "error": "too much"}).refused == "too much"
+
+
+@pytest.mark.parametrize("answer", [[], {}, {"verdict": "maybe", "detections": []}, {"verdict": "allow"},
+                                    {"verdict": "flag", "detections": [{"rule_id": "r"}]}])
+def test_rt_006_an_answer_that_is_none_is_no_verdict(answer: object) -> None:
+    with pytest.raises((LookupError, TypeError, ValueError, AttributeError)):
+        read_verdict(answer)
 
 
 def figures(**shares: float | None) -> dict[str, Any]:
