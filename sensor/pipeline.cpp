@@ -79,13 +79,31 @@ void Pipeline::take(Exit exit) {
   if (exits_.size() >= kMaxHeldBack) end_held_back();
 }
 
+// A launcher's child opens the doors of a sandbox before it becomes the agent. By the time the
+// record is read /proc may show the agent, so what the launcher is decides, and the name that the
+// child had then.
+bool Pipeline::is_sandbox_door(const Actor& actor) {
+  if (launchers_.empty()) return false;
+  if (const model::Process* known = processes_.find(actor.id); known != nullptr)
+    return launchers_.contains(known->exe);
+  const model::Process* launcher = processes_.find(actor.parent);
+  if (launcher == nullptr || launcher->comm != actor.comm) return false;
+  if (!launchers_.contains(launcher->exe)) return false;
+  Actor parent;
+  parent.id = actor.parent;
+  processes_.learn_fork(parent, actor.id);
+  return true;
+}
+
 void Pipeline::take(const Listen& listen) {
   if (listen.actor.id.pid == parts_.own_pid) return parts_.on_own_listen(listen.socket.source.port);
+  const bool is_door = is_sandbox_door(listen.actor);
   const model::Process& process = processes_.describe(listen.actor);
   const model::SocketListen body = to_body(listen);
   correlator_.take(listen);
   std::vector<model::Detection> detections;
-  if (auto unusual = judge_port(body)) detections.push_back(std::move(*unusual));
+  auto unusual = is_door ? std::nullopt : judge_port(body);
+  if (unusual) detections.push_back(std::move(*unusual));
   report(listen.time, process, body, std::move(detections));
   auto use = parts_.classifier.on_listen(process, body, listen.time);
   if (use) parts_.on_model_server(body.port);

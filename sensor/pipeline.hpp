@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -53,6 +54,9 @@ class Pipeline {
     std::function<void(std::uint16_t port)> on_model_server = [](std::uint16_t) {};
   };
   explicit Pipeline(Parts parts);
+  // Our programs that open a sandbox's doors (gateway, DNS stub) inside it, by path. Before the
+  // first record.
+  void set_launchers(std::set<std::string> paths) { launchers_ = std::move(paths); }
 
   // A record of the kernel's, valid during the call.
   void take_bytes(std::span<const std::byte> bytes);
@@ -85,6 +89,7 @@ class Pipeline {
   void take(const Exec& exec);
   void take(Exit exit);
   void take(const Listen& listen);
+  bool is_sandbox_door(const Actor& actor);
   void take(const Connect& connect);
   void take(StreamChunk chunk);
   void take(const StreamClose& close);
@@ -121,6 +126,7 @@ class Pipeline {
   model::Process describe_scanned(model::Process scanned);
 
   Parts parts_;
+  std::set<std::string> launchers_;
   ProcessTable processes_;
   Correlator correlator_;
   InventoryStage inventory_;

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+#include <set>
 #include <utility>
 
 #include "sdk/core/common/log.hpp"
@@ -25,6 +27,15 @@ constexpr std::chrono::seconds kSweepInterval{15};
 constexpr std::chrono::seconds kSaveInterval{60};
 constexpr std::chrono::seconds kReleaseInterval{60};
 constexpr std::chrono::seconds kStarting{20};  // the first scans of processes and libraries
+
+// aispm-run and aispm-pool beside this program: a folder that only root may write to.
+std::set<std::string> find_launchers() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return {};
+  const auto folder = self.parent_path();
+  return {(folder / "aispm-run").string(), (folder / "aispm-pool").string()};
+}
 
 }  // namespace
 
@@ -72,7 +83,9 @@ Watcher::Watcher(const Config& config, std::unique_ptr<Capture> capture,
       state_(config.state_folder),
       discovery_(config, loaded.signatures, std::move(loaded.host_key)),
       pipeline_(make_parts(config, *capture_, *sink_, user_names_, tamper_, discovery_,
-                           std::move(loaded))) {}
+                           std::move(loaded))) {
+  pipeline_.set_launchers(find_launchers());
+}
 
 Result<std::unique_ptr<Watcher>> Watcher::open(const Config& config,
                                                std::unique_ptr<Capture> capture,

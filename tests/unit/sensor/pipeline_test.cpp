@@ -55,6 +55,57 @@ TEST_F(PipelineTest, ReportsAnOrdinaryListenerAsThatOnly) {
   EXPECT_THAT(of<model::AiUse>(), IsEmpty());
 }
 
+// A sandbox's launcher opens doors inside it before its child becomes the agent; those are no ports
+// of the agent.
+class LauncherTest : public PipelineTest {
+ protected:
+  LauncherTest() {
+    pipeline_.set_launchers({"/usr/bin/aispm-run"});
+    aispm_exec_event exec = records::exec_event("aispm-run\0bin\0usr\0"s, 10);
+    exec.actor = records::actor("aispm-run");
+    take(records::exec_bytes(exec, "aispm-run\0"s));
+  }
+  // A listener that the process of the launcher started.
+  void listen(std::uint16_t port, std::string_view comm, std::uint32_t pid) {
+    auto event = records::listen_event(port);
+    event.actor = records::actor(comm);
+    event.actor.parent_tgid = records::kPid;
+    event.actor.parent_start_boottime_ns = records::kStart;
+    event.header.tgid = pid;
+    event.header.start_boottime_ns = 8'000'000'000;
+    take(records::bytes_of(event));
+  }
+  std::size_t unusual() const {
+    std::size_t found = 0;
+    for (const model::Event& event : sink_.events)
+      for (const model::Detection& detection : event.detections)
+        found += detection.rule_id == "port.unusual";
+    return found;
+  }
+};
+
+TEST_F(LauncherTest, ItsDoorsAreNoPortsOfTheAgent) {
+  listen(53, "aispm-run", 5000);
+  listen(3128, "aispm-run", 5000);
+  EXPECT_EQ(unusual(), 0U);
+  ASSERT_THAT(of<model::SocketListen>(), SizeIs(2)) << "they are still told";
+  EXPECT_EQ(of<model::SocketListen>()[0].first.process->exe, "/usr/bin/aispm-run");
+}
+
+TEST_F(LauncherTest, WhatTheAgentOpensIsJudged) {
+  listen(53, "aispm-run", 5000);
+  aispm_exec_event exec = records::exec_event("python3\0bin\0usr\0"s, 8);
+  exec.header.tgid = 5000;
+  exec.header.start_boottime_ns = 8'000'000'000;
+  take(records::exec_bytes(exec, "python3\0"s));
+  listen(54, "python3", 5000);
+  EXPECT_EQ(unusual(), 1U);
+  listen(55, "aispm-run", 5000);
+  EXPECT_EQ(unusual(), 2U) << "a borrowed name";
+  listen(56, "python3", 5001);
+  EXPECT_EQ(unusual(), 3U) << "a child that has another name already";
+}
+
 TEST_F(PipelineTest, ReportsAConnectionWithItsOutcome) {
   take(records::bytes_of(records::connect_event(443, AISPM_CONNECT_FAILED)));
   ASSERT_THAT(of<model::SocketConnect>(), SizeIs(1));
