@@ -31,6 +31,9 @@ RELEASE = {
 }
 MIN_NODE = (20, 19)
 NODE_PACKAGE = "22"
+MIN_RUST = (1, 88)
+# Where the system has no Rust that is new enough; rustup then fetches one.
+RUST = {"debian-12": ["rustc-web", "cargo-web"], "ubuntu-24.04": ["rustup"]}
 
 
 def _release() -> str:
@@ -60,7 +63,17 @@ def wanted(testing: bool) -> list[str]:
     names = COMMON + build + (["libhyperscan-dev"] if machine == "x86_64" else ["libvectorscan-dev"])
     if shutil.which("node") is None or shutil.which("npm") is None:
         names += ["nodejs", "npm"]
+    if _rust_version() < MIN_RUST:
+        names += RUST[release]
     return names + (TESTING + test if testing else [])
+
+
+def _rust_version() -> tuple[int, ...]:
+    cargo = shutil.which("cargo", path=f"{os.environ['PATH']}:{Path.home()}/.cargo/bin")
+    if cargo is None:
+        return ()
+    found = subprocess.run([cargo, "--version"], capture_output=True, text=True, check=False).stdout.split()
+    return tuple(int(part) for part in found[1].split(".")[:2]) if len(found) > 1 else ()
 
 
 def ensure(testing: bool, assume_yes: bool) -> None:
@@ -82,6 +95,9 @@ def ensure(testing: bool, assume_yes: bool) -> None:
         run(["apt-get", "update"], "apt-update", env)
     with step(f"{len(missing)} packages"):
         run(["apt-get", "install", "-y", "--no-install-recommends", *missing], "apt-install", env)
+    if "rustup" in missing:
+        with step("Rust toolchain"):
+            run(["rustup", "default", "stable"], "rustup")
 
 
 def node_environment() -> dict[str, str]:

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sdk/core/policy/shell_script.hpp"
+
+// Programs that start other programs.
+namespace aispm::policy {
+
+struct Unwrapped {
+  // The program within, empty where the wrapper starts none (`env` alone).
+  std::vector<ShellWord> words;
+  std::vector<ShellAssignment> assignments;  // those of `env`
+  std::optional<std::string> script;         // of `sh -c`, `eval`, `trap`
+  std::string obstacle;                      // why it cannot be said what it starts
+};
+
+// Nothing when `words` is no wrapper (it is a program of its own).
+std::optional<Unwrapped> unwrap(std::span<const ShellWord> words);
+
+// "/bin/rm" -> "rm"
+std::string_view base_name(std::string_view program);
+
+// Starts nothing and changes nothing that a later command runs: `true`, `exit`, `echo`, ...
+bool is_harmless(std::string_view program);
+
+// Changes which program a name means or what an interpreter does first: PATH, LD_PRELOAD,
+// NODE_OPTIONS, ...
+bool changes_programs(std::string_view variable);
+
+}  // namespace aispm::policy

@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a shell script would run: every simple command in it, wherever it stands.
+
+use brush_parser::ast::{self, AssignmentValue, Command, CompoundCommand};
+use brush_parser::word::{self, BraceExpressionMember, BraceExpressionOrText, WordPiece, WordPieceWithSource};
+use brush_parser::{uncached_tokenize_str, ParserOptions};
+use serde_json::{json, Value};
+
+/// Bytes of a script; longer ones are not read.
+pub const MAX_BYTES: usize = 16 << 10;
+/// Brackets and keywords that nest, counted without regard to quotes: the grammar recurses.
+pub const MAX_OPENERS: usize = 200;
+pub const MAX_COMMANDS: usize = 256;
+pub const MAX_WORDS: usize = 1024;
+/// Substitutions within substitutions.
+pub const MAX_DEPTH: usize = 6;
+
+#[derive(Clone, Default)]
+struct Word {
+    text: String,
+    /// The text is what the program gets, whatever variables and files there are.
+    fixed: bool,
+}
+
+#[derive(Default)]
+struct Found {
+    commands: Vec<Value>,
+    words: usize,
+    /// Why it cannot be said what would run.
+    opaque: Option<String>,
+}
+
+struct Walk<'a> {
+    found: &'a mut Found,
+    depth: usize,
+    options: &'a ParserOptions,
+}
+
+/// `{"commands": [...]}` or, where it cannot be said what would run, `{"opaque": "why"}`.
+pub fn parse(text: &str) -> Value {
+    let mut found = Found::default();
+    if let Err(why) = parse_into(text, 0, &mut found) {
+        found.opaque.get_or_insert(why);
+    }
+    match found.opaque {
+        Some(why) => json!({ "opaque": why }),
+        None => json!({ "commands": found.commands }),
+    }
+}
+
+fn parse_into(text: &str, depth: usize, found: &mut Found) -> Result<(), String> {
+    if text.len() > MAX_BYTES {
+        return Err(format!("longer than {MAX_BYTES} bytes"));
+    }
+    if text.contains('\0') {
+        return Err("holds a NUL byte".into());
+    }
+    if depth > MAX_DEPTH {
+        return Err(format!("substitutions nest deeper than {MAX_DEPTH}"));
+    }
+    if openers(text) > MAX_OPENERS {
+        return Err(format!("more than {MAX_OPENERS} brackets, braces and compound commands"));
+    }
+    let options = ParserOptions::default();
+    let tokens = uncached_tokenize_str(text, &options.tokenizer_options()).map_err(|e| e.to_string())?;
+    let program = brush_parser::parse_tokens(&tokens, &options).map_err(|e| e.to_string())?;
+    let mut walk = Walk { found, depth, options: &options };
+    for list in &program.complete_commands {
+        walk.list(list)?;
+    }
+    Ok(())
+}
+
+fn openers(text: &str) -> usize {
+    let brackets = text.bytes().filter(|b| matches!(b, b'(' | b'{' | b'`' | b'[')).count();
+    let words = text
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .filter(|w| matches!(*w, "if" | "elif" | "case" | "for" | "while" | "until" | "select" | "function" | "coproc"))
+        .count();
+    brackets + words
+}
+
+fn has_command(text: &str) -> bool {
+    text.contains("$(") || text.contains('`') || text.contains("<(") || text.contains(">(") || text.contains("${")
+}
+
+/// Arithmetic evaluates the values of variables again, and an index in one may hold a command.
+fn computes_only_numbers(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_digit() || " \t\n+-*/%<>=!&|^~?:(),".contains(c))
+}
+
+impl Walk<'_> {
+    fn list(&mut self, list: &ast::CompoundList) -> Result<(), String> {
+        for item in &list.0 {
+            self.pipeline(&item.0.first)?;
+            for next in &item.0.additional {
+                match next {
+                    ast::AndOr::And(pipeline) | ast::AndOr::Or(pipeline) => self.pipeline(pipeline)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn pipeline(&mut self, pipeline: &ast::Pipeline) -> Result<(), String> {
+        for (place, command) in pipeline.seq.iter().enumerate() {
+            self.command(command, place > 0)?;
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: &Command, piped: bool) -> Result<(), String> {
+        match command {
+            Command::Simple(simple) => self.simple(simple, piped),
+            Command::Compound(compound, redirects) => {
+                self.compound(compound)?;
+                self.redirects(redirects.as_ref())
+            }
+            Command::Function(function) => {
+                self.compound(&function.body.0)?;
+                self.redirects(function.body.1.as_ref())
+            }
+            Command::ExtendedTest(test, redirects) => {
+                self.test(&test.expr)?;
+                self.redirects(redirects.as_ref())
+            }
+        }
+    }
+
+    fn compound(&mut self, compound: &CompoundCommand) -> Result<(), String> {
+        match compound {
+            CompoundCommand::Arithmetic(arithmetic) => self.arithmetic(&arithmetic.expr.value),
+            CompoundCommand::ArithmeticForClause(clause) => {
+                for part in [&clause.initializer, &clause.condition, &clause.updater].into_iter().flatten() {
+                    self.arithmetic(&part.value)?;
+                }
+                self.list(&clause.body.list)
+            }
+            CompoundCommand::BraceGroup(group) => self.list(&group.list),
+            CompoundCommand::Subshell(subshell) => self.list(&subshell.list),
+            CompoundCommand::ForClause(clause) => {
+                for value in clause.values.iter().flatten() {
+                    self.word(value)?;
+                }
+                self.list(&clause.body.list)
+            }
+            CompoundCommand::CaseClause(clause) => {
+                self.word(&clause.value)?;
+                for case in &clause.cases {
+                    for pattern in &case.patterns {
+                        self.word(pattern)?;
+                    }
+                    if let Some(list) = &case.cmd {
+                        self.list(list)?;
+                    }
+                }
+                Ok(())
+            }
+            CompoundCommand::IfClause(clause) => {
+                self.list(&clause.condition)?;
+                self.list(&clause.then)?;
+                for branch in clause.elses.iter().flatten() {
+                    if let Some(condition) = &branch.condition {
+                        self.list(condition)?;
+                    }
+                    self.list(&branch.body)?;
+                }
+                Ok(())
+            }
+            CompoundCommand::WhileClause(clause) | CompoundCommand::UntilClause(clause) => {
+                self.list(&clause.0)?;
+                self.list(&clause.1.list)
+            }
+            CompoundCommand::Coprocess(coprocess) => self.command(&coprocess.body, true),
+        }
+    }
+
+    fn arithmetic(&mut self, text: &str) -> Result<(), String> {
+        if computes_only_numbers(text) {
+            return Ok(());
+        }
+        Err("arithmetic with variables may run commands".into())
+    }
+
+    fn test(&mut self, test: &ast::ExtendedTestExpr) -> Result<(), String> {
+        use ast::ExtendedTestExpr as E;
+        match test {
+            E::And(left, right) | E::Or(left, right) => {
+                self.test(left)?;
+                self.test(right)
+            }
+            E::Not(inner) | E::Parenthesized(inner) => self.test(inner),
+            E::UnaryTest(predicate, word) => {
+                let word = self.word(word)?;
+                if matches!(predicate, ast::UnaryPredicate::ShellVariableIsSetAndAssigned | ast::UnaryPredicate::ShellVariableIsSetAndNameRef)
+                    && !is_name(&word)
+                {
+                    return Err("a test of a variable whose name is not plain may run commands".into());
+                }
+                Ok(())
+            }
+            E::BinaryTest(predicate, left, right) => {
+                use ast::BinaryPredicate as B;
+                let numbers = matches!(
+                    predicate,
+                    B::ArithmeticEqualTo | B::ArithmeticNotEqualTo | B::ArithmeticLessThan | B::ArithmeticLessThanOrEqualTo
+                        | B::ArithmeticGreaterThan | B::ArithmeticGreaterThanOrEqualTo
+                );
+                for side in [left, right] {
+                    let word = self.word(side)?;
+                    if numbers && !(word.fixed && computes_only_numbers(&word.text)) {
+                        return Err("arithmetic with variables may run commands".into());
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn simple(&mut self, simple: &ast::SimpleCommand, piped: bool) -> Result<(), String> {
+        use ast::CommandPrefixOrSuffixItem as Item;
+        let mut words: Vec<Word> = Vec::new();
+        let mut assigns: Vec<Value> = Vec::new();
+        let mut redirects: Vec<Value> = Vec::new();
+        let prefix = simple.prefix.iter().flat_map(|p| p.0.iter());
+        let suffix = simple.suffix.iter().flat_map(|s| s.0.iter());
+        let mut items: Vec<&Item> = prefix.collect();
+        let name_at = items.len();
+        items.extend(suffix);
+        for (place, item) in items.iter().enumerate() {
+            if place == name_at {
+                self.name(simple, &mut words)?;
+            }
+            match item {
+                Item::IoRedirect(redirect) => self.redirect(redirect, &mut redirects)?,
+                Item::Word(word) => self.expand(word, &mut words)?,
+                // After a command's name it is a word like any other ("declare x=y"), and a value.
+                Item::AssignmentWord(assignment, _) if place < name_at => {
+                    assigns.push(self.assignment(assignment)?);
+                }
+                Item::AssignmentWord(assignment, word) => {
+                    self.assignment(assignment)?;
+                    words.push(self.word(word)?);
+                }
+                Item::ProcessSubstitution(_, subshell) => {
+                    self.list(&subshell.list)?;
+                    words.push(Word { text: "<(...)".into(), fixed: false });
+                }
+            }
+        }
+        if items.len() <= name_at {
+            self.name(simple, &mut words)?;
+        }
+        self.add(words, assigns, redirects, piped)
+    }
+
+    fn name(&mut self, simple: &ast::SimpleCommand, words: &mut Vec<Word>) -> Result<(), String> {
+        match &simple.word_or_name {
+            Some(word) => self.expand(word, words),
+            None => Ok(()),
+        }
+    }
+
+    fn add(&mut self, words: Vec<Word>, assigns: Vec<Value>, redirects: Vec<Value>, piped: bool) -> Result<(), String> {
+        self.found.words += words.len();
+        if self.found.commands.len() >= MAX_COMMANDS || self.found.words > MAX_WORDS {
+            return Err(format!("more than {MAX_COMMANDS} commands or {MAX_WORDS} words"));
+        }
+        let words: Vec<Value> = words.into_iter().map(|w| json!({"text": w.text, "fixed": w.fixed})).collect();
+        self.found.commands.push(json!({
+            "words": words, "assigns": assigns, "redirects": redirects, "piped": piped, "depth": self.depth,
+        }));
+        Ok(())
+    }
+
+    fn redirects(&mut self, list: Option<&ast::RedirectList>) -> Result<(), String> {
+        let mut redirects = Vec::new();
+        for redirect in list.iter().flat_map(|l| l.0.iter()) {
+            self.redirect(redirect, &mut redirects)?;
+        }
+        if redirects.is_empty() {
+            return Ok(());
+        }
+        self.add(Vec::new(), Vec::new(), redirects, false)
+    }
+
+    fn redirect(&mut self, redirect: &ast::IoRedirect, out: &mut Vec<Value>) -> Result<(), String> {
+        use ast::{IoFileRedirectKind as Kind, IoFileRedirectTarget as Target, IoRedirect};
+        let mut to = |op: &str, word: Word| out.push(json!({"op": op, "text": word.text, "fixed": word.fixed}));
+        match redirect {
+            IoRedirect::File(_, kind, target) => match target {
+                Target::Filename(word) => {
+                    let word = self.word(word)?;
+                    to(if matches!(kind, Kind::Read) { "<" } else { ">" }, word);
+                }
+                Target::Fd(_) => {}
+                Target::ProcessSubstitution(_, subshell) => self.list(&subshell.list)?,
+                // ">&file" writes a file where "2>&1" copies a descriptor.
+                Target::Duplicate(word) => {
+                    let word = self.word(word)?;
+                    let is_descriptor = word.fixed && word.text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+                    if !is_descriptor {
+                        to(if matches!(kind, Kind::DuplicateInput) { "<" } else { ">" }, word);
+                    }
+                }
+            },
+            IoRedirect::OutputAndError(word, _) => {
+                let word = self.word(word)?;
+                to(">", word);
+            }
+            IoRedirect::HereString(_, word) => {
+                let word = self.word(word)?;
+                to("<<<", word);
+            }
+            IoRedirect::HereDocument(_, here) => {
+                let text = &here.doc.value;
+                let mut fixed = true;
+                if here.requires_expansion {
+                    fixed = !text.contains('$') && !text.contains('`');
+                    if !fixed {
+                        let pieces = word::parse_heredoc(text, self.options).map_err(|e| e.to_string())?;
+                        let mut ignored = Word { fixed: true, ..Word::default() };
+                        self.pieces(text, &pieces, true, &mut ignored)?;
+                    }
+                }
+                to("<<<", Word { text: text.clone(), fixed });
+            }
+        }
+        Ok(())
+    }
+
+    fn assignment(&mut self, assignment: &ast::Assignment) -> Result<Value, String> {
+        let name = match &assignment.name {
+            ast::AssignmentName::VariableName(name) => name.clone(),
+            ast::AssignmentName::ArrayElementName(name, index) => {
+                self.arithmetic(index)?;
+                name.clone()
+            }
+        };
+        let value = match &assignment.value {
+            AssignmentValue::Scalar(word) => self.word(word)?,
+            AssignmentValue::Array(elements) => {
+                for (key, element) in elements {
+                    if let Some(key) = key {
+                        self.arithmetic(&key.value)?;
+                    }
+                    self.word(element)?;
+                }
+                Word { text: "(...)".into(), fixed: false }
+            }
+        };
+        Ok(json!({"name": name, "text": value.text, "fixed": value.fixed}))
+    }
+
+    /// The words that a word becomes; braces make several.
+    fn expand(&mut self, word: &ast::Word, out: &mut Vec<Word>) -> Result<(), String> {
+        if !word.value.contains('{') {
+            out.push(self.word(word)?);
+            return Ok(());
+        }
+        let parts = word::parse_brace_expansions(&word.value, self.options).map_err(|e| e.to_string())?;
+        let Some(parts) = parts else {
+            out.push(self.word(word)?);
+            return Ok(());
+        };
+        for text in expand_braces(&parts)? {
+            out.push(self.text(&text)?);
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, word: &ast::Word) -> Result<Word, String> {
+        self.text(&word.value)
+    }
+
+    fn text(&mut self, text: &str) -> Result<Word, String> {
+        let pieces = word::parse(text, self.options).map_err(|e| e.to_string())?;
+        let mut word = Word { text: String::new(), fixed: true };
+        self.pieces(text, &pieces, false, &mut word)?;
+        Ok(word)
+    }
+
+    fn pieces(&mut self, source: &str, pieces: &[WordPieceWithSource], quoted: bool, out: &mut Word) -> Result<(), String> {
+        for piece in pieces {
+            let shown = source.get(piece.start_index..piece.end_index).unwrap_or("$?");
+            match &piece.piece {
+                WordPiece::Text(text) => {
+                    if !quoted && text.contains(['*', '?', '[']) {
+                        out.fixed = false;
+                    }
+                    out.text.push_str(text);
+                }
+                WordPiece::SingleQuotedText(text) => out.text.push_str(text),
+                WordPiece::AnsiCQuotedText(text) => match plain_ansi_c(text) {
+                    Some(plain) => out.text.push_str(&plain),
+                    None => {
+                        out.fixed = false;
+                        out.text.push_str(text);
+                    }
+                },
+                WordPiece::EscapeSequence(text) => {
+                    let rest = text.strip_prefix('\\').unwrap_or(text);
+                    if rest != "\n" {
+                        out.text.push_str(rest);
+                    }
+                }
+                WordPiece::DoubleQuotedSequence(inner) | WordPiece::GettextDoubleQuotedSequence(inner) => {
+                    self.pieces(source, inner, true, out)?;
+                }
+                WordPiece::TildeExpansion(_) => {
+                    out.fixed = false;
+                    out.text.push_str(shown);
+                }
+                WordPiece::ParameterExpansion(_) => {
+                    let inside = shown.strip_prefix("${").unwrap_or("");
+                    if has_command(inside) || inside.contains("@P") || inside.starts_with('!') || inside.contains('[') {
+                        return Err("an expansion of a variable that may run commands".into());
+                    }
+                    out.fixed = false;
+                    out.text.push_str(shown);
+                }
+                WordPiece::ArithmeticExpression(expression) => {
+                    self.arithmetic(&expression.value)?;
+                    out.fixed = false;
+                    out.text.push_str(shown);
+                }
+                WordPiece::CommandSubstitution(command) => {
+                    out.fixed = false;
+                    out.text.push_str("$(...)");
+                    parse_into(command, self.depth + 1, self.found)?;
+                }
+                WordPiece::BackquotedCommandSubstitution(command) => {
+                    out.fixed = false;
+                    out.text.push_str("$(...)");
+                    parse_into(command, self.depth + 1, self.found)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_name(word: &Word) -> bool {
+    word.fixed && word.text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// `$'rm'` without escapes, or with those that stand for one printable character.
+fn plain_ansi_c(text: &str) -> Option<String> {
+    if !text.contains('\\') {
+        return Some(text.into());
+    }
+    let mut out = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next()? {
+            c @ ('\\' | '\'' | '"' | '?') => out.push(c),
+            'n' => out.push('\n'),
+            't' => out.push('\t'),
+            'x' => {
+                let digits: String = std::iter::from_fn(|| chars.next_if(char::is_ascii_hexdigit)).take(2).collect();
+                out.push(char::from(u8::from_str_radix(&digits, 16).ok().filter(u8::is_ascii)?));
+            }
+            first @ '0'..='7' => {
+                let mut digits = String::from(first);
+                digits.extend(std::iter::from_fn(|| chars.next_if(|c| ('0'..='7').contains(c))).take(2));
+                out.push(char::from(u8::from_str_radix(&digits, 8).ok().filter(u8::is_ascii)?));
+            }
+            _ => return None,
+        }
+    }
+    Some(out)
+}
+
+const MAX_EXPANDED: usize = 64;
+
+fn expand_braces(parts: &[BraceExpressionOrText]) -> Result<Vec<String>, String> {
+    let mut results = vec![String::new()];
+    for part in parts {
+        let choices = match part {
+            BraceExpressionOrText::Text(text) => vec![text.clone()],
+            BraceExpressionOrText::Expr(members) => {
+                let mut choices = Vec::new();
+                for member in members {
+                    match member {
+                        BraceExpressionMember::Child(children) => choices.extend(expand_braces(children)?),
+                        BraceExpressionMember::NumberSequence { .. } | BraceExpressionMember::CharSequence { .. } => {
+                            return Err("a sequence in braces is not expanded here".into())
+                        }
+                    }
+                }
+                choices
+            }
+        };
+        if results.len() * choices.len() > MAX_EXPANDED {
+            return Err(format!("braces make more than {MAX_EXPANDED} words"));
+        }
+        results = results.iter().flat_map(|start| choices.iter().map(move |end| format!("{start}{end}"))).collect();
+    }
+    Ok(results)
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sdk/core/common/result.hpp"
+
+// What a shell script would start, read with a shell grammar and without running anything.
+namespace aispm::policy {
+
+struct ShellWord {
+  std::string text;
+  // The program gets exactly this text, whatever variables and files there are.
+  bool is_fixed = false;
+};
+
+struct ShellAssignment {
+  std::string name;
+  ShellWord value;
+};
+
+struct ShellRedirect {
+  std::string op;  // ">" writes (also ">>", "<>", "&>"), "<" reads, "<<<" a text as standard input
+  ShellWord target;
+};
+
+// One simple command, wherever it stands: in lists, pipelines, substitutions, functions, loops.
+struct ShellCommand {
+  std::vector<ShellWord> words;  // empty: assignments or redirections only
+  std::vector<ShellAssignment> assignments;
+  std::vector<ShellRedirect> redirects;
+  bool is_piped = false;  // reads the output of the command before it
+};
+
+// Every command of `script` (at most 16 KiB, 256 commands). kUnsupported, with the reason, where it
+// cannot be said beforehand what would run: a syntax error, arithmetic on variables, sequences in
+// braces, a limit. Does no I/O; about 20 us for a line.
+Result<std::vector<ShellCommand>> parse_shell(std::string_view script);
+
+}  // namespace aispm::policy
