@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sdk/core/common/result.hpp"
+
+struct aispm_rego;
+
+namespace aispm::policy {
+
+struct RegoModule {
+  std::string name;  // shown in errors
+  std::string text;
+};
+
+struct RegoLimits {
+  std::chrono::microseconds time{100'000};  // of one evaluation, by the clock
+};
+
+// Rego modules, compiled once. Immutable; any thread. Needs no server and reaches neither network,
+// files nor clock facts of the host.
+class Rego {
+ public:
+  static constexpr std::size_t kMaxModules = 256;
+  static constexpr std::size_t kMaxModuleBytes = 1U << 20;
+  static constexpr std::size_t kMaxInputBytes = 4U << 20;
+
+  // `data`: a JSON object, seen by the modules as `data`. Every rule is evaluated once with an
+  // empty input, so that what is wrong shows now. Errors name module, line and column.
+  static Result<Rego> compile(const std::vector<RegoModule>& modules, std::string_view data,
+                              RegoLimits limits = {});
+
+  // The value of a rule such as `data.aispm.tools.decision` as JSON; "null" where it is undefined.
+  // kInvalid: no such rule, an error of the rule, or a limit reached; whoever asks fails closed.
+  Result<std::string> evaluate(std::string_view rule, std::string_view input) const;
+
+  // Bytes that all Rego of this process may hold together; 0: no limit.
+  static void limit_memory(std::size_t bytes);
+
+ private:
+  struct Free {
+    void operator()(aispm_rego* engine) const;
+  };
+  std::unique_ptr<aispm_rego, Free> engine_;
+};
+
+}  // namespace aispm::policy

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/policy/rego.hpp"
+
+#include <gmock/gmock.h>
+#include <simdjson.h>
+
+#include <filesystem>
+
+#include "sdk/core/common/file.hpp"
+
+namespace aispm::policy {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string kFolder = std::string(AISPM_SOURCE_DIR) + "/policies/rego";
+constexpr const char* kSettings =
+    R"({"settings": {"models": {"denied": ["denied-model", "toy-*"]}, "egress": {"allowed": ["api.example.com", "*.example.org", "webhook.site"]}}})";
+
+std::vector<RegoModule> shipped() {
+  std::vector<RegoModule> modules;
+  for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
+    if (entry.path().extension() != ".rego") continue;
+    const auto text = read_file(entry.path(), 1U << 20);
+    if (text) modules.push_back({entry.path().filename(), *text});
+  }
+  return modules;
+}
+
+std::string error_of(const std::string& text) {
+  const auto rego = Rego::compile({{"m.rego", text}}, "{}");
+  return rego ? "" : rego.error().message;
+}
+
+// POL-011 to POL-018 and MCP-005 to MCP-008: the table that `opa test policies/rego` is held to,
+// too.
+TEST(ShippedRego, DecidesTheTable) {
+  const auto rego = Rego::compile(shipped(), kSettings);
+  ASSERT_TRUE(rego) << rego.error().message;
+  simdjson::dom::parser parser;
+  simdjson::dom::element root;
+  ASSERT_EQ(parser.load(kFolder + "/tests/cases.json").get(root), simdjson::SUCCESS);
+  std::size_t judged = 0;
+  for (const auto module : root["cases"].get_object()) {
+    for (const auto one : module.value.get_array()) {
+      const auto answer = rego->evaluate("data.aispm." + std::string(module.key) + ".decision",
+                                         simdjson::minify(one["input"]));
+      ASSERT_TRUE(answer) << answer.error().message;
+      simdjson::dom::parser other;
+      simdjson::dom::element decision;
+      ASSERT_EQ(other.parse(*answer).get(decision), simdjson::SUCCESS) << *answer;
+      for (const auto field : one["expect"].get_object()) {
+        simdjson::dom::element got;
+        ASSERT_EQ(decision[field.key].get(got), simdjson::SUCCESS)
+            << module.key << ": " << one["name"] << ": " << *answer;
+        EXPECT_EQ(simdjson::minify(got), simdjson::minify(field.value))
+            << module.key << ": " << one["name"] << ": " << *answer;
+      }
+      ++judged;
+    }
+  }
+  EXPECT_GE(judged, 200U);
+}
+
+TEST(Rego, SaysWhereAModuleIsWrong) {  // POL-021
+  EXPECT_THAT(error_of("package a\nimport rego.v1\nx := {\n"), HasSubstr("m.rego:"));
+  EXPECT_THAT(error_of("package a\nimport rego.v1\nx if unknown_function(1)\n"),
+              HasSubstr("m.rego:3"));
+  EXPECT_NE(error_of("x := 1"), "");
+}
+
+TEST(Rego, UndefinedIsNull) {
+  const auto rego = Rego::compile({{"m", "package a\nimport rego.v1\nx if input.y == 1\n"}}, "{}");
+  ASSERT_TRUE(rego) << rego.error().message;
+  EXPECT_EQ(rego->evaluate("data.a.x", "{}").value(), "null");
+  EXPECT_EQ(rego->evaluate("data.a.x", R"({"y": 1})").value(), "true");
+  EXPECT_FALSE(rego->evaluate("data.a.x", "{"));
+  EXPECT_FALSE(rego->evaluate("data.nothing.x", "{}"));
+}
+
+TEST(Rego, StopsWhatTakesTooLong) {
+  const auto rego =
+      Rego::compile({{"m",
+                      "package a\nimport rego.v1\nx := count([1 | some i in numbers.range(1, "
+                      "3000); some j in numbers.range(1, 3000); i == j])\n"}},
+                    "{}", {.time = std::chrono::milliseconds(20)});
+  ASSERT_FALSE(rego) << "evaluated once when it is compiled";
+  EXPECT_THAT(rego.error().message, HasSubstr("time"));
+  const auto lazy =
+      Rego::compile({{"m",
+                      "package a\nimport rego.v1\nx := count([1 | some i in numbers.range(1, "
+                      "input.n); some j in numbers.range(1, input.n); i == j])\n"}},
+                    "{}", {.time = std::chrono::milliseconds(20)});
+  ASSERT_TRUE(lazy) << lazy.error().message;
+  EXPECT_EQ(lazy->evaluate("data.a.x", R"({"n": 3})").value(), "3");
+  EXPECT_FALSE(lazy->evaluate("data.a.x", R"({"n": 5000})"));
+}
+
+TEST(Rego, OverlappingRulesOfOneValueAreAnErrorNotAChoice) {  // POL-033
+  const auto rego = Rego::compile(
+      {{"m", "package a\nimport rego.v1\nx := 1 if input.a\nx := 2 if input.b\n"}}, "{}");
+  ASSERT_TRUE(rego) << rego.error().message;
+  EXPECT_EQ(rego->evaluate("data.a.x", R"({"a": true})").value(), "1");
+  EXPECT_FALSE(rego->evaluate("data.a.x", R"({"a": true, "b": true})"));
+}
+
+}  // namespace
+}  // namespace aispm::policy
