@@ -220,6 +220,10 @@ std::string YamlMap::choice(const std::string& key, const std::string& fallback,
   return fallback;
 }
 
+bool YamlMap::is_list(const std::string& key) const {
+  return has(key) && view_->node[key].IsSequence();
+}
+
 std::vector<std::string> YamlMap::texts(const std::string& key) const {
   std::vector<std::string> items;
   if (!has(key)) return items;

@@ -61,6 +61,7 @@ class YamlMap {
   // The keys present, in file order (for maps whose keys are data); marks them all as known.
   std::vector<std::string> keys() const;
   bool has(const std::string& key) const;
+  bool is_list(const std::string& key) const;
 
   // `file:line` of the key (or of this map), for errors found by the caller.
   std::string where(const std::string& key = "") const;

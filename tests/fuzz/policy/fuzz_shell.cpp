@@ -9,11 +9,11 @@
 using namespace aispm::policy;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const CommandGovernor governor = *CommandGovernor::compile(
-      {{"a", "npm test", aispm::model::Outcome::kAllow, ""},
-       {"b", "rm -rf *", aispm::model::Outcome::kDeny, ""},
-       {"c", "git *", aispm::model::Outcome::kRequireApproval, ""}},
-      aispm::model::Outcome::kDeny);
+  static const CommandGovernor governor =
+      *CommandGovernor::compile({{"a", "npm test", aispm::model::Outcome::kAllow, ""},
+                                 {"b", "rm -rf *", aispm::model::Outcome::kDeny, ""},
+                                 {"c", "git *", aispm::model::Outcome::kRequireApproval, ""}},
+                                aispm::model::Outcome::kDeny);
   const std::string_view script(reinterpret_cast<const char*>(data), size);
   const CommandVerdict once = governor.judge(script);
   const CommandVerdict twice = governor.judge(script);
