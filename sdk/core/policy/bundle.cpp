@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/policy/bundle.hpp"
+
+#include <algorithm>
+
+#include "sdk/core/common/crypto.hpp"
+#include "sdk/core/common/yaml.hpp"
+
+namespace aispm::policy {
+namespace {
+
+constexpr std::string_view kRego = "rego/";
+constexpr std::string_view kRegoTests = "rego/tests/";
+
+bool begins_with(std::string_view text, std::string_view start) {
+  return text.substr(0, start.size()) == start;
+}
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+Result<CommandGovernor> parse_commands(const FolderFile& file) {
+  AISPM_TRY(const YamlMap root, YamlMap::parse(file.content, file.path));
+  model::Outcome fallback = model::Outcome::kDeny;
+  const YamlMap defaults = root.map("defaults");
+  if (defaults.has("outcome"))
+    fallback = read_action_outcome(defaults, "outcome").value_or(fallback);
+  std::vector<CommandRule> rules;
+  for (const YamlMap& map : root.maps("rules")) {
+    CommandRule rule;
+    rule.id = map.required_text("id");
+    rule.pattern = map.required_text("command");
+    rule.outcome = read_action_outcome(map, "outcome").value_or(model::Outcome::kDeny);
+    rule.reason = map.text("reason", "");
+    rules.push_back(std::move(rule));
+  }
+  AISPM_CHECK(root.finish());
+  auto governor = CommandGovernor::compile(rules, fallback);
+  if (!governor) return fail(governor.error().code, file.path + ": " + governor.error().message);
+  return governor;
+}
+
+}  // namespace
+
+std::string canonical_form(const std::vector<FolderFile>& files) {
+  std::string form = "aispm-bundle 1\n";
+  for (const FolderFile& file : files) {
+    if (file.path == Bundle::kSignatureFile) continue;
+    form += sha256_hex(file.content) + " " + std::to_string(file.content.size()) + " " + file.path +
+            "\n";
+  }
+  return form;
+}
+
+Result<> Bundle::add(const FolderFile& file, std::vector<RegoModule>& modules, std::string& data) {
+  if (file.path == kSignatureFile || begins_with(file.path, kRegoTests)) return {};
+  if (file.path == "actions.yaml") {
+    AISPM_TRY(actions_, ActionPolicy::parse(file.content, file.path));
+    return {};
+  }
+  if (file.path == "commands.yaml") {
+    AISPM_TRY(CommandGovernor governor, parse_commands(file));
+    commands_ = std::move(governor);
+    return {};
+  }
+  if (file.path == "risk.yaml") {
+    AISPM_TRY(risk_, RiskModel::parse(file.content, file.path));
+    return {};
+  }
+  if (file.path == "data.json") {
+    data = file.content;
+    return {};
+  }
+  if (begins_with(file.path, kRego) && ends_with(file.path, ".rego")) {
+    modules.push_back({file.path, file.content});
+    return {};
+  }
+  return fail(Errc::kInvalid, file.path +
+                                  ": no part of a bundle; there are actions.yaml, commands.yaml, "
+                                  "risk.yaml, data.json, rego/*.rego, rego/tests and bundle.sig");
+}
+
+Result<std::shared_ptr<const Bundle>> Bundle::compile(const std::vector<FolderFile>& files,
+                                                      const BundleOptions& options) {
+  std::shared_ptr<Bundle> bundle(new Bundle);
+  if (!options.trusted_keys.empty() || options.must_be_signed) {
+    auto key = verify_bundle(files, options.trusted_keys);
+    if (!key && options.must_be_signed) return fail(std::move(key).error());
+    if (key) bundle->signed_by_ = *key;
+  }
+  bundle->version_ = sha256_hex(canonical_form(files));
+  std::vector<RegoModule> modules;
+  std::string data = "{}";
+  for (const FolderFile& file : files) AISPM_CHECK(bundle->add(file, modules, data));
+  if (!modules.empty()) {
+    AISPM_TRY(Rego rego, Rego::compile(modules, data));
+    bundle->rego_ = std::move(rego);
+  }
+  return std::shared_ptr<const Bundle>(std::move(bundle));
+}
+
+Result<std::shared_ptr<const Bundle>> Bundle::load(const std::string& folder,
+                                                   const BundleOptions& options) {
+  AISPM_TRY(const std::vector<FolderFile> files, read_safe_folder(folder));
+  auto bundle = compile(files, options);
+  if (!bundle) return fail(bundle.error().code, folder + "/" + bundle.error().message);
+  return bundle;
+}
+
+}  // namespace aispm::policy

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sdk/core/common/secret.hpp"
+#include "sdk/core/policy/action_policy.hpp"
+#include "sdk/core/policy/command_governor.hpp"
+#include "sdk/core/policy/rego.hpp"
+#include "sdk/core/policy/risk.hpp"
+#include "sdk/core/policy/safe_folder.hpp"
+
+// A policy bundle is a folder:
+//
+//   actions.yaml     rules over actions (action_policy.hpp)
+//   commands.yaml    rules over shell commands: {defaults: {outcome}, rules: [{id, command,
+//   outcome, reason}]} risk.yaml        weights and thresholds (risk.hpp) rego/*.rego      Rego
+//   modules; tests/ below it is not loaded data.json        what the modules see as `data`
+//   bundle.sig       the signature (`aispm policy sign`)
+//
+// All but the signature is optional; files of other names are refused, so that nothing is thought
+// to be in force that is not.
+namespace aispm::policy {
+
+struct BundleOptions {
+  std::vector<std::string> trusted_keys;  // public keys, PEM
+  bool must_be_signed = false;  // then a bundle without a trusted key's signature is refused
+};
+
+// Immutable; any thread.
+class Bundle {
+ public:
+  static constexpr const char* kSignatureFile = "bundle.sig";
+
+  // Errors name file and line, or which rule of safe loading was broken (read_safe_folder()).
+  static Result<std::shared_ptr<const Bundle>> load(const std::string& folder,
+                                                    const BundleOptions& options = {});
+  static Result<std::shared_ptr<const Bundle>> compile(const std::vector<FolderFile>& files,
+                                                       const BundleOptions& options = {});
+
+  const ActionPolicy* actions() const { return actions_.get(); }  // null: the bundle has none
+  const CommandGovernor* commands() const { return commands_ ? &*commands_ : nullptr; }
+  const Rego* rego() const { return rego_ ? &*rego_ : nullptr; }
+  const RiskModel& risk() const { return risk_; }
+  // SHA-256 (hex) of the canonical form.
+  const std::string& version() const { return version_; }
+  // Id of the key that signed, "" when no trusted key did.
+  const std::string& signed_by() const { return signed_by_; }
+
+ private:
+  Bundle() = default;
+  Result<> add(const FolderFile& file, std::vector<RegoModule>& modules, std::string& data);
+
+  std::shared_ptr<const ActionPolicy> actions_;
+  std::optional<CommandGovernor> commands_;
+  std::optional<Rego> rego_;
+  RiskModel risk_;
+  std::string version_;
+  std::string signed_by_;
+};
+
+// What is signed: a line for each file but the signature, with hash, size and path, in the order of
+// the paths.
+std::string canonical_form(const std::vector<FolderFile>& files);
+
+// The content of `bundle.sig`.
+Result<std::string> sign_bundle(const std::vector<FolderFile>& files, const Secret& secret_pem);
+// The id of the key that signed. kDenied: no signature, or none by a trusted key over just these
+// files.
+Result<std::string> verify_bundle(const std::vector<FolderFile>& files,
+                                  const std::vector<std::string>& trusted_keys);
+
+}  // namespace aispm::policy
