@@ -10,7 +10,7 @@ settings := {
 }
 
 wrong contains sprintf("%s: %s: got %v", [module, case.name, got]) if {
-	some module, cases in data.cases
+	some module, cases in data.tests.cases
 	some case in cases
 	got := data.aispm[module].decision with input as case.input with data.settings as settings
 	some key, value in case.expect
@@ -18,7 +18,7 @@ wrong contains sprintf("%s: %s: got %v", [module, case.name, got]) if {
 }
 
 judged contains [module, case.name] if {
-	some module, cases in data.cases
+	some module, cases in data.tests.cases
 	some case in cases
 	data.aispm[module].decision with input as case.input
 }
@@ -29,6 +29,6 @@ test_all_cases if {
 }
 
 test_every_case_is_judged if {
-	count(judged) == sum([count(cases) | some cases in data.cases])
+	count(judged) == sum([count(cases) | some cases in data.tests.cases])
 	count(judged) >= 200
 }
