@@ -10,6 +10,7 @@
 #include "sdk/cli/commands.hpp"
 #include "sdk/cli/fleet_arguments.hpp"
 #include "sdk/cli/order_commands.hpp"
+#include "sdk/cli/policy_commands.hpp"
 #include "sdk/cli/redteam.hpp"
 
 namespace {
@@ -172,6 +173,14 @@ int complain(const Error& error) {
   return error.code == Errc::kInvalid ? kExitUsage : kExitFailed;
 }
 
+int finish(const Result<>& done) {
+  if (!done) return complain(done.error());
+  std::cout.flush();
+  if (std::cout) return 0;
+  std::fprintf(stderr, "aispm: cannot write to standard output\n");
+  return kExitFailed;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("See and steer the AI agents of your hosts, over the collector's API.", "aispm");
   app.footer(kFooter);
@@ -197,11 +206,16 @@ int run(int argc, char** argv) {
                      "Attack a running gateway with labelled texts and tell what it found; see "
                      "`aispm redteam --help`");
   cli::add_order_commands(app, [&action](Action chosen) { action = std::move(chosen); });
+  cli::LocalAction local;
+  cli::add_policy_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
+  const cli::Output output{std::cout, cli::detect_screen(arguments.no_color), arguments.json,
+                           wall_now()};
+  if (local) return finish(local(output));
   auto settings = cli::resolve_settings(arguments.flags, cli::process_environment());
   if (!settings) {
     complain(settings.error());
@@ -209,13 +223,7 @@ int run(int argc, char** argv) {
   }
   auto client = cli::Client::open(std::move(*settings));
   if (!client) return complain(client.error());
-  const cli::Output output{std::cout, cli::detect_screen(arguments.no_color), arguments.json,
-                           wall_now()};
-  if (auto done = action(*client, output); !done) return complain(done.error());
-  std::cout.flush();
-  if (std::cout) return 0;
-  std::fprintf(stderr, "aispm: cannot write to standard output\n");
-  return kExitFailed;
+  return finish(action(*client, output));
 }
 
 }  // namespace

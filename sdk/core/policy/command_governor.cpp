@@ -2,6 +2,7 @@
 #include "sdk/core/policy/command_governor.hpp"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <sstream>
 #include <unordered_set>
@@ -30,17 +31,18 @@ int rank(Outcome outcome) {
 
 bool is_flag(std::string_view word) { return word.size() > 1 && word[0] == '-'; }
 
-// The letters of short options, and the first letter of long ones: `-r -f`, `-fr` and
-// `--recursive --force` are all {r, f}.
+// Long options that are known to be the same as a letter.
+constexpr std::array<std::pair<std::string_view, char>, 3> kLongOptions = {
+    {{"--recursive", 'r'}, {"--force", 'f'}, {"--delete", 'd'}}};
+
+// The letters of short options: `-r -f`, `-fr` and `--recursive --force` are all {r, f}.
 std::set<char> letters_of(std::span<const ShellWord> words) {
   std::set<char> letters;
   for (const ShellWord& word : words) {
     if (!is_flag(word.text)) continue;
-    if (word.text[1] == '-') {
-      if (word.text.size() > 2) letters.insert(word.text[2]);
-    } else {
-      letters.insert(word.text.begin() + 1, word.text.end());
-    }
+    if (word.text[1] != '-') letters.insert(word.text.begin() + 1, word.text.end());
+    for (const auto& [name, letter] : kLongOptions)
+      if (word.text == name) letters.insert(letter);
   }
   return letters;
 }

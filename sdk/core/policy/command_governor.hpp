@@ -44,6 +44,7 @@ class CommandGovernor {
                                          model::Outcome fallback);
   // Any thread.
   CommandVerdict judge(std::string_view script) const;
+  std::size_t rule_count() const { return rules_.size(); }
 
  private:
   struct Rule {

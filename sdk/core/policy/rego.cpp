@@ -50,6 +50,13 @@ Result<std::string> Rego::evaluate(std::string_view rule, std::string_view input
   return std::string(answer.text());
 }
 
+Result<std::string> Rego::packages() const {
+  RustBytes answer;
+  if (aispm_rego_packages(engine_.get(), answer.out()) != 0)
+    return fail(Errc::kInternal, std::string(answer.text()));
+  return std::string(answer.text());
+}
+
 void Rego::limit_memory(std::size_t bytes) { aispm_rego_limit_memory(bytes); }
 
 }  // namespace aispm::policy

@@ -39,6 +39,9 @@ class Rego {
   // kInvalid: no such rule, an error of the rule, or a limit reached; whoever asks fails closed.
   Result<std::string> evaluate(std::string_view rule, std::string_view input) const;
 
+  // JSON list of the packages' paths.
+  Result<std::string> packages() const;
+
   // Bytes that all Rego of this process may hold together; 0: no limit.
   static void limit_memory(std::size_t bytes);
 

@@ -126,8 +126,9 @@ INSTANTIATE_TEST_SUITE_P(
         // First match, and a question.
         Case{"git push", kAsk}, Case{"git -C /x push origin", kAsk},
         Case{"git status && git push", kAsk}, Case{"git commit -m push", kYes},
-        Case{"git push; rm -rf /", kNo}, Case{"/usr/bin/git status", kNo},
-        Case{"npm test extra", kNo}, Case{"npm", kNo}, Case{"unknown", kNo}));
+        Case{"rm --recursive -f x", kNo}, Case{"git push; rm -rf /", kNo},
+        Case{"/usr/bin/git status", kNo}, Case{"npm test extra", kNo}, Case{"npm", kNo},
+        Case{"unknown", kNo}));
 
 TEST(CommandGovernor, SaysWhichCommandDecidedAndWhy) {
   const CommandVerdict verdict = shipped().judge("npm test; rm -r -f /data");

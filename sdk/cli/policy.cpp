@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <boost/json.hpp>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <ostream>
+
+#include "sdk/cli/policy_commands.hpp"
+#include "sdk/cli/text.hpp"
+#include "sdk/core/common/ed25519.hpp"
+#include "sdk/core/common/file.hpp"
+#include "sdk/core/policy/bundle.hpp"
+
+namespace aispm::cli {
+namespace {
+
+namespace json = boost::json;
+using policy::Bundle;
+
+constexpr std::size_t kMaxKeyBytes = 16U << 10;
+constexpr std::size_t kMaxInputBytes = 4U << 20;
+
+Result<policy::BundleOptions> options_of(const TrustedKeys& keys) {
+  policy::BundleOptions options;
+  options.must_be_signed = keys.must_be_signed;
+  for (const std::string& file : keys.files) {
+    AISPM_TRY(std::string pem, read_file(file, kMaxKeyBytes));
+    if (auto id = ed25519::key_id(pem); !id)
+      return fail(id.error().code, file + ": " + id.error().message);
+    options.trusted_keys.push_back(std::move(pem));
+  }
+  return options;
+}
+
+Result<std::string> read_input(const std::string& file) {
+  if (file != "-") return read_file(file, kMaxInputBytes);
+  std::string text(kMaxInputBytes + 1, '\0');
+  std::cin.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(std::cin.gcount()));
+  if (text.size() > kMaxInputBytes)
+    return fail(Errc::kTooLarge,
+                "standard input: longer than " + std::to_string(kMaxInputBytes) + " bytes");
+  return text;
+}
+
+void print(const Output& output, const json::object& answer) {
+  if (output.json) {
+    output.stream << json::serialize(answer) << "\n";
+    return;
+  }
+  for (const auto& field : answer) {
+    const std::string value = field.value().is_string() ? std::string(field.value().get_string())
+                                                        : json::serialize(field.value());
+    if (value.empty()) continue;
+    std::string name(field.key());
+    name.resize(std::max<std::size_t>(name.size() + 1, 12), ' ');
+    output.stream << name << safe(value) << "\n";
+  }
+}
+
+// An action as JSON, and what its views show.
+struct ActionInput {
+  json::object object;
+  std::vector<std::string> roles;
+  std::vector<std::string> labels;
+  std::string arguments_text;
+  std::optional<policy::Arguments> arguments;
+  policy::Action action;
+};
+
+Result<std::string_view> text_at(const json::object& object, const char* key) {
+  const json::value* value = object.if_contains(key);
+  if (value == nullptr) return std::string_view();
+  if (!value->is_string())
+    return fail(Errc::kInvalid, std::string("action: `") + key + "` must be a text");
+  return std::string_view(value->get_string());
+}
+
+Result<std::vector<std::string>> texts_at(const json::object& object, const char* key) {
+  std::vector<std::string> texts;
+  const json::value* value = object.if_contains(key);
+  if (value == nullptr) return texts;
+  if (!value->is_array())
+    return fail(Errc::kInvalid, std::string("action: `") + key + "` must be a list of texts");
+  for (const json::value& one : value->get_array()) {
+    if (!one.is_string())
+      return fail(Errc::kInvalid, std::string("action: `") + key + "` must be a list of texts");
+    texts.emplace_back(one.get_string());
+  }
+  return texts;
+}
+
+Result<> fill(ActionInput& input) {
+  const json::object& object = input.object;
+  policy::Action& action = input.action;
+  struct Field {
+    const char* key;
+    std::string_view policy::Action::*member;
+  };
+  constexpr Field kTexts[] = {{"tool", &policy::Action::tool},
+                              {"tool_provider", &policy::Action::tool_provider},
+                              {"surface", &policy::Action::surface},
+                              {"agent", &policy::Action::agent},
+                              {"agent_type", &policy::Action::agent_type},
+                              {"environment", &policy::Action::environment},
+                              {"provider", &policy::Action::provider},
+                              {"model", &policy::Action::model},
+                              {"destination", &policy::Action::destination},
+                              {"text", &policy::Action::text}};
+  for (const auto& field : object) {
+    const auto same = [&](const Field& known) { return field.key() == known.key; };
+    const bool known = std::any_of(std::begin(kTexts), std::end(kTexts), same) ||
+                       field.key() == "roles" || field.key() == "labels" ||
+                       field.key() == "trust" || field.key() == "arguments";
+    if (!known)
+      return fail(Errc::kInvalid,
+                  "action: `" + std::string(field.key()) + "` is not known; see --help");
+  }
+  for (const Field& field : kTexts) {
+    AISPM_TRY(action.*field.member, text_at(object, field.key));
+  }
+  AISPM_TRY(input.roles, texts_at(object, "roles"));
+  AISPM_TRY(input.labels, texts_at(object, "labels"));
+  action.roles = input.roles;
+  action.labels = input.labels;
+  AISPM_TRY(const std::string_view trust, text_at(object, "trust"));
+  if (!trust.empty()) {
+    const auto level = policy::parse_trust_level(trust);
+    if (!level)
+      return fail(Errc::kInvalid,
+                  "action: `trust` must be one of untrusted, basic, verified, privileged, system");
+    action.trust = *level;
+  }
+  const json::value* arguments = object.if_contains("arguments");
+  if (arguments == nullptr) return {};
+  input.arguments_text = json::serialize(*arguments);
+  AISPM_TRY(policy::Arguments parsed, policy::Arguments::parse(input.arguments_text));
+  input.arguments = std::move(parsed);
+  action.arguments = &*input.arguments;
+  if (action.text.empty()) action.text = input.arguments_text;
+  return {};
+}
+
+}  // namespace
+
+Result<> check_bundle(const std::string& folder, const TrustedKeys& keys, const Output& output) {
+  AISPM_TRY(const policy::BundleOptions options, options_of(keys));
+  AISPM_TRY(const auto bundle, Bundle::load(folder, options));
+  json::object answer{{"version", bundle->version()}, {"signed_by", bundle->signed_by()}};
+  if (bundle->actions() != nullptr) answer["action_rules"] = bundle->actions()->rule_count();
+  if (bundle->commands() != nullptr) answer["command_rules"] = bundle->commands()->rule_count();
+  if (bundle->rego() != nullptr) {
+    AISPM_TRY(const std::string packages, bundle->rego()->packages());
+    answer["rego"] = json::parse(packages);
+  }
+  print(output, answer);
+  return {};
+}
+
+Result<> make_policy_keys(const std::string& prefix, const Output& output) {
+  for (const char* ending : {".key", ".pub"})
+    if (std::filesystem::exists(prefix + ending))
+      return fail(Errc::kExists, prefix + ending + ": is there already");
+  AISPM_TRY(const ed25519::KeyPair keys, ed25519::make_keys());
+  AISPM_CHECK(write_file_atomically(prefix + ".key", keys.secret_pem.expose(), 0600));
+  AISPM_CHECK(write_file_atomically(prefix + ".pub", keys.public_pem, 0644));
+  AISPM_TRY(const std::string id, ed25519::key_id(keys.public_pem));
+  print(output, {{"key", id}, {"secret", prefix + ".key"}, {"public", prefix + ".pub"}});
+  return {};
+}
+
+Result<> sign_policy(const std::string& folder, const std::string& key_file, const Output& output) {
+  AISPM_TRY(const std::string pem, read_file(key_file, kMaxKeyBytes));
+  AISPM_TRY(const auto files, policy::read_safe_folder(folder));
+  AISPM_TRY(const auto bundle, Bundle::compile(files));
+  auto signature = policy::sign_bundle(files, Secret(pem));
+  if (!signature) return fail(signature.error().code, key_file + ": " + signature.error().message);
+  AISPM_CHECK(write_file_atomically(folder + "/" + Bundle::kSignatureFile, *signature, 0644));
+  print(output,
+        {{"version", bundle->version()}, {"signature", folder + "/" + Bundle::kSignatureFile}});
+  return {};
+}
+
+Result<> verify_policy(const std::string& folder, const TrustedKeys& keys, const Output& output) {
+  if (keys.files.empty()) return fail(Errc::kInvalid, "--key is missing: which key is trusted?");
+  AISPM_TRY(const policy::BundleOptions options, options_of(keys));
+  AISPM_TRY(const auto files, policy::read_safe_folder(folder));
+  AISPM_TRY(const std::string key, policy::verify_bundle(files, options.trusted_keys));
+  print(output, {{"signed_by", key}});
+  return {};
+}
+
+Result<> decide_action(const std::string& folder, const std::string& action_file,
+                       const Output& output) {
+  AISPM_TRY(const auto bundle, Bundle::load(folder));
+  if (bundle->actions() == nullptr) return fail(Errc::kNotFound, folder + ": has no actions.yaml");
+  AISPM_TRY(const std::string text, read_input(action_file));
+  ActionInput input;
+  boost::system::error_code error;
+  json::value value = json::parse(text, error);
+  if (error || !value.is_object())
+    return fail(Errc::kInvalid, action_file + ": must be one JSON object");
+  input.object = std::move(value.get_object());
+  AISPM_CHECK(fill(input));
+  const policy::ActionDecision decision = bundle->actions()->decide(input.action, output.now);
+  print(output, {{"outcome", model::name_of(decision.outcome)},
+                 {"rule", decision.rule_id},
+                 {"reason", decision.reason},
+                 {"approver", decision.approver_role},
+                 {"policy", decision.policy_version}});
+  return {};
+}
+
+Result<> decide_command(const std::string& folder, const std::string& command,
+                        const Output& output) {
+  AISPM_TRY(const auto bundle, Bundle::load(folder));
+  if (bundle->commands() == nullptr)
+    return fail(Errc::kNotFound, folder + ": has no commands.yaml");
+  const policy::CommandVerdict verdict = bundle->commands()->judge(command);
+  print(output, {{"outcome", model::name_of(verdict.outcome)},
+                 {"rule", verdict.rule_id.empty() ? "defaults" : verdict.rule_id},
+                 {"command", verdict.command},
+                 {"reason", verdict.reason}});
+  return {};
+}
+
+Result<> evaluate_rego(const std::string& folder, const std::string& rule,
+                       const std::string& input_file, const Output& output) {
+  AISPM_TRY(const auto bundle, Bundle::load(folder));
+  if (bundle->rego() == nullptr) return fail(Errc::kNotFound, folder + ": has no rego/*.rego");
+  AISPM_TRY(const std::string input, read_input(input_file));
+  AISPM_TRY(const std::string value, bundle->rego()->evaluate(rule, input));
+  output.stream << safe(json::serialize(json::parse(value))) << "\n";
+  return {};
+}
+
+}  // namespace aispm::cli
