@@ -34,7 +34,7 @@ LinkShape query_of(std::string_view text, std::size_t at) {
   const auto value = query == std::string_view::npos ? query : address.find('=', query);
   if (value == std::string_view::npos || value + 1 >= address.size()) return kNoQuery;
   return std::string_view("[{<$").find(address[value + 1]) != std::string_view::npos ? kFilledQuery
-                                                                                      : kLinkQuery;
+                                                                                     : kLinkQuery;
 }
 
 // Whether the bracket that closes at `at` belongs to an image: "![...]".
