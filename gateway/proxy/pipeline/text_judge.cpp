@@ -57,7 +57,7 @@ Result<> TextJudge::inspect(std::string_view text, const Ask& ask) {
   std::uint64_t key = 0;
   if (classifies && ask.plain && text.size() >= KnownTexts::kMinBytes) {
     key = bench.known.key_of(static_cast<std::uint64_t>(ask.surface), text);
-    if (bench.known.contains(key)) classifies = false;
+    if (bench.known.contains(key)) layers.fill(false);
   }
   // What disguises hide is for rules and classifier alike.
   bool& uncovers = layers[index_of(Layer::kDisguise)];
@@ -71,9 +71,9 @@ Result<> TextJudge::inspect(std::string_view text, const Ask& ask) {
   }
   AISPM_CHECK(detect::inspect(*context_.book->engine, text, ask.surface, options, bench.scratch,
                               bench.inspection));
-  const LayerReport::State state = bench.inspection.of(Layer::kClassifier).state;
-  const bool is_clean = bench.inspection.verdict.level == detect::ClassifierLevel::kNone;
-  if (key != 0 && classifies && is_clean && state != LayerReport::State::kCut) bench.known.add(key);
+  const bool is_clean = bench.inspection.matches.empty() && bench.inspection.is_complete() &&
+                        bench.inspection.verdict.level == detect::ClassifierLevel::kNone;
+  if (key != 0 && is_clean) bench.known.add(key);
   return {};
 }
 
