@@ -7,10 +7,10 @@
 
 namespace aispm::gateway {
 
-// Texts in which nothing at all was found, by the rules of one book. Agents send their whole conversation with every step,
-// so nearly all of it was judged before. Remembers 64-bit keyed hashes (SipHash-1-3, key of this
-// object), so nobody can make a text that passes for another; what is forgotten is judged again.
-// 128 KB, made with the first text; not thread-safe.
+// Texts in which nothing at all was found, by the rules of one book. Agents send their whole
+// conversation with every step, so nearly all of it was judged before. Remembers 64-bit keyed
+// hashes (SipHash-1-3, key of this object), so nobody can make a text that passes for another; what
+// is forgotten is judged again. 128 KB, made with the first text; not thread-safe.
 class KnownTexts {
  public:
   static constexpr std::size_t kEntries = 16'384;

@@ -71,7 +71,9 @@ Result<> TextJudge::inspect(std::string_view text, const Ask& ask) {
   }
   AISPM_CHECK(detect::inspect(*context_.book->engine, text, ask.surface, options, bench.scratch,
                               bench.inspection));
-  const bool is_clean = bench.inspection.matches.empty() && bench.inspection.is_complete() &&
+  // What hides something is read each time: slower judges are asked about it.
+  const bool is_clean = bench.inspection.matches.empty() && bench.inspection.hidden.empty() &&
+                        bench.inspection.is_complete() &&
                         bench.inspection.verdict.level == detect::ClassifierLevel::kNone;
   if (key != 0 && is_clean) bench.known.add(key);
   return {};
