@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "sandbox/model/scratch.hpp"
 #include "sandbox/model/sha256.hpp"
 #include "sandbox/plan/plan.hpp"
 #include "sandbox/plan/profiles.hpp"
@@ -139,7 +140,7 @@ Result<std::vector<Mount>> late_mounts(const Plan& plan, const Plan& base) {
       if (covers(mount) && lies_in(below.target, mount.target))
         return unlike("what is at " + below.target);
     // Process 1 watches those that it made itself.
-    if (mount.kind == Mount::Kind::kTmpfs) return unlike("what is at " + mount.target);
+    if (is_scratch(mount, plan.mounts)) return unlike("what is at " + mount.target);
     late.push_back(mount);
   }
   if (late.size() > kMaxLateMounts) return fail(Errc::kTooLarge, "too many mounts");

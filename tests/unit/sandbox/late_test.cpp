@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "sandbox/model/scratch.hpp"
 #include "sandbox/plan/base.hpp"
 #include "sandbox/plan/profiles.hpp"
 
@@ -123,6 +124,27 @@ TEST(Base, GivesTheMountsThatAreMissing) {
   ASSERT_TRUE(late) << late.error().message;
   ASSERT_EQ(late->size(), 1U);
   EXPECT_EQ((*late)[0].target, "/work/agent");
+}
+
+// Process 1 counts scratch folders before anything comes late; a stand-in in a workspace is none of
+// them.
+TEST(Base, TakesAWorkspacesStandInLateButNoScratch) {
+  const auto base = make_base(BareHost(), wanted());
+  ASSERT_TRUE(base);
+  Plan plan = *base;
+  Mount workspace = bind("/work/agent");
+  workspace.kind = Mount::Kind::kBindReadWrite;
+  Mount stand_in = bind("/work/agent/.opencode");
+  stand_in.kind = Mount::Kind::kTmpfs;
+  plan.mounts.push_back(workspace);
+  plan.mounts.push_back(stand_in);
+  const auto late = late_mounts(plan, *base);
+  ASSERT_TRUE(late) << late.error().message;
+  EXPECT_EQ(late->size(), 2U);
+  EXPECT_EQ(scratch_folders(plan.mounts).size(), scratch_folders(base->mounts).size());
+  stand_in.target = "/elsewhere";
+  plan.mounts.push_back(stand_in);
+  EXPECT_FALSE(late_mounts(plan, *base));
 }
 
 TEST(Base, IsOfNoUseForOtherLimitsOrWhatWouldHideIt) {
