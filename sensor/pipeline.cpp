@@ -86,12 +86,14 @@ bool Pipeline::is_sandbox_door(const Actor& actor) {
   if (launchers_.empty()) return false;
   if (const model::Process* known = processes_.find(actor.id); known != nullptr)
     return launchers_.contains(known->exe);
-  const model::Process* launcher = processes_.find(actor.parent);
-  if (launcher == nullptr || launcher->comm != actor.comm) return false;
-  if (!launchers_.contains(launcher->exe)) return false;
-  Actor parent;
-  parent.id = actor.parent;
-  processes_.learn_fork(parent, actor.id);
+  const std::string launcher = processes_.exe_of(actor.parent);
+  if (!launchers_.contains(launcher)) return false;
+  if (launcher.substr(launcher.rfind('/') + 1) != actor.comm) return false;
+  if (processes_.find(actor.parent) != nullptr) {
+    Actor parent;
+    parent.id = actor.parent;
+    processes_.learn_fork(parent, actor.id);
+  }
   return true;
 }
 

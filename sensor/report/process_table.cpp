@@ -68,6 +68,12 @@ const model::Process& ProcessTable::describe(const Actor& actor) {
   return insert(std::move(process));
 }
 
+std::string ProcessTable::exe_of(const ProcessId& id) const {
+  if (const model::Process* known = find(id); known != nullptr) return known->exe;
+  const auto found = look_up_(id.pid);
+  return found && same_start(found->actor.id.start, id.start) ? found->exe : "";
+}
+
 const model::Process* ProcessTable::find(const ProcessId& id) const {
   const auto known = processes_.find(id);
   return known == processes_.end() ? nullptr : &known->second;

@@ -37,6 +37,8 @@ class ProcessTable {
   model::Process& learn(const Exec& exec);
   // A child that may never do an exec is a copy of its parent.
   void learn_fork(const Actor& parent, const ProcessId& child);
+  // The program of a process, as its exec said, else as /proc says; "" when neither knows it.
+  std::string exe_of(const ProcessId& id) const;
   // What is known about the actor of any record: from its exec, else from /proc, else from the
   // record alone.
   const model::Process& describe(const Actor& actor);

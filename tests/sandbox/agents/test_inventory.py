@@ -152,3 +152,16 @@ def test_another_mount_is_told_as_drift(sandbox: Sandbox, fleet: Fleet) -> None:
         changed.append([one["evidence"] for event in story["events"] for one in event.get("detections", [])
                         if one["rule_id"] == "sandbox.boundary_changed"])
     assert changed == [[], [], [f"+ mount read-only {extra}"]]
+
+
+def test_only_ports_that_the_agent_opens_are_unusual(sandbox: Sandbox, fleet: Fleet) -> None:
+    """SEN-016 in a sandbox: its own doors for the gateway and for DNS are not the agent's doing."""
+    code = "import socket, time; s = socket.socket(); s.bind(('0.0.0.0', 6667)); s.listen(); time.sleep(1)"
+    assert run(sandbox, fleet, "--", "/usr/bin/python3", "-c", code).returncode == 0
+    session_id = sandbox.events()[0]["session_id"]
+
+    def unusual() -> list[str]:
+        return [one["evidence"] for event in fleet.story(session_id)["events"] for one in event.get("detections", []) if one["rule_id"] == "port.unusual"]
+
+    fleet.wait("the agent's own port", lambda: "tcp/6667" in unusual())
+    assert unusual() == ["tcp/6667"]
