@@ -68,6 +68,12 @@ std::shared_ptr<Opinions> Opinions::ask(Worker& worker, const codec::LlmRequest&
 void Opinions::ask_voter(Worker& worker, Voter& voter, const std::vector<OpinionText>& texts) {
   ++open_;
   limit_ = std::max(limit_, voter.config().deadline);
+  std::size_t bytes = 0;
+  for (const OpinionText& text : texts) bytes += text.text.size();
+  if (bytes > voter.config().bytes) {
+    worker.counters().opinions_partial.add();
+    keys_.clear();  // what the guard model has not seen whole is not known
+  }
   net::asio::co_spawn(context_,
                       VoterCall::run(shared_from_this(), worker, voter,
                                      joined(texts, voter.config().bytes), texts.front().surface),
@@ -93,6 +99,7 @@ void Opinions::take_semantic(detect::Surface surface, std::size_t bytes,
                              const detect::SemanticAnswer& answer) {
   switch (answer.outcome) {
     case detect::SemanticOutcome::kJudged:
+      if (!answer.verdict.whole) keys_.clear();
       if (answer.verdict.fires)
         answers_.detections.push_back(describe_semantic(answer.verdict, surface, bytes));
       break;
