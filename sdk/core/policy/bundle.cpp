@@ -84,9 +84,13 @@ Result<std::shared_ptr<const Bundle>> Bundle::compile(const std::vector<FolderFi
                                                       const BundleOptions& options) {
   std::shared_ptr<Bundle> bundle(new Bundle);
   if (!options.trusted_keys.empty() || options.must_be_signed) {
-    auto key = verify_bundle(files, options.trusted_keys);
-    if (!key && options.must_be_signed) return fail(std::move(key).error());
-    if (key) bundle->signed_by_ = *key;
+    const bool has_signature = std::any_of(files.begin(), files.end(), [](const FolderFile& file) {
+      return file.path == kSignatureFile;
+    });
+    // A signature that does not hold is worse than none.
+    if (has_signature || options.must_be_signed) {
+      AISPM_TRY(bundle->signed_by_, verify_bundle(files, options.trusted_keys));
+    }
   }
   bundle->version_ = sha256_hex(canonical_form(files));
   std::vector<RegoModule> modules;

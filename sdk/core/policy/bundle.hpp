@@ -26,7 +26,7 @@
 namespace aispm::policy {
 
 struct BundleOptions {
-  std::vector<std::string> trusted_keys;  // public keys, PEM
+  std::vector<std::string> trusted_keys;  // public keys, PEM; a signature must then hold
   bool must_be_signed = false;  // then a bundle without a trusted key's signature is refused
 };
 

@@ -20,6 +20,7 @@ Result<Rego> Rego::compile(const std::vector<RegoModule>& modules, std::string_v
                            RegoLimits limits) {
   if (modules.size() > kMaxModules)
     return fail(Errc::kTooLarge, "more than " + std::to_string(kMaxModules) + " Rego modules");
+  aispm_rego_limit_memory(kMaxMemoryBytes);
   boost::json::array list;
   for (const RegoModule& module : modules) {
     if (module.text.size() > kMaxModuleBytes)
@@ -56,7 +57,5 @@ Result<std::string> Rego::packages() const {
     return fail(Errc::kInternal, std::string(answer.text()));
   return std::string(answer.text());
 }
-
-void Rego::limit_memory(std::size_t bytes) { aispm_rego_limit_memory(bytes); }
 
 }  // namespace aispm::policy

@@ -29,6 +29,8 @@ class Rego {
   static constexpr std::size_t kMaxModules = 256;
   static constexpr std::size_t kMaxModuleBytes = 1U << 20;
   static constexpr std::size_t kMaxInputBytes = 4U << 20;
+  // That all Rego of this process holds together; an evaluation that would need more fails.
+  static constexpr std::size_t kMaxMemoryBytes = 256U << 20;
 
   // `data`: a JSON object, seen by the modules as `data`. Every rule is evaluated once with an
   // empty input, so that what is wrong shows now. Errors name module, line and column.
@@ -41,9 +43,6 @@ class Rego {
 
   // JSON list of the packages' paths.
   Result<std::string> packages() const;
-
-  // Bytes that all Rego of this process may hold together; 0: no limit.
-  static void limit_memory(std::size_t bytes);
 
  private:
   struct Free {

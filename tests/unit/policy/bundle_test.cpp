@@ -100,6 +100,10 @@ TEST(Signature, IsAskedForWhenItMustBeThere) {
       Bundle::compile(files, {.trusted_keys = {keys->public_pem}, .must_be_signed = true});
   ASSERT_TRUE(bundle) << bundle.error().message;
   EXPECT_EQ((*bundle)->signed_by(), ed25519::key_id(keys->public_pem).value());
+  files[0].content += "\n";
+  EXPECT_FALSE(
+      Bundle::compile(files, {.trusted_keys = {keys->public_pem}, .must_be_signed = false}))
+      << "a signature that does not hold is never overlooked";
   EXPECT_FALSE(ed25519::sign(Secret("no key"), "x"));
   EXPECT_FALSE(ed25519::verify("no key", "x", "y"));
 }

@@ -96,6 +96,21 @@ TEST(Rego, StopsWhatTakesTooLong) {
   EXPECT_FALSE(lazy->evaluate("data.a.x", R"({"n": 5000})"));
 }
 
+TEST(Rego, StopsWhatTakesTooMuchMemory) {
+  const auto rego =
+      Rego::compile({{"m",
+                      "package a\nimport rego.v1\nx := [s | some i in numbers.range(1, input.n); s "
+                      ":= sprintf(\"%d%s\", [i, input.s])]\n"}},
+                    "{}", {.time = std::chrono::seconds(20)});
+  ASSERT_TRUE(rego) << rego.error().message;
+  const std::string text(100'000, 'a');
+  EXPECT_TRUE(rego->evaluate("data.a.x", R"({"n": 3, "s": "a"})"));
+  const auto greedy = rego->evaluate("data.a.x", R"({"n": 20000, "s": ")" + text + R"("})");
+  ASSERT_FALSE(greedy) << "2 GB";
+  EXPECT_THAT(greedy.error().message, HasSubstr("memory"));
+  EXPECT_TRUE(rego->evaluate("data.a.x", R"({"n": 3, "s": "a"})")) << "it was given back";
+}
+
 TEST(Rego, OverlappingRulesOfOneValueAreAnErrorNotAChoice) {  // POL-033
   const auto rego = Rego::compile(
       {{"m", "package a\nimport rego.v1\nx := 1 if input.a\nx := 2 if input.b\n"}}, "{}");
