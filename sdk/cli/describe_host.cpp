@@ -83,6 +83,23 @@ std::string describe(const v1::Enforcement& done) {
   return text;
 }
 
+std::string describe(const v1::ActionCall& call) {
+  std::string text = "action " + call.tool();
+  if (!call.tool_provider().empty()) text += " of " + call.tool_provider();
+  if (!call.destination().empty()) text += " to " + call.destination();
+  if (!call.policy_id().empty()) text += " (policy " + call.policy_id() + ")";
+  if (!call.approval_id().empty()) text += ", approval " + call.approval_id();
+  return text;
+}
+
+std::string describe(const v1::OperatorAction& done) {
+  std::string text = done.who() + ": " + done.action() + " " + done.target();
+  if (!done.before().empty() || !done.after().empty())
+    text += " (" + done.before() + " -> " + done.after() + ")";
+  if (!done.reason().empty()) text += ": " + done.reason();
+  return text;
+}
+
 }  // namespace
 
 std::string describe_host(const v1::Event& event) {
@@ -105,6 +122,10 @@ std::string describe_host(const v1::Event& event) {
       return describe(event.tamper());
     case v1::Event::kEnforcement:
       return describe(event.enforcement());
+    case v1::Event::kActionCall:
+      return describe(event.action_call());
+    case v1::Event::kOperatorAction:
+      return describe(event.operator_action());
     default:
       return "";
   }

@@ -131,6 +131,10 @@ Heading heading_of(const v1::Event& event) {
       return {"tamper", Style::kBad};
     case v1::Event::kEnforcement:
       return {"enforced", Style::kBad};
+    case v1::Event::kActionCall:
+      return {"action", Style::kPlain};
+    case v1::Event::kOperatorAction:
+      return {"operator", Style::kPlain};
     default:
       return {"event", Style::kPlain};
   }

@@ -64,6 +64,26 @@ Result<> check_tools(const pb::McpTools& tools) {
   return {};
 }
 
+Result<> check_action(const pb::ActionCall& call) {
+  if (call.tool().empty() ||
+      !are_names(call.surface(), call.tool(), call.tool_provider(), call.destination(),
+                 call.policy_id(), call.approval_id(), call.agent_type(), call.trust(),
+                 call.environment(), call.call_event_id(), call.model(), call.provider()))
+    return refuse("action_call: the tool is empty, or a name is too long");
+  if (!is_hash(call.digest())) return refuse("action_call.digest: not one of SHA-256");
+  if (!is_share(call.risk())) return refuse("action_call.risk: must be 0..1");
+  if (call.arguments_text().size() > limits::kMaxTextBytes)
+    return refuse("action_call.arguments_text: too long");
+  if (static_cast<std::size_t>(call.inputs_size()) > limits::kMaxEvidence ||
+      static_cast<std::size_t>(call.data_labels_size()) > limits::kMaxEvidence ||
+      static_cast<std::size_t>(call.roles_size()) > limits::kMaxEvidence)
+    return refuse("action_call: too many inputs, labels or roles");
+  for (const auto* texts : {&call.inputs(), &call.data_labels(), &call.roles()})
+    for (const std::string& text : *texts)
+      if (text.size() > limits::kMaxPathBytes) return refuse("action_call: a text is too long");
+  return {};
+}
+
 Result<> check_call(const pb::McpCall& call) {
   if (!are_names(call.protocol(), call.transport(), call.protocol_version(), call.method(),
                  call.tool(), call.server_name(), call.server_version(), call.server_host()))
@@ -156,6 +176,10 @@ Result<> check_inventory_body(const pb::Event& event) {
           event.enforcement().count() > kMaxCount || event.enforcement().latency_us() > kMaxCount)
         return refuse("enforcement: a field is too long or a count out of range");
       return {};
+    case pb::Event::kActionCall:
+      return check_action(event.action_call());
+    case pb::Event::kOperatorAction:
+      return refuse("operator_action: only the collector says what operators did");
     default:
       return {};
   }

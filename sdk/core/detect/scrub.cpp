@@ -71,6 +71,11 @@ class Texts {
   void operator()(model::FileAccess& body) { all(body.path); }
   void operator()(model::Tamper& body) { all(body.target, body.detail); }
   void operator()(model::Enforcement& body) { name(body.target); }
+  void operator()(model::ActionCall& body) {
+    name(body.destination);
+    all(body.tool, body.tool_provider, body.arguments_text, body.inputs);
+  }
+  void operator()(model::OperatorAction& body) { all(body.target, body.reason); }
   void operator()(model::Process& process) { all(process.exe, process.argv); }
 
  private:

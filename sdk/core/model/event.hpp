@@ -24,7 +24,12 @@ enum class Outcome : std::uint8_t {
   kRequireApproval,
   kStepUp,
   kRequireTicket,
-  kRequireHuman
+  kRequireHuman,
+  kApproved,
+  kRejected,
+  kTimeout,
+  kKillSwitch,
+  kRateLimited
 };
 enum class DenialKind : std::uint8_t { kUnspecified, kConnect, kDns, kSyscall, kFile, kLimit };
 
@@ -299,6 +304,34 @@ struct Enforcement {
   std::uint64_t count = 1;
   std::uint64_t latency_us = 0;
 };
+struct ActionCall {
+  std::string surface;
+  std::string tool;
+  std::string tool_provider;
+  std::string destination;
+  std::string digest;
+  std::string arguments_text;
+  std::vector<std::string> data_labels;
+  std::vector<std::string> inputs;
+  std::string policy_id;
+  std::string approval_id;
+  double risk = 0;
+  std::string agent_type;
+  std::vector<std::string> roles;
+  std::string trust;
+  std::string environment;
+  std::string call_event_id;
+  std::string model;
+  std::string provider;
+};
+struct OperatorAction {
+  std::string who;
+  std::string action;
+  std::string target;
+  std::string reason;
+  std::string before;
+  std::string after;
+};
 struct ComponentHealth {
   std::string component;
   std::string version;
@@ -324,7 +357,7 @@ struct Event {
   std::variant<std::monostate, ProcessExec, ProcessExit, SocketListen, SocketConnect, LlmCall,
                SandboxStart, SandboxExit, SandboxDenial, AgentReady, AgentLog, AiUse,
                ComponentHealth, McpCall, McpTools, Asset, SocketClose, NameSeen, TlsCoverage,
-               FileAccess, Tamper, Enforcement>
+               FileAccess, Tamper, Enforcement, ActionCall, OperatorAction>
       body;
   std::vector<Detection> detections;
   std::optional<Decision> decision;

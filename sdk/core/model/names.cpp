@@ -10,9 +10,10 @@ constexpr std::array<std::string_view, 6> kSources = {"",        "sensor", "gate
                                                       "sandbox", "sdk",    "collector"};
 constexpr std::array<std::string_view, 6> kSeverities = {"",       "info", "low",
                                                          "medium", "high", "critical"};
-constexpr std::array<std::string_view, 8> kOutcomes = {
-    "",        "allow",          "deny",         "redact", "require_approval",
-    "step_up", "require_ticket", "require_human"};
+constexpr std::array<std::string_view, 13> kOutcomes = {
+    "",        "allow",          "deny",          "redact",   "require_approval",
+    "step_up", "require_ticket", "require_human", "approved", "rejected",
+    "timeout", "kill_switch",    "rate_limited"};
 constexpr std::array<std::string_view, 6> kDenials = {"",        "connect", "dns",
                                                       "syscall", "file",    "limit"};
 

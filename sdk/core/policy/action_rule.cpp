@@ -185,7 +185,9 @@ std::optional<model::Outcome> read_action_outcome(const YamlMap& map, const std:
   std::string name = map.text(key, "");
   std::transform(name.begin(), name.end(), name.begin(), lower);
   const auto outcome = model::parse_outcome(name);
-  if (!outcome || *outcome == model::Outcome::kUnspecified) {
+  // What comes after kRequireHuman is what becomes of an action, not what a rule asks for.
+  if (!outcome || *outcome == model::Outcome::kUnspecified ||
+      *outcome > model::Outcome::kRequireHuman) {
     map.reject(key,
                "must be one of allow, deny, redact, require_approval, step_up, require_ticket, "
                "require_human");

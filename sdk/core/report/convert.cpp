@@ -186,6 +186,10 @@ struct PutBody {
   void operator()(const model::FileAccess& body) const { put(body, *out.mutable_file_access()); }
   void operator()(const model::Tamper& body) const { put(body, *out.mutable_tamper()); }
   void operator()(const model::Enforcement& body) const { put(body, *out.mutable_enforcement()); }
+  void operator()(const model::ActionCall& body) const { put(body, *out.mutable_action_call()); }
+  void operator()(const model::OperatorAction& body) const {
+    put(body, *out.mutable_operator_action());
+  }
 };
 
 }  // namespace

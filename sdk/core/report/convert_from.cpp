@@ -40,7 +40,7 @@ model::Detection get_detection(const v1::Detection& detection) {
 }
 
 model::Decision get_decision(const v1::Decision& decision) {
-  return {get_enum(decision.outcome(), model::Outcome::kRequireHuman),
+  return {get_enum(decision.outcome(), model::Outcome::kRateLimited),
           decision.mode(),
           decision.rule_id(),
           decision.reason(),
@@ -175,6 +175,10 @@ Result<Body> get_host_body(const v1::Event& from) {
       return Body(get(from.tamper()));
     case v1::Event::kEnforcement:
       return Body(get(from.enforcement()));
+    case v1::Event::kActionCall:
+      return Body(get(from.action_call()));
+    case v1::Event::kOperatorAction:
+      return Body(get(from.operator_action()));
     case v1::Event::kSocketClose: {
       AISPM_TRY(auto close, get(from.socket_close()));
       return Body(std::move(close));

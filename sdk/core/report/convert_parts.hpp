@@ -37,6 +37,8 @@ void put(const model::TlsCoverage& body, v1::TlsCoverage& to);
 void put(const model::FileAccess& body, v1::FileAccess& to);
 void put(const model::Tamper& body, v1::Tamper& to);
 void put(const model::Enforcement& body, v1::Enforcement& to);
+void put(const model::ActionCall& body, v1::ActionCall& to);
+void put(const model::OperatorAction& body, v1::OperatorAction& to);
 
 model::McpCall get(const v1::McpCall& from);
 model::McpTools get(const v1::McpTools& from);
@@ -47,5 +49,7 @@ model::TlsCoverage get(const v1::TlsCoverage& from);
 model::FileAccess get(const v1::FileAccess& from);
 model::Tamper get(const v1::Tamper& from);
 model::Enforcement get(const v1::Enforcement& from);
+model::ActionCall get(const v1::ActionCall& from);
+model::OperatorAction get(const v1::OperatorAction& from);
 
 }  // namespace aispm::report

@@ -67,6 +67,15 @@ rules:
       << "without defaults";
 }
 
+TEST(ActionPolicy, ARuleCannotAskForWhatOnlyBecomesOfAnAction) {
+  for (const char* outcome : {"approved", "rejected", "timeout", "kill_switch", "rate_limited"}) {
+    const auto policy =
+        ActionPolicy::parse("rules: [{id: r, outcome: " + std::string(outcome) + "}]", "p");
+    ASSERT_FALSE(policy) << outcome;
+    EXPECT_NE(policy.error().message.find("must be one of allow, deny"), std::string::npos);
+  }
+}
+
 TEST(ActionPolicy, EveryMatchFieldPassesAndFails) {  // POL-002
   const std::vector<std::string> roles = {"support", "viewer"};
   const Action action{.tool = "db.query",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the sensor's findings are called, in one line. Pure.
-import type { Asset, Enforcement, FileAccess, McpCall, McpTools, NameSeen, SocketClose, Tamper, TlsCoverage } from "../api/gen/aispm/v1/event_pb";
+import type { ActionCall, Asset, Enforcement, FileAccess, McpCall, McpTools, NameSeen, OperatorAction, SocketClose, Tamper, TlsCoverage } from "../api/gen/aispm/v1/event_pb";
 import { formatBytes, formatDurationUs, plural } from "../format";
 import type { Description, Tone } from "./describe";
 
@@ -116,5 +116,21 @@ export function describeEnforcement(enforcement: Enforcement, by: string): Descr
     title: `${enforced ? action : `Would apply: ${action.toLowerCase()}`} ${enforcement.target || "an unnamed target"}${enforcement.count > 1n ? `, ${plural(enforcement.count, "time")}` : ""}`,
     detail: [`order ${enforcement.orderId || "unnamed"}`, enforced ? "" : `${enforcement.mode || "mode unknown"}: not applied`, enforcement.latencyUs > 0n ? `within ${formatDurationUs(enforcement.latencyUs)}` : "", by].filter(Boolean).join(" · "),
     tone: enforced ? "bad" : "neutral",
+  };
+}
+
+export function describeAction(call: ActionCall, outcome: string, by: string): Description {
+  return {
+    title: `${call.tool || "Unnamed tool"}${call.toolProvider ? ` of ${call.toolProvider}` : ""}${call.destination ? ` to ${call.destination}` : ""}`,
+    detail: [outcome, call.policyId ? `policy ${call.policyId}` : "", call.approvalId ? `approval ${call.approvalId}` : "", by].filter(Boolean).join(" · "),
+    tone: "neutral",
+  };
+}
+
+export function describeOperator(done: OperatorAction): Description {
+  return {
+    title: `${done.who || "somebody"}: ${done.action} ${done.target}`,
+    detail: [done.before || done.after ? `${done.before || "nothing"} to ${done.after || "nothing"}` : "", done.reason].filter(Boolean).join(" · "),
+    tone: "info",
   };
 }

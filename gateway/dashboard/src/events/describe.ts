@@ -13,7 +13,7 @@ import {
 } from "../api/gen/aispm/v1/event_pb";
 import { formatCommand, NOTHING, plural } from "../format";
 import {
-  describeAsset, describeClose, describeCoverage, describeEnforcement, describeFile, describeMcpCall, describeMcpTools, describeName, describeTamper,
+  describeAction, describeAsset, describeClose, describeCoverage, describeEnforcement, describeFile, describeMcpCall, describeMcpTools, describeName, describeOperator, describeTamper,
 } from "./describe-fleet";
 
 export type Tone = "neutral" | "info" | "good" | "warn" | "bad" | "critical" | "changed";
@@ -42,6 +42,8 @@ export const EVENT_KINDS: Record<EventKind, { readonly label: string; readonly a
   fileAccess: { label: "File access", apiName: "file_access" },
   tamper: { label: "Tampering", apiName: "tamper" },
   enforcement: { label: "Enforcement", apiName: "enforcement" },
+  actionCall: { label: "Action", apiName: "action_call" },
+  operatorAction: { label: "Operator", apiName: "operator_action" },
 };
 
 export const SOURCE_LABELS: Record<Source, string> = {
@@ -71,6 +73,11 @@ export const OUTCOMES: Record<Decision_Outcome, { readonly label: string; readon
   [Decision_Outcome.STEP_UP]: { label: "Step-up required", tone: "warn" },
   [Decision_Outcome.REQUIRE_TICKET]: { label: "Ticket required", tone: "warn" },
   [Decision_Outcome.REQUIRE_HUMAN]: { label: "Human required", tone: "warn" },
+  [Decision_Outcome.APPROVED]: { label: "Approved", tone: "good" },
+  [Decision_Outcome.REJECTED]: { label: "Rejected", tone: "bad" },
+  [Decision_Outcome.TIMEOUT]: { label: "Not answered in time", tone: "bad" },
+  [Decision_Outcome.KILL_SWITCH]: { label: "Stopped by the kill switch", tone: "bad" },
+  [Decision_Outcome.RATE_LIMITED]: { label: "Rate limited", tone: "bad" },
 };
 
 const DENIALS: Record<SandboxDenial_Kind, string> = {
@@ -221,6 +228,10 @@ export function describe(event: Event): Description {
       return describeTamper(body.value, by);
     case "enforcement":
       return describeEnforcement(body.value, by);
+    case "actionCall":
+      return describeAction(body.value, event.decision ? OUTCOMES[event.decision.outcome].label : "", by);
+    case "operatorAction":
+      return describeOperator(body.value);
     case undefined:
       return { title: "Event of a kind this dashboard does not know", detail: "", tone: "neutral" };
   }
