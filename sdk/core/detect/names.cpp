@@ -2,31 +2,14 @@
 #include <array>
 
 #include "sdk/core/detect/rule.hpp"
+#include "sdk/core/model/detection_names.hpp"
 
 namespace aispm::detect {
 namespace {
 
-constexpr std::array<std::string_view, kCategoryCount> kCategories = {"prompt_injection",
-                                                                      "secret",
-                                                                      "pii",
-                                                                      "jailbreak",
-                                                                      "extraction",
-                                                                      "exfiltration",
-                                                                      "tool_abuse",
-                                                                      "memory_poisoning",
-                                                                      "recon",
-                                                                      "privilege_escalation",
-                                                                      "social_engineering",
-                                                                      "malware",
-                                                                      "obfuscation",
-                                                                      "insecure_output",
-                                                                      "toxicity",
-                                                                      "harmful",
-                                                                      "confidential",
-                                                                      "custom"};
-constexpr std::array<std::string_view, kSurfaceCount> kSurfaces = {
-    "prompt", "system",       "tool_result",        "tool_arguments", "tool_description",
-    "reply",  "memory_write", "retrieved_document", "email_or_web"};
+constexpr auto& kCategories = model::kCategoryNames;
+constexpr auto& kSurfaces = model::kSurfaceNames;
+static_assert(kCategories.size() == kCategoryCount && kSurfaces.size() == kSurfaceCount);
 constexpr std::array<std::string_view, 13> kTricks = {
     "none",  "base64", "hex",   "percent",  "escape", "entity", "binary",
     "morse", "gzip",   "rot13", "reversed", "leet",   "broken"};

@@ -5,36 +5,21 @@
 #include <unordered_set>
 
 #include "sdk/core/common/yaml.hpp"
+#include "sdk/core/model/detection_names.hpp"
 
 namespace aispm::policy {
 namespace {
 
 constexpr std::size_t kMaxText = 512;
 const std::vector<std::string> kModes = {"off", "monitor", "enforce"};  // order of enum Mode
-const std::vector<std::string> kCategories = {"",
-                                              "prompt_injection",
-                                              "secret",
-                                              "pii",
-                                              "jailbreak",
-                                              "extraction",
-                                              "exfiltration",
-                                              "tool_abuse",
-                                              "memory_poisoning",
-                                              "recon",
-                                              "privilege_escalation",
-                                              "social_engineering",
-                                              "malware",
-                                              "obfuscation",
-                                              "insecure_output",
-                                              "toxicity",
-                                              "harmful",
-                                              "confidential",
-                                              "custom"};
+const std::vector<std::string> kCategories = [] {
+  std::vector<std::string> names = {""};
+  names.insert(names.end(), model::kCategoryNames.begin(), model::kCategoryNames.end());
+  return names;
+}();
 const std::vector<std::string> kSeverities = {"", "info", "low", "medium", "high", "critical"};
 const std::vector<std::string> kDirections = {"", "request", "reply"};
-const std::vector<std::string> kSurfaces = {
-    "prompt", "system",       "tool_result",        "tool_arguments", "tool_description",
-    "reply",  "memory_write", "retrieved_document", "email_or_web"};
+constexpr auto& kSurfaces = model::kSurfaceNames;
 
 Mode read_mode(const YamlMap& map, Mode fallback) {
   const std::string name = map.choice("mode", std::string(name_of(fallback)), kModes);

@@ -9,10 +9,10 @@
 namespace aispm::codec {
 namespace {
 
-using testing::AllOf;
-using testing::Contains;
-using testing::ElementsAre;
-using testing::Field;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Field;
 
 AgentMessage parse(std::string_view text) {
   auto messages = parse_agent_messages(text);

@@ -8,7 +8,7 @@
 namespace aispm::codec {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 std::vector<std::string> lines_of(LineFramer& framer, std::string_view bytes, std::size_t step) {
   std::vector<std::string> lines;

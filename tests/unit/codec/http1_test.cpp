@@ -10,7 +10,7 @@ namespace aispm::codec::http1 {
 namespace {
 
 using Role = HeadParser::Role;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr std::string_view kRequest =
     "POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\ncontent-TYPE:application/json "

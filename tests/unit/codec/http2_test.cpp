@@ -9,8 +9,8 @@ namespace aispm::codec::http2 {
 namespace {
 
 using namespace testing_support;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 // Events as text; neighbouring data of one stream is joined, so that cuts do not show.
 class Log {

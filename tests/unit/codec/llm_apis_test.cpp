@@ -9,7 +9,7 @@
 namespace aispm::codec {
 namespace {
 
-using testing::Contains;
+using ::testing::Contains;
 
 TEST(FindRoute, KnowsEveryApi) {
   const struct {

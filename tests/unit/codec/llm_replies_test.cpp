@@ -7,7 +7,7 @@
 namespace aispm::codec {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 struct ReplyCase {
   Api api;

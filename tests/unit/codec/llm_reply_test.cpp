@@ -7,7 +7,7 @@
 namespace aispm::codec {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 std::vector<std::string> list(const LlmReply& reply) {
   std::vector<std::string> texts;

@@ -9,8 +9,8 @@
 namespace aispm::codec {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 constexpr std::string_view kChat = R"({
  "model":"gpt-4o","n":2,"stream":true,"max_completion_tokens":77,

@@ -8,7 +8,7 @@ namespace aispm::codec {
 namespace {
 
 using Type = StreamEvent::Type;
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 struct Followed {
   std::vector<std::string> log;  // "type[ kind choice.index text]*"

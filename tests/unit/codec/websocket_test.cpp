@@ -7,7 +7,7 @@
 namespace aispm::codec::websocket {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 // A frame as `sender` writes it.
 std::string frame(Sender sender, unsigned first_byte, std::string_view payload) {

@@ -8,8 +8,8 @@
 namespace aispm::sensor {
 namespace {
 
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 struct ApiCase {
   std::string api;
@@ -68,10 +68,7 @@ TEST(EveryApi, BecomesACallInAnyPieces) {
          {std::size_t{1}, std::size_t{2}, std::size_t{17}, std::size_t{16384}}) {
       Recorder recorder;
       Plaintext tls;
-      for (std::size_t i = 0; i < request.size(); i += step)
-        recorder.correlator.take(tls.write(std::string_view(request).substr(i, step)));
-      for (std::size_t i = 0; i < reply.size(); i += step)
-        recorder.correlator.take(tls.reply(std::string_view(reply).substr(i, step)));
+      recorder.take_exchange(tls, request, reply, step);
       ASSERT_THAT(recorder.calls(), SizeIs(1)) << one.target;
       const model::LlmCall call = recorder.calls()[0].call;
       EXPECT_EQ(call.api, one.api);

@@ -8,8 +8,8 @@
 namespace aispm::sensor {
 namespace {
 
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 Address v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d, std::uint16_t port) {
   Address address;
@@ -127,7 +127,7 @@ TEST(Attribution, NamesTheHostByDnsWhenTheRequestDoesNot) {
   EXPECT_EQ(recorder.requests().at(0).call.host, "llm.example");
 }
 
-struct BothEndsTest : testing::Test {
+struct BothEndsTest : ::testing::Test {
   BothEndsTest() : client(10, 1), server(30, 2) {
     client.socket = Endpoints{kClientEnd, kServerEnd, 1};
     server.socket = Endpoints{kServerEnd, kClientEnd, 2};

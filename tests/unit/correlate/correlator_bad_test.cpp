@@ -162,7 +162,7 @@ TEST(Correlator, ReportsARequestItCannotRead) {
   EXPECT_TRUE(recorder.requests()[0].call.partial);
   EXPECT_EQ(recorder.count("request.malformed"), 1U);
   EXPECT_THAT(recorder.correlator.counters().last_error,
-              testing::HasSubstr("byte 0: repeated key"));
+              ::testing::HasSubstr("byte 0: repeated key"));
 }
 
 TEST(Correlator, CountsEncodingsItCannotUndo) {

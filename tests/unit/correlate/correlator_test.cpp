@@ -10,7 +10,7 @@ namespace aispm::sensor {
 namespace {
 
 using Kind = Observation::Kind;
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 TEST(Correlator, ReportsRequestThenCall) {
   Recorder recorder;
@@ -81,10 +81,7 @@ TEST(Correlator, ReadsAStreamInAnyPieces) {
        {std::size_t{1}, std::size_t{3}, std::size_t{50}, std::size_t{16384}}) {
     Recorder recorder;
     Plaintext tls;
-    for (std::size_t i = 0; i < request.size(); i += step)
-      recorder.correlator.take(tls.write(std::string_view(request).substr(i, step)));
-    for (std::size_t i = 0; i < reply.size(); i += step)
-      recorder.correlator.take(tls.reply(std::string_view(reply).substr(i, step)));
+    recorder.take_exchange(tls, request, reply, step);
     ASSERT_EQ(recorder.calls().size(), 1U) << step;
     const model::LlmCall call = recorder.calls()[0].call;
     EXPECT_TRUE(call.stream);

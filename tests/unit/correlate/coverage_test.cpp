@@ -9,13 +9,13 @@
 namespace aispm::sensor {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
-struct CoverageTest : testing::Test {
+struct CoverageTest : ::testing::Test {
   Endpoints socket(std::uint64_t cookie, std::uint16_t port = 443) {
     Endpoints one;
     one.destination.port = port;

@@ -7,8 +7,8 @@
 namespace aispm::sensor {
 namespace {
 
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 constexpr char kData = 0, kHeaders = 1, kReset = 3, kSettings = 4;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "sensor/correlate/correlator.hpp"
+#include "tests/support/deflated.hpp"
 
 namespace aispm::sensor {
 
@@ -73,6 +72,14 @@ struct Recorder {
                  [kind](const Observation& one) { return one.kind == kind; });
     return some;
   }
+  // A request and its reply, each in pieces of `step` bytes.
+  void take_exchange(Plaintext& tls, std::string_view request, std::string_view reply,
+                     std::size_t step) {
+    for (std::size_t i = 0; i < request.size(); i += step)
+      correlator.take(tls.write(request.substr(i, step)));
+    for (std::size_t i = 0; i < reply.size(); i += step)
+      correlator.take(tls.reply(reply.substr(i, step)));
+  }
   std::vector<Observation> calls() const { return of(Observation::Kind::kCall); }
   std::vector<Observation> requests() const { return of(Observation::Kind::kRequest); }
   std::uint64_t count(std::string_view cause) const {
@@ -112,20 +119,7 @@ inline std::string chunked(std::string_view body, std::string_view extra, std::s
   return out + "0\r\n\r\n";
 }
 
-// window 31: gzip, 15: zlib, -15: raw deflate.
-inline std::string deflated(std::string_view text, int window) {
-  z_stream stream{};
-  deflateInit2(&stream, 6, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY);
-  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
+using aispm::testing::deflated;
 
 inline constexpr std::string_view kAsk =
     R"({"model":"gpt-4o","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"look"}}]})";

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "sdk/core/common/file.hpp"
 #include "sdk/core/report/reporter.hpp"
 #include "tests/support/fake_collector.hpp"
 #include "tests/support/temp_folder.hpp"
@@ -22,6 +23,14 @@ class CollectorFixture : public ::testing::Test {
     made.state_folder = folder / "state";
     made.enrolment_token = token;
     return made;
+  }
+
+  // Turns one bit of the last byte of a file in the state folder.
+  void damage(const std::string& name) {
+    const std::string path = folder / ("state/" + name);
+    std::string content = read_file(path, 1U << 20).value();
+    content.back() = static_cast<char>(content.back() ^ 1);
+    ASSERT_TRUE(write_file_atomically(path, content, 0600));
   }
 
   aispm::testing::TempFolder folder;

@@ -87,10 +87,7 @@ TEST_F(KeyWatcherTest, ADamagedCacheIsNotUsed) {
     ASSERT_TRUE(announced.wait({"a"}));
   }
   collector.stop();
-  const std::string path = folder / "state/agent_keys";
-  std::string content = read_file(path, 1U << 20).value();
-  content.back() = static_cast<char>(content.back() ^ 1);
-  ASSERT_TRUE(write_file_atomically(path, content, 0600));
+  damage("agent_keys");
   Announced announced;
   { const auto watcher = KeyWatcher::open(options(), announced.callback()).value(); }
   EXPECT_FALSE(announced.any());

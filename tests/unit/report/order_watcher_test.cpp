@@ -110,10 +110,7 @@ TEST_F(OrderWatcherTest, AWithdrawnOrderDoesNotComeBackWithARestart) {
 
 TEST_F(OrderWatcherTest, ADamagedFileAnnouncesNothingSoThatPinnedRulesStay) {
   store({order("a")}, {"a"});
-  const std::string path = folder / "state/orders";
-  std::string content = read_file(path, 1U << 20).value();
-  content.back() = static_cast<char>(content.back() ^ 1);
-  ASSERT_TRUE(write_file_atomically(path, content, 0600));
+  damage("orders");
   Announced announced;
   { const auto watcher = OrderWatcher::open(options(), announced.callback()).value(); }
   EXPECT_FALSE(announced.any());

@@ -9,8 +9,7 @@
 #include <thread>
 
 #include "sdk/core/common/file.hpp"
-#include "tests/support/fake_collector.hpp"
-#include "tests/support/temp_folder.hpp"
+#include "tests/unit/report/collector_fixture.hpp"
 
 namespace aispm::report {
 namespace {
@@ -27,15 +26,10 @@ model::Event numbered(int number) {
   return event;
 }
 
-class ReporterTest : public ::testing::Test {
+class ReporterTest : public CollectorFixture {
  protected:
   ReporterOptions options(const std::string& token = "") {
-    ReporterOptions made;
-    made.component = "sensord";
-    made.version = "0.1.0";
-    made.collector = collector.address();
-    made.state_folder = folder / "state";
-    made.enrolment_token = token;
+    ReporterOptions made = CollectorFixture::options(token);
     made.batch_events = 16;
     made.batch_delay = std::chrono::milliseconds(5);
     return made;
@@ -62,9 +56,6 @@ class ReporterTest : public ::testing::Test {
     }
     return false;
   }
-
-  TempFolder folder;
-  FakeCollector collector;
 };
 
 TEST_F(ReporterTest, EnrolsWithTheTokenAndDelivers) {
