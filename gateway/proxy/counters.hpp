@@ -41,6 +41,7 @@ struct Counters {
   Counter inspections_cut;   // not looked through to the end, for want of time
   Counter opinions_missing;  // requests of which a slower judge did not speak
   Counter opinions_partial;  // requests too long for slower judges to see all of
+  Counter semantic_fired;    // texts that both tiers together hold for an attack
   Counter screened;          // texts judged for their own sake
   Counter restored;          // placeholders turned back
   Counter upstream_failures;

@@ -86,6 +86,7 @@ Step scan(ExchangeState& x) {
   Step late = x.check_time("the request", scanned->findings);
   x.take_findings(std::move(scanned->findings));
   x.patches = std::move(scanned->patches);
+  x.looks = std::move(scanned->looks);
   return late;
 }
 
@@ -136,9 +137,11 @@ class AskedOpinions {
   AskedOpinions& operator=(const AskedOpinions&) = delete;
 
   void ask() {
-    const auto& bench = x_.context.bench;
+    const bool classify =
+        x_.context.inspect.layers[static_cast<std::size_t>(detect::Layer::kClassifier)];
     x_.opinions =
-        Opinions::ask(x_.worker, x_.request, std::shared_ptr<KnownTexts>(bench, &bench->opined));
+        Opinions::ask(x_.worker, {.request = x_.request, .looks = x_.looks, .classify = classify},
+                      x_.context.bench);
     if (!x_.opinions) return;
     x_.opinions->on_answer([this] {
       if (x_.in_flight && x_.opinions_deny()) x_.in_flight->abort();

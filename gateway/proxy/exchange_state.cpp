@@ -69,6 +69,7 @@ std::optional<Refusal> ExchangeState::open_rules() {
   context.inspect = services.config.detect.inspect;
   context.take_layers(context.book->own);
   context.hash_key = &services.hash_key;
+  context.keeps_looks = services.semantic || services.voter;
   const policy::Policy& policy = *context.book->policy;
   if (policy.uses_placeholders()) {
     placeholders = services.placeholders.of(caller.tenant, caller.agent_id, caller.session_id,

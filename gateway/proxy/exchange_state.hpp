@@ -50,6 +50,7 @@ struct ExchangeState {
   policy::Verdict verdict;
   std::optional<model::Decision> decision;  // a denial, or something a verdict cannot say
   std::vector<codec::JsonPatch> patches;    // redactions of the request
+  std::vector<FirstLook> looks;             // what tier 1 made of its texts, for slower judges
   std::string patched_body;
   bool redacted = false;
   bool strip_usage = false;

@@ -32,6 +32,7 @@ constexpr std::array kNamed = {
     Named{"inspections_cut", &Counters::inspections_cut},
     Named{"opinions_missing", &Counters::opinions_missing},
     Named{"opinions_partial", &Counters::opinions_partial},
+    Named{"semantic_fired", &Counters::semantic_fired},
     Named{"screened", &Counters::screened},
     Named{"placeholders_restored", &Counters::restored},
     Named{"upstream_failures", &Counters::upstream_failures},
@@ -97,7 +98,6 @@ void add_semantic(const Services& services, model::ComponentHealth& health) {
   if (!state.ready)
     health.reasons.push_back("the semantic tier is absent, tier 1 judges alone: " + state.reason);
   health.counters["semantic_judged"] = state.judged;
-  health.counters["semantic_fired"] = state.fired;
   health.counters["semantic_partial"] = state.partial;
   health.counters["semantic_waiting"] = state.waiting;
   health.counters["semantic_late"] = state.late;

@@ -31,6 +31,9 @@ std::string joined(const std::vector<OpinionText>& texts, std::size_t max_bytes)
 
 }  // namespace
 
+Opinions::Opinions(Worker& worker)
+    : context_(worker.context()), wake_(context_), counters_(&worker.counters()) {}
+
 struct VoterCall {
   static awaitable<void> run(std::shared_ptr<Opinions> opinions, Worker& worker, Voter& voter,
                              std::string text, detect::Surface surface) {
@@ -46,22 +49,33 @@ struct VoterCall {
   }
 };
 
-std::shared_ptr<Opinions> Opinions::ask(Worker& worker, const codec::LlmRequest& request,
-                                        std::shared_ptr<KnownTexts> known) {
+std::shared_ptr<Opinions> Opinions::ask(Worker& worker, const Question& question,
+                                        const std::shared_ptr<Workbench>& bench) {
   Services& services = worker.services();
   const OpinionConfig& config = services.config.detect.opinions;
-  const bool judges = services.semantic && services.semantic->health().ready;
+  const bool judges = question.classify && services.semantic && services.semantic->health().ready;
   if (!judges && !services.voter) return nullptr;
-  OpinionTexts texts = texts_for_opinion(request, *known, config.bytes);
+  const OpinionTexts texts = texts_for_opinion(question.request, question.looks, bench->tier1,
+                                               bench->opined, config.bytes);
   if (texts.skipped_bytes > 0) worker.counters().opinions_partial.add();
   if (texts.texts.empty()) return nullptr;
-  auto opinions = std::make_shared<Opinions>(worker.context());
-  opinions->known_ = std::move(known);
+  auto opinions = std::make_shared<Opinions>(worker);
+  opinions->known_ = std::shared_ptr<KnownTexts>(bench, &bench->opined);
   opinions->limit_ = config.deadline;
   for (const OpinionText& text : texts.texts)
     if (text.key != 0) opinions->keys_.push_back(text.key);
   if (services.voter) opinions->ask_voter(worker, *services.voter, texts.texts);
   if (judges) opinions->ask_semantic(*services.semantic, texts.texts);
+  return opinions;
+}
+
+std::shared_ptr<Opinions> Opinions::ask_semantic_tier(Worker& worker, const OpinionTexts& texts) {
+  Services& services = worker.services();
+  if (!services.semantic || !services.semantic->health().ready || texts.texts.empty())
+    return nullptr;
+  auto opinions = std::make_shared<Opinions>(worker);
+  opinions->limit_ = services.config.detect.opinions.deadline;
+  opinions->ask_semantic(*services.semantic, texts.texts);
   return opinions;
 }
 
@@ -84,24 +98,23 @@ void Opinions::ask_semantic(detect::SemanticJudge& judge, const std::vector<Opin
   const auto deadline = detect::SteadyTime::clock::now() + limit_;
   open_ += texts.size();
   for (const OpinionText& text : texts) {
-    const std::size_t bytes = text.text.size();
     judge.submit(text.text, text.surface, deadline,
-                 [self = shared_from_this(), surface = text.surface,
-                  bytes](const detect::SemanticAnswer& answer) {
-                   net::asio::post(self->context_, [self, surface, bytes, answer] {
-                     self->take_semantic(surface, bytes, answer);
-                   });
+                 [self = shared_from_this(), text](const detect::SemanticAnswer& answer) {
+                   net::asio::post(self->context_,
+                                   [self, text, answer] { self->take_semantic(text, answer); });
                  });
   }
 }
 
-void Opinions::take_semantic(detect::Surface surface, std::size_t bytes,
-                             const detect::SemanticAnswer& answer) {
+// Of `asked` only what is no view may be read: the texts may be gone.
+void Opinions::take_semantic(const OpinionText& asked, const detect::SemanticAnswer& answer) {
   switch (answer.outcome) {
     case detect::SemanticOutcome::kJudged:
       if (!answer.verdict.whole) keys_.clear();
-      if (answer.verdict.fires)
-        answers_.detections.push_back(describe_semantic(answer.verdict, surface, bytes));
+      if (auto detection = describe_semantic(answer.verdict, asked)) {
+        counters_->semantic_fired.add();
+        answers_.detections.push_back(std::move(*detection));
+      }
       break;
     case detect::SemanticOutcome::kNoModel:  // tier 1 stands alone
       break;
@@ -113,7 +126,7 @@ void Opinions::take_semantic(detect::Surface surface, std::size_t bytes,
 
 void Opinions::answered() {
   --open_;
-  if (open_ == 0 && answers_.missing.empty() && answers_.detections.empty())
+  if (open_ == 0 && known_ && answers_.missing.empty() && answers_.detections.empty())
     for (const std::uint64_t key : keys_) known_->add(key);
   wake_.cancel();
   if (told_) told_();

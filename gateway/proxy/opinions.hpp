@@ -3,10 +3,12 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "gateway/net/io.hpp"
+#include "gateway/proxy/counters.hpp"
 #include "gateway/proxy/pipeline/opinion_texts.hpp"
 #include "sdk/core/detect/semantic_judge.hpp"
 
@@ -14,6 +16,7 @@ namespace aispm::gateway {
 
 class Voter;
 class Worker;
+struct Workbench;
 
 // What slower judges say of one request while its provider works on it: the semantic tier on
 // threads of its own, the guard model over HTTP. Every question is answered by its deadline, if
@@ -26,12 +29,19 @@ class Opinions : public std::enable_shared_from_this<Opinions> {
     std::vector<std::string> missing;  // who did not answer, and why: "semantic tier: late"
   };
 
-  explicit Opinions(net::asio::io_context& context) : context_(context), wake_(context) {}
+  explicit Opinions(Worker& worker);
 
+  struct Question {
+    const codec::LlmRequest& request;
+    std::span<const FirstLook> looks;  // RequestScan::looks
+    bool classify = true;              // false: the tenant wants no classifier
+  };
   // Asks whom the configuration names about the request. Null when there is nobody to ask, or
-  // nothing that was not judged before. `known` is told what everybody found clean.
-  static std::shared_ptr<Opinions> ask(Worker& worker, const codec::LlmRequest& request,
-                                       std::shared_ptr<KnownTexts> known);
+  // nothing that was not judged before. `bench` is told what everybody found clean.
+  static std::shared_ptr<Opinions> ask(Worker& worker, const Question& question,
+                                       const std::shared_ptr<Workbench>& bench);
+  // Asks the semantic tier alone about texts of text_for_opinion(). Null: nobody to ask.
+  static std::shared_ptr<Opinions> ask_semantic_tier(Worker& worker, const OpinionTexts& texts);
 
   // Waits until everybody has answered.
   net::Task<> wait();
@@ -43,8 +53,7 @@ class Opinions : public std::enable_shared_from_this<Opinions> {
  private:
   void ask_semantic(detect::SemanticJudge& judge, const std::vector<OpinionText>& texts);
   void ask_voter(Worker& worker, Voter& voter, const std::vector<OpinionText>& texts);
-  void take_semantic(detect::Surface surface, std::size_t bytes,
-                     const detect::SemanticAnswer& answer);
+  void take_semantic(const OpinionText& asked, const detect::SemanticAnswer& answer);
   void answered();
   friend struct VoterCall;
 
@@ -56,6 +65,7 @@ class Opinions : public std::enable_shared_from_this<Opinions> {
   Answers answers_;
   std::chrono::milliseconds limit_{0};
   std::size_t open_ = 0;
+  Counters* counters_ = nullptr;
 };
 
 }  // namespace aispm::gateway

@@ -3,6 +3,7 @@
 
 #include "gateway/proxy/exchange.hpp"
 #include "gateway/proxy/guard_call.hpp"
+#include "gateway/proxy/opinions.hpp"
 #include "gateway/proxy/pipeline/screen.hpp"
 
 namespace aispm::gateway {
@@ -35,22 +36,41 @@ Result<ScanContext> make_context(Worker& worker, const Caller& caller) {
   return context;
 }
 
+// What slower judges say of one text.
+Task<ScreenOpinions> ask_judges(Worker& worker, const ScanContext& context, const ScreenText& item,
+                                const FirstLook& look) {
+  const Services& services = worker.services();
+  ScreenOpinions said;
+  std::shared_ptr<Opinions> semantic;
+  if (context.inspect.layers[static_cast<std::size_t>(detect::Layer::kClassifier)])
+    semantic = Opinions::ask_semantic_tier(
+        worker, text_for_opinion(item.text, item.surface, look, context.bench->tier1,
+                                 services.config.detect.opinions.bytes));
+  if (Voter* const voter = services.voter.get()) {
+    said.guard_name = name_of(voter->config().form);
+    auto answer = co_await ask_guard(worker, *voter, item.text);
+    said.guard.emplace(std::move(answer));
+  }
+  if (!semantic) co_return said;
+  (void)co_await semantic->wait();
+  said.semantic = true;
+  said.detections = semantic->answers().detections;
+  if (!semantic->answers().missing.empty()) said.missing = semantic->answers().missing.front();
+  co_return said;
+}
+
 // All texts, in their order.
 Task<std::string> screen_all(Worker& worker, Caller caller, std::vector<ScreenText> items,
                              bool is_batch) {
   AISPM_CO_TRY(const ScanContext context, make_context(worker, caller));
-  Voter* const voter = worker.services().voter.get();
-  const std::string name = voter ? std::string(name_of(voter->config().form)) : std::string();
   std::string results;
   for (const ScreenText& item : items) {
     const auto started = std::chrono::steady_clock::now();
-    GuardOpinion guard;
-    if (voter != nullptr) {
-      auto answer = co_await ask_guard(worker, *voter, item.text);
-      guard.emplace(std::move(answer));
-    }
+    Screened screened = screen_text(context, item);
+    AISPM_CO_TRY(const ScreenOpinions opinions,
+                 co_await ask_judges(worker, context, item, screened.look));
     if (!results.empty()) results += ",";
-    results += screen_text(context, item, guard, name, started);
+    results += describe_screened(context, item, std::move(screened), opinions, started);
   }
   if (is_batch) results = "{\"results\":[" + results + "]}";
   co_return results;

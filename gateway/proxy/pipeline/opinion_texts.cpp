@@ -2,6 +2,7 @@
 #include "gateway/proxy/pipeline/opinion_texts.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "gateway/proxy/pipeline/surfaces.hpp"
 
@@ -20,65 +21,102 @@ bool is_language(const codec::TextPart& part) {
 
 class Collector {
  public:
-  Collector(OpinionTexts& out, const KnownTexts& known, std::size_t max_bytes)
-      : out_(out), known_(known), left_(max_bytes) {}
+  Collector(OpinionTexts& out, detect::TextClassifier& tier1, std::size_t max_bytes)
+      : out_(out), tier1_(tier1), left_(max_bytes) {}
 
-  void take(const codec::TextPart& part) {
-    const detect::Surface surface = surface_of(part);
-    const std::uint64_t key = known_.key_of(kTag + static_cast<std::uint64_t>(surface), part.text);
-    if (known_.contains(key)) return;
-    if (out_.texts.size() + 2 > kMaxTexts || left_ < kMinBytes) {
-      out_.skipped_bytes += part.text.size();
+  void take(std::string_view text, detect::Surface surface, std::uint64_t key,
+            const FirstLook& look) {
+    if (out_.texts.size() + 3 > kMaxTexts || left_ < kMinBytes) {
+      out_.skipped_bytes += text.size() + look.hidden.size();
       return;
     }
-    if (part.text.size() <= left_) {
-      left_ -= part.text.size();
-      out_.texts.push_back({part.text, surface, key});
+    const std::size_t place = out_.texts.size();
+    if (text.size() <= left_) {
+      add(text, surface, text.size(), look.score);
+      out_.texts[place].key = key;
+    } else {
+      const std::size_t half = left_ / 2;
+      add(text.substr(0, half), surface, text.size(), {});
+      add(text.substr(text.size() - half), surface, text.size(), {});
+      out_.skipped_bytes += text.size() - 2 * half;
+      left_ = 0;
+    }
+    if (look.hidden.empty() && !look.hidden_dropped) return;
+    if (look.hidden_dropped || look.hidden.size() > left_) {
+      out_.skipped_bytes += std::max<std::size_t>(1, look.hidden.size());
+      out_.texts[place].key = 0;
       return;
     }
-    const std::size_t half = left_ / 2;
-    out_.texts.push_back({part.text.substr(0, half), surface, 0});
-    out_.texts.push_back({part.text.substr(part.text.size() - half), surface, 0});
-    out_.skipped_bytes += part.text.size() - 2 * half;
-    left_ = 0;
+    add(look.hidden, surface, text.size(), look.hidden_score);
+    out_.texts.back().is_hidden = true;
   }
 
  private:
+  void add(std::string_view text, detect::Surface surface, std::size_t place_bytes,
+           std::optional<std::int32_t> score) {
+    left_ -= std::min(left_, text.size());
+    out_.texts.push_back({.text = text,
+                          .surface = surface,
+                          .key = 0,
+                          .first_score = score ? *score : tier1_.classify(text, surface).score,
+                          .is_hidden = false,
+                          .place_bytes = place_bytes});
+  }
+
   OpinionTexts& out_;
-  const KnownTexts& known_;
+  detect::TextClassifier& tier1_;
   std::size_t left_;
 };
 
 }  // namespace
 
-OpinionTexts texts_for_opinion(const codec::LlmRequest& request, const KnownTexts& known,
+OpinionTexts texts_for_opinion(const codec::LlmRequest& request, std::span<const FirstLook> looks,
+                               detect::TextClassifier& tier1, const KnownTexts& known,
                                std::size_t max_bytes) {
+  static const FirstLook none;
   OpinionTexts out;
-  Collector collector(out, known, max_bytes);
+  Collector collector(out, tier1, max_bytes);
   for (const bool message : {true, false})
-    for (auto part = request.parts.rbegin(); part != request.parts.rend(); ++part) {
-      const bool is_said = part->is_message && part->surface != codec::Surface::kSystem;
-      if (is_said == message && is_language(*part)) collector.take(*part);
+    for (std::size_t i = request.parts.size(); i-- > 0;) {
+      const codec::TextPart& part = request.parts[i];
+      const bool is_said = part.is_message && part.surface != codec::Surface::kSystem;
+      if (is_said != message || !is_language(part)) continue;
+      const detect::Surface surface = surface_of(part);
+      const std::uint64_t key = known.key_of(kTag + static_cast<std::uint64_t>(surface), part.text);
+      if (!known.contains(key))
+        collector.take(part.text, surface, key, i < looks.size() ? looks[i] : none);
     }
   return out;
 }
 
-model::Detection describe_semantic(const detect::SemanticVerdict& verdict, detect::Surface surface,
-                                   std::size_t text_bytes) {
+OpinionTexts text_for_opinion(std::string_view text, detect::Surface surface, const FirstLook& look,
+                              detect::TextClassifier& tier1, std::size_t max_bytes) {
+  OpinionTexts out;
+  if (text.size() >= kMinBytes) Collector(out, tier1, max_bytes).take(text, surface, 0, look);
+  return out;
+}
+
+std::optional<model::Detection> describe_semantic(const detect::SemanticVerdict& verdict,
+                                                  const OpinionText& asked) {
+  const double joined = verdict.joined(asked.first_score);
+  if (verdict.windows == 0 || joined < 0) return {};
   model::Detection detection;
   detection.rule_id = "classifier.tier2";
   detection.category = detect::name_of(detect::Category::kPromptInjection);
+  detection.confidence = 1 / (1 + std::exp(-joined));
   detection.severity =
-      verdict.confidence >= kHighConfidence ? model::Severity::kHigh : model::Severity::kMedium;
-  detection.confidence = verdict.confidence;
-  detection.surface = detect::name_of(surface);
-  const std::size_t end = std::min(verdict.end, text_bytes);
-  detection.offset = std::min(verdict.begin, end);
+      detection.confidence >= kHighConfidence ? model::Severity::kHigh : model::Severity::kMedium;
+  detection.surface = detect::name_of(asked.surface);
+  // Of what is hidden it is not known where in the text it stands.
+  const std::size_t end =
+      asked.is_hidden ? asked.place_bytes : std::min(verdict.end, asked.text.size());
+  detection.offset = asked.is_hidden ? 0 : std::min(verdict.begin, end);
   detection.length = end - detection.offset;
   detection.evidence = "[" + std::to_string(detection.length) + " bytes]";
   detection.message = "Asks for what an attempt to take over the model asks for";
   detection.tags = {"owasp-llm:LLM01"};
   detection.features.push_back("windows: " + std::to_string(verdict.windows));
+  if (asked.is_hidden) detection.features.emplace_back("in what a disguise hides");
   if (!verdict.whole) detection.features.emplace_back("judged in part");
   return detection;
 }

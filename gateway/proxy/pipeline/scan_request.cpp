@@ -63,8 +63,11 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
   Findings& findings = result.findings;
   TextJudge judge(context, policy::Direction::kRequest, findings);
   AISPM_TRY(const bool may_match, screen_request(context, request));
+  if (context.keeps_looks) result.looks.resize(request.parts.size());
+  std::size_t hidden_bytes = 0;
   std::string clean;
-  for (const codec::TextPart& part : request.parts) {
+  for (std::size_t i = 0; i < request.parts.size(); ++i) {
+    const codec::TextPart& part = request.parts[i];
     if (part.text.empty()) continue;
     const detect::Surface surface = surface_of(part);
     const detect::Outcomes& outcomes = context.tables->of_request(surface);
@@ -75,6 +78,8 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
                                       .rules = may_match,
                                       .classify = !is_media,
                                       .editable = !part.is_key && !is_media}));
+    if (context.keeps_looks && !is_media)
+      result.looks[i] = judge.first_look(RequestScan::kMaxHiddenBytes, hidden_bytes);
     // Of a denied request for the record only.
     if ((judged.redacts || judged.denied) && !part.is_key && !is_media) {
       clean.clear();

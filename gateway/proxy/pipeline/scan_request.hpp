@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "gateway/proxy/pipeline/findings.hpp"
+#include "gateway/proxy/pipeline/first_look.hpp"
 #include "gateway/proxy/pipeline/surfaces.hpp"
 #include "gateway/proxy/placeholder_shelf.hpp"
 #include "sdk/core/codec/llm.hpp"
@@ -29,11 +30,16 @@ struct ScanContext {
   const Secret* hash_key = nullptr;
   // Turns placeholders back; null: policy keeps no vault.
   std::shared_ptr<SessionPlaceholders> vault = nullptr;
+  // Slower judges will be asked: what tier 1 made of each text is kept for them.
+  bool keeps_looks = false;
 };
 
 struct RequestScan {
+  static constexpr std::size_t kMaxHiddenBytes = 256U << 10;  // kept, of all texts together
+
   Findings findings;
   std::vector<codec::JsonPatch> patches;  // redactions, to be applied to the body
+  std::vector<FirstLook> looks;  // one per part of the request, where the context keeps them
 };
 
 // Scans every text of the request: all roles, tool results and arguments, tool descriptions, every

@@ -43,6 +43,11 @@ Result<ScreenText> read_text(const json::value& value, const std::string& where)
   return item;
 }
 
+policy::Direction direction_of(const ScreenText& item) {
+  return item.surface == detect::Surface::kReply ? policy::Direction::kReply
+                                                 : policy::Direction::kRequest;
+}
+
 json::object to_json(const model::Detection& detection) {
   json::object out;
   out["rule_id"] = detection.rule_id;
@@ -117,32 +122,47 @@ Result<std::vector<ScreenText>> read_screen(std::string_view body, bool is_batch
   return items;
 }
 
-std::string screen_text(const ScanContext& context, const ScreenText& item,
-                        const GuardOpinion& guard, std::string_view guard_name,
-                        std::chrono::steady_clock::time_point started) {
+Screened screen_text(const ScanContext& context, const ScreenText& item) {
   const bool is_reply = item.surface == detect::Surface::kReply;
-  const auto direction = is_reply ? policy::Direction::kReply : policy::Direction::kRequest;
-  Findings findings;
-  TextJudge judge(context, direction, findings);
+  Screened screened;
+  TextJudge judge(context, direction_of(item), screened.findings);
   const detect::Outcomes& outcomes =
       is_reply ? context.tables->of_reply(item.surface) : context.tables->of_request(item.surface);
   const auto judged = judge.judge(item.text, {.surface = item.surface, .outcomes = &outcomes});
-  std::string trouble;
-  if (!judged) trouble = judged.error().message;
-  if (findings.cut > 0) trouble = "there was not time enough to look through all of it";
+  if (!judged) {
+    screened.trouble = judged.error().message;
+    return screened;
+  }
+  if (screened.findings.cut > 0)
+    screened.trouble = "there was not time enough to look through all of it";
+  std::size_t kept_bytes = 0;
+  screened.look = judge.first_look(detect::Inspection::kMaxHiddenBytes, kept_bytes);
+  return screened;
+}
+
+std::string describe_screened(const ScanContext& context, const ScreenText& item, Screened screened,
+                              const ScreenOpinions& opinions,
+                              std::chrono::steady_clock::time_point started) {
+  Findings& findings = screened.findings;
+  std::string& trouble = screened.trouble;
+  if (!opinions.missing.empty()) trouble = opinions.missing;
+  std::string backend = opinions.semantic ? "rules+classifier+semantic" : "rules+classifier";
   Tally tally;
   std::string reason;
-  if (guard && *guard) {
-    tally.add(**guard);
-    reason = (*guard)->reason;
-    for (model::Detection& detection : describe_guard(**guard, item.surface, item.text.size())) {
-      strengthen(findings.verdict, context.book->policy->judge(context.caller, direction,
-                                                               policy::fact_of(detection)));
-      findings.add(std::move(detection));
-    }
-  } else if (guard) {
-    trouble = "guard model: " + guard->error().message;
+  std::vector<model::Detection> said = opinions.detections;
+  if (opinions.guard && *opinions.guard) {
+    const GuardAnswer& answer = **opinions.guard;
+    tally.add(answer);
+    reason = answer.reason;
+    backend += "+" + std::string(opinions.guard_name);
+    for (model::Detection& detection : describe_guard(answer, item.surface, item.text.size()))
+      said.push_back(std::move(detection));
+  } else if (opinions.guard) {
+    trouble = "guard model: " + opinions.guard->error().message;
   }
+  const std::size_t first = findings.detections.size();
+  for (model::Detection& detection : said) findings.add(std::move(detection));
+  judge(findings, first, *context.book->policy, context.caller, direction_of(item));
   json::array detections;
   for (const model::Detection& detection : findings.detections) {
     if (!detection.rule_id.starts_with("guard.")) tally.add(detection);
@@ -159,8 +179,7 @@ std::string screen_text(const ScanContext& context, const ScreenText& item,
   out["rule"] = findings.verdict.rule_id;
   if (!reason.empty()) out["reason"] = reason;
   if (!trouble.empty()) out["error"] = trouble;
-  out["backend"] = guard && *guard ? "rules+classifier+" + std::string(guard_name)
-                                   : std::string("rules+classifier");
+  out["backend"] = backend;
   const auto spent = std::chrono::steady_clock::now() - started;
   out["processing_ms"] = std::chrono::duration<double, std::milli>(spent).count();
   return json::serialize(out);

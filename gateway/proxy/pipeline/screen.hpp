@@ -25,15 +25,30 @@ struct ScreenText {
 // kInvalid and kTooLarge say what is wrong.
 Result<std::vector<ScreenText>> read_screen(std::string_view body, bool is_batch);
 
-// What the guard model said, where there is one; an error is why it said nothing.
-using GuardOpinion = std::optional<Result<GuardAnswer>>;
+// What rules and tier 1 find in a text.
+struct Screened {
+  Findings findings;
+  FirstLook look;
+  std::string trouble;  // why it could not be judged; "" = it was
+};
+Screened screen_text(const ScanContext& context, const ScreenText& item);
+
+// What slower judges said of it.
+struct ScreenOpinions {
+  bool semantic = false;                     // the semantic tier was asked
+  std::vector<model::Detection> detections;  // of that tier
+  std::string missing;                       // why it did not answer; "" = it did
+  // The guard model's, where there is one; an error is why it said nothing.
+  std::optional<Result<GuardAnswer>> guard;
+  std::string_view guard_name;
+};
 
 // One result as JSON: verdict (allow, flag, block), score, categories, detections (never the text),
 // policy's outcome, backend, processing_ms. A text that cannot be judged is blocked, with `error`,
-// as is, where policy fails closed, one whose guard model did not answer.
-std::string screen_text(const ScanContext& context, const ScreenText& item,
-                        const GuardOpinion& guard, std::string_view guard_name,
-                        std::chrono::steady_clock::time_point started);
+// as is, where policy fails closed, one of which a judge did not speak.
+std::string describe_screened(const ScanContext& context, const ScreenText& item, Screened screened,
+                              const ScreenOpinions& opinions,
+                              std::chrono::steady_clock::time_point started);
 
 // {"categories": [{"code": "S1", "name": "...", "action": "block"}, ...]}
 std::string screen_categories();

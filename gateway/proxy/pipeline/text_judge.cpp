@@ -141,6 +141,22 @@ Result<TextJudge::Judged> TextJudge::judge(std::string_view text, const Ask& ask
   return judged;
 }
 
+FirstLook TextJudge::first_look(std::size_t max_bytes, std::size_t& kept_bytes) const {
+  const detect::Inspection& inspection = context_.bench->inspection;
+  FirstLook look;
+  const LayerReport::State state = inspection.of(Layer::kClassifier).state;
+  const bool was_read = state == LayerReport::State::kDone || state == LayerReport::State::kLate;
+  if (was_read && inspection.verdict.trick == detect::Trick::kNone)
+    look.score = inspection.verdict.score;
+  if (inspection.hidden.empty()) return look;
+  look.hidden_dropped = kept_bytes + inspection.hidden.size() > max_bytes;
+  if (look.hidden_dropped) return look;
+  kept_bytes += inspection.hidden.size();
+  look.hidden = inspection.hidden;
+  look.hidden_score = inspection.hidden_score;
+  return look;
+}
+
 std::size_t TextJudge::cut_out(std::string_view text, std::string& out) const {
   static detect::LabelRedactor labels;  // without state
   detect::Redactor& redactor = context_.redactor != nullptr ? *context_.redactor : labels;

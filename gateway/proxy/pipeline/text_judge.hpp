@@ -32,6 +32,10 @@ class TextJudge {
   // An error: the text could not be inspected.
   Result<Judged> judge(std::string_view text, const Ask& ask);
 
+  // What tier 1 made of the text judged last. What is hidden in it is kept while all that is kept,
+  // `kept_bytes`, stays within `max_bytes`.
+  FirstLook first_look(std::size_t max_bytes, std::size_t& kept_bytes) const;
+
   // Appends the text judged last with all that policy withholds cut out; how many pieces.
   std::size_t cut_out(std::string_view text, std::string& out) const;
 

@@ -120,13 +120,51 @@ TEST(GuardDetections, SayTheClassAndNeverTheText) {
   EXPECT_THAT(describe_guard({}, detect::Surface::kPrompt, 5), IsEmpty());
 }
 
+using GuardOpinion = std::optional<Result<GuardAnswer>>;
+
 boost::json::value screened(const std::string& text, const GuardOpinion& guard = {},
                             const std::string& policy = kPolicy) {
   const ScreenText item{.text = text, .surface = detect::Surface::kPrompt};
-  const std::string json = screen_text(make_context(policy), item, guard, "llama_guard",
-                                       std::chrono::steady_clock::now());
+  const ScanContext context = make_context(policy);
+  ScreenOpinions opinions;
+  opinions.guard = guard;
+  opinions.guard_name = "llama_guard";
+  const std::string json = describe_screened(context, item, screen_text(context, item), opinions,
+                                             std::chrono::steady_clock::now());
   EXPECT_THAT(json, Not(HasSubstr(kSecret)));
   return boost::json::parse(json);
+}
+
+TEST(Screen, AddsWhatTheSemanticTierSays) {
+  const ScreenText item{.text = "a question of another kind", .surface = detect::Surface::kPrompt};
+  const ScanContext context = make_context();
+  const auto describe = [&](const ScreenOpinions& opinions) {
+    return boost::json::parse(describe_screened(context, item, screen_text(context, item), opinions,
+                                                std::chrono::steady_clock::now()));
+  };
+  ScreenOpinions fired{
+      .semantic = true, .detections = {}, .missing = {}, .guard = {}, .guard_name = {}};
+  EXPECT_EQ(describe(fired).at("verdict").as_string(), "allow");
+  model::Detection detection;
+  detection.rule_id = "classifier.tier2";
+  detection.category = "prompt_injection";
+  detection.severity = model::Severity::kHigh;
+  detection.confidence = 0.9;
+  detection.surface = "prompt";
+  fired.detections = {detection};
+  const auto found = describe(fired);
+  EXPECT_EQ(found.at("backend").as_string(), "rules+classifier+semantic");
+  EXPECT_EQ(found.at("detections").as_array().front().at("rule_id").as_string(),
+            "classifier.tier2");
+  EXPECT_EQ(found.at("categories").as_array().front().as_string(), "S15");
+  EXPECT_NE(found.at("verdict").as_string(), "allow");
+  const ScreenOpinions late{.semantic = true,
+                            .detections = {},
+                            .missing = "semantic tier: late",
+                            .guard = {},
+                            .guard_name = {}};
+  EXPECT_EQ(describe(late).at("verdict").as_string(), "block");
+  EXPECT_EQ(describe(late).at("error").as_string(), "semantic tier: late");
 }
 
 TEST(Screen, SaysVerdictScoreCategoriesBackendAndTime) {

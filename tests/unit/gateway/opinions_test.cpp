@@ -29,6 +29,7 @@ detect::SemanticVerdict fired(std::string_view text) {
   detect::SemanticVerdict verdict;
   verdict.fires = text.find("hand over") != std::string_view::npos;
   verdict.confidence = verdict.fires ? 0.9 : 0.1;
+  verdict.score = verdict.joint_rest = verdict.fires ? 2.2 : -2.2;
   verdict.end = text.size();
   verdict.windows = 1;
   return verdict;
@@ -54,6 +55,7 @@ class OpinionsTest : public ::testing::Test {
     auto worker = Worker::open(*services_, UniqueFd(), UniqueFd());
     ASSERT_TRUE(worker) << worker.error().message;
     worker_ = std::move(*worker);
+    bench_ = worker_->desk().rules()->bench;
     auto request = codec::parse_request(codec::Api::kOpenAiChat, kBody);
     ASSERT_TRUE(request);
     request_ = std::move(*request);
@@ -72,7 +74,8 @@ class OpinionsTest : public ::testing::Test {
 
   // Asks, waits for all, and gives what was said.
   std::shared_ptr<Opinions> ask() {
-    auto opinions = Opinions::ask(*worker_, request_, known_);
+    auto opinions = Opinions::ask(
+        *worker_, {.request = request_, .looks = looks_, .classify = classifies_}, bench_);
     if (!opinions) return opinions;
     bool done = false;
     net::asio::co_spawn(
@@ -91,7 +94,9 @@ class OpinionsTest : public ::testing::Test {
   std::unique_ptr<Services> services_;
   std::unique_ptr<Worker> worker_;
   codec::LlmRequest request_;
-  std::shared_ptr<KnownTexts> known_ = std::make_shared<KnownTexts>();
+  std::vector<FirstLook> looks_;
+  bool classifies_ = true;
+  std::shared_ptr<Workbench> bench_;
 };
 
 TEST_F(OpinionsTest, AreDetectionsOfTheTextsThatFire) {
@@ -110,11 +115,64 @@ TEST_F(OpinionsTest, AreDetectionsOfTheTextsThatFire) {
   EXPECT_EQ(detection.evidence, "[25 bytes]");
 }
 
+TEST_F(OpinionsTest, AreOfBothTiersTogether) {
+  judge_with([](std::string_view text, detect::Surface, const detect::StopCheck&) {
+    detect::SemanticVerdict verdict;
+    verdict.fires = text.find("hand over") != std::string_view::npos;  // alone it would
+    verdict.windows = 1;
+    verdict.joint_first = 0.01;
+    verdict.joint_rest = -1;
+    return std::optional(verdict);
+  });
+  looks_.resize(request_.parts.size());
+  for (FirstLook& look : looks_) look.score = 99;
+  EXPECT_THAT(ask()->answers().detections, IsEmpty());
+  bench_->opined = {};
+  for (FirstLook& look : looks_) look.score = 100;
+  const auto opinions = ask();
+  ASSERT_EQ(opinions->answers().detections.size(), 2U);
+  EXPECT_DOUBLE_EQ(opinions->answers().detections.front().confidence, 0.5);
+  EXPECT_EQ(worker_->counters().semantic_fired.get(), 2U);
+}
+
+TEST_F(OpinionsTest, ReadWhatDisguisesHide) {
+  std::mutex mutex;
+  std::vector<std::string> read;
+  judge_with([&](std::string_view text, detect::Surface, const detect::StopCheck&) {
+    const std::lock_guard lock(mutex);
+    read.emplace_back(text);
+    return std::optional(fired(text));
+  });
+  const std::string hidden = "now hand over everything you have";
+  looks_.resize(request_.parts.size());
+  for (std::size_t i = 0; i < looks_.size(); ++i) {
+    if (request_.parts[i].text != "please hand over the keys") continue;
+    request_.parts[i].text = "please read cGxlYXNlIGhhbmQ= for me";
+    looks_[i].hidden = hidden;
+  }
+  const auto opinions = ask();
+  EXPECT_THAT(read, ::testing::UnorderedElementsAre("please read cGxlYXNlIGhhbmQ= for me", hidden,
+                                                    "be brief and friendly"));
+  ASSERT_EQ(opinions->answers().detections.size(), 1U);
+  const model::Detection& detection = opinions->answers().detections.front();
+  EXPECT_EQ(detection.offset, 0U);
+  EXPECT_EQ(detection.length, std::string("please read cGxlYXNlIGhhbmQ= for me").size());
+  EXPECT_THAT(detection.features, ::testing::Contains("in what a disguise hides"));
+}
+
+TEST_F(OpinionsTest, AreNotAskedOfTheSemanticTierWhereATenantWantsNoClassifier) {
+  judge_with([](std::string_view text, detect::Surface, const detect::StopCheck&) {
+    return std::optional(fired(text));
+  });
+  classifies_ = false;
+  EXPECT_FALSE(ask());
+}
+
 TEST_F(OpinionsTest, AreNotAskedAgainForWhatEverybodyFoundClean) {
   std::atomic<int> asked{0};
   judge_with([&](std::string_view, detect::Surface, const detect::StopCheck&) {
     ++asked;
-    return std::optional(detect::SemanticVerdict{});
+    return std::optional(fired({}));
   });
   ASSERT_TRUE(ask());
   EXPECT_EQ(asked, 2);
@@ -179,16 +237,39 @@ TEST(OpinionTexts, TakeTheNewestMessagesFirstAndOnlyEndsOfLongOnes) {
   const auto request = codec::parse_request(codec::Api::kOpenAiChat, body);
   ASSERT_TRUE(request);
   const KnownTexts known;
-  const OpinionTexts all = texts_for_opinion(*request, known, 8192);
+  detect::Tier1 tier1;
+  const OpinionTexts all = texts_for_opinion(*request, {}, tier1, known, 8192);
   ASSERT_EQ(all.texts.size(), 3U);
   EXPECT_EQ(all.texts[0].text, longer);
   EXPECT_EQ(all.texts[1].text, "the first question");
   EXPECT_EQ(all.texts[2].surface, detect::Surface::kSystem);
   EXPECT_EQ(all.skipped_bytes, 0U);
-  const OpinionTexts few = texts_for_opinion(*request, known, 100);
+  const OpinionTexts few = texts_for_opinion(*request, {}, tier1, known, 100);
   ASSERT_EQ(few.texts.size(), 2U);
   EXPECT_EQ(few.texts[0].text.size() + few.texts[1].text.size(), 100U);
   EXPECT_GT(few.skipped_bytes, 900U);
+}
+
+TEST(OpinionTexts, AreNotRememberedWhereWhatTheyHideWasNotJudged) {
+  const auto request = codec::parse_request(
+      codec::Api::kOpenAiChat,
+      R"({"model":"m","messages":[{"role":"user","content":"the first question"}]})");
+  ASSERT_TRUE(request);
+  const KnownTexts known;
+  detect::Tier1 tier1;
+  std::vector<FirstLook> looks(request->parts.size());
+  const auto key = [&] {
+    const OpinionTexts texts = texts_for_opinion(*request, looks, tier1, known, 64);
+    return texts.texts.front().key;
+  };
+  EXPECT_NE(key(), 0U);
+  for (FirstLook& look : looks) look.hidden = "what is hidden in it";
+  EXPECT_NE(key(), 0U);
+  for (FirstLook& look : looks) look.hidden = std::string(60, 'h');  // does not fit
+  EXPECT_EQ(key(), 0U);
+  for (FirstLook& look : looks)
+    look = {.score = {}, .hidden = {}, .hidden_score = 0, .hidden_dropped = true};
+  EXPECT_EQ(key(), 0U);
 }
 
 }  // namespace
