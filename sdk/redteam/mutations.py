@@ -84,8 +84,25 @@ def alternating_case(text: str) -> str:
     return "".join(c.upper() if i % 2 else c.lower() for i, c in enumerate(text))
 
 
+def joined(text: str) -> str:
+    """Words without spaces between them."""
+    return "".join(text.split())
+
+
+def shuffled(text: str) -> str:
+    """The inner letters of longer words in another order."""
+    dice = _random(text)
+
+    def mix(word: re.Match[str]) -> str:
+        inner = list(word[0][1:-1])
+        dice.shuffle(inner)
+        return word[0][0] + "".join(inner) + word[0][-1]
+
+    return _WORD.sub(mix, text)
+
+
 MUTATIONS: dict[str, Callable[[str], str]] = {
     "leet": leet, "zero_width": zero_width, "homoglyph": homoglyph, "base64": to_base64, "rot13": rot13, "splitting": splitting,
     "spaced": spaced, "hex": to_hex, "fullwidth": fullwidth, "percent": percent, "entities": entities, "tags": tags,
-    "alternating_case": alternating_case,
+    "alternating_case": alternating_case, "joined": joined, "shuffled": shuffled,
 }

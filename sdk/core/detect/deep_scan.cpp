@@ -216,6 +216,7 @@ bool DeepScan::scan_deeper(const Frame& frame, std::string_view reading, bool ro
   } else if (options_.views != nullptr && is_mostly_leet(reading) && !show_mended(frame, reading)) {
     return false;
   }
+  if (!scan_respelled(frame, reading)) return false;
   if (rot13 && !scan_turned(frame, Trick::kRot13)) return false;
   if (reversed && !scan_turned(frame, Trick::kReversed)) return false;
   const Trick escapes = unescape(frame.text, level.other);
@@ -303,6 +304,22 @@ bool DeepScan::show_mended(const Frame& frame, std::string_view reading) {
     trick = mended.text.size() < reading.size() ? Trick::kBroken : Trick::kLeet;
   options_.views->read(mended.text, trick, origin);
   return true;
+}
+
+// Words that were run together, or whose letters were shuffled, as a view of their own.
+bool DeepScan::scan_respelled(const Frame& frame, std::string_view reading) {
+  ScanBuffers::Level& level = buffers_.levels[frame.depth];
+  if (!respell(reading, buffers_.respelling, level.other)) return true;
+  if (reading.data() != frame.text.data()) {
+    for (Shadow::Origin& origin : level.other.origin)
+      origin = {level.folded.origin[origin.begin].begin, level.folded.origin[origin.end - 1].end};
+  }
+  Frame child;
+  child.text = level.other.text;
+  child.origin = &level.other.origin;
+  child.trick = Trick::kBroken;
+  child.is_text_only = true;
+  return scan_child(frame, child);
 }
 
 bool DeepScan::scan_turned(const Frame& frame, Trick trick) {

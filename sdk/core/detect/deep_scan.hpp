@@ -11,6 +11,7 @@
 #include "sdk/core/detect/encoded.hpp"
 #include "sdk/core/detect/engine.hpp"
 #include "sdk/core/detect/hyperscan.hpp"
+#include "sdk/core/detect/respell.hpp"
 #include "sdk/core/detect/signal.hpp"
 #include "sdk/core/detect/vocabulary.hpp"
 
@@ -47,6 +48,7 @@ struct ScanBuffers {
   };
   std::array<Level, kMaxDepth + 1> levels;
   Shadow resolving;  // of one match
+  RespellBuffers respelling;
   std::vector<SignalHit> hits;
   Inflater inflater;
 };
@@ -99,6 +101,7 @@ class DeepScan {
   class FrameOrigin;
   Place place_mended(const Frame& frame, const Shadow& mended, bool is_folded, std::size_t begin,
                      std::size_t end) const;
+  bool scan_respelled(const Frame& frame, std::string_view reading);
   bool scan_runs(const Frame& frame, Trick kind);
   bool scan_packed(const Frame& frame, const EncodedRun& run);
   bool scan_turned(const Frame& frame, Trick trick);

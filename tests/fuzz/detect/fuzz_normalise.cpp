@@ -9,6 +9,7 @@
 #include "sdk/core/detect/broken_words.hpp"
 #include "sdk/core/detect/encoded.hpp"
 #include "sdk/core/detect/normalise.hpp"
+#include "sdk/core/detect/respell.hpp"
 #include "sdk/core/detect/signal.hpp"
 #include "sdk/core/detect/unescape.hpp"
 
@@ -71,6 +72,8 @@ void check_views(std::string_view text, const Shadow& folded) {
     mend_words(folded.text, vocabulary, mending, view);
     check_shadow(view, folded.text.size(), true);
   }
+  static RespellBuffers respelling;
+  if (respell(folded.text, respelling, view)) check_shadow(view, folded.text.size(), true);
   SignalTracker tracker;
   std::vector<SignalHit> hits;
   for (std::size_t at = 0; at < text.size();) {
