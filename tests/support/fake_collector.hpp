@@ -111,6 +111,19 @@ class FakeCollector final : public v1::Ingest::Service, public v1::Enrolment::Se
     changed_.notify_all();
   }
 
+  void set_policies(const std::vector<v1::PolicySnapshot::Assigned>& policies) {
+    const std::scoped_lock guard(mutex_);
+    policies_.mutable_policies()->Assign(policies.begin(), policies.end());
+    policies_.set_version(policies_.version() + 1);
+    changed_.notify_all();
+  }
+  void set_freezes(const std::vector<v1::Freeze>& freezes) {
+    const std::scoped_lock guard(mutex_);
+    freezes_.mutable_freezes()->Assign(freezes.begin(), freezes.end());
+    freezes_.set_version(freezes_.version() + 1);
+    changed_.notify_all();
+  }
+
   // Read under wait() or while stopped.
   std::map<std::string, int> event_ids;  // how often each id came in a batch that was new
   std::map<std::string, Producer> producers;
@@ -123,6 +136,8 @@ class FakeCollector final : public v1::Ingest::Service, public v1::Enrolment::Se
   std::uint64_t resent_batches = 0;
   std::string last_identity;
   std::optional<v1::AckOrdersRequest> last_ack;
+  std::optional<v1::AckPoliciesRequest> last_policy_ack;
+  std::optional<v1::AckFreezesRequest> last_freeze_ack;
 
   // Behaviour, set before start() or under wait().
   std::int64_t client_certificate_seconds = 3600;
@@ -248,6 +263,29 @@ class FakeCollector final : public v1::Ingest::Service, public v1::Enrolment::Se
     return grpc::Status::OK;
   }
 
+  grpc::Status WatchPolicies(grpc::ServerContext* context, const v1::WatchPoliciesRequest*,
+                             grpc::ServerWriter<v1::PolicySnapshot>* writer) override {
+    return show(*context, policies_, *writer);
+  }
+  grpc::Status AckPolicies(grpc::ServerContext*, const v1::AckPoliciesRequest* request,
+                           v1::AckPoliciesReply*) override {
+    const std::scoped_lock guard(mutex_);
+    last_policy_ack = *request;
+    changed_.notify_all();
+    return grpc::Status::OK;
+  }
+  grpc::Status WatchFreezes(grpc::ServerContext* context, const v1::WatchFreezesRequest*,
+                            grpc::ServerWriter<v1::FreezeSnapshot>* writer) override {
+    return show(*context, freezes_, *writer);
+  }
+  grpc::Status AckFreezes(grpc::ServerContext*, const v1::AckFreezesRequest* request,
+                          v1::AckFreezesReply*) override {
+    const std::scoped_lock guard(mutex_);
+    last_freeze_ack = *request;
+    changed_.notify_all();
+    return grpc::Status::OK;
+  }
+
   // Writes `from` (guarded by the mutex) and each change of it until the call ends.
   template <typename Snapshot>
   grpc::Status show(grpc::ServerContext& context, const Snapshot& from,
@@ -280,6 +318,8 @@ class FakeCollector final : public v1::Ingest::Service, public v1::Enrolment::Se
   int tokens_made_ = 0;
   v1::AgentKeySnapshot keys_;
   v1::OrderSnapshot orders_;
+  v1::PolicySnapshot policies_;
+  v1::FreezeSnapshot freezes_;
   bool stopping_ = false;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;

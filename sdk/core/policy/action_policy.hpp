@@ -51,6 +51,7 @@ class ActionPolicy {
 
   const std::string& version() const { return version_; }
   std::size_t rule_count() const { return rules_.size(); }
+  std::optional<WallTime> expires() const { return expires_; }
 
  private:
   struct Hash {

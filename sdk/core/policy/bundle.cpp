@@ -52,6 +52,10 @@ std::string canonical_form(const std::vector<FolderFile>& files) {
   return form;
 }
 
+std::string bundle_digest(const std::vector<FolderFile>& files) {
+  return sha256_hex(canonical_form(files));
+}
+
 Result<> Bundle::add(const FolderFile& file, std::vector<RegoModule>& modules, std::string& data) {
   if (file.path == kSignatureFile || begins_with(file.path, kRegoTests)) return {};
   if (file.path == "actions.yaml") {
@@ -92,7 +96,7 @@ Result<std::shared_ptr<const Bundle>> Bundle::compile(const std::vector<FolderFi
       AISPM_TRY(bundle->signed_by_, verify_bundle(files, options.trusted_keys));
     }
   }
-  bundle->version_ = sha256_hex(canonical_form(files));
+  bundle->version_ = bundle_digest(files);
   std::vector<RegoModule> modules;
   std::string data = "{}";
   for (const FolderFile& file : files) AISPM_CHECK(bundle->add(file, modules, data));

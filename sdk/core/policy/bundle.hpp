@@ -45,6 +45,8 @@ class Bundle {
   const CommandGovernor* commands() const { return commands_ ? &*commands_ : nullptr; }
   const Rego* rego() const { return rego_ ? &*rego_ : nullptr; }
   const RiskModel& risk() const { return risk_; }
+  // When everything is denied from; nothing: never.
+  std::optional<WallTime> expires() const { return actions_ ? actions_->expires() : std::nullopt; }
   // SHA-256 (hex) of the canonical form.
   const std::string& version() const { return version_; }
   // Id of the key that signed, "" when no trusted key did.
@@ -65,6 +67,8 @@ class Bundle {
 // What is signed: a line for each file but the signature, with hash, size and path, in the order of
 // the paths.
 std::string canonical_form(const std::vector<FolderFile>& files);
+// SHA-256 (hex) of that: what Bundle::version() says of these files.
+std::string bundle_digest(const std::vector<FolderFile>& files);
 
 // The content of `bundle.sig`.
 Result<std::string> sign_bundle(const std::vector<FolderFile>& files, const Secret& secret_pem);

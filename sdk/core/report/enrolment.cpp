@@ -66,6 +66,7 @@ grpc::ChannelArguments own_connection() {
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL,
                    1);  // our backoff decides, not one shared in the process
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(64 << 20);  // all policies of a host are one message
   return arguments;
 }
 

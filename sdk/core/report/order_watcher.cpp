@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/core/report/order_watcher.hpp"
 
-#include <stop_token>
-
+#include "sdk/core/report/ack_sender.hpp"
 #include "sdk/core/report/order_convert.hpp"
 #include "sdk/core/report/snapshot_follower.hpp"
 
 namespace aispm::report {
 namespace {
-
-constexpr std::chrono::seconds kAckLimit{10};
 
 using OrderFollower = SnapshotFollower<v1::WatchOrdersRequest, v1::OrderSnapshot>;
 
@@ -30,19 +27,23 @@ std::vector<model::Order> orders_of(const v1::OrderSnapshot& snapshot,
 class GrpcOrderWatcher final : public OrderWatcher {
  public:
   GrpcOrderWatcher(const ReporterOptions& options, OnChange on_change)
-      : on_change_(std::move(on_change)), follower_(options, subject()) {}
+      : on_change_(std::move(on_change)),
+        acks_("orders", &v1::Ingest::Stub::AckOrders),
+        follower_(options, subject()) {}
 
   void acknowledge(std::uint64_t version, std::vector<OrderState> states) override {
-    const std::scoped_lock guard(mutex_);
-    ack_.emplace();
-    ack_->set_version(version);
-    states.insert(states.end(), refused_.begin(), refused_.end());
+    {
+      const std::scoped_lock guard(mutex_);
+      states.insert(states.end(), refused_.begin(), refused_.end());
+    }
+    v1::AckOrdersRequest ack;
+    ack.set_version(version);
     for (const OrderState& state : states) {
-      auto* const one = ack_->add_states();
+      auto* const one = ack.add_states();
       one->set_order_id(state.order_id);
       one->set_problem(state.problem);
     }
-    changed_.notify_all();
+    acks_.say(std::move(ack));
   }
 
  private:
@@ -54,40 +55,7 @@ class GrpcOrderWatcher final : public OrderWatcher {
         .take = [this](const v1::OrderSnapshot& snapshot) { pass_on(snapshot); },
         .take_nothing = [this] { pass_on({}); },
         .meanwhile = [this](const auto& channel,
-                            const std::stop_token& end) { tell(channel, end); }};
-  }
-
-  // Passes on what was made of the orders, the latest word only and until it is taken, while this
-  // connection lasts.
-  void tell(const std::shared_ptr<grpc::Channel>& channel, const std::stop_token& end) {
-    const auto stub = v1::Ingest::NewStub(channel);
-    std::optional<v1::AckOrdersRequest> told;
-    Backoff pause;
-    while (!end.stop_requested()) {
-      v1::AckOrdersRequest ack;
-      {
-        std::unique_lock guard(mutex_);
-        const auto has_news = [&] {
-          return ack_ && (!told || told->SerializeAsString() != ack_->SerializeAsString());
-        };
-        if (!changed_.wait(guard, end, has_news)) return;
-        ack = *ack_;
-      }
-      grpc::ClientContext context;
-      context.set_deadline(std::chrono::system_clock::now() + kAckLimit);
-      const std::stop_callback cancel(end, [&context] { context.TryCancel(); });
-      v1::AckOrdersReply reply;
-      const grpc::Status status = stub->AckOrders(&context, ack, &reply);
-      if (end.stop_requested()) return;
-      if (status.ok()) {
-        told = std::move(ack);
-        pause.reset();
-        continue;
-      }
-      log::warn("orders.not_acknowledged", {{"reason", status.error_message()}});
-      std::unique_lock guard(mutex_);
-      std::condition_variable_any().wait_for(guard, end, pause.next(), [] { return false; });
-    }
+                            const std::stop_token& end) { acks_.run(channel, end); }};
   }
 
   void pass_on(const v1::OrderSnapshot& snapshot) {
@@ -101,10 +69,9 @@ class GrpcOrderWatcher final : public OrderWatcher {
   }
 
   const OnChange on_change_;
-  std::mutex mutex_;  // guards the next two
-  std::optional<v1::AckOrdersRequest> ack_;
+  std::mutex mutex_;  // guards the next
   std::vector<OrderState> refused_;
-  std::condition_variable_any changed_;
+  AckSender<v1::AckOrdersRequest, v1::AckOrdersReply> acks_;
   OrderFollower follower_;
 };
 

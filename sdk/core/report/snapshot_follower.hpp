@@ -31,6 +31,8 @@ class SnapshotFollower {
     std::function<void()> take_nothing;  // nothing was stored yet; not called for a damaged file
     // Runs on one more thread while a connection lasts; may be empty.
     std::function<void(const std::shared_ptr<grpc::Channel>&, std::stop_token)> meanwhile;
+    // The file is damaged; may be empty.
+    std::function<void(const std::string& reason)> take_damaged = {};
   };
 
   SnapshotFollower(const ReporterOptions& options, Subject subject)
@@ -89,8 +91,9 @@ class SnapshotFollower {
     Snapshot snapshot;
     if (stored && !*stored) return subject_.take_nothing();
     if (stored && snapshot.ParseFromString(**stored)) return subject_.take(snapshot);
-    log::warn(subject_.name + ".cache_unusable",
-              {{"reason", stored ? "it does not parse" : stored.error().message}});
+    const std::string reason = stored ? "it does not parse" : stored.error().message;
+    log::warn(subject_.name + ".cache_unusable", {{"reason", reason}});
+    if (subject_.take_damaged) subject_.take_damaged(reason);
   }
 
   const ReporterOptions options_;

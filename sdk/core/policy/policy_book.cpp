@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sdk/core/policy/policy_book.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace aispm::policy {
+namespace {
+
+constexpr std::size_t kMaxProblemBytes = 512;
+
+template <typename List>
+bool holds(const List& list, std::string_view value) {
+  return list.empty() || std::any_of(list.begin(), list.end(), [&](const std::string& one) {
+           return one == value && !value.empty();
+         });
+}
+
+bool fits(const PolicyScope& scope, std::string_view agent, std::string_view tenant,
+          std::string_view host) {
+  const bool is_agent =
+      scope.agents.empty() || std::any_of(scope.agents.begin(), scope.agents.end(),
+                                          [&](const Glob& glob) { return glob.matches(agent); });
+  return is_agent && holds(scope.tenants, tenant) && holds(scope.hosts, host);
+}
+
+const AssignedPolicy* find(const PolicyBook& book, const std::string& id, PolicyStage stage) {
+  for (const AssignedPolicy& one : book.policies())
+    if (one.id == id && one.stage == stage) return &one;
+  return nullptr;
+}
+
+// The bundle of an offered policy: the one at hand where its content is the same.
+Result<std::shared_ptr<const Bundle>> bundle_of(const PolicyBook& previous,
+                                                const OfferedPolicy& offer,
+                                                const PolicyRules& rules) {
+  const std::string digest = bundle_digest(offer.files);
+  if (digest != offer.digest)
+    return fail(Errc::kDenied, "its files are not those that the collector speaks of: digest " +
+                                   digest.substr(0, 12) + ", not " + offer.digest.substr(0, 12));
+  for (const AssignedPolicy& one : previous.policies())
+    if (one.id == offer.id && one.version == offer.version && one.bundle &&
+        one.bundle->version() == digest)
+      return one.bundle;
+  return Bundle::compile(offer.files, rules.bundle);
+}
+
+bool is_required(const PolicyRules& rules, const std::string& id) {
+  return std::find(rules.required.begin(), rules.required.end(), id) != rules.required.end();
+}
+
+// Those that must be enforced and are not: as they were, or denying.
+void keep_required(const PolicyBook& previous, const PolicyRules& rules,
+                   std::vector<AssignedPolicy>& next) {
+  for (const std::string& id : rules.required) {
+    const bool is_there = std::any_of(next.begin(), next.end(), [&](const AssignedPolicy& one) {
+      return one.id == id && one.stage == PolicyStage::kEnforced;
+    });
+    if (is_there) continue;
+    if (const AssignedPolicy* before = find(previous, id, PolicyStage::kEnforced)) {
+      next.push_back(*before);
+      continue;
+    }
+    AssignedPolicy missing;
+    missing.id = id;
+    missing.stage = PolicyStage::kEnforced;
+    missing.problem = "this host must enforce it, and the collector never assigned it";
+    next.push_back(std::move(missing));
+  }
+}
+
+}  // namespace
+
+PolicyBook::PolicyBook(std::vector<AssignedPolicy> policies, std::uint64_t version)
+    : policies_(std::move(policies)), version_(version) {
+  std::stable_sort(policies_.begin(), policies_.end(),
+                   [](const AssignedPolicy& left, const AssignedPolicy& right) {
+                     return std::tie(left.scope.priority, left.id, left.stage) <
+                            std::tie(right.scope.priority, right.id, right.stage);
+                   });
+}
+
+PolicyBook::Choice PolicyBook::choose(std::string_view agent, std::string_view tenant,
+                                      std::string_view host) const {
+  Choice choice;
+  for (const AssignedPolicy& one : policies_) {
+    if (one.stage == PolicyStage::kEnforced && choice.enforced != nullptr) continue;
+    if (!fits(one.scope, agent, tenant, host)) continue;
+    if (one.stage == PolicyStage::kEnforced)
+      choice.enforced = &one;
+    else
+      choice.monitored.push_back(&one);
+  }
+  return choice;
+}
+
+std::shared_ptr<const PolicyBook> closed_book(const std::string& reason) {
+  AssignedPolicy unknown;
+  unknown.id = "aispm.unknown";
+  unknown.stage = PolicyStage::kEnforced;
+  unknown.problem = reason;
+  return std::make_shared<const PolicyBook>(std::vector<AssignedPolicy>{std::move(unknown)});
+}
+
+PolicyUpdate update_book(const PolicyBook& previous, std::vector<OfferedPolicy> offered,
+                         std::uint64_t version, const PolicyRules& rules) {
+  PolicyUpdate update;
+  std::vector<AssignedPolicy> next;
+  for (OfferedPolicy& offer : offered) {
+    auto bundle = next.size() < PolicyBook::kMaxPolicies
+                      ? bundle_of(previous, offer, rules)
+                      : Result<std::shared_ptr<const Bundle>>(
+                            fail(Errc::kTooLarge, "more than 256 policies for one host"));
+    PolicyState state{offer.id, offer.version, bundle ? "" : bundle.error().message};
+    if (state.problem.size() > kMaxProblemBytes) state.problem.resize(kMaxProblemBytes);
+    if (is_required(rules, offer.id)) {
+      offer.scope.agents.clear();
+      offer.scope.tenants.clear();
+      offer.scope.hosts.clear();
+    }
+    AssignedPolicy one{offer.id, offer.version, offer.stage, std::move(offer.scope), {}, {}};
+    if (bundle) {
+      one.bundle = std::move(*bundle);
+      next.push_back(std::move(one));
+    } else if (one.stage == PolicyStage::kEnforced) {
+      // What is monitored decides nothing: nothing has to stand in for it.
+      const AssignedPolicy* before = find(previous, one.id, PolicyStage::kEnforced);
+      if (before != nullptr && before->bundle) {
+        one.bundle = before->bundle;
+        one.version = before->version;
+      }
+      one.problem = state.problem;
+      next.push_back(std::move(one));
+    }
+    update.states.push_back(std::move(state));
+  }
+  keep_required(previous, rules, next);
+  update.book = std::make_shared<const PolicyBook>(std::move(next), version);
+  return update;
+}
+
+}  // namespace aispm::policy
