@@ -10,6 +10,8 @@ namespace aispm::policy {
 namespace {
 
 constexpr std::string_view kRego = "rego/";
+constexpr std::string_view kToolsFile = "tools.yaml";
+constexpr std::string_view kPinsFile = "pins.yaml";
 constexpr std::string_view kRegoTests = "rego/tests/";
 
 bool begins_with(std::string_view text, std::string_view start) {
@@ -71,6 +73,8 @@ Result<> Bundle::add(const FolderFile& file, std::vector<RegoModule>& modules, s
     AISPM_TRY(risk_, RiskModel::parse(file.content, file.path));
     return {};
   }
+  // Read together by add_tools().
+  if (file.path == kToolsFile || file.path == kPinsFile) return {};
   if (file.path == "data.json") {
     data = file.content;
     return {};
@@ -81,7 +85,22 @@ Result<> Bundle::add(const FolderFile& file, std::vector<RegoModule>& modules, s
   }
   return fail(Errc::kInvalid, file.path +
                                   ": no part of a bundle; there are actions.yaml, commands.yaml, "
-                                  "risk.yaml, data.json, rego/*.rego, rego/tests and bundle.sig");
+                                  "risk.yaml, tools.yaml, pins.yaml, data.json, rego/*.rego, "
+                                  "rego/tests and bundle.sig");
+}
+
+Result<> Bundle::add_tools(const std::vector<FolderFile>& files) {
+  const FolderFile* tools = nullptr;
+  const FolderFile* pins = nullptr;
+  for (const FolderFile& file : files) {
+    if (file.path == kToolsFile) tools = &file;
+    if (file.path == kPinsFile) pins = &file;
+  }
+  if (tools == nullptr && pins == nullptr) return {};
+  if (tools == nullptr) return fail(Errc::kInvalid, "pins.yaml: counts only beside a tools.yaml");
+  AISPM_TRY(ToolGate gate, ToolGate::parse(tools->content, pins == nullptr ? "" : pins->content));
+  tools_ = std::move(gate);
+  return {};
 }
 
 Result<std::shared_ptr<const Bundle>> Bundle::compile(const std::vector<FolderFile>& files,
@@ -100,6 +119,7 @@ Result<std::shared_ptr<const Bundle>> Bundle::compile(const std::vector<FolderFi
   std::vector<RegoModule> modules;
   std::string data = "{}";
   for (const FolderFile& file : files) AISPM_CHECK(bundle->add(file, modules, data));
+  AISPM_CHECK(bundle->add_tools(files));
   if (!modules.empty()) {
     AISPM_TRY(Rego rego, Rego::compile(modules, data));
     bundle->rego_ = std::move(rego);

@@ -12,6 +12,7 @@
 #include "sdk/core/policy/rego.hpp"
 #include "sdk/core/policy/risk.hpp"
 #include "sdk/core/policy/safe_folder.hpp"
+#include "sdk/core/policy/tool_gate.hpp"
 
 // A policy bundle is a folder:
 //
@@ -19,6 +20,8 @@
 //   commands.yaml    rules over shell commands: {defaults: {outcome}, rules: [{id, command,
 //   outcome, reason}]} risk.yaml        weights and thresholds (risk.hpp) rego/*.rego      Rego
 //   modules; tests/ below it is not loaded data.json        what the modules see as `data`
+//   tools.yaml       which tools may be called by whom, and how often (tool_gate.hpp)
+//   pins.yaml        what was approved and blocked of them (`aispm tool approve`)
 //   bundle.sig       the signature (`aispm policy sign`)
 //
 // All but the signature is optional; files of other names are refused, so that nothing is thought
@@ -43,6 +46,7 @@ class Bundle {
 
   const ActionPolicy* actions() const { return actions_.get(); }  // null: the bundle has none
   const CommandGovernor* commands() const { return commands_ ? &*commands_ : nullptr; }
+  const ToolGate* tools() const { return tools_ ? &*tools_ : nullptr; }
   const Rego* rego() const { return rego_ ? &*rego_ : nullptr; }
   const RiskModel& risk() const { return risk_; }
   // When everything is denied from; nothing: never.
@@ -55,9 +59,11 @@ class Bundle {
  private:
   Bundle() = default;
   Result<> add(const FolderFile& file, std::vector<RegoModule>& modules, std::string& data);
+  Result<> add_tools(const std::vector<FolderFile>& files);
 
   std::shared_ptr<const ActionPolicy> actions_;
   std::optional<CommandGovernor> commands_;
+  std::optional<ToolGate> tools_;
   std::optional<Rego> rego_;
   RiskModel risk_;
   std::string version_;

@@ -17,7 +17,14 @@ class Glob {
   explicit Glob(std::string pattern)
       : pattern_(std::move(pattern)), is_name_(pattern_.find_first_of("*?") == std::string::npos) {}
 
-  bool matches_all() const { return pattern_ == "*"; }
+  // Stands for itself, whatever characters it has.
+  static Glob literal(std::string text) {
+    Glob glob(std::move(text));
+    glob.is_name_ = true;
+    return glob;
+  }
+
+  bool matches_all() const { return !is_name_ && pattern_ == "*"; }
   bool is_name() const { return is_name_; }
   const std::string& text() const { return pattern_; }
   bool matches(std::string_view text) const {

@@ -37,6 +37,7 @@ class RiskSignals {
   void add(RiskSignal signal) { bits_ |= bit(signal); }
   bool has(RiskSignal signal) const { return (bits_ & bit(signal)) != 0; }
   bool empty() const { return bits_ == 0; }
+  bool shares(RiskSignals other) const { return (bits_ & other.bits_) != 0; }
 
  private:
   static std::uint8_t bit(RiskSignal signal) {

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "sdk/core/policy/action_json.hpp"
+#include "sdk/core/policy/bundle.hpp"
+
+namespace aispm::policy {
+
+struct BundleDecision {
+  model::Outcome outcome = model::Outcome::kDeny;
+  std::string rule_id;
+  std::string reason;
+  std::string approver_role;
+};
+
+// What a bundle says of one action: the strictest of tools.yaml, actions.yaml and the Rego module
+// `tools`; of equal ones the first named here. A bundle that says nothing of actions, and whatever
+// cannot be evaluated, denies. Counts nothing, so limits and sequences of tools.yaml have no say.
+// Any thread.
+BundleDecision judge_by_bundle(const Bundle& bundle, const ActionJson& asked, WallTime now);
+
+}  // namespace aispm::policy
