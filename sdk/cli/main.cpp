@@ -12,6 +12,7 @@
 #include "sdk/cli/order_commands.hpp"
 #include "sdk/cli/policy_commands.hpp"
 #include "sdk/cli/redteam.hpp"
+#include "sdk/cli/tools.hpp"
 
 namespace {
 
@@ -208,6 +209,7 @@ int run(int argc, char** argv) {
   cli::add_order_commands(app, [&action](Action chosen) { action = std::move(chosen); });
   cli::LocalAction local;
   cli::add_policy_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
+  cli::add_tool_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -10,6 +10,7 @@
 #include "sdk/core/common/ed25519.hpp"
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/policy/bundle.hpp"
+#include "sdk/core/policy/bundle_judge.hpp"
 
 namespace aispm::cli {
 namespace {
@@ -17,6 +18,9 @@ namespace {
 namespace json = boost::json;
 using policy::Bundle;
 
+constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
+#include "sdk/cli/policy_schemas.inc"
+};
 constexpr std::size_t kMaxKeyBytes = 16U << 10;
 constexpr std::size_t kMaxInputBytes = 4U << 20;
 
@@ -58,89 +62,6 @@ void print(const Output& output, const json::object& answer) {
   }
 }
 
-// An action as JSON, and what its views show.
-struct ActionInput {
-  json::object object;
-  std::vector<std::string> roles;
-  std::vector<std::string> labels;
-  std::string arguments_text;
-  std::optional<policy::Arguments> arguments;
-  policy::Action action;
-};
-
-Result<std::string_view> text_at(const json::object& object, const char* key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr) return std::string_view();
-  if (!value->is_string())
-    return fail(Errc::kInvalid, std::string("action: `") + key + "` must be a text");
-  return std::string_view(value->get_string());
-}
-
-Result<std::vector<std::string>> texts_at(const json::object& object, const char* key) {
-  std::vector<std::string> texts;
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr) return texts;
-  if (!value->is_array())
-    return fail(Errc::kInvalid, std::string("action: `") + key + "` must be a list of texts");
-  for (const json::value& one : value->get_array()) {
-    if (!one.is_string())
-      return fail(Errc::kInvalid, std::string("action: `") + key + "` must be a list of texts");
-    texts.emplace_back(one.get_string());
-  }
-  return texts;
-}
-
-Result<> fill(ActionInput& input) {
-  const json::object& object = input.object;
-  policy::Action& action = input.action;
-  struct Field {
-    const char* key;
-    std::string_view policy::Action::*member;
-  };
-  constexpr Field kTexts[] = {{"tool", &policy::Action::tool},
-                              {"tool_provider", &policy::Action::tool_provider},
-                              {"surface", &policy::Action::surface},
-                              {"agent", &policy::Action::agent},
-                              {"agent_type", &policy::Action::agent_type},
-                              {"environment", &policy::Action::environment},
-                              {"provider", &policy::Action::provider},
-                              {"model", &policy::Action::model},
-                              {"destination", &policy::Action::destination},
-                              {"text", &policy::Action::text}};
-  for (const auto& field : object) {
-    const auto same = [&](const Field& known) { return field.key() == known.key; };
-    const bool known = std::any_of(std::begin(kTexts), std::end(kTexts), same) ||
-                       field.key() == "roles" || field.key() == "labels" ||
-                       field.key() == "trust" || field.key() == "arguments";
-    if (!known)
-      return fail(Errc::kInvalid,
-                  "action: `" + std::string(field.key()) + "` is not known; see --help");
-  }
-  for (const Field& field : kTexts) {
-    AISPM_TRY(action.*field.member, text_at(object, field.key));
-  }
-  AISPM_TRY(input.roles, texts_at(object, "roles"));
-  AISPM_TRY(input.labels, texts_at(object, "labels"));
-  action.roles = input.roles;
-  action.labels = input.labels;
-  AISPM_TRY(const std::string_view trust, text_at(object, "trust"));
-  if (!trust.empty()) {
-    const auto level = policy::parse_trust_level(trust);
-    if (!level)
-      return fail(Errc::kInvalid,
-                  "action: `trust` must be one of untrusted, basic, verified, privileged, system");
-    action.trust = *level;
-  }
-  const json::value* arguments = object.if_contains("arguments");
-  if (arguments == nullptr) return {};
-  input.arguments_text = json::serialize(*arguments);
-  AISPM_TRY(policy::Arguments parsed, policy::Arguments::parse(input.arguments_text));
-  input.arguments = std::move(parsed);
-  action.arguments = &*input.arguments;
-  if (action.text.empty()) action.text = input.arguments_text;
-  return {};
-}
-
 }  // namespace
 
 Result<> check_bundle(const std::string& folder, const TrustedKeys& keys, const Output& output) {
@@ -149,6 +70,7 @@ Result<> check_bundle(const std::string& folder, const TrustedKeys& keys, const 
   json::object answer{{"version", bundle->version()}, {"signed_by", bundle->signed_by()}};
   if (bundle->actions() != nullptr) answer["action_rules"] = bundle->actions()->rule_count();
   if (bundle->commands() != nullptr) answer["command_rules"] = bundle->commands()->rule_count();
+  if (bundle->tools() != nullptr) answer["tools"] = bundle->tools()->registry().tools().size();
   if (bundle->rego() != nullptr) {
     AISPM_TRY(const std::string packages, bundle->rego()->packages());
     answer["rego"] = json::parse(packages);
@@ -193,21 +115,17 @@ Result<> verify_policy(const std::string& folder, const TrustedKeys& keys, const
 Result<> decide_action(const std::string& folder, const std::string& action_file,
                        const Output& output) {
   AISPM_TRY(const auto bundle, Bundle::load(folder));
-  if (bundle->actions() == nullptr) return fail(Errc::kNotFound, folder + ": has no actions.yaml");
+  if (bundle->actions() == nullptr && bundle->tools() == nullptr)
+    return fail(Errc::kNotFound, folder + ": has neither actions.yaml nor tools.yaml");
   AISPM_TRY(const std::string text, read_input(action_file));
-  ActionInput input;
-  boost::system::error_code error;
-  json::value value = json::parse(text, error);
-  if (error || !value.is_object())
-    return fail(Errc::kInvalid, action_file + ": must be one JSON object");
-  input.object = std::move(value.get_object());
-  AISPM_CHECK(fill(input));
-  const policy::ActionDecision decision = bundle->actions()->decide(input.action, output.now);
+  const auto asked = policy::ActionJson::parse(text);
+  if (!asked) return fail(asked.error().code, action_file + ": " + asked.error().message);
+  const policy::BundleDecision decision = policy::judge_by_bundle(*bundle, *asked, output.now);
   print(output, {{"outcome", model::name_of(decision.outcome)},
                  {"rule", decision.rule_id},
                  {"reason", decision.reason},
                  {"approver", decision.approver_role},
-                 {"policy", decision.policy_version}});
+                 {"policy", bundle->version()}});
   return {};
 }
 
@@ -222,6 +140,15 @@ Result<> decide_command(const std::string& folder, const std::string& command,
                  {"command", verdict.command},
                  {"reason", verdict.reason}});
   return {};
+}
+
+Result<> print_schema(const std::string& name, const Output& output) {
+  for (const auto& [known, text] : kSchemas) {
+    if (known != name) continue;
+    output.stream << text;
+    return {};
+  }
+  return fail(Errc::kNotFound, name + ": there are actions, commands, pins, risk and tools");
 }
 
 Result<> evaluate_rego(const std::string& folder, const std::string& rule,

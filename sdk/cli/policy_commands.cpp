@@ -16,6 +16,7 @@ struct Words {
   std::string input_file = "-";
   std::string command;
   std::string rule;
+  std::string schema;
 };
 
 using Choose = std::function<void(LocalAction)>;
@@ -68,19 +69,25 @@ void add_policy_commands(CLI::App& app, const Choose& choose) {
   add_folder(verify, *words);
   add_keys(verify, *words);
   auto* const decide = add(
-      policy, choose, words, "decide", "What the rules over actions say to one action, and why",
+      policy, choose, words, "decide", "What a bundle says of one action, and why",
       [](const Words& w, const Output& o) { return decide_action(w.folder, w.action_file, o); });
   add_folder(decide, *words);
-  decide->add_option("--action", words->action_file,
-                     "JSON file, - for standard input: tool, arguments, text, agent, agent_type, "
-                     "roles, trust, environment, "
-                     "provider, model, destination, surface, tool_provider, labels");
+  decide->add_option(
+      "--action", words->action_file,
+      "JSON file, - for standard input: tool, arguments, text, agent, agent_type, "
+      "roles, trust, environment, "
+      "provider, model, destination, surface, tool_provider, labels, scopes, posture, "
+      "signals, intent, definition");
   auto* const command =
       add(policy, choose, words, "command",
           "What the rules over commands say to one shell command line, and why",
           [](const Words& w, const Output& o) { return decide_command(w.folder, w.command, o); });
   add_folder(command, *words);
   command->add_option("command", words->command, "The command line, as one argument")->required();
+  auto* const schema =
+      add(policy, choose, words, "schema", "The JSON Schema of a bundle's file, for editors",
+          [](const Words& w, const Output& o) { return print_schema(w.schema, o); });
+  schema->add_option("file", words->schema, "actions, commands, pins, risk or tools")->required();
   auto* const evaluate = add(policy, choose, words, "evaluate", "The value of a Rego rule, as JSON",
                              [](const Words& w, const Output& o) {
                                return evaluate_rego(w.folder, w.rule, w.input_file, o);

@@ -44,6 +44,8 @@ def test_the_starter_compiles(bundle: Path) -> None:
 
 
 def test_decides_and_says_why(bundle: Path) -> None:
+    assert answer("decide", str(bundle), text='{"tool": "trigger_refund"}')["rule"] == "defaults", "the strictest stands"
+    shutil.rmtree(bundle / "rego")
     refund = {"tool": "trigger_refund", "environment": "prod", "arguments": {"amount": 1001}}
     assert answer("decide", str(bundle), text=json.dumps(refund)) == {
         "outcome": "require_approval", "rule": "large-refunds", "reason": "Refunds above 1000 are looked at by a person",
