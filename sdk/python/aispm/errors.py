@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aispm.tools import Decision
+
 
 class AispmError(Exception):
     """Base of all errors of this package."""
@@ -38,3 +43,16 @@ class PolicyDenied(GatewayError):
         super().__init__(message, status=status, code=code)
         self.decision = decision
         self.case_id = case_id
+
+
+class PermissionDenied(AispmError):
+    """Policy does not let this tool be called with these arguments; `decision` says by which rule and why."""
+
+    def __init__(self, tool: str, decision: Decision) -> None:
+        super().__init__(f"{tool}: {decision.outcome} by rule {decision.rule or '?'}: {decision.reason}")
+        self.tool = tool
+        self.decision = decision
+
+
+class ApprovalRequired(PermissionDenied):
+    """Not yet: somebody must agree first. `decision.approval_id` and `decision.link` say where; then ask again."""
