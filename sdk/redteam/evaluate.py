@@ -19,7 +19,7 @@ import rows as data
 from figures import Share, auc, macro, recall_above, threshold
 from mutations import MUTATIONS
 from rows import Row
-from verdicts import Verdict
+from verdicts import Finding, Verdict
 
 MIN_GROUP = 10
 SAMPLE = 1000  # attacks and benign texts that are mutated
@@ -102,14 +102,43 @@ def _secrets(found: Sequence[Judged]) -> Table:
             for name, own in _grouped(found, lambda row: row.attack_class or row.source).items()}
 
 
+# What data sets call the types that our placeholders name otherwise.
+OTHER_NAMES = {"EMAIL_ADDRESS": ("EMAIL",), "PHONE_NUMBER": ("PHONE",), "IBAN_CODE": ("IBAN",), "IP_ADDRESS": ("IP_ADDRESS", "IPV6_ADDRESS"),
+               "US_PASSPORT": ("PASSPORT",), "STREET_ADDRESS": ("ADDRESS",), "ZIP_CODE": ("ADDRESS",), "US_DRIVER_LICENSE": ("DRIVER_LICENCE",)}
+# Rules do not know these from other words; nobody shall take their figures for a promise.
+NEEDS_MODEL = ("PERSON", "GPE", "ORGANIZATION", "NRP", "TITLE", "DATE_TIME", "DOMAIN_NAME")
+
+
+def _entity_of(finding: Finding) -> str:
+    return finding.entity or finding.rule.rpartition(".")[2].upper()
+
+
+def _overlap(finding: Finding, entity: data.Entity) -> bool:
+    return finding.begin < entity.end and entity.begin < finding.end
+
+
+def _is_it(finding: Finding, entity: data.Entity) -> bool:
+    return finding.kind == "pii" and _overlap(finding, entity) and _entity_of(finding) in OTHER_NAMES.get(entity.type, (entity.type,))
+
+
 def _entities(found: Sequence[Judged]) -> Table:
-    counts: dict[str, list[int]] = {}
+    """Per type: `found` has the right type on an overlapping span, `seen` any type. Of the findings of that type, `right` are."""
+    table: dict[str, dict[str, list[int]]] = {}
     for row, verdict in found:
         for entity in row.entities:
-            count = counts.setdefault(entity.type, [0, 0])
-            count[0] += _overlaps(verdict, "pii", entity.begin, entity.end)
-            count[1] += 1
-    return {name: {"found": _share(Share(*counts[name]))} for name in sorted(counts)}
+            count = table.setdefault(entity.type, {"found": [0, 0], "seen": [0, 0], "right": [0, 0]})
+            count["found"][0] += any(_is_it(one, entity) for one in verdict.found)
+            count["seen"][0] += any(one.kind == "pii" and _overlap(one, entity) for one in verdict.found)
+            count["found"][1] += 1
+            count["seen"][1] += 1
+    for row, verdict in found:
+        for one in verdict.found:
+            types = [name for name in table if one.kind == "pii" and _entity_of(one) in OTHER_NAMES.get(name, (name,))]
+            for name in types:
+                table[name]["right"][0] += any(_is_it(one, entity) for entity in row.entities)
+                table[name]["right"][1] += 1
+    return {name: {what: _share(Share(*count)) for what, count in table[name].items()} | {"needs_model": name in NEEDS_MODEL}
+            for name in sorted(table, key=lambda name: (name in NEEDS_MODEL, name))}
 
 
 def _set(found: Sequence[Judged]) -> dict[str, Any]:
@@ -166,6 +195,7 @@ def evaluate(rows: Sequence[Row], judge: Judge) -> dict[str, Any]:
     attacks = [one for one in clear if one[0].label in data.ATTACKS]
     others = [one for one in clear if one[0].label not in (*data.ATTACKS, "benign", "secret", "pii")]
     limits = [verdict.score("attack") for _, verdict in benign]
+    pii_sets = {row.set for row, _ in clear if row.label == "pii"}
 
     def by_surface(name: str) -> list[float]:
         return [verdict.score("attack") for row, verdict in benign if row.surface == name]
@@ -187,7 +217,7 @@ def evaluate(rows: Sequence[Row], judge: Judge) -> dict[str, Any]:
                         for name, own in _grouped([b for b in benign if b[0].hard], lambda row: row.hard).items()},
         "secrets": _secrets([one for one in clear if one[0].label == "secret"]),
         "secrets_false": {name: _false(own, "secret") for name, own in _grouped(benign, lambda row: row.source).items()},
-        "pii": _entities([one for one in clear if one[0].label == "pii"]),
+        "pii": _entities([one for one in clear if one[0].label == "pii" or one[0].set in pii_sets]),
         "pii_false": {name: _false(own, "pii") for name, own in _grouped(benign, lambda row: row.source).items()},
         "mutations": _mutated(attacks, benign, judge) if attacks else {},
         "obfuscated": _hidden(hidden, judge) if hidden else {},

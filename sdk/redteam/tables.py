@@ -60,6 +60,12 @@ def _show_found(title: str, table: Table) -> None:
            [[name, str(one["found"]["of"]), str(one["found"]["hits"]), _share(one["found"])] for name, one in table.items()])
 
 
+def _show_entities(title: str, table: Table) -> None:
+    _print(title, "found: span overlaps and type is right; seen: any type; right: of what was called that", ["", "of", "found %", "seen %", "right %"],
+           [[name + (" (needs a model)" if one["needs_model"] else ""), str(one["found"]["of"]), _share(one["found"]), _percent(one["seen"]["share"]),
+             _percent(one["right"]["share"])] for name, one in table.items()])
+
+
 def _show_sets(title: str, table: Table) -> None:
     _print(title, "found: each by findings of its own kind", ["", "rows", "found %", "harmless", "false positives"],
            [[name, str(one["found"]["of"]), _share(one["found"]), str(one["false"]["of"]), _share(one["false"])] for name, one in table.items()])
@@ -80,7 +86,7 @@ def show(folder: Path | str, report: dict[str, Any]) -> None:
         (_show_recall, "By source", "by_source"), (_show_sets, "By set", "by_set"), (_show_false, "Benign by surface", "benign_by_surface"),
         (_show_false, "Benign by source", "benign_by_source"), (_show_false, "Benign on purpose hard", "hard_benign"),
         (_show_kept, "By mutation", "mutations"), (_show_kept, "Obfuscated in the data", "obfuscated"),
-        (_show_found, "Secrets by class", "secrets"), (_show_found, "PII by entity", "pii")]
+        (_show_found, "Secrets by class", "secrets"), (_show_entities, "PII by entity", "pii")]
     for section, title, name in sections:
         section(title, report[name])
     _show_false("Benign texts in which a secret was seen", report["secrets_false"], True)

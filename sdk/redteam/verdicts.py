@@ -19,6 +19,7 @@ class Finding:
     confidence: float
     begin: int
     end: int
+    entity: str = ""  # type of personal data, as in placeholders
 
     @property
     def kind(self) -> str:

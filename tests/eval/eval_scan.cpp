@@ -6,8 +6,8 @@
 //
 // Reads {"text": ..., "surface": ...} a line (further members are ignored) and writes one line
 // each:
-// {"found":[{"rule":..,"category":..,"severity":0-5,"confidence":..,"begin":..,"end":..}]}, what
-// fuse() makes of the rules, offsets in bytes, and
+// {"found":[{"rule":..,"category":..,"entity":..,"severity":0-5,"confidence":..,"begin":..,"end":..}]},
+// what fuse() makes of the rules, offsets in bytes, and
 // "classifier":{"level":0-2,"confidence":..,"score":..,"begin":..,"end":..,"trick":..}, the worse
 // of the text's and of what it hides, with the file of a semantic model also
 // "semantic":{"confidence":..,"joint":..,"windows":..}, of both tiers together in `joint`; or
@@ -19,6 +19,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <map>
 #include <string>
 
 #include "sdk/core/common/file.hpp"
@@ -52,7 +53,9 @@ void append_quoted(std::string_view text, std::string& out) {
   out += '"';
 }
 
-void append_verdict(const Fused& fused, std::string& out) {
+using Entities = std::map<std::string, std::string, std::less<>>;  // by rule
+
+void append_verdict(const Fused& fused, const Entities& entities, std::string& out) {
   out += "{\"found\":[";
   for (const model::Detection& detection : fused.detections) {
     if (detection.rule_id == kClassifierRule) continue;  // told by itself
@@ -61,6 +64,10 @@ void append_verdict(const Fused& fused, std::string& out) {
     append_quoted(detection.rule_id, out);
     out += ",\"category\":";
     append_quoted(detection.category, out);
+    if (const auto entity = entities.find(detection.rule_id); entity != entities.end()) {
+      out += ",\"entity\":";
+      append_quoted(entity->second, out);
+    }
     out += ",\"severity\":" + std::to_string(static_cast<int>(detection.severity));
     out += ",\"confidence\":" + std::to_string(detection.confidence);
     out += ",\"begin\":" + std::to_string(detection.offset);
@@ -89,6 +96,8 @@ class Scanner {
     options_.total = std::chrono::hours(1);
     options_.budgets.fill(std::chrono::hours(1));
     options_.classifier = &classifier_;
+    for (const Rule& rule : engine.rules())
+      if (rule.category == Category::kPii) entities_.emplace(rule.id, rule.entity);
   }
 
   // Appends the verdict on one line of input.
@@ -111,7 +120,7 @@ class Scanner {
       out += "}\n";
       return {};
     }
-    append_verdict(fuse(engine_, text, *surface, inspection_), out);
+    append_verdict(fuse(engine_, text, *surface, inspection_), entities_, out);
     append_verdict(inspection_.verdict, out);
     if (model_) append_semantic(text, *surface, out);
     out += "}\n";
@@ -140,6 +149,7 @@ class Scanner {
   simdjson::dom::parser parser_;
   Inspection inspection_;
   InspectOptions options_;
+  Entities entities_;
   Tier1 classifier_;
   const SemanticModel* model_;
   SemanticScratch semantic_;

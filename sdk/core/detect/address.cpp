@@ -90,4 +90,27 @@ bool is_ipv6(std::string_view text) {
                      [](std::uint8_t byte) { return byte != 0; });
 }
 
+bool is_phone(std::string_view text) {
+  constexpr std::size_t kMinDigits = 7;
+  constexpr std::size_t kMaxDigits = 15;
+  std::array<std::size_t, kMaxDigits> groups{};  // how many digits stand together
+  std::size_t count = 0;
+  std::size_t digits = 0;
+  bool after_digit = false;
+  for (const char c : text) {
+    const bool is_digit = c >= '0' && c <= '9';
+    if (is_digit && !after_digit && count++ == groups.size()) return false;
+    if (is_digit && ++digits > kMaxDigits) return false;
+    if (is_digit) ++groups.at(count - 1);
+    after_digit = is_digit;
+  }
+  if (digits < kMinDigits) return false;
+  if (count == 2 && groups[0] == 6 && groups[1] == 4) return false;  // Nordic personal numbers
+  if (count != 3 || text.front() == '+' || text.front() == '(') return true;
+  const auto is_split = [&](std::size_t first, std::size_t second, std::size_t third) {
+    return groups[0] == first && groups[1] == second && groups[2] == third;
+  };
+  return !is_split(2, 2, 4) && !is_split(4, 2, 2) && !is_split(3, 2, 4);
+}
+
 }  // namespace aispm::detect

@@ -74,7 +74,6 @@ Result<std::vector<HsPattern>> prefilter_of(const std::vector<Rule>& rules, cons
       patterns.push_back(std::move(whole));
     }
   }
-  add_turned_words(group.words, patterns);
   return patterns;
 }
 
@@ -91,6 +90,7 @@ Result<Plan> plan_jobs(const RuleSet& rules, const Vocabulary& vocabulary) {
   for (const Group& group : groups) {
     AISPM_TRY(std::vector<HsPattern> patterns, prefilter_of(rules.rules, group));
     if (!patterns.empty()) databases.push_back(std::move(patterns));
+    add_turned_database(group.words, databases);
   }
   plan.prefilters = databases.size();
   AISPM_TRY(const bool can_screen, Screen::can_join(rules.rules));

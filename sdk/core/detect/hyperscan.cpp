@@ -47,8 +47,10 @@ Result<HsPattern> prefilter_pattern(const std::vector<Rule>& rules, std::uint32_
   return result;
 }
 
-void add_turned_words(const std::vector<std::string>& words, std::vector<HsPattern>& patterns) {
+void add_turned_database(const std::vector<std::string>& words,
+                         std::vector<std::vector<HsPattern>>& databases) {
   constexpr std::size_t kMinTurned = 6;
+  std::vector<HsPattern> patterns;
   for (const std::string& word : words) {
     if (word.size() < kMinTurned) continue;
     std::string turned = word;
@@ -57,6 +59,7 @@ void add_turned_words(const std::vector<std::string>& words, std::vector<HsPatte
     std::string reversed(word.rbegin(), word.rend());
     if (reversed != word) patterns.push_back({std::move(reversed), true, kReversedId});
   }
+  if (!patterns.empty()) databases.push_back(std::move(patterns));
 }
 
 Result<HsDatabase> compile_block(const std::vector<Rule>& rules,

@@ -45,9 +45,11 @@ bool is_caseless(const Rule& rule, std::string_view pattern);
 Result<HsPattern> prefilter_pattern(const std::vector<Rule>& rules, std::uint32_t index,
                                     std::string_view pattern);
 
-// Adds these words in ROT13 and backwards: short ones are left out, since they are others turned
-// round.
-void add_turned_words(const std::vector<std::string>& words, std::vector<HsPattern>& patterns);
+// Adds the patterns of a database of these words in ROT13 and backwards, if there are any: short
+// ones are left out, since they are others turned round. Words by themselves are next to nothing to
+// look for; among patterns of other kinds they cost thirty times as much.
+void add_turned_database(const std::vector<std::string>& words,
+                         std::vector<std::vector<HsPattern>>& databases);
 
 // A block database. kInvalid names the rule that does not compile.
 Result<HsDatabase> compile_block(const std::vector<Rule>& rules,

@@ -76,8 +76,8 @@ Result<> Screen::add_databases(const std::vector<Rule>& rules, std::uint32_t beg
   Patterns patterns;
   for (std::uint32_t index = begin; index < end; ++index)
     AISPM_CHECK(add_rule(rules, index, patterns));
-  add_turned_words(words, patterns.together);
   if (!patterns.together.empty()) databases.push_back(std::move(patterns.together));
+  add_turned_database(words, databases);
   for (HsPattern& pattern : patterns.apart) databases.push_back({std::move(pattern)});
   return {};
 }

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <string>
 
 #include "sdk/core/detect/address.hpp"
 #include "sdk/core/detect/national_id.hpp"
+#include "sdk/core/detect/secret_value.hpp"
 
 namespace aispm::detect {
 namespace {
@@ -127,144 +127,6 @@ bool passes_aws(std::string_view text) {
   return __builtin_popcount(seen) >= 6;
 }
 
-bool holds_any(std::string_view text, std::span<const std::string_view> words) {
-  const auto same = [](char a, char b) { return lower(a) == b; };
-  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
-    return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
-  });
-}
-
-std::size_t longest_run(std::string_view text) {
-  std::size_t longest = 0;
-  std::size_t run = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    run = i > 0 && lower(text[i]) == lower(text[i - 1]) ? run + 1 : 1;
-    longest = std::max(longest, run);
-  }
-  return longest;
-}
-
-// What says of itself that it is none, or a sign repeated to fill the form.
-bool passes_not_dummy(std::string_view text) {
-  constexpr std::size_t kFiller = 6;
-  constexpr std::string_view kWords[] = {
-      "placeholder", "your_",     "your-", "yourkey",    "yourtoken", "yourpass",
-      "changeme",    "change_me", "${",    "redacted",   "dummy",     "****",
-      "....",        "{{",        "<",     "$(",         "tokenhere", "_here",
-      "-here",       "insert",    "xxxx",  "stringhere", "my-bot"};
-  return longest_run(text) < kFiller && !holds_any(text, kWords);
-}
-
-// A reference to a secret that is kept elsewhere.
-bool passes_not_reference(std::string_view text) {
-  constexpr std::string_view kWords[] = {"process.env", "os.environ", "getenv",  "env.",
-                                         "environ",     "secrets.",   "config.", "settings.",
-                                         "vault:",      "/secret",    "self.",   "this."};
-  return !holds_any(text, kWords);
-}
-
-// Words and shapes of examples, templates and references to a secret kept elsewhere.
-bool passes_not_placeholder(std::string_view text) {
-  constexpr std::string_view kWords[] = {
-      "example",  "replace",    "todo",       "sample",      "notasecret", "not_real", "fake",
-      "key_here", "1234567890", "abcdefghij", "test_key",    "my_secret",  "mysecret", "lorem",
-      "none",     "null",       "undefined",  "password123", "token123"};
-  return passes_not_dummy(text) && passes_not_reference(text) && !holds_any(text, kWords);
-}
-
-struct Shape {
-  std::size_t letters = 0;
-  std::size_t digits = 0;
-  std::size_t number_changes = 0;  // between letters and digits
-  std::size_t changes = 0;         // between upper case, lower case and digits
-};
-
-Shape shape_of(std::string_view text) {
-  Shape shape;
-  char last = 0;
-  for (const char c : text) {
-    const char kind = is_digit(c) ? '0' : c >= 'A' && c <= 'Z' ? 'A' : is_letter(c) ? 'a' : '\0';
-    if (kind == 0) continue;
-    ++(kind == '0' ? shape.digits : shape.letters);
-    if (last != 0 && kind != last) {
-      ++shape.changes;
-      shape.number_changes += kind == '0' || last == '0' ? 1U : 0U;
-    }
-    last = kind;
-  }
-  return shape;
-}
-
-bool is_uuid(std::string_view text) {
-  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-  return text.size() == kForm.size() &&
-         std::equal(text.begin(), text.end(), kForm.begin(), [](char c, char form) {
-           return form == '-' ? c == '-' : is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f');
-         });
-}
-
-// One unbroken piece that nobody would write as a name.
-bool is_random_piece(std::string_view piece) {
-  constexpr std::size_t kMinPiece = 12;
-  constexpr std::size_t kLongPiece = 20;
-  constexpr std::size_t kMinDigitPercent = 12;
-  if (piece.size() < kMinPiece) return false;
-  const Shape shape = shape_of(piece);
-  if (shape.letters == 0 || entropy(piece) < 2.8) return false;
-  if (shape.digits >= 2 && shape.number_changes >= 3 &&
-      shape.digits * 100 >= kMinDigitPercent * piece.size())
-    return true;
-  if (shape.changes * 10 >= piece.size() * 5) return true;
-  return piece.size() >= kLongPiece && shape.digits >= 2;
-}
-
-// Random rather than a name, path, number, address or version.
-bool passes_random(std::string_view text) {
-  constexpr std::size_t kLong = 32;
-  if (is_uuid(text)) return true;
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i <= text.size(); ++i) {
-    if (i < text.size() && (is_digit(text[i]) || is_letter(text[i]))) continue;
-    if (is_random_piece(text.substr(begin, i - begin))) return true;
-    begin = i + 1;
-  }
-  const Shape shape = shape_of(text);
-  return text.size() >= kLong && shape.changes * 10 >= text.size() * 4;
-}
-
-// Not what a manual writes where a password stands.
-bool passes_not_password_word(std::string_view text) {
-  if (text.ends_with('@')) text.remove_suffix(1);  // of an address
-  constexpr std::string_view kNames[] = {
-      "password", "passwd", "pass",   "pwd",        "passphrase", "username", "user", "string",
-      "token",    "apikey", "value",  "required",   "optional",   "hidden",   "text", "xxx",
-      "true",     "false",  "mypass", "mypassword", "userpass",   "password1"};
-  const auto is_name = [](std::string_view part, std::string_view name) {
-    return std::equal(part.begin(), part.end(), name.begin(), name.end(),
-                      [](char a, char b) { return lower(a) == b; });
-  };
-  // "dbpassword", "mysecretpassword"
-  constexpr std::string_view kEnd = "password";
-  if (text.size() > kEnd.size() && is_name(text.substr(text.size() - kEnd.size()), kEnd) &&
-      std::all_of(text.begin(), text.end(), is_letter))
-    return false;
-  return std::none_of(std::begin(kNames), std::end(kNames),
-                      [&](std::string_view name) { return is_name(text, name); });
-}
-
-// At least two kinds of characters.
-bool passes_password(std::string_view text) {
-  const Shape shape = shape_of(text);
-  const bool strong_sign = text.find_first_of("!@#$%^&*+~?") != std::string_view::npos;
-  return passes_not_password_word(text) &&
-         ((shape.letters > 0 && shape.digits > 0) || (strong_sign && shape.letters > 2));
-}
-
-bool passes_mixed(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), is_digit) &&
-         std::any_of(text.begin(), text.end(), is_letter);
-}
-
 struct Name {
   std::string_view name;
   bool (*test)(std::string_view);
@@ -276,13 +138,16 @@ constexpr Name kNames[] = {
     {"ssn", passes_ssn},
     {"github_checksum", passes_github},
     {"aws_key_id", passes_aws},
-    {"not_dummy", passes_not_dummy},
-    {"not_placeholder", passes_not_placeholder},
-    {"not_reference", passes_not_reference},
-    {"mixed", passes_mixed},
-    {"random", passes_random},
-    {"password", passes_password},
-    {"not_password_word", passes_not_password_word},
+    {"not_dummy", is_no_dummy},
+    {"not_placeholder", is_no_placeholder},
+    {"not_reference", is_no_reference},
+    {"mixed", is_mixed},
+    {"random", is_random},
+    {"password", is_password},
+    {"not_password_word", is_no_password_word},
+    {"phrase", is_phrase},
+    {"solid", is_solid},
+    {"phone", is_phone},
     {"base58_check", is_base58_check},
     {"bech32", is_bech32},
     {"ipv6", is_ipv6},
@@ -328,20 +193,6 @@ constexpr Name kNames[] = {
 };
 
 }  // namespace
-
-double entropy(std::string_view text) {
-  if (text.empty()) return 0;
-  std::array<std::uint32_t, 256> counts{};
-  for (const char c : text) ++counts[static_cast<std::uint8_t>(c)];
-  double bits = 0;
-  const double total = static_cast<double>(text.size());
-  for (const std::uint32_t count : counts) {
-    if (count == 0) continue;
-    const double share = count / total;
-    bits -= share * std::log2(share);
-  }
-  return bits;
-}
 
 std::optional<Validator> parse_validator(std::string_view text) {
   Validator validator;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "sdk/core/detect/rule.hpp"
+#include "sdk/core/detect/secret_value.hpp"
 
 // Checks of matched bytes that patterns cannot express. Pure; any bytes.
 namespace aispm::detect {
@@ -25,8 +26,5 @@ Validation validate(std::span<const Validator> validators, std::string_view matc
 
 // A shorter match may pass where the longest fails: a card number followed by its check code.
 bool retries_shorter(std::span<const Validator> validators);
-
-// Shannon entropy in bits per byte.
-double entropy(std::string_view text);
 
 }  // namespace aispm::detect

@@ -138,7 +138,8 @@ INSTANTIATE_TEST_SUITE_P(
         Question{"obfuscated.jsonl", true, Category::kObfuscation, kAny, 0, 30},
         Question{"obfuscated.jsonl", false, Category::kObfuscation, kAny, 30, 100},
         // Passwords and passport numbers that users of these prompts do tell.
-        Question{"prompts_benign.jsonl", true, Category::kSecret, kAny, 0, 0.2},
+        // Prompts that tell a function a password or a token, which is what was found.
+        Question{"prompts_benign.jsonl", true, Category::kSecret, kAny, 0, 0.4},
         Question{"indirect_benign.jsonl", true, Category::kSecret, kAny, 0, 0.2},
         Question{"prompts_benign.jsonl", true, Category::kPii, kHigh, 0, 0.15},
         Question{"pii.jsonl", true, Category::kPii, kAny, 0, 0.5},

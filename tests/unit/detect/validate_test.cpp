@@ -229,5 +229,39 @@ TEST(Validator, ItsWordsAreAllUnderstood) {
   EXPECT_GT(count, 40U);
 }
 
+TEST(Validator, RandomValuesMayStandInGroups) {
+  for (const char* value : {"2FTJTA1C-BXO0DV4J-HGTP9E62-QHQSILY1",
+                            "{acme AQAAABAAA k3v9q2xw8t7b5n1m4c6z0r9d}"})
+    EXPECT_TRUE(check("random", value)) << value;
+  for (const char* name : {"us-east-1-production-cluster", "my-service-account-name",
+                           "projects/main/secrets/database", "release-2024-01-15-final"})
+    EXPECT_FALSE(check("random", name)) << name;
+}
+
+TEST(Validator, SolidValuesAreOfOneKindWithoutABreak) {
+  for (const char* value : {"48201957364820195736", "abcdefabcdefabcdefab", "QWERTZUIOPASDFGHJKLY",
+                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"})
+    EXPECT_TRUE(check("solid", value)) << value;
+  for (const char* name : {"get_api_key_from_environment", "someVeryLongVariableName", "12345678",
+                           "ACCESS_CONTROL_ALLOW_ORIGIN"})
+    EXPECT_FALSE(check("solid", name)) << name;
+}
+
+TEST(Validator, PhrasesAreWordsButNotThoseOfManuals) {
+  for (const char* word : {"whiteduke", "open-sesame", "team10\"", "thisismypassword"})
+    EXPECT_TRUE(check("phrase", word)) << word;
+  for (const char* other : {"required", "new_password", "$DB_PASSWORD", "getPassword()", "base64",
+                            "password", "12345", "${X}", ""})
+    EXPECT_FALSE(check("phrase", other)) << other;
+}
+
+TEST(Validator, PhoneNumbersHaveSevenToFifteenDigitsAndAreNoDates) {
+  for (const char* phone : {"+44 7124 542112", "(591)341-7776x41586", "030 1234567", "9469 9966"})
+    EXPECT_TRUE(check("phone", phone)) << phone;
+  for (const char* other : {"09/28", "05-12-2024", "2024-05-12", "020-47-6386", "811228-9874",
+                            "0123456789012345", "", "call me"})
+    EXPECT_FALSE(check("phone", other)) << other;
+}
+
 }  // namespace
 }  // namespace aispm::detect
