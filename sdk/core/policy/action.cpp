@@ -14,6 +14,17 @@ class Flattener {
  public:
   explicit Flattener(std::vector<Arguments::Leaf>& leaves) : leaves_(leaves) {}
 
+  // {"a.b": 1, "a": {"b": 2}}: two arguments at one path, and a rule would see either.
+  Result<> check_paths() const {
+    if (!has_dots_) return {};
+    std::vector<std::string_view> paths;
+    for (const Arguments::Leaf& leaf : leaves_) paths.push_back(leaf.path);
+    std::sort(paths.begin(), paths.end());
+    if (const auto twice = std::adjacent_find(paths.begin(), paths.end()); twice != paths.end())
+      return fail(Errc::kInvalid, "arguments: `" + std::string(*twice) + "` stands twice");
+    return {};
+  }
+
   Result<> add(const std::string& path, const json::element& element, unsigned depth) {
     if (depth > Arguments::kMaxDepth)
       return fail(Errc::kTooLarge,
@@ -45,8 +56,10 @@ class Flattener {
     std::sort(keys.begin(), keys.end());
     if (const auto twice = std::adjacent_find(keys.begin(), keys.end()); twice != keys.end())
       return fail(Errc::kInvalid, "arguments: `" + join(path, *twice) + "` stands twice");
-    for (const auto field : json::object(element))
+    for (const auto field : json::object(element)) {
+      has_dots_ = has_dots_ || field.key.find('.') != std::string_view::npos;
       AISPM_CHECK(add(join(path, field.key), field.value, depth + 1));
+    }
     return {};
   }
 
@@ -63,6 +76,7 @@ class Flattener {
   }
 
   std::vector<Arguments::Leaf>& leaves_;
+  bool has_dots_ = false;
 };
 
 }  // namespace
@@ -77,7 +91,15 @@ Result<Arguments> Arguments::parse(std::string_view text) {
     return fail(Errc::kInvalid, std::string("arguments: ") + simdjson::error_message(error));
   if (!root.is_object()) return fail(Errc::kInvalid, "arguments: must be a JSON object");
   Arguments arguments;
-  AISPM_CHECK(Flattener(arguments.leaves_).add("", root, 0));
+  Flattener flattener(arguments.leaves_);
+  AISPM_CHECK(flattener.add("", root, 0));
+  AISPM_CHECK(flattener.check_paths());
+  return arguments;
+}
+
+Arguments Arguments::of(std::vector<Leaf> leaves) {
+  Arguments arguments;
+  arguments.leaves_ = std::move(leaves);
   return arguments;
 }
 

@@ -29,6 +29,9 @@ class Arguments {
   // kTooLarge. Nulls and empty containers have no leaf.
   static Result<Arguments> parse(std::string_view json);
 
+  // What is known of arguments that were not kept whole.
+  static Arguments of(std::vector<Leaf> leaves);
+
   const std::vector<Leaf>& leaves() const { return leaves_; }
 
  private:

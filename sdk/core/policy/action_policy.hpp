@@ -52,6 +52,9 @@ class ActionPolicy {
   const std::string& version() const { return version_; }
   std::size_t rule_count() const { return rules_.size(); }
   std::optional<WallTime> expires() const { return expires_; }
+  // In the file's order, for those who look at decisions afterwards.
+  const std::vector<ActionRule>& rules() const { return rules_; }
+  model::Outcome fallback() const { return fallback_; }
 
  private:
   struct Hash {

@@ -47,7 +47,12 @@ bool equal(const Arguments::Value& left, const Arguments::Value& right) {
   if (left == right) return true;
   const auto one = number_of(left);
   const auto other = number_of(right);
-  return one && other && *one == *other;
+  if (one && other) return *one == *other;
+  // A truth value may be written as text, as a number may.
+  const auto* const flag = std::get_if<bool>(&left) ? &left : &right;
+  const auto* const text = std::get_if<std::string>(flag == &left ? &right : &left);
+  return text != nullptr && std::holds_alternative<bool>(*flag) &&
+         *text == (std::get<bool>(*flag) ? "true" : "false");
 }
 
 bool compares(const Arguments::Value& left, ArgumentTest::Compare how,
@@ -122,7 +127,14 @@ void read_argument_tests(const YamlMap& map, std::vector<ArgumentTest>& tests) {
       tests.push_back(std::move(test));
       ++read;
     }
-    if (read == 0) map.reject(path, "must have one of gt, gte, lt, lte, eq, neq");
+    if (compares.has("one_of")) {
+      ArgumentTest test{Glob(path), Compare::kOneOf, {}};
+      for (const std::string& text : read_texts(compares, {"one_of"}))
+        test.values.push_back(value_of(text));
+      tests.push_back(std::move(test));
+      ++read;
+    }
+    if (read == 0) map.reject(path, "must have one of gt, gte, lt, lte, eq, neq, one_of");
   }
 }
 
@@ -131,6 +143,7 @@ void read_conditions(const YamlMap& map, ActionConditions& when) {
   when.not_contains = read_texts(map, {"not_contains"});
   when.data_labels_any = read_texts(map, {"data_labels_any"});
   read_argument_tests(map.map("tool_args_match"), when.arguments);
+  when.arguments_only = read_globs(map, {"tool_args_only"});
   const std::string regex = map.text("matches_regex", "");
   if (regex.empty()) return;
   if (regex.size() > kMaxRegexBytes)
@@ -149,11 +162,23 @@ void read_conditions(const YamlMap& map, ActionConditions& when) {
 bool ArgumentTest::holds(const Arguments* arguments) const {
   const bool wants_none = compare == Compare::kNeq;
   if (arguments == nullptr) return wants_none;
+  if (compare == Compare::kOneOf) return holds_all(*arguments);
   const Compare wanted = wants_none ? Compare::kEq : compare;
   const auto meets = [&](const Arguments::Leaf& leaf) {
     return path.matches(leaf.path) && compares(leaf.value, wanted, value);
   };
   return std::any_of(arguments->leaves().begin(), arguments->leaves().end(), meets) != wants_none;
+}
+
+bool ArgumentTest::holds_all(const Arguments& arguments) const {
+  bool any = false;
+  for (const Arguments::Leaf& leaf : arguments.leaves()) {
+    if (!path.matches(leaf.path)) continue;
+    any = true;
+    const auto is_leaf = [&](const Arguments::Value& one) { return equal(leaf.value, one); };
+    if (std::none_of(values.begin(), values.end(), is_leaf)) return false;
+  }
+  return any;
 }
 
 bool ActionConditions::hold(const Action& action) const {
@@ -166,19 +191,22 @@ bool ActionConditions::hold(const Action& action) const {
   if (!data_labels_any.empty() && !shares_any(data_labels_any, action.labels)) return false;
   const auto holds = [&](const ArgumentTest& test) { return test.holds(action.arguments); };
   if (!std::all_of(arguments.begin(), arguments.end(), holds)) return false;
+  if (!arguments_only.empty() && action.arguments != nullptr)
+    for (const Arguments::Leaf& leaf : action.arguments->leaves())
+      if (!matches_any(arguments_only, leaf.path)) return false;
   return matches_regex == nullptr ||
          re2::RE2::PartialMatch(re2::StringPiece(action.text.data(), action.text.size()),
                                 *matches_regex);
 }
 
-bool ActionRule::matches(const Action& action) const {
+bool ActionRule::fits(const Action& action) const {
   return action.trust >= trust_min && matches_any(environments, action.environment) &&
          matches_any(tools, action.tool) && matches_any(agents, action.agent) &&
          matches_any(agent_types, action.agent_type) &&
          matches_any(tool_providers, action.tool_provider) &&
          matches_any(providers, action.provider) && matches_any(models, action.model) &&
          matches_any(destinations, action.destination) && matches_any(surfaces, action.surface) &&
-         (roles_any.empty() || shares_any(roles_any, action.roles)) && when.hold(action);
+         (roles_any.empty() || shares_any(roles_any, action.roles));
 }
 
 std::optional<model::Outcome> read_action_outcome(const YamlMap& map, const std::string& key) {
@@ -199,6 +227,7 @@ std::optional<model::Outcome> read_action_outcome(const YamlMap& map, const std:
 ActionRule read_action_rule(const YamlMap& map) {
   ActionRule rule;
   rule.id = map.required_text("id");
+  rule.place = map.where();
   if (rule.id.empty() || rule.id.size() > kMaxText)
     map.reject("id", "must be 1 to " + std::to_string(kMaxText) + " bytes");
   rule.reason = map.text("reason", map.text("description", ""));

@@ -18,13 +18,17 @@ class RE2;
 namespace aispm::policy {
 
 // One condition on an argument. Numbers may be written as text ("1000"); an argument that is not
-// there meets none but `neq`.
+// there meets none but `neq`. Of several arguments at the path any may hold, for `one_of` all must.
 struct ArgumentTest {
-  enum class Compare : std::uint8_t { kGt, kGte, kLt, kLte, kEq, kNeq };
+  enum class Compare : std::uint8_t { kGt, kGte, kLt, kLte, kEq, kNeq, kOneOf };
   Glob path;
   Compare compare = Compare::kEq;
   Arguments::Value value;
+  std::vector<Arguments::Value> values = {};  // of kOneOf
   bool holds(const Arguments* arguments) const;
+
+ private:
+  bool holds_all(const Arguments& arguments) const;
 };
 
 // All of them must hold; empty lists ask nothing.
@@ -34,6 +38,7 @@ struct ActionConditions {
   std::shared_ptr<const re2::RE2> matches_regex;  // linear time
   std::vector<std::string> data_labels_any;
   std::vector<ArgumentTest> arguments;
+  std::vector<Glob> arguments_only;  // no argument at any other path
   bool hold(const Action& action) const;
 };
 
@@ -55,7 +60,11 @@ struct ActionRule {
   model::Outcome outcome = model::Outcome::kDeny;
   std::string approver_role;
 
-  bool matches(const Action& action) const;
+  std::string place;  // "actions.yaml:12"
+
+  bool matches(const Action& action) const { return fits(action) && when.hold(action); }
+  // Its `match` alone: who does what with which tool.
+  bool fits(const Action& action) const;
 };
 
 inline constexpr std::size_t kMaxRegexBytes = 512;

@@ -34,6 +34,7 @@ Result<CommandGovernor> parse_commands(const FolderFile& file) {
     rule.pattern = map.required_text("command");
     rule.outcome = read_action_outcome(map, "outcome").value_or(model::Outcome::kDeny);
     rule.reason = map.text("reason", "");
+    rule.place = map.where();
     rules.push_back(std::move(rule));
   }
   AISPM_CHECK(root.finish());
@@ -71,6 +72,7 @@ Result<> Bundle::add(const FolderFile& file, std::vector<RegoModule>& modules, s
   }
   if (file.path == "risk.yaml") {
     AISPM_TRY(risk_, RiskModel::parse(file.content, file.path));
+    has_risk_ = true;
     return {};
   }
   // Read together by add_tools().

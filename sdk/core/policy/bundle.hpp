@@ -49,6 +49,8 @@ class Bundle {
   const ToolGate* tools() const { return tools_ ? &*tools_ : nullptr; }
   const Rego* rego() const { return rego_ ? &*rego_ : nullptr; }
   const RiskModel& risk() const { return risk_; }
+  // The bundle itself says how risk is judged; else risk() is the usual model and decides nothing.
+  bool has_risk() const { return has_risk_; }
   // When everything is denied from; nothing: never.
   std::optional<WallTime> expires() const { return actions_ ? actions_->expires() : std::nullopt; }
   // SHA-256 (hex) of the canonical form.
@@ -66,6 +68,7 @@ class Bundle {
   std::optional<ToolGate> tools_;
   std::optional<Rego> rego_;
   RiskModel risk_;
+  bool has_risk_ = false;
   std::string version_;
   std::string signed_by_;
 };

@@ -25,6 +25,7 @@ struct CommandRule {
   std::string pattern;                             // 1 to 512 bytes
   model::Outcome outcome = model::Outcome::kDeny;  // allow, deny, require_approval
   std::string reason;
+  std::string place = {};  // "commands.yaml:12"
 };
 
 struct CommandVerdict {
@@ -45,6 +46,12 @@ class CommandGovernor {
   // Any thread.
   CommandVerdict judge(std::string_view script) const;
   std::size_t rule_count() const { return rules_.size(); }
+  // The rule of that id; null: there is none.
+  const CommandRule* find(std::string_view id) const {
+    for (const Rule& rule : rules_)
+      if (rule.source.id == id) return &rule.source;
+    return nullptr;
+  }
 
  private:
   struct Rule {

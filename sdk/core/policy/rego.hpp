@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,10 @@ class Rego {
   // kInvalid: no such rule, an error of the rule, or a limit reached; whoever asks fails closed.
   Result<std::string> evaluate(std::string_view rule, std::string_view input) const;
 
+  // Which members of `input` the modules of a package mention, and modules that are no decision of
+  // their own (outside `aispm.`), as anybody may use those: "tool", "scopes". Read from the text.
+  std::set<std::string> inputs_of(std::string_view package) const;
+
   // JSON list of the packages' paths.
   Result<std::string> packages() const;
 
@@ -49,6 +54,7 @@ class Rego {
     void operator()(aispm_rego* engine) const;
   };
   std::unique_ptr<aispm_rego, Free> engine_;
+  std::vector<std::pair<std::string, std::set<std::string>>> inputs_;  // package, members
 };
 
 }  // namespace aispm::policy

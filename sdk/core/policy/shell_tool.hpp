@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sdk/core/policy/action.hpp"
+
+namespace aispm::policy {
+
+// Whether a tool runs shell command lines, by its name ("Bash", "run_shell_command",
+// "mcp__host__exec").
+bool is_shell_tool(std::string_view tool);
+// Whether the argument is what such a tool runs, or a word of it: `command`, `cmd.0`.
+bool is_command_argument(std::string_view path);
+// The command line among a shell tool's arguments, a text or a list of words (which are quoted).
+// Nothing when there is none or more than one: what would run is not known.
+std::optional<std::string> shell_command(const std::vector<Arguments::Leaf>& arguments);
+
+}  // namespace aispm::policy
