@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 OPA_VERSION = "1.22.2"
 ROUNDS = 3
 REQUESTS = 600
+SERVER_SECONDS = 60
 RULES = 1000
 INPUT = {"tool": {"name": "gmail.send"}, "scopes": ["gmail:send"], "posture": 0.1, "signals": [], "intent": "send mail"}
 
@@ -52,9 +53,7 @@ def rego_rules() -> str:
     """What bench_policy's thousand rules say, first match by the lowest number."""
     rules = ["package bench", "import rego.v1", 'default decision := "deny"', 'decision := "require_approval" if count(hits) > 0']
     for i in range(RULES):
-        kind = i % 10
-        tool = f'input.tool == "tool_{i}"' if kind < 7 else f'startswith(input.tool, "group_{i}.")' if kind < 9 else "true"
-        rules.append(f'hits contains {i} if {{ {tool}; input.environment == "prod"; "role_{i % 7}" in input.roles; '
+        rules.append(f'hits contains {i} if {{ input.tool == "tool_{i}"; input.environment == "prod"; "role_{i % 7}" in input.roles; '
                      f"input.arguments.amount > {i} }}")
     return "\n".join(rules) + "\n"
 
@@ -72,19 +71,15 @@ def bench(program: Path, policies: list[Path], data: dict[str, object], query: s
 
 
 def serve(program: Path, policies: list[Path]) -> tuple[subprocess.Popen[bytes], http.client.HTTPConnection]:
-    process = subprocess.Popen([program, "run", "--server", "--addr", "127.0.0.1:0", "--log-level", "info", *policies],
-                               stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    for text in process.stderr:
-        found = json.loads(text)
-        if "addrs" in found or "Server started" in str(found.get("msg", "")):
-            break
-    with open(f"/proc/{process.pid}/net/tcp", encoding="ascii") as table:
-        sockets = {os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{process.pid}/fd")}
-        for row in table.read().splitlines()[1:]:
+    process = subprocess.Popen([program, "run", "--server", "--addr", "127.0.0.1:0", "--log-level", "error", *policies])
+    until = time.monotonic() + SERVER_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        sockets = {os.readlink(entry) for entry in Path(f"/proc/{process.pid}/fd").iterdir() if entry.is_symlink()}
+        for row in Path(f"/proc/{process.pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
             parts = row.split()
             if parts[3] == "0A" and f"socket:[{parts[9]}]" in sockets:
                 return process, http.client.HTTPConnection("127.0.0.1", int(parts[1].split(":")[1], 16), timeout=10)
+        time.sleep(0.1)
     process.kill()
     raise SystemExit("opa's server listens nowhere")
 
@@ -112,7 +107,7 @@ def main(build: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "rules.rego").write_text(rego_rules())
-        flat = {"tool": "tool_500", "environment": "prod", "roles": ["role_3"], "arguments": {"amount": 500}}
+        flat = {"tool": "tool_500", "environment": "prod", "roles": ["role_3"], "arguments": {"amount": 600}}
         process, connection = serve(program, modules)
         try:
             ask(connection, 100)

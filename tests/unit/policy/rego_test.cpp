@@ -111,6 +111,36 @@ TEST(Rego, StopsWhatTakesTooMuchMemory) {
   EXPECT_TRUE(rego->evaluate("data.a.x", R"({"n": 3, "s": "a"})")) << "it was given back";
 }
 
+// Every rule's condition of these modules at once, and each of them alone: one decision, and always
+// the same.
+TEST(ShippedRego, OverlappingRulesGiveOneDecision) {  // POL-033
+  const auto rego = Rego::compile(shipped(), kSettings);
+  ASSERT_TRUE(rego) << rego.error().message;
+  const std::vector<std::string> tools = {"security.review", "gmail.read", "gmail.send", "web.x",
+                                          "unknown"};
+  const std::vector<std::string> signals = {"[]", R"(["exfiltration"])", R"(["prompt_injection"])",
+                                            R"(["exfiltration", "prompt_injection", "jailbreak"])"};
+  std::size_t asked = 0;
+  for (const char* module : {"tools", "memory", "pii", "output", "prompt", "egress"})
+    for (const std::string& tool : tools)
+      for (const std::string& signal : signals)
+        for (const char* posture : {"0", "0.26", "0.5", "1"})
+          for (
+              const char* more :
+              {"", R"(, "intent": "send mail", "scopes": ["gmail:send", "web:access"])",
+               R"(, "pii": {"types": ["EMAIL", "CREDIT_CARD"], "count": 9}, "memory": {"operation": "write", "size": 9999999}, "output": {"secret": true, "pii": true, "guard": "block"}, "destination": "evil.com", "content": "x", "guard": {"verdict": "block", "score": 1})"}) {
+            const std::string input = R"({"tool": {"name": ")" + tool + R"("}, "signals": )" +
+                                      signal + R"(, "posture": )" + posture + more + "}";
+            const std::string rule = std::string("data.aispm.") + module + ".decision";
+            const auto once = rego->evaluate(rule, input);
+            ASSERT_TRUE(once) << module << " " << input << ": " << once.error().message;
+            EXPECT_THAT(*once, HasSubstr("\"outcome\"")) << module << " " << input;
+            EXPECT_EQ(*once, rego->evaluate(rule, input).value());
+            ++asked;
+          }
+  EXPECT_EQ(asked, 6U * 5 * 4 * 4 * 3);
+}
+
 TEST(Rego, OverlappingRulesOfOneValueAreAnErrorNotAChoice) {  // POL-033
   const auto rego = Rego::compile(
       {{"m", "package a\nimport rego.v1\nx := 1 if input.a\nx := 2 if input.b\n"}}, "{}");
