@@ -35,9 +35,6 @@ void judge(Findings& findings, std::size_t first, const policy::Policy& policy,
                policy.judge(context, direction, policy::fact_of(findings.detections[i])));
 }
 
-model::Detection describe_found(const detect::Rule& rule, const detect::StreamScanner::Found& found,
-                                detect::Surface surface) {
-  return detect::describe_evidence(rule, found.match, found.evidence, surface);
-}
+std::string value_feature(std::string_view hash) { return "value: " + std::string(hash); }
 
 }  // namespace aispm::gateway

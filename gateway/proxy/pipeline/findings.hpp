@@ -38,8 +38,17 @@ void strengthen(policy::Verdict& verdict, const policy::Verdict& other);
 void judge(Findings& findings, std::size_t first, const policy::Policy& policy,
            const policy::Context& context, policy::Direction direction);
 
-// The record of what a stream scanner found.
-model::Detection describe_found(const detect::Rule& rule, const detect::StreamScanner::Found& found,
-                                detect::Surface surface);
+// How a record tells equal secrets from different ones.
+std::string value_feature(std::string_view hash);
+
+// The record of what was found in a stream (StreamScanner, StreamRuns).
+template <typename Found>
+model::Detection describe_found(const detect::Rule& rule, const Found& found,
+                                detect::Surface surface) {
+  model::Detection detection =
+      detect::describe_evidence(rule, found.match, found.evidence, surface);
+  if (!found.value_hash.empty()) detection.features.push_back(value_feature(found.value_hash));
+  return detection;
+}
 
 }  // namespace aispm::gateway

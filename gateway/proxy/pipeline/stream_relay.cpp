@@ -354,8 +354,8 @@ bool StreamRelay::record(Lane& lane) {
   const auto& hidden = lane.runs.found();
   for (; lane.recorded_runs < hidden.size(); ++lane.recorded_runs) {
     const auto& one = hidden[lane.recorded_runs];
-    findings_.add(detect::describe_evidence(context_.book->engine->rules()[one.match.rule],
-                                            one.match, one.evidence, lane.surface));
+    findings_.add(
+        describe_found(context_.book->engine->rules()[one.match.rule], one, lane.surface));
   }
   judge(findings_, first, *context_.book->policy, context_.caller, policy::Direction::kReply);
   if (!lane.denied()) return true;

@@ -52,9 +52,11 @@ struct StreamRelay::Lane {
       : channel(c),
         surface(where),
         runs(context.book->engine, where,
-             stream_table(*context.tables, api_of(dialect), c.kind, where), context.redactor),
+             stream_table(*context.tables, api_of(dialect), c.kind, where), context.redactor,
+             context.hash_key),
         scanner(context.book->engine, where,
-                stream_table(*context.tables, api_of(dialect), c.kind, where), context.redactor) {
+                stream_table(*context.tables, api_of(dialect), c.kind, where), context.redactor,
+                context.hash_key) {
     const bool sealed = is_sealed(api_of(dialect), c.kind);
     if (context.vault && !sealed && !is_tool()) vault.emplace(context.vault, false);
   }

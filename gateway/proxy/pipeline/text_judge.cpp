@@ -129,9 +129,8 @@ Result<TextJudge::Judged> TextJudge::judge(std::string_view text, const Ask& ask
     }
     if (context_.hash_key != nullptr &&
         detection.category == detect::name_of(detect::Category::kSecret))
-      detection.features.push_back(
-          "value: " +
-          keyed_hash(*context_.hash_key, text.substr(detection.offset, detection.length)));
+      detection.features.push_back(value_feature(
+          keyed_hash(*context_.hash_key, text.substr(detection.offset, detection.length))));
     findings_.add(std::move(detection));
   }
   note_pieces(ask, judged);

@@ -9,6 +9,7 @@
 
 #include "sdk/core/detect/classifier.hpp"
 #include "sdk/core/detect/engine.hpp"
+#include "sdk/core/detect/work_clock.hpp"
 
 // All that looks at one text, in layers, and what they say together.
 //
@@ -63,8 +64,8 @@ struct InspectOptions {
   std::array<std::chrono::microseconds, kLayerCount> budgets = {
       std::chrono::milliseconds(20), std::chrono::milliseconds(15), std::chrono::milliseconds(5)};
   std::chrono::microseconds total = std::chrono::milliseconds(50);
-  TextClassifier* classifier = nullptr;  // null: there is none
-  Clock::time_point (*now)() = &Clock::now;
+  TextClassifier* classifier = nullptr;    // null: there is none
+  Clock::time_point (*now)() = &work_now;  // budgets are of work, not of waiting
 };
 
 struct Inspection {

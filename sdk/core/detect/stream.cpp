@@ -216,9 +216,11 @@ void StreamScanner::State::bound_memory() {
 }
 
 StreamScanner::StreamScanner(std::shared_ptr<const Engine> engine, Surface surface,
-                             std::shared_ptr<const Outcomes> outcomes, Redactor* redactor)
+                             std::shared_ptr<const Outcomes> outcomes, Redactor* redactor,
+                             const Secret* hash_key)
     : state_(std::make_unique<State>(std::move(engine), surface, std::move(outcomes))) {
   state_->redactor = redactor;
+  state_->hash_key = hash_key;
   if (state_->outcomes == nullptr || state_->outcomes->size() != state_->engine->rules().size()) {
     state_->fail_closed(Errc::kInternal, "outcomes and rules differ in number");
   } else {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sdk/core/common/result.hpp"
+#include "sdk/core/common/secret.hpp"
 #include "sdk/core/detect/engine.hpp"
 #include "sdk/core/detect/redact.hpp"
 
@@ -38,14 +39,17 @@ class StreamScanner {
   static constexpr std::size_t kMaxRecorded = 256;
 
   struct Found {
-    Match match;           // offset in the whole stream, in bytes of the original text
-    std::string evidence;  // masked
+    Match match;                  // offset in the whole stream, in bytes of the original text
+    std::string evidence;         // masked
+    std::string value_hash = {};  // keyed, of a secret; "" where there is no key
   };
 
   // `outcomes` has one entry per rule of `engine`. `redactor` null: labels; else it outlives the
-  // scanner and is told the type that is about data where matches overlap.
+  // scanner and is told the type that is about data where matches overlap. With `hash_key`, which
+  // outlives it, too, equal secrets can be told by Found::value_hash.
   StreamScanner(std::shared_ptr<const Engine> engine, Surface surface,
-                std::shared_ptr<const Outcomes> outcomes, Redactor* redactor = nullptr);
+                std::shared_ptr<const Outcomes> outcomes, Redactor* redactor = nullptr,
+                const Secret* hash_key = nullptr);
   StreamScanner(StreamScanner&&) noexcept;
   StreamScanner& operator=(StreamScanner&&) noexcept;
   ~StreamScanner();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "sdk/core/common/keyed_hash.hpp"
 #include "sdk/core/detect/context.hpp"
 #include "sdk/core/detect/stream_state.hpp"
 
@@ -32,13 +33,24 @@ void StreamScanner::State::record(std::uint32_t rule, std::uint64_t begin, std::
     }
     home->match = {rule, begin, end - begin, validated, false};
   }
-  if (home != nullptr) return;
+  if (home != nullptr) {
+    // Of a match whose begin has left, the hash stays that of what it was.
+    if (begin >= base) home->value_hash = hash_of(rule, begin, end);
+    return;
+  }
   if (found.size() >= kMaxRecorded) {
     ++dropped;
     return;
   }
   found.push_back({{rule, begin, end - begin, validated, false},
-                   mask(original(begin, end), engine->rules()[rule].mask)});
+                   mask(original(begin, end), engine->rules()[rule].mask),
+                   hash_of(rule, begin, end)});
+}
+
+std::string StreamScanner::State::hash_of(std::uint32_t rule, std::uint64_t begin,
+                                          std::uint64_t end) const {
+  if (hash_key == nullptr || engine->rules()[rule].category != Category::kSecret) return {};
+  return keyed_hash(*hash_key, original(begin, end));
 }
 
 void StreamScanner::State::resolve(const Attempt& attempt, View view) {

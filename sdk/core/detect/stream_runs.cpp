@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "sdk/core/common/keyed_hash.hpp"
 #include "sdk/core/detect/encoded.hpp"
 
 namespace aispm::detect {
@@ -28,10 +29,12 @@ bool withholds(model::Outcome outcome) {
 }  // namespace
 
 StreamRuns::StreamRuns(std::shared_ptr<const Engine> engine, Surface surface,
-                       std::shared_ptr<const Outcomes> outcomes, Redactor* redactor)
+                       std::shared_ptr<const Outcomes> outcomes, Redactor* redactor,
+                       const Secret* hash_key)
     : engine_(std::move(engine)),
       outcomes_(std::move(outcomes)),
       redactor_(redactor),
+      hash_key_(hash_key),
       surface_(surface) {}
 
 // Whether `byte` may belong to the run that is open.
@@ -81,8 +84,11 @@ void StreamRuns::record(const Match& match) {
     ++dropped_;
     return;
   }
+  const std::string_view value = std::string_view(run_).substr(match.offset, match.length);
+  const bool is_secret = engine_->rules()[match.rule].category == Category::kSecret;
   found_.push_back(
-      {placed, mask(std::string_view(run_).substr(match.offset, match.length), Mask::kAll)});
+      {placed, mask(value, Mask::kAll),
+       hash_key_ != nullptr && is_secret ? keyed_hash(*hash_key_, value) : std::string()});
 }
 
 // Scans the run and lets it go on, but for its last `keep` bytes. Says up to where it left.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sdk/core/common/result.hpp"
+#include "sdk/core/common/secret.hpp"
 #include "sdk/core/detect/inspect.hpp"
 #include "sdk/core/detect/redact.hpp"
 
@@ -35,11 +36,13 @@ class StreamRuns {
   struct Found {
     Match match;  // offset in the whole stream
     std::string evidence;
+    std::string value_hash = {};  // as StreamScanner::Found::value_hash, of the run as it stands
   };
 
-  // `outcomes` has one entry per rule; `redactor` null: labels. Both outlive it.
+  // `outcomes` has one entry per rule; `redactor` null: labels. All outlive it.
   StreamRuns(std::shared_ptr<const Engine> engine, Surface surface,
-             std::shared_ptr<const Outcomes> outcomes, Redactor* redactor = nullptr);
+             std::shared_ptr<const Outcomes> outcomes, Redactor* redactor = nullptr,
+             const Secret* hash_key = nullptr);
 
   // Takes the next piece and appends what may go on. Linear in the delta, but for runs, each of
   // which is scanned once. Errors: as Engine::scan; nothing passes any more then.
@@ -64,6 +67,7 @@ class StreamRuns {
   std::shared_ptr<const Engine> engine_;
   std::shared_ptr<const Outcomes> outcomes_;
   Redactor* redactor_;
+  const Secret* hash_key_;
   Surface surface_;
   std::string run_;             // so far
   std::size_t passed_ = 0;      // of it, bytes that left already

@@ -63,6 +63,7 @@ struct StreamScanner::State {
   std::shared_ptr<const Outcomes> outcomes;
   Surface surface;
   Redactor* redactor = nullptr;
+  const Secret* hash_key = nullptr;
 
   // Original bytes from `base` on: those held, and those that an attempt of a recording rule still
   // needs.
@@ -100,6 +101,7 @@ struct StreamScanner::State {
     if (!failure) failure = Error{code, std::move(message), 0};
   }
 
+  std::string hash_of(std::uint32_t rule, std::uint64_t begin, std::uint64_t end) const;
   void record(std::uint32_t rule, std::uint64_t begin, std::uint64_t end, bool validated);
   void resolve(const StreamAttempt& attempt, View view);
   void settle(const StreamPending& match);

@@ -85,6 +85,21 @@ Streamed stream(std::string_view text, std::size_t step, model::Outcome outcome)
   return result;
 }
 
+TEST(StreamRuns, TellsEqualSecretsByTheSameHash) {
+  auto scratch = engine()->make_scratch();
+  ASSERT_TRUE(scratch);
+  const Secret hash_key("of this host");
+  StreamRuns runs(engine(), Surface::kReply, all_rules(*engine(), model::Outcome::kRedact), nullptr,
+                  &hash_key);
+  std::string out;
+  const std::string hidden = hex("the key is " + kKey);
+  ASSERT_TRUE(runs.feed("one " + hidden + " and again " + hidden + " end", *scratch, out));
+  ASSERT_TRUE(runs.finish(*scratch, out));
+  ASSERT_EQ(runs.found().size(), 2U);
+  EXPECT_EQ(runs.found()[0].value_hash.size(), 16U);
+  EXPECT_EQ(runs.found()[0].value_hash, runs.found()[1].value_hash);
+}
+
 struct Form {
   const char* name;
   std::string (*encode)(std::string_view);

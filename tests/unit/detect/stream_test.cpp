@@ -8,6 +8,7 @@
 #include <random>
 #include <tuple>
 
+#include "sdk/core/common/keyed_hash.hpp"
 #include "tests/unit/detect/packs.hpp"
 
 namespace aispm::detect {
@@ -315,6 +316,24 @@ TEST(StreamScanner, CountsMatchesBeyondTheRecord) {
   EXPECT_THAT(scanner.found(), SizeIs(StreamScanner::kMaxRecorded));
   EXPECT_EQ(scanner.dropped_matches(), 300U - StreamScanner::kMaxRecorded);
   EXPECT_EQ(scanner.redactions(), 300U);
+}
+
+TEST(StreamScanner, TellsEqualSecretsByTheSameHashHoweverTheyAreCut) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]{4}"));
+  const Secret hash_key("of this host");
+  for (const std::size_t step : {1U, 3U, 100U}) {
+    StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kRedact), nullptr,
+                          &hash_key);
+    const std::string text = "a key-1234 b key-9876 c key-1234 d";
+    std::string released;
+    for (std::size_t at = 0; at < text.size(); at += step)
+      ASSERT_TRUE(scanner.feed(std::string_view(text).substr(at, step), released));
+    ASSERT_TRUE(scanner.finish(released));
+    ASSERT_THAT(scanner.found(), SizeIs(3));
+    EXPECT_EQ(scanner.found()[0].value_hash, keyed_hash(hash_key, "key-1234"));
+    EXPECT_EQ(scanner.found()[1].value_hash, keyed_hash(hash_key, "key-9876"));
+    EXPECT_EQ(scanner.found()[2].value_hash, scanner.found()[0].value_hash);
+  }
 }
 
 TEST(StreamScanner, KeepsCutCharactersWhole) {

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "sdk/core/common/keyed_hash.hpp"
 #include "tests/unit/gateway/rules_fixture.hpp"
 
 namespace aispm::gateway {
@@ -11,6 +12,7 @@ namespace {
 
 using codec::json_string;
 using codec::serialise_sse;
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -57,10 +59,13 @@ struct Relayed {
   Findings findings;
 };
 
+const Secret kHashKey("of this host");
+
 // Runs the stream through a relay, `step` bytes at a time, and reads the output as a client does.
 Relayed relay(Dialect dialect, const std::string& stream, std::size_t step = 1U << 20,
               bool strip_usage = false) {
-  const ScanContext context = make_context();
+  ScanContext context = make_context();
+  context.hash_key = &kHashKey;
   StreamRelay under_test(context, {.dialect = dialect,
                                    .strip_usage = strip_usage,
                                    .case_id = "case-1",
@@ -130,6 +135,18 @@ TEST_P(EverySplit, OfTheWireIntoReadsGivesTheSameBytes) {
   const auto whole = relay(p.dialect, stream);
   for (std::size_t step = 1; step < 40; ++step)
     ASSERT_EQ(relay(p.dialect, stream, step).out, whole.out) << step;
+}
+
+TEST_P(EverySplit, IsRecordedWithAKeyedHashOfTheSecret) {
+  const Split& split = GetParam();
+  for (std::size_t cut = 0; cut <= kSecret.size(); cut += 5) {
+    const auto result =
+        relay(split.dialect, split.before + split.text("it is " + kSecret.substr(0, cut)) +
+                                 split.text(kSecret.substr(cut) + " here") + split.after);
+    ASSERT_EQ(result.findings.detections.size(), 1U);
+    EXPECT_THAT(result.findings.detections.front().features,
+                ElementsAre("value: " + keyed_hash(kHashKey, kSecret)));
+  }
 }
 
 TEST_P(EverySplit, DeliversWhatIsHeldWhenTheStreamEndsRightAfterIt) {
