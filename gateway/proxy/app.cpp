@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "gateway/net/listen.hpp"
+#include "gateway/proxy/admin_door.hpp"
 #include "gateway/proxy/health.hpp"
 #include "gateway/proxy/worker.hpp"
 #include "sdk/core/common/hash_key.hpp"
@@ -177,9 +178,14 @@ Result<> run_gateway(Config config) {
   if (!is_ready) log::warn("rules.not_ready", {{"requests", "refused with 503"}});
   AISPM_TRY(const auto workers, open_workers(*services));
   std::vector<std::thread> threads;
+  std::unique_ptr<AdminDoor> admin;
+  if (services->config.admin) {
+    AISPM_TRY(admin, AdminDoor::open(*services, services->config.admin->socket));
+  }
   for (const auto& worker : workers) threads.emplace_back([&worker] { worker->run(); });
   services->recorder->offer(describe_health(*services, workers, ""));
   const Result<> supervised = supervise(*services, workers, loader, signals);
+  admin.reset();
   for (const auto& worker : workers) worker->stop();
   for (std::thread& thread : threads) thread.join();
   services->recorder->offer(describe_health(*services, workers, ""));

@@ -114,6 +114,20 @@ void read_egress(const YamlMap& map, EgressConfig& egress) {
   egress.idle = map.duration("idle", egress.idle);
 }
 
+void read_admin(const YamlMap& root, Config& config) {
+  if (!root.has("admin")) return;
+  const YamlMap map = root.map("admin");
+  AdminConfig admin;
+  admin.socket = map.required_text("socket");
+  admin.rules_folder = map.required_text("rules_folder");
+  for (const auto& [key, path] :
+       {std::pair("socket", &admin.socket), std::pair("rules_folder", &admin.rules_folder)})
+    if (!path->empty() && path->front() != '/') map.reject(key, "an absolute path is needed");
+  if (!admin.socket.empty() && admin.socket == config.socket)
+    map.reject("socket", "must not be the socket of agents");
+  config.admin = std::move(admin);
+}
+
 void read_report(const YamlMap& root, Config& config) {
   config.audit = root.choice("audit", "required", {"required", "best_effort"}) == "required"
                      ? Audit::kRequired
@@ -158,6 +172,7 @@ Result<Config> read_config(const YamlMap& root) {
   read_egress(root.map("egress"), config.egress);
   config.detect = read_detect(root.map("detect"));
   config.tenants = read_tenants(root.map("tenants"));
+  read_admin(root, config);
   config.reload_every = root.duration("reload_every", config.reload_every);
   read_report(root, config);
   const YamlMap sticky = root.map("sticky");

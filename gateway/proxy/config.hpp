@@ -93,6 +93,12 @@ struct DetectConfig {
   std::optional<VoterConfig> voter;
 };
 
+// The operator's own door (`admin:`).
+struct AdminConfig {
+  std::string socket;        // for this user and root only
+  std::string rules_folder;  // keeps the rules that tenants got by it
+};
+
 struct Config {
   std::string listen = "127.0.0.1:8088";  // "" = no TCP
   std::string socket;                     // "" = no Unix socket
@@ -110,6 +116,7 @@ struct Config {
   EgressConfig egress;
   DetectConfig detect;
   Tenants tenants;
+  std::optional<AdminConfig> admin;
   std::chrono::milliseconds reload_every{0};  // rules, policy and keys; 0: with SIGHUP only
   std::size_t sticky_entries = 4096;          // over all agents
   std::chrono::milliseconds sticky_ttl{600'000};

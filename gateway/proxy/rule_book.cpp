@@ -73,13 +73,21 @@ std::shared_ptr<const OutcomeTables> RuleBook::make_tables(const policy::Context
 Result<std::shared_ptr<const RuleBook>> RuleBook::load(const std::string& pack_folder,
                                                        const std::string& policy_file,
                                                        detect::DatabaseCache* cache,
-                                                       const Tenants& tenants) {
+                                                       const Tenants& tenants,
+                                                       const TenantPacks& packs) {
   auto book = std::make_shared<RuleBook>();
   AISPM_TRY(book->engine, detect::Engine::open(pack_folder, cache));
   AISPM_TRY(book->policy, policy::Policy::load(policy_file));
   book->make_common_tables();
-  for (const auto& [name, tenant] : tenants)
-    AISPM_CHECK(book->add_tenant(name, tenant, pack_folder, cache));
+  Tenants all = tenants;
+  for (const auto& given : packs) all.try_emplace(given.first);
+  if (all.size() > TenantConfig::kMaxTenants)
+    return fail(Errc::kTooLarge, "more than 64 tenants have something of their own");
+  for (const auto& [name, tenant] : all) {
+    const auto given = packs.find(name);
+    AISPM_CHECK(book->add_tenant(name, tenant, given == packs.end() ? "" : given->second,
+                                 pack_folder, cache));
+  }
   return book;
 }
 
@@ -89,18 +97,28 @@ void RuleBook::make_common_tables() {
 }
 
 Result<> RuleBook::add_tenant(const std::string& name, const TenantConfig& config,
-                              const std::string& pack_folder, detect::DatabaseCache* databases) {
+                              const std::string& given, const std::string& pack_folder,
+                              detect::DatabaseCache* databases) {
   auto book = std::make_shared<RuleBook>();
   book->tenant = name;
   book->own = config;
   book->policy = policy;
   book->engine = engine;
-  if (!config.rules_file.empty()) {
-    AISPM_TRY(const std::string pack, read_file(config.rules_file, TenantConfig::kMaxRulesBytes));
+  if (!config.rules_file.empty() || !given.empty()) {
     AISPM_TRY(detect::RuleSet rules, detect::load_packs(pack_folder));
     rules.shared_rules = rules.rules.size();
-    AISPM_CHECK(detect::parse_pack(pack, config.rules_file, rules));
-    rules.version = sha256_hex(rules.version + sha256_hex(pack));
+    const auto add_pack = [&](const std::string& pack, const std::string& from) -> Result<> {
+      if (pack.size() > TenantConfig::kMaxRulesBytes)
+        return fail(Errc::kTooLarge, from + ": larger than 256 KiB");
+      AISPM_CHECK(detect::parse_pack(pack, from, rules));
+      rules.version = sha256_hex(rules.version + sha256_hex(pack));
+      return {};
+    };
+    if (!config.rules_file.empty()) {
+      AISPM_TRY(const std::string pack, read_file(config.rules_file, TenantConfig::kMaxRulesBytes));
+      AISPM_CHECK(add_pack(pack, config.rules_file));
+    }
+    if (!given.empty()) AISPM_CHECK(add_pack(given, "tenant " + name));
     AISPM_TRY(book->engine, detect::Engine::compile(std::move(rules), databases));
     AISPM_CHECK(book->engine->verify());
   }
@@ -116,7 +134,7 @@ Result<> RuleBook::add_tenant(const std::string& name, const TenantConfig& confi
   return {};
 }
 
-Result<> RuleShelf::reload() {
+Result<std::shared_ptr<const RuleBook>> RuleShelf::load(const TenantPacks& packs) {
   if (!cache_folder_.empty() && !is_cache_open_) {
     if (auto opened = detect::DatabaseCache::open(cache_folder_)) {
       cache_ = std::move(*opened);
@@ -125,19 +143,52 @@ Result<> RuleShelf::reload() {
       log::warn("packs.not_cached", {{"reason", opened.error().message}});
     }
   }
-  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded,
-            RuleBook::load(pack_folder_, policy_file_, &cache_, tenants_));
+  return RuleBook::load(pack_folder_, policy_file_, &cache_, tenants_, packs);
+}
+
+void RuleShelf::publish(const RuleBook& loaded, TenantPacks packs) {
   const detect::DatabaseCache::Counts& counts = cache_.counts();
   log::info("packs.loaded", {{"from_cache", counts.loaded},
                              {"compiled", counts.compiled},
                              {"damaged", counts.damaged},
                              {"not_kept", counts.unwritten}});
-  auto numbered = std::make_shared<RuleBook>(*loaded);
+  auto numbered = std::make_shared<RuleBook>(loaded);
   numbered->cache = counts;
   numbered->generation = generation() + 1;
+  {
+    const std::lock_guard lock(packs_mutex_);
+    packs_ = std::move(packs);
+  }
   current_.store(numbered, std::memory_order_release);
   generation_.store(numbered->generation, std::memory_order_release);
+}
+
+Result<> RuleShelf::reload() {
+  const std::lock_guard lock(changes_);
+  AISPM_TRY(TenantPacks packs, files_.load());
+  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, load(packs));
+  publish(*loaded, std::move(packs));
   return {};
+}
+
+Result<> RuleShelf::set_tenant_rules(const std::string& tenant, std::string pack) {
+  AISPM_CHECK(TenantRuleFiles::check_name(tenant));
+  const std::lock_guard lock(changes_);
+  TenantPacks packs = tenant_packs();
+  const bool removes = pack.empty();
+  if (removes)
+    packs.erase(tenant);
+  else
+    packs[tenant] = pack;
+  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, load(packs));
+  AISPM_CHECK(removes ? files_.remove(tenant) : files_.write(tenant, pack));
+  publish(*loaded, std::move(packs));
+  return {};
+}
+
+TenantPacks RuleShelf::tenant_packs() const {
+  const std::lock_guard lock(packs_mutex_);
+  return packs_;
 }
 
 Result<RuleDesk::Rules> RuleDesk::open(std::shared_ptr<const RuleBook> book) const {

@@ -5,11 +5,13 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 
 #include "gateway/proxy/pipeline/known_texts.hpp"
 #include "gateway/proxy/tenant_config.hpp"
+#include "gateway/proxy/tenant_rules.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/inspect.hpp"
@@ -52,34 +54,42 @@ struct RuleBook {
   // Of everybody's book: the books of tenants that have something of their own.
   std::map<std::string, std::shared_ptr<const RuleBook>, std::less<>> tenants;
 
-  // Errors read `file:line: ...`. `cache` may be null.
+  // Errors read `file:line: ...`, of `packs`, which were given at run time, `tenant NAME:line`.
+  // `cache` may be null.
   static Result<std::shared_ptr<const RuleBook>> load(const std::string& pack_folder,
                                                       const std::string& policy_file,
                                                       detect::DatabaseCache* cache,
-                                                      const Tenants& tenants = {});
+                                                      const Tenants& tenants = {},
+                                                      const TenantPacks& packs = {});
   std::shared_ptr<const OutcomeTables> make_tables(const policy::Context& context) const;
 
  private:
-  // Adds the book of a tenant to this one.
-  Result<> add_tenant(const std::string& name, const TenantConfig& config,
+  // Adds the book of a tenant to this one; `given` is the pack it got at run time, or "".
+  Result<> add_tenant(const std::string& name, const TenantConfig& config, const std::string& given,
                       const std::string& pack_folder, detect::DatabaseCache* databases);
   void make_common_tables();
 };
 
 // The rule book in force. A reload compiles beside it and swaps; a failed one changes nothing. Any
-// thread, but one at a time reloads.
+// thread; changes wait for each other.
 class RuleShelf {
  public:
   // What packs compile to is kept in `cache_folder`: the next start takes it from there. "" = none.
-  // `tenants` must outlive it.
+  // `tenants` must outlive it. What is given to tenants at run time is kept in `tenant_folder`; "":
+  // nothing can be given.
   RuleShelf(std::string pack_folder, std::string policy_file, std::string cache_folder,
-            const Tenants& tenants)
+            const Tenants& tenants, std::string tenant_folder = {})
       : pack_folder_(std::move(pack_folder)),
         policy_file_(std::move(policy_file)),
         cache_folder_(std::move(cache_folder)),
-        tenants_(tenants) {}
+        tenants_(tenants),
+        files_(std::move(tenant_folder)) {}
   // The first takes seconds where the cache holds nothing. Without a usable cache the log says why.
   Result<> reload();
+  // Gives a tenant a pack beside the shipped ones and the configured one, or takes it away (""):
+  // compiled, its examples run, kept on disk, then in force. On any error nothing changes.
+  Result<> set_tenant_rules(const std::string& tenant, std::string pack);
+  TenantPacks tenant_packs() const;
   // Null before the first reload has ended.
   std::shared_ptr<const RuleBook> current() const {
     return current_.load(std::memory_order_acquire);
@@ -88,11 +98,18 @@ class RuleShelf {
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
  private:
+  Result<std::shared_ptr<const RuleBook>> load(const TenantPacks& packs);
+  void publish(const RuleBook& loaded, TenantPacks packs);
+
   std::string pack_folder_;
   std::string policy_file_;
   std::string cache_folder_;
   const Tenants& tenants_;
-  detect::DatabaseCache cache_;  // also shares what has not changed with the book in force
+  TenantRuleFiles files_;
+  std::mutex changes_;              // held while rules are compiled and swapped
+  mutable std::mutex packs_mutex_;  // guards the next, held briefly
+  TenantPacks packs_;               // those in force
+  detect::DatabaseCache cache_;     // also shares what has not changed with the book in force
   bool is_cache_open_ = false;
   std::atomic<std::shared_ptr<const RuleBook>> current_;
   std::atomic<std::uint64_t> generation_{0};

@@ -23,7 +23,8 @@ struct Services {
   Services(Config loaded, ProviderSet opened)
       : config(std::move(loaded)),
         providers(std::move(opened)),
-        rules(config.pack_folder, config.policy_file, config.cache_folder, config.tenants),
+        rules(config.pack_folder, config.policy_file, config.cache_folder, config.tenants,
+              config.admin ? config.admin->rules_folder : std::string()),
         sticky(config.sticky_entries, config.sticky_ttl) {}
 
   const Config config;

@@ -9,6 +9,7 @@
 
 #include "sdk/cli/commands.hpp"
 #include "sdk/cli/fleet_arguments.hpp"
+#include "sdk/cli/gateway_rules.hpp"
 #include "sdk/cli/order_commands.hpp"
 #include "sdk/cli/policy_commands.hpp"
 #include "sdk/cli/redteam.hpp"
@@ -210,6 +211,7 @@ int run(int argc, char** argv) {
   cli::LocalAction local;
   cli::add_policy_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   cli::add_tool_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
+  cli::add_detect_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

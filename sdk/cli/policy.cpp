@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <boost/json.hpp>
 #include <filesystem>
-#include <iostream>
 #include <iterator>
 #include <ostream>
 
+#include "sdk/cli/input.hpp"
 #include "sdk/cli/policy_commands.hpp"
 #include "sdk/cli/text.hpp"
 #include "sdk/core/common/ed25519.hpp"
@@ -34,17 +34,6 @@ Result<policy::BundleOptions> options_of(const TrustedKeys& keys) {
     options.trusted_keys.push_back(std::move(pem));
   }
   return options;
-}
-
-Result<std::string> read_input(const std::string& file) {
-  if (file != "-") return read_file(file, kMaxInputBytes);
-  std::string text(kMaxInputBytes + 1, '\0');
-  std::cin.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(std::cin.gcount()));
-  if (text.size() > kMaxInputBytes)
-    return fail(Errc::kTooLarge,
-                "standard input: longer than " + std::to_string(kMaxInputBytes) + " bytes");
-  return text;
 }
 
 void print(const Output& output, const json::object& answer) {
@@ -117,7 +106,7 @@ Result<> decide_action(const std::string& folder, const std::string& action_file
   AISPM_TRY(const auto bundle, Bundle::load(folder));
   if (bundle->actions() == nullptr && bundle->tools() == nullptr)
     return fail(Errc::kNotFound, folder + ": has neither actions.yaml nor tools.yaml");
-  AISPM_TRY(const std::string text, read_input(action_file));
+  AISPM_TRY(const std::string text, read_text(action_file, kMaxInputBytes));
   const auto asked = policy::ActionJson::parse(text);
   if (!asked) return fail(asked.error().code, action_file + ": " + asked.error().message);
   const policy::BundleDecision decision = policy::judge_by_bundle(*bundle, *asked, output.now);
@@ -155,7 +144,7 @@ Result<> evaluate_rego(const std::string& folder, const std::string& rule,
                        const std::string& input_file, const Output& output) {
   AISPM_TRY(const auto bundle, Bundle::load(folder));
   if (bundle->rego() == nullptr) return fail(Errc::kNotFound, folder + ": has no rego/*.rego");
-  AISPM_TRY(const std::string input, read_input(input_file));
+  AISPM_TRY(const std::string input, read_text(input_file, kMaxInputBytes));
   AISPM_TRY(const std::string value, bundle->rego()->evaluate(rule, input));
   output.stream << safe(json::serialize(json::parse(value))) << "\n";
   return {};

@@ -84,6 +84,18 @@ Result<> check_action(const pb::ActionCall& call) {
   return {};
 }
 
+// What is changed at a collector it says itself. The rules of tenants are changed at their gateway.
+Result<> check_operator_action(const pb::Event& event) {
+  const pb::OperatorAction& done = event.operator_action();
+  if (event.source() != pb::SOURCE_GATEWAY ||
+      (done.action() != "rules.set" && done.action() != "rules.remove"))
+    return refuse("operator_action: only the collector says what operators did");
+  if (!are_names(done.who(), done.action(), done.target(), done.reason()) ||
+      !is_hash(done.before()) || !is_hash(done.after()))
+    return refuse("operator_action: a field is too long, or no hash of SHA-256");
+  return {};
+}
+
 Result<> check_call(const pb::McpCall& call) {
   if (!are_names(call.protocol(), call.transport(), call.protocol_version(), call.method(),
                  call.tool(), call.server_name(), call.server_version(), call.server_host()))
@@ -179,7 +191,7 @@ Result<> check_inventory_body(const pb::Event& event) {
     case pb::Event::kActionCall:
       return check_action(event.action_call());
     case pb::Event::kOperatorAction:
-      return refuse("operator_action: only the collector says what operators did");
+      return check_operator_action(event);
     default:
       return {};
   }

@@ -41,9 +41,10 @@ PACK = """
 pack: few
 category: secret
 rules:
-  - {id: secret.aws_access_key, severity: high, confidence: 0.9, patterns: ['AKIA[A-Z2-7]{16}'], message: m, hits: [h], misses: [m]}
+  - {id: secret.aws_access_key, severity: high, confidence: 0.9, patterns: ['AKIA[A-Z2-7]{16}'], message: m,
+     hits: ['AKIA{+}Z7QJ3XNVB5KD2M4T'], misses: [m]}
   - {id: pii.email, category: pii, severity: low, confidence: 0.9, patterns: ['[a-z]{1,20}@[a-z.]{3,40}'], mask: last, message: m,
-     hits: [h], misses: [m]}
+     hits: [bob@shop.example.net], misses: [m]}
 """
 
 

@@ -130,6 +130,18 @@ tenants:
   EXPECT_EQ(config->reload_every, std::chrono::hours(1));
 }
 
+TEST(Config, ReadsTheOperatorsDoor) {
+  const auto config = parse_config(
+      std::string(kGood) + "admin: {socket: /run/a.sock, rules_folder: /var/r}\n", "gw.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  ASSERT_TRUE(config->admin);
+  EXPECT_EQ(config->admin->socket, "/run/a.sock");
+  for (const char* wrong :
+       {"admin: {socket: /run/a.sock}\n", "admin: {socket: a, rules_folder: /r}\n",
+        "admin: {socket: /a, rules_folder: r}\n"})
+    EXPECT_FALSE(parse_config(std::string(kGood) + wrong, "gw.yaml")) << wrong;
+}
+
 TEST(Config, RefusesAGuardModelOfNoKnownForm) {
   const auto config = parse_config(
       std::string(kGood) +

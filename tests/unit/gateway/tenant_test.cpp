@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "gateway/proxy/admin_rules.hpp"
 #include "tests/unit/gateway/rules_fixture.hpp"
 
 namespace aispm::gateway {
@@ -105,6 +106,113 @@ TEST_F(TenantTest, SaysWhichEntityNoRuleFinds) {
   const auto wrong = shelf.reload();
   ASSERT_FALSE(wrong);
   EXPECT_THAT(wrong.error().message, HasSubstr("SHOE_SIZE"));
+}
+
+// DET-031: custom classes at run time. DET-045: per tenant.
+class GivenRules : public TenantTest {
+ protected:
+  void SetUp() override {
+    TenantTest::SetUp();
+    open();
+  }
+  // As after a restart.
+  void open() {
+    shelf_ = std::make_unique<RuleShelf>(folder_ / "packs", folder_ / "policy.yaml", "", tenants_,
+                                         (folder_ / "given").string());
+    const auto loaded = shelf_->reload();
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    desk_ = std::make_unique<RuleDesk>(*shelf_);
+  }
+  AdminReply ask(const std::string& method, const std::string& tenant,
+                 const std::string& body = {}) {
+    return serve_admin({.method = method,
+                        .target = "/aispm/v1/admin/rules" + (tenant.empty() ? "" : "/" + tenant),
+                        .body = body,
+                        .who = "root (uid 0)"},
+                       *shelf_);
+  }
+  std::vector<std::string> found_in(const std::string& tenant, const std::string& text) {
+    return found(*desk_, tenant, text);
+  }
+
+  std::unique_ptr<RuleShelf> shelf_;
+  std::unique_ptr<RuleDesk> desk_;
+};
+
+std::string second(const std::string& word) {
+  std::string pack = custom(word);
+  pack.replace(pack.find("custom.project"), 14, "custom.second");
+  return pack;
+}
+
+TEST_F(GivenRules, AreInForceAtOnceAndAfterARestart) {
+  const AdminReply reply = ask("PUT", "other", custom("kingfisher"));
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_THAT(found_in("other", "kingfisher"), UnorderedElementsAre("custom.project"));
+  EXPECT_THAT(found_in("", "kingfisher"), IsEmpty());
+  EXPECT_THAT(ask("GET", "").body, HasSubstr(R"("tenant":"other")"));
+  EXPECT_THAT(ask("GET", "other").body, HasSubstr("kingfisher"));
+  open();
+  EXPECT_THAT(found_in("other", "kingfisher"), UnorderedElementsAre("custom.project"));
+}
+
+TEST_F(GivenRules, StandBesideThoseOfTheConfiguration) {
+  ASSERT_EQ(ask("PUT", "acme", second("kingfisher")).status, 200);
+  EXPECT_THAT(found_in("acme", "kingfisher bluebird"),
+              UnorderedElementsAre("custom.project", "custom.second"));
+  ASSERT_EQ(ask("DELETE", "acme").status, 200);
+  EXPECT_THAT(found_in("acme", "kingfisher bluebird"), UnorderedElementsAre("custom.project"));
+}
+
+TEST_F(GivenRules, ThatAreWrongChangeNothingAndNameLineAndRule) {
+  ASSERT_EQ(ask("PUT", "other", custom("kingfisher")).status, 200);
+  std::string wrong = custom("heron");
+  wrong.replace(wrong.find("hits: ['heron']"), 15, "hits: ['stork']");
+  const AdminReply examples = ask("PUT", "other", wrong);
+  EXPECT_EQ(examples.status, 400) << examples.body;
+  EXPECT_THAT(examples.body, HasSubstr("custom.project"));
+  EXPECT_FALSE(examples.done);
+  const AdminReply unknown = ask("PUT", "other", "pack: own\ncategory: custom\nrule: []\n");
+  EXPECT_EQ(unknown.status, 400);
+  EXPECT_THAT(unknown.body, HasSubstr("tenant other:3"));
+  EXPECT_EQ(ask("PUT", "other", "\xff").status, 400);
+  EXPECT_THAT(found_in("other", "kingfisher heron"), UnorderedElementsAre("custom.project"));
+  open();
+  EXPECT_THAT(found_in("other", "kingfisher"), UnorderedElementsAre("custom.project"));
+}
+
+TEST_F(GivenRules, AreRecordedAsWhatAnOperatorDid) {
+  const AdminReply first = ask("PUT", "other", custom("kingfisher"));
+  ASSERT_TRUE(first.done);
+  EXPECT_EQ(first.done->who, "root (uid 0)");
+  EXPECT_EQ(first.done->action, "rules.set");
+  EXPECT_EQ(first.done->target, "tenant/other");
+  EXPECT_EQ(first.done->before, "");
+  EXPECT_EQ(first.done->after.size(), 64U);
+  const AdminReply removed = ask("DELETE", "other");
+  ASSERT_TRUE(removed.done);
+  EXPECT_EQ(removed.done->action, "rules.remove");
+  EXPECT_EQ(removed.done->before, first.done->after);
+  EXPECT_FALSE(ask("GET", "").done);
+}
+
+TEST_F(GivenRules, AreRefusedForStrangeNamesAndMethods) {
+  for (const std::string name : {"..", ".x", "a/b", "a b", "%41", std::string(65, 'a').c_str()})
+    EXPECT_EQ(ask("PUT", name, custom("heron")).status, 400) << name;
+  EXPECT_EQ(ask("POST", "other", custom("heron")).status, 405);
+  EXPECT_EQ(ask("PUT", "", custom("heron")).status, 405);
+  EXPECT_EQ(ask("GET", "other").status, 404);
+  EXPECT_EQ(ask("DELETE", "other").status, 404);
+  EXPECT_EQ(ask("PUT", "other", "").status, 400);
+  EXPECT_EQ(ask("PUT", "other", std::string((256U << 10) + 1, '#')).status, 413);
+}
+
+TEST_F(GivenRules, AreNotReadFromAFolderThatOthersMayWrite) {
+  ASSERT_EQ(ask("PUT", "other", custom("kingfisher")).status, 200);
+  std::filesystem::permissions(folder_ / "given", std::filesystem::perms::all);
+  const auto loaded = shelf_->reload();
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message, HasSubstr("others must not write it"));
 }
 
 }  // namespace

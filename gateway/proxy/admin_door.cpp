@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/admin_door.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "gateway/net/listen.hpp"
+#include "gateway/proxy/admin_rules.hpp"
+#include "sdk/core/codec/http1.hpp"
+#include "sdk/core/common/id.hpp"
+#include "sdk/core/common/log.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using codec::http1::BodyKind;
+using codec::http1::Head;
+using codec::http1::HeadParser;
+using Clock = std::chrono::steady_clock;
+
+// Adds what has arrived; false: nothing came by the deadline, or the peer is done.
+bool receive(const UniqueFd& peer, std::string& buffer, Clock::time_point until) {
+  const auto left =
+      std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+  pollfd wait{.fd = peer.get(), .events = POLLIN, .revents = 0};
+  if (left <= 0 || ::poll(&wait, 1, static_cast<int>(left)) <= 0) return false;
+  std::array<char, 16U << 10> space;
+  const ssize_t size = ::recv(peer.get(), space.data(), space.size(), MSG_DONTWAIT);
+  if (size <= 0) return false;
+  buffer.append(space.data(), static_cast<std::size_t>(size));
+  return true;
+}
+
+struct Received {
+  std::string bytes;
+  std::string method;
+  std::string target;
+  std::string body;
+};
+
+Result<Received> read_request(const UniqueFd& peer) {
+  const auto until = Clock::now() + AdminDoor::kDeadline;
+  Received received;
+  HeadParser parser(HeadParser::Role::kRequest);
+  std::optional<Head> head;
+  while (!head) {
+    if (!receive(peer, received.bytes, until))
+      return fail(Errc::kDeadlineExceeded, "the request did not arrive");
+    AISPM_TRY(head, parser.parse(received.bytes));
+    if (!head && received.bytes.size() > AdminDoor::kMaxHeadBytes)
+      return fail(Errc::kTooLarge, "the head is too long");
+  }
+  received.method = head->method;
+  received.target = head->target;
+  if (head->body == BodyKind::kNone) return received;
+  if (head->body != BodyKind::kLength) return fail(Errc::kInvalid, "send a Content-Length");
+  if (head->content_length > TenantConfig::kMaxRulesBytes)
+    return fail(Errc::kTooLarge, "a tenant's rules may have 256 KiB");
+  const std::size_t begin = head->size_bytes;
+  const auto size = static_cast<std::size_t>(head->content_length);
+  while (received.bytes.size() < begin + size)
+    if (!receive(peer, received.bytes, until))
+      return fail(Errc::kDeadlineExceeded, "the body did not arrive");
+  received.body = received.bytes.substr(begin, size);
+  return received;
+}
+
+void send(const UniqueFd& peer, const AdminReply& reply) {
+  const std::string text =
+      "HTTP/1.1 " + std::to_string(reply.status) + (reply.status == 200 ? " OK" : " Refused") +
+      "\r\ncontent-type: application/json\r\ncontent-length: " + std::to_string(reply.body.size()) +
+      "\r\nconnection: close\r\n\r\n" + reply.body;
+  const timeval limit{.tv_sec = AdminDoor::kDeadline.count(), .tv_usec = 0};
+  (void)::setsockopt(peer.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const ssize_t size = ::send(peer.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+    if (size <= 0) return;  // who asked has gone
+    rest.remove_prefix(static_cast<std::size_t>(size));
+  }
+}
+
+}  // namespace
+
+AdminDoor::AdminDoor(Services& services, std::string path, UniqueFd listener, UniqueFd stop)
+    : services_(services),
+      path_(std::move(path)),
+      listener_(std::move(listener)),
+      stop_(std::move(stop)),
+      thread_([this] { serve(); }) {}
+
+Result<std::unique_ptr<AdminDoor>> AdminDoor::open(Services& services, const std::string& path) {
+  AISPM_TRY(UniqueFd listener, net::listen_unix(path));
+  if (::chmod(path.c_str(), 0600) != 0) return fail_errno("chmod " + path);
+  UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
+  if (!stop) return fail_errno("eventfd");
+  log::info("listening", {{"admin", path}});
+  return std::unique_ptr<AdminDoor>(
+      new AdminDoor(services, path, std::move(listener), std::move(stop)));
+}
+
+AdminDoor::~AdminDoor() {
+  const std::uint64_t one = 1;
+  (void)!::write(stop_.get(), &one, sizeof one);
+  thread_.join();
+  ::unlink(path_.c_str());
+}
+
+void AdminDoor::serve() {
+  while (true) {
+    std::array<pollfd, 2> waits{{{.fd = stop_.get(), .events = POLLIN, .revents = 0},
+                                 {.fd = listener_.get(), .events = POLLIN, .revents = 0}}};
+    if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) return;
+    if (waits[0].revents != 0) return;
+    if (waits[1].revents == 0) continue;
+    const UniqueFd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (peer) serve_one(peer);
+  }
+}
+
+void AdminDoor::serve_one(const UniqueFd& peer) {
+  const auto user = net::peer_user(peer.get());
+  if (!user || (user->uid != 0 && user->uid != ::geteuid())) {
+    log::warn("admin.refused", {{"uid", user ? user->uid : 0U}});
+    return send(peer, refuse_admin(403, "this socket is for root and the gateway's own user"));
+  }
+  const auto received = read_request(peer);
+  if (!received) return send(peer, refuse_admin(400, received.error().message));
+  if (received->method != "GET" && services_.recorder->is_failing() &&
+      services_.config.audit == Audit::kRequired)
+    return send(peer, refuse_admin(503, "changes cannot be recorded at the moment"));
+  const AdminReply reply =
+      serve_admin({.method = received->method,
+                   .target = received->target,
+                   .body = received->body,
+                   .who = user->name + " (uid " + std::to_string(user->uid) + ")"},
+                  services_.rules);
+  if (reply.done) {
+    services_.sticky.clear();  // new rules may decide differently
+    log::info(
+        "admin.changed",
+        {{"action", reply.done->action}, {"target", reply.done->target}, {"who", reply.done->who}});
+    model::Event event;
+    event.host_id = services_.host_id;
+    event.source = model::Source::kGateway;
+    event.body = *reply.done;
+    services_.recorder->offer(std::move(event));
+  }
+  send(peer, reply);
+}
+
+}  // namespace aispm::gateway
