@@ -58,14 +58,15 @@ std::string taxonomy() {
   return text;
 }
 
-// The marks can only be written by who knows the nonce, and are taken out of the text all the same.
+// The marks can only be written by who knows the nonce; it is taken out of the text all the same.
+// What stands in its place is no part of a nonce, so that none can come about by taking one out.
 std::string wrapped(std::string_view text, std::string_view nonce) {
   const std::string name = "TEXT-" + std::string(nonce);
   std::string out = "<" + name + ">\n";
   for (std::size_t at = 0; at < text.size();) {
-    if (text.substr(at).starts_with(name)) {
-      out += "TEXT";
-      at += name.size();
+    if (text.substr(at).starts_with(nonce)) {
+      out.push_back('_');
+      at += nonce.size();
     } else {
       out.push_back(text[at++]);
     }
