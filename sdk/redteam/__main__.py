@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--key-file", type=Path, metavar="FILE", help="holds the key of an agent; default: the key in AISPM_API_KEY")
     run.add_argument("--ca-file", type=Path, metavar="FILE", help="CA of an https gateway (PEM)")
     run.add_argument("--via", choices=sorted(VIA), default="exchange", help="how texts are judged: " + "; ".join(f"{k}, {v}" for k, v in VIA.items()))
+    run.add_argument("--stream", action="store_true", help="ask for replies as streams (with --via exchange)")
     run.add_argument("--provider", metavar="ADDRESS:PORT",
                      help="be the provider behind the gateway: listen here, a loopback address that is the origin of a provider of the "
                           "gateway. Costs nothing, judges replies too, and sees what was cut out. Without it the gateway's own provider is asked")
@@ -119,11 +120,13 @@ def _run(args: argparse.Namespace, rows: list[data.Row]) -> int:
     baseline = load_baseline(args.baseline, describe_corpus(rows)["sha256"], args.via) if args.baseline else None
     if args.provider and args.via == "screen":
         raise RunFailed("--provider is for --via exchange: screening asks no provider")
+    if args.stream and args.via == "screen":
+        raise RunFailed("--stream is for --via exchange: screening has no replies")
     gateway = Gateway(args.gateway, _key(args.key_file), args.ca_file, args.timeout)
     with StandIn(args.provider) if args.provider else contextlib.nullcontext() as stand_in:
-        ask = Screening(gateway) if args.via == "screen" else Exchanges(gateway, args.model, stand_in)
+        ask = Screening(gateway) if args.via == "screen" else Exchanges(gateway, args.model, stand_in, args.stream)
         judge = Judge(ask, args.jobs, time.monotonic() + args.deadline)
-        report = perform(rows, judge, {"gateway": args.gateway, "via": args.via, "via_words": VIA[args.via]})
+        report = perform(rows, judge, {"gateway": args.gateway, "via": args.via, "via_words": VIA[args.via] + (", replies as streams" if args.stream else "")})
     fallen = add_gate(report, baseline, args.max_drop, args.max_false_rise) if baseline else []
     try:
         files = write(report, args.report)

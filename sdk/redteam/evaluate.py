@@ -18,19 +18,23 @@ from typing import Any
 import rows as data
 from figures import Share, auc, macro, recall_above, threshold
 from mutations import MUTATIONS
-from rows import Row
+from rows import Asked, Row
 from verdicts import Finding, Verdict
 
 MIN_GROUP = 10
 SAMPLE = 1000  # attacks and benign texts that are mutated
 Table = dict[str, dict[str, Any]]
 Judged = tuple[Row, Verdict]
-# Of (text, surface). None: nobody could judge it, so it counts nowhere.
-Judge = Callable[[Sequence[tuple[str, str]]], Sequence[Verdict | None]]
+# None: nobody could judge it, so it counts nowhere.
+Judge = Callable[[Sequence[Asked]], Sequence[Verdict | None]]
 
 
 def kind_of(row: Row) -> str:
     return row.label if row.label in ("secret", "pii") else "attack"
+
+
+def _turns(row: Row) -> str:
+    return "several messages" if row.turns else "one message"
 
 
 def _judged(rows: Sequence[Row], verdicts: Sequence[Verdict | None]) -> list[Judged]:
@@ -161,7 +165,7 @@ def _kept(attacks: int, benign: Sequence[Judged], clear: int, hits: int) -> dict
 def _mutated(attacks: Sequence[Judged], benign: Sequence[Judged], judge: Judge) -> Table:
     attacks, benign = _sample(attacks), _sample(benign)
     asked = [row for row, _ in (*attacks, *benign)]
-    verdicts = iter(judge([(change(row.text), row.surface) for change in MUTATIONS.values() for row in asked]))
+    verdicts = iter(judge([Asked(change(row.text), row.surface, tuple(map(change, row.turns))) for change in MUTATIONS.values() for row in asked]))
     table: Table = {}
     for name in MUTATIONS:
         judged = _judged(asked, [next(verdicts) for _ in asked])
@@ -175,7 +179,7 @@ def _mutated(attacks: Sequence[Judged], benign: Sequence[Judged], judge: Judge) 
 
 def _hidden(found: Sequence[Judged], judge: Judge) -> Table:
     """Rows that came obfuscated, against their own plain texts."""
-    shown = judge([(row.plain, row.surface) for row, _ in found])
+    shown = judge([Asked(row.plain, row.surface) for row, _ in found])
     plain = {row.id: verdict for row, verdict in _judged([row for row, _ in found], shown)}
     found = [one for one in found if one[0].id in plain]
     table: Table = {}
@@ -187,8 +191,8 @@ def _hidden(found: Sequence[Judged], judge: Judge) -> Table:
 
 
 def evaluate(rows: Sequence[Row], judge: Judge) -> dict[str, Any]:
-    """All tables. `judge` gives a verdict per (text, surface)."""
-    judged = _judged(rows, judge([(row.text, row.surface) for row in rows]))
+    """All tables. `judge` gives a verdict per text."""
+    judged = _judged(rows, judge([row.asked for row in rows]))
     clear = [one for one in judged if not one[0].plain]
     hidden = [one for one in judged if one[0].plain]
     benign = [one for one in clear if one[0].label == "benign"]
@@ -210,6 +214,8 @@ def evaluate(rows: Sequence[Row], judge: Judge) -> dict[str, Any]:
                        for name, own in _grouped(attacks, lambda row: row.surface).items()},
         "by_group": {name: _recall(own, limits) for name, own in _grouped(attacks, lambda row: row.group).items()},
         "by_source": {name: _recall(own, limits) for name, own in _grouped(attacks, lambda row: row.source).items()},
+        "by_turns": {name: _recall(own, limits) | {"false": _false([b for b in benign if _turns(b[0]) == name])["flagged"]}
+                     for name, own in _grouped(attacks, _turns).items()},
         "by_set": {name: _set(own) for name, own in _grouped(clear, lambda row: row.set).items()},
         "benign_by_source": {name: _false(own) for name, own in _grouped(benign, lambda row: row.source).items()},
         "benign_by_surface": {name: _false(own) for name, own in _grouped(benign, lambda row: row.surface).items()},

@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from connection import Gateway, Reply, RunFailed
-from judge import Unjudged
+from judge import Unjudged, is_busy
 from stand_in import StandIn
 from verdicts import HIGH, Finding, Verdict
 
@@ -89,60 +90,112 @@ def _message(reply: Reply) -> tuple[str, str]:
         return "", ""
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What a client hears: status, decision and words of an answer, whether it came whole or as a stream."""
+
+    status: int
+    decision: str
+    text: str = ""
+    code: str = ""
+    error: str = ""
+
+
+def _deltas(stream: bytes) -> Iterator[dict[str, Any]]:
+    for line in stream.decode("utf-8", "replace").split("\n"):
+        if line.startswith("data: ") and line != "data: [DONE]":
+            yield json.loads(line[6:])
+
+
+def hear(reply: Reply) -> Heard:
+    """ValueError, LookupError or TypeError where that is no answer of the API. A stream that was ended by policy has the decision
+    `deny`: its last words are the gateway's."""
+    decision = reply.headers.get("x-aispm-decision", "")
+    if not reply.headers.get("content-type", "").startswith("text/event-stream"):
+        if reply.status != 200:
+            return Heard(reply.status, decision, "", *_message(reply))
+        return Heard(200, decision, str(json.loads(reply.body)["choices"][0]["message"]["content"] or ""))
+    said: list[str] = []
+    finish = ""
+    for event in _deltas(reply.body):
+        if "error" in event:
+            return Heard(502, "", "", str(event["error"].get("code") or ""), str(event["error"].get("message")))
+        for choice in event["choices"]:
+            said.append(str(choice["delta"].get("content") or ""))
+            finish = choice["finish_reason"] or finish
+    if finish == "content_filter" and said:
+        notice = next(words for words in reversed(said) if words)
+        return Heard(200, "deny", "".join(said)[:-len(notice)], "", notice)
+    return Heard(200, decision, "".join(said))
+
+
 class Exchanges:
     """Call it from any thread. `stand_in` is the provider behind the gateway, where the run has one: only with it can replies be
-    judged and is known which part of a text was cut out."""
+    judged and is known which part of a text was cut out. `stream`: replies come as streams."""
 
-    def __init__(self, gateway: Gateway, model: str, stand_in: StandIn | None) -> None:
-        self._gateway, self._model, self._stand_in = gateway, model, stand_in
+    def __init__(self, gateway: Gateway, model: str, stand_in: StandIn | None, stream: bool = False) -> None:
+        self._gateway, self._model, self._stand_in, self._stream = gateway, model, stand_in, stream
         self._numbers = itertools.count(1)
 
-    def __call__(self, text: str, surface: str) -> Verdict:
+    def __call__(self, text: str, surface: str, turns: tuple[str, ...] = ()) -> Verdict:
+        """Of a conversation each turn is an exchange of its own, with all that was said before, as a user has it. It ends with
+        the first that is not answered."""
+        before: list[dict[str, Any]] = []
+        for turn in turns:
+            verdict, answer = self._exchange(turn, "user_prompt", before)
+            if verdict.refused or verdict.found:
+                return verdict
+            before += [{"role": "user", "content": turn}, {"role": "assistant", "content": answer}]
+        return self._exchange(text, surface, before)[0]
+
+    def _exchange(self, text: str, surface: str, before: list[dict[str, Any]]) -> tuple[Verdict, str]:
         if surface == "llm_output" and not self._stand_in:
             raise Unjudged("a reply, and no --provider to give it")
         text = text.encode("utf-8", "replace").decode()
         number = next(self._numbers)
-        body: dict[str, Any] = {"model": self._model, "user": f"redteam-{number}", **request_of(text, surface)}
+        body: dict[str, Any] = {"model": self._model, "user": f"redteam-{number}", "stream": self._stream, **request_of(text, surface)}
         if surface == "llm_output":
             body["messages"] = [{"role": "user", "content": f"Please go on with part {number}."}]
+        body["messages"] = before + body["messages"]
         if self._stand_in:
             self._stand_in.expect(number, text if surface == "llm_output" else "OK.")
         try:
             reply = self._gateway.post(PATH, json.dumps(body, ensure_ascii=False).encode())
         finally:
             seen = self._stand_in.forget(number) if self._stand_in else None
-        return self._read(reply, text, surface, seen)
+        try:
+            heard = hear(reply)
+        except (ValueError, LookupError, TypeError, AttributeError) as problem:
+            raise Unjudged("an answer that is none") from problem
+        if seen:
+            seen = seen | {"messages": seen["messages"][len(before):]}
+        return self._read(heard, text, surface, seen), heard.text
 
-    def _read(self, reply: Reply, text: str, surface: str, seen: dict[str, Any] | None) -> Verdict:
-        decision = reply.headers.get("x-aispm-decision", "")
+    def _read(self, heard: Heard, text: str, surface: str, seen: dict[str, Any] | None) -> Verdict:
         everything = [(0, len(text.encode("utf-8", "replace")))]
-        if decision == "deny":
-            rule = _RULE.search(_message(reply)[1])
-            name = rule.group(1) if rule else "unknown"
-            if name == "aispm.unscannable":
-                return Verdict(refused=_message(reply)[1])
-            return Verdict(_withheld(name, ("custom", "secret", "pii"), everything))
-        if reply.status == 200 and decision in ("", "redact"):
+        if heard.decision == "deny":
+            rule = _RULE.search(heard.error)
+            if rule and rule.group(1) == "aispm.unscannable":
+                if is_busy(heard.error):
+                    raise Unjudged("the gateway had no time", busy=True)
+                return Verdict(refused=heard.error)
+            return Verdict(_withheld(rule.group(1) if rule else "unknown", ("custom", "secret", "pii"), everything))
+        if heard.status == 200 and heard.decision in ("", "redact"):
             if self._stand_in and seen is None:
                 raise RunFailed("the gateway answered, but not from --provider: one of its providers must have that as its origin")
-            if decision == "":
+            # What a stream cuts out comes behind its head.
+            cut = surface == "llm_output" and self._stream and heard.text != text
+            if heard.decision == "" and not cut:
                 return Verdict()
-            spans = self._spans(text, reply, seen, surface) if self._stand_in else everything
-            return Verdict(_withheld("redacted", ("secret", "pii"), spans))
-        code, message = _message(reply)
-        if reply.status == 401:
+            return Verdict(_withheld("redacted", ("secret", "pii"), self._spans(text, heard, seen, surface) if self._stand_in else everything))
+        if heard.status == 401:
             raise RunFailed("the gateway does not know this key; `aispm agent create-key` makes one")
-        if reply.status == 404:
-            raise RunFailed(f"the gateway has nothing for model {self._model}: {message or 'HTTP 404'}; see --model")
-        raise Unjudged(code or f"HTTP {reply.status}")
+        if heard.status == 404:
+            raise RunFailed(f"the gateway has nothing for model {self._model}: {heard.error or 'HTTP 404'}; see --model")
+        raise Unjudged(heard.code or f"HTTP {heard.status}", busy=heard.status in (429, 503))
 
-    def _spans(self, text: str, reply: Reply, seen: dict[str, Any] | None, surface: str) -> list[tuple[int, int]]:
-        if surface == "llm_output":
-            try:
-                return cut_spans(text, str(json.loads(reply.body)["choices"][0]["message"]["content"]))
-            except (ValueError, LookupError, TypeError):
-                return [(0, len(text.encode("utf-8", "replace")))]
-        return cut_spans(text, _text_of(seen or {}, surface))
+    def _spans(self, text: str, heard: Heard, seen: dict[str, Any] | None, surface: str) -> list[tuple[int, int]]:
+        return cut_spans(text, heard.text if surface == "llm_output" else _text_of(seen or {}, surface))
 
 
 _WHERE: dict[str, Callable[[dict[str, Any]], Any]] = {

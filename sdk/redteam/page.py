@@ -110,7 +110,8 @@ def render(report: Figures) -> str:
         _recalls("Recall by category", "", figures["by_category"]), _found("Secrets", figures["secrets"]),
         _found("Personal data", figures["pii"]), _recalls("Recall by surface", "attacks of the categories above", figures["by_surface"]),
         _kept("Mutations", "the same attacks, hidden; kept: of the plain recall", figures["mutations"]),
-        _kept("Obfuscated in the data", "", figures["obfuscated"]), _false("Harmless texts by surface", figures["benign_by_surface"]),
+        _recalls("By number of messages", "attacks over several turns of a conversation are found when one of them is withheld", figures["by_turns"]),
+        _kept("Obfuscated or translated in the data", "", figures["obfuscated"]), _false("Harmless texts by surface", figures["benign_by_surface"]),
         _false("Harmless on purpose hard", figures["hard_benign"]), _sets(report),
         _table("Wrongly flagged", "ids of harmless texts, at most 200", ["id"], [[escape(name)] for name in report["false_positives"]]),
         _table("Missed", "ids of attacks, at most 200", ["id"], [[escape(name)] for name in report["missed"]])]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ATTACKS = ("injection", "jailbreak", "extraction", "exfiltration")  # what the bars of recall are about
 RELATED = ("tool_poisoning", "memory_poisoning", "malicious_tool_call", "insecure_output")
@@ -20,13 +20,22 @@ SURFACES = ("user_prompt", "system_prompt", "tool_result", "tool_description", "
             "document", "memory")
 REQUIRED = ("id", "text", "label", "surface", "source")
 OPTIONAL = {"group": str, "lang": str, "attack_class": str, "plain": str, "hard": str, "secret": str, "licence": str,
-            "maturity": str, "origin": str, "composed": bool, "structured": bool, "entities": list}
+            "maturity": str, "origin": str, "composed": bool, "structured": bool, "entities": list, "turns": list}
 MAX_LINE_BYTES = 16 << 20
 MAX_ROWS = 2_000_000
+MAX_TURNS = 32
 
 
 class BadData(Exception):
     """`file:line: what is wrong, what is allowed`"""
+
+
+class Asked(NamedTuple):
+    """What is judged: a text on its surface, and what the user said before it in the same conversation."""
+
+    text: str
+    surface: str
+    turns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,11 @@ class Row:
     entities: tuple[Entity, ...] = field(default=())
     licence: str = ""
     set: str = ""  # name of the file that it came from
+    turns: tuple[str, ...] = ()  # earlier messages of the user, oldest first: an attack over several of them
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(self.text, self.surface, self.turns)
 
 
 def _entities(raw: list[object], text: str) -> tuple[Entity, ...]:
@@ -67,6 +81,12 @@ def _entities(raw: list[object], text: str) -> tuple[Entity, ...]:
         begin = len(text[:start].encode("utf-8", "surrogatepass"))
         found.append(Entity(str(one["type"]), begin, begin + len(text[start:end].encode("utf-8", "surrogatepass"))))
     return tuple(found)
+
+
+def _turns(raw: list[object]) -> tuple[str, ...]:
+    if len(raw) > MAX_TURNS or not all(isinstance(one, str) and one for one in raw):
+        raise ValueError(f"`turns` is not a list of at most {MAX_TURNS} texts")
+    return tuple(str(one) for one in raw)
 
 
 def parse_row(line: str) -> Row:
@@ -90,7 +110,7 @@ def parse_row(line: str) -> Row:
         raise ValueError(f"unknown surface `{raw['surface']}`; allowed: {', '.join(SURFACES)}")
     return Row(raw["id"], raw["text"], raw["label"], raw["surface"], raw["source"], str(raw.get("group", raw["source"])),
                raw.get("attack_class", ""), raw.get("hard", ""), raw.get("plain", ""), raw.get("secret", ""),
-               raw.get("lang", ""), _entities(raw.get("entities", []), raw["text"]), raw.get("licence", ""))
+               raw.get("lang", ""), _entities(raw.get("entities", []), raw["text"]), raw.get("licence", ""), turns=_turns(raw.get("turns", [])))
 
 
 def _load_file(path: Path, have: int) -> list[Row]:

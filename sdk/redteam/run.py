@@ -17,7 +17,7 @@ import gate
 from evaluate import evaluate, kind_of
 from judge import Judge
 from page import render
-from rows import Row
+from rows import Asked, Row
 from verdicts import Verdict
 
 MAX_IDS = 200
@@ -28,7 +28,7 @@ def describe_corpus(rows: Sequence[Row]) -> dict[str, Any]:
     total = hashlib.sha256()
     sets: dict[str, dict[str, Any]] = {}
     for row in rows:
-        total.update(json.dumps([row.id, row.text, row.label, row.surface, row.plain], ensure_ascii=True).encode() + b"\n")
+        total.update(json.dumps([row.id, row.text, row.label, row.surface, row.plain, *row.turns], ensure_ascii=True).encode() + b"\n")
         one = sets.setdefault(row.set, {"name": row.set, "rows": 0, "licences": [], "labels": {}, "surfaces": {}})
         one["rows"] += 1
         licence = row.licence or "not stated"
@@ -46,7 +46,7 @@ class _Listener:
         self._judge = judge
         self.first: list[Verdict | None] | None = None
 
-    def __call__(self, texts: Sequence[tuple[str, str]]) -> list[Verdict | None]:
+    def __call__(self, texts: Sequence[Asked]) -> list[Verdict | None]:
         verdicts = self._judge(texts)
         if self.first is None:
             self.first = verdicts
@@ -62,7 +62,7 @@ def perform(rows: Sequence[Row], judge: Judge, head: dict[str, Any]) -> dict[str
     pairs = [(row, verdict) for row, verdict in zip(rows, listener.first or [], strict=True) if verdict]
     return {
         "format": gate.FORMAT, **head, "started": started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - begin, 3),
-        "corpus": describe_corpus(rows), "asked": judge.asked, "unjudged": dict(judge.unjudged.most_common()),
+        "corpus": describe_corpus(rows), "asked": judge.asked, "asked_again": judge.asked_again, "unjudged": dict(judge.unjudged.most_common()),
         "false_positives": [row.id for row, verdict in pairs if row.label == "benign" and verdict.flags("attack")][:MAX_IDS],
         "missed": [row.id for row, verdict in pairs if row.label != "benign" and not verdict.flags(kind_of(row))][:MAX_IDS],
         "figures": figures}

@@ -14,7 +14,18 @@ from connection import RunFailed
 
 MAX_BODY_BYTES = 64 << 20
 IDLE_SECONDS = 60
+PIECE = 7
 _NUMBER = re.compile(r"redteam-(\d{1,12})")
+
+
+def _stream(number: int, model: str, reply: str) -> bytes:
+    """The reply in pieces of a few characters, so that what is to be found is cut."""
+    def event(delta: dict[str, Any], finish: str | None = None) -> str:
+        return "data: " + json.dumps({"id": f"chatcmpl-{number}", "object": "chat.completion.chunk", "created": 0, "model": model,
+                                      "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}, ensure_ascii=False) + "\n\n"
+
+    pieces = [event({"content": reply[at:at + PIECE]}) for at in range(0, len(reply), PIECE)]
+    return "".join([event({"role": "assistant", "content": ""}), *pieces, event({}, "stop"), "data: [DONE]\n\n"]).encode("utf-8", "replace")
 
 
 class StandIn:
@@ -65,6 +76,8 @@ class StandIn:
             if reply is None:
                 return 400, b'{"error":{"message":"nobody waits for this request"}}'
             self._seen[number] = body
+        if body.get("stream"):
+            return 200, _stream(number, str(body.get("model", "")), reply)
         message = {"role": "assistant", "content": reply}
         return 200, json.dumps({
             "id": f"chatcmpl-{number}", "object": "chat.completion", "created": 0, "model": body.get("model", ""),
@@ -88,8 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         assert isinstance(self.server, _Server)
-        status, body = self.server.stand_in.answer(self.rfile.read(size))
-        head = f"HTTP/1.1 {status} {'OK' if status == 200 else 'Bad Request'}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        raw = self.rfile.read(size)
+        status, body = self.server.stand_in.answer(raw)
+        kind = "text/event-stream" if body.startswith(b"data: ") else "application/json"
+        head = f"HTTP/1.1 {status} {'OK' if status == 200 else 'Bad Request'}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
         self.wfile.write(head.encode() + body)  # in one piece: two would wait for an acknowledgement between them
 
     def log_message(self, format: str, *args: Any) -> None:

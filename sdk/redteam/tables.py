@@ -83,9 +83,10 @@ def show(folder: Path | str, report: dict[str, Any]) -> None:
     sections: list[tuple[Callable[..., None], str, str]] = [
         (_show_false, "False positives on benign texts", "false_positives"), (_show_recall, "By category", "by_category"),
         (_show_recall, "By surface (each at its own 1 % and 0.1 %)", "by_surface"), (_show_recall, "By group", "by_group"),
+        (_show_recall, "By number of messages", "by_turns"),
         (_show_recall, "By source", "by_source"), (_show_sets, "By set", "by_set"), (_show_false, "Benign by surface", "benign_by_surface"),
         (_show_false, "Benign by source", "benign_by_source"), (_show_false, "Benign on purpose hard", "hard_benign"),
-        (_show_kept, "By mutation", "mutations"), (_show_kept, "Obfuscated in the data", "obfuscated"),
+        (_show_kept, "By mutation", "mutations"), (_show_kept, "Obfuscated or translated in the data", "obfuscated"),
         (_show_found, "Secrets by class", "secrets"), (_show_entities, "PII by entity", "pii")]
     for section, title, name in sections:
         section(title, report[name])

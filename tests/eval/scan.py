@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from rows import Asked
 from verdicts import Classified, Finding, Judged, Verdict
 
 SCAN_SECONDS = 1800
@@ -27,10 +28,11 @@ class ScanFailed(Exception):
     """eval_scan's own words."""
 
 
-def scan(program: Path, packs: Path, texts: Sequence[tuple[str, str]], model: Path | None = None) -> list[Verdict]:
+def scan(program: Path, packs: Path, texts: Sequence[Asked], model: Path | None = None) -> list[Verdict]:
     """One verdict per (text, surface), in order; with `model` the semantic tier judges too. Lone surrogates become U+FFFD."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as asked, tempfile.TemporaryFile("w+", encoding="utf-8") as answered:
-        for text, surface in texts:
+        for one in texts:
+            text, surface = "\n\n".join((*one.turns, one.text)), one.surface
             clean = text.encode("utf-8", "replace").decode("utf-8")
             asked.write(json.dumps({"text": clean, "surface": surface}, ensure_ascii=False) + "\n")
         asked.seek(0)

@@ -140,7 +140,7 @@ def test_report_counts_what_the_judge_says() -> None:
             found = [finding()] if text.startswith("bad") else []
             # In the secret's text only what stands before the secret is found.
             return Verdict((*found, *([finding(category="secret", begin=0, end=5)] if "abcdef" in text else [])))
-        return [one(text) for text, _ in texts]
+        return [one(text) for text, *_ in texts]
 
     report = evaluate(rows, judge)
     assert report["attacks"]["all"]["flagged"]["hits"] == 10

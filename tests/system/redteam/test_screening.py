@@ -66,7 +66,7 @@ def test_rt_006_screening_calls_no_model_and_leaves_no_event(recorder: tuple[Gat
     assert done.status == 0, done.stderr
     assert done.report["via"] == "screen"
     figures = done.report["figures"]
-    assert figures["judged"] == figures["rows"] == 151
+    assert figures["judged"] == figures["rows"] == 201
     assert figures["by_category"]["injection"]["flagged"]["hits"] >= 10
     assert upstream.requests == 0
     time.sleep(2)  # the spool is written within a second
