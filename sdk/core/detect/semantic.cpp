@@ -41,6 +41,27 @@ std::size_t kind_of(Surface surface) {
   }
 }
 
+bool is_letter(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x80 || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+
+// `text` is what the window's tokens point into.
+bool is_language(std::string_view text, std::span<const Token> window) {
+  std::size_t tokens = 0;
+  std::size_t bytes = 0;
+  for (const Token& token : window) {
+    std::string_view piece = text.substr(token.begin, token.end - token.begin);
+    const std::size_t spaces = std::min(piece.find_first_not_of(" \t\r\n"), piece.size());
+    piece.remove_prefix(spaces);
+    if (std::none_of(piece.begin(), piece.end(), is_letter)) continue;
+    ++tokens;
+    bytes += piece.size() + (spaces > 0 ? 1 : 0);
+  }
+  return tokens < kMinTellingTokens ||
+         static_cast<double>(bytes) >= kMinTokenBytes * static_cast<double>(tokens);
+}
+
 constexpr double kFirstScale = 32;  // of ClassifierVerdict::score
 
 struct AlignedFree {
@@ -241,12 +262,16 @@ std::optional<SemanticVerdict> SemanticModel::judge(std::string_view text, Surfa
     for (std::size_t from = 0; from < all.size(); from += kSemanticStride) {
       if (stop && stop()) return false;
       const auto window = all.subspan(from, std::min(kContent, all.size() - from));
-      const float score = parts_->score_window(window, kind, state);
-      ++verdict.windows;
-      if (score > verdict.score) {
-        verdict.score = score;
-        verdict.begin = offset + window.front().begin;
-        verdict.end = offset + window.back().end;
+      if (!is_language(part, window)) {
+        ++verdict.passed_over;
+      } else {
+        const float score = parts_->score_window(window, kind, state);
+        ++verdict.windows;
+        if (score > verdict.score) {
+          verdict.score = score;
+          verdict.begin = offset + window.front().begin;
+          verdict.end = offset + window.back().end;
+        }
       }
       if (from + kContent >= all.size()) break;
     }

@@ -28,6 +28,12 @@ namespace aispm::detect {
 inline constexpr std::size_t kMaxSemanticBytes = 64U << 10;
 inline constexpr std::size_t kSemanticWindow = 128;  // tokens, with begin and end mark
 inline constexpr std::size_t kSemanticStride = 96;   // tokens
+// A window whose tokens with letters are on average shorter than this is in no language that the
+// encoder knows: still encoded (base64, ROT13, letters apart), or keys and hashes. To the encoder
+// it is noise, so it is passed over; what inspect() found hidden there is a text of its own. With
+// fewer such tokens nobody can tell. The reference in policies/train does the same.
+inline constexpr double kMinTokenBytes = 2.4;
+inline constexpr std::size_t kMinTellingTokens = 8;
 inline constexpr std::size_t kMaxSemanticModelBytes = 64U << 20;
 
 struct SemanticVerdict {
@@ -36,8 +42,9 @@ struct SemanticVerdict {
   double score = 0;       // log odds of the worst window, less the threshold's
   std::size_t begin = 0;  // the worst window, bytes in the text
   std::size_t end = 0;
-  std::uint32_t windows = 0;  // judged
-  bool whole = true;          // every byte was in one of them
+  std::uint32_t windows = 0;      // judged
+  std::uint32_t passed_over = 0;  // not judged: no language
+  bool whole = true;              // every byte was in one of them
 
   // Log odds of both tiers together, 0 at their common threshold: better than either alone. Of what
   // tier 1 said of the same text on the same surface (ClassifierVerdict::score). This tier's own
@@ -74,7 +81,7 @@ class SemanticModel {
   SemanticModel& operator=(const SemanticModel&) = delete;
 
   // Nullopt only when `stop` said so. Any bytes are allowed: what is not UTF-8 reads as U+FFFD. Any
-  // thread, with a scratch of its own. A text without words does not fire.
+  // thread, with a scratch of its own. A text without words, or without language, does not fire.
   std::optional<SemanticVerdict> judge(std::string_view text, Surface surface,
                                        SemanticScratch& scratch, const StopCheck& stop = {}) const;
 
