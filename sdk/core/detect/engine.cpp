@@ -65,16 +65,23 @@ Result<std::vector<Group>> group_rules(const RuleSet& rules, const Vocabulary& v
   return groups;
 }
 
-Result<std::vector<HsPattern>> prefilter_of(const std::vector<Rule>& rules, const Group& group) {
-  std::vector<HsPattern> patterns;
+// Adds databases of the group's patterns: values (numbers, tokens) and wording apart, since either
+// keeps Hyperscan from skipping ahead for the other, and words turned round.
+Result<> add_prefilters(const std::vector<Rule>& rules, const Group& group,
+                        std::vector<std::vector<HsPattern>>& databases) {
+  std::vector<HsPattern> values;
+  std::vector<HsPattern> wording;
   for (std::uint32_t index = group.begin; index < group.end; ++index) {
     const Rule& rule = rules[index];
     for (const std::string& pattern : rule.triggers.empty() ? rule.patterns : rule.triggers) {
       AISPM_TRY(HsPattern whole, cheap_pattern(rules, index, pattern));
-      patterns.push_back(std::move(whole));
+      (is_data(rule.category) ? values : wording).push_back(std::move(whole));
     }
   }
-  return patterns;
+  for (std::vector<HsPattern>* patterns : {&values, &wording})
+    if (!patterns->empty()) databases.push_back(std::move(*patterns));
+  add_turned_database(group.words, databases);
+  return {};
 }
 
 struct Plan {
@@ -87,11 +94,7 @@ Result<Plan> plan_jobs(const RuleSet& rules, const Vocabulary& vocabulary) {
   plan.jobs.automata = Automata::sources(rules.rules);
   AISPM_TRY(const std::vector<Group> groups, group_rules(rules, vocabulary));
   auto& databases = plan.jobs.databases;
-  for (const Group& group : groups) {
-    AISPM_TRY(std::vector<HsPattern> patterns, prefilter_of(rules.rules, group));
-    if (!patterns.empty()) databases.push_back(std::move(patterns));
-    add_turned_database(group.words, databases);
-  }
+  for (const Group& group : groups) AISPM_CHECK(add_prefilters(rules.rules, group, databases));
   plan.prefilters = databases.size();
   AISPM_TRY(const bool can_screen, Screen::can_join(rules.rules));
   if (!can_screen) return plan;

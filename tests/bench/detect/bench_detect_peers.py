@@ -162,7 +162,7 @@ def run_peer(peer: str) -> tuple[dict[str, list[int]], str]:
 
 
 def engine_figures() -> dict[str, float]:
-    program = BUILD / "tests" / "bench_detect"
+    program = BUILD / "bin" / "bench_detect"
     out = subprocess.run([program, "--sizes"], capture_output=True, text=True, check=True).stdout
     return {row["name"]: row["value"] for row in map(json.loads, out.splitlines())}
 
