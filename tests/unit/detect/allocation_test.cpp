@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "sdk/core/detect/inspect.hpp"
 #include "tests/unit/detect/packs.hpp"
 
 namespace {
@@ -45,6 +46,34 @@ TEST(Allocations, AreNoneOnceTheScratchHasGrown) {
   scan_all();
   EXPECT_EQ(allocations - before, 0U);
   EXPECT_GT(before, 0U);
+}
+
+// What the gateway does with each text: all layers, and detections of what they found; harmless
+// texts have none, so that nothing is made.
+TEST(Allocations, AreNoneWhenAHarmlessTextIsInspected) {
+  const auto engine = shipped_engine();
+  ASSERT_NE(engine, nullptr);
+  auto scratch = engine->make_scratch();
+  ASSERT_TRUE(scratch);
+  Tier1 classifier;
+  InspectOptions options;
+  options.classifier = &classifier;
+  Inspection inspection;
+  const std::vector<std::string> texts = {
+      "plain prose about nothing in particular, with a date of 2026-11-21",
+      "caf\xc3\xa9 and \xd1\x81\xd0\xbb\xd0\xbe\xd0\xb2\xd0\xb0 beside English words",
+      "def load(path):\n    return open(path).read()\n",
+      "U29tZSBwbGFpbiB3b3JkcyBhYm91dCBub3RoaW5nIGluIHBhcnRpY3VsYXI="};
+  const auto inspect_all = [&] {
+    for (const std::string& text : texts) {
+      ASSERT_TRUE(inspect(*engine, text, Surface::kToolResult, options, *scratch, inspection));
+      ASSERT_TRUE(fuse(*engine, text, Surface::kToolResult, inspection).detections.empty()) << text;
+    }
+  };
+  inspect_all();
+  const std::size_t before = allocations;
+  inspect_all();
+  EXPECT_EQ(allocations - before, 0U);
 }
 
 }  // namespace
