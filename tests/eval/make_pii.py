@@ -4,7 +4,7 @@
     pip install Faker==40.54.0 && python tests/eval/make_pii.py OUT [--rows 40] [--seed 7]
 
 Values are Faker's; sentences, JSON, tables and log lines around them are ours. Numbers are shown with the word that names them three
-times out of four. The same seed gives the same file. Harmless rows hold numbers that only look alike.
+times out of four. The same seed gives the same file, but for numbers with a date of birth, which counts from today. Harmless rows hold numbers that only look alike.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import json
 import random
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 SURFACES = ("user_prompt", "tool_result", "tool_call", "llm_output", "email", "document")
 LOCALES = {"en_US": "US", "en_GB": "GB", "en_CA": "CA", "en_AU": "AU", "de_DE": "DE", "de_AT": "AT", "de_CH": "CH", "fr_FR": "FR", "it_IT": "IT",
@@ -33,11 +35,14 @@ HARMLESS = ("Order {n8} left the warehouse on {date}.", "commit {hex40}", "Build
             "Ticket {n6}: rows {n5} to {n6} failed", "At {n2}:{n2}:{n2}.{n6} the job {n12} ended", "part no. {n4}/{n4}-{n3}")
 
 
-def entities(faker: Callable[[str], object], rows: int, dice: random.Random) -> Iterator[tuple[str, str, str, str]]:
+def _ask(fake: Any, name: str, **options: str) -> str:
+    return str(getattr(fake, name)(**options))
+
+
+def entities(faker: Callable[[str], Any], rows: int, dice: random.Random) -> Iterator[tuple[str, str, str, str]]:
     """(type, word that names it, value, country)"""
     for locale, country in LOCALES.items():
-        fake: object = faker(locale)
-        ask = lambda name, **options: str(getattr(fake, name)(**options))  # noqa: E731
+        ask = partial(_ask, faker(locale))
         for _ in range(rows):
             yield "PHONE_NUMBER", dice.choice(("phone", "phone number", "mobile", "Tel")), ask("phone_number"), country
             if locale != "zh_CN":  # Faker gives British ones of the wrong length there
@@ -48,8 +53,7 @@ def entities(faker: Callable[[str], object], rows: int, dice: random.Random) -> 
         for _ in range(rows // 4):
             yield "STREET_ADDRESS", dice.choice(("address", "home address")), ask("street_address"), country
             yield "EMAIL_ADDRESS", "e-mail", ask("ascii_email"), country
-    us: object = faker("en_US")
-    ask = lambda name, **options: str(getattr(us, name)(**options))  # noqa: E731
+    ask = partial(_ask, faker("en_US"))
     for _ in range(rows * 4):
         yield "CREDIT_CARD", dice.choice(("card", "credit card number")), ask("credit_card_number"), ""
         yield "IP_ADDRESS", "IP", ask("ipv4_public"), ""
@@ -64,10 +68,8 @@ def entities(faker: Callable[[str], object], rows: int, dice: random.Random) -> 
 NEEDS_NAME = {"DATE_OF_BIRTH", "US_PASSPORT", "CA_SIN", "FR_NIR", "NL_BSN", "PL_PESEL", "NO_BIRTH", "BR_CPF", "TR_NATIONAL", "KR_RESIDENT", "ES_DNI"}
 
 
-def rows_of(faker: Callable[[str], object], rows: int, dice: random.Random) -> Iterator[dict[str, object]]:
-    number = 0
-    for kind, word, value, country in entities(faker, rows, dice):
-        number += 1
+def rows_of(faker: Callable[[str], Any], rows: int, dice: random.Random) -> Iterator[dict[str, object]]:
+    for number, (kind, word, value, country) in enumerate(entities(faker, rows, dice), 1):
         named = kind in NEEDS_NAME or dice.random() < 0.75
         text = dice.choice(NAMED if named else BARE).format(word=word, value=value.replace("\n", ", "))
         start = text.index(value.replace("\n", ", "))
@@ -89,7 +91,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
     try:
-        from faker import Faker
+        from faker import Faker  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         print("make_pii: needs Faker: pip install Faker==40.54.0", file=sys.stderr)
         return 1
