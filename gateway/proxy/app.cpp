@@ -34,6 +34,7 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
   services->host_id = host_name();
   if (!services->config.keys_file.empty())
     AISPM_CHECK(services->keys.load_file(services->config.keys_file));
+  AISPM_CHECK(services->bundles.reload());
   return services;
 }
 
@@ -46,6 +47,9 @@ Result<> open_judges(Services& services) {
     services.hash_key = Secret(make_uuid() + make_uuid());
   }
   const DetectConfig& detect = services.config.detect;
+  if (!services.config.decide.tickets.url.empty()) {
+    AISPM_TRY(services.tickets, TicketDesk::open(services.config.decide.tickets));
+  }
   if (detect.voter) {
     AISPM_TRY(services.voter, Voter::open(*detect.voter));
   }
@@ -85,6 +89,7 @@ Result<std::vector<std::unique_ptr<Worker>>> open_workers(Services& services) {
 // New rules and keys, or the old ones and the reason.
 std::string reload(Services& services) {
   Result<> loaded = services.rules.reload();
+  if (loaded) loaded = services.bundles.reload();
   if (loaded && !services.config.keys_file.empty())
     loaded = services.keys.load_file(services.config.keys_file);
   if (!loaded) {
@@ -174,6 +179,7 @@ Result<> run_gateway(Config config) {
   AISPM_CHECK(open_judges(*services));
   RuleLoader loader(*services);
   AISPM_TRY(services->recorder, Recorder::open(services->config, services->keys));
+  AISPM_TRY(services->approvals, Approvals::open(services->config));
   AISPM_TRY(const bool is_ready, loader.ended_within(services->config.wait_for_rules));
   if (!is_ready) log::warn("rules.not_ready", {{"requests", "refused with 503"}});
   AISPM_TRY(const auto workers, open_workers(*services));
@@ -189,6 +195,7 @@ Result<> run_gateway(Config config) {
   for (const auto& worker : workers) worker->stop();
   for (std::thread& thread : threads) thread.join();
   services->recorder->offer(describe_health(*services, workers, ""));
+  services->approvals.reset();
   services->semantic.reset();  // its threads answer into the workers' loops
   services->recorder->flush();
   if (!services->config.socket.empty()) ::unlink(services->config.socket.c_str());

@@ -173,6 +173,7 @@ Result<Config> read_config(const YamlMap& root) {
   config.detect = read_detect(root.map("detect"));
   config.tenants = read_tenants(root.map("tenants"));
   read_admin(root, config);
+  config.decide = read_decide(root);
   config.reload_every = root.duration("reload_every", config.reload_every);
   read_report(root, config);
   const YamlMap sticky = root.map("sticky");

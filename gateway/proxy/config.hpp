@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/proxy/decide/config_decide.hpp"
 #include "gateway/proxy/dialect.hpp"
 #include "gateway/proxy/pipeline/guard.hpp"
 #include "gateway/proxy/tenant_config.hpp"
@@ -117,6 +118,7 @@ struct Config {
   DetectConfig detect;
   Tenants tenants;
   std::optional<AdminConfig> admin;
+  DecideConfig decide;
   std::chrono::milliseconds reload_every{0};  // rules, policy and keys; 0: with SIGHUP only
   std::size_t sticky_entries = 4096;          // over all agents
   std::chrono::milliseconds sticky_ttl{600'000};

@@ -55,6 +55,8 @@ struct Counters {
   Counter event_secrets;         // cut out of the texts of events
   Counter event_texts_withheld;  // that could not be scanned for secrets, so not recorded
   Counter egress_connections;    // to further hosts, for sandboxed agents
+  Counter actions;               // tool calls and prompts that policy bundles judged
+  Counter actions_asked;         // of those, that somebody was asked about
   Counter egress_refused;        // of those, refused by the operator's rules or by their address
 };
 

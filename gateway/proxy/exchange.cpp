@@ -18,6 +18,9 @@ namespace {
 
 using Step = std::optional<Refusal>;  // nothing: go on
 
+// A comment of an event stream.
+constexpr std::string_view kPulse = ": waiting for an approval\n\n";
+
 Refusal refuse(RefusalKind kind, std::string message) {
   return {.kind = kind, .message = "AISPM: " + std::move(message), .decision = {}, .case_id = {}};
 }
@@ -51,6 +54,7 @@ Step identify(ExchangeState& x, Client& client, const Head& head) {
                   "this is not the key of an agent; `aispm agent create-key` makes one");
   }
   x.caller = std::move(*caller);
+  x.proofs = read_proofs(head);
   x.take_trace(head.find("traceparent").value_or(std::string_view{}));
   if (!x.services.recorder->is_failing() || x.services.config.audit == Audit::kBestEffort)
     return {};
@@ -95,10 +99,11 @@ Step decide(ExchangeState& x) {
     x.counters.denied_requests.add();
     return x.deny(x.context.book->policy->to_decision(x.verdict));
   }
-  auto sticky = x.find_sticky();
-  if (!sticky) return {};
-  x.counters.sticky_denials.add();
-  return x.deny(std::move(*sticky));
+  if (auto sticky = x.find_sticky()) {
+    x.counters.sticky_denials.add();
+    return x.deny(std::move(*sticky));
+  }
+  return x.judge_prompt();
 }
 
 // Sends the request on and reads the head of the reply.
@@ -172,6 +177,10 @@ Task<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& reply) {
   x.in_flight = nullptr;
   if (!whole) co_return x.upstream_refusal(whole.error());
   if (Step step = x.judge_whole(whole->bytes); step) co_return step;
+  if (x.gate) {
+    auto settled = co_await x.settle_actions();
+    if (*settled) co_return std::move(*settled);
+  }
   x.sent = true;
   const std::string_view body =
       x.reply_patched.empty() ? whole->bytes : std::string_view(x.reply_patched);
@@ -183,6 +192,24 @@ Task<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& reply) {
   if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)
     x.worker.pool(x.provider_index).put(std::move(reply.upstream));
   co_return Step{};
+}
+
+// Tool calls wait for a person: signs of life go to the client until all are settled.
+Task<> settle_stream(ExchangeState& x, Client& client, StreamRelay& relay, std::string& out) {
+  while (const auto waits = relay.waiting()) {
+    JudgedAction& action = x.gate->actions()[*waits];
+    Settlement settlement(x.worker, x.asked_by(), *x.gate, action);
+    AISPM_CO_CHECK(co_await settlement.begin(x.proofs));
+    if (!settlement.is_settled()) x.record_action(action, settlement.state());
+    while (!settlement.is_settled()) {
+      (void)co_await settlement.wait(x.services.config.decide.approvals.pulse);
+      if (settlement.is_settled()) break;
+      AISPM_CO_CHECK(co_await x.send_stream(client, kPulse));
+    }
+    x.record_action(action, settlement.state());
+    relay.settle(*waits, settlement.state().passes, out);
+  }
+  co_return Result<>{};
 }
 
 // A streamed reply: scanned and rewritten as it passes.
@@ -214,6 +241,13 @@ Task<Step> relay_stream(ExchangeState& x, Client& client, UpstreamReply& reply) 
       upstream.input.consume(slice->consumed);
     }
     if (!out.empty()) client_there = (co_await x.send_stream(client, out)).has_value();
+    if (client_there && state == StreamRelay::State::kWaiting) {
+      out.clear();
+      client_there = (co_await settle_stream(x, client, relay, out)).has_value();
+      state = relay.state();
+      if (client_there) client_there = (co_await x.send_stream(client, out)).has_value();
+      if (state == StreamRelay::State::kRunning && broken.empty()) continue;
+    }
     if (!client_there || !broken.empty() || reader.done() || state != StreamRelay::State::kRunning)
       break;
     upstream.stream->expire_after(x.services.config.limits.upstream_reply);
@@ -227,6 +261,11 @@ Task<Step> relay_stream(ExchangeState& x, Client& client, UpstreamReply& reply) 
   x.in_flight = nullptr;
   out.clear();
   if (client_there && state == StreamRelay::State::kRunning) state = relay.finish(out, broken);
+  if (client_there && state == StreamRelay::State::kWaiting) {
+    client_there = (co_await settle_stream(x, client, relay, out)).has_value();
+    state = relay.state();
+    if (state == StreamRelay::State::kRunning) state = relay.finish(out, broken);
+  }
   if (client_there)
     client_there = (co_await x.send_stream(client, out)).has_value() &&
                    (co_await x.end_stream(client)).has_value();
@@ -265,6 +304,10 @@ awaitable<bool> run_exchange(Client& client, const Head& head, const Route& rout
   if (!step) step = parse(x);
   if (!step) step = scan(x);
   if (!step) step = decide(x);
+  if (!step && x.gate) {
+    auto settled = co_await x.settle_actions();
+    step = std::move(*settled);
+  }
 
   UpstreamReply reply;
   AskedOpinions asked(x);

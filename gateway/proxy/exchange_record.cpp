@@ -87,7 +87,8 @@ std::optional<Refusal> ExchangeState::judge_whole(std::string_view reply) {
     if (!restored) return cannot_scan("the reply", restored.error().message);
     if (reply_patched.empty()) reply_patched = clean;
   }
-  return {};
+  if (!gate || parsed->tool_calls.empty()) return {};
+  return judge_actions(reply_patched.empty() ? reply : std::string_view(reply_patched));
 }
 
 // Turns the session's placeholders in the reply back into what they stand for: into
@@ -151,6 +152,11 @@ void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State s
   }
   if (state != StreamRelay::State::kBlocked) return;
   counters.denied_replies.add();
+  if (const auto denied = relay.denied_action()) {
+    const JudgedAction& action = gate->actions()[*denied];
+    (void)deny_action(action, action.is_recorded ? last_settled : settled_of(action));
+    return;  // asked again, it is judged again
+  }
   if (relay.failure().empty()) {
     (void)deny(context.book->policy->to_decision(verdict));
   } else {
@@ -210,7 +216,7 @@ void ExchangeState::record() {
   event.host_id = services.host_id;
   event.agent_id = caller.agent_id;
   event.session_id = caller.session_id;
-  event.trace_id = std::move(trace_id);
+  event.trace_id = trace_id;
   event.span_id = make_span_id();
   event.parent_span_id = std::move(parent_span_id);
   event.source = model::Source::kGateway;
@@ -228,6 +234,7 @@ void ExchangeState::record() {
   }
   event.decision = std::move(decision);
   worker.record(std::move(event));
+  record_actions();
 }
 
 }  // namespace aispm::gateway

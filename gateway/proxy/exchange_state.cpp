@@ -229,7 +229,8 @@ StreamRelay::Options ExchangeState::relay_options() {
           .strip_usage = strip_usage,
           .case_id = event_id,
           .model = request.model,
-          .now = started_wall.nanoseconds / 1'000'000'000};
+          .now = started_wall.nanoseconds / 1'000'000'000,
+          .gate = gate.get()};
 }
 
 net::Task<> ExchangeState::send_stream(Client& to, std::string_view bytes) {

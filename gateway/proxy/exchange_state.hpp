@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "gateway/proxy/client.hpp"
+#include "gateway/proxy/decide/action_gate.hpp"
+#include "gateway/proxy/decide/settlement.hpp"
 #include "gateway/proxy/pipeline/scan_reply.hpp"
 #include "gateway/proxy/pipeline/stream_relay.hpp"
 #include "gateway/proxy/route.hpp"
@@ -56,6 +58,9 @@ struct ExchangeState {
   bool strip_usage = false;
   std::shared_ptr<Opinions> opinions;  // of slower judges; null: nobody is asked
   bool heard = false;                  // and taken
+  std::unique_ptr<ActionGate> gate;    // null: no policy bundle is in force
+  Settled last_settled;                // the last action that was recorded
+  ShownProofs proofs;                  // what the caller showed: a ticket, a fresh sign-in
 
   // --- upstream and reply
   std::string request_head;
@@ -95,6 +100,19 @@ struct ExchangeState {
   // Takes what they said into the record. With `apply` it also counts: a refusal where policy
   // denies or, where one did not speak, fails closed.
   std::optional<Refusal> take_opinions(bool apply);
+  // Judges the prompt by the policy bundles and makes the gate; nothing when there are none. The
+  // action that must be settled before the request may go on stands in gate->actions().
+  std::optional<Refusal> judge_prompt();
+  // Judges the tool calls of a reply that came whole, as it is to be sent; may change it.
+  std::optional<Refusal> judge_actions(std::string_view reply);
+  // Settles all that wait, one after another; a refusal when one may not go on.
+  net::Task<std::optional<Refusal>> settle_actions();
+  Refusal deny_action(const JudgedAction& action, const Settled& settled);
+  // One event for what became of it.
+  void record_action(JudgedAction& action, const Settled& settled,
+                     std::string_view mode = "enforce");
+  // Events of actions that nobody had to be asked about.
+  void record_actions();
   void write_request_head();
   void note_reply_head(const codec::http1::Head& head);
   // Scans a reply that came whole; what is to be sent instead stands in `reply_patched`.
@@ -102,6 +120,7 @@ struct ExchangeState {
   void write_reply_head(std::size_t body_bytes);
   void write_stream_head();
   StreamRelay::Options relay_options();
+  AskedBy asked_by() const;
   net::Task<> send_stream(Client& to, std::string_view bytes);
   net::Task<> end_stream(Client& to);
   void finish_stream(const StreamRelay& relay, StreamRelay::State state);

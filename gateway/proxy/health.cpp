@@ -46,6 +46,8 @@ constexpr std::array kNamed = {
     Named{"event_texts_withheld", &Counters::event_texts_withheld},
     Named{"egress_connections", &Counters::egress_connections},
     Named{"egress_refused", &Counters::egress_refused},
+    Named{"actions", &Counters::actions},
+    Named{"actions_asked", &Counters::actions_asked},
 };
 
 void add_delivery(const Recorder::State& state, const Services& services,
@@ -122,6 +124,21 @@ void add_voter(const Services& services, model::ComponentHealth& health) {
   health.counters["guard_model_dropped"] = counts.dropped.load();
 }
 
+void add_bundle(const Services& services, model::ComponentHealth& health) {
+  const auto bundle = services.bundles.local();
+  if (!bundle) {
+    health.features["bundle"] = "off";
+    return;
+  }
+  health.features["bundle"] = bundle->bundle ? bundle->version() : "unusable";
+  if (!bundle->bundle)
+    health.reasons.push_back("every action is denied, the policy bundle is unusable: " +
+                             bundle->problem);
+  if (bundle->is_expired(wall_now()))
+    health.reasons.push_back(
+        "every action is denied, the policy bundle has expired: load a newer one");
+}
+
 }  // namespace
 
 model::Event describe_health(const Services& services,
@@ -145,6 +162,7 @@ model::Event describe_health(const Services& services,
   add_providers(services, health);
   add_semantic(services, health);
   add_voter(services, health);
+  add_bundle(services, health);
   health.counters["placeholder_sessions"] = services.placeholders.size();
   health.counters["placeholder_sessions_evicted"] = services.placeholders.evicted();
   if (!reload_error.empty())

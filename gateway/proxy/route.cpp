@@ -20,6 +20,7 @@ constexpr std::array kServed = {
     Served{"/aispm/v1/agent-events", "POST", RouteKind::kAgentEvents, Dialect::kOpenAi},
     Served{"/aispm/v1/events", "POST", RouteKind::kRunEvents, Dialect::kOpenAi},
     Served{"/aispm/v1/hello", "GET", RouteKind::kHello, Dialect::kOpenAi},
+    Served{"/aispm/v1/decide", "POST", RouteKind::kDecide, Dialect::kOpenAi},
     Served{"/aispm/v1/screen", "POST", RouteKind::kScreen, Dialect::kOpenAi},
     Served{"/aispm/v1/screen/batch", "POST", RouteKind::kScreenBatch, Dialect::kOpenAi},
     Served{"/aispm/v1/categories", "GET", RouteKind::kScreenCategories, Dialect::kOpenAi},

@@ -17,6 +17,7 @@ enum class RouteKind : std::uint8_t {
   kScreen,            // POST /aispm/v1/screen
   kScreenBatch,       // POST /aispm/v1/screen/batch
   kScreenCategories,  // GET /aispm/v1/categories
+  kDecide,            // POST /aispm/v1/decide: policy about one action
   kHealth,            // GET /healthz
   kRoot,              // GET or HEAD /: clients ask whether anybody is there
   kNotFound,

@@ -2,6 +2,7 @@
 #include "gateway/net/listen.hpp"
 #include "gateway/net/proxy_header.hpp"
 #include "gateway/proxy/agent_events.hpp"
+#include "gateway/proxy/decide/decide_route.hpp"
 #include "gateway/proxy/egress/egress.hpp"
 #include "gateway/proxy/egress/egress_request.hpp"
 #include "gateway/proxy/exchange.hpp"
@@ -191,6 +192,9 @@ Task<bool> serve_request(Client& client, Head head) {
     case RouteKind::kScreenCategories:
       if (is_run) break;
       co_return co_await serve_screening(client, head, route.kind);
+    case RouteKind::kDecide:
+      if (is_run) break;
+      co_return co_await serve_decide(client, head);
     case RouteKind::kHello:
       if (!is_run) break;
       co_return co_await serve_small(client, head, route.kind);

@@ -125,7 +125,12 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
   const bool shows = clean || (outgoing.arguments.empty() && !outgoing.withheld && !pieces.empty());
   if (shows) emit(std::move(outgoing), out);
   if (!clean) return block(out);
-  if (event.type == StreamEvent::Type::kEnd) state_ = State::kEnded;
+  if (state_ != State::kRunning) return;
+  is_past_end_ = event.type == StreamEvent::Type::kEnd;
+  if (waiting())
+    state_ = State::kWaiting;
+  else if (is_past_end_)
+    state_ = State::kEnded;
 }
 
 // Feeds the event's texts to their scanners. False when the stream must end.
@@ -322,7 +327,7 @@ bool StreamRelay::close_tool(Lane& lane) {
     lane.changed = lane.changed || count > 0;
     restored_ += count;
   }
-  return in_time();
+  return in_time() && ask_gate(lane);
 }
 
 // Tool calls are withheld from their first event on, even before any argument came.

@@ -14,14 +14,17 @@
 
 namespace aispm::gateway {
 
+class ActionGate;
+
 // Scans a streamed reply as it passes: bytes of the provider's event stream in, bytes for the
 // client out. Pure logic.
 //
 // Text leaves when the scanner of its channel releases it; what is held joins the next piece of the
 // same channel, or an extra event before the channel ends. Tool calls are withheld from their first
-// event until their arguments are whole and scanned. Events pass as the bytes received unless
-// something in them was changed; comments, ids and retry fields do not pass. A denial ends the
-// stream in the dialect's own form with a notice. What cannot be read or scanned ends it likewise.
+// event until their arguments are whole, scanned and allowed by policy. Events pass as the bytes
+// received unless something in them was changed; comments, ids and retry fields do not pass. A
+// denial ends the stream in the dialect's own form with a notice. What cannot be read or scanned
+// ends it likewise.
 class StreamRelay {
  public:
   // Events withheld for tool calls; more fails the stream closed.
@@ -32,10 +35,11 @@ class StreamRelay {
 
   struct Options {
     Dialect dialect = Dialect::kOpenAi;
-    bool strip_usage = false;  // the client did not ask for the usage chunk that we asked for
-    std::string case_id;       // named in notices
-    std::string model;         // for notices when the reply named none
-    std::int64_t now = 0;      // Unix seconds, for notices
+    bool strip_usage = false;    // the client did not ask for the usage chunk that we asked for
+    std::string case_id;         // named in notices
+    std::string model;           // for notices when the reply named none
+    std::int64_t now = 0;        // Unix seconds, for notices
+    ActionGate* gate = nullptr;  // judges tool calls; null: nobody does
   };
 
   enum class State : std::uint8_t {
@@ -44,6 +48,7 @@ class StreamRelay {
     kBlocked,  // policy, or something that could not be scanned, ended it: stop reading the
                // upstream
     kBroken,   // the upstream ended it early: the client was told
+    kWaiting,  // tool calls wait for a person: settle() them, then go on feeding
   };
 
   // `context` must outlive the relay.
@@ -54,6 +59,14 @@ class StreamRelay {
   State feed(std::string_view bytes, std::string& out);
   // The upstream's body is complete (or, with `why`, failed).
   State finish(std::string& out, std::string_view why = {});
+  // A tool call that waited (index into the gate's actions) may pass or not. What came meanwhile
+  // follows.
+  State settle(std::size_t action, bool passes, std::string& out);
+  State state() const { return state_; }
+  // The first of those that wait.
+  std::optional<std::size_t> waiting() const;
+  // The tool call that policy denied, when it ended the stream.
+  std::optional<std::size_t> denied_action() const { return denied_action_; }
 
   const Findings& findings() const { return findings_; }
   const codec::StreamReply& reply() const { return reply_; }
@@ -77,6 +90,7 @@ class StreamRelay {
   bool read_window(Lane& lane, std::string_view released, bool complete);
   bool in_time();
   bool close_tool(Lane& lane);
+  bool ask_gate(Lane& lane);
   bool check_other(const codec::ReplyText& text, Outgoing& outgoing);
   bool close_lanes(const codec::StreamEvent& event, std::vector<Piece>& pieces, std::string& out);
   bool close_lane(Lane& lane, std::vector<Piece>& pieces, std::string& out);
@@ -104,6 +118,8 @@ class StreamRelay {
   std::set<std::string> told_;  // rules found in windows
   std::uint64_t restored_ = 0;
   std::string failure_;
+  std::optional<std::size_t> denied_action_;
+  bool is_past_end_ = false;  // the reply came to its end while tool calls wait
   std::string released_text_;
   State state_ = State::kRunning;
 };

@@ -2,6 +2,7 @@
 // The way out of a StreamRelay: events are held while a tool call is open, patched and written.
 #include <algorithm>
 
+#include "gateway/proxy/decide/action_gate.hpp"
 #include "gateway/proxy/pipeline/stream_relay_parts.hpp"
 
 namespace aispm::gateway {
@@ -33,7 +34,7 @@ void StreamRelay::track(const codec::SseEvent& sse, const StreamEvent& event, Ou
 
 void StreamRelay::emit(Outgoing outgoing, std::string& out) {
   const bool tool_open = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
-    return lane->is_tool() && !lane->closed;
+    return lane->is_tool() && (!lane->closed || lane->awaits);
   });
   if (!tool_open && held_.empty() && outgoing.arguments.empty()) return render(outgoing, out);
   outgoing.raw = {};
@@ -97,10 +98,68 @@ void StreamRelay::block(std::string& out) {
   position_.id = reply_.id();
   position_.model = reply_.model().empty() ? options_.model : reply_.model();
   if (const auto& usage = reply_.usage()) position_.output_tokens = usage->output_tokens;
-  const std::string why = failure_.empty() ? "rule " + std::string(findings_.verdict.rule_id)
-                                           : "it could not be scanned";
+  std::string why = failure_.empty() ? "rule " + std::string(findings_.verdict.rule_id)
+                                     : "it could not be scanned";
+  if (denied_action_) why = describe_denial(options_.gate->actions()[*denied_action_]);
   out += replace_rest(options_.dialect, position_,
                       "\n[AISPM stopped this reply: " + why + ", case " + options_.case_id + "]");
+}
+
+// Policy about the tool call, in the form in which the tool would get it.
+bool StreamRelay::ask_gate(Lane& lane) {
+  if (options_.gate == nullptr) return true;
+  std::string_view tool;
+  std::string id;
+  for (const codec::ToolCall& call : reply_.tool_calls()) {
+    if (call.channel != lane.channel) continue;
+    tool = call.name;
+    id = call.id;
+  }
+  ActionGate::Answer answer = options_.gate->judge({.tool = tool, .arguments = lane.arguments});
+  if (answer.action < options_.gate->actions().size())
+    options_.gate->actions()[answer.action].call_id = std::move(id);
+  switch (answer.say) {
+    case ActionGate::Say::kPass:
+      return true;
+    case ActionGate::Say::kChange:
+      lane.arguments = std::move(answer.changed);
+      lane.changed = true;
+      ++findings_.redactions;
+      return true;
+    case ActionGate::Say::kWait:
+      lane.awaits = answer.action;
+      return true;
+    case ActionGate::Say::kDeny:
+      break;
+  }
+  denied_action_ = answer.action;
+  return false;
+}
+
+std::optional<std::size_t> StreamRelay::waiting() const {
+  for (const auto& lane : lanes_)
+    if (lane->awaits) return lane->awaits;
+  return std::nullopt;
+}
+
+StreamRelay::State StreamRelay::settle(std::size_t action, bool passes, std::string& out) {
+  if (state_ != State::kWaiting) return state_;
+  for (const auto& lane : lanes_)
+    if (lane->awaits == action) lane->awaits.reset();
+  if (!passes) {
+    state_ = State::kRunning;
+    denied_action_ = action;
+    block(out);
+    return state_;
+  }
+  if (waiting()) return state_;
+  state_ = State::kRunning;
+  const bool tool_open = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return lane->is_tool() && !lane->closed;
+  });
+  if (!tool_open) release_held(out);
+  if (state_ == State::kRunning && is_past_end_) state_ = State::kEnded;
+  return feed({}, out);
 }
 
 }  // namespace aispm::gateway

@@ -84,8 +84,9 @@ struct StreamRelay::Lane {
   codec::JsonSpan spare_span;
   std::vector<codec::JsonPatch> spare_patches;  // for the other texts in it
   bool closed = false;
-  bool changed = false;    // tools: the arguments are not those that came
-  bool delivered = false;  // tools: changed arguments were put into an event
+  std::optional<std::size_t> awaits;  // tools: the action that must be settled first
+  bool changed = false;               // tools: the arguments are not those that came
+  bool delivered = false;             // tools: changed arguments were put into an event
 };
 
 }  // namespace aispm::gateway

@@ -91,12 +91,16 @@ const ActionRule* ActionPolicy::find(const Action& action) const {
 }
 
 ActionDecision ActionPolicy::decide(const Action& action, WallTime now) const {
-  if (expires_ && now >= *expires_)
-    return {model::Outcome::kDeny, "bundle.expired", "The policy has expired; load a newer one", "",
-            version_};
+  if (is_expired(now))
+    return {model::Outcome::kDeny,
+            "bundle.expired",
+            "The policy has expired; load a newer one",
+            "",
+            version_,
+            nullptr};
   const ActionRule* rule = find(action);
-  if (rule == nullptr) return {fallback_, "defaults", "No rule matches", "", version_};
-  return {rule->outcome, rule->id, rule->reason, rule->approver_role, version_};
+  if (rule == nullptr) return {fallback_, "defaults", "No rule matches", "", version_, nullptr};
+  return {rule->outcome, rule->id, rule->reason, rule->approver_role, version_, rule};
 }
 
 }  // namespace aispm::policy

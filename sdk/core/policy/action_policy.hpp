@@ -34,6 +34,7 @@ struct ActionDecision {
   std::string_view reason;
   std::string_view approver_role;
   std::string_view policy_version;
+  const ActionRule* rule = nullptr;  // that decided; null: none did
 };
 
 // Immutable; any thread.
@@ -49,6 +50,7 @@ class ActionPolicy {
   // Does not allocate.
   ActionDecision decide(const Action& action, WallTime now) const;
 
+  bool is_expired(WallTime now) const { return expires_ && now >= *expires_; }
   const std::string& version() const { return version_; }
   std::size_t rule_count() const { return rules_.size(); }
   std::optional<WallTime> expires() const { return expires_; }

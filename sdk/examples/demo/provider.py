@@ -8,6 +8,7 @@ The last user message selects the answer; words in it act as switches:
   emit private key  the answer holds the first line of a private key
   split=N         a stream's text is cut into pieces of N characters (default: 4)
   call tool       the answer calls the first offered tool; with "secret", its arguments hold the key
+  args={...}      those arguments instead (JSON, to the end of the message)
   say "TEXT"      the answer is TEXT
   think           the answer starts with reasoning
   status=N        the answer is an error with HTTP status N
@@ -64,6 +65,9 @@ class Question:
         return str((tool.get("function") or tool).get("name", "tool"))
 
     def tool_arguments(self) -> str:
+        given = re.search(r"args=(\{.*\})", self.text, re.DOTALL)
+        if given:
+            return given.group(1)
         return json.dumps({"text": SECRET if self.has("secret") else "hello", "count": 2})
 
     def answer(self) -> str:

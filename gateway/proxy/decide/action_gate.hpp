@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/proxy/decide/action_judge.hpp"
+#include "gateway/proxy/pipeline/scan_request.hpp"
+#include "sdk/core/policy/tool_usage.hpp"
+
+namespace aispm::gateway {
+
+// An action that was judged, as it is recorded and as a person is asked about it.
+struct JudgedAction {
+  std::string tool;
+  std::string tool_provider;
+  std::string destination;
+  std::string shown;  // arguments without secrets and personal data
+  std::vector<std::string> labels;
+  ActionVerdict verdict;
+  std::string approval_id;
+  std::string call_id;                     // the tool call's own id in the reply
+  std::vector<model::Detection> findings;  // of how often and in which order tools are called
+  bool is_recorded = false;
+};
+
+// Judges the tool calls of one exchange by the policies taken at its start. Lives on one thread;
+// used only between two waits.
+class ActionGate {
+ public:
+  // Actions of one exchange; more are denied.
+  static constexpr std::size_t kMaxActions = 128;
+
+  struct Caller {
+    std::string agent_id;
+    std::string tenant;
+    std::string session_id;
+    AgentFacts facts;
+    std::string surface;
+    std::string provider;
+    std::string model;
+  };
+
+  enum class Say : std::uint8_t { kPass, kChange, kDeny, kWait };
+  struct Answer {
+    Say say = Say::kPass;
+    std::size_t action = 0;  // index into actions()
+    std::string changed;     // kChange: the arguments without secrets and personal data
+  };
+
+  // `scan` and `usage` must outlive the gate. Without `usage` nothing is counted.
+  ActionGate(const ScanContext& scan, PolicySet policies, Caller caller, RiskFacts risk,
+             policy::ToolUsage* usage = nullptr);
+
+  // Whether any policy says something about prompts, or is unusable.
+  bool wants_prompt(WallTime now) const;
+  // Judges the prompt on its way to the model; null: it may go. `whole`: what an approval is bound
+  // to; `newest`: the user's last words, shown to who approves.
+  JudgedAction* judge_prompt(std::string_view whole, std::string_view newest);
+  // What is judged from now on: "reply", "api".
+  void enter(std::string surface) { caller_.surface = std::move(surface); }
+
+  // `arguments`: JSON text as the tool would get it. Any error denies.
+  Answer judge(const ActionAsk& ask);
+
+  std::vector<JudgedAction>& actions() { return actions_; }
+  const std::vector<JudgedAction>& actions() const { return actions_; }
+  // What one of the policies that are only watched would have said: recorded beside.
+  std::vector<JudgedAction>& watched() { return watched_; }
+  const Caller& caller() const { return caller_; }
+  const RiskFacts& risk() const { return risk_; }
+  const PolicySet& policies() const { return policies_; }
+  ActionContext context() const;
+
+ private:
+  void count_use(JudgedAction& action);
+  void judge_watched(const ActionAsk& ask, const JudgedAction& like, WallTime now);
+
+  const ScanContext& scan_;
+  const PolicySet policies_;
+  Caller caller_;
+  const RiskFacts risk_;
+  policy::ToolUsage* const usage_;
+  std::vector<JudgedAction> actions_;
+  std::vector<JudgedAction> watched_;
+};
+
+// The record of one action.
+struct ActionRecord {
+  model::Outcome outcome = model::Outcome::kDeny;  // what became of it
+  std::string_view reason;                         // "" = the rule's
+  std::string_view mode = "enforce";
+  bool store_text = false;
+};
+model::Event action_event(const JudgedAction& action, const ActionGate::Caller& caller,
+                          const RiskFacts& risk, const ActionRecord& record);
+
+// "AISPM: denied by rule large-refunds: Refunds ..., case ..."
+std::string describe_denial(const JudgedAction& action);
+
+}  // namespace aispm::gateway

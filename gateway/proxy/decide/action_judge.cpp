@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/decide/action_judge.hpp"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cstdio>
+
+#include "sdk/core/codec/canonical_json.hpp"
+#include "sdk/core/common/crypto.hpp"
+#include "sdk/core/common/utf8.hpp"
+#include "sdk/core/policy/shell_tool.hpp"
+#include "sdk/core/policy/strictness.hpp"
+
+namespace aispm::gateway {
+
+namespace json = boost::json;
+using model::Outcome;
+
+namespace {
+
+constexpr std::size_t kMaxDepth = policy::Arguments::kMaxDepth;
+constexpr std::size_t kMaxInputBytes = 64;  // of a value shown in a record
+constexpr std::size_t kMaxInputs = 32;
+constexpr std::size_t kMaxReasonBytes = 512;
+
+using policy::strictness;
+
+ActionVerdict denied(const PolicyView& policy, std::string rule, std::string reason) {
+  ActionVerdict verdict;
+  verdict.outcome = Outcome::kDeny;
+  verdict.rule_id = std::move(rule);
+  verdict.reason = std::move(reason);
+  verdict.policy_id = policy.id;
+  verdict.policy_version = policy.version();
+  return verdict;
+}
+
+// The policy as a whole: unusable ones deny everything.
+bool is_unusable(const PolicyView& policy, WallTime now, ActionVerdict& verdict) {
+  if (!policy.bundle)
+    verdict = denied(policy, policy.problem_rule, policy.problem);
+  else if (policy.is_expired(now))
+    verdict = denied(policy, "policy.expired", "The policy has expired; load a newer one");
+  else
+    return false;
+  verdict.is_alert = true;
+  return true;
+}
+
+void strengthen(ActionVerdict& verdict, Outcome outcome, std::string_view rule,
+                std::string_view reason, std::string_view approver_role) {
+  if (!verdict.rule_id.empty() && strictness(outcome) <= strictness(verdict.outcome)) return;
+  verdict.outcome = outcome;
+  verdict.rule_id = rule;
+  verdict.reason = reason;
+  cut_utf8(verdict.reason, kMaxReasonBytes);
+  verdict.approver_role = approver_role;
+}
+
+std::string text_of(const policy::Arguments::Value& value) {
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    std::string cut = *text;
+    if (cut_utf8(cut, kMaxInputBytes)) cut += "...";
+    return cut;
+  }
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%g", std::get<double>(value));
+  return buffer;
+}
+
+void add_input(ActionVerdict& verdict, std::string_view name, std::string_view value) {
+  if (value.empty() || verdict.inputs.size() >= kMaxInputs) return;
+  std::string text(value);
+  if (cut_utf8(text, kMaxInputBytes)) text += "...";
+  verdict.inputs.push_back(std::string(name) + "=" + text);
+}
+
+void add_inputs(const ActionContext& context, const ActionAsk& ask, ActionVerdict& verdict) {
+  add_input(verdict, "tool", ask.tool);
+  add_input(verdict, "destination", ask.destination);
+  add_input(verdict, "environment", context.facts->environment);
+  add_input(verdict, "trust", policy::name_of(context.facts->trust));
+  for (const std::string& role : context.facts->roles) add_input(verdict, "role", role);
+  for (const std::string& label : ask.labels) add_input(verdict, "data", label);
+  if (context.risk == nullptr) return;
+  char risk[16];
+  std::snprintf(risk, sizeof risk, "%.2f", context.risk->risk);
+  add_input(verdict, "risk", risk);
+  for (const std::string& name : context.risk->names) add_input(verdict, "signal", name);
+}
+
+// The arguments that the deciding rule looked at. Where they hold data of a class, words are not
+// shown.
+void add_arguments(const policy::ActionRule* rule, const policy::Arguments& arguments,
+                   const ActionAsk& ask, ActionVerdict& verdict) {
+  if (rule == nullptr) return;
+  for (const policy::ArgumentTest& test : rule->when.arguments)
+    for (const auto& leaf : arguments.leaves()) {
+      if (!test.path.matches(leaf.path)) continue;
+      const bool is_text = std::holds_alternative<std::string>(leaf.value);
+      if (is_text && !ask.labels.empty()) continue;
+      add_input(verdict, "args." + leaf.path, text_of(leaf.value));
+    }
+}
+
+json::array list_of(const std::vector<std::string>& texts) {
+  json::array list;
+  for (const std::string& text : texts) list.emplace_back(to_utf8(text));
+  return list;
+}
+
+json::object base_input(const ActionContext& context) {
+  const AgentFacts& facts = *context.facts;
+  json::object input;
+  input["agent"] = {{"id", to_utf8(context.agent_id)}, {"type", facts.type}};
+  input["roles"] = list_of(facts.roles);
+  input["scopes"] = list_of(facts.scopes);
+  input["trust"] = std::string(policy::name_of(facts.trust));
+  input["environment"] = facts.environment;
+  input["provider"] = to_utf8(context.provider);
+  input["model"] = to_utf8(context.model);
+  input["surface"] = std::string(context.surface);
+  if (context.risk == nullptr) return input;
+  const RiskFacts& risk = *context.risk;
+  input["posture"] = risk.risk;
+  input["signals"] = list_of(risk.names);
+  const char* const guard = risk.guard == policy::GuardVerdict::kBlock  ? "block"
+                            : risk.guard == policy::GuardVerdict::kFlag ? "flag"
+                                                                        : "allow";
+  input["guard"] = {{"verdict", guard}, {"score", risk.guard_score}};
+  input["drift"] = risk.parts.drift;
+  input["behaviour"] = {{"burst", risk.burst}, {"sustained", risk.sustained}};
+  input["retrieval"] = {{"trust", risk.parts.retrieval_trust}};
+  input["ttps"] = json::array();
+  return input;
+}
+
+bool is_decision(Outcome outcome) {
+  return outcome == Outcome::kAllow || outcome == Outcome::kRedact || outcome == Outcome::kDeny ||
+         must_wait(outcome);
+}
+
+// The call as its definition in the registry allows it.
+void ask_tools(const PolicyView& policy, const ActionContext& context, const policy::Action& action,
+               ActionVerdict& verdict) {
+  const policy::ToolGate* const tools = policy.bundle->tools();
+  if (tools == nullptr) return;
+  policy::ToolState state;
+  state.scopes = context.facts->scopes;
+  if (context.risk != nullptr) {
+    state.posture = context.risk->risk;
+    state.signals = context.risk->signals;
+  }
+  const policy::ToolVerdict said = tools->judge(action, state);
+  strengthen(verdict, said.outcome, said.rule_id.empty() ? "tools.allow" : said.rule_id,
+             said.reason, "");
+}
+
+std::string_view string_at(const json::object& object, std::string_view key) {
+  const auto* const value = object.if_contains(json::string_view(key.data(), key.size()));
+  if (value == nullptr || !value->is_string()) return {};
+  return std::string_view(value->get_string());
+}
+
+// Errors and answers that say nothing deny.
+void ask_rego(const PolicyView& policy, std::string_view module, const json::object& input,
+              ActionVerdict& verdict) {
+  const std::string name(module);
+  const auto said =
+      policy.bundle->rego()->evaluate("data.aispm." + name + ".decision", json::serialize(input));
+  if (!said)
+    return strengthen(verdict, Outcome::kDeny, name + ".error", "Rego: " + said.error().message,
+                      "");
+  boost::system::error_code error;
+  const json::value document = json::parse(*said, error);
+  const auto* const object = error ? nullptr : document.if_object();
+  const auto outcome = object ? model::parse_outcome(string_at(*object, "outcome")) : std::nullopt;
+  if (!outcome || !is_decision(*outcome))
+    return strengthen(verdict, Outcome::kDeny, name + ".undecided",
+                      "The Rego module " + name + " gave no decision", "");
+  const std::string_view rule = string_at(*object, "rule");
+  strengthen(verdict, *outcome, rule.empty() ? module : rule, string_at(*object, "reason"),
+             string_at(*object, "approver_role"));
+}
+
+void ask_commands(const PolicyView& policy, const ActionAsk& ask,
+                  const policy::Arguments& arguments, ActionVerdict& verdict) {
+  const policy::CommandGovernor* const governor = policy.bundle->commands();
+  if (governor == nullptr || !policy::is_shell_tool(ask.tool)) return;
+  const auto line = policy::shell_command(arguments.leaves());
+  if (!line)
+    return strengthen(verdict, Outcome::kDeny, "commands.unreadable",
+                      "The command line that this tool would run cannot be told", "");
+  const policy::CommandVerdict said = governor->judge(*line);
+  const std::string rule = said.rule_id.empty() ? "commands.defaults" : said.rule_id;
+  add_input(verdict, "command", said.command);
+  strengthen(verdict, said.outcome, rule, said.reason, "");
+}
+
+json::value read_arguments(std::string_view arguments) {
+  boost::system::error_code error;
+  json::value value = json::parse(json::string_view(arguments.data(), arguments.size()), error);
+  return error ? json::value() : value;
+}
+
+}  // namespace
+
+bool must_wait(Outcome outcome) {
+  return outcome == Outcome::kRequireApproval || outcome == Outcome::kRequireTicket ||
+         outcome == Outcome::kRequireHuman || outcome == Outcome::kStepUp;
+}
+
+Result<std::string> action_digest(std::string_view tool, std::string_view arguments) {
+  codec::JsonTree tree;
+  AISPM_CHECK(tree.read(arguments.empty() ? "{}" : arguments, kMaxDepth));
+  return sha256_hex("aispm-action 1\n" + std::to_string(tool.size()) + " " + std::string(tool) +
+                    "\n" + codec::canonical_json(tree, 0));
+}
+
+ActionVerdict judge_action(const PolicyView& policy, const ActionContext& context,
+                           const ActionAsk& ask, WallTime now) {
+  ActionVerdict verdict;
+  const std::string_view text = ask.arguments.empty() ? "{}" : ask.arguments;
+  auto digest = action_digest(ask.tool, text);
+  const auto arguments = policy::Arguments::parse(text);
+  if (!is_unusable(policy, now, verdict)) {
+    verdict.policy_id = policy.id;
+    verdict.policy_version = policy.version();
+    const policy::ActionPolicy* const actions = policy.bundle->actions();
+    if (!digest || !arguments) {
+      const Error& error = digest ? arguments.error() : digest.error();
+      strengthen(verdict, Outcome::kDeny, "arguments.unreadable", error.message, "");
+    } else {
+      const policy::Action action{.tool = ask.tool,
+                                  .tool_provider = ask.tool_provider,
+                                  .surface = context.surface,
+                                  .agent = context.agent_id,
+                                  .agent_type = context.facts->type,
+                                  .roles = context.facts->roles,
+                                  .trust = context.facts->trust,
+                                  .environment = context.facts->environment,
+                                  .provider = context.provider,
+                                  .model = context.model,
+                                  .destination = ask.destination,
+                                  .labels = ask.labels,
+                                  .text = text,
+                                  .arguments = &*arguments};
+      ask_tools(policy, context, action, verdict);
+      if (actions != nullptr) {
+        const policy::ActionDecision said = actions->decide(action, now);
+        strengthen(verdict, said.outcome, said.rule_id, said.reason, said.approver_role);
+        add_arguments(said.rule, *arguments, ask, verdict);
+      }
+      ask_commands(policy, ask, *arguments, verdict);
+    }
+    if (policy.has_tools && verdict.outcome != Outcome::kDeny) {
+      json::object input = base_input(context);
+      input["tool"] = {{"name", to_utf8(ask.tool)}, {"provider", to_utf8(ask.tool_provider)}};
+      input["arguments"] = read_arguments(text);
+      input["destination"] = to_utf8(ask.destination);
+      input["labels"] = list_of(ask.labels);
+      ask_rego(policy, "tools", input, verdict);
+    }
+    if (verdict.rule_id.empty())
+      strengthen(verdict, Outcome::kDeny, "bundle.silent", "The bundle says nothing about actions",
+                 "");
+  }
+  if (digest) verdict.digest = std::move(*digest);
+  add_inputs(context, ask, verdict);
+  return verdict;
+}
+
+ActionVerdict judge_prompt(const PolicyView& policy, const ActionContext& context,
+                           std::string_view prompt, WallTime now) {
+  ActionVerdict verdict;
+  if (is_unusable(policy, now, verdict)) return verdict;
+  verdict.policy_id = policy.id;
+  verdict.policy_version = policy.version();
+  if (policy.bundle->has_risk()) {
+    const policy::RiskAction action = policy::action_of(policy.bundle->risk(), context.risk->risk);
+    if (action == policy::RiskAction::kBlock)
+      strengthen(verdict, Outcome::kDeny, "risk.block", "The risk of this request is too high", "");
+    if (action == policy::RiskAction::kEscalate)
+      strengthen(verdict, Outcome::kRequireApproval, "risk.escalate",
+                 "The risk of this request needs a person", "");
+  }
+  if (policy.has_prompt && verdict.outcome != Outcome::kDeny) {
+    json::object input = base_input(context);
+    input["prompt"] = to_utf8(prompt);
+    ask_rego(policy, "prompt", input, verdict);
+  }
+  if (verdict.outcome != Outcome::kAllow) {
+    verdict.digest = sha256_hex("aispm-prompt 1\n" + std::string(prompt));
+    add_inputs(context, {.tool = "prompt"}, verdict);
+  }
+  return verdict;
+}
+
+ActionVerdict judge_output(const PolicyView& policy, const ActionContext& context, bool has_secret,
+                           bool has_pii, WallTime now) {
+  ActionVerdict verdict;
+  if (is_unusable(policy, now, verdict) || !policy.has_output) return verdict;
+  verdict.policy_id = policy.id;
+  verdict.policy_version = policy.version();
+  json::object input = base_input(context);
+  input["output"] = {{"secret", has_secret}, {"pii", has_pii}, {"guard", "allow"}};
+  ask_rego(policy, "output", input, verdict);
+  return verdict;
+}
+
+}  // namespace aispm::gateway

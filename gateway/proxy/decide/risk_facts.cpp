@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/decide/risk_facts.hpp"
+
+#include <algorithm>
+
+#include "sdk/core/common/utf8.hpp"
+#include "sdk/core/detect/rule.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using policy::RiskSignal;
+
+constexpr std::chrono::seconds kShort{120};
+constexpr std::chrono::seconds kLong{3600};
+constexpr std::size_t kBurst = 5;
+constexpr std::size_t kSustained = 15;
+
+struct Meaning {
+  detect::Category category;
+  RiskSignal signal;
+};
+constexpr Meaning kMeanings[] = {
+    {detect::Category::kPromptInjection, RiskSignal::kPromptInjection},
+    {detect::Category::kMemoryPoisoning, RiskSignal::kPromptInjection},
+    {detect::Category::kJailbreak, RiskSignal::kJailbreak},
+    {detect::Category::kExtraction, RiskSignal::kExfiltration},
+    {detect::Category::kExfiltration, RiskSignal::kExfiltration},
+    {detect::Category::kToolAbuse, RiskSignal::kToolAbuse},
+    {detect::Category::kObfuscation, RiskSignal::kObfuscation},
+    {detect::Category::kPrivilegeEscalation, RiskSignal::kPrivilegeEscalation},
+    {detect::Category::kSocialEngineering, RiskSignal::kSocialEngineering},
+};
+
+void add_name(RiskFacts& facts, std::string_view name) {
+  if (!facts.has(name)) facts.names.emplace_back(name);
+}
+
+// Text that no person wrote into this conversation.
+bool is_indirect(std::string_view surface) {
+  return surface == "tool_result" || surface == "retrieval" || surface == "document" ||
+         surface == "email_or_web" || surface == "tool_description";
+}
+
+void add_signal(RiskFacts& facts, RiskSignal signal) {
+  facts.signals.add(signal);
+  add_name(facts, policy::name_of(signal));
+}
+
+void read_one(const model::Detection& detection, RiskFacts& facts) {
+  if (detection.rule_id.starts_with("guard.")) {
+    facts.guard_score = std::max(facts.guard_score, detection.confidence);
+    const bool blocks = detection.severity >= model::Severity::kHigh;
+    if (blocks) facts.guard = policy::GuardVerdict::kBlock;
+    if (!blocks && facts.guard == policy::GuardVerdict::kAllow)
+      facts.guard = policy::GuardVerdict::kFlag;
+  }
+  if (detection.category == detect::name_of(detect::Category::kRecon)) add_name(facts, "recon");
+  for (const Meaning& meaning : kMeanings) {
+    if (detection.category != detect::name_of(meaning.category)) continue;
+    const bool injects = meaning.signal == RiskSignal::kPromptInjection;
+    if (injects && is_indirect(detection.surface))
+      add_signal(facts, RiskSignal::kIndirectInjection);
+    if (meaning.signal == RiskSignal::kToolAbuse && detection.surface == "prompt")
+      add_name(facts, "tool_injection");
+    add_signal(facts, meaning.signal);
+  }
+}
+
+}  // namespace
+
+bool RiskFacts::has(std::string_view name) const {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+RiskFacts read_signals(const std::vector<model::Detection>& detections) {
+  RiskFacts facts;
+  for (const model::Detection& detection : detections)
+    if (detection.severity >= model::Severity::kMedium) read_one(detection, facts);
+  return facts;
+}
+
+void fuse_risk(const policy::RiskModel& model, const AgentFacts& agent, std::string_view prompt,
+               std::size_t prompt_bytes, const SessionPast& past, RiskFacts& facts) {
+  facts.burst = past.in_two_minutes >= kBurst;
+  facts.sustained = past.in_an_hour >= kSustained;
+  facts.parts.prompt = policy::prompt_risk(model, facts.signals, prompt_bytes);
+  facts.parts.identity = policy::identity_risk(agent.roles, agent.scopes);
+  facts.parts.guard = policy::guard_risk(facts.guard, facts.guard_score);
+  facts.parts.behaviour = policy::behaviour_risk(past.in_two_minutes, past.in_an_hour);
+  facts.parts.drift = policy::intent_drift(prompt, past.baseline);
+  facts.risk = policy::fuse(facts.parts);
+}
+
+SessionPast SessionRisks::note(const std::string& session, std::string_view prompt,
+                               bool has_signals, Time now) {
+  const std::lock_guard lock(mutex_);
+  const auto known = index_.find(session);
+  if (known != index_.end()) {
+    sessions_.splice(sessions_.begin(), sessions_, known->second);
+  } else {
+    if (sessions_.size() >= kMaxSessions) {
+      index_.erase(sessions_.back().key);
+      sessions_.pop_back();
+    }
+    sessions_.push_front({session, {}, {}});
+    index_.emplace(sessions_.front().key, sessions_.begin());
+  }
+  Session& one = sessions_.front();
+  while (!one.signals.empty() && now - one.signals.front() > kLong) one.signals.pop_front();
+  SessionPast past;
+  past.baseline = one.baseline;
+  past.in_an_hour = one.signals.size();
+  past.in_two_minutes = static_cast<std::size_t>(std::count_if(
+      one.signals.begin(), one.signals.end(), [&](Time at) { return now - at <= kShort; }));
+  if (has_signals) {
+    one.signals.push_back(now);
+    if (one.signals.size() > kMaxSignals) one.signals.pop_front();
+  } else if (one.baseline.size() < kMaxBaseline && !prompt.empty()) {
+    std::string kept(prompt.substr(0, kMaxPromptBytes));
+    cut_utf8(kept, kMaxPromptBytes);
+    one.baseline.push_back(std::move(kept));
+  }
+  return past;
+}
+
+std::size_t SessionRisks::size() const {
+  const std::lock_guard lock(mutex_);
+  return sessions_.size();
+}
+
+}  // namespace aispm::gateway
