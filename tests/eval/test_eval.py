@@ -15,7 +15,7 @@ import pytest
 from evaluate import evaluate
 from figures import Share, auc, macro, recall_above, threshold
 from mutations import MUTATIONS
-from rows import BadData, load, parse_row
+from rows import Asked, BadData, load, parse_row
 from scan import ScanFailed, scan
 from verdicts import Classified, Judged, Finding, Verdict
 
@@ -171,7 +171,7 @@ def program() -> Path:
 
 
 def test_the_shipped_engine_judges(program: Path) -> None:
-    attack, harmless = scan(program, PACKS, [(ATTACK, "user_prompt"), ("Where is the \"café\"?\nThanks \ud800", "email")])
+    attack, harmless = scan(program, PACKS, [Asked(ATTACK, "user_prompt"), Asked("Where is the \"café\"?\nThanks \ud800", "email")])
     assert attack.blocks("attack")
     assert any(one.begin == 0 for one in attack.found)
     assert not harmless.flags("attack")
@@ -179,7 +179,7 @@ def test_the_shipped_engine_judges(program: Path) -> None:
 
 def test_the_scanner_names_the_line_it_refuses(program: Path) -> None:
     with pytest.raises(ScanFailed, match="line 1: unknown surface `fax`"):
-        scan(program, PACKS, [("x", "fax")])
+        scan(program, PACKS, [Asked("x", "fax")])
 
 
 def test_rt_003_any_directory_of_the_format_gives_a_report(program: Path, tmp_path: Path) -> None:

@@ -230,8 +230,8 @@ TEST(Validator, ItsWordsAreAllUnderstood) {
 }
 
 TEST(Validator, RandomValuesMayStandInGroups) {
-  for (const char* value : {"2FTJTA1C-BXO0DV4J-HGTP9E62-QHQSILY1",
-                            "{acme AQAAABAAA k3v9q2xw8t7b5n1m4c6z0r9d}"})
+  for (const char* value :
+       {"2FTJTA1C-BXO0DV4J-HGTP9E62-QHQSILY1", "{acme AQAAABAAA k3v9q2xw8t7b5n1m4c6z0r9d}"})
     EXPECT_TRUE(check("random", value)) << value;
   for (const char* name : {"us-east-1-production-cluster", "my-service-account-name",
                            "projects/main/secrets/database", "release-2024-01-15-final"})
