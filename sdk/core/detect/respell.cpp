@@ -14,7 +14,7 @@ constexpr std::size_t kMinMixed = 5;          // letters of a word that is worth
 constexpr std::size_t kLettersToCapital = 8;  // fewer a capital: a name of a program, already apart
 constexpr std::size_t kMinJoinedWords = 4;
 constexpr float kUnknownLetter = 12;     // more than any known word costs
-constexpr std::size_t kKnownShare = 85;  // percent of the letters that are in known words
+constexpr std::size_t kKnownShare = 65;  // percent of the letters that are in known words
 constexpr std::size_t kMinMeanWord = 3;  // letters
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
