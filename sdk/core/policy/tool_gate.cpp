@@ -48,7 +48,7 @@ ToolVerdict ToolGate::judge_definition(const Tool* tool, const ToolSight* sight)
   if (differs(tool->version, sight->version))
     return deny("tools.version", "The tool's version is not the one that was registered");
   if (tool->pins.empty()) {
-    if (trusts_first_use_ || !shows_definition(*sight)) return {};
+    if (first_use_ != FirstUse::kApprove || !shows_definition(*sight)) return {};
     return deny("tools.unpinned", "Nobody has approved what this tool says of itself");
   }
   const bool is_known = std::any_of(tool->pins.begin(), tool->pins.end(),

@@ -32,6 +32,13 @@ struct PlanStep {
   double posture_below = 2;
 };
 
+// What becomes of a definition that no pin names.
+enum class FirstUse : std::uint8_t {
+  kTrust,  // the first one seen is as good as pinned: whoever sees definitions keeps ToolSightings
+  kApprove,  // denied until somebody has approved it
+  kIgnore,   // any will do
+};
+
 // Immutable; any thread.
 class ToolGate {
  public:
@@ -60,8 +67,7 @@ class ToolGate {
 
   const ToolRegistry& registry() const { return registry_; }
   const UsageLimits& limits() const { return limits_; }
-  // False: a definition that no pin names must be approved before the tool can be called.
-  bool trusts_first_use() const { return trusts_first_use_; }
+  FirstUse first_use() const { return first_use_; }
   bool requires_registration() const { return requires_registration_; }
 
  private:
@@ -88,7 +94,7 @@ class ToolGate {
 
   ToolRegistry registry_;
   bool requires_registration_ = true;
-  bool trusts_first_use_ = true;
+  FirstUse first_use_ = FirstUse::kTrust;
   std::vector<Lockdown> lockdowns_;
   std::vector<Role> roles_;
   std::vector<Intent> intents_;

@@ -103,7 +103,10 @@ Result<ToolGate> ToolGate::parse(const std::string& tools, const std::string& pi
   ToolGate gate;
   const bool has_builtin = root.flag("builtin", true);
   gate.requires_registration_ = root.flag("require_registration", true);
-  gate.trusts_first_use_ = root.choice("first_use", "trust", {"trust", "approve"}) == "trust";
+  const std::string first_use = root.choice("first_use", "trust", {"trust", "approve", "ignore"});
+  gate.first_use_ = first_use == "approve"  ? FirstUse::kApprove
+                    : first_use == "ignore" ? FirstUse::kIgnore
+                                            : FirstUse::kTrust;
   gate.registry_ = ToolRegistry::read(root, has_builtin);
   gate.registry_.read_pins(reviews);
   gate.read_rest(root);
