@@ -44,7 +44,8 @@ std::optional<Refusal> ExchangeState::judge_prompt() {
                                                          .surface = "prompt",
                                                          .provider = provider->event_name(),
                                                          .model = request.model},
-                                      std::move(risk), &services.usage);
+                                      std::move(risk), &services.usage, &services.sightings);
+  gate->offer(body);
   const JudgedAction* const judged = gate->wants_prompt(wall_now())
                                          ? gate->judge_prompt(codec::prompt_text(request), prompt)
                                          : nullptr;

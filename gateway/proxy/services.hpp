@@ -18,6 +18,7 @@
 #include "gateway/proxy/sticky.hpp"
 #include "gateway/proxy/voter.hpp"
 #include "sdk/core/detect/semantic_judge.hpp"
+#include "sdk/core/policy/tool_sightings.hpp"
 #include "sdk/core/policy/tool_usage.hpp"
 
 namespace aispm::gateway {
@@ -44,6 +45,7 @@ struct Services {
   PolicyShelf bundles;  // of this host's own
   SessionRisks risks;
   policy::ToolUsage usage;
+  policy::ToolSightings sightings;  // of tools without a pin
   KeyStore keys;
   StickyVerdicts sticky;
   EgressTable egress;

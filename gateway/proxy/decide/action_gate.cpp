@@ -49,12 +49,13 @@ model::Detection alert_of(const ActionVerdict& verdict) {
 }  // namespace
 
 ActionGate::ActionGate(const ScanContext& scan, PolicySet policies, Caller caller, RiskFacts risk,
-                       policy::ToolUsage* usage)
+                       policy::ToolUsage* usage, policy::ToolSightings* sightings)
     : scan_(scan),
       policies_(std::move(policies)),
       caller_(std::move(caller)),
       risk_(std::move(risk)),
-      usage_(usage) {}
+      usage_(usage),
+      sightings_(sightings) {}
 
 ActionContext ActionGate::context() const {
   return {.agent_id = caller_.agent_id,
@@ -87,6 +88,7 @@ ActionGate::Answer ActionGate::judge(const ActionAsk& asked) {
     return answer;
   }
   action.verdict = judge_action(*policies_.enforced, context(), ask, now);
+  judge_offer(ask, action.verdict);
   if (!classes) deny(action.verdict, "arguments.unscannable", classes.error().message);
   if (actions_.size() >= kMaxActions)
     deny(action.verdict, "actions.too_many",
@@ -105,6 +107,21 @@ ActionGate::Answer ActionGate::judge(const ActionAsk& asked) {
   if (must_wait(action.verdict.outcome)) answer.say = Say::kWait;
   actions_.push_back(std::move(action));
   return answer;
+}
+
+void ActionGate::offer(std::string_view request) {
+  const auto& enforced = policies_.enforced;
+  if (enforced && enforced->bundle && enforced->bundle->tools() != nullptr)
+    offered_ = OfferedTools::read(request);
+}
+
+// What the tool said of itself when it was offered.
+void ActionGate::judge_offer(const ActionAsk& ask, ActionVerdict& verdict) {
+  if (!offered_ || verdict.outcome == Outcome::kDeny) return;
+  const policy::ToolVerdict said = offered_->judge(
+      *policies_.enforced->bundle->tools(), caller_.tenant, caller_.agent_id, ask, sightings_);
+  if (said.outcome == Outcome::kDeny)
+    deny(verdict, std::string(said.rule_id), std::string(said.reason));
 }
 
 // How often, and in which order: `limits` and `sequences` of tools.yaml.

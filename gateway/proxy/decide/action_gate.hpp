@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gateway/proxy/decide/action_judge.hpp"
+#include "gateway/proxy/decide/offered_tools.hpp"
 #include "gateway/proxy/pipeline/scan_request.hpp"
 #include "sdk/core/policy/tool_usage.hpp"
 
@@ -49,9 +50,10 @@ class ActionGate {
     std::string changed;     // kChange: the arguments without secrets and personal data
   };
 
-  // `scan` and `usage` must outlive the gate. Without `usage` nothing is counted.
+  // `scan`, `usage` and `sightings` must outlive the gate. Without `usage` nothing is counted,
+  // without `sightings` no tool is known again.
   ActionGate(const ScanContext& scan, PolicySet policies, Caller caller, RiskFacts risk,
-             policy::ToolUsage* usage = nullptr);
+             policy::ToolUsage* usage = nullptr, policy::ToolSightings* sightings = nullptr);
 
   // Whether any policy says something about prompts, or is unusable.
   bool wants_prompt(WallTime now) const;
@@ -61,6 +63,8 @@ class ActionGate {
   // What is judged from now on: "reply", "api".
   void enter(std::string surface) { caller_.surface = std::move(surface); }
 
+  // The request to the model: which tools it offers, and as what.
+  void offer(std::string_view request);
   // `arguments`: JSON text as the tool would get it. Any error denies.
   Answer judge(const ActionAsk& ask);
 
@@ -74,6 +78,7 @@ class ActionGate {
   ActionContext context() const;
 
  private:
+  void judge_offer(const ActionAsk& ask, ActionVerdict& verdict);
   void count_use(JudgedAction& action);
   void judge_watched(const ActionAsk& ask, const JudgedAction& like, WallTime now);
 
@@ -82,6 +87,8 @@ class ActionGate {
   Caller caller_;
   const RiskFacts risk_;
   policy::ToolUsage* const usage_;
+  policy::ToolSightings* const sightings_;
+  std::optional<OfferedTools> offered_;
   std::vector<JudgedAction> actions_;
   std::vector<JudgedAction> watched_;
 };
