@@ -15,10 +15,12 @@
 #include "gateway/collector/api/http_front.hpp"
 #include "gateway/collector/api/openapi.hpp"
 #include "gateway/collector/api/operator.hpp"
+#include "gateway/collector/audit.hpp"
 #include "gateway/collector/authority.hpp"
 #include "gateway/collector/embedded.hpp"
 #include "gateway/collector/ingest/accept.hpp"
 #include "gateway/collector/limits.hpp"
+#include "gateway/collector/seeds.hpp"
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/log.hpp"
 #include "sdk/core/common/unique_fd.hpp"
@@ -95,7 +97,8 @@ Result<std::unique_ptr<net::HttpServer>> start_http(const Config& config, api::H
   net::HttpServerOptions options;
   options.address = config.http_address;
   options.port = config.http_port;
-  options.max_body_bytes = limits::kMaxRequestBytes;
+  options.max_body_bytes = limits::kMaxPushBytes;
+  options.body_limit = api::body_limit;
   return net::HttpServer::start(
       options, [&front](const net::HttpRequest& request, std::shared_ptr<net::HttpReply> reply) {
         front.handle(request, std::move(reply));
@@ -118,6 +121,7 @@ Result<> run_collector(const Config& config, const std::string& version) {
   AISPM_CHECK(make_directories(config.state_folder, 0700));
   AISPM_TRY(const UniqueFd lock, lock_state(config));
   AISPM_TRY(store::Database database, open_store(config));
+  AISPM_CHECK(seed_policies(database, wall_now()));
   AISPM_TRY(const Authority authority,
             Authority::open(config.state_folder, config.names, wall_now()));
   AISPM_TRY(api::Assets assets, api::Assets::load(config.dashboard_folder));
@@ -128,17 +132,23 @@ Result<> run_collector(const Config& config, const std::string& version) {
   Links links;
   KeyChanges key_changes;
   OrderChanges order_changes;
+  Control control;
+  control.policy_keys = config.policy_keys;
+  control.policies_must_be_signed = config.policies_must_be_signed;
+  control.tenant = config.tenant;
   AISPM_TRY(auto event_writer, store::EventWriter::open(std::move(database)));
   const auto writer = Writer::start(std::move(event_writer), feed, config.retention, wall_now);
   AISPM_TRY(const auto workers,
             Workers::start(store_path(config), config.tenant, limits::kWorkers));
+  const auto audit = Audit::start(*writer, *workers, links, config.tenant, version);
+  control.audit = audit->waker();
   AISPM_TRY(const auto handlers,
             api::Operator::make({*writer, feed, links, key_changes, order_changes, wall_now,
-                                 authority.ca_fingerprint(), version, config.stale_days}));
+                                 authority.ca_fingerprint(), version, config.stale_days, control}));
   api::HttpFront front(*handlers, *workers, std::move(assets), std::move(openapi));
 
-  const IngestSurroundings ingest{*writer,       *workers,  links,    key_changes,
-                                  order_changes, authority, wall_now, config.tenant};
+  const IngestSurroundings ingest{*writer,   *workers, links,         key_changes, order_changes,
+                                  authority, wall_now, config.tenant, control};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(make_ingest_service(ingest));
   services.push_back(make_enrolment_service(ingest));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "sdk/core/common/ed25519.hpp"
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/yaml.hpp"
 
@@ -34,6 +35,27 @@ bool is_host_and_port(const std::string& text) {
 
 bool is_loopback(const std::string& address) {
   return address == "localhost" || address == "::1" || address.starts_with("127.");
+}
+
+constexpr std::size_t kMaxKeyFileBytes = 16U << 10;
+constexpr std::size_t kMaxPolicyKeys = 32;
+
+void read_policies(const YamlMap& policies, Config& config) {
+  for (const std::string& path : policies.texts("trusted_keys")) {
+    auto pem = read_file(path, kMaxKeyFileBytes);
+    if (pem) {
+      if (auto key = ed25519::key_id(*pem); !key) pem = fail(key.error());
+    }
+    if (!pem)
+      policies.reject("trusted_keys", path + ": " + pem.error().message);
+    else
+      config.policy_keys.push_back(std::move(*pem));
+  }
+  if (config.policy_keys.size() > kMaxPolicyKeys)
+    policies.reject("trusted_keys", "more than 32 keys");
+  config.policies_must_be_signed = policies.flag("must_be_signed", false);
+  if (config.policies_must_be_signed && config.policy_keys.empty())
+    policies.reject("must_be_signed", "no key is trusted: name one in `trusted_keys`");
 }
 
 void read_http(const YamlMap& http, Config& config) {
@@ -84,6 +106,7 @@ Result<Config> parse_config(const std::string& content, const std::string& name)
     retention.reject("max_bytes", "allowed is 64MiB or more");
   config.stale_days = static_cast<std::uint32_t>(
       root.map("inventory").integer("stale_days", config.stale_days, {1, 3650}));
+  read_policies(root.map("policies"), config);
   AISPM_CHECK(root.finish());
   return config;
 }

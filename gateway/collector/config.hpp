@@ -26,6 +26,10 @@ struct Config {
   std::string dashboard_folder;  // instead of the embedded dashboard
   Retention retention;
   std::uint32_t stale_days = 30;  // more whole days without a sign make an asset stale
+  // Of policies that are pushed: a signature by one of these keys (PEM) must hold where there is
+  // one; where it is demanded there must be one.
+  std::vector<std::string> policy_keys;
+  bool policies_must_be_signed = false;
 };
 
 // Errors read `file:line: what is wrong, what is allowed`.

@@ -19,4 +19,7 @@ const std::vector<EmbeddedFile>& embedded_descriptors();
 // gateway/dashboard/dist; empty when the dashboard was not built before this program.
 const std::vector<EmbeddedFile>& embedded_dashboard();
 
+// policies/starter/*.yaml and policies/rego/*.rego.
+const std::vector<EmbeddedFile>& embedded_seeds();
+
 }  // namespace aispm::collector

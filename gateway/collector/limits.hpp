@@ -54,6 +54,7 @@ constexpr int kCaDays = 3650;
 
 // API.
 constexpr std::size_t kMaxRequestBytes = 64U << 10;
+constexpr std::size_t kMaxPushBytes = 2U << 20;  // of a policy's bundle as JSON
 constexpr std::size_t kMaxTargetBytes = 8U << 10;
 constexpr std::uint32_t kDefaultPage = 100;
 constexpr std::uint32_t kMaxPage = 1000;

@@ -57,6 +57,8 @@ struct HttpServerOptions {
   std::uint16_t port = 0;  // 0: any free one, see HttpServer::port()
   std::size_t max_header_bytes = 16U << 10;
   std::size_t max_body_bytes = 1U << 20;
+  // A lower limit for some requests, by method and target; empty: none. Any thread.
+  std::function<std::size_t(std::string_view, std::string_view)> body_limit = {};
   std::size_t max_stream_buffer_bytes = 1U << 20;
   std::size_t max_connections = 1024;
   unsigned idle_seconds = 60;

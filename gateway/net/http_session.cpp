@@ -176,6 +176,15 @@ void HttpSession::read_request() {
 
 void HttpSession::on_header(error_code error) {
   if (error) return refuse(error);
+  if (core_->options.body_limit) {
+    const auto& head = parser_->get();
+    const std::size_t limit =
+        core_->options.body_limit({head.method_string().data(), head.method_string().size()},
+                                  {head.target().data(), head.target().size()});
+    if (parser_->content_length().value_or(0) > limit)
+      return refuse(http::make_error_code(http::error::body_limit));
+    parser_->body_limit(limit);
+  }
   const bool waits = beast::iequals(parser_->get()[http::field::expect], "100-continue");
   if (!waits) return read_body();
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "sdk/cli/commands.hpp"
+#include "sdk/cli/control_commands.hpp"
 #include "sdk/cli/fleet_arguments.hpp"
 #include "sdk/cli/gateway_rules.hpp"
 #include "sdk/cli/order_commands.hpp"
@@ -39,6 +40,10 @@ constexpr const char* kFooter =
     "  aispm session show last                   the newest run of an agent as a story\n"
     "  aispm agent create-key billing-bot        a key with which that agent may use the gateway\n"
     "  aispm block --agent '*/codex' --provider openai   refuse it on all hosts; `aispm undo` ends "
+    "that\n"
+    "  aispm policy push tools policies/starter  keep a bundle; `aispm policy promote` puts it in "
+    "force\n"
+    "  aispm freeze agent alice/codex --reason '...'   stop it everywhere; `aispm unfreeze` ends "
     "that\n"
     "  aispm events --json | jq '.events[].id'   the same for machines\n"
     "\n"
@@ -212,6 +217,7 @@ int run(int argc, char** argv) {
   cli::add_policy_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   cli::add_tool_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   cli::add_detect_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
+  cli::add_control_commands(app, [&action](Action chosen) { action = std::move(chosen); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "sdk/cli/control_commands.hpp"
+
 namespace aispm::cli {
 namespace {
 
@@ -58,21 +60,6 @@ void add_block_words(CLI::App* command, Words& words) {
                     "Forbid to signal or trace the sensor (needs BPF LSM)");
   command->add_flag("--kill", words.kills, "End the process as well");
   command->add_flag("--refuse", words.refuses, "Answer \"connection refused\"");
-}
-
-Result<std::uint32_t> parse_span(const std::string& text) {
-  if (text.empty()) return std::uint32_t{0};
-  const std::string digits = text.substr(0, text.size() - 1);
-  const std::uint64_t unit = text.back() == 's'   ? 1
-                             : text.back() == 'm' ? 60
-                             : text.back() == 'h' ? 3600
-                             : text.back() == 'd' ? 86400
-                                                  : 0;
-  if (unit == 0 || digits.empty() || digits.size() > 8 ||
-      digits.find_first_not_of("0123456789") != std::string::npos ||
-      std::stoull(digits) * unit == 0 || std::stoull(digits) * unit > 366ULL * 86400)
-    return fail(Errc::kInvalid, "--for " + text + ": allowed is 30s, 10m, 8h, 7d, up to 366d");
-  return static_cast<std::uint32_t>(std::stoull(digits) * unit);
 }
 
 Result<v1::CreateOrderRequest> request_of(v1::OrderAction action, const Words& words) {
@@ -143,8 +130,11 @@ void add_order_commands(CLI::App& app, const Choose& choose) {
              "An exception from blocks; never from quarantine or kill", choose);
   add_action(app, "quarantine", v1::ORDER_ACTION_QUARANTINE,
              "No connection, no new program, no write; open connections are cut", choose);
-  add_action(app, "kill", v1::ORDER_ACTION_KILL, "End what fits, and whatever of it starts again",
-             choose);
+  add_action(
+      app, "kill", v1::ORDER_ACTION_KILL,
+      "End what fits on hosts with a sensor, and whatever of it starts again. The kill switch for "
+      "everything, gateways and sandboxes too, is `aispm freeze ... --kill`",
+      choose);
   auto* const orders =
       app.add_subcommand("orders", "Orders in force and what each host makes of them");
   const auto with_past = std::make_shared<bool>(false);

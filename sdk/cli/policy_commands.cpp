@@ -44,7 +44,9 @@ void add_keys(CLI::App* command, Words& words) {
 
 void add_policy_commands(CLI::App& app, const Choose& choose) {
   auto* const policy = app.add_subcommand(
-      "policy", "Policy bundles on this host: check, sign, and ask what they decide");
+      "policy",
+      "Policy bundles: on this host check, sign, and ask what they decide; in the collector keep, "
+      "compare and put them in force");
   policy->require_subcommand(1);
   const auto words = std::make_shared<Words>();
   auto* const check =

@@ -139,6 +139,17 @@ class OperatorService final : public pb::Operator::CallbackService {
   AISPM_UNARY(CreateOrder, CreateOrderRequest, Order)
   AISPM_UNARY(ListOrders, ListOrdersRequest, OrderList)
   AISPM_UNARY(DeleteOrder, DeleteOrderRequest, Order)
+  AISPM_UNARY(PushPolicy, PushPolicyRequest, Policy)
+  AISPM_UNARY(ListPolicies, ListPoliciesRequest, PolicyList)
+  AISPM_UNARY(GetPolicy, GetPolicyRequest, Policy)
+  AISPM_UNARY(ListPolicyVersions, ListPolicyVersionsRequest, PolicyVersionList)
+  AISPM_UNARY(GetPolicyVersion, GetPolicyVersionRequest, PolicyVersion)
+  AISPM_UNARY(RestorePolicy, RestorePolicyRequest, Policy)
+  AISPM_UNARY(PromotePolicy, PromotePolicyRequest, Policy)
+  AISPM_UNARY(SetPolicyScope, SetPolicyScopeRequest, Policy)
+  AISPM_UNARY(CreateFreeze, CreateFreezeRequest, Freeze)
+  AISPM_UNARY(ListFreezes, ListFreezesRequest, FreezeList)
+  AISPM_UNARY(LiftFreeze, LiftFreezeRequest, Freeze)
   // clang-format on
   grpc::ServerWriteReactor<pb::Event>* StreamEvents(
       Context* context, const pb::StreamEventsRequest* request) override {

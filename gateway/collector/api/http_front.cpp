@@ -43,6 +43,13 @@ HttpResponse error_response(const Error& error) {
 
 }  // namespace
 
+std::size_t body_limit(std::string_view method, std::string_view target) {
+  const std::string_view path = target.substr(0, target.find('?'));
+  const bool is_push =
+      method == "POST" && path.starts_with("/api/v1/policies/") && path.ends_with("/versions");
+  return is_push ? limits::kMaxPushBytes : limits::kMaxRequestBytes;
+}
+
 struct HttpFront::Call {
   std::string verb;
   std::string path;

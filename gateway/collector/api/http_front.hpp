@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "gateway/collector/api/assets.hpp"
 #include "gateway/collector/api/operator.hpp"
@@ -11,6 +12,10 @@
 #include "gateway/net/http_server.hpp"
 
 namespace aispm::collector::api {
+
+// How large the body of a request may be, by its method and target: bundles are larger than
+// anything else.
+std::size_t body_limit(std::string_view method, std::string_view target);
 
 // What the HTTP port serves: /api/... and /openapi.json (token needed), /healthz ("ok" or
 // "degraded", no token), and the dashboard's files. Thread-safe; references outlive it.

@@ -5,6 +5,7 @@
 
 #include "gateway/collector/api/operator_inventory.hpp"
 #include "gateway/collector/api/operator_orders.hpp"
+#include "gateway/collector/api/operator_policies.hpp"
 #include "sdk/core/common/log.hpp"
 
 namespace aispm::collector::api {
@@ -57,6 +58,8 @@ void Operator::add_all() {
   add("CreateEnrolmentToken", &Operator::create_enrolment_token);
   add_inventory(handlers_, surroundings_.clock, surroundings_.stale_days);
   add_orders(handlers_, surroundings_.clock, surroundings_.order_changes);
+  add_policies(handlers_, surroundings_.clock, surroundings_.links, surroundings_.control);
+  add_freezes(handlers_, surroundings_.clock, surroundings_.order_changes, surroundings_.control);
 }
 
 Result<std::unique_ptr<Operator>> Operator::make(Surroundings surroundings) {

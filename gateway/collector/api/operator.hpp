@@ -11,6 +11,7 @@
 #include "aispm/v1/api.pb.h"
 #include "gateway/collector/api/handlers.hpp"
 #include "gateway/collector/api/routes.hpp"
+#include "gateway/collector/control.hpp"
 #include "gateway/collector/ingest/feed.hpp"
 #include "gateway/collector/ingest/links.hpp"
 #include "gateway/collector/ingest/writer.hpp"
@@ -29,6 +30,7 @@ struct Surroundings {
   std::string ca_fingerprint;
   std::string version;
   std::uint32_t stale_days = store::InventoryReader::kStaleDays;
+  Control& control;
 };
 
 // Service Operator of api.proto, once: gRPC and REST both end here. Each call names the method by

@@ -130,8 +130,9 @@ Result<> read_query(Message& message, std::string_view query, std::set<int>& see
 }
 
 Result<> read_body(Message& message, std::string_view body) {
-  if (body.size() > limits::kMaxRequestBytes)
-    return fail(Errc::kTooLarge, "the body is larger than 65536 bytes");
+  // What is allowed for this path the server has checked.
+  if (body.size() > limits::kMaxPushBytes)
+    return fail(Errc::kTooLarge, "the body is larger than 2097152 bytes");
   if (body.empty()) return {};
   google::protobuf::util::JsonParseOptions options;
   options.ignore_unknown_fields = false;

@@ -196,7 +196,9 @@ class ReportStream : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
 // Report is a raw method: its messages stay bytes until decode_report.
 using Base = pb::Ingest::WithRawCallbackMethod_Report<
     pb::Ingest::WithCallbackMethod_WatchAgentKeys<pb::Ingest::WithCallbackMethod_WatchOrders<
-        pb::Ingest::WithCallbackMethod_AckOrders<pb::Ingest::Service>>>>;
+        pb::Ingest::WithCallbackMethod_AckOrders<pb::Ingest::WithCallbackMethod_WatchPolicies<
+            pb::Ingest::WithCallbackMethod_AckPolicies<pb::Ingest::WithCallbackMethod_WatchFreezes<
+                pb::Ingest::WithCallbackMethod_AckFreezes<pb::Ingest::Service>>>>>>>>;
 
 class IngestService final : public Base {
  public:
@@ -220,6 +222,28 @@ class IngestService final : public Base {
                                       pb::AckOrdersReply*) override {
     auto* const reactor = context->DefaultReactor();
     answer_order_ack(surroundings_, identify(*context, surroundings_.tenant), *request, reactor);
+    return reactor;
+  }
+  grpc::ServerWriteReactor<pb::PolicySnapshot>* WatchPolicies(
+      grpc::CallbackServerContext* context, const pb::WatchPoliciesRequest*) override {
+    return make_policy_watch(surroundings_, identify(*context, surroundings_.tenant));
+  }
+  grpc::ServerUnaryReactor* AckPolicies(grpc::CallbackServerContext* context,
+                                        const pb::AckPoliciesRequest* request,
+                                        pb::AckPoliciesReply*) override {
+    auto* const reactor = context->DefaultReactor();
+    answer_policy_ack(surroundings_, identify(*context, surroundings_.tenant), *request, reactor);
+    return reactor;
+  }
+  grpc::ServerWriteReactor<pb::FreezeSnapshot>* WatchFreezes(
+      grpc::CallbackServerContext* context, const pb::WatchFreezesRequest*) override {
+    return make_freeze_watch(surroundings_, identify(*context, surroundings_.tenant));
+  }
+  grpc::ServerUnaryReactor* AckFreezes(grpc::CallbackServerContext* context,
+                                       const pb::AckFreezesRequest* request,
+                                       pb::AckFreezesReply*) override {
+    auto* const reactor = context->DefaultReactor();
+    answer_freeze_ack(surroundings_, identify(*context, surroundings_.tenant), *request, reactor);
     return reactor;
   }
 

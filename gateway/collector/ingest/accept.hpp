@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gateway/collector/authority.hpp"
+#include "gateway/collector/control.hpp"
 #include "gateway/collector/ingest/links.hpp"
 #include "gateway/collector/ingest/writer.hpp"
 #include "gateway/collector/workers.hpp"
@@ -23,10 +24,11 @@ struct IngestSurroundings {
   const Authority& authority;
   WallClock clock;
   std::string tenant;
+  Control& control;
 };
 
-// Service Ingest: Report (streams of batches), WatchAgentKeys, WatchOrders and AckOrders. Needs
-// client certificates.
+// Service Ingest: Report (streams of batches), and what daemons watch and acknowledge. Needs client
+// certificates.
 std::unique_ptr<grpc::Service> make_ingest_service(IngestSurroundings surroundings);
 // Service Enrolment: Enrol (one-time token) and Renew (client certificate).
 std::unique_ptr<grpc::Service> make_enrolment_service(IngestSurroundings surroundings);

@@ -66,5 +66,7 @@ class Changes {
 };
 class KeyChanges : public Changes {};    // of agents' keys
 class OrderChanges : public Changes {};  // of orders to sensors
+class PolicyChanges : public Changes {};
+class FreezeChanges : public Changes {};
 
 }  // namespace aispm::collector

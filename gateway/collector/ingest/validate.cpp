@@ -27,8 +27,12 @@ bool is_plain(std::string_view text) {
 bool is_share(double value) { return std::isfinite(value) && value >= 0 && value <= 1; }
 
 // Which sources a component may speak for: a sensor cannot put words into an agent's mouth.
+// Never a certificate's: enrolment knows no such component.
+constexpr std::string_view kCollector = "collector";
+
 bool may_speak_for(std::string_view component, pb::Source source) {
   if (component == "sensord") return source == pb::SOURCE_SENSOR;
+  if (component == kCollector) return source == pb::SOURCE_COLLECTOR;
   return source == pb::SOURCE_GATEWAY || source == pb::SOURCE_SANDBOX || source == pb::SOURCE_SDK;
 }
 

@@ -84,8 +84,10 @@ Result<> check_action(const pb::ActionCall& call) {
   return {};
 }
 
-// What is changed at a collector it says itself. The rules of tenants are changed at their gateway.
+// What is changed at a collector it says itself (no other may name it as source). The rules of
+// tenants are changed at their gateway.
 Result<> check_operator_action(const pb::Event& event) {
+  if (event.source() == pb::SOURCE_COLLECTOR) return {};
   const pb::OperatorAction& done = event.operator_action();
   if (event.source() != pb::SOURCE_GATEWAY ||
       (done.action() != "rules.set" && done.action() != "rules.remove"))

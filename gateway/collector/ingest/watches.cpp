@@ -3,11 +3,67 @@
 
 #include "gateway/collector/ingest/peer.hpp"
 #include "gateway/collector/ingest/snapshot_watch.hpp"
+#include "gateway/collector/store/freeze_ledger.hpp"
 #include "gateway/collector/store/order_book.hpp"
+#include "gateway/collector/store/policy_shelf.hpp"
 
 namespace aispm::collector {
 
 namespace pb = aispm::v1;
+
+namespace {
+
+// Orders, and freezes as orders.
+Result<pb::OrderSnapshot> orders_for(Desk& desk, const std::string& host, const std::string& tenant,
+                                     WallTime now) {
+  AISPM_TRY(pb::OrderSnapshot snapshot, store::OrderBook(desk.database).snapshot_for(host, now));
+  AISPM_TRY(auto freezes, store::FreezeLedger(desk.database, tenant).orders(now));
+  for (pb::Order& order : freezes) *snapshot.add_orders() = std::move(order);
+  return snapshot;
+}
+
+// What a sensor says about freezes that it was given as orders.
+pb::AckFreezesRequest freeze_states(const pb::AckOrdersRequest& request) {
+  pb::AckFreezesRequest freezes;
+  freezes.set_version(request.version());
+  for (const auto& state : request.states()) {
+    const std::string_view id = state.order_id();
+    if (!id.starts_with(store::FreezeLedger::kOrderPrefix)) continue;
+    auto* const one = freezes.add_states();
+    one->set_freeze_id(std::string(id.substr(store::FreezeLedger::kOrderPrefix.size())));
+    one->set_problem(state.problem());
+  }
+  return freezes;
+}
+
+Result<> take_order_ack(Desk& desk, const std::string& host, const std::string& tenant,
+                        const pb::AckOrdersRequest& request, WallTime now) {
+  AISPM_CHECK(store::OrderBook(desk.database).acknowledge(host, request, now));
+  const pb::AckFreezesRequest freezes = freeze_states(request);
+  if (freezes.states().empty()) return {};
+  return store::FreezeLedger(desk.database, tenant).acknowledge(host, "sensord", freezes, now);
+}
+
+Result<> must_be_daemon(const Result<pki::Identity>& caller) {
+  if (!caller) return fail(caller.error());
+  if (caller->component != "gateway" && caller->component != "sensord")
+    return fail(Errc::kDenied, "only a gateway or a sensor may call this");
+  return {};
+}
+
+// `store(desk)` runs on a worker and ends the call.
+template <typename Store>
+void answer_later(Workers& workers, const Result<>& may, grpc::ServerUnaryReactor* reactor,
+                  Store store) {
+  if (!may) return reactor->Finish(to_grpc(may.error()));
+  auto posted = workers.post([reactor, store = std::move(store)](Desk& desk) {
+    auto done = store(desk);
+    reactor->Finish(done ? grpc::Status::OK : to_grpc(done.error()));
+  });
+  if (!posted) reactor->Finish(to_grpc(posted.error()));
+}
+
+}  // namespace
 
 grpc::ServerWriteReactor<pb::AgentKeySnapshot>* make_key_watch(
     const IngestSurroundings& surroundings, const Result<pki::Identity>& identity) {
@@ -20,20 +76,59 @@ grpc::ServerWriteReactor<pb::OrderSnapshot>* make_order_watch(
     const IngestSurroundings& surroundings, const Result<pki::Identity>& identity) {
   return new SnapshotWatch<pb::OrderSnapshot>(
       surroundings.workers, surroundings.order_changes, must_be("sensord", identity),
-      [host = identity ? identity->host_id : "", clock = surroundings.clock](Desk& desk) {
-        return store::OrderBook(desk.database).snapshot_for(host, clock());
+      [host = identity ? identity->host_id : "", clock = surroundings.clock,
+       tenant = surroundings.tenant](Desk& desk) {
+        return orders_for(desk, host, tenant, clock());
       });
 }
 
 void answer_order_ack(const IngestSurroundings& surroundings, const Result<pki::Identity>& identity,
                       const pb::AckOrdersRequest& request, grpc::ServerUnaryReactor* reactor) {
-  if (auto may = must_be("sensord", identity); !may) return reactor->Finish(to_grpc(may.error()));
-  auto posted = surroundings.workers.post(
-      [reactor, request, host = identity->host_id, clock = surroundings.clock](Desk& desk) {
-        auto done = store::OrderBook(desk.database).acknowledge(host, request, clock());
-        reactor->Finish(done ? grpc::Status::OK : to_grpc(done.error()));
+  answer_later(surroundings.workers, must_be("sensord", identity), reactor,
+               [request, host = identity ? identity->host_id : "", clock = surroundings.clock,
+                tenant = surroundings.tenant](Desk& desk) {
+                 return take_order_ack(desk, host, tenant, request, clock());
+               });
+}
+
+grpc::ServerWriteReactor<pb::PolicySnapshot>* make_policy_watch(
+    const IngestSurroundings& surroundings, const Result<pki::Identity>& identity) {
+  return new SnapshotWatch<pb::PolicySnapshot>(
+      surroundings.workers, surroundings.control.policy_changes, must_be_daemon(identity),
+      [host = identity ? identity->host_id : ""](Desk& desk) {
+        return store::PolicyShelf(desk.database).snapshot_for(host);
       });
-  if (!posted) reactor->Finish(to_grpc(posted.error()));
+}
+
+grpc::ServerWriteReactor<pb::FreezeSnapshot>* make_freeze_watch(
+    const IngestSurroundings& surroundings, const Result<pki::Identity>& identity) {
+  return new SnapshotWatch<pb::FreezeSnapshot>(
+      surroundings.workers, surroundings.control.freeze_changes, must_be_daemon(identity),
+      [clock = surroundings.clock, tenant = surroundings.tenant](Desk& desk) {
+        return store::FreezeLedger(desk.database, tenant).snapshot(clock());
+      });
+}
+
+void answer_policy_ack(const IngestSurroundings& surroundings,
+                       const Result<pki::Identity>& identity, const pb::AckPoliciesRequest& request,
+                       grpc::ServerUnaryReactor* reactor) {
+  answer_later(surroundings.workers, must_be_daemon(identity), reactor,
+               [request, who = identity ? *identity : pki::Identity{},
+                clock = surroundings.clock](Desk& desk) {
+                 return store::PolicyShelf(desk.database)
+                     .acknowledge(who.host_id, who.component, request, clock());
+               });
+}
+
+void answer_freeze_ack(const IngestSurroundings& surroundings,
+                       const Result<pki::Identity>& identity, const pb::AckFreezesRequest& request,
+                       grpc::ServerUnaryReactor* reactor) {
+  answer_later(surroundings.workers, must_be_daemon(identity), reactor,
+               [request, who = identity ? *identity : pki::Identity{}, clock = surroundings.clock,
+                tenant = surroundings.tenant](Desk& desk) {
+                 return store::FreezeLedger(desk.database, tenant)
+                     .acknowledge(who.host_id, who.component, request, clock());
+               });
 }
 
 }  // namespace aispm::collector

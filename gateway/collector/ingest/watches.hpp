@@ -22,4 +22,18 @@ void answer_order_ack(const IngestSurroundings& surroundings, const Result<pki::
                       const aispm::v1::AckOrdersRequest& request,
                       grpc::ServerUnaryReactor* reactor);
 
+// WatchPolicies and WatchFreezes calls, and what came of them; for gateways and sensors.
+grpc::ServerWriteReactor<aispm::v1::PolicySnapshot>* make_policy_watch(
+    const IngestSurroundings& surroundings, const Result<pki::Identity>& identity);
+grpc::ServerWriteReactor<aispm::v1::FreezeSnapshot>* make_freeze_watch(
+    const IngestSurroundings& surroundings, const Result<pki::Identity>& identity);
+void answer_policy_ack(const IngestSurroundings& surroundings,
+                       const Result<pki::Identity>& identity,
+                       const aispm::v1::AckPoliciesRequest& request,
+                       grpc::ServerUnaryReactor* reactor);
+void answer_freeze_ack(const IngestSurroundings& surroundings,
+                       const Result<pki::Identity>& identity,
+                       const aispm::v1::AckFreezesRequest& request,
+                       grpc::ServerUnaryReactor* reactor);
+
 }  // namespace aispm::collector

@@ -41,8 +41,8 @@ class Auth : public testing::Test {
             must(store::EventWriter::open(must(store::Database::open(bench_.path())))), feed_, {},
             wall_now)),
         workers_(must(Workers::start(bench_.path(), "default", 2))),
-        handlers_(must(Operator::make(
-            {*writer_, feed_, links_, key_changes_, order_changes_, wall_now, "f00d", "0"}))),
+        handlers_(must(Operator::make({*writer_, feed_, links_, key_changes_, order_changes_,
+                                       wall_now, "f00d", "0", 30, control_}))),
         front_(*handlers_, *workers_, must(Assets::load("")),
                must(make_openapi(embedded_descriptors().at(0).content, "0"))) {
     for (const Role role : {Role::kViewer, Role::kOperator, Role::kAdmin})
@@ -66,6 +66,7 @@ class Auth : public testing::Test {
   Links links_;
   KeyChanges key_changes_;
   OrderChanges order_changes_;
+  Control control_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<Operator> handlers_;

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gateway/collector/ingest/links.hpp"
+
+namespace aispm::collector {
+
+// What decides about agents, between those who change it and those who follow it. Lives as long as
+// the collector; what is not a `Changes` is set before the first call.
+struct Control {
+  PolicyChanges policy_changes;
+  FreezeChanges freeze_changes;
+  // Called after every change that was noted as an operator's action; any thread, never blocks.
+  std::function<void()> audit = [] {};
+  // Of bundles that are pushed: public keys, PEM.
+  std::vector<std::string> policy_keys;
+  bool policies_must_be_signed = false;
+  std::string tenant = "default";
+};
+
+}  // namespace aispm::collector
