@@ -50,6 +50,13 @@ constexpr std::array kNamed = {
     Named{"actions_asked", &Counters::actions_asked},
 };
 
+// Counts and first sights of tools that were given up for others'.
+void add_tools(const Services& services, model::ComponentHealth& health) {
+  health.losses["tools.counts_forgotten"] = services.usage.forgotten();
+  health.losses["tools.sights_forgotten"] = services.sightings.forgotten();
+  health.counters["tools_refused_full"] = services.usage.refused_full();
+}
+
 void add_delivery(const Recorder::State& state, const Services& services,
                   model::ComponentHealth& health) {
   if (!state.configured) {
@@ -159,6 +166,7 @@ model::Event describe_health(const Services& services,
   health.counters["agent_keys"] = services.keys.size();
   health.counters["sticky_verdicts"] = services.sticky.size();
   add_delivery(services.recorder->state(), services, health);
+  add_tools(services, health);
   add_providers(services, health);
   add_semantic(services, health);
   add_voter(services, health);
