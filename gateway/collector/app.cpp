@@ -142,9 +142,11 @@ Result<> run_collector(const Config& config, const std::string& version) {
             Workers::start(store_path(config), config.tenant, limits::kWorkers));
   const auto audit = Audit::start(*writer, *workers, links, config.tenant, version);
   control.audit = audit->waker();
+  AISPM_TRY(const auto redteam_runs, redteam::Runs::open(config.redteam, config.state_folder));
   AISPM_TRY(const auto handlers,
             api::Operator::make({*writer, feed, links, key_changes, order_changes, wall_now,
-                                 authority.ca_fingerprint(), version, config.stale_days, control}));
+                                 authority.ca_fingerprint(), version, config.stale_days, control,
+                                 redteam_runs.get()}));
   api::HttpFront front(*handlers, *workers, std::move(assets), std::move(openapi));
 
   const IngestSurroundings ingest{*writer,   *workers, links,         key_changes, order_changes,

@@ -69,6 +69,17 @@ void read_http(const YamlMap& http, Config& config) {
                                "or any address together with `allow_plaintext: true`");
 }
 
+void read_redteam(const YamlMap& root, RedTeamConfig& redteam) {
+  if (!root.has("redteam")) return;
+  const YamlMap map = root.map("redteam");
+  redteam.gateway = map.required_text("gateway");
+  if (!redteam.gateway.starts_with("http://") && !redteam.gateway.starts_with("https://"))
+    map.reject("gateway", "allowed is http://host:port or https://host:port");
+  redteam.key_file = map.required_text("key_file");
+  redteam.ca_file = map.text("ca_file", "");
+  redteam.program = map.text("program", "");
+}
+
 }  // namespace
 
 Result<Config> parse_config(const std::string& content, const std::string& name) {
@@ -107,6 +118,7 @@ Result<Config> parse_config(const std::string& content, const std::string& name)
   config.stale_days = static_cast<std::uint32_t>(
       root.map("inventory").integer("stale_days", config.stale_days, {1, 3650}));
   read_policies(root.map("policies"), config);
+  read_redteam(root, config.redteam);
   AISPM_CHECK(root.finish());
   return config;
 }

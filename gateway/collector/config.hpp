@@ -15,6 +15,14 @@ struct Retention {
   std::uint64_t max_bytes = 20ULL << 30;
 };
 
+// `redteam:`: which gateway operators may attack by the API, and as which agent.
+struct RedTeamConfig {
+  std::string gateway;   // "http://127.0.0.1:8088"; "" = none
+  std::string key_file;  // of an agent's key
+  std::string ca_file;   // of an https gateway; "" = the system's store
+  std::string program;   // folder of the program; "" = the installed one
+};
+
 // What collector.yaml says. Everything has a default; an unknown key is an error.
 struct Config {
   std::string state_folder;                     // store, keys and certificates; made with mode 0700
@@ -30,6 +38,7 @@ struct Config {
   // one; where it is demanded there must be one.
   std::vector<std::string> policy_keys;
   bool policies_must_be_signed = false;
+  RedTeamConfig redteam;
 };
 
 // Errors read `file:line: what is wrong, what is allowed`.

@@ -17,6 +17,7 @@ using google::protobuf::FieldDescriptor;
 
 constexpr std::string_view kTimestamp = "google.protobuf.Timestamp";
 constexpr std::string_view kService = "aispm.v1.Operator";
+constexpr std::string_view kRedTeam = "aispm.v1.RedTeam";
 
 // The comment above (or behind) an element, as one paragraph.
 template <typename Element>
@@ -200,9 +201,12 @@ Result<std::string> make_openapi(std::string_view descriptor_set, std::string_vi
     if (pool.BuildFile(file) == nullptr)
       return fail(Errc::kInternal, "openapi: " + file.name() + " does not build");
   const auto* const service = pool.FindServiceByName(std::string(kService));
-  if (service == nullptr)
+  const auto* const redteam = pool.FindServiceByName(std::string(kRedTeam));
+  if (service == nullptr || redteam == nullptr)
     return fail(Errc::kInternal, "openapi: no service " + std::string(kService));
-  AISPM_TRY(const auto routes, read_routes(*service));
+  AISPM_TRY(auto routes, read_routes(*service));
+  AISPM_TRY(auto attacks, read_routes(*redteam));
+  std::move(attacks.begin(), attacks.end(), std::back_inserter(routes));
   Writer writer;
   json::object paths;
   for (const Route& route : routes) {

@@ -6,6 +6,7 @@
 #include "gateway/collector/api/operator_inventory.hpp"
 #include "gateway/collector/api/operator_orders.hpp"
 #include "gateway/collector/api/operator_policies.hpp"
+#include "gateway/collector/api/operator_redteam.hpp"
 #include "sdk/core/common/log.hpp"
 
 namespace aispm::collector::api {
@@ -60,12 +61,19 @@ void Operator::add_all() {
   add_orders(handlers_, surroundings_.clock, surroundings_.order_changes);
   add_policies(handlers_, surroundings_.clock, surroundings_.links, surroundings_.control);
   add_freezes(handlers_, surroundings_.clock, surroundings_.order_changes, surroundings_.control);
+  if (surroundings_.redteam != nullptr)
+    add_redteam(handlers_, surroundings_.clock, *surroundings_.redteam);
 }
 
 Result<std::unique_ptr<Operator>> Operator::make(Surroundings surroundings) {
   std::unique_ptr<Operator> made(new Operator(std::move(surroundings)));
   const auto* const service = pb::Overview::descriptor()->file()->FindServiceByName("Operator");
   AISPM_TRY(made->routes_, read_routes(*service));
+  if (made->surroundings_.redteam != nullptr) {
+    const auto* const redteam = pb::RedTeamRun::descriptor()->file()->FindServiceByName("RedTeam");
+    AISPM_TRY(auto routes, read_routes(*redteam));
+    std::move(routes.begin(), routes.end(), std::back_inserter(made->routes_));
+  }
   made->add_all();
   for (const Route& route : made->routes_)
     if (route.method->name() != kStream && !made->handlers_.contains(route.method->name()))

@@ -15,6 +15,7 @@
 #include "gateway/collector/ingest/feed.hpp"
 #include "gateway/collector/ingest/links.hpp"
 #include "gateway/collector/ingest/writer.hpp"
+#include "gateway/collector/redteam/runs.hpp"
 #include "gateway/collector/workers.hpp"
 
 namespace aispm::collector::api {
@@ -31,6 +32,7 @@ struct Surroundings {
   std::string version;
   std::uint32_t stale_days = store::InventoryReader::kStaleDays;
   Control& control;
+  redteam::Runs* redteam = nullptr;  // null: service RedTeam is not served
 };
 
 // Service Operator of api.proto, once: gRPC and REST both end here. Each call names the method by

@@ -9,6 +9,7 @@ import { InventoryPage } from "./pages/inventory";
 import { LoginPage } from "./pages/login";
 import { McpPage } from "./pages/mcp";
 import { OverviewPage } from "./pages/overview";
+import { RedTeamPage } from "./pages/redteam";
 import { SessionPage } from "./pages/session";
 import { SessionsPage } from "./pages/sessions";
 import { StatusPage } from "./pages/status";
@@ -35,6 +36,7 @@ export function App() {
         <Route path="/events" element={<EventsPage />} />
         <Route path="/sessions" element={<SessionsPage />} />
         <Route path="/sessions/:sessionId" element={<SessionPage />} />
+        <Route path="/redteam" element={<RedTeamPage />} />
         <Route path="/status" element={<StatusPage />} />
         <Route path="*" element={<EmptyState title="There is no such page">Choose one from the menu.</EmptyState>} />
       </Routes>

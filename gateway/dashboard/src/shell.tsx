@@ -16,6 +16,7 @@ const PAGES: readonly { readonly path: string; readonly label: string; readonly 
   { path: "/coverage", label: "Coverage", icon: "coverage" },
   { path: "/events", label: "Live events", icon: "events" },
   { path: "/sessions", label: "Sessions", icon: "sessions" },
+  { path: "/redteam", label: "Red team", icon: "detection" },
   { path: "/status", label: "Status", icon: "status" },
 ];
 

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "aispm/v1/api.pb.h"
+#include "aispm/v1/redteam.pb.h"
 #include "gateway/collector/api/assets.hpp"
 #include "gateway/collector/api/openapi.hpp"
 #include "gateway/collector/api/routes.hpp"
@@ -158,7 +159,9 @@ TEST(OpenApi, DescribesEveryMethodWithItsCommentAndNoDanglingReference) {
   for (const auto& [path, item] : document.at("paths").as_object())
     for (const auto& [verb, operation] : item.as_object())
       operations[std::string(operation.at("operationId").as_string())] = operation.as_object();
-  EXPECT_EQ(static_cast<int>(operations.size()), service().method_count());
+  const auto& redteam = *pb::RedTeamRun::descriptor()->file()->FindServiceByName("RedTeam");
+  EXPECT_EQ(static_cast<int>(operations.size()), service().method_count() + redteam.method_count());
+  EXPECT_TRUE(operations.contains("StartRedTeam"));
   for (int i = 0; i < service().method_count(); ++i)
     EXPECT_TRUE(operations.contains(service().method(i)->name()));
   EXPECT_THAT(std::string(operations["RevokeAgentKey"].at("summary").as_string()),
