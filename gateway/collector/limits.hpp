@@ -63,6 +63,9 @@ constexpr std::size_t kMaxPageBytes = 8U << 20;
 constexpr std::size_t kMaxStoryEvents = 5000;
 constexpr std::size_t kMaxStoryBytes = 32U << 20;
 constexpr std::chrono::seconds kQueryDeadline{10};
+// Of one simulation or proposal, which reads recorded events.
+constexpr std::uint64_t kMaxReplayEvents = 200'000;
+constexpr std::chrono::seconds kReplayTime{15};
 constexpr std::size_t kMaxPendingCalls = 256;  // calls that wait for a worker
 constexpr std::size_t kWorkers = 2;
 

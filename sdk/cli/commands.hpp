@@ -17,6 +17,7 @@ struct Output {
   Screen screen;
   bool json = false;
   WallTime now;
+  int* exit_status = nullptr;  // of the program when all went well; null: 0
 };
 
 struct EventFilter {

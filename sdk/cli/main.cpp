@@ -15,6 +15,7 @@
 #include "sdk/cli/policy_commands.hpp"
 #include "sdk/cli/redteam.hpp"
 #include "sdk/cli/tools.hpp"
+#include "sdk/cli/simulate_commands.hpp"
 
 namespace {
 
@@ -47,7 +48,9 @@ constexpr const char* kFooter =
     "that\n"
     "  aispm events --json | jq '.events[].id'   the same for machines\n"
     "\n"
-    "Exit status: 0 done, 1 failed, 2 wrong usage or configuration.\n";
+    "Exit status: 0 done, 1 failed, 2 wrong usage or configuration; `policy simulate`: 3 something "
+    "flips, 4 something\n"
+    "becomes looser.\n";
 
 // What the command line asked for; filled by CLI11.
 struct Arguments {
@@ -180,10 +183,10 @@ int complain(const Error& error) {
   return error.code == Errc::kInvalid ? kExitUsage : kExitFailed;
 }
 
-int finish(const Result<>& done) {
+int finish(const Result<>& done, int exit_status) {
   if (!done) return complain(done.error());
   std::cout.flush();
-  if (std::cout) return 0;
+  if (std::cout) return exit_status;
   std::fprintf(stderr, "aispm: cannot write to standard output\n");
   return kExitFailed;
 }
@@ -218,14 +221,21 @@ int run(int argc, char** argv) {
   cli::add_tool_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   cli::add_detect_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   cli::add_control_commands(app, [&action](Action chosen) { action = std::move(chosen); });
+  cli::add_simulate_commands(
+      app, [&local](cli::LocalAction chosen) { local = std::move(chosen); },
+      [&action](Action chosen) { action = std::move(chosen); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
+  int exit_status = 0;
   const cli::Output output{std::cout, cli::detect_screen(arguments.no_color), arguments.json,
-                           wall_now()};
-  if (local) return finish(local(output));
+                           wall_now(), &exit_status};
+  if (local) {
+    const Result<> done = local(output);
+    return finish(done, exit_status);
+  }
   auto settings = cli::resolve_settings(arguments.flags, cli::process_environment());
   if (!settings) {
     complain(settings.error());
@@ -233,7 +243,8 @@ int run(int argc, char** argv) {
   }
   auto client = cli::Client::open(std::move(*settings));
   if (!client) return complain(client.error());
-  return finish(action(*client, output));
+  const Result<> done = action(*client, output);
+  return finish(done, exit_status);
 }
 
 }  // namespace

@@ -150,6 +150,10 @@ class OperatorService final : public pb::Operator::CallbackService {
   AISPM_UNARY(CreateFreeze, CreateFreezeRequest, Freeze)
   AISPM_UNARY(ListFreezes, ListFreezesRequest, FreezeList)
   AISPM_UNARY(LiftFreeze, LiftFreezeRequest, Freeze)
+  AISPM_UNARY(ValidatePolicy, ValidatePolicyRequest, PolicyValidation)
+  AISPM_UNARY(SimulatePolicy, SimulatePolicyRequest, Simulation)
+  AISPM_UNARY(ExplainDecision, ExplainDecisionRequest, Explanation)
+  AISPM_UNARY(ProposePolicy, ProposePolicyRequest, PolicyProposal)
   // clang-format on
   grpc::ServerWriteReactor<pb::Event>* StreamEvents(
       Context* context, const pb::StreamEventsRequest* request) override {

@@ -7,6 +7,7 @@
 #include "gateway/collector/api/operator_orders.hpp"
 #include "gateway/collector/api/operator_policies.hpp"
 #include "gateway/collector/api/operator_redteam.hpp"
+#include "gateway/collector/api/operator_simulate.hpp"
 #include "sdk/core/common/log.hpp"
 
 namespace aispm::collector::api {
@@ -63,6 +64,7 @@ void Operator::add_all() {
   add_freezes(handlers_, surroundings_.clock, surroundings_.order_changes, surroundings_.control);
   if (surroundings_.redteam != nullptr)
     add_redteam(handlers_, surroundings_.clock, *surroundings_.redteam);
+  add_simulation(handlers_, surroundings_.clock);
 }
 
 Result<std::unique_ptr<Operator>> Operator::make(Surroundings surroundings) {

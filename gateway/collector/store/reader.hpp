@@ -61,6 +61,8 @@ class Reader {
   Result<pb::SessionStory> session(const std::string& session_id);
   Result<pb::EventList> events(const pb::ListEventsRequest& request, Only only);
   Result<pb::Event> event(const std::string& event_id);
+  // How many fit, whatever the page.
+  Result<std::uint64_t> count_events(const pb::ListEventsRequest& request);
   // Fills `store` (but the queue) and `components` (but `connected`).
   Result<> status(pb::Status* status);
 

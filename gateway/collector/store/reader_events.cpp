@@ -169,6 +169,23 @@ Result<pb::Event> Reader::event(const std::string& event_id) {
   return event;
 }
 
+Result<std::uint64_t> Reader::count_events(const pb::ListEventsRequest& request) {
+  const QueryDeadline deadline(database_);
+  AISPM_TRY(const Filter filter, read_filter(database_, request, Only::kAll));
+  if (filter.is_empty) return 0;
+  AISPM_TRY(Statement* const count,
+            database_.cached("SELECT count(*) FROM events e INDEXED BY " +
+                             std::string(filter.index) + filter.where + " LIMIT ?9"));
+  std::optional<Blob> trace;
+  if (filter.trace) trace = Blob{*filter.trace};
+  count->bind(filter.kind, filter.host, filter.agent, filter.session, filter.source, trace,
+              filter.after, filter.before, 1);
+  AISPM_TRY(const bool is_row, count->step());
+  const std::uint64_t found = is_row ? count->count(0) : 0;
+  count->reset();
+  return found;
+}
+
 Result<pb::EventList> Reader::events(const pb::ListEventsRequest& request, Only only) {
   const QueryDeadline deadline(database_);
   AISPM_TRY(const std::uint32_t limit, page_limit(request.page_size()));
