@@ -10,6 +10,8 @@ import { LoginPage } from "./pages/login";
 import { McpPage } from "./pages/mcp";
 import { OverviewPage } from "./pages/overview";
 import { RedTeamPage } from "./pages/redteam";
+import { PoliciesPage } from "./pages/policies";
+import { PolicyPage } from "./pages/policy";
 import { SessionPage } from "./pages/session";
 import { SessionsPage } from "./pages/sessions";
 import { StatusPage } from "./pages/status";
@@ -37,6 +39,8 @@ export function App() {
         <Route path="/sessions" element={<SessionsPage />} />
         <Route path="/sessions/:sessionId" element={<SessionPage />} />
         <Route path="/redteam" element={<RedTeamPage />} />
+        <Route path="/policies" element={<PoliciesPage />} />
+        <Route path="/policies/:policyId" element={<PolicyPage />} />
         <Route path="/status" element={<StatusPage />} />
         <Route path="*" element={<EmptyState title="There is no such page">Choose one from the menu.</EmptyState>} />
       </Routes>
