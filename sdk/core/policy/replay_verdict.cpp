@@ -85,7 +85,8 @@ Answers from_rego(const Rego& rego, const RecordedAction& recorded, std::string&
   for (const std::string& member : rego.inputs_of("aispm.tools")) {
     const bool is_unrecorded = member.empty() || member == "guard" || member == "drift" ||
                                member == "behaviour" || member == "retrieval" ||
-                               (member == "arguments" && !recorded.is_whole());
+                               (member == "arguments" && !recorded.is_whole()) ||
+                               (member == "scopes" && recorded.inputs("scope").empty());
     if (!is_unrecorded) continue;
     obstacle = "the Rego module reads `input" + (member.empty() ? "" : "." + member) +
                "`, which was not recorded";
@@ -113,7 +114,8 @@ bool has_module(const Bundle& bundle, std::string_view name) {
 }
 
 // The registry of tools; whether the tool's definition was the approved one events do not tell.
-void add_tools(const ToolGate& gate, const RecordedAction& recorded, std::vector<Answers>& parts) {
+void add_tools(const ToolGate& gate, const RecordedAction& recorded, std::vector<Answers>& parts,
+               std::string& obstacle) {
   const std::vector<std::string> scopes = recorded.inputs("scope");
   ToolState state{.posture = recorded.risk(), .scopes = scopes};
   for (const std::string& name : recorded.inputs("signal"))
@@ -121,6 +123,11 @@ void add_tools(const ToolGate& gate, const RecordedAction& recorded, std::vector
       if (name_of(static_cast<RiskSignal>(i)) == name)
         state.signals.add(static_cast<RiskSignal>(i));
   const ToolVerdict said = gate.judge(recorded.action(), state);
+  // Scopes are the registry's, and events need not tell them.
+  if (said.rule_id == "tools.scope" && scopes.empty()) {
+    obstacle = "depends on scopes that were not recorded";
+    return parts.push_back(kAnything);
+  }
   if (!said.rule_id.empty())
     parts.push_back({{said.outcome, std::string(said.rule_id), std::string(said.reason)}});
 }
@@ -163,12 +170,12 @@ Outcome applied_outcome(const v1::Decision& decision) {
 ReplayVerdict judge_recorded(const Bundle& bundle, const RecordedAction& recorded, WallTime now) {
   if (recorded.action().surface == "prompt") return judge_prompt(bundle, recorded);
   std::vector<Answers> parts;
-  if (bundle.tools() != nullptr) add_tools(*bundle.tools(), recorded, parts);
+  std::string obstacle;
+  if (bundle.tools() != nullptr) add_tools(*bundle.tools(), recorded, parts, obstacle);
   if (bundle.actions() != nullptr) parts.push_back(from_rules(*bundle.actions(), recorded, now));
   if (bundle.commands() != nullptr && is_shell_tool(recorded.action().tool))
     parts.push_back(from_commands(*bundle.commands(), recorded));
   ReplayVerdict verdict;
-  std::string obstacle;
   if (has_module(bundle, "tools")) parts.push_back(from_rego(*bundle.rego(), recorded, obstacle));
   if (parts.empty()) {
     verdict = {Outcome::kAllow, "bundle.silent", "No part of the policy is about this", ""};

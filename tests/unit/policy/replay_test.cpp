@@ -146,6 +146,9 @@ decision := {"outcome": "allow", "rule": "a", "reason": "yes"} if { input.postur
   const v1::Simulation report = replay(bundle_of({{"rego/tools.rego", module}}), {safe, risky});
   EXPECT_EQ(report.unchanged(), 1U);
   EXPECT_EQ(report.stricter(), 1U);
+  const auto scopeless = replay(bundle_of({{"rego/tools.rego", module}}), {action("fetch", "{}")});
+  EXPECT_EQ(scopeless.stricter(), 0U);  // nobody recorded which scopes there were
+  EXPECT_EQ(scopeless.not_judged_size(), 1);
   const std::string guarded = module + "\nhas_guard if input.guard.verdict == \"allow\"\n";
   const auto unknown = replay(bundle_of({{"rego/tools.rego", guarded}}), {safe});
   ASSERT_EQ(unknown.not_judged_size(), 1);
