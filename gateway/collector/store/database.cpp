@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <utility>
 
@@ -128,9 +129,15 @@ std::string_view Statement::blob(int column) const {
 
 Result<Database> Database::open(const std::string& path, const DatabaseOptions& options) {
   {  // SQLite would make the file, its log and its index with the umask's mode: they take the mode
-     // of the file.
-    const UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file) return fail_errno("open " + path);
+     // of the file. One that is there must not be opened beside SQLite: closing it would drop the
+     // locks that this process's connections hold (fcntl(2)), and another process that closes the
+     // file would then take itself for the last and remove the log.
+    const UniqueFd file(
+        ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file && errno != EEXIST) return fail_errno("open " + path);
+    struct stat found {};
+    if (!file && ::lstat(path.c_str(), &found) == 0 && S_ISLNK(found.st_mode))
+      return fail(Errc::kInvalid, path + ": is a symbolic link");
   }
   Database database;
   sqlite3* connection = nullptr;

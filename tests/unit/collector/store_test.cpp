@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -14,6 +17,28 @@ TEST(Database, MigratesAnEmptyFileToTheNewestSchema) {
   Bench bench;
   EXPECT_EQ(must(bench.database().schema_version()), store::newest_schema());
   EXPECT_GE(store::newest_schema(), 1U);
+}
+
+// Another process that closes the file asks by these locks whether it is the last: then it removes
+// the log, and what is written to it afterwards is lost with the next crash.
+TEST(Database, KeepsItsLocksWhenAnotherConnectionIsOpened) {
+  const TempFolder folder;
+  const std::string path = folder.path() + "/store.db";
+  auto first = must(store::Database::open(path));
+  must(first.migrate());
+  const auto second = must(store::Database::open(path));
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const int file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    struct flock wanted {};
+    wanted.l_type = F_WRLCK;
+    wanted.l_whence = SEEK_SET;
+    ::_exit(file >= 0 && ::fcntl(file, F_GETLK, &wanted) == 0 && wanted.l_type != F_UNLCK ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << "no lock is held on the store";
 }
 
 TEST(Database, MigratingTwiceChangesNothing) {
