@@ -82,6 +82,7 @@ void add_inputs(const ActionContext& context, const ActionAsk& ask, ActionVerdic
   add_input(verdict, "environment", context.facts->environment);
   add_input(verdict, "trust", policy::name_of(context.facts->trust));
   for (const std::string& role : context.facts->roles) add_input(verdict, "role", role);
+  for (const std::string& scope : context.facts->scopes) add_input(verdict, "scope", scope);
   for (const std::string& label : ask.labels) add_input(verdict, "data", label);
   if (context.risk == nullptr) return;
   char risk[16];
