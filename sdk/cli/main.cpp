@@ -14,8 +14,8 @@
 #include "sdk/cli/order_commands.hpp"
 #include "sdk/cli/policy_commands.hpp"
 #include "sdk/cli/redteam.hpp"
-#include "sdk/cli/tools.hpp"
 #include "sdk/cli/simulate_commands.hpp"
+#include "sdk/cli/tools.hpp"
 
 namespace {
 

@@ -45,10 +45,9 @@ HttpResponse error_response(const Error& error) {
 
 std::size_t body_limit(std::string_view method, std::string_view target) {
   const std::string_view path = target.substr(0, target.find('?'));
-  const bool is_push =
-      method == "POST" &&
-      ((path.starts_with("/api/v1/policies/") && path.ends_with("/versions")) ||
-       path == "/api/v1/policies:validate" || path == "/api/v1/policies:simulate");
+  const bool is_push = method == "POST" &&
+                       ((path.starts_with("/api/v1/policies/") && path.ends_with("/versions")) ||
+                        path == "/api/v1/policies:validate" || path == "/api/v1/policies:simulate");
   const bool is_corpus = method == "POST" && path.starts_with("/api/v1/redteam/corpora/");
   return is_push || is_corpus ? limits::kMaxPushBytes : limits::kMaxRequestBytes;
 }
