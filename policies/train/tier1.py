@@ -203,7 +203,7 @@ def gather(packages: Path | None) -> tuple[list[Row], int]:
     harmless = extra.debian()
     rows += harmless + augment.written([row.text for row in harmless if row.family in ("debian-readme", "debian-man")])
     if packages is not None:
-        rows += extra.jailbreaks(packages) + extra.roles(packages) + extra.armor(packages / "prompt_armor", rows[:labelled])
+        rows += extra.jailbreaks(packages) + extra.roles(packages)
     return rows, labelled
 
 

@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from rows import Asked
 from scan import scan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +91,7 @@ def _programs() -> None:
 
 @pytest.mark.parametrize(("kind", "surface"), list(enumerate(("user_prompt", "email", "tool_description", "tool_call", "llm_output"))))
 def test_det_013_scores_are_what_training_scores(kind: int, surface: str) -> None:
-    verdicts = scan(FOLDER / "eval_scan", ROOT / "policies" / "detect", [(text, surface) for text in TEXTS.values()])
+    verdicts = scan(FOLDER / "eval_scan", ROOT / "policies" / "detect", [Asked(text, surface) for text in TEXTS.values()])
     head, _ = _weights()
     for (name, text), verdict in zip(TEXTS.items(), verdicts, strict=True):
         expected = _score(text, kind)

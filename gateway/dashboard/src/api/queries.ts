@@ -15,10 +15,20 @@ export const tokens = new TokenStore(window.sessionStorage);
 
 export const api = new Api({ token: () => tokens.snapshot().token, onRefused: () => tokens.signOut("refused") });
 
+// As the library's own hash, for keys that hold 64-bit numbers, too.
+function hashKey(key: readonly unknown[]): string {
+  return JSON.stringify(key, (_, value: unknown) => {
+    if (typeof value === "bigint") return `${value}n`;
+    if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+    return Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)));
+  });
+}
+
 export const queryClient = new QueryClient({
   queryCache: new QueryCache(),
   defaultOptions: {
     queries: {
+      queryKeyHashFn: hashKey,
       staleTime: 2_000,
       // The collector is on the same host as a rule: the browser's own idea of being offline says nothing about it.
       networkMode: "always",
