@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A sensor that reports what it is told: events as JSON lines on standard input, by the reporter
-// that daemons use. usage: fleet_producer COLLECTOR STATE_FOLDER TOKEN < events.jsonl
+// A sensor (or a gateway) that reports what it is told: events as JSON lines on standard input, by
+// the reporter that daemons use. usage: fleet_producer COLLECTOR STATE_FOLDER TOKEN [COMPONENT] <
+// events.jsonl
 #include <cstdio>
 #include <iostream>
 #include <string>
@@ -21,9 +22,9 @@ int complain(const Error& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) return 2;
+  if (argc != 4 && argc != 5) return 2;
   report::ReporterOptions options;
-  options.component = "sensord";
+  options.component = argc == 5 ? argv[4] : "sensord";
   options.version = "test";
   options.collector = argv[1];
   options.state_folder = argv[2];

@@ -38,7 +38,7 @@ EVENTS = [*[action("refund", json.dumps({"amount": amount})) for amount in (5, 2
 
 @pytest.fixture(scope="module")
 def recorded(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Collector:
-    done = subprocess.run([PRODUCER, collector.grpc, tmp_path_factory.mktemp("producer"), collector.enrolment_token()],
+    done = subprocess.run([PRODUCER, collector.grpc, tmp_path_factory.mktemp("producer"), collector.enrolment_token(), "gateway"],
                           input="".join(json.dumps(event) + "\n" for event in EVENTS), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"acknowledged": len(EVENTS), "rejected": 0}
