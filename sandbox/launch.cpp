@@ -278,6 +278,7 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
     say("note: limits.memory does not hold: this host gives you no control group for it, and "
         "gVisor has no limit of its own");
   watched.signals = signals.take();
+  watched.gateway = link;
   if (quota.project() != 0) watch_quota(quota, watched);
   ToldEnd end(*delivery, run);
   if (delivery->has_taker()) {

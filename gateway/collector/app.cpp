@@ -20,8 +20,10 @@
 #include "gateway/collector/embedded.hpp"
 #include "gateway/collector/ingest/accept.hpp"
 #include "gateway/collector/limits.hpp"
+#include "gateway/collector/notifier.hpp"
 #include "gateway/collector/seeds.hpp"
 #include "sdk/core/common/file.hpp"
+#include "sdk/core/common/hash_key.hpp"
 #include "sdk/core/common/log.hpp"
 #include "sdk/core/common/unique_fd.hpp"
 
@@ -105,6 +107,41 @@ Result<std::unique_ptr<net::HttpServer>> start_http(const Config& config, api::H
       });
 }
 
+// Tells people that they are asked, without what they are asked about: the arguments stay here.
+std::string notice_of(const aispm::v1::Approval& approval, const std::string& link) {
+  boost::json::object notice;
+  notice["event"] = "approval_required";
+  notice["approval_id"] = approval.id();
+  notice["kind"] = approval.kind() == aispm::v1::APPROVAL_KIND_HUMAN ? "human" : "approval";
+  notice["tool"] = approval.tool();
+  notice["agent_id"] = approval.agent_id();
+  notice["requester"] = approval.requester();
+  notice["reason"] = approval.reason();
+  notice["rule_id"] = approval.rule_id();
+  notice["approver_role"] = approval.approver_role();
+  notice["risk"] = approval.risk();
+  notice["expires"] = approval.expires().seconds();
+  if (!link.empty()) notice["link"] = link + "/approvals/" + approval.id();
+  return boost::json::serialize(notice);
+}
+
+// Null when nobody is to be told.
+Result<std::unique_ptr<Notifier>> start_notifier(const Config& config, Approvals& approvals) {
+  if (config.notify.url.empty()) return std::unique_ptr<Notifier>();
+  AISPM_TRY(auto notifier, Notifier::start(config.notify));
+  approvals.on_request = [told = notifier.get(),
+                          link = config.notify.link](const aispm::v1::Approval& approval) {
+    told->send(notice_of(approval, link));
+  };
+  approvals.problem = [told = notifier.get()] {
+    const Notifier::Counts counts = told->counts();
+    if (counts.problem.empty() && counts.failed + counts.dropped == 0) return std::string();
+    return counts.problem + " (sent " + std::to_string(counts.sent) + ", given up " +
+           std::to_string(counts.failed) + ", dropped " + std::to_string(counts.dropped) + ")";
+  };
+  return notifier;
+}
+
 void wait_for_signal() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -136,6 +173,9 @@ Result<> run_collector(const Config& config, const std::string& version) {
   control.policy_keys = config.policy_keys;
   control.policies_must_be_signed = config.policies_must_be_signed;
   control.tenant = config.tenant;
+  Approvals approvals;
+  AISPM_TRY(approvals.link_key, load_hash_key(config.state_folder));
+  AISPM_TRY(const auto notifier, start_notifier(config, approvals));
   AISPM_TRY(auto event_writer, store::EventWriter::open(std::move(database)));
   const auto writer = Writer::start(std::move(event_writer), feed, config.retention, wall_now);
   AISPM_TRY(const auto workers,
@@ -143,14 +183,15 @@ Result<> run_collector(const Config& config, const std::string& version) {
   const auto audit = Audit::start(*writer, *workers, links, config.tenant, version);
   control.audit = audit->waker();
   AISPM_TRY(const auto redteam_runs, redteam::Runs::open(config.redteam, config.state_folder));
+  approvals.wake_audit = control.audit;
   AISPM_TRY(const auto handlers,
-            api::Operator::make({*writer, feed, links, key_changes, order_changes, wall_now,
-                                 authority.ca_fingerprint(), version, config.stale_days, control,
-                                 redteam_runs.get()}));
-  api::HttpFront front(*handlers, *workers, std::move(assets), std::move(openapi));
+            api::Operator::make({*writer, feed, links, key_changes, order_changes, approvals,
+                                 wall_now, authority.ca_fingerprint(), version, config.stale_days,
+                                 control, redteam_runs.get()}));
+  api::HttpFront front(*handlers, *workers, approvals, std::move(assets), std::move(openapi));
 
-  const IngestSurroundings ingest{*writer,   *workers, links,         key_changes, order_changes,
-                                  authority, wall_now, config.tenant, control};
+  const IngestSurroundings ingest{*writer,   *workers,  links,    key_changes,   order_changes,
+                                  approvals, authority, wall_now, config.tenant, control};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(make_ingest_service(ingest));
   services.push_back(make_enrolment_service(ingest));
@@ -183,10 +224,11 @@ Result<std::string> bootstrap(const Config& config) {
   return boost::json::serialize(made);
 }
 
-Result<std::string> create_token(const Config& config, Role role, const std::string& note) {
+Result<std::string> create_token(const Config& config, Role role, const std::string& note,
+                                 const std::vector<std::string>& approves) {
   AISPM_TRY(store::Database database, open_store(config));
   store::Registry registry(database);
-  AISPM_TRY(const Secret token, registry.create_token(role, note, wall_now()));
+  AISPM_TRY(const Secret token, registry.create_token(role, note, wall_now(), approves));
   return std::string(token.expose());
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "gateway/collector/config.hpp"
 #include "gateway/collector/role.hpp"
@@ -18,7 +19,9 @@ Result<> run_collector(const Config& config, const std::string& version);
 // while the collector runs.
 Result<std::string> bootstrap(const Config& config);
 
-// A new API token as text. Safe while the collector runs.
-Result<std::string> create_token(const Config& config, Role role, const std::string& note);
+// A new API token as text. Safe while the collector runs. `approves`: roles in which its holder may
+// answer approvals.
+Result<std::string> create_token(const Config& config, Role role, const std::string& note,
+                                 const std::vector<std::string>& approves = {});
 
 }  // namespace aispm::collector

@@ -80,6 +80,22 @@ void read_redteam(const YamlMap& root, RedTeamConfig& redteam) {
   redteam.program = map.text("program", "");
 }
 
+void read_notify(const YamlMap& map, NotifyConfig& notify) {
+  constexpr std::size_t kMaxSecretBytes = 4096;
+  notify.url = map.text("url", "");
+  notify.ca_file = map.text("ca_file", "");
+  notify.link = map.text("link", "");
+  notify.allow_private = map.flag("allow_private", false);
+  const std::string path = map.text("secret_file", "");
+  if (notify.url.empty()) return;
+  if (path.empty()) return map.reject("secret_file", "is needed: what is sent is signed");
+  auto secret = read_file(path, kMaxSecretBytes);
+  if (!secret) return map.reject("secret_file", secret.error().message);
+  secret->erase(secret->find_last_not_of(" \r\n\t") + 1);
+  if (secret->size() < 16) return map.reject("secret_file", "must hold at least 16 characters");
+  notify.secret = Secret(std::move(*secret));
+}
+
 }  // namespace
 
 Result<Config> parse_config(const std::string& content, const std::string& name) {
@@ -119,6 +135,7 @@ Result<Config> parse_config(const std::string& content, const std::string& name)
       root.map("inventory").integer("stale_days", config.stale_days, {1, 3650}));
   read_policies(root.map("policies"), config);
   read_redteam(root, config.redteam);
+  read_notify(root.map("approvals").map("notify"), config.notify);
   AISPM_CHECK(root.finish());
   return config;
 }

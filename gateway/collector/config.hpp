@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/collector/notifier.hpp"
 #include "sdk/core/common/result.hpp"
 
 namespace aispm::collector {
@@ -33,6 +34,7 @@ struct Config {
   std::string tenant = "default";
   std::string dashboard_folder;  // instead of the embedded dashboard
   Retention retention;
+  NotifyConfig notify;            // who is told that somebody is asked
   std::uint32_t stale_days = 30;  // more whole days without a sign make an asset stale
   // Of policies that are pushed: a signature by one of these keys (PEM) must hold where there is
   // one; where it is demanded there must be one.

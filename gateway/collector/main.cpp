@@ -72,7 +72,11 @@ int run(int argc, char** argv) {
   create->add_option("--role", role, "What the token may do")
       ->check(CLI::IsMember({"viewer", "operator", "admin"}))
       ->capture_default_str();
-  create->add_option("--note", note, "For whom it is");
+  create->add_option("--note", note,
+                     "For whom it is; nobody answers an approval for what that one asked for");
+  std::vector<std::string> approves;
+  create->add_option("--approves", approves,
+                     "Roles in which the holder may answer approvals, e.g. finance_manager");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -85,7 +89,8 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (*boot) return print(collector::bootstrap(*config));
-  if (*create) return print(collector::create_token(*config, *collector::parse_role(role), note));
+  if (*create)
+    return print(collector::create_token(*config, *collector::parse_role(role), note, approves));
   return serve(*config);
 }
 

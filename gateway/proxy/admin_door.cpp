@@ -131,8 +131,7 @@ void AdminDoor::serve_one(const UniqueFd& peer) {
   }
   const auto received = read_request(peer);
   if (!received) return send(peer, refuse_admin(400, received.error().message));
-  if (received->method != "GET" && services_.recorder->is_failing() &&
-      services_.config.audit == Audit::kRequired)
+  if (received->method != "GET" && services_.cannot_record())
     return send(peer, refuse_admin(503, "changes cannot be recorded at the moment"));
   const AdminReply reply =
       serve_admin({.method = received->method,

@@ -11,11 +11,13 @@
 
 #include "gateway/net/listen.hpp"
 #include "gateway/proxy/admin_door.hpp"
+#include "gateway/proxy/fleet/feeds.hpp"
 #include "gateway/proxy/health.hpp"
 #include "gateway/proxy/worker.hpp"
 #include "sdk/core/common/hash_key.hpp"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/log.hpp"
+#include "sdk/core/policy/policy_book.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -30,8 +32,13 @@ std::string host_name() {
 
 Result<std::unique_ptr<Services>> open_services(Config config) {
   AISPM_TRY(ProviderSet providers, ProviderSet::open(config.providers));
-  auto services = std::make_unique<Services>(std::move(config), std::move(providers));
+  std::vector<ProviderConfig> endpoints;
+  for (const McpServerConfig& server : config.mcp.servers) endpoints.push_back(server.endpoint);
+  AISPM_TRY(ProviderSet servers, ProviderSet::open(endpoints));
+  auto services =
+      std::make_unique<Services>(std::move(config), std::move(providers), std::move(servers));
   services->host_id = host_name();
+  services->policies = std::make_shared<const policy::PolicyBook>();
   if (!services->config.keys_file.empty())
     AISPM_CHECK(services->keys.load_file(services->config.keys_file));
   AISPM_CHECK(services->bundles.reload());
@@ -88,15 +95,10 @@ Result<std::vector<std::unique_ptr<Worker>>> open_workers(Services& services) {
 
 // New rules and keys, or the old ones and the reason.
 std::string reload(Services& services) {
-  Result<> loaded = services.rules.reload();
-  if (loaded) loaded = services.bundles.reload();
-  if (loaded && !services.config.keys_file.empty())
-    loaded = services.keys.load_file(services.config.keys_file);
-  if (!loaded) {
+  if (const auto loaded = services.reload(); !loaded) {
     log::error("reload.failed", loaded.error());
     return loaded.error().message;
   }
-  services.sticky.clear();  // new rules may decide differently
   const auto book = services.rules.current();
   log::info("reload.done", {{"policy", book->policy->version()},
                             {"detect", book->engine->version()},
@@ -180,9 +182,11 @@ Result<> run_gateway(Config config) {
   RuleLoader loader(*services);
   AISPM_TRY(services->recorder, Recorder::open(services->config, services->keys));
   AISPM_TRY(services->approvals, Approvals::open(services->config));
+  AISPM_TRY(const auto feeds, Feeds::open(*services));
   AISPM_TRY(const bool is_ready, loader.ended_within(services->config.wait_for_rules));
   if (!is_ready) log::warn("rules.not_ready", {{"requests", "refused with 503"}});
   AISPM_TRY(const auto workers, open_workers(*services));
+  feeds->attach(workers);
   std::vector<std::thread> threads;
   std::unique_ptr<AdminDoor> admin;
   if (services->config.admin) {
@@ -192,6 +196,7 @@ Result<> run_gateway(Config config) {
   services->recorder->offer(describe_health(*services, workers, ""));
   const Result<> supervised = supervise(*services, workers, loader, signals);
   admin.reset();
+  feeds->attach({});
   for (const auto& worker : workers) worker->stop();
   for (std::thread& thread : threads) thread.join();
   services->recorder->offer(describe_health(*services, workers, ""));

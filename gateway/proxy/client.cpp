@@ -70,6 +70,12 @@ Task<> Client::refuse(Dialect dialect, const Refusal& refusal, bool keep_alive, 
   co_return co_await send(reply);
 }
 
+Task<bool> Client::refuse_unread(const Refusal& refusal) {
+  AISPM_CO_CHECK(co_await refuse(Dialect::kOpenAi, refusal, false));
+  (void)co_await linger();
+  co_return false;
+}
+
 Task<> Client::linger() {
   stream_->shutdown_write();
   stream_->expire_after(kLinger);

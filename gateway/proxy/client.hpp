@@ -45,6 +45,8 @@ class Client {
   net::Task<> send_chunk(std::string_view bytes);
   net::Task<> refuse(Dialect dialect, const Refusal& refusal, bool keep_alive,
                      bool with_body = true);
+  // Refuses a request that was not read to its end, and closes: false.
+  net::Task<bool> refuse_unread(const Refusal& refusal);
   // Closes so that a reply to a request not read to its end still arrives: reads on for a moment.
   net::Task<> linger();
 
@@ -65,6 +67,8 @@ class Client {
   std::string spill_;
   std::size_t unread_in_place_ = 0;
 };
+
+inline constexpr std::string_view kNoAgentKey = "this is not the key of an agent";
 
 // Serves a connection to its end.
 net::asio::awaitable<void> serve_client(Worker& worker, net::Stream::Socket socket, bool is_local);

@@ -8,6 +8,7 @@
 #include "gateway/net/dial.hpp"
 #include "gateway/net/listen.hpp"
 #include "gateway/proxy/config_detect.hpp"
+#include "sdk/core/common/ed25519.hpp"
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/token_file.hpp"
 #include "sdk/core/common/yaml.hpp"
@@ -148,6 +149,29 @@ void read_report(const YamlMap& root, Config& config) {
   config.report = std::move(report);
 }
 
+// Keys of this host's own: who rules the collector cannot make other policies count here.
+void read_policies(const YamlMap& map, PolicyDemands& rules) {
+  constexpr std::size_t kMaxPolicyKeys = 32;
+  constexpr std::size_t kMaxRequired = 256;
+  constexpr std::size_t kMaxPemBytes = 16U << 10;
+  for (const std::string& path : map.texts("trusted_keys")) {
+    auto pem = read_file(path, kMaxPemBytes);
+    if (pem) {
+      if (auto key = ed25519::key_id(*pem); !key) pem = fail(key.error());
+    }
+    if (pem)
+      rules.trusted_keys.push_back(std::move(*pem));
+    else
+      map.reject("trusted_keys", path + ": " + pem.error().message);
+  }
+  if (rules.trusted_keys.size() > kMaxPolicyKeys) map.reject("trusted_keys", "more than 32 keys");
+  rules.must_be_signed = map.flag("must_be_signed", false);
+  if (rules.must_be_signed && rules.trusted_keys.empty())
+    map.reject("must_be_signed", "no key is trusted: name one in `trusted_keys`");
+  rules.required = map.texts("required");
+  if (rules.required.size() > kMaxRequired) map.reject("required", "more than 256 policies");
+}
+
 Result<Config> read_config(const YamlMap& root) {
   Config config;
   config.listen = root.text("listen", config.listen);
@@ -171,9 +195,11 @@ Result<Config> read_config(const YamlMap& root) {
   read_limits(root.map("limits"), config.limits);
   read_egress(root.map("egress"), config.egress);
   config.detect = read_detect(root.map("detect"));
+  config.mcp = read_mcp(root.map("mcp"));
   config.tenants = read_tenants(root.map("tenants"));
   read_admin(root, config);
   config.decide = read_decide(root);
+  read_policies(root.map("policies"), config.policies);
   config.reload_every = root.duration("reload_every", config.reload_every);
   read_report(root, config);
   const YamlMap sticky = root.map("sticky");

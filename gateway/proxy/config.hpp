@@ -75,11 +75,12 @@ struct OpinionConfig {
 // A guard model behind an OpenAI-compatible endpoint, asked likewise.
 struct VoterConfig {
   ProviderConfig endpoint;
-  std::string model;
+  std::string model;  // of Presidio: the language of texts
   GuardForm form = GuardForm::kLlamaGuard;
   std::chrono::milliseconds deadline{800};
   std::size_t concurrency = 8;  // questions at once
   std::size_t bytes = 4U << 10;
+  bool optional = false;  // without its answer the others' count; else policy's fail mode does
 };
 
 // How texts are judged (`detect:`).
@@ -100,6 +101,33 @@ struct AdminConfig {
   std::string rules_folder;  // keeps the rules that tenants got by it
 };
 
+// An MCP server behind this gateway's endpoint. As with providers, its key is bound to its origin.
+struct McpServerConfig {
+  ProviderConfig endpoint;                     // `name` prefixes its tools
+  std::string path = "/mcp";                   // of its streamable HTTP endpoint
+  std::vector<std::string> agents;             // globs: who may use it
+  std::vector<std::string> tools;              // globs: what of it; empty: nothing
+  std::chrono::milliseconds call{60'000};      // whole, also of a list
+  std::chrono::milliseconds list_age{10'000};  // until it is asked again what its tools are
+};
+
+// The MCP endpoint (`mcp:`).
+struct McpConfig {
+  static constexpr std::size_t kMaxServers = 64;
+  std::vector<McpServerConfig> servers;  // none: there is no endpoint
+  std::vector<std::string> origins;      // of browsers' pages that may use it, besides this host's
+  std::size_t sessions = 4096;
+  std::size_t agent_sessions = 64;
+  std::chrono::milliseconds session_idle{3'600'000};
+};
+
+// What this gateway demands of policies, whatever the collector says (policy::PolicyRules).
+struct PolicyDemands {
+  std::vector<std::string> trusted_keys;  // PEM
+  bool must_be_signed = false;
+  std::vector<std::string> required;
+};
+
 struct Config {
   std::string listen = "127.0.0.1:8088";  // "" = no TCP
   std::string socket;                     // "" = no Unix socket
@@ -116,9 +144,11 @@ struct Config {
   Limits limits;
   EgressConfig egress;
   DetectConfig detect;
+  McpConfig mcp;
   Tenants tenants;
   std::optional<AdminConfig> admin;
   DecideConfig decide;
+  PolicyDemands policies;
   std::chrono::milliseconds reload_every{0};  // rules, policy and keys; 0: with SIGHUP only
   std::size_t sticky_entries = 4096;          // over all agents
   std::chrono::milliseconds sticky_ttl{600'000};

@@ -28,11 +28,14 @@ VoterConfig read_voter(const YamlMap& map) {
   VoterConfig voter;
   voter.endpoint.name = "guard model";
   read_endpoint(map, voter.endpoint);
-  voter.model = map.required_text("model");
-  const std::string form =
-      map.choice("form", "llama_guard", {"llama_guard", "json", "prompt_guard"});
-  for (const GuardForm known : {GuardForm::kLlamaGuard, GuardForm::kJson, GuardForm::kPromptGuard})
+  std::vector<std::string> forms;
+  for (const GuardForm known : kGuardForms) forms.emplace_back(name_of(known));
+  const std::string form = map.choice("form", "llama_guard", forms);
+  for (const GuardForm known : kGuardForms)
     if (name_of(known) == form) voter.form = known;
+  if (is_chat(voter.form)) voter.model = map.required_text("model");
+  if (voter.form == GuardForm::kPresidio) voter.model = map.text("language", "en");
+  voter.optional = map.flag("optional", false);
   voter.deadline = map.duration("deadline", voter.deadline);
   voter.concurrency = static_cast<std::size_t>(map.integer("concurrency", 8, {1, 1024}));
   voter.bytes = map.size_bytes("bytes", voter.bytes, 1U << 20);

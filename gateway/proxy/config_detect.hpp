@@ -12,6 +12,9 @@ void read_endpoint(const YamlMap& map, ProviderConfig& endpoint);
 // Reads the `tenants:` section, a map by name.
 Tenants read_tenants(const YamlMap& map);
 
+// Reads the `mcp:` section; errors go to `map`.
+McpConfig read_mcp(const YamlMap& map);
+
 // Reads the `detect:` section; errors go to `map`.
 DetectConfig read_detect(const YamlMap& map);
 

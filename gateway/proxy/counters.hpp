@@ -33,6 +33,7 @@ struct Counters {
   Counter denied_replies;
   Counter redacted;  // exchanges in which something was redacted
   Counter sticky_denials;
+  Counter frozen;  // exchanges that an operator's freeze refused or cut
   Counter unauthenticated;
   Counter bad_requests;  // malformed, too large, encoded
   Counter not_found;
@@ -57,6 +58,14 @@ struct Counters {
   Counter egress_connections;    // to further hosts, for sandboxed agents
   Counter actions;               // tool calls and prompts that policy bundles judged
   Counter actions_asked;         // of those, that somebody was asked about
+  Counter actions_unwatched;     // words of policies that are only watched, not recorded
+  Counter mcp_requests;          // to the MCP endpoint
+  Counter mcp_refused;           // of those, not of the protocol or not of its sender
+  Counter mcp_stolen_sessions;   // ids that another agent showed
+  Counter mcp_tools_withheld;    // from lists, for what they say of themselves
+  Counter mcp_results_withheld;  // that a client did not get, for what is in them
+  Counter mcp_server_requests;   // of servers to clients, refused
+  Counter mcp_server_failures;   // could not be reached, or did not speak the protocol
   Counter egress_refused;        // of those, refused by the operator's rules or by their address
 };
 

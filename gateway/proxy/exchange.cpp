@@ -2,7 +2,7 @@
 #include "gateway/proxy/exchange.hpp"
 
 #include "gateway/net/proxy_header.hpp"
-#include "gateway/proxy/exchange_state.hpp"
+#include "gateway/proxy/exchange_relay.hpp"
 #include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/opinions.hpp"
 
@@ -11,19 +11,9 @@
 namespace aispm::gateway {
 
 using codec::http1::Head;
-using net::Task;
 using net::asio::awaitable;
 
 namespace {
-
-using Step = std::optional<Refusal>;  // nothing: go on
-
-// A comment of an event stream.
-constexpr std::string_view kPulse = ": waiting for an approval\n\n";
-
-Refusal refuse(RefusalKind kind, std::string message) {
-  return {.kind = kind, .message = "AISPM: " + std::move(message), .decision = {}, .case_id = {}};
-}
 
 // Aborts the upstream soon after the client has gone: nobody pays for an answer that nobody reads.
 class DisconnectGuard final : public net::Watchdog::Entry {
@@ -50,16 +40,16 @@ Step identify(ExchangeState& x, Client& client, const Head& head) {
   auto caller = authenticate(client, head);
   if (!caller) {
     x.counters.unauthenticated.add();
-    return refuse(RefusalKind::kUnauthenticated,
-                  "this is not the key of an agent; `aispm agent create-key` makes one");
+    return make_refusal(RefusalKind::kUnauthenticated,
+                        "this is not the key of an agent; `aispm agent create-key` makes one");
   }
   x.caller = std::move(*caller);
   x.proofs = read_proofs(head);
+  x.wants_notices = head.find("x-aispm-events") == "approvals";
   x.take_trace(head.find("traceparent").value_or(std::string_view{}));
-  if (!x.services.recorder->is_failing() || x.services.config.audit == Audit::kBestEffort)
-    return {};
+  if (!x.services.cannot_record()) return {};
   x.counters.unrecorded_refusals.add();
-  return refuse(
+  return make_refusal(
       RefusalKind::kUnrecorded,
       "exchanges cannot be recorded at the moment, and this gateway is told to record all");
 }
@@ -67,7 +57,7 @@ Step identify(ExchangeState& x, Client& client, const Head& head) {
 Step check_encoding(const Head& head) {
   if (head.content_encoding.empty() || codec::http1::equal_name(head.content_encoding, "identity"))
     return {};
-  return refuse(RefusalKind::kEncoding, "send the body without Content-Encoding");
+  return make_refusal(RefusalKind::kEncoding, "send the body without Content-Encoding");
 }
 
 Step parse(ExchangeState& x) {
@@ -76,8 +66,8 @@ Step parse(ExchangeState& x) {
   x.request = std::move(*request);
   x.provider = x.services.providers.choose(x.route.dialect, x.request.model, x.provider_index);
   if (x.provider) return {};
-  return refuse(RefusalKind::kNotFound,
-                "no provider is configured for model '" + x.request.model + "'");
+  return make_refusal(RefusalKind::kNotFound,
+                      "no provider is configured for model '" + x.request.model + "'");
 }
 
 Step scan(ExchangeState& x) {
@@ -107,7 +97,7 @@ Step decide(ExchangeState& x) {
 }
 
 // Sends the request on and reads the head of the reply.
-Task<Step> forward(ExchangeState& x, UpstreamReply& reply) {
+awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
   if (!x.provider->config().missing_key.empty())
     co_return x.upstream_refusal(
         fail(Errc::kUnavailable, x.provider->config().missing_key).value());
@@ -158,129 +148,10 @@ class AskedOpinions {
 };
 
 // Nothing of the reply leaves before everybody has spoken, where policy says so.
-Task<Step> hear_opinions(ExchangeState& x) {
+awaitable<Step> hear_opinions(ExchangeState& x) {
   if (!x.opinions || !x.context.book->policy->waits_for_opinions()) co_return Step{};
   if (!x.opinions_deny()) (void)co_await x.opinions->wait();
   co_return x.take_opinions(true);
-}
-
-// A reply that comes whole: scanned, patched, sent.
-Task<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& reply) {
-  Upstream& upstream = *reply.upstream;
-  const Head head = reply.head;
-  upstream.input.consume(head.size_bytes);
-  x.in_flight = upstream.stream.get();
-  upstream.stream->expire_after(x.services.config.limits.upstream_reply);
-  auto whole =
-      co_await read_whole_body(*upstream.stream, upstream.input, head.body, head.content_length,
-                               x.services.config.limits.reply_bytes, x.reply_spill);
-  x.in_flight = nullptr;
-  if (!whole) co_return x.upstream_refusal(whole.error());
-  if (Step step = x.judge_whole(whole->bytes); step) co_return step;
-  if (x.gate) {
-    auto settled = co_await x.settle_actions();
-    if (*settled) co_return std::move(*settled);
-  }
-  x.sent = true;
-  const std::string_view body =
-      x.reply_patched.empty() ? whole->bytes : std::string_view(x.reply_patched);
-  x.write_reply_head(body.size());
-  x.response_bytes = body.size();
-  const auto sent = co_await client.send(x.reply_head, body);
-  if (!sent) x.client_left();
-  upstream.input.consume(whole->in_place_bytes);
-  if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)
-    x.worker.pool(x.provider_index).put(std::move(reply.upstream));
-  co_return Step{};
-}
-
-// Tool calls wait for a person: signs of life go to the client until all are settled.
-Task<> settle_stream(ExchangeState& x, Client& client, StreamRelay& relay, std::string& out) {
-  while (const auto waits = relay.waiting()) {
-    JudgedAction& action = x.gate->actions()[*waits];
-    Settlement settlement(x.worker, x.asked_by(), *x.gate, action);
-    AISPM_CO_CHECK(co_await settlement.begin(x.proofs));
-    if (!settlement.is_settled()) x.record_action(action, settlement.state());
-    while (!settlement.is_settled()) {
-      (void)co_await settlement.wait(x.services.config.decide.approvals.pulse);
-      if (settlement.is_settled()) break;
-      AISPM_CO_CHECK(co_await x.send_stream(client, kPulse));
-    }
-    x.record_action(action, settlement.state());
-    relay.settle(*waits, settlement.state().passes, out);
-  }
-  co_return Result<>{};
-}
-
-// A streamed reply: scanned and rewritten as it passes.
-Task<Step> relay_stream(ExchangeState& x, Client& client, UpstreamReply& reply) {
-  Upstream& upstream = *reply.upstream;
-  const bool may_be_kept =
-      reply.head.keep_alive && reply.head.body == codec::http1::BodyKind::kChunked;
-  codec::http1::BodyReader reader(reply.head);
-  upstream.input.consume(reply.head.size_bytes);
-  StreamRelay relay(x.context, x.relay_options());
-  x.counters.streams.add();
-  x.sent = true;
-  x.write_stream_head();
-  bool client_there = (co_await client.send(x.reply_head)).has_value();
-  std::string out;
-  x.in_flight = upstream.stream.get();
-  auto state = StreamRelay::State::kRunning;
-  std::string broken;
-  while (client_there && state == StreamRelay::State::kRunning && !reader.done() &&
-         broken.empty()) {
-    out.clear();
-    while (!upstream.input.empty() && !reader.done() && state == StreamRelay::State::kRunning) {
-      auto slice = reader.next(upstream.input.view());
-      if (!slice) {
-        broken = slice.error().message;
-        break;
-      }
-      state = relay.feed(slice->data, out);
-      upstream.input.consume(slice->consumed);
-    }
-    if (!out.empty()) client_there = (co_await x.send_stream(client, out)).has_value();
-    if (client_there && state == StreamRelay::State::kWaiting) {
-      out.clear();
-      client_there = (co_await settle_stream(x, client, relay, out)).has_value();
-      state = relay.state();
-      if (client_there) client_there = (co_await x.send_stream(client, out)).has_value();
-      if (state == StreamRelay::State::kRunning && broken.empty()) continue;
-    }
-    if (!client_there || !broken.empty() || reader.done() || state != StreamRelay::State::kRunning)
-      break;
-    upstream.stream->expire_after(x.services.config.limits.upstream_reply);
-    auto more = co_await read_more(*upstream.stream, upstream.input, 4096);
-    if (!more) broken = more.error().message;
-    if (more && !*more) {
-      if (auto ended = reader.finish(); !ended) broken = ended.error().message;
-      break;
-    }
-  }
-  x.in_flight = nullptr;
-  out.clear();
-  if (client_there && state == StreamRelay::State::kRunning) state = relay.finish(out, broken);
-  if (client_there && state == StreamRelay::State::kWaiting) {
-    client_there = (co_await settle_stream(x, client, relay, out)).has_value();
-    state = relay.state();
-    if (state == StreamRelay::State::kRunning) state = relay.finish(out, broken);
-  }
-  if (client_there)
-    client_there = (co_await x.send_stream(client, out)).has_value() &&
-                   (co_await x.end_stream(client)).has_value();
-  if (!client_there) x.client_left();
-  // After the dialect's end the body's own end may still be on its way; it is not worth a wait.
-  while (may_be_kept && state == StreamRelay::State::kEnded && !reader.done() &&
-         !upstream.input.empty()) {
-    auto slice = reader.next(upstream.input.view());
-    if (!slice) break;
-    upstream.input.consume(slice->consumed);
-  }
-  if (may_be_kept && reader.done() && state == StreamRelay::State::kEnded)
-    x.worker.pool(x.provider_index).put(std::move(reply.upstream));
-  x.finish_stream(relay, state);
-  co_return Step{};
 }
 
 }  // namespace
@@ -302,30 +173,27 @@ awaitable<bool> run_exchange(Client& client, const Head& head, const Route& rout
     }
   }
   if (!step) step = parse(x);
+  if (!step) step = x.watch_freezes();
   if (!step) step = scan(x);
   if (!step) step = decide(x);
-  if (!step && x.gate) {
-    auto settled = co_await x.settle_actions();
-    step = std::move(*settled);
-  }
+  if (!step && x.gate) step = co_await x.settle_actions();
 
   UpstreamReply reply;
   AskedOpinions asked(x);
   if (!step) {
     asked.ask();
-    auto forwarded = co_await forward(x, reply);
-    auto heard = co_await hear_opinions(x);
-    step = *heard ? std::move(*heard) : std::move(*forwarded);
+    step = co_await forward(x, reply);
+    Step heard = co_await hear_opinions(x);
+    if (heard) step = std::move(heard);
+    if (x.frozen) step = x.frozen_refusal();
   }
+  if (!step) step = x.open_reply();
   if (!step) {
     // Two statements: GCC 12 copies the temporaries of a conditional co_await bit by bit.
-    if (x.reply_streams) {
-      auto relayed = co_await relay_stream(x, client, reply);
-      step = std::move(*relayed);
-    } else {
-      auto relayed = co_await relay_whole(x, client, reply);
-      step = std::move(*relayed);
-    }
+    if (x.reply_streams)
+      co_await relay_stream(x, client, reply);
+    else
+      step = co_await relay_whole(x, client, reply);
   }
   if (step) {
     x.note_refusal(*step);
@@ -348,14 +216,15 @@ awaitable<bool> list_models(Client& client, const Head& head, const Route& route
   DisconnectGuard guard(client.worker().watchdog(), client.stream(), x.in_flight);
   Step step = identify(x, client, head);
   if (!step && head.body != codec::http1::BodyKind::kNone)
-    step = refuse(RefusalKind::kBadRequest, "a GET with a body");
+    step = make_refusal(RefusalKind::kBadRequest, "a GET with a body");
   UpstreamReply reply;
   if (!step) {
     append_request_headers(route.dialect, head.headers, x.forwarded_headers);
     x.provider = x.services.providers.choose(route.dialect, {}, x.provider_index);
     if (!x.provider)
-      step = refuse(RefusalKind::kNotFound, "no provider of this dialect is configured");
+      step = make_refusal(RefusalKind::kNotFound, "no provider of this dialect is configured");
   }
+  if (!step) step = x.watch_freezes();
   if (!step) step = x.open_rules();
   if (!step) {
     (void)co_await client.read_body(head, 0);
@@ -369,8 +238,7 @@ awaitable<bool> list_models(Client& client, const Head& head, const Route& route
     if (answered) {
       reply = std::move(*answered);
       x.note_reply_head(reply.head);
-      auto relayed = co_await relay_whole(x, client, reply);
-      step = std::move(*relayed);
+      step = co_await relay_whole(x, client, reply);
     } else {
       step = x.upstream_refusal(answered.error());
     }
@@ -398,13 +266,13 @@ std::optional<Caller> authenticate(Client& client, const Head& head) {
 Refusal refusal_for(const Error& error) {
   switch (error.code) {
     case Errc::kTooLarge:
-      return refuse(RefusalKind::kTooLarge, error.message);
+      return make_refusal(RefusalKind::kTooLarge, error.message);
     case Errc::kDeadlineExceeded:
-      return refuse(RefusalKind::kTimeout, "the request did not arrive in time");
+      return make_refusal(RefusalKind::kTimeout, "the request did not arrive in time");
     case Errc::kDenied:
-      return refuse(RefusalKind::kBadRequest, error.message);
+      return make_refusal(RefusalKind::kBadRequest, error.message);
     default:
-      return refuse(RefusalKind::kBadRequest, error.message);
+      return make_refusal(RefusalKind::kBadRequest, error.message);
   }
 }
 

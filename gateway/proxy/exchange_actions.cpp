@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Policy bundles in an exchange: the prompt before it goes, tool calls before they leave.
+#include "gateway/proxy/decide/action_record.hpp"
 #include "gateway/proxy/decide/data_cut.hpp"
 #include "gateway/proxy/exchange_state.hpp"
-#include "sdk/core/common/id.hpp"
 
 namespace aispm::gateway {
 
 using model::Outcome;
-using net::Task;
+using net::asio::awaitable;
 
 namespace {
 
@@ -21,30 +21,39 @@ const codec::TextPart* last_prompt(const codec::LlmRequest& request) {
 
 }  // namespace
 
-std::optional<Refusal> ExchangeState::judge_prompt() {
+Step ExchangeState::judge_prompt() {
   PolicySet policies = services.policies_for(caller.agent_id, caller.tenant);
+  Identity identity =
+      services.identify(policies, caller.agent_id, proofs.delegation, proofs.intent);
+  if (identity.objection) {
+    counters.denied_requests.add();
+    model::Decision denial;
+    denial.mode = "enforce";
+    denial.rule_id = identity.objection->rule_id;
+    denial.reason = identity.objection->reason;
+    return deny(std::move(denial));
+  }
   if (policies.empty()) return {};
-  const AgentFacts& facts = services.config.decide.agents.find(caller.agent_id);
   RiskFacts risk = read_signals(detections);
   const codec::TextPart* const newest = last_prompt(request);
   const std::string_view prompt = newest ? newest->text : std::string_view{};
-  const std::string session =
-      caller.agent_id + '\n' + (caller.session_id.empty() ? "" : caller.session_id);
+  const std::string session = caller.agent_id + '\n' + caller.session_id;
   const SessionPast past =
       services.risks.note(session, prompt, !risk.signals.empty(), net::Clock::now());
   static const policy::RiskModel kUsual;
   const auto& enforced = policies.enforced;
   const policy::RiskModel& model = enforced && enforced->bundle ? enforced->bundle->risk() : kUsual;
-  fuse_risk(model, facts, prompt, prompt.size(), past, risk);
-  gate = std::make_unique<ActionGate>(context, std::move(policies),
-                                      ActionGate::Caller{.agent_id = caller.agent_id,
-                                                         .tenant = caller.tenant,
-                                                         .session_id = caller.session_id,
-                                                         .facts = facts,
-                                                         .surface = "prompt",
-                                                         .provider = provider->event_name(),
-                                                         .model = request.model},
-                                      std::move(risk), &services.usage, &services.sightings);
+  fuse_risk(model, identity.facts, prompt, prompt.size(), past, risk);
+  ActionGate::Caller who{.agent_id = caller.agent_id,
+                         .tenant = caller.tenant,
+                         .session_id = caller.session_id,
+                         .facts = {},
+                         .surface = "prompt",
+                         .provider = provider->event_name(),
+                         .model = request.model};
+  who.take(std::move(identity));
+  gate = std::make_unique<ActionGate>(context, std::move(policies), std::move(who), std::move(risk),
+                                      &services.usage, &services.sightings);
   gate->offer(body);
   const JudgedAction* const judged = gate->wants_prompt(wall_now())
                                          ? gate->judge_prompt(codec::prompt_text(request), prompt)
@@ -55,7 +64,31 @@ std::optional<Refusal> ExchangeState::judge_prompt() {
   return deny_action(*judged, settled_of(*judged));
 }
 
-std::optional<Refusal> ExchangeState::judge_actions(std::string_view reply) {
+Step ExchangeState::open_reply() {
+  if (!gate) return {};
+  const JudgedAction* const denied =
+      gate->open_reply(read_signals(detections).guard, context.output);
+  if (denied != nullptr) {
+    counters.denied_replies.add();
+    return deny_action(*denied, settled_of(*denied));
+  }
+  if (context.output) context.tables = with_output(*context.book, *context.tables, *context.output);
+  return {};
+}
+
+void ExchangeState::close_reply(const Findings& findings) {
+  if (!gate) return;
+  ReplyFacts reply{.guard = read_signals(detections).guard};
+  for (const model::Detection& detection : findings.detections) {
+    if (detection.surface != detect::name_of(detect::Surface::kReply)) continue;
+    reply.has_secret =
+        reply.has_secret || detection.category == detect::name_of(detect::Category::kSecret);
+    reply.has_pii = reply.has_pii || detection.category == detect::name_of(detect::Category::kPii);
+  }
+  gate->close_reply(reply);
+}
+
+Step ExchangeState::judge_actions(std::string_view reply) {
   auto parsed = codec::parse_reply(api, reply);
   if (!parsed) return cannot_scan("the reply", parsed.error().message);
   std::vector<codec::JsonPatch> changes;
@@ -93,21 +126,32 @@ AskedBy ExchangeState::asked_by() const {
           .store_text = context.book && context.book->policy->store_text()};
 }
 
-Task<std::optional<Refusal>> ExchangeState::settle_actions() {
+awaitable<void> ExchangeState::settle(JudgedAction& action, const OnPulse& on_pulse) {
+  Settlement settlement(worker, asked_by(), *gate, action);
+  settling = &settlement;
+  co_await settlement.begin(proofs);
+  if (!settlement.is_settled()) record_action(action, settlement.state());
+  while (!settlement.is_settled()) {
+    bool goes_on = true;
+    if (on_pulse) goes_on = co_await on_pulse(settlement.state());
+    if (!goes_on) settlement.cut(Outcome::kTimeout, "the client has gone");
+    co_await settlement.wait(services.config.decide.approvals.pulse);
+  }
+  settling = nullptr;
+  record_action(action, settlement.state());
+}
+
+awaitable<Step> ExchangeState::settle_actions() {
+  const OnPulse silent;
   for (JudgedAction& action : gate->actions()) {
     if (action.is_recorded || !must_wait(action.verdict.outcome)) continue;
-    Settlement settlement(worker, asked_by(), *gate, action);
-    AISPM_CO_CHECK(co_await settlement.begin(proofs));
-    if (!settlement.is_settled()) record_action(action, settlement.state());
-    while (!settlement.is_settled())
-      (void)co_await settlement.wait(services.config.decide.approvals.pulse);
-    record_action(action, settlement.state());
-    if (!settlement.state().passes) {
-      counters.denied_replies.add();
-      co_return deny_action(action, settlement.state());
-    }
+    co_await settle(action, silent);
+    if (frozen) co_return frozen_refusal();
+    if (last_settled.passes) continue;
+    counters.denied_replies.add();
+    co_return deny_action(action, last_settled);
   }
-  co_return std::optional<Refusal>{};
+  co_return Step{};
 }
 
 Refusal ExchangeState::deny_action(const JudgedAction& action, const Settled& settled) {
@@ -123,30 +167,9 @@ Refusal ExchangeState::deny_action(const JudgedAction& action, const Settled& se
   return refusal;
 }
 
-void ExchangeState::record_action(JudgedAction& action, const Settled& settled,
-                                  std::string_view mode) {
-  model::Event event = action_event(action, gate->caller(), gate->risk(),
-                                    {.outcome = settled.outcome,
-                                     .reason = settled.reason,
-                                     .mode = mode,
-                                     .store_text = asked_by().store_text});
-  event.tenant = caller.tenant;
-  event.host_id = services.host_id;
-  event.session_id = caller.session_id;
-  event.trace_id = trace_id;
-  event.span_id = make_span_id();
-  std::get<model::ActionCall>(event.body).call_event_id = event_id;
-  action.is_recorded = true;
+void ExchangeState::record_action(JudgedAction& action, const Settled& settled) {
+  gateway::record_action(worker, asked_by(), *gate, action, settled);
   last_settled = settled;
-  counters.actions.add();
-  worker.record(std::move(event));
-}
-
-void ExchangeState::record_actions() {
-  if (!gate) return;
-  for (JudgedAction& action : gate->actions())
-    if (!action.is_recorded) record_action(action, settled_of(action));
-  for (JudgedAction& action : gate->watched()) record_action(action, settled_of(action), "monitor");
 }
 
 }  // namespace aispm::gateway

@@ -24,7 +24,7 @@ bool ExchangeState::opinions_deny() const {
   return false;
 }
 
-std::optional<Refusal> ExchangeState::take_opinions(bool apply) {
+Step ExchangeState::take_opinions(bool apply) {
   heard = true;
   const policy::Policy& policy = *context.book->policy;
   const Opinions::Answers& answers = opinions->answers();

@@ -3,6 +3,7 @@
 // the exchange.
 #include <chrono>
 
+#include "gateway/proxy/decide/action_record.hpp"
 #include "gateway/proxy/exchange_state.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
 #include "sdk/core/common/crypto.hpp"
@@ -36,7 +37,7 @@ void fill_usage(model::LlmCall& call, const std::optional<codec::Usage>& usage) 
 
 }  // namespace
 
-std::optional<Refusal> ExchangeState::judge_whole(std::string_view reply) {
+Step ExchangeState::judge_whole(std::string_view reply) {
   if (route.kind != RouteKind::kLlm) return judge_raw(reply);
   auto parsed = codec::parse_reply(api, reply);
   if (!parsed) {
@@ -59,6 +60,7 @@ std::optional<Refusal> ExchangeState::judge_whole(std::string_view reply) {
   auto scanned = scan_reply(context, api, *parsed);
   if (!scanned) return unscannable("the reply", scanned.error().message);
   const bool denied = scanned->findings.denied();
+  close_reply(scanned->findings);
   auto late = check_time("the reply", scanned->findings);
   take_findings(std::move(scanned->findings));
   if (late) return late;
@@ -117,7 +119,7 @@ Result<> ExchangeState::restore_placeholders(std::string_view reply) {
 }
 
 // A reply that is no model's answer: all of it is one text, and nothing can be cut out of it.
-std::optional<Refusal> ExchangeState::judge_raw(std::string_view reply) {
+Step ExchangeState::judge_raw(std::string_view reply) {
   Findings findings;
   TextJudge judge(context, policy::Direction::kReply, findings);
   auto judged = judge.judge(reply, {.surface = detect::Surface::kReply,
@@ -145,7 +147,9 @@ void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State s
   counters.restored.add(relay.restored());
   counters.inspections_late.add(relay.findings().late);
   counters.inspections_cut.add(relay.findings().cut);
+  close_reply(relay.findings());
   take_findings(relay.findings());
+  if (frozen_refusal()) return;
   if (state == StreamRelay::State::kBroken) {
     counters.upstream_failures.add();
     provider->note_failure(relay.failure());
@@ -234,7 +238,7 @@ void ExchangeState::record() {
   }
   event.decision = std::move(decision);
   worker.record(std::move(event));
-  record_actions();
+  if (gate) record_rest(worker, asked_by(), *gate);
 }
 
 }  // namespace aispm::gateway

@@ -55,19 +55,12 @@ void ExchangeState::take_trace(std::string_view traceparent) {
   event_id = make_uuid();
 }
 
-std::optional<Refusal> ExchangeState::open_rules() {
-  auto rules = worker.desk().rules(caller.tenant);
-  if (!rules)
-    return Refusal{.kind = RefusalKind::kNotReady,
-                   .message = "AISPM: " + rules.error().message,
-                   .decision = {},
-                   .case_id = {}};
-  context.book = std::move(rules->book);
-  context.bench = std::move(rules->bench);
-  context.caller = {
-      .agent = caller.agent_id, .provider = provider->config().name, .model = request.model};
-  context.inspect = services.config.detect.inspect;
-  context.take_layers(context.book->own);
+Step ExchangeState::open_rules() {
+  auto opened = worker.open_rules(
+      caller.tenant,
+      {.agent = caller.agent_id, .provider = provider->config().name, .model = request.model});
+  if (!opened) return make_refusal(RefusalKind::kNotReady, opened.error().message);
+  context = std::move(*opened);
   context.hash_key = &services.hash_key;
   context.keeps_looks = services.semantic || services.voter;
   const policy::Policy& policy = *context.book->policy;
@@ -77,7 +70,6 @@ std::optional<Refusal> ExchangeState::open_rules() {
     context.redactor = placeholders.get();
     if (policy.keeps_vault()) context.vault = placeholders;
   }
-  context.tables = worker.desk().tables(*context.book, context.caller);
   return {};
 }
 
@@ -92,13 +84,13 @@ void ExchangeState::take_findings(Findings findings) {
   }
 }
 
-std::optional<Refusal> ExchangeState::unscannable(std::string_view what, const std::string& why) {
+Step ExchangeState::unscannable(std::string_view what, const std::string& why) {
   if (context.book->policy->fail_closed()) return cannot_scan(what, why);
   counters.unscannable.add();
   return {};
 }
 
-std::optional<Refusal> ExchangeState::check_time(std::string_view what, const Findings& findings) {
+Step ExchangeState::check_time(std::string_view what, const Findings& findings) {
   counters.inspections_late.add(findings.late);
   counters.inspections_cut.add(findings.cut);
   if (findings.cut == 0) return {};
@@ -110,7 +102,7 @@ Refusal ExchangeState::cannot_scan(std::string_view what, const std::string& why
   model::Decision denial;
   denial.outcome = Outcome::kDeny;
   denial.mode = "enforce";
-  denial.rule_id = "aispm.unscannable";
+  denial.rule_id = kUnscannableRule;
   denial.reason = std::string(what) + " could not be scanned: " + why;
   denial.policy_version = context.book->policy->version();
   return deny(std::move(denial));
@@ -150,7 +142,41 @@ std::optional<model::Decision> ExchangeState::find_sticky() {
   return services.sticky.find(caller.agent_id, request_key(), net::Clock::now());
 }
 
+void ExchangeState::hear_freeze(const policy::Freeze& freeze) {
+  if (frozen) return;
+  counters.frozen.add();
+  frozen.emplace();
+  frozen->outcome = Outcome::kKillSwitch;
+  frozen->mode = "enforce";
+  frozen->rule_id = "freeze." + freeze.id;
+  frozen->reason = freeze.reason;
+  frozen->case_id = event_id;
+  if (in_flight) in_flight->abort();
+  if (settling) settling->cut(Outcome::kKillSwitch, frozen->reason);
+}
+
+Step ExchangeState::watch_freezes() {
+  freezable.emplace(worker.freezes(),
+                    FreezeKey{caller.agent_id, caller.session_id, caller.tenant, request.model},
+                    [this](const policy::Freeze* freeze) {
+                      if (freeze) hear_freeze(*freeze);
+                    });
+  const auto book = services.freezes.load(std::memory_order_acquire);
+  if (const auto* freeze = book->find(freezable->key().subject(), wall_now())) hear_freeze(*freeze);
+  return frozen_refusal();
+}
+
+Step ExchangeState::frozen_refusal() {
+  if (!frozen) return {};
+  decision = frozen;
+  return Refusal{.kind = RefusalKind::kFrozen,
+                 .message = "AISPM: an operator has stopped this: " + frozen->reason,
+                 .decision = "kill_switch",
+                 .case_id = event_id};
+}
+
 Refusal ExchangeState::upstream_refusal(const Error& error) {
+  if (auto cut = frozen_refusal()) return std::move(*cut);
   counters.upstream_failures.add();
   provider->note_failure(error.message);
   const bool late = error.code == Errc::kDeadlineExceeded;

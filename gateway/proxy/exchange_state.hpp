@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@
 namespace aispm::gateway {
 
 class Opinions;
+
+using Step = std::optional<Refusal>;  // what to tell the client; nothing: go on
 
 // What is known of one exchange, and the parts of its steps that wait for nothing. exchange.cpp is
 // its only user; the waiting steps write its members in the order in which they stand here.
@@ -50,9 +53,11 @@ struct ExchangeState {
   ScanContext context;
   std::vector<model::Detection> detections;
   policy::Verdict verdict;
-  std::optional<model::Decision> decision;  // a denial, or something a verdict cannot say
-  std::vector<codec::JsonPatch> patches;    // redactions of the request
-  std::vector<FirstLook> looks;             // what tier 1 made of its texts, for slower judges
+  std::optional<FreezeList::Entry> freezable;  // hears of freezes from here to the end
+  std::optional<model::Decision> frozen;       // an operator stopped this caller
+  std::optional<model::Decision> decision;     // a denial, or something a verdict cannot say
+  std::vector<codec::JsonPatch> patches;       // redactions of the request
+  std::vector<FirstLook> looks;                // what tier 1 made of its texts, for slower judges
   std::string patched_body;
   bool redacted = false;
   bool strip_usage = false;
@@ -60,7 +65,9 @@ struct ExchangeState {
   bool heard = false;                  // and taken
   std::unique_ptr<ActionGate> gate;    // null: no policy bundle is in force
   Settled last_settled;                // the last action that was recorded
+  Settlement* settling = nullptr;      // somebody is being asked just now
   ShownProofs proofs;                  // what the caller showed: a ticket, a fresh sign-in
+  bool wants_notices = false;          // streams tell the client that somebody is being asked
 
   // --- upstream and reply
   std::string request_head;
@@ -78,17 +85,21 @@ struct ExchangeState {
   model::LlmCall call;  // what the reply said
 
   void take_trace(std::string_view traceparent);
-  std::optional<Refusal> open_rules();
+  Step open_rules();
   void take_findings(Findings findings);
   // Something could not be scanned: a denial, unless policy lets such exchanges pass (`fail:
   // open`).
-  std::optional<Refusal> unscannable(std::string_view what, const std::string& why);
+  Step unscannable(std::string_view what, const std::string& why);
   // Counts what took too long; like unscannable() when something was not looked through for want of
   // time.
-  std::optional<Refusal> check_time(std::string_view what, const Findings& findings);
+  Step check_time(std::string_view what, const Findings& findings);
   // A denial whatever policy says: what should be sent does not exist.
   Refusal cannot_scan(std::string_view what, const std::string& why);
   Refusal deny(model::Decision denial);
+  // From now on a freeze that fits ends this exchange. A refusal when one is there already.
+  Step watch_freezes();
+  // The refusal, once it was frozen.
+  Step frozen_refusal();
   std::optional<model::Decision> find_sticky();
   Refusal upstream_refusal(const Error& error);
   Result<> patch_body();
@@ -99,24 +110,29 @@ struct ExchangeState {
   bool opinions_deny() const;
   // Takes what they said into the record. With `apply` it also counts: a refusal where policy
   // denies or, where one did not speak, fails closed.
-  std::optional<Refusal> take_opinions(bool apply);
+  Step take_opinions(bool apply);
   // Judges the prompt by the policy bundles and makes the gate; nothing when there are none. The
   // action that must be settled before the request may go on stands in gate->actions().
-  std::optional<Refusal> judge_prompt();
+  Step judge_prompt();
+  // What the bundle says of the reply before it begins; from then on its words about data in it
+  // count as the rules' own.
+  Step open_reply();
   // Judges the tool calls of a reply that came whole, as it is to be sent; may change it.
-  std::optional<Refusal> judge_actions(std::string_view reply);
+  Step judge_actions(std::string_view reply);
+  // While somebody is asked: told at the beginning and with every pulse; false: nobody waits for it
+  // any more.
+  using OnPulse = std::function<net::asio::awaitable<bool>(const Settled&)>;
+  // Asks whoever an action needs, to the end; what came of it stands in `last_settled`.
+  net::asio::awaitable<void> settle(JudgedAction& action, const OnPulse& on_pulse);
   // Settles all that wait, one after another; a refusal when one may not go on.
-  net::Task<std::optional<Refusal>> settle_actions();
+  net::asio::awaitable<Step> settle_actions();
   Refusal deny_action(const JudgedAction& action, const Settled& settled);
   // One event for what became of it.
-  void record_action(JudgedAction& action, const Settled& settled,
-                     std::string_view mode = "enforce");
-  // Events of actions that nobody had to be asked about.
-  void record_actions();
+  void record_action(JudgedAction& action, const Settled& settled);
   void write_request_head();
   void note_reply_head(const codec::http1::Head& head);
   // Scans a reply that came whole; what is to be sent instead stands in `reply_patched`.
-  std::optional<Refusal> judge_whole(std::string_view reply);
+  Step judge_whole(std::string_view reply);
   void write_reply_head(std::size_t body_bytes);
   void write_stream_head();
   StreamRelay::Options relay_options();
@@ -131,10 +147,12 @@ struct ExchangeState {
   void record();
 
  private:
+  void hear_freeze(const policy::Freeze& freeze);
   std::string request_key() const;
-  std::optional<Refusal> judge_raw(std::string_view reply);
+  Step judge_raw(std::string_view reply);
   Result<> restore_placeholders(std::string_view reply);
   void fill_request(model::LlmCall& call) const;
+  void close_reply(const Findings& findings);
 };
 
 }  // namespace aispm::gateway

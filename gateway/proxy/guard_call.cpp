@@ -16,8 +16,9 @@ namespace {
 
 constexpr std::size_t kMaxReplyBytes = 64U << 10;
 
-std::string head_of(const Provider& provider, std::size_t body_bytes) {
-  std::string head = "POST /v1/chat/completions HTTP/1.1\r\n";
+std::string head_of(const Provider& provider, std::string_view path, std::size_t body_bytes) {
+  std::string head = "POST ";
+  head.append(path).append(" HTTP/1.1\r\n");
   head.append(provider.request_lines());
   head.append("accept: application/json\r\naccept-encoding: identity\r\n")
       .append("user-agent: aispm-gateway\r\ncontent-type: application/json\r\ncontent-length: ")
@@ -36,7 +37,7 @@ std::string make_nonce() {
 Task<GuardAnswer> call(Worker& worker, Voter& voter, std::string text) {
   const VoterConfig& config = voter.config();
   const std::string body = guard_request(config.form, config.model, text, make_nonce());
-  const std::string request = head_of(voter.provider(), body.size());
+  const std::string request = head_of(voter.provider(), guard_path(config.form), body.size());
   net::Stream* in_flight = nullptr;
   AISPM_CO_TRY(
       UpstreamReply reply,
@@ -52,9 +53,12 @@ Task<GuardAnswer> call(Worker& worker, Voter& voter, std::string text) {
   AISPM_CO_TRY(const WholeBody whole,
                co_await read_whole_body(*upstream.stream, upstream.input, head.body,
                                         head.content_length, kMaxReplyBytes, spill));
-  AISPM_CO_TRY(const codec::LlmReply parsed,
-               codec::parse_reply(codec::Api::kOpenAiChat, whole.bytes));
-  const std::string content = codec::reply_text(parsed);
+  std::string content(whole.bytes);
+  if (is_chat(config.form)) {
+    AISPM_CO_TRY(const codec::LlmReply parsed,
+                 codec::parse_reply(codec::Api::kOpenAiChat, whole.bytes));
+    content = codec::reply_text(parsed);
+  }
   upstream.input.consume(whole.in_place_bytes);
   if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)
     worker.voter_pool().put(std::move(reply.upstream));

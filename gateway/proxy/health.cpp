@@ -4,6 +4,7 @@
 #include <array>
 
 #include "gateway/proxy/version.hpp"
+#include "sdk/core/policy/policy_book.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -24,6 +25,7 @@ constexpr std::array kNamed = {
     Named{"denied_replies", &Counters::denied_replies},
     Named{"redacted", &Counters::redacted},
     Named{"sticky_denials", &Counters::sticky_denials},
+    Named{"frozen", &Counters::frozen},
     Named{"unauthenticated", &Counters::unauthenticated},
     Named{"bad_requests", &Counters::bad_requests},
     Named{"not_found", &Counters::not_found},
@@ -46,12 +48,26 @@ constexpr std::array kNamed = {
     Named{"event_texts_withheld", &Counters::event_texts_withheld},
     Named{"egress_connections", &Counters::egress_connections},
     Named{"egress_refused", &Counters::egress_refused},
+    Named{"mcp_requests", &Counters::mcp_requests},
+    Named{"mcp_refused", &Counters::mcp_refused},
+    Named{"mcp_stolen_sessions", &Counters::mcp_stolen_sessions},
+    Named{"mcp_tools_withheld", &Counters::mcp_tools_withheld},
+    Named{"mcp_results_withheld", &Counters::mcp_results_withheld},
+    Named{"mcp_server_requests", &Counters::mcp_server_requests},
+    Named{"mcp_server_failures", &Counters::mcp_server_failures},
     Named{"actions", &Counters::actions},
     Named{"actions_asked", &Counters::actions_asked},
 };
 
-// Counts and first sights of tools that were given up for others'.
-void add_tools(const Services& services, model::ComponentHealth& health) {
+// What was judged and is not in any record.
+constexpr std::array kLosses = {
+    Named{"actions.unwatched", &Counters::actions_unwatched},
+};
+
+// What was given up for others' for lack of room.
+void add_forgotten(const Services& services, model::ComponentHealth& health) {
+  health.losses["sessions.risk_forgotten"] = services.risks.forgotten();
+  health.losses["agents.denials_forgotten"] = services.streaks.forgotten();
   health.losses["tools.counts_forgotten"] = services.usage.forgotten();
   health.losses["tools.sights_forgotten"] = services.sightings.forgotten();
   health.counters["tools_refused_full"] = services.usage.refused_full();
@@ -81,19 +97,20 @@ void add_delivery(const Recorder::State& state, const Services& services,
                                : "events cannot be kept");
 }
 
-void add_providers(const Services& services, model::ComponentHealth& health) {
-  for (const auto& provider : services.providers.all()) {
-    const std::string& name = provider->config().name;
+void add_providers(const ProviderSet& providers, const std::string& kind,
+                   model::ComponentHealth& health) {
+  for (const auto& provider : providers.all()) {
+    const std::string name = kind + " " + provider->config().name;
     const std::string& missing = provider->config().missing_key;
     std::string state = "ok";
     if (!missing.empty()) {
       state = "no key";
-      health.reasons.push_back("provider " + name + ": " + missing);
+      health.reasons.push_back(name + ": " + missing);
     } else if (provider->is_failing()) {
       state = "failing";
-      health.reasons.push_back("provider " + name + ": " + provider->last_failure());
+      health.reasons.push_back(name + ": " + provider->last_failure());
     }
-    health.features["provider." + name] = state;
+    health.features[kind + "." + provider->config().name] = state;
   }
 }
 
@@ -131,6 +148,29 @@ void add_voter(const Services& services, model::ComponentHealth& health) {
   health.counters["guard_model_dropped"] = counts.dropped.load();
 }
 
+// Decisions that run in Rego's interpreter, a fifth as fast as the others.
+void add_interpreted(const policy::Bundle* bundle, const std::string& policy,
+                     model::ComponentHealth& health) {
+  if (bundle == nullptr || bundle->rego() == nullptr) return;
+  for (const auto& [rule, why] : bundle->rego()->interpreted())
+    health.features["rego.interpreted." + policy + "." + rule] = why;
+}
+
+void add_control(const Services& services, model::ComponentHealth& health) {
+  const auto policies = services.policies.load(std::memory_order_acquire);
+  const auto freezes = services.freezes.load(std::memory_order_acquire);
+  health.counters["policies"] = policies->policies().size();
+  health.counters["freezes"] = freezes->freezes().size();
+  for (const policy::AssignedPolicy& one : policies->policies()) {
+    add_interpreted(one.bundle.get(), one.id, health);
+    if (one.problem.empty()) continue;
+    health.reasons.push_back("policy " + one.id + ": " + one.problem +
+                             (one.bundle
+                                  ? "; version " + std::to_string(one.version) + " stays in force"
+                                  : "; everybody it is for is denied"));
+  }
+}
+
 void add_bundle(const Services& services, model::ComponentHealth& health) {
   const auto bundle = services.bundles.local();
   if (!bundle) {
@@ -138,6 +178,7 @@ void add_bundle(const Services& services, model::ComponentHealth& health) {
     return;
   }
   health.features["bundle"] = bundle->bundle ? bundle->version() : "unusable";
+  add_interpreted(bundle->bundle.get(), bundle->id, health);
   if (!bundle->bundle)
     health.reasons.push_back("every action is denied, the policy bundle is unusable: " +
                              bundle->problem);
@@ -154,11 +195,13 @@ model::Event describe_health(const Services& services,
   model::ComponentHealth health;
   health.component = "gateway";
   health.version = kVersion;
-  for (const Named& named : kNamed) {
+  const auto total_of = [&](const Named& named) {
     std::uint64_t total = 0;
     for (const auto& worker : workers) total += (worker->counters().*named.counter).get();
-    health.counters[named.name] = total;
-  }
+    return total;
+  };
+  for (const Named& named : kNamed) health.counters[named.name] = total_of(named);
+  for (const Named& named : kLosses) health.losses[named.name] = total_of(named);
   if (health.counters["unknown_run_fields"] != 0)
     health.reasons.push_back(
         "aispm-run reports fields that this gateway does not know and leaves out: update "
@@ -166,10 +209,13 @@ model::Event describe_health(const Services& services,
   health.counters["agent_keys"] = services.keys.size();
   health.counters["sticky_verdicts"] = services.sticky.size();
   add_delivery(services.recorder->state(), services, health);
-  add_tools(services, health);
-  add_providers(services, health);
+  add_forgotten(services, health);
+  add_providers(services.providers, "provider", health);
+  add_providers(services.mcp_servers, "mcp", health);
+  health.counters["mcp_sessions"] = services.mcp_sessions.size();
   add_semantic(services, health);
   add_voter(services, health);
+  add_control(services, health);
   add_bundle(services, health);
   health.counters["placeholder_sessions"] = services.placeholders.size();
   health.counters["placeholder_sessions_evicted"] = services.placeholders.evicted();

@@ -60,20 +60,29 @@ void KeyStore::follow(const std::vector<report::AgentKey>& keys) {
   publish();
 }
 
-Result<> KeyStore::load_file(const std::string& path) {
+Result<std::shared_ptr<const KeyStore::Keys>> KeyStore::read_file(const std::string& path) {
   AISPM_TRY(const YamlMap root, YamlMap::load(path));
-  Keys next;
+  auto next = std::make_shared<Keys>();
   for (const YamlMap& map : root.maps("keys")) {
     const auto hash = parse_sha256(map.required_text("sha256"));
     if (!hash) map.reject("sha256", "must be 64 lower-case hex digits: the SHA-256 of the key");
     AgentIdentity identity{
         .agent_id = map.required_text("agent"), .tenant = map.text("tenant", ""), .key_id = ""};
-    if (hash) next[*hash] = std::make_shared<AgentIdentity>(std::move(identity));
+    if (hash) (*next)[*hash] = std::make_shared<AgentIdentity>(std::move(identity));
   }
   AISPM_CHECK(root.finish());
+  return std::shared_ptr<const Keys>(std::move(next));
+}
+
+void KeyStore::take_file(const Keys& keys) {
   const std::lock_guard lock(mutex_);
-  from_file_ = std::move(next);
+  from_file_ = keys;
   publish();
+}
+
+Result<> KeyStore::load_file(const std::string& path) {
+  AISPM_TRY(const std::shared_ptr<const Keys> keys, read_file(path));
+  take_file(*keys);
   return {};
 }
 

@@ -28,6 +28,10 @@ struct AgentIdentity {
 class KeyStore {
  public:
   static constexpr std::size_t kMaxKeyBytes = 512;
+  struct HashOfHash {
+    std::size_t operator()(const Sha256& hash) const;
+  };
+  using Keys = std::unordered_map<Sha256, std::shared_ptr<const AgentIdentity>, HashOfHash>;
 
   // Null when nobody has this key. The pointer is valid as long as the caller holds it.
   std::shared_ptr<const AgentIdentity> find(std::string_view presented_key) const;
@@ -38,13 +42,12 @@ class KeyStore {
   //     - sha256: <64 hex digits of the key's SHA-256>
   //       agent: tests/agent
   Result<> load_file(const std::string& path);
+  // The two halves of that: reads and checks; puts in force.
+  static Result<std::shared_ptr<const Keys>> read_file(const std::string& path);
+  void take_file(const Keys& keys);
   std::size_t size() const;
 
  private:
-  struct HashOfHash {
-    std::size_t operator()(const Sha256& hash) const;
-  };
-  using Keys = std::unordered_map<Sha256, std::shared_ptr<const AgentIdentity>, HashOfHash>;
   void publish();
 
   std::mutex mutex_;  // of writers

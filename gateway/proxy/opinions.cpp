@@ -42,7 +42,7 @@ struct VoterCall {
     if (answer) {
       for (model::Detection& detection : describe_guard(*answer, surface, bytes))
         opinions->answers_.detections.push_back(std::move(detection));
-    } else {
+    } else if (!voter.config().optional) {
       opinions->answers_.missing.push_back("guard model: " + answer.error().message);
     }
     opinions->answered();

@@ -89,8 +89,7 @@ class ReportRecorder : public Recorder {
 
 }  // namespace
 
-Result<std::unique_ptr<Recorder>> Recorder::open(const Config& config, KeyStore& keys) {
-  if (!config.report) return std::make_unique<NoRecorder>();
+report::ReporterOptions reporter_options(const Config& config) {
   report::ReporterOptions options;
   options.component = "gateway";
   options.version = kVersion;
@@ -98,6 +97,12 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const Config& config, KeyStore&
   options.state_folder = config.report->state_folder;
   options.enrolment_token = config.report->enrolment_token.expose();
   options.spool_cap_bytes = config.report->spool_cap_bytes;
+  return options;
+}
+
+Result<std::unique_ptr<Recorder>> Recorder::open(const Config& config, KeyStore& keys) {
+  if (!config.report) return std::make_unique<NoRecorder>();
+  const report::ReporterOptions options = reporter_options(config);
   AISPM_TRY(std::unique_ptr<report::Reporter> reporter, report::Reporter::open(options));
   AISPM_TRY(std::unique_ptr<report::KeyWatcher> watcher,
             report::KeyWatcher::open(options, [&keys](std::vector<report::AgentKey> followed) {

@@ -12,6 +12,9 @@
 
 namespace aispm::gateway {
 
+// For a configuration with a report section.
+report::ReporterOptions reporter_options(const Config& config);
+
 // Where exchanges are recorded: the report section's collector, through its spool. Any thread.
 class Recorder {
  public:

@@ -20,6 +20,7 @@ constexpr std::array kServed = {
     Served{"/aispm/v1/agent-events", "POST", RouteKind::kAgentEvents, Dialect::kOpenAi},
     Served{"/aispm/v1/events", "POST", RouteKind::kRunEvents, Dialect::kOpenAi},
     Served{"/aispm/v1/hello", "GET", RouteKind::kHello, Dialect::kOpenAi},
+    Served{"/aispm/v1/freeze", "GET", RouteKind::kRunFreeze, Dialect::kOpenAi},
     Served{"/aispm/v1/decide", "POST", RouteKind::kDecide, Dialect::kOpenAi},
     Served{"/aispm/v1/screen", "POST", RouteKind::kScreen, Dialect::kOpenAi},
     Served{"/aispm/v1/screen/batch", "POST", RouteKind::kScreenBatch, Dialect::kOpenAi},
@@ -80,6 +81,10 @@ Route find_route(std::string_view method, std::string_view target, bool speaks_a
   } else if (is_model_path(route.path)) {
     route.kind = RouteKind::kModels;
     allowed = "GET";
+  }
+  if (route.path == "/mcp") {
+    route.kind = RouteKind::kMcp;
+    allowed = method;
   }
   for (const Served& served : kServed) {
     if (served.path != route.path) continue;

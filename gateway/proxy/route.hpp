@@ -14,10 +14,12 @@ enum class RouteKind : std::uint8_t {
   kAgentEvents,       // POST /aispm/v1/agent-events
   kRunEvents,         // POST /aispm/v1/events: aispm-run only
   kHello,             // GET /aispm/v1/hello: aispm-run only
+  kRunFreeze,         // GET /aispm/v1/freeze: aispm-run only, answered for as long as it listens
   kScreen,            // POST /aispm/v1/screen
   kScreenBatch,       // POST /aispm/v1/screen/batch
   kScreenCategories,  // GET /aispm/v1/categories
   kDecide,            // POST /aispm/v1/decide: policy about one action
+  kMcp,               // any method /mcp: its own protocol says which
   kHealth,            // GET /healthz
   kRoot,              // GET or HEAD /: clients ask whether anybody is there
   kNotFound,

@@ -134,7 +134,7 @@ Result<> RuleBook::add_tenant(const std::string& name, const TenantConfig& confi
   return {};
 }
 
-Result<std::shared_ptr<const RuleBook>> RuleShelf::load(const TenantPacks& packs) {
+Result<std::shared_ptr<const RuleBook>> RuleShelf::compile(const TenantPacks& packs) {
   if (!cache_folder_.empty() && !is_cache_open_) {
     if (auto opened = detect::DatabaseCache::open(cache_folder_)) {
       cache_ = std::move(*opened);
@@ -163,11 +163,19 @@ void RuleShelf::publish(const RuleBook& loaded, TenantPacks packs) {
   generation_.store(numbered->generation, std::memory_order_release);
 }
 
+Result<RuleShelf::Loaded> RuleShelf::load() {
+  Loaded loaded;
+  loaded.changes = std::unique_lock(changes_);
+  AISPM_TRY(loaded.packs, files_.load());
+  AISPM_TRY(loaded.book, compile(loaded.packs));
+  return loaded;
+}
+
+void RuleShelf::take(Loaded loaded) { publish(*loaded.book, std::move(loaded.packs)); }
+
 Result<> RuleShelf::reload() {
-  const std::lock_guard lock(changes_);
-  AISPM_TRY(TenantPacks packs, files_.load());
-  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, load(packs));
-  publish(*loaded, std::move(packs));
+  AISPM_TRY(Loaded loaded, load());
+  take(std::move(loaded));
   return {};
 }
 
@@ -180,7 +188,7 @@ Result<> RuleShelf::set_tenant_rules(const std::string& tenant, std::string pack
     packs.erase(tenant);
   else
     packs[tenant] = pack;
-  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, load(packs));
+  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, compile(packs));
   AISPM_CHECK(removes ? files_.remove(tenant) : files_.write(tenant, pack));
   publish(*loaded, std::move(packs));
   return {};

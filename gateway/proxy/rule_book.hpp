@@ -84,8 +84,19 @@ class RuleShelf {
         cache_folder_(std::move(cache_folder)),
         tenants_(tenants),
         files_(std::move(tenant_folder)) {}
+  // Rules that were loaded and checked and are not in force yet. Other changes wait while it lives.
+  class Loaded {
+   private:
+    friend class RuleShelf;
+    std::unique_lock<std::mutex> changes;
+    std::shared_ptr<const RuleBook> book;
+    TenantPacks packs;
+  };
   // The first takes seconds where the cache holds nothing. Without a usable cache the log says why.
   Result<> reload();
+  // The two halves of that.
+  Result<Loaded> load();
+  void take(Loaded loaded);
   // Gives a tenant a pack beside the shipped ones and the configured one, or takes it away (""):
   // compiled, its examples run, kept on disk, then in force. On any error nothing changes.
   Result<> set_tenant_rules(const std::string& tenant, std::string pack);
@@ -98,7 +109,7 @@ class RuleShelf {
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
  private:
-  Result<std::shared_ptr<const RuleBook>> load(const TenantPacks& packs);
+  Result<std::shared_ptr<const RuleBook>> compile(const TenantPacks& packs);
   void publish(const RuleBook& loaded, TenantPacks packs);
 
   std::string pack_folder_;
@@ -121,6 +132,7 @@ struct Workbench {
   std::vector<detect::Match> matches;
   std::vector<std::string_view> texts;  // of one message
   detect::Inspection inspection = {};
+  detect::Fused fused = {};
   detect::Tier1 tier1 = {};
   KnownTexts known = {};   // to tier 1
   KnownTexts opined = {};  // to slower judges

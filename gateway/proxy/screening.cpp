@@ -13,29 +13,6 @@ using net::Task;
 
 namespace {
 
-std::string ok(std::string_view body, bool keep_alive) {
-  return "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: " +
-         std::to_string(body.size()) +
-         (keep_alive ? "\r\nconnection: keep-alive\r\n\r\n" : "\r\nconnection: close\r\n\r\n") +
-         std::string(body);
-}
-
-Refusal refusal(RefusalKind kind, std::string message) {
-  return {.kind = kind, .message = "AISPM: " + std::move(message), .decision = {}, .case_id = {}};
-}
-
-Result<ScanContext> make_context(Worker& worker, const Caller& caller) {
-  AISPM_TRY(RuleDesk::Rules rules, worker.desk().rules(caller.tenant));
-  ScanContext context;
-  context.book = std::move(rules.book);
-  context.bench = std::move(rules.bench);
-  context.caller = {.agent = caller.agent_id, .provider = {}, .model = {}};
-  context.tables = worker.desk().tables(*context.book, context.caller);
-  context.inspect = worker.services().config.detect.inspect;
-  context.take_layers(context.book->own);
-  return context;
-}
-
 // What slower judges say of one text.
 Task<ScreenOpinions> ask_judges(Worker& worker, const ScanContext& context, const ScreenText& item,
                                 const FirstLook& look) {
@@ -49,7 +26,7 @@ Task<ScreenOpinions> ask_judges(Worker& worker, const ScanContext& context, cons
   if (Voter* const voter = services.voter.get()) {
     said.guard_name = name_of(voter->config().form);
     auto answer = co_await ask_guard(worker, *voter, item.text);
-    said.guard.emplace(std::move(answer));
+    if (answer || !voter->config().optional) said.guard.emplace(std::move(answer));
   }
   if (!semantic) co_return said;
   (void)co_await semantic->wait();
@@ -62,7 +39,9 @@ Task<ScreenOpinions> ask_judges(Worker& worker, const ScanContext& context, cons
 // All texts, in their order.
 Task<std::string> screen_all(Worker& worker, Caller caller, std::vector<ScreenText> items,
                              bool is_batch) {
-  AISPM_CO_TRY(const ScanContext context, make_context(worker, caller));
+  AISPM_CO_TRY(
+      const ScanContext context,
+      worker.open_rules(caller.tenant, {.agent = caller.agent_id, .provider = {}, .model = {}}));
   std::string results;
   for (const ScreenText& item : items) {
     const auto started = std::chrono::steady_clock::now();
@@ -83,25 +62,18 @@ Task<bool> serve_screening(Client& client, Head head, RouteKind kind) {
   std::optional<Caller> caller = authenticate(client, head);
   if (!caller) {
     client.worker().counters().unauthenticated.add();
-    AISPM_CO_CHECK(co_await client.refuse(
-        Dialect::kOpenAi, refusal(RefusalKind::kUnauthenticated, "this is not the key of an agent"),
-        false));
-    (void)co_await client.linger();
-    co_return false;
+    co_return co_await client.refuse_unread(
+        make_refusal(RefusalKind::kUnauthenticated, kNoAgentKey));
   }
   if (kind == RouteKind::kScreenCategories) {
     keep = keep && head.body == codec::http1::BodyKind::kNone;
     client.input().consume(head.size_bytes);
-    AISPM_CO_CHECK(co_await client.send(ok(screen_categories(), keep)));
+    AISPM_CO_CHECK(co_await client.send(json_reply(screen_categories(), keep)));
     co_return keep;
   }
   const bool is_batch = kind == RouteKind::kScreenBatch;
   auto body = co_await client.read_body(head, kMaxScreenBodyBytes);
-  if (!body) {
-    AISPM_CO_CHECK(co_await client.refuse(Dialect::kOpenAi, refusal_for(body.error()), false));
-    (void)co_await client.linger();
-    co_return false;
-  }
+  if (!body) co_return co_await client.refuse_unread(refusal_for(body.error()));
   auto items = read_screen(*body, is_batch);
   client.finish_request();
   if (!items) {
@@ -113,10 +85,10 @@ Task<bool> serve_screening(Client& client, Head head, RouteKind kind) {
   auto answer = co_await screen_all(client.worker(), *caller, std::move(*items), is_batch);
   if (!answer) {
     AISPM_CO_CHECK(co_await client.refuse(
-        Dialect::kOpenAi, refusal(RefusalKind::kUnrecorded, answer.error().message), keep));
+        Dialect::kOpenAi, make_refusal(RefusalKind::kUnrecorded, answer.error().message), keep));
     co_return keep;
   }
-  AISPM_CO_CHECK(co_await client.send(ok(*answer, keep)));
+  AISPM_CO_CHECK(co_await client.send(json_reply(*answer, keep)));
   co_return keep;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "gateway/mcp/mcp_route.hpp"
 #include "gateway/net/listen.hpp"
 #include "gateway/net/proxy_header.hpp"
 #include "gateway/proxy/agent_events.hpp"
@@ -6,6 +7,7 @@
 #include "gateway/proxy/egress/egress.hpp"
 #include "gateway/proxy/egress/egress_request.hpp"
 #include "gateway/proxy/exchange.hpp"
+#include "gateway/proxy/fleet/run_freezes.hpp"
 #include "gateway/proxy/screening.hpp"
 #include "gateway/proxy/version.hpp"
 #include "sdk/core/codec/json_edit.hpp"
@@ -22,15 +24,6 @@ using net::asio::awaitable;
 namespace {
 
 constexpr std::chrono::seconds kGreetingLimit{5};
-
-std::string json_reply(std::string_view body, bool keep_alive, bool with_body = true) {
-  std::string reply =
-      "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: " +
-      std::to_string(body.size()) +
-      (keep_alive ? "\r\nconnection: keep-alive\r\n\r\n" : "\r\nconnection: close\r\n\r\n");
-  if (with_body) reply += body;
-  return reply;
-}
 
 // Reads the PROXY header of a connection from the Unix socket. Nothing inside a sandbox can reach
 // this socket, so what the relay says is true for the user that the kernel names.
@@ -63,13 +56,6 @@ struct Answer {
   std::optional<Refusal> refusal;
 };
 
-Answer refuse(RefusalKind kind, std::string message) {
-  return {
-      .body = {},
-      .refusal = Refusal{
-          .kind = kind, .message = "AISPM: " + std::move(message), .decision = {}, .case_id = {}}};
-}
-
 // Counts what a newer aispm-run or library said that we do not know. Gives what the answer says.
 std::string note_unknown(Counters& counters, const UnknownFields& unknown, EventAuthor author) {
   if (unknown.fields == 0) return "";
@@ -95,7 +81,9 @@ Answer take_events(Client& client, const Caller& caller, EventAuthor author,
   auto events = read_events(body, author, stamp);
   if (!events) return {.body = {}, .refusal = refusal_for(events.error())};
   if (services.recorder->is_failing())
-    return refuse(RefusalKind::kUnrecorded, "events cannot be recorded at the moment");
+    return {.body = {},
+            .refusal =
+                make_refusal(RefusalKind::kUnrecorded, "events cannot be recorded at the moment")};
   const std::size_t count = events->events.size();
   for (model::Event& event : events->events) client.worker().record(std::move(event));
   client.worker().counters().agent_events.add(count);
@@ -108,29 +96,25 @@ Answer take_events(Client& client, const Caller& caller, EventAuthor author,
 Task<bool> serve_events(Client& client, Head head, RouteKind kind) {
   const bool is_run = client.entrance == Entrance::kRun;
   std::optional<Caller> caller = is_run ? std::optional(client.caller) : authenticate(client, head);
-  bool keep = head.keep_alive;
-  Answer answer;
   if (!caller) {
     client.worker().counters().unauthenticated.add();
-    answer = refuse(RefusalKind::kUnauthenticated, "this is not the key of an agent");
-  } else if (kind == RouteKind::kRunEvents && !is_run) {
-    answer = refuse(RefusalKind::kNotFound, "only aispm-run reports here");
-  } else {
-    auto body = co_await client.read_body(head, kMaxEventsBodyBytes);
-    const EventAuthor author =
-        kind == RouteKind::kRunEvents ? EventAuthor::kRun : EventAuthor::kAgent;
-    answer = body ? take_events(client, *caller, author, *body)
-                  : Answer{.body = {}, .refusal = refusal_for(body.error())};
-    keep = keep && body.has_value();
-    client.finish_request();
-    if (!answer.refusal) AISPM_CO_CHECK(co_await client.send(json_reply(answer.body, keep)));
-    if (answer.refusal)
-      AISPM_CO_CHECK(co_await client.refuse(Dialect::kOpenAi, *answer.refusal, keep));
-    co_return keep;
+    co_return co_await client.refuse_unread(
+        make_refusal(RefusalKind::kUnauthenticated, kNoAgentKey));
   }
-  AISPM_CO_CHECK(co_await client.refuse(Dialect::kOpenAi, *answer.refusal, false));
-  (void)co_await client.linger();
-  co_return false;
+  if (kind == RouteKind::kRunEvents && !is_run)
+    co_return co_await client.refuse_unread(
+        make_refusal(RefusalKind::kNotFound, "only aispm-run reports here"));
+  auto body = co_await client.read_body(head, kMaxEventsBodyBytes);
+  if (!body) co_return co_await client.refuse_unread(refusal_for(body.error()));
+  const EventAuthor author =
+      kind == RouteKind::kRunEvents ? EventAuthor::kRun : EventAuthor::kAgent;
+  const Answer answer = take_events(client, *caller, author, *body);
+  client.finish_request();
+  if (answer.refusal)
+    AISPM_CO_CHECK(co_await client.refuse(Dialect::kOpenAi, *answer.refusal, head.keep_alive));
+  else
+    AISPM_CO_CHECK(co_await client.send(json_reply(answer.body, head.keep_alive)));
+  co_return head.keep_alive;
 }
 
 // Answers that need nothing but the connection.
@@ -154,16 +138,19 @@ Task<bool> serve_small(Client& client, Head head, RouteKind kind) {
   co_return keep;
 }
 
-Task<bool> serve_refusal(Client& client, Head head, Dialect dialect, RefusalKind kind,
-                         std::string message) {
-  if (kind == RefusalKind::kNotFound) client.worker().counters().not_found.add();
+Task<bool> serve_refusal(Client& client, Head head, Dialect dialect, Refusal refusal) {
   const bool keep = head.keep_alive && head.body == codec::http1::BodyKind::kNone;
   const bool with_body = head.method != "HEAD";
   client.input().consume(head.size_bytes);
-  AISPM_CO_CHECK(
-      co_await client.refuse(dialect, *refuse(kind, std::move(message)).refusal, keep, with_body));
+  AISPM_CO_CHECK(co_await client.refuse(dialect, refusal, keep, with_body));
   if (!keep) (void)co_await client.linger();
   co_return keep;
+}
+
+Task<bool> serve_refusal(Client& client, Head head, Dialect dialect, RefusalKind kind,
+                         std::string message) {
+  if (kind == RefusalKind::kNotFound) client.worker().counters().not_found.add();
+  co_return co_await serve_refusal(client, head, dialect, make_refusal(kind, message));
 }
 
 // One request to its end. True when another may follow.
@@ -192,11 +179,19 @@ Task<bool> serve_request(Client& client, Head head) {
     case RouteKind::kScreenCategories:
       if (is_run) break;
       co_return co_await serve_screening(client, head, route.kind);
+    case RouteKind::kRunFreeze:
+      if (!is_run) break;
+      co_return co_await serve_run_freezes(client, head);
     case RouteKind::kDecide:
       if (is_run) break;
       co_return co_await serve_decide(client, head);
+    case RouteKind::kMcp:
+      if (is_run || client.worker().services().config.mcp.servers.empty()) break;
+      co_return co_await serve_mcp(client, head);
     case RouteKind::kHello:
       if (!is_run) break;
+      if (auto frozen = find_freeze(client.worker().services(), client.caller))
+        co_return co_await serve_refusal(client, head, route.dialect, std::move(*frozen));
       co_return co_await serve_small(client, head, route.kind);
     case RouteKind::kHealth:
       if (!client.worker().services().rules.current())

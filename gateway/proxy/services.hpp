@@ -4,8 +4,11 @@
 #include <atomic>
 #include <string>
 
+#include "gateway/mcp/mcp_sessions.hpp"
 #include "gateway/proxy/config.hpp"
 #include "gateway/proxy/decide/approvals.hpp"
+#include "gateway/proxy/decide/denial_streaks.hpp"
+#include "gateway/proxy/decide/identity.hpp"
 #include "gateway/proxy/decide/policy_shelf.hpp"
 #include "gateway/proxy/decide/risk_facts.hpp"
 #include "gateway/proxy/decide/tickets.hpp"
@@ -18,32 +21,56 @@
 #include "gateway/proxy/sticky.hpp"
 #include "gateway/proxy/voter.hpp"
 #include "sdk/core/detect/semantic_judge.hpp"
+#include "sdk/core/policy/freeze_book.hpp"
 #include "sdk/core/policy/tool_sightings.hpp"
 #include "sdk/core/policy/tool_usage.hpp"
+
+namespace aispm::policy {
+class PolicyBook;
+}
 
 namespace aispm::gateway {
 
 // What all threads share: each member is immutable or safe for any thread by itself. Outlives the
 // workers.
 struct Services {
-  Services(Config loaded, ProviderSet opened)
+  Services(Config loaded, ProviderSet opened, ProviderSet servers)
       : config(std::move(loaded)),
         providers(std::move(opened)),
+        mcp_servers(std::move(servers)),
+        mcp_sessions({.sessions = config.mcp.sessions,
+                      .of_agent = config.mcp.agent_sessions,
+                      .idle = config.mcp.session_idle},
+                     config.mcp.servers.size()),
         rules(config.pack_folder, config.policy_file, config.cache_folder, config.tenants,
               config.admin ? config.admin->rules_folder : std::string()),
         bundles(config.decide.bundle),
         sticky(config.sticky_entries, config.sticky_ttl) {}
 
-  // What decides about the actions of an agent now.
-  PolicySet policies_for(std::string_view, std::string_view) const {
-    return {.enforced = bundles.is_configured() ? bundles.local() : nullptr, .monitored = {}};
-  }
+  // What decides about the actions of an agent now: the collector's policies, else this host's own
+  // bundle.
+  PolicySet policies_for(std::string_view agent, std::string_view tenant);
+
+  // Who acts, by the registry of the bundle that decides, else by this host's own.
+  Identity identify(const PolicySet& decides, std::string_view agent, std::string_view delegation,
+                    std::string_view intent) const;
+
+  // Loads and checks rules, this host's own bundle and the key file, then puts all of them in
+  // force. An error in any of them changes nothing. One thread at a time.
+  Result<> reload();
+
+  // Events cannot be kept at the moment, and this gateway is told to keep all of them.
+  bool cannot_record() const { return recorder->is_failing() && config.audit == Audit::kRequired; }
 
   const Config config;
   const ProviderSet providers;
+  const ProviderSet mcp_servers;  // in the order of config.mcp.servers
+  McpSessions mcp_sessions;
   RuleShelf rules;
   PolicyShelf bundles;  // of this host's own
+  PolicyViews views;
   SessionRisks risks;
+  DenialStreaks streaks;
   policy::ToolUsage usage;
   policy::ToolSightings sightings;  // of tools without a pin
   KeyStore keys;
@@ -55,6 +82,11 @@ struct Services {
   std::unique_ptr<Approvals> approvals;  // null: there is nobody to ask; ends before the workers
   std::unique_ptr<TicketDesk> tickets;   // null: none is configured
   std::unique_ptr<Recorder> recorder;
+  // What operators assigned to this host. An exchange takes each once, at its start, and keeps it.
+  // `policies` is null until the gateway has begun.
+  std::atomic<std::shared_ptr<const policy::PolicyBook>> policies;
+  std::atomic<std::shared_ptr<const policy::FreezeBook>> freezes =
+      std::make_shared<const policy::FreezeBook>();
   std::string host_id;
   Secret hash_key;  // of values in records
   std::atomic<std::size_t> open_connections{0};

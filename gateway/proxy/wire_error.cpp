@@ -16,7 +16,7 @@ struct Form {
   std::string_view anthropic_type;
 };
 
-constexpr std::array<Form, 14> kForms = {{
+constexpr std::array<Form, 15> kForms = {{
     {400, "Bad Request", "", "invalid_request_error", "invalid_request_error"},
     {400, "Bad Request", "aispm_bad_request", "invalid_request_error", "invalid_request_error"},
     {401, "Unauthorized", "invalid_api_key", "invalid_request_error", "authentication_error"},
@@ -34,6 +34,7 @@ constexpr std::array<Form, 14> kForms = {{
     {503, "Service Unavailable", "aispm_overloaded", "server_error", "overloaded_error"},
     {504, "Gateway Timeout", "aispm_upstream_timeout", "server_error", "timeout_error"},
     {503, "Service Unavailable", "aispm_not_ready", "server_error", "overloaded_error"},
+    {403, "Forbidden", "aispm_frozen", "permission_error", "permission_error"},
 }};
 
 const Form& form_of(RefusalKind kind) { return kForms.at(static_cast<std::size_t>(kind)); }
@@ -47,6 +48,10 @@ std::string header_safe(std::string_view text) {
 }
 
 }  // namespace
+
+Refusal make_refusal(RefusalKind kind, std::string_view message) {
+  return {.kind = kind, .message = "AISPM: " + std::string(message), .decision = {}, .case_id = {}};
+}
 
 int status_of(RefusalKind kind) { return form_of(kind).status; }
 
@@ -88,13 +93,22 @@ std::string error_reply(Dialect dialect, const Refusal& refusal, bool keep_alive
       "\r\ncontent-type: application/json\r\ncontent-length: " + std::to_string(body.size()) +
       "\r\n";
   if (form.status < 500) reply += "x-should-retry: false\r\n";
-  if (refusal.kind == RefusalKind::kPolicy) {
+  if (refusal.kind == RefusalKind::kPolicy || refusal.kind == RefusalKind::kFrozen) {
     reply += "x-aispm-decision: " + header_safe(refusal.decision) +
              "\r\nx-aispm-case: " + header_safe(refusal.case_id) + "\r\n";
   }
   if (refusal.kind == RefusalKind::kUnauthenticated) reply += "www-authenticate: Bearer\r\n";
   if (refusal.kind == RefusalKind::kMethod) reply += "allow: GET, HEAD, POST\r\n";
   reply += keep_alive ? "connection: keep-alive\r\n\r\n" : "connection: close\r\n\r\n";
+  if (with_body) reply += body;
+  return reply;
+}
+
+std::string json_reply(std::string_view body, bool keep_alive, bool with_body) {
+  std::string reply =
+      "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: " +
+      std::to_string(body.size()) +
+      (keep_alive ? "\r\nconnection: keep-alive\r\n\r\n" : "\r\nconnection: close\r\n\r\n");
   if (with_body) reply += body;
   return reply;
 }

@@ -25,14 +25,18 @@ enum class RefusalKind : std::uint8_t {
   kOverloaded,       // 503: too many connections
   kUpstreamTimeout,  // 504
   kNotReady,         // 503: the rules are being loaded
+  kFrozen,           // 403: an operator stopped this agent
 };
 
 struct Refusal {
   RefusalKind kind = RefusalKind::kBadRequest;
   std::string message;   // one sentence for the person at the client
-  std::string decision;  // kPolicy: "deny", ...; else empty
-  std::string case_id;   // kPolicy: what to quote when asking; else empty
+  std::string decision;  // kPolicy, kFrozen: "deny", "kill_switch", ...; else empty
+  std::string case_id;   // kPolicy, kFrozen: what to quote when asking; else empty
 };
+
+// One without a decision behind it.
+Refusal make_refusal(RefusalKind kind, std::string_view message);
 
 int status_of(RefusalKind kind);
 // Stable word for programs: "aispm_deny", "invalid_api_key", "aispm_upstream_unavailable", ...
@@ -45,5 +49,8 @@ std::string error_body(Dialect dialect, const Refusal& refusal);
 // false).
 std::string error_reply(Dialect dialect, const Refusal& refusal, bool keep_alive,
                         bool with_body = true);
+
+// A 200 with a JSON body, whole.
+std::string json_reply(std::string_view body, bool keep_alive, bool with_body = true);
 
 }  // namespace aispm::gateway

@@ -76,9 +76,13 @@ class Worker::Door {
 };
 
 Worker::Worker(Services& services)
-    : services_(services), desk_(services.rules), pools_(services.providers.all().size()) {}
+    : services_(services),
+      desk_(services.rules),
+      pools_(services.providers.all().size()),
+      mcp_pools_(services.mcp_servers.all().size()) {}
 Worker::~Worker() {
   pools_.clear();
+  mcp_pools_.clear();
   voter_pool_.clear();
   doors_.clear();
 }
@@ -96,6 +100,14 @@ void Worker::stop() {
   asio::post(context_, [this] { begin_stop(); });
 }
 
+void Worker::apply_freezes(std::shared_ptr<const policy::FreezeBook> book,
+                           std::function<void()> done) {
+  asio::post(context_, [this, book = std::move(book), done = std::move(done)] {
+    freezes_.apply(*book, wall_now());
+    done();
+  });
+}
+
 void Worker::begin_stop() {
   if (stopping_) return;
   stopping_ = true;
@@ -108,6 +120,7 @@ void Worker::begin_stop() {
 void Worker::wait_for_end() {
   if (counters_.open_connections.get() == 0) {
     pools_.clear();
+    mcp_pools_.clear();
     voter_pool_.clear();
     watchdog_.stop();
     return;
@@ -115,6 +128,18 @@ void Worker::wait_for_end() {
   if (net::Clock::now() >= drain_until_) watchdog_.expire_all();
   drain_.expires_after(std::chrono::milliseconds(50));
   drain_.async_wait([this](net::error_code) { wait_for_end(); });
+}
+
+Result<ScanContext> Worker::open_rules(std::string_view tenant, const policy::Context& caller) {
+  AISPM_TRY(RuleDesk::Rules rules, desk_.rules(tenant));
+  ScanContext context;
+  context.book = std::move(rules.book);
+  context.bench = std::move(rules.bench);
+  context.caller = caller;
+  context.tables = desk_.tables(*context.book, caller);
+  context.inspect = services_.config.detect.inspect;
+  context.take_layers(context.book->own);
+  return context;
 }
 
 void Worker::record(model::Event event) {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "gateway/net/watchdog.hpp"
 #include "gateway/proxy/counters.hpp"
+#include "gateway/proxy/fleet/freeze_list.hpp"
+#include "gateway/proxy/pipeline/scan_request.hpp"
 #include "gateway/proxy/providers/upstream.hpp"
 #include "gateway/proxy/services.hpp"
 #include "sdk/core/common/unique_fd.hpp"
@@ -30,10 +33,17 @@ class Worker {
   net::Watchdog& watchdog() { return watchdog_; }
   RuleDesk& desk() { return desk_; }
   UpstreamPool& pool(std::size_t provider) { return pools_[provider]; }
+  UpstreamPool& mcp_pool(std::size_t server) { return mcp_pools_[server]; }
   UpstreamPool& voter_pool() { return voter_pool_; }
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
   bool stopping() const { return stopping_; }
+  FreezeList& freezes() { return freezes_; }
+  // Any thread: ends what the book freezes, then calls `done` on the worker's thread.
+  void apply_freezes(std::shared_ptr<const policy::FreezeBook> book, std::function<void()> done);
+  // The rules in force for a caller; views in `caller` must outlive what is scanned with it.
+  // kUnavailable: rules are still being loaded.
+  Result<ScanContext> open_rules(std::string_view tenant, const policy::Context& caller);
   // Gives an event to the recorder, without the secrets that stand where none was looked for.
   void record(model::Event event);
 
@@ -46,10 +56,12 @@ class Worker {
   void wait_for_end();
 
   Services& services_;
+  FreezeList freezes_;                // before all that stands in it
   net::asio::io_context context_{1};  // one thread runs it
   net::Watchdog watchdog_{context_};
   RuleDesk desk_;
   std::vector<UpstreamPool> pools_;
+  std::vector<UpstreamPool> mcp_pools_;
   UpstreamPool voter_pool_;
   Counters counters_;
   std::vector<std::unique_ptr<Door>> doors_;

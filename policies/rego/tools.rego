@@ -52,10 +52,9 @@ read_only := {"security.review", "calendar.read", "gmail.read"}
 
 signal(name) if name in input.signals
 
-limit := limits[input.tool.name]
-
-limit := limits["web.*"] if {
-	not limits[input.tool.name]
+limit := limits[input.tool.name] if {
+	limits[input.tool.name]
+} else := limits["web.*"] if {
 	startswith(input.tool.name, "web.")
 }
 

@@ -84,10 +84,16 @@ void forward(int control, int agent_pid, ScratchWatch& scratch) {
     return hand_out_sockets(control, static_cast<int>(received->message.value));
   if (received->message.kind == ControlKind::kBegin) scratch.begin();
   if (received->message.kind != ControlKind::kSignal) return;
+  const int number = static_cast<int>(received->message.value);
+  if (received->message.extra == kToAll) {
+    // Twice: what was being made while the first went round is there by now, and its maker stands.
+    (void)::kill(-1, number);
+    (void)::kill(-1, number);
+    return;
+  }
   // A terminal's signal goes to the process group, as a terminal does it; any other to the process
   // alone. The agent may have ended meanwhile: then there is nothing to signal.
-  (void)::kill(received->message.extra != 0 ? -agent_pid : agent_pid,
-               static_cast<int>(received->message.value));
+  (void)::kill(received->message.extra != 0 ? -agent_pid : agent_pid, number);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ enum class ControlKind : std::uint32_t {
                  // `value` is the pid namespace's inode
   kListener = 3,  // with fd: seccomp listener; `value` is the Landlock ABI in force
   kGo = 4,        // to the agent's process: everything outside is in place, exec
-  kSignal = 5,    // to init: send signal `value`; `extra` 1: to the process group
+  kSignal = 5,    // to init: send signal `value`; `extra` 1: to the process group, kToAll: to all
   kExited = 6,    // from init: `value` is the wait status of the agent
   kStopped = 7,   // from init: the agent stopped itself (job control)
   kBuilt = 8,   // from init, before or after kListener: the host's files are detached for all, init
@@ -42,6 +42,9 @@ enum class ControlKind : std::uint32_t {
   kStaged =
       41,  // from process 1 to process 2: the new root is there; back: its share of it is made
 };
+
+// Of kSignal: to every process of the sandbox but init.
+inline constexpr std::uint32_t kToAll = 2;
 
 struct ControlMessage {
   ControlKind kind = ControlKind::kFailed;

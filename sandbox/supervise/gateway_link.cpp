@@ -114,6 +114,16 @@ Result<UniqueFd> connect_unix(const std::string& path) {
   return socket;
 }
 
+Result<UniqueFd> GatewayLink::begin(const std::string& method, const std::string& path) const {
+  constexpr std::chrono::milliseconds kLimit{200};  // only the socket's own buffer takes it
+  AISPM_TRY(UniqueFd socket, connect_unix(socket_path_));
+  AISPM_CHECK(send_all(socket.get(),
+                       proxy_header_ + method + " " + path +
+                           " HTTP/1.1\r\nHost: aispm-gateway\r\nConnection: close\r\n\r\n",
+                       Clock::now() + kLimit));
+  return socket;
+}
+
 Result<std::string> GatewayLink::call(const std::string& method, const std::string& path,
                                       const std::string& body,
                                       std::chrono::milliseconds timeout) const {

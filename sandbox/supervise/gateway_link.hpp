@@ -34,6 +34,8 @@ class GatewayLink {
   // otherwise.
   Result<std::string> call(const std::string& method, const std::string& path,
                            const std::string& body, std::chrono::milliseconds timeout) const;
+  // Sends a request without a body and leaves the answer to the caller. The socket does not block.
+  Result<UniqueFd> begin(const std::string& method, const std::string& path) const;
 
  private:
   std::string socket_path_;

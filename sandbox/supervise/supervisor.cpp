@@ -80,7 +80,11 @@ Outcome Supervisor::run() {
     warnings_.push_back(started.error().message);
     kill_init();
   }
+  if (watched_.gateway)
+    freezes_.emplace(std::move(*watched_.gateway), loop_,
+                     [this](const FreezeWord& word) { hear_freeze(word); });
   while (!wait_status_ && !is_init_gone_) {
+    if (freezes_) freezes_->keep(Clock::now());
     if (auto ran = loop_.run_once(wait_ms()); !ran) {
       warnings_.push_back(ran.error().message);
       kill_init();
@@ -96,9 +100,34 @@ Outcome Supervisor::run() {
     }
     if (output_->terminal().is_waiting()) output_->terminal().resume();
   }
+  freezes_.reset();
   Outcome outcome;
   finish(outcome);
   return outcome;
+}
+
+// A frozen run stands still with all its processes until it is let go or killed.
+void Supervisor::hear_freeze(const FreezeWord& word) {
+  if (word.freeze == Freeze::kKilled && ended_by_.empty()) {
+    warnings_.push_back("an operator ended this run: " + word.reason);
+    end_by("kill_switch");
+    kill_init();
+    return;
+  }
+  const bool is_frozen = word.freeze == Freeze::kFrozen;
+  if (is_frozen == is_frozen_) return;
+  is_frozen_ = is_frozen;
+  if (is_frozen) warnings_.push_back("an operator froze this run for a while: " + word.reason);
+  signal_all(is_frozen ? SIGSTOP : SIGCONT);
+}
+
+void Supervisor::signal_all(int number) {
+  ControlMessage message;
+  message.kind = ControlKind::kSignal;
+  message.value = static_cast<std::uint64_t>(number);
+  message.extra = kToAll;
+  // Fails only when init has just ended, which the control socket tells next.
+  (void)::send(watched_.control.get(), &message, sizeof(message), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void Supervisor::kill_init() {
@@ -181,7 +210,8 @@ void Supervisor::finish_output(Outcome& outcome) {
 }
 
 int Supervisor::wait_ms() const {
-  const auto next = std::min({denials_.due(), wall_deadline_, cpu_look_, relay_->due()});
+  const auto listens = freezes_ ? freezes_->due() : Clock::time_point::max();
+  const auto next = std::min({denials_.due(), wall_deadline_, cpu_look_, relay_->due(), listens});
   const bool looks_again = output_->terminal().is_waiting();
   if (next == Clock::time_point::max()) return looks_again ? kLookAgainMs : -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
@@ -292,6 +322,7 @@ void Supervisor::handle_control(const ControlMessage& message) {
 }
 
 void Supervisor::forward_signal(int number, bool to_group) {
+  if (is_frozen_ && number == SIGCONT) return;  // only operators let it go
   ControlMessage message;
   message.kind = ControlKind::kSignal;
   message.value = static_cast<std::uint64_t>(number);
@@ -340,6 +371,7 @@ void Supervisor::forward_key(int number) {
 // The agent has stopped. With a terminal, or when we were asked for it, the job stops with it;
 // otherwise whoever stopped it continues it.
 void Supervisor::on_stopped() {
+  if (is_frozen_) return;  // we stopped it
   if (!output_->terminal().is_attached() && !is_asked_to_stop_) return;
   is_asked_to_stop_ = false;
   output_->terminal().suspend();

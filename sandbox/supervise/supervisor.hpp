@@ -19,6 +19,7 @@
 #include "sandbox/supervise/dns.hpp"
 #include "sandbox/supervise/dns_server.hpp"
 #include "sandbox/supervise/event_json.hpp"
+#include "sandbox/supervise/freeze_link.hpp"
 #include "sandbox/supervise/names.hpp"
 #include "sandbox/supervise/output.hpp"
 #include "sandbox/supervise/quota_watch.hpp"
@@ -46,6 +47,7 @@ struct Watched {
   std::function<bool()> is_workspace_full;
   // Processor time of the whole sandbox; nothing where no control group counts it.
   std::function<std::optional<std::chrono::microseconds>()> cpu_used;
+  std::optional<GatewayLink> gateway;  // which says whether operators stopped this run
 };
 
 // How the program ended.
@@ -106,6 +108,8 @@ class Supervisor {
   void end_by(const std::string& limit);
   std::string limit_behind(int signal) const;
   int wait_ms() const;
+  void hear_freeze(const FreezeWord& word);
+  void signal_all(int number);
   void kill_init();
   int await_init();
   void finish(Outcome& outcome);
@@ -119,6 +123,8 @@ class Supervisor {
   NameTable names_;
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<Trap> trap_;
+  std::optional<FreezeLink> freezes_;
+  bool is_frozen_ = false;
   std::unique_ptr<DnsTcp> dns_tcp_;
   std::unique_ptr<Output> output_;
   Denials denials_;

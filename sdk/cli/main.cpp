@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "sdk/cli/approval_commands.hpp"
 #include "sdk/cli/commands.hpp"
 #include "sdk/cli/control_commands.hpp"
 #include "sdk/cli/fleet_arguments.hpp"
@@ -216,6 +217,7 @@ int run(int argc, char** argv) {
                      "Attack a running gateway with labelled texts and tell what it found; see "
                      "`aispm redteam --help`");
   cli::add_order_commands(app, [&action](Action chosen) { action = std::move(chosen); });
+  cli::add_approval_commands(app, [&action](Action chosen) { action = std::move(chosen); });
   cli::LocalAction local;
   cli::add_policy_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   cli::add_tool_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });

@@ -59,10 +59,13 @@ Result<> check_bundle(const std::string& folder, const TrustedKeys& keys, const 
   json::object answer{{"version", bundle->version()}, {"signed_by", bundle->signed_by()}};
   if (bundle->actions() != nullptr) answer["action_rules"] = bundle->actions()->rule_count();
   if (bundle->commands() != nullptr) answer["command_rules"] = bundle->commands()->rule_count();
+  if (!bundle->sensor_orders().empty()) answer["sensor_rules"] = bundle->sensor_orders().size();
   if (bundle->tools() != nullptr) answer["tools"] = bundle->tools()->registry().tools().size();
   if (bundle->rego() != nullptr) {
-    AISPM_TRY(const std::string packages, bundle->rego()->packages());
-    answer["rego"] = json::parse(packages);
+    const auto& packages = bundle->rego()->packages();
+    answer["rego"] = json::array(packages.begin(), packages.end());
+    if (!bundle->rego()->interpreted().empty())
+      answer["rego_interpreted"] = json::value_from(bundle->rego()->interpreted());
   }
   print(output, answer);
   return {};
@@ -137,7 +140,8 @@ Result<> print_schema(const std::string& name, const Output& output) {
     output.stream << text;
     return {};
   }
-  return fail(Errc::kNotFound, name + ": there are actions, commands, pins, risk and tools");
+  return fail(Errc::kNotFound,
+              name + ": there are actions, commands, pins, risk, sensor and tools");
 }
 
 Result<> evaluate_rego(const std::string& folder, const std::string& rule,

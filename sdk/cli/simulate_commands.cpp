@@ -43,7 +43,8 @@ void add_explain(CLI::App* policy, const Local& local, const Remote& remote) {
   auto* const command = policy->add_subcommand("explain",
                                                "Why something was decided: rule, its place, what "
                                                "it asked about, what would have led elsewhere");
-  command->add_option("decision", words->id, "Id of the event")->required();
+  command->add_option("decision", words->id, "Id of the event, or of the approval it asked for")
+      ->required();
   auto* const events =
       command->add_option("--events", words->events, "File of events instead of the collector");
   command->add_option("--bundle", words->bundle, "Folder of the version that decided")

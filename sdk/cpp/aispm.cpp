@@ -22,7 +22,7 @@ constexpr std::size_t kMaxKeys = 64;
 constexpr std::size_t kMaxActionBytes = 2U << 20;
 constexpr std::size_t kMaxLineBytes = 1U << 20;
 
-char* copy(std::string_view text) {
+char* copy(std::string_view text) noexcept {
   auto* const out = static_cast<char*>(std::malloc(text.size() + 1));
   if (out == nullptr) return nullptr;
   std::memcpy(out, text.data(), text.size());
@@ -60,6 +60,11 @@ char* command(const policy::Bundle& bundle, std::string_view line) {
                 {{"command", said.command}, {"policy_version", bundle.version()}});
 }
 
+// Where the engine itself failed: of memory nothing but the copy is asked for.
+char* engine_failed() noexcept {
+  return copy(R"({"outcome":"deny","rule":"engine.error","reason":"The engine failed"})");
+}
+
 }  // namespace
 
 // No exception leaves: the caller may be written in any language.
@@ -87,6 +92,8 @@ aispm_policy* aispm_policy_open(const char* folder, const char* const* keys, siz
     return new aispm_policy{std::move(*bundle)};
   } catch (const std::exception& problem) {
     return complain(problem.what());
+  } catch (...) {
+    return complain("the engine failed");
   }
 }
 
@@ -97,22 +104,22 @@ const char* aispm_policy_version(const aispm_policy* policy) {
 }
 
 char* aispm_policy_decide(const aispm_policy* policy, const char* action, size_t size) {
-  if (policy == nullptr || action == nullptr)
-    return denial("action.unreadable", "A pointer is null");
   try {
+    if (policy == nullptr || action == nullptr)
+      return denial("action.unreadable", "A pointer is null");
     return decide(*policy->bundle, {action, size});
-  } catch (const std::exception&) {
-    return denial("engine.error", "The engine failed");
+  } catch (...) {
+    return engine_failed();
   }
 }
 
 char* aispm_policy_command(const aispm_policy* policy, const char* line, size_t size) {
-  if (policy == nullptr || line == nullptr)
-    return denial("command.unreadable", "A pointer is null");
   try {
+    if (policy == nullptr || line == nullptr)
+      return denial("command.unreadable", "A pointer is null");
     return command(*policy->bundle, {line, size});
-  } catch (const std::exception&) {
-    return denial("engine.error", "The engine failed");
+  } catch (...) {
+    return engine_failed();
   }
 }
 

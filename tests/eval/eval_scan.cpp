@@ -19,7 +19,6 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
-#include <map>
 #include <string>
 
 #include "sdk/core/common/file.hpp"
@@ -53,25 +52,24 @@ void append_quoted(std::string_view text, std::string& out) {
   out += '"';
 }
 
-using Entities = std::map<std::string, std::string, std::less<>>;  // by rule
-
-void append_verdict(const Fused& fused, const Entities& entities, std::string& out) {
+void append_rules(const Fused& fused, Surface surface, std::string& out) {
   out += "{\"found\":[";
-  for (const model::Detection& detection : fused.detections) {
-    if (detection.rule_id == kClassifierRule) continue;  // told by itself
+  for (const Finding& finding : fused.findings) {
+    if (finding.rule == nullptr) continue;  // the classifier's is told by itself
+    const Rule& rule = *finding.rule;
     if (out.back() == '}') out += ',';
     out += "{\"rule\":";
-    append_quoted(detection.rule_id, out);
+    append_quoted(rule.id, out);
     out += ",\"category\":";
-    append_quoted(detection.category, out);
-    if (const auto entity = entities.find(detection.rule_id); entity != entities.end()) {
+    append_quoted(name_of(rule.category), out);
+    if (rule.category == Category::kPii) {
       out += ",\"entity\":";
-      append_quoted(entity->second, out);
+      append_quoted(rule.entity, out);
     }
-    out += ",\"severity\":" + std::to_string(static_cast<int>(detection.severity));
-    out += ",\"confidence\":" + std::to_string(detection.confidence);
-    out += ",\"begin\":" + std::to_string(detection.offset);
-    out += ",\"end\":" + std::to_string(detection.offset + detection.length) + "}";
+    out += ",\"severity\":" + std::to_string(static_cast<int>(rule.severity_on(surface)));
+    out += ",\"confidence\":" + std::to_string(rule.confidence_on(surface));
+    out += ",\"begin\":" + std::to_string(finding.offset);
+    out += ",\"end\":" + std::to_string(finding.offset + finding.match.length) + "}";
   }
   out += "],";
 }
@@ -96,8 +94,6 @@ class Scanner {
     options_.total = std::chrono::hours(1);
     options_.budgets.fill(std::chrono::hours(1));
     options_.classifier = &classifier_;
-    for (const Rule& rule : engine.rules())
-      if (rule.category == Category::kPii) entities_.emplace(rule.id, rule.entity);
   }
 
   // Appends the verdict on one line of input.
@@ -120,7 +116,8 @@ class Scanner {
       out += "}\n";
       return {};
     }
-    append_verdict(fuse(engine_, text, *surface, inspection_), entities_, out);
+    fuse(engine_, *surface, inspection_, fused_);
+    append_rules(fused_, *surface, out);
     append_verdict(inspection_.verdict, out);
     if (model_) append_semantic(text, *surface, out);
     out += "}\n";
@@ -149,7 +146,7 @@ class Scanner {
   simdjson::dom::parser parser_;
   Inspection inspection_;
   InspectOptions options_;
-  Entities entities_;
+  Fused fused_;
   Tier1 classifier_;
   const SemanticModel* model_;
   SemanticScratch semantic_;

@@ -75,6 +75,8 @@ class FakeGateway:
         status, reply = 200, b"{}"
         if is_local and path == "/aispm/v1/hello":
             reply = b'{"agent_id":"tester/agent.py","version":"0"}'
+        elif is_local and path == "/aispm/v1/freeze":
+            reply = b"free\n"
         elif is_local and path == "/aispm/v1/events":
             if self.refuse_events:
                 status = 503

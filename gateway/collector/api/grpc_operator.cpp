@@ -154,6 +154,10 @@ class OperatorService final : public pb::Operator::CallbackService {
   AISPM_UNARY(SimulatePolicy, SimulatePolicyRequest, Simulation)
   AISPM_UNARY(ExplainDecision, ExplainDecisionRequest, Explanation)
   AISPM_UNARY(ProposePolicy, ProposePolicyRequest, PolicyProposal)
+  AISPM_UNARY(ListApprovals, ListApprovalsRequest, ApprovalList)
+  AISPM_UNARY(GetApproval, GetApprovalRequest, Approval)
+  AISPM_UNARY(DecideApproval, DecideApprovalRequest, Approval)
+  AISPM_UNARY(CreateApprovalLink, CreateApprovalLinkRequest, ApprovalLink)
   // clang-format on
   grpc::ServerWriteReactor<pb::Event>* StreamEvents(
       Context* context, const pb::StreamEventsRequest* request) override {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/collector/api/http_front.hpp"
 
+#include "gateway/collector/api/approval_page.hpp"
 #include "gateway/collector/api/transcode.hpp"
 #include "gateway/collector/limits.hpp"
 
@@ -61,9 +62,11 @@ struct HttpFront::Call {
   std::shared_ptr<net::HttpReply> reply;
 };
 
-HttpFront::HttpFront(const Operator& handlers, Workers& workers, Assets assets, std::string openapi)
+HttpFront::HttpFront(const Operator& handlers, Workers& workers, Approvals& approvals,
+                     Assets assets, std::string openapi)
     : handlers_(handlers),
       workers_(workers),
+      approvals_(approvals),
       assets_(std::move(assets)),
       openapi_(std::move(openapi)) {}
 
@@ -78,6 +81,7 @@ void HttpFront::handle(const net::HttpRequest& request, std::shared_ptr<net::Htt
     return reply->send(json_response(is_ok ? 200 : 503,
                                      is_ok ? R"({"status":"ok"})" : R"({"status":"degraded"})"));
   }
+  if (path.starts_with(kApprovalPath)) return serve_approval(request, path, std::move(reply));
   const bool is_api = path == "/api" || path.starts_with("/api/");
   if (!is_api && path != kOpenApi) return reply->send(serve_asset(request, path));
   auto call = std::make_shared<Call>(
@@ -116,6 +120,26 @@ Result<HttpResponse> HttpFront::answer(Desk& desk, const Call& call) {
   AISPM_TRY(const auto message, handlers_.call(desk, *found.route, *request));
   AISPM_TRY(std::string json, to_json(*message));
   return json_response(200, std::move(json));
+}
+
+// The page behind a link. Needs no token: the link is one.
+void HttpFront::serve_approval(const net::HttpRequest& request, std::string_view path,
+                               std::shared_ptr<net::HttpReply> reply) {
+  const bool answers = request.method == "POST";
+  if (!answers && request.method != "GET")
+    return reply->send(error_response({Errc::kUnsupported, "this path takes GET and POST", 0}));
+  const std::string token(path.substr(kApprovalPath.size()));
+  auto posted = workers_.post([this, answers, token, form = request.body, reply](Desk& desk) {
+    Page page = answers ? answer_approval(desk, approvals_, token, form, wall_now())
+                        : show_approval(desk, approvals_, token, wall_now());
+    HttpResponse response{
+        page.status,
+        {{"content-type", "text/html; charset=utf-8"}, {"cache-control", "no-store"}},
+        std::move(page.html)};
+    add_security_headers(response);
+    reply->send(std::move(response));
+  });
+  if (!posted) reply->send(error_response(posted.error()));
 }
 
 HttpResponse HttpFront::serve_asset(const net::HttpRequest& request, std::string_view path) const {

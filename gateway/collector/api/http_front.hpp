@@ -18,10 +18,12 @@ namespace aispm::collector::api {
 std::size_t body_limit(std::string_view method, std::string_view target);
 
 // What the HTTP port serves: /api/... and /openapi.json (token needed), /healthz ("ok" or
-// "degraded", no token), and the dashboard's files. Thread-safe; references outlive it.
+// "degraded", no token), /approve/... (a link's page), and the dashboard's files. Thread-safe;
+// references outlive it.
 class HttpFront {
  public:
-  HttpFront(const Operator& handlers, Workers& workers, Assets assets, std::string openapi);
+  HttpFront(const Operator& handlers, Workers& workers, Approvals& approvals, Assets assets,
+            std::string openapi);
 
   // For net::HttpServer: hands API calls to the workers and answers everything else at once.
   void handle(const net::HttpRequest& request, std::shared_ptr<net::HttpReply> reply);
@@ -30,10 +32,13 @@ class HttpFront {
   struct Call;
   void answer_call(Desk& desk, const Call& call);
   Result<net::HttpResponse> answer(Desk& desk, const Call& call);
+  void serve_approval(const net::HttpRequest& request, std::string_view path,
+                      std::shared_ptr<net::HttpReply> reply);
   net::HttpResponse serve_asset(const net::HttpRequest& request, std::string_view path) const;
 
   const Operator& handlers_;
   Workers& workers_;
+  Approvals& approvals_;
   const Assets assets_;
   const std::string openapi_;
   SsePump pump_;

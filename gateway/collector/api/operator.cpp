@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "gateway/collector/api/operator_approvals.hpp"
 #include "gateway/collector/api/operator_inventory.hpp"
 #include "gateway/collector/api/operator_orders.hpp"
 #include "gateway/collector/api/operator_policies.hpp"
@@ -60,11 +61,13 @@ void Operator::add_all() {
   add("CreateEnrolmentToken", &Operator::create_enrolment_token);
   add_inventory(handlers_, surroundings_.clock, surroundings_.stale_days);
   add_orders(handlers_, surroundings_.clock, surroundings_.order_changes);
-  add_policies(handlers_, surroundings_.clock, surroundings_.links, surroundings_.control);
+  add_policies(handlers_, surroundings_.clock, surroundings_.links, surroundings_.order_changes,
+               surroundings_.control);
   add_freezes(handlers_, surroundings_.clock, surroundings_.order_changes, surroundings_.control);
   if (surroundings_.redteam != nullptr)
     add_redteam(handlers_, surroundings_.clock, *surroundings_.redteam);
   add_simulation(handlers_, surroundings_.clock);
+  add_approvals(handlers_, surroundings_.clock, surroundings_.approvals);
 }
 
 Result<std::unique_ptr<Operator>> Operator::make(Surroundings surroundings) {
@@ -145,7 +148,9 @@ Result<pb::Status> Operator::get_status(Desk& desk, const pb::GetStatusRequest&)
   AISPM_CHECK(desk.reader.status(&status));
   status.set_version(surroundings_.version);
   store::set_time(started_.nanoseconds, status.mutable_started());
-  const auto reasons = problems();
+  auto reasons = problems();
+  if (const auto& told = surroundings_.approvals.problem; told && !told().empty())
+    reasons.push_back("people are not told of approvals: " + told());
   status.set_state(reasons.empty() ? "ok" : "degraded");
   status.mutable_reasons()->Assign(reasons.begin(), reasons.end());
   status.mutable_store()->set_queue_length(surroundings_.writer.state().queue_events);

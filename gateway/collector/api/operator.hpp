@@ -11,6 +11,7 @@
 #include "aispm/v1/api.pb.h"
 #include "gateway/collector/api/handlers.hpp"
 #include "gateway/collector/api/routes.hpp"
+#include "gateway/collector/approvals.hpp"
 #include "gateway/collector/control.hpp"
 #include "gateway/collector/ingest/feed.hpp"
 #include "gateway/collector/ingest/links.hpp"
@@ -27,6 +28,7 @@ struct Surroundings {
   Links& links;
   KeyChanges& key_changes;
   OrderChanges& order_changes;
+  Approvals& approvals;
   WallClock clock;
   std::string ca_fingerprint;
   std::string version;

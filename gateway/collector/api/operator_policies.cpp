@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "gateway/collector/ingest/policy_orders.hpp"
 #include "gateway/collector/store/policy_shelf.hpp"
 #include "sdk/core/common/log.hpp"
 #include "sdk/core/policy/bundle.hpp"
@@ -31,6 +32,7 @@ Result<PolicyShelf::Checked> compile(const pb::PushPolicyRequest& request,
     if (files[i].path == files[i - 1].path)
       return fail(Errc::kInvalid, files[i].path + ": stands twice");
   AISPM_TRY(const auto bundle, policy::Bundle::compile(files, options));
+  AISPM_CHECK(check_sensor_orders(bundle->sensor_orders()));
   return PolicyShelf::Checked{bundle->version(), bundle->signed_by(), bundle->expires()};
 }
 
@@ -38,17 +40,19 @@ Result<PolicyShelf::Checked> compile(const pb::PushPolicyRequest& request,
 PolicyShelf::Followers followers_of(const Links& links) {
   PolicyShelf::Followers followers;
   for (const auto& name : links.connected())
-    if (name.second == "gateway") followers.insert(name);
+    if (name.second == "gateway" || name.second == "sensord") followers.insert(name);
   return followers;
 }
 
 // After a change: whoever follows is told, and the change becomes an event.
-pb::Policy changed(Control& control, pb::Policy policy, const char* event, const std::string& who) {
+pb::Policy changed(Control& control, OrderChanges& order_changes, pb::Policy policy,
+                   const char* event, const std::string& who) {
   log::info(event, {{"policy", policy.id()},
                     {"stage", pb::PolicyStage_Name(policy.stage())},
                     {"version", policy.version()},
                     {"by", who}});
   control.policy_changes.announce();
+  order_changes.announce();
   control.audit();
   return policy;
 }
@@ -56,15 +60,17 @@ pb::Policy changed(Control& control, pb::Policy policy, const char* event, const
 }  // namespace
 
 void add_policies(Handlers& handlers, const WallClock& clock, const Links& links,
-                  Control& control) {
+                  OrderChanges& order_changes, Control& control) {
   add_handler<pb::PushPolicyRequest, pb::Policy>(
       handlers, "PushPolicy",
-      [clock, &control](Desk& desk, const pb::PushPolicyRequest& request) -> Result<pb::Policy> {
+      [clock, &order_changes, &control](
+          Desk& desk, const pb::PushPolicyRequest& request) -> Result<pb::Policy> {
         AISPM_TRY(const auto checked,
                   compile(request, {control.policy_keys, control.policies_must_be_signed}));
         AISPM_TRY(pb::Policy policy,
                   PolicyShelf(desk.database).push(request, checked, desk.caller.name, clock()));
-        return changed(control, std::move(policy), "policy.pushed", desk.caller.name);
+        return changed(control, order_changes, std::move(policy), "policy.pushed",
+                       desk.caller.name);
       });
   add_handler<pb::ListPoliciesRequest, pb::PolicyList>(
       handlers, "ListPolicies", [](Desk& desk, const pb::ListPoliciesRequest& request) {
@@ -84,27 +90,31 @@ void add_policies(Handlers& handlers, const WallClock& clock, const Links& links
       });
   add_handler<pb::RestorePolicyRequest, pb::Policy>(
       handlers, "RestorePolicy",
-      [clock, &control](Desk& desk, const pb::RestorePolicyRequest& request) -> Result<pb::Policy> {
+      [clock, &order_changes, &control](
+          Desk& desk, const pb::RestorePolicyRequest& request) -> Result<pb::Policy> {
         AISPM_TRY(pb::Policy policy,
                   PolicyShelf(desk.database).restore(request, desk.caller.name, clock()));
-        return changed(control, std::move(policy), "policy.restored", desk.caller.name);
+        return changed(control, order_changes, std::move(policy), "policy.restored",
+                       desk.caller.name);
       });
   add_handler<pb::PromotePolicyRequest, pb::Policy>(
       handlers, "PromotePolicy",
-      [clock, &links, &control](Desk& desk,
-                                const pb::PromotePolicyRequest& request) -> Result<pb::Policy> {
+      [clock, &links, &order_changes, &control](
+          Desk& desk, const pb::PromotePolicyRequest& request) -> Result<pb::Policy> {
         AISPM_TRY(pb::Policy policy,
                   PolicyShelf(desk.database, control.policies_must_be_signed)
                       .promote(request, followers_of(links), desk.caller.name, clock()));
-        return changed(control, std::move(policy), "policy.promoted", desk.caller.name);
+        return changed(control, order_changes, std::move(policy), "policy.promoted",
+                       desk.caller.name);
       });
   add_handler<pb::SetPolicyScopeRequest, pb::Policy>(
       handlers, "SetPolicyScope",
-      [clock, &control](Desk& desk,
-                        const pb::SetPolicyScopeRequest& request) -> Result<pb::Policy> {
+      [clock, &order_changes, &control](
+          Desk& desk, const pb::SetPolicyScopeRequest& request) -> Result<pb::Policy> {
         AISPM_TRY(pb::Policy policy,
                   PolicyShelf(desk.database).set_scope(request, desk.caller.name, clock()));
-        return changed(control, std::move(policy), "policy.scope_set", desk.caller.name);
+        return changed(control, order_changes, std::move(policy), "policy.scope_set",
+                       desk.caller.name);
       });
 }
 

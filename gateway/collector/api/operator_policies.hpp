@@ -9,8 +9,10 @@
 namespace aispm::collector::api {
 
 // Policies: push, list, versions, restore, promote, scope. References outlive the handlers.
-void add_policies(Handlers& handlers, const WallClock& clock, const Links& links, Control& control);
-// Freezes and the kill switch: create, list, lift. `order_changes` wakes the sensors' watches.
+// `order_changes` wakes the sensors' watches.
+void add_policies(Handlers& handlers, const WallClock& clock, const Links& links,
+                  OrderChanges& order_changes, Control& control);
+// Freezes and the kill switch: create, list, lift.
 void add_freezes(Handlers& handlers, const WallClock& clock, OrderChanges& order_changes,
                  Control& control);
 

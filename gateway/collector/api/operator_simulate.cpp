@@ -5,6 +5,7 @@
 
 #include "aispm/v1/api.pb.h"
 #include "gateway/collector/limits.hpp"
+#include "gateway/collector/store/approval_book.hpp"
 #include "gateway/collector/store/policy_shelf.hpp"
 #include "sdk/core/policy/explain.hpp"
 #include "sdk/core/policy/learn.hpp"
@@ -164,8 +165,26 @@ Result<pb::PolicyVersion> deciding_version(Desk& desk, const std::string& policy
   return pb::PolicyVersion();
 }
 
-Result<pb::Explanation> explain(Desk& desk, const pb::ExplainDecisionRequest& request) {
-  AISPM_TRY(const pb::Event event, desk.reader.event(request.id()));
+// The event of a decision, by its own id or by that of the approval that it asked for.
+Result<pb::Event> decided_event(Desk& desk, const std::string& id, WallTime now) {
+  auto event = desk.reader.event(id);
+  if (event || event.error().code != Errc::kNotFound) return event;
+  const auto approval = store::ApprovalBook(desk.database).get(id, now);
+  if (!approval) return fail(Errc::kNotFound, "neither an event nor an approval has that id");
+  pb::ListEventsRequest asked;
+  asked.set_page_size(limits::kMaxPage);
+  asked.set_kind("action_call");
+  asked.set_agent_id(approval->agent_id());
+  asked.set_trace_id(approval->trace_id());
+  AISPM_TRY(const pb::EventList events, desk.reader.events(asked, store::Reader::Only::kDecided));
+  for (const pb::Event& one : events.events())
+    if (one.action_call().approval_id() == id) return one;
+  return fail(Errc::kNotFound, "the event of this approval has not come yet, or is no longer kept");
+}
+
+Result<pb::Explanation> explain(Desk& desk, const pb::ExplainDecisionRequest& request,
+                                WallTime now) {
+  AISPM_TRY(const pb::Event event, decided_event(desk, request.id(), now));
   if (!event.has_decision()) return fail(Errc::kNotFound, "nothing was decided about this event");
   AISPM_TRY(const pb::PolicyVersion version, deciding_version(desk, event.action_call().policy_id(),
                                                               event.decision().policy_version()));
@@ -197,8 +216,9 @@ void add_simulation(Handlers& handlers, const WallClock& clock) {
         return simulate(desk, request, clock());
       });
   add_handler<pb::ExplainDecisionRequest, pb::Explanation>(
-      handlers, "ExplainDecision",
-      [](Desk& desk, const pb::ExplainDecisionRequest& request) { return explain(desk, request); });
+      handlers, "ExplainDecision", [clock](Desk& desk, const pb::ExplainDecisionRequest& request) {
+        return explain(desk, request, clock());
+      });
   add_handler<pb::ProposePolicyRequest, pb::PolicyProposal>(
       handlers, "ProposePolicy",
       [clock, busy](Desk& desk,

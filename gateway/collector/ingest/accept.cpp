@@ -6,6 +6,7 @@
 
 #include "aispm/v1/ingest.grpc.pb.h"
 #include "gateway/collector/grpc_status.hpp"
+#include "gateway/collector/ingest/approval_calls.hpp"
 #include "gateway/collector/ingest/peer.hpp"
 #include "gateway/collector/ingest/validate.hpp"
 #include "gateway/collector/ingest/watches.hpp"
@@ -194,11 +195,13 @@ class ReportStream : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer> {
 };
 
 // Report is a raw method: its messages stay bytes until decode_report.
-using Base = pb::Ingest::WithRawCallbackMethod_Report<
-    pb::Ingest::WithCallbackMethod_WatchAgentKeys<pb::Ingest::WithCallbackMethod_WatchOrders<
-        pb::Ingest::WithCallbackMethod_AckOrders<pb::Ingest::WithCallbackMethod_WatchPolicies<
-            pb::Ingest::WithCallbackMethod_AckPolicies<pb::Ingest::WithCallbackMethod_WatchFreezes<
-                pb::Ingest::WithCallbackMethod_AckFreezes<pb::Ingest::Service>>>>>>>>;
+using Base = pb::Ingest::WithRawCallbackMethod_Report<pb::Ingest::WithCallbackMethod_WatchAgentKeys<
+    pb::Ingest::WithCallbackMethod_WatchOrders<pb::Ingest::WithCallbackMethod_AckOrders<
+        pb::Ingest::WithCallbackMethod_WatchPolicies<pb::Ingest::WithCallbackMethod_AckPolicies<
+            pb::Ingest::WithCallbackMethod_WatchFreezes<pb::Ingest::WithCallbackMethod_AckFreezes<
+                pb::Ingest::WithCallbackMethod_RequestApproval<
+                    pb::Ingest::WithCallbackMethod_WatchApprovals<
+                        pb::Ingest::WithCallbackMethod_UseApproval<pb::Ingest::Service>>>>>>>>>>>;
 
 class IngestService final : public Base {
  public:
@@ -244,6 +247,26 @@ class IngestService final : public Base {
                                        pb::AckFreezesReply*) override {
     auto* const reactor = context->DefaultReactor();
     answer_freeze_ack(surroundings_, identify(*context, surroundings_.tenant), *request, reactor);
+    return reactor;
+  }
+  grpc::ServerUnaryReactor* RequestApproval(grpc::CallbackServerContext* context,
+                                            const pb::RequestApprovalRequest* request,
+                                            pb::Approval* reply) override {
+    auto* const reactor = context->DefaultReactor();
+    answer_approval_request(surroundings_, identify(*context, surroundings_.tenant), *request,
+                            reply, reactor);
+    return reactor;
+  }
+  grpc::ServerWriteReactor<pb::ApprovalSnapshot>* WatchApprovals(
+      grpc::CallbackServerContext* context, const pb::WatchApprovalsRequest*) override {
+    return make_approval_watch(surroundings_, identify(*context, surroundings_.tenant));
+  }
+  grpc::ServerUnaryReactor* UseApproval(grpc::CallbackServerContext* context,
+                                        const pb::UseApprovalRequest* request,
+                                        pb::Approval* reply) override {
+    auto* const reactor = context->DefaultReactor();
+    answer_approval_use(surroundings_, identify(*context, surroundings_.tenant), *request, reply,
+                        reactor);
     return reactor;
   }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "gateway/collector/approvals.hpp"
 #include "gateway/collector/authority.hpp"
 #include "gateway/collector/control.hpp"
 #include "gateway/collector/ingest/links.hpp"
@@ -21,6 +22,7 @@ struct IngestSurroundings {
   Links& links;
   KeyChanges& key_changes;
   OrderChanges& order_changes;
+  Approvals& approvals;
   const Authority& authority;
   WallClock clock;
   std::string tenant;

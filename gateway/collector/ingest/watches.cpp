@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/collector/ingest/watches.hpp"
 
+#include <algorithm>
+
 #include "gateway/collector/ingest/peer.hpp"
+#include "gateway/collector/ingest/policy_orders.hpp"
 #include "gateway/collector/ingest/snapshot_watch.hpp"
 #include "gateway/collector/store/freeze_ledger.hpp"
 #include "gateway/collector/store/order_book.hpp"
@@ -13,10 +16,22 @@ namespace pb = aispm::v1;
 
 namespace {
 
-// Orders, and freezes as orders.
+// What policies say to the sensor of a host, beside `orders` of operators.
+Result<PolicyOrders> policies_for(Desk& desk, const std::string& host, const std::string& tenant,
+                                  int orders) {
+  AISPM_TRY(const pb::PolicySnapshot policies,
+            store::PolicyShelf(desk.database).snapshot_for(host));
+  // Freezes have room of their own.
+  const auto taken = std::min(static_cast<std::size_t>(orders), store::OrderBook::kMaxLive);
+  return orders_of(policies, tenant, store::OrderBook::kMaxLive - taken);
+}
+
+// Orders, and policies and freezes as orders.
 Result<pb::OrderSnapshot> orders_for(Desk& desk, const std::string& host, const std::string& tenant,
                                      WallTime now) {
   AISPM_TRY(pb::OrderSnapshot snapshot, store::OrderBook(desk.database).snapshot_for(host, now));
+  AISPM_TRY(PolicyOrders policies, policies_for(desk, host, tenant, snapshot.orders_size()));
+  for (pb::Order& order : policies.orders) *snapshot.add_orders() = std::move(order);
   AISPM_TRY(auto freezes, store::FreezeLedger(desk.database, tenant).orders(now));
   for (pb::Order& order : freezes) *snapshot.add_orders() = std::move(order);
   return snapshot;
@@ -39,6 +54,10 @@ pb::AckFreezesRequest freeze_states(const pb::AckOrdersRequest& request) {
 Result<> take_order_ack(Desk& desk, const std::string& host, const std::string& tenant,
                         const pb::AckOrdersRequest& request, WallTime now) {
   AISPM_CHECK(store::OrderBook(desk.database).acknowledge(host, request, now));
+  AISPM_TRY(const auto orders, store::OrderBook(desk.database).snapshot_for(host, now));
+  AISPM_TRY(const PolicyOrders policies, policies_for(desk, host, tenant, orders.orders_size()));
+  if (const auto states = policy_states(policies, request); !states.states().empty())
+    AISPM_CHECK(store::PolicyShelf(desk.database).acknowledge(host, "sensord", states, now));
   const pb::AckFreezesRequest freezes = freeze_states(request);
   if (freezes.states().empty()) return {};
   return store::FreezeLedger(desk.database, tenant).acknowledge(host, "sensord", freezes, now);

@@ -12,6 +12,18 @@
 namespace aispm::collector::store {
 namespace {
 
+// The one part of a bundle that sensors are given.
+constexpr std::string_view kSensorFile = "sensor.yaml";
+constexpr std::string_view kSignatureFile = "bundle.sig";
+
+// No part of the digest: the same files with a signature are another version.
+template <typename Files>
+std::string_view signature_in(const Files& files) {
+  for (const auto& file : files)
+    if (file.path() == kSignatureFile) return file.content();
+  return {};
+}
+
 Result<> check_text(const std::string& text, const char* field, std::size_t limit) {
   if (text.size() > limit)
     return fail(Errc::kInvalid,
@@ -88,9 +100,13 @@ Result<> check_reason(const std::string& reason) {
 }
 
 Result<> PolicyShelf::raise_version() {
-  return run_sql(database_,
-                 "INSERT INTO counters (name, value) VALUES ('policy_version', 1) "
-                 "ON CONFLICT DO UPDATE SET value=value+1");
+  // Sensors get what is for them as orders.
+  for (const std::string_view counter : {"policy_version", "order_version"})
+    AISPM_CHECK(run_sql(database_,
+                        "INSERT INTO counters (name, value) VALUES (?, 1) "
+                        "ON CONFLICT DO UPDATE SET value=value+1",
+                        counter));
+  return {};
 }
 
 Result<bool> PolicyShelf::is_empty() {
@@ -156,7 +172,8 @@ Result<pb::Policy> PolicyShelf::push(const pb::PushPolicyRequest& request, const
   if (policy.newest_version() > 0) {
     AISPM_TRY(const pb::PolicyVersion newest,
               version(request.policy_id(), policy.newest_version()));
-    if (newest.digest() == checked.digest && newest.signed_by() == checked.signed_by)
+    if (newest.digest() == checked.digest && newest.signed_by() == checked.signed_by &&
+        signature_in(newest.files()) == signature_in(request.files()))
       return fail(Errc::kExists,
                   "version " + std::to_string(newest.version()) + " has just these files");
   }
@@ -228,8 +245,12 @@ Result<pb::Policy> PolicyShelf::restore(const pb::RestorePolicyRequest& request,
 
 Result<> PolicyShelf::check_ready(const pb::Policy& policy, std::uint64_t version,
                                   const Followers& followers) {
+  AISPM_TRY(const pb::PolicyVersion content, this->version(policy.id(), version));
+  const bool is_for_sensors = std::ranges::any_of(
+      content.files(), [](const pb::PolicyFile& file) { return file.path() == kSensorFile; });
   std::string waiting;
   for (const auto& [host, component] : followers) {
+    if (component == "sensord" && !is_for_sensors) continue;
     const auto& hosts = policy.scope().hosts();
     if (!hosts.empty() && std::find(hosts.begin(), hosts.end(), host) == hosts.end()) continue;
     AISPM_TRY(Statement* const find,

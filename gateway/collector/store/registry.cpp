@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/collector/limits.hpp"
+#include "gateway/collector/store/approval_links.hpp"
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/id.hpp"
 
@@ -36,15 +37,17 @@ void set_time(std::int64_t nanoseconds, google::protobuf::Timestamp* time) {
 
 Result<Registry::Caller> Registry::caller_of(std::string_view token) {
   AISPM_TRY(Statement* const find,
-            database_.cached("SELECT role, note FROM api_tokens WHERE sha256=?"));
+            database_.cached("SELECT role, note, approves FROM api_tokens WHERE sha256=?"));
   const std::string hash = sha256_hex(token);
   AISPM_TRY(const bool is_row, find->bind(hash).step());
   if (!is_row) return fail(Errc::kUnauthenticated, "the token is not valid");
   const auto role = parse_role(find->text(0));
   const std::string note = find->text(1);
+  const std::string approves = find->text(2);
   find->reset();
   if (!role) return fail(Errc::kInternal, "store: a token has an unknown role");
-  return Caller{*role, (note.empty() ? "token" : note) + " (" + hash.substr(0, 8) + ")"};
+  return Caller{*role, (note.empty() ? "token" : note) + " (" + hash.substr(0, 8) + ")", note,
+                split_roles(approves)};
 }
 
 Result<Role> Registry::role_of(std::string_view token) {
@@ -52,11 +55,14 @@ Result<Role> Registry::role_of(std::string_view token) {
   return caller.role;
 }
 
-Result<Secret> Registry::create_token(Role role, std::string_view note, WallTime now) {
+Result<Secret> Registry::create_token(Role role, std::string_view note, WallTime now,
+                                      const std::vector<std::string>& approves) {
+  AISPM_TRY(const std::string roles, join_roles(approves));
   Secret token("aispm-token-" + make_token(kSecretBytes));
   AISPM_CHECK(run_sql(database_,
-                      "INSERT INTO api_tokens (sha256, role, note, created) VALUES (?,?,?,?)",
-                      sha256_hex(token.expose()), name_of(role), note, now.nanoseconds));
+                      "INSERT INTO api_tokens (sha256, role, note, created, approves) VALUES "
+                      "(?,?,?,?,?)",
+                      sha256_hex(token.expose()), name_of(role), note, now.nanoseconds, roles));
   return token;
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "aispm/v1/api.pb.h"
 #include "aispm/v1/ingest.pb.h"
@@ -29,11 +30,15 @@ class Registry {
   struct Caller {
     Role role = Role::kViewer;
     std::string name;
+    std::string note;                   // for whom the token was made
+    std::vector<std::string> approves;  // roles in which it may answer approvals
   };
   // kUnauthenticated for anything but a token made here.
   Result<Caller> caller_of(std::string_view token);
   Result<Role> role_of(std::string_view token);
-  Result<Secret> create_token(Role role, std::string_view note, WallTime now);
+  // `approves`: roles in which the holder may answer approvals ("finance_manager").
+  Result<Secret> create_token(Role role, std::string_view note, WallTime now,
+                              const std::vector<std::string>& approves = {});
   Result<bool> has_tokens();
 
   // `ca_fingerprint` becomes part of the token, so that a daemon can check whom it gives the token

@@ -3,6 +3,7 @@ import { useEffect, useSyncExternalStore } from "react";
 import { Navigate, Route, Routes } from "react-router";
 import { queryClient, tokens } from "./api/queries";
 import { EmptyState } from "./components/states";
+import { ApprovalsPage } from "./pages/approvals";
 import { CoveragePage } from "./pages/coverage";
 import { EventsPage } from "./pages/events";
 import { InventoryPage } from "./pages/inventory";
@@ -36,6 +37,8 @@ export function App() {
         <Route path="/topology" element={<TopologyPage />} />
         <Route path="/coverage" element={<CoveragePage />} />
         <Route path="/events" element={<EventsPage />} />
+        <Route path="/approvals" element={<ApprovalsPage />} />
+        <Route path="/approvals/:approvalId" element={<ApprovalsPage />} />
         <Route path="/sessions" element={<SessionsPage />} />
         <Route path="/sessions/:sessionId" element={<SessionPage />} />
         <Route path="/redteam" element={<RedTeamPage />} />

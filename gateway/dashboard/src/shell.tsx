@@ -15,6 +15,7 @@ const PAGES: readonly { readonly path: string; readonly label: string; readonly 
   { path: "/mcp", label: "MCP servers", icon: "mcp" },
   { path: "/coverage", label: "Coverage", icon: "coverage" },
   { path: "/events", label: "Live events", icon: "events" },
+  { path: "/approvals", label: "Approvals", icon: "approvals" },
   { path: "/sessions", label: "Sessions", icon: "sessions" },
   { path: "/redteam", label: "Red team", icon: "detection" },
   { path: "/policies", label: "Policies", icon: "policy" },

@@ -63,7 +63,19 @@ ActionContext ActionGate::context() const {
           .surface = caller_.surface,
           .provider = caller_.provider,
           .model = caller_.model,
-          .risk = &risk_};
+          .risk = &risk_,
+          .intent = caller_.intent,
+          .is_registered = caller_.is_registered,
+          .delegation_depth = caller_.delegation_depth,
+          .max_delegation = caller_.max_delegation};
+}
+
+void ActionGate::Caller::take(Identity identity) {
+  facts = std::move(identity.facts);
+  intent = std::move(identity.intent);
+  is_registered = identity.is_registered;
+  delegation_depth = identity.delegation_depth;
+  max_delegation = identity.max_delegation;
 }
 
 ActionGate::Answer ActionGate::judge(const ActionAsk& asked) {
@@ -81,9 +93,11 @@ ActionGate::Answer ActionGate::judge(const ActionAsk& asked) {
   const auto cut = cut_data(scan_, asked.arguments, kSurface, clean);
   action.shown = cut ? clean : "(withheld: " + cut.error().message + ")";
   cut_utf8(action.shown, kMaxShownBytes);
+  const std::size_t watched_before = watched_.size();
   judge_watched(ask, action, now);
   Answer answer{.say = Say::kPass, .action = actions_.size(), .changed = {}};
   if (!policies_.enforced) {
+    action.is_recorded = watched_.size() > watched_before;  // what they said is its record
     actions_.push_back(std::move(action));
     return answer;
   }
@@ -117,9 +131,11 @@ void ActionGate::offer(std::string_view request) {
 
 // What the tool said of itself when it was offered.
 void ActionGate::judge_offer(const ActionAsk& ask, ActionVerdict& verdict) {
-  if (!offered_ || verdict.outcome == Outcome::kDeny) return;
-  const policy::ToolVerdict said = offered_->judge(
-      *policies_.enforced->bundle->tools(), caller_.tenant, caller_.agent_id, ask, sightings_);
+  const auto& bundle = policies_.enforced->bundle;
+  if (!offered_ || verdict.outcome == Outcome::kDeny || !bundle || bundle->tools() == nullptr)
+    return;
+  const policy::ToolVerdict said =
+      offered_->judge(*bundle->tools(), caller_.tenant, caller_.agent_id, ask, sightings_);
   if (said.outcome == Outcome::kDeny)
     deny(verdict, std::string(said.rule_id), std::string(said.reason));
 }
@@ -150,11 +166,20 @@ void ActionGate::count_use(JudgedAction& action) {
 }
 
 void ActionGate::judge_watched(const ActionAsk& ask, const JudgedAction& like, WallTime now) {
-  for (const auto& policy : policies_.monitored) {
-    if (watched_.size() >= kMaxActions) return;
-    JudgedAction& action = watched_.emplace_back(like);
-    action.verdict = judge_action(*policy, context(), ask, now);
-  }
+  for (const auto& policy : policies_.monitored)
+    if (JudgedAction* const action = watch(like))
+      action->verdict = judge_action(*policy, context(), ask, now);
+}
+
+JudgedAction* ActionGate::watch(const JudgedAction& like) {
+  if (watched_.size() < kMaxWatched) return &watched_.emplace_back(like);
+  ++unwatched_;
+  return nullptr;
+}
+
+std::string_view ActionGate::mode() const {
+  if (policies_.enforced) return policy::name_of(policy::Mode::kEnforce);
+  return policy::name_of(policies_.empty() ? policy::Mode::kOff : policy::Mode::kMonitor);
 }
 
 std::string describe_denial(const JudgedAction& action) {
@@ -166,8 +191,8 @@ std::string describe_denial(const JudgedAction& action) {
 
 bool ActionGate::wants_prompt(WallTime now) const {
   const auto wants = [&](const std::shared_ptr<const PolicyView>& policy) {
-    return policy && (!policy->bundle || policy->has_prompt || policy->bundle->has_risk() ||
-                      policy->is_expired(now));
+    return policy && (!policy->bundle || policy->modules.agent || policy->modules.prompt ||
+                      policy->bundle->has_risk() || policy->is_expired(now));
   };
   return wants(policies_.enforced) ||
          std::any_of(policies_.monitored.begin(), policies_.monitored.end(), wants);
@@ -182,9 +207,9 @@ JudgedAction* ActionGate::judge_prompt(std::string_view whole, std::string_view 
   action.shown = cut ? clean : "(withheld: " + cut.error().message + ")";
   cut_utf8(action.shown, kMaxShownPrompt);
   for (const auto& policy : policies_.monitored) {
-    JudgedAction& watched = watched_.emplace_back(action);
-    watched.verdict = gateway::judge_prompt(*policy, context(), whole, now);
-    if (watched.verdict.outcome == Outcome::kAllow) watched_.pop_back();
+    ActionVerdict said = gateway::judge_prompt(*policy, context(), whole, now);
+    if (said.outcome == Outcome::kAllow) continue;
+    if (JudgedAction* const watched = watch(action)) watched->verdict = std::move(said);
   }
   if (!policies_.enforced) return nullptr;
   action.verdict = gateway::judge_prompt(*policies_.enforced, context(), whole, now);
@@ -192,6 +217,47 @@ JudgedAction* ActionGate::judge_prompt(std::string_view whole, std::string_view 
   // Nothing can be cut out of it any more.
   if (action.verdict.outcome == Outcome::kRedact) action.verdict.outcome = Outcome::kDeny;
   return &actions_.emplace_back(std::move(action));
+}
+
+JudgedAction* ActionGate::open_reply(policy::GuardVerdict guard,
+                                     std::shared_ptr<const OutputRules>& rules) {
+  if (!policies_.enforced) return nullptr;
+  const WallTime now = wall_now();
+  const auto ask = [&](bool has_secret, bool has_pii) {
+    return judge_output(*policies_.enforced, context(),
+                        {.has_secret = has_secret, .has_pii = has_pii, .guard = guard}, now);
+  };
+  ActionVerdict any = ask(false, false);
+  if (any.outcome == Outcome::kDeny) {
+    JudgedAction& action = actions_.emplace_back();
+    action.tool = "reply";
+    action.verdict = std::move(any);
+    return &action;
+  }
+  const auto word_of = [](ActionVerdict verdict) {
+    return OutputRules::Word{verdict.outcome, std::move(verdict.rule_id),
+                             std::move(verdict.reason)};
+  };
+  auto said = std::make_shared<OutputRules>();
+  said->secret = word_of(ask(true, false));
+  said->pii = word_of(ask(false, true));
+  if (said->says_anything()) rules = std::move(said);
+  return nullptr;
+}
+
+void ActionGate::close_reply(const ReplyFacts& reply) {
+  if (!reply.has_secret && !reply.has_pii) return;
+  const WallTime now = wall_now();
+  JudgedAction action;
+  action.tool = "reply";
+  for (const auto& policy : policies_.monitored) {
+    ActionVerdict said = judge_output(*policy, context(), reply, now);
+    if (said.outcome == Outcome::kAllow) continue;
+    if (JudgedAction* const watched = watch(action)) watched->verdict = std::move(said);
+  }
+  if (!policies_.enforced) return;
+  action.verdict = judge_output(*policies_.enforced, context(), reply, now);
+  if (action.verdict.outcome != Outcome::kAllow) actions_.push_back(std::move(action));
 }
 
 model::Event action_event(const JudgedAction& action, const ActionGate::Caller& caller,

@@ -7,6 +7,7 @@
 
 #include "gateway/proxy/decide/action_judge.hpp"
 #include "gateway/proxy/decide/offered_tools.hpp"
+#include "gateway/proxy/pipeline/output_rules.hpp"
 #include "gateway/proxy/pipeline/scan_request.hpp"
 #include "sdk/core/policy/tool_usage.hpp"
 
@@ -32,6 +33,8 @@ class ActionGate {
  public:
   // Actions of one exchange; more are denied.
   static constexpr std::size_t kMaxActions = 128;
+  // What policies that are only watched say of them is recorded up to here; more is counted.
+  static constexpr std::size_t kMaxWatched = 512;
 
   struct Caller {
     std::string agent_id;
@@ -41,6 +44,13 @@ class ActionGate {
     std::string surface;
     std::string provider;
     std::string model;
+    std::string intent = {};
+    bool is_registered = false;
+    unsigned delegation_depth = 0;
+    unsigned max_delegation = policy::kMaxDelegationDepth;
+
+    // What the registry says of who acts.
+    void take(Identity identity);
   };
 
   enum class Say : std::uint8_t { kPass, kChange, kDeny, kWait };
@@ -63,8 +73,15 @@ class ActionGate {
   // What is judged from now on: "reply", "api".
   void enter(std::string surface) { caller_.surface = std::move(surface); }
 
+  // Whether a reply may begin at all, whatever is in it; null: it may. What its secrets and
+  // personal data then mean stands in `rules`; null: nothing.
+  JudgedAction* open_reply(policy::GuardVerdict guard, std::shared_ptr<const OutputRules>& rules);
+  // What was found in it, for the record.
+  void close_reply(const ReplyFacts& reply);
+
   // The request to the model: which tools it offers, and as what.
   void offer(std::string_view request);
+  void offer(OfferedTools offered) { offered_ = std::move(offered); }
   // `arguments`: JSON text as the tool would get it. Any error denies.
   Answer judge(const ActionAsk& ask);
 
@@ -72,6 +89,11 @@ class ActionGate {
   const std::vector<JudgedAction>& actions() const { return actions_; }
   // What one of the policies that are only watched would have said: recorded beside.
   std::vector<JudgedAction>& watched() { return watched_; }
+  // Words of such policies beyond kMaxWatched.
+  std::uint64_t unwatched() const { return unwatched_; }
+  // How actions() were judged: "enforce", "monitor" (nothing was applied), "off" (nobody was
+  // asked).
+  std::string_view mode() const;
   const Caller& caller() const { return caller_; }
   const RiskFacts& risk() const { return risk_; }
   const PolicySet& policies() const { return policies_; }
@@ -81,6 +103,8 @@ class ActionGate {
   void judge_offer(const ActionAsk& ask, ActionVerdict& verdict);
   void count_use(JudgedAction& action);
   void judge_watched(const ActionAsk& ask, const JudgedAction& like, WallTime now);
+  // Room for one more word; null: there is none, and that is counted.
+  JudgedAction* watch(const JudgedAction& like);
 
   const ScanContext& scan_;
   const PolicySet policies_;
@@ -91,6 +115,7 @@ class ActionGate {
   std::optional<OfferedTools> offered_;
   std::vector<JudgedAction> actions_;
   std::vector<JudgedAction> watched_;
+  std::uint64_t unwatched_ = 0;
 };
 
 // The record of one action.
@@ -103,7 +128,7 @@ struct ActionRecord {
 model::Event action_event(const JudgedAction& action, const ActionGate::Caller& caller,
                           const RiskFacts& risk, const ActionRecord& record);
 
-// "AISPM: denied by rule large-refunds: Refunds ..., case ..."
+// "tool call refund denied by rule large-refunds: Refunds above 1000 are looked at"
 std::string describe_denial(const JudgedAction& action);
 
 }  // namespace aispm::gateway

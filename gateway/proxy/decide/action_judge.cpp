@@ -8,6 +8,7 @@
 #include "sdk/core/codec/canonical_json.hpp"
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/utf8.hpp"
+#include "sdk/core/policy/rego_decision.hpp"
 #include "sdk/core/policy/shell_tool.hpp"
 #include "sdk/core/policy/strictness.hpp"
 
@@ -81,6 +82,9 @@ void add_inputs(const ActionContext& context, const ActionAsk& ask, ActionVerdic
   add_input(verdict, "destination", ask.destination);
   add_input(verdict, "environment", context.facts->environment);
   add_input(verdict, "trust", policy::name_of(context.facts->trust));
+  add_input(verdict, "intent", context.intent);
+  if (context.delegation_depth > 0)
+    add_input(verdict, "delegation", std::to_string(context.delegation_depth));
   for (const std::string& role : context.facts->roles) add_input(verdict, "role", role);
   for (const std::string& scope : context.facts->scopes) add_input(verdict, "scope", scope);
   for (const std::string& label : ask.labels) add_input(verdict, "data", label);
@@ -111,10 +115,23 @@ json::array list_of(const std::vector<std::string>& texts) {
   return list;
 }
 
+const char* word_of(policy::GuardVerdict guard) {
+  if (guard == policy::GuardVerdict::kBlock) return "block";
+  return guard == policy::GuardVerdict::kFlag ? "flag" : "allow";
+}
+
 json::object base_input(const ActionContext& context) {
   const AgentFacts& facts = *context.facts;
   json::object input;
-  input["agent"] = {{"id", to_utf8(context.agent_id)}, {"type", facts.type}};
+  input["agent"] = {{"id", to_utf8(context.agent_id)},
+                    {"type", facts.type},
+                    {"registered", context.is_registered},
+                    {"trust", std::string(policy::name_of(facts.trust))},
+                    {"environment", facts.environment},
+                    {"delegation_depth", context.delegation_depth},
+                    {"max_delegation_depth", context.max_delegation}};
+  input["frozen"] = json::array();  // whoever is frozen is refused before anybody is asked
+  if (!context.intent.empty()) input["intent"] = to_utf8(context.intent);
   input["roles"] = list_of(facts.roles);
   input["scopes"] = list_of(facts.scopes);
   input["trust"] = std::string(policy::name_of(facts.trust));
@@ -126,20 +143,12 @@ json::object base_input(const ActionContext& context) {
   const RiskFacts& risk = *context.risk;
   input["posture"] = risk.risk;
   input["signals"] = list_of(risk.names);
-  const char* const guard = risk.guard == policy::GuardVerdict::kBlock  ? "block"
-                            : risk.guard == policy::GuardVerdict::kFlag ? "flag"
-                                                                        : "allow";
-  input["guard"] = {{"verdict", guard}, {"score", risk.guard_score}};
+  input["guard"] = {{"verdict", word_of(risk.guard)}, {"score", risk.guard_score}};
   input["drift"] = risk.parts.drift;
   input["behaviour"] = {{"burst", risk.burst}, {"sustained", risk.sustained}};
   input["retrieval"] = {{"trust", risk.parts.retrieval_trust}};
   input["ttps"] = json::array();
   return input;
-}
-
-bool is_decision(Outcome outcome) {
-  return outcome == Outcome::kAllow || outcome == Outcome::kRedact || outcome == Outcome::kDeny ||
-         must_wait(outcome);
 }
 
 // The call as its definition in the registry allows it.
@@ -149,6 +158,7 @@ void ask_tools(const PolicyView& policy, const ActionContext& context, const pol
   if (tools == nullptr) return;
   policy::ToolState state;
   state.scopes = context.facts->scopes;
+  state.intent = context.intent;
   if (context.risk != nullptr) {
     state.posture = context.risk->risk;
     state.signals = context.risk->signals;
@@ -158,31 +168,11 @@ void ask_tools(const PolicyView& policy, const ActionContext& context, const pol
              said.reason, "");
 }
 
-std::string_view string_at(const json::object& object, std::string_view key) {
-  const auto* const value = object.if_contains(json::string_view(key.data(), key.size()));
-  if (value == nullptr || !value->is_string()) return {};
-  return std::string_view(value->get_string());
-}
-
-// Errors and answers that say nothing deny.
 void ask_rego(const PolicyView& policy, std::string_view module, const json::object& input,
               ActionVerdict& verdict) {
-  const std::string name(module);
-  const auto said =
-      policy.bundle->rego()->evaluate("data.aispm." + name + ".decision", json::serialize(input));
-  if (!said)
-    return strengthen(verdict, Outcome::kDeny, name + ".error", "Rego: " + said.error().message,
-                      "");
-  boost::system::error_code error;
-  const json::value document = json::parse(*said, error);
-  const auto* const object = error ? nullptr : document.if_object();
-  const auto outcome = object ? model::parse_outcome(string_at(*object, "outcome")) : std::nullopt;
-  if (!outcome || !is_decision(*outcome))
-    return strengthen(verdict, Outcome::kDeny, name + ".undecided",
-                      "The Rego module " + name + " gave no decision", "");
-  const std::string_view rule = string_at(*object, "rule");
-  strengthen(verdict, *outcome, rule.empty() ? module : rule, string_at(*object, "reason"),
-             string_at(*object, "approver_role"));
+  const policy::RegoDecision said =
+      policy::ask_module(*policy.bundle->rego(), module, json::serialize(input));
+  strengthen(verdict, said.outcome, said.rule, said.reason, said.approver_role);
 }
 
 void ask_commands(const PolicyView& policy, const ActionAsk& ask,
@@ -212,18 +202,20 @@ bool must_wait(Outcome outcome) {
          outcome == Outcome::kRequireHuman || outcome == Outcome::kStepUp;
 }
 
-Result<std::string> action_digest(std::string_view tool, std::string_view arguments) {
+Result<std::string> action_digest(const ActionAsk& ask) {
   codec::JsonTree tree;
-  AISPM_CHECK(tree.read(arguments.empty() ? "{}" : arguments, kMaxDepth));
-  return sha256_hex("aispm-action 1\n" + std::to_string(tool.size()) + " " + std::string(tool) +
-                    "\n" + codec::canonical_json(tree, 0));
+  AISPM_CHECK(tree.read(ask.arguments.empty() ? "{}" : ask.arguments, kMaxDepth));
+  std::string text = "aispm-action 2\n";
+  for (const std::string_view part : {ask.tool, ask.tool_provider, ask.destination})
+    text.append(std::to_string(part.size())).append(" ").append(part).append("\n");
+  return sha256_hex(text + codec::canonical_json(tree, 0));
 }
 
 ActionVerdict judge_action(const PolicyView& policy, const ActionContext& context,
                            const ActionAsk& ask, WallTime now) {
   ActionVerdict verdict;
   const std::string_view text = ask.arguments.empty() ? "{}" : ask.arguments;
-  auto digest = action_digest(ask.tool, text);
+  auto digest = action_digest(ask);
   const auto arguments = policy::Arguments::parse(text);
   if (!is_unusable(policy, now, verdict)) {
     verdict.policy_id = policy.id;
@@ -255,7 +247,9 @@ ActionVerdict judge_action(const PolicyView& policy, const ActionContext& contex
       }
       ask_commands(policy, ask, *arguments, verdict);
     }
-    if (policy.has_tools && verdict.outcome != Outcome::kDeny) {
+    if (policy.modules.agent && verdict.outcome != Outcome::kDeny)
+      ask_rego(policy, "agent", base_input(context), verdict);
+    if (policy.modules.tools && verdict.outcome != Outcome::kDeny) {
       json::object input = base_input(context);
       input["tool"] = {{"name", to_utf8(ask.tool)}, {"provider", to_utf8(ask.tool_provider)}};
       input["arguments"] = read_arguments(text);
@@ -286,7 +280,9 @@ ActionVerdict judge_prompt(const PolicyView& policy, const ActionContext& contex
       strengthen(verdict, Outcome::kRequireApproval, "risk.escalate",
                  "The risk of this request needs a person", "");
   }
-  if (policy.has_prompt && verdict.outcome != Outcome::kDeny) {
+  if (policy.modules.agent && verdict.outcome != Outcome::kDeny)
+    ask_rego(policy, "agent", base_input(context), verdict);
+  if (policy.modules.prompt && verdict.outcome != Outcome::kDeny) {
     json::object input = base_input(context);
     input["prompt"] = to_utf8(prompt);
     ask_rego(policy, "prompt", input, verdict);
@@ -298,15 +294,18 @@ ActionVerdict judge_prompt(const PolicyView& policy, const ActionContext& contex
   return verdict;
 }
 
-ActionVerdict judge_output(const PolicyView& policy, const ActionContext& context, bool has_secret,
-                           bool has_pii, WallTime now) {
+ActionVerdict judge_output(const PolicyView& policy, const ActionContext& context,
+                           const ReplyFacts& reply, WallTime now) {
   ActionVerdict verdict;
-  if (is_unusable(policy, now, verdict) || !policy.has_output) return verdict;
+  if (is_unusable(policy, now, verdict) || !policy.modules.output) return verdict;
   verdict.policy_id = policy.id;
   verdict.policy_version = policy.version();
   json::object input = base_input(context);
-  input["output"] = {{"secret", has_secret}, {"pii", has_pii}, {"guard", "allow"}};
+  input["output"] = {
+      {"secret", reply.has_secret}, {"pii", reply.has_pii}, {"guard", word_of(reply.guard)}};
   ask_rego(policy, "output", input, verdict);
+  if (must_wait(verdict.outcome)) verdict.outcome = Outcome::kDeny;
+  if (verdict.outcome != Outcome::kAllow) add_inputs(context, {.tool = "reply"}, verdict);
   return verdict;
 }
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gateway/proxy/decide/agents.hpp"
+#include "gateway/proxy/decide/identity.hpp"
 #include "gateway/proxy/decide/policy_shelf.hpp"
 #include "gateway/proxy/decide/risk_facts.hpp"
 #include "sdk/core/model/event.hpp"
@@ -21,6 +21,10 @@ struct ActionContext {
   std::string_view provider = {};
   std::string_view model = {};
   const RiskFacts* risk = nullptr;  // null: not computed
+  std::string_view intent = {};     // "" = not known
+  bool is_registered = false;
+  unsigned delegation_depth = 0;
+  unsigned max_delegation = policy::kMaxDelegationDepth;
 };
 
 struct ActionAsk {
@@ -46,22 +50,31 @@ struct ActionVerdict {
 // Whether somebody or something must be asked before the action may go on.
 bool must_wait(model::Outcome outcome);
 
-// The strictest of what tools.yaml, actions.yaml, commands.yaml (for shells) and the Rego module
-// `tools` say. What cannot be read or evaluated is denied, and what the bundle says nothing about.
+// The strictest of what tools.yaml, actions.yaml, commands.yaml (for shells) and the Rego modules
+// `agent` and `tools` say. What cannot be read or evaluated is denied, and what the bundle says
+// nothing about.
 ActionVerdict judge_action(const PolicyView& policy, const ActionContext& context,
                            const ActionAsk& ask, WallTime now);
 
-// The same for a prompt on its way to a model: the Rego module `prompt` and, where the bundle has a
-// risk.yaml, its thresholds. Allows where the bundle says nothing about prompts.
+// The same for a prompt on its way to a model: the Rego modules `agent` and `prompt` and, where the
+// bundle has a risk.yaml, its thresholds. Allows where the bundle says nothing about prompts.
 ActionVerdict judge_prompt(const PolicyView& policy, const ActionContext& context,
                            std::string_view prompt, WallTime now);
 
-// The Rego module `output` about a reply; `has_secret` and `has_pii` as detection saw it.
-ActionVerdict judge_output(const PolicyView& policy, const ActionContext& context, bool has_secret,
-                           bool has_pii, WallTime now);
+// What is in a reply, as detection saw it, and what a guard model said of the exchange.
+struct ReplyFacts {
+  bool has_secret = false;
+  bool has_pii = false;
+  policy::GuardVerdict guard = policy::GuardVerdict::kAllow;
+};
+// The Rego module `output` about a reply: allow, redact or deny; a reply waits for nobody. Allows
+// where the bundle has no such module.
+ActionVerdict judge_output(const PolicyView& policy, const ActionContext& context,
+                           const ReplyFacts& reply, WallTime now);
 
-// Lower-case hex SHA-256 over the tool and its arguments in canonical form. kInvalid: they are no
-// JSON object that can only be read in one way.
-Result<std::string> action_digest(std::string_view tool, std::string_view arguments);
+// Lower-case hex SHA-256 over the tool, who provides it, where it goes, and its arguments in
+// canonical form: what an approval is good for. kInvalid: the arguments are no JSON object that can
+// only be read in one way.
+Result<std::string> action_digest(const ActionAsk& ask);
 
 }  // namespace aispm::gateway

@@ -5,8 +5,7 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "gateway/proxy/config.hpp"
-#include "gateway/proxy/version.hpp"
+#include "gateway/proxy/recorder.hpp"
 
 namespace aispm::gateway {
 
@@ -32,17 +31,12 @@ struct Approvals::State {
 
 Result<std::unique_ptr<Approvals>> Approvals::open(const Config& config) {
   if (!config.report) return std::unique_ptr<Approvals>();
-  report::ReporterOptions options;
-  options.component = "gateway";
-  options.version = kVersion;
-  options.collector = config.report->collector;
-  options.state_folder = config.report->state_folder;
-  options.enrolment_token = config.report->enrolment_token.expose();
   std::unique_ptr<Approvals> approvals(new Approvals);
   approvals->state_ = std::make_shared<State>();
   AISPM_TRY(approvals->client_,
             report::ApprovalClient::open(
-                options, [state = approvals->state_](std::vector<report::Approval> changed) {
+                reporter_options(config),
+                [state = approvals->state_](std::vector<report::Approval> changed) {
                   state->take(std::move(changed));
                 }));
   return approvals;

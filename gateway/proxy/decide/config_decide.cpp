@@ -85,7 +85,7 @@ StepUpConfig read_step_up(const YamlMap& map) {
 DecideConfig read_decide(const YamlMap& root) {
   DecideConfig config;
   config.bundle = read_bundle(root.map("bundle"));
-  config.agents = AgentRegistry::read(root, "agents");
+  config.agents = policy::AgentRegistry::read(root, "agents");
   config.approvals = read_approvals(root.map("approvals"));
   config.tickets = read_tickets(root.map("tickets"));
   config.step_up = read_step_up(root.map("step_up"));

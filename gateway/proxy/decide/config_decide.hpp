@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "gateway/proxy/decide/agents.hpp"
 #include "sdk/core/common/secret.hpp"
 #include "sdk/core/common/yaml.hpp"
+#include "sdk/core/policy/agent_registry.hpp"
 
 // What gateway.yaml says about decisions over actions.
 namespace aispm::gateway {
@@ -49,7 +49,7 @@ struct StepUpConfig {
 
 struct DecideConfig {
   BundleConfig bundle;
-  AgentRegistry agents;
+  policy::AgentRegistry agents;  // for bundles that name no agents themselves
   ApprovalConfig approvals;
   TicketConfig tickets;
   StepUpConfig step_up;

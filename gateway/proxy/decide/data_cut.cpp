@@ -13,7 +13,7 @@ Result<std::vector<detect::Match>> find_data(const ScanContext& context, std::st
   std::vector<detect::Match> matches;
   const detect::Engine& engine = *context.book->engine;
   AISPM_CHECK(engine.scan(text, surface, context.bench->scratch, matches));
-  detect::drop_weak(engine, surface, matches);
+  detect::drop_weak(engine, surface, matches, context.bench->fused.sums);
   std::erase_if(matches, [&](const detect::Match& match) {
     return !detect::is_data(engine.rules()[match.rule].category);
   });

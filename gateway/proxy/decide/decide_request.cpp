@@ -46,6 +46,7 @@ Result<> take_member(const codec::JsonTree& tree, std::string_view body, std::st
   if (name == "destination") return take_text(node, name, kMaxNameBytes, request.destination);
   if (name == "ticket") return take_text(node, name, kMaxNameBytes, request.ticket);
   if (name == "step_up") return take_text(node, name, kMaxTextBytes, request.step_up);
+  if (name == "intent") return take_text(node, name, kMaxNameBytes, request.intent);
   if (name == "labels") return take_labels(tree, value, request);
   if (name == "arguments") {
     if (node.kind != codec::JsonKind::kObject) return wrong(name, "must be an object");

@@ -20,7 +20,9 @@ struct DecideRequest {
   std::vector<std::string> labels;
   std::string ticket;
   std::string step_up;
-  bool wait = false;  // hold the answer until somebody has decided
+  std::string intent;
+  std::string delegation;  // of the head of the request
+  bool wait = false;       // hold the answer until somebody has decided
 };
 // kInvalid: not such an object; names the member.
 Result<DecideRequest> read_decide_request(std::string_view body);

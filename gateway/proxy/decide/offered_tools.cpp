@@ -2,6 +2,17 @@
 #include "gateway/proxy/decide/offered_tools.hpp"
 
 namespace aispm::gateway {
+namespace {
+
+// Servers may have tools of the same name. NUL is in no name.
+std::string sighting_of(const ActionAsk& ask) {
+  std::string name(ask.tool);
+  if (!ask.tool_provider.empty()) name.insert(0, std::string(ask.tool_provider) + '\0');
+  return name;
+}
+
+}  // namespace
+
 OfferedTools OfferedTools::read(std::string_view request) {
   OfferedTools offered;
   auto tools = codec::read_offered_tools(request);
@@ -9,6 +20,12 @@ OfferedTools OfferedTools::read(std::string_view request) {
     offered.tools_ = std::move(*tools);
   else
     offered.is_unreadable_ = true;
+  return offered;
+}
+
+OfferedTools OfferedTools::of(codec::ToolDefinition tool) {
+  OfferedTools offered;
+  offered.tools_.push_back(std::move(tool));
   return offered;
 }
 
@@ -28,7 +45,7 @@ policy::ToolVerdict OfferedTools::judge(const policy::ToolGate& gate, std::strin
     const policy::Tool* known = gate.registry().find(tool.name, ask.tool_provider);
     const bool is_pinned = known != nullptr && !known->pins.empty();
     if (is_pinned || sightings == nullptr || gate.first_use() != policy::FirstUse::kTrust) continue;
-    const Seen seen = sightings->see(tenant, agent_id, tool.name, sight);
+    const Seen seen = sightings->see(tenant, agent_id, sighting_of(ask), sight);
     if (seen == Seen::kChanged)
       return {
           model::Outcome::kDeny, "tools.changed",

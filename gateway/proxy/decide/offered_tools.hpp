@@ -16,6 +16,8 @@ class OfferedTools {
  public:
   // Any JSON; what cannot be read as a request for a model offers tools that nobody has seen.
   static OfferedTools read(std::string_view request);
+  // One tool as its server tells of it.
+  static OfferedTools of(codec::ToolDefinition tool);
 
   // What pins and the first sight of these tools say; an empty rule: no objection. Judges every
   // definition of that name. `sightings` null: first sights are not known.

@@ -1,25 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/decide/policy_shelf.hpp"
 
-#include <boost/json.hpp>
-
 namespace aispm::gateway {
-namespace {
-
-std::vector<std::string> packages_of(const policy::Bundle& bundle) {
-  std::vector<std::string> packages;
-  if (bundle.rego() == nullptr) return packages;
-  const auto listed = bundle.rego()->packages();
-  boost::system::error_code error;
-  const boost::json::value document =
-      listed ? boost::json::parse(*listed, error) : boost::json::value();
-  if (const auto* array = document.if_array())
-    for (const auto& one : *array)
-      if (one.is_string()) packages.emplace_back(one.get_string());
-  return packages;
-}
-
-}  // namespace
 
 std::shared_ptr<const PolicyView> PolicyView::make(std::string id,
                                                    std::shared_ptr<const policy::Bundle> bundle,
@@ -27,12 +9,22 @@ std::shared_ptr<const PolicyView> PolicyView::make(std::string id,
   auto view = std::make_shared<PolicyView>();
   view->id = std::move(id);
   view->enforced = enforced;
-  for (const std::string& package : packages_of(*bundle)) {
-    view->has_tools = view->has_tools || package == "data.aispm.tools";
-    view->has_prompt = view->has_prompt || package == "data.aispm.prompt";
-    view->has_output = view->has_output || package == "data.aispm.output";
-  }
+  if (const policy::Rego* const rego = bundle->rego())
+    view->modules = {.agent = rego->has_package("data.aispm.agent"),
+                     .tools = rego->has_package("data.aispm.tools"),
+                     .prompt = rego->has_package("data.aispm.prompt"),
+                     .output = rego->has_package("data.aispm.output")};
   view->bundle = std::move(bundle);
+  return view;
+}
+
+std::shared_ptr<const PolicyView> PolicyView::denying(std::string id, bool enforced,
+                                                      std::string rule, std::string problem) {
+  auto view = std::make_shared<PolicyView>();
+  view->id = std::move(id);
+  view->enforced = enforced;
+  view->problem_rule = std::move(rule);
+  view->problem = std::move(problem);
   return view;
 }
 
@@ -46,20 +38,35 @@ const std::string& PolicyView::version() const {
   return bundle ? bundle->version() : kNone;
 }
 
-Result<> PolicyShelf::reload() {
-  if (!is_configured()) return {};
+std::shared_ptr<const PolicyView> PolicyViews::of(
+    const std::string& id, const std::shared_ptr<const policy::Bundle>& bundle, bool enforced,
+    const std::string& problem) {
+  if (!bundle) return PolicyView::denying(id, enforced, "policy.unusable", problem);
+  const std::lock_guard lock(mutex_);
+  // The view holds its bundle, so that no other can have its address.
+  const auto key = std::pair(bundle.get(), id + (enforced ? "" : "?"));
+  if (const auto known = views_.find(key); known != views_.end()) return known->second;
+  if (views_.size() >= kMaxViews) views_.clear();
+  return views_.emplace(key, PolicyView::make(id, bundle, enforced)).first->second;
+}
+
+Result<std::shared_ptr<const PolicyView>> PolicyShelf::load() const {
+  if (!is_configured()) return std::shared_ptr<const PolicyView>();
   auto loaded = policy::Bundle::load(
       config_.folder, {.trusted_keys = config_.keys, .must_be_signed = config_.must_be_signed});
-  if (!loaded && loaded.error().code == Errc::kDenied && !local()) {
-    auto denied = std::make_shared<PolicyView>();
-    denied->id = "local";
-    denied->problem = loaded.error().message;
-    denied->problem_rule = "policy.unsigned";
-    local_.store(std::move(denied), std::memory_order_release);
-    return {};
-  }
+  if (!loaded && loaded.error().code == Errc::kDenied && !local())
+    return PolicyView::denying("local", true, "policy.unsigned", loaded.error().message);
   if (!loaded) return fail(loaded.error().code, loaded.error().message);
-  local_.store(PolicyView::make("local", std::move(*loaded), true), std::memory_order_release);
+  return PolicyView::make("local", std::move(*loaded), true);
+}
+
+void PolicyShelf::take(std::shared_ptr<const PolicyView> view) {
+  local_.store(std::move(view), std::memory_order_release);
+}
+
+Result<> PolicyShelf::reload() {
+  AISPM_TRY(std::shared_ptr<const PolicyView> view, load());
+  take(std::move(view));
   return {};
 }
 

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gateway/proxy/decide/config_decide.hpp"
@@ -12,20 +15,29 @@
 
 namespace aispm::gateway {
 
+// Which of the Rego modules that a gateway asks stand in a bundle.
+struct RegoModules {
+  bool agent = false;
+  bool tools = false;
+  bool prompt = false;
+  bool output = false;
+};
+
 // One bundle as the gateway uses it. Immutable; any thread.
 struct PolicyView {
   std::string id;                                // "local", or the collector's id
   std::shared_ptr<const policy::Bundle> bundle;  // null: everything is denied, by `problem_rule`
   std::string problem;
-  std::string problem_rule;  // "policy.unsigned"
+  std::string problem_rule;  // "policy.unsigned", "policy.unusable"
   bool enforced = true;      // false: judged and recorded, not applied
-  bool has_tools = false;    // which Rego modules the bundle has
-  bool has_prompt = false;
-  bool has_output = false;
+  RegoModules modules;
 
   static std::shared_ptr<const PolicyView> make(std::string id,
                                                 std::shared_ptr<const policy::Bundle> bundle,
                                                 bool enforced);
+  // One that denies everything.
+  static std::shared_ptr<const PolicyView> denying(std::string id, bool enforced, std::string rule,
+                                                   std::string problem);
   bool is_expired(WallTime now) const;
   const std::string& version() const;
 };
@@ -37,6 +49,20 @@ struct PolicySet {
   bool empty() const { return !enforced && monitored.empty(); }
 };
 
+// The views of bundles that come from elsewhere, each made once. Any thread.
+class PolicyViews {
+ public:
+  static constexpr std::size_t kMaxViews = 1024;
+  // Null bundle: everything is denied, because of `problem`.
+  std::shared_ptr<const PolicyView> of(const std::string& id,
+                                       const std::shared_ptr<const policy::Bundle>& bundle,
+                                       bool enforced, const std::string& problem);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::pair<const policy::Bundle*, std::string>, std::shared_ptr<const PolicyView>> views_;
+};
+
 // This host's own bundle. A reload compiles beside it and swaps; a failed one changes nothing. Any
 // thread, but one at a time reloads.
 class PolicyShelf {
@@ -46,6 +72,9 @@ class PolicyShelf {
   // Errors name file and line. A first bundle without the signature that it must have is no error:
   // then everything is denied.
   Result<> reload();
+  // The two halves of that. Null: none is configured.
+  Result<std::shared_ptr<const PolicyView>> load() const;
+  void take(std::shared_ptr<const PolicyView> view);
   // Null: none is configured, or none was loaded yet.
   std::shared_ptr<const PolicyView> local() const { return local_.load(std::memory_order_acquire); }
   bool is_configured() const { return !config_.folder.empty(); }

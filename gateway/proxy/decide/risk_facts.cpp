@@ -36,10 +36,12 @@ void add_name(RiskFacts& facts, std::string_view name) {
   if (!facts.has(name)) facts.names.emplace_back(name);
 }
 
-// Text that no person wrote into this conversation.
+// Text that no person wrote into this conversation, and what is kept of it for later ones.
 bool is_indirect(std::string_view surface) {
-  return surface == "tool_result" || surface == "retrieval" || surface == "document" ||
-         surface == "email_or_web" || surface == "tool_description";
+  constexpr detect::SurfaceBits kIndirect =
+      detect::kForeignSurfaces | detect::surface_bit(detect::Surface::kMemoryWrite);
+  const auto known = detect::parse_surface(surface);
+  return known && (detect::surface_bit(*known) & kIndirect) != 0;
 }
 
 void add_signal(RiskFacts& facts, RiskSignal signal) {
@@ -102,6 +104,7 @@ SessionPast SessionRisks::note(const std::string& session, std::string_view prom
     if (sessions_.size() >= kMaxSessions) {
       index_.erase(sessions_.back().key);
       sessions_.pop_back();
+      ++forgotten_;
     }
     sessions_.push_front({session, {}, {}});
     index_.emplace(sessions_.front().key, sessions_.begin());
@@ -127,6 +130,11 @@ SessionPast SessionRisks::note(const std::string& session, std::string_view prom
 std::size_t SessionRisks::size() const {
   const std::lock_guard lock(mutex_);
   return sessions_.size();
+}
+
+std::uint64_t SessionRisks::forgotten() const {
+  const std::lock_guard lock(mutex_);
+  return forgotten_;
 }
 
 }  // namespace aispm::gateway

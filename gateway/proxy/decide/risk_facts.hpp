@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <list>
 #include <mutex>
@@ -11,7 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "gateway/proxy/decide/agents.hpp"
+#include "gateway/proxy/decide/identity.hpp"
 #include "sdk/core/model/event.hpp"
 #include "sdk/core/policy/risk.hpp"
 
@@ -57,6 +58,8 @@ class SessionRisks {
   // with signals are no measure of what a session is about.
   SessionPast note(const std::string& session, std::string_view prompt, bool has_signals, Time now);
   std::size_t size() const;
+  // Sessions whose past was given up for others', since the start.
+  std::uint64_t forgotten() const;
 
  private:
   struct Session {
@@ -67,6 +70,7 @@ class SessionRisks {
   mutable std::mutex mutex_;
   std::list<Session> sessions_;  // most recently used first
   std::unordered_map<std::string_view, std::list<Session>::iterator> index_;
+  std::uint64_t forgotten_ = 0;
 };
 
 }  // namespace aispm::gateway

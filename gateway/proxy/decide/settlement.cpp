@@ -11,6 +11,7 @@ namespace aispm::gateway {
 
 using model::Outcome;
 using net::Task;
+using net::asio::awaitable;
 
 namespace {
 
@@ -24,7 +25,14 @@ ShownProofs read_proofs(const codec::http1::Head& head) {
     const std::string_view text = head.find(name).value_or(std::string_view{});
     return text.size() <= kMaxProofBytes ? std::string(text) : std::string();
   };
-  return {.ticket = value("x-aispm-ticket"), .step_up = value("x-aispm-step-up")};
+  // Whole, however long: one that cannot be read is refused, not overlooked.
+  const auto whole = [&](std::string_view name) {
+    return std::string(head.find(name).value_or(std::string_view{}));
+  };
+  return {.ticket = value("x-aispm-ticket"),
+          .step_up = value("x-aispm-step-up"),
+          .delegation = whole("x-aispm-delegation"),
+          .intent = whole("x-aispm-intent")};
 }
 
 Settled settled_of(const JudgedAction& action) {
@@ -65,6 +73,7 @@ Settlement::Settlement(Worker& worker, AskedBy by, const ActionGate& gate, Judge
 Settlement::~Settlement() = default;
 
 void Settlement::settle(bool passes, Outcome outcome, std::string reason) {
+  if (state_.is_settled) return;  // the first word counts
   state_.passes = passes;
   state_.outcome = outcome;
   state_.reason = std::move(reason);
@@ -72,16 +81,23 @@ void Settlement::settle(bool passes, Outcome outcome, std::string reason) {
   watch_.reset();
 }
 
-Task<> Settlement::begin(const ShownProofs& proofs) {
+void Settlement::cut(Outcome outcome, std::string reason) {
+  settle(false, outcome, std::move(reason));
+  if (wait_) wait_->wake.cancel();
+}
+
+awaitable<void> Settlement::begin(const ShownProofs& proofs) {
   worker_.counters().actions_asked.add();
   switch (action_.verdict.outcome) {
     case Outcome::kStepUp:
       check_sign_in(proofs.step_up);
-      co_return Result<>{};
+      co_return;
     case Outcome::kRequireTicket:
-      co_return co_await check_ticket_of(proofs.ticket);
+      co_await check_ticket_of(proofs.ticket);
+      co_return;
     default:
-      co_return co_await ask_people();
+      co_await ask_people();
+      co_return;
   }
 }
 
@@ -92,19 +108,19 @@ void Settlement::check_sign_in(const std::string& token) {
   settle(false, Outcome::kStepUp, action_.verdict.reason + ": " + who.error().message);
 }
 
-Task<> Settlement::check_ticket_of(const std::string& ticket) {
+awaitable<void> Settlement::check_ticket_of(const std::string& ticket) {
   TicketDesk* const desk = worker_.services().tickets.get();
   if (desk == nullptr) {
     settle(false, Outcome::kRequireTicket,
            action_.verdict.reason + ": this gateway knows no ticket system (tickets.url)");
-    co_return Result<>{};
+    co_return;
   }
   auto status = co_await check_ticket(worker_, *desk, ticket);
   if (status)
     settle(true, Outcome::kApproved, "ticket " + ticket + " is " + *status);
   else
     settle(false, Outcome::kRequireTicket, action_.verdict.reason + ": " + status.error().message);
-  co_return Result<>{};
+  co_return;
 }
 
 report::Approval Settlement::question() const {
@@ -150,13 +166,13 @@ Task<report::Approval> Settlement::answer_of(std::shared_ptr<Wait> wait) {
   co_return said;
 }
 
-Task<> Settlement::ask_people() {
+awaitable<void> Settlement::ask_people() {
   Approvals* const approvals = worker_.services().approvals.get();
   const std::string& reason = action_.verdict.reason;
   if (approvals == nullptr || action_.verdict.digest.empty()) {
     settle(false, action_.verdict.outcome,
            reason + " (there is nobody to ask: this gateway reports to no collector)");
-    co_return Result<>{};
+    co_return;
   }
   auto asked = std::make_shared<Wait>(worker_.context());
   approvals->ask(question(), worker_.services().config.decide.approvals.valid,
@@ -165,17 +181,17 @@ Task<> Settlement::ask_people() {
   if (!approval) {
     settle(false, action_.verdict.outcome,
            reason + " (nobody could be asked: " + approval.error().message + ")");
-    co_return Result<>{};
+    co_return;
   }
-  AISPM_CO_CHECK(co_await take(std::move(*approval)));
-  if (is_settled()) co_return Result<>{};
+  if (!is_settled()) co_await take(std::move(*approval));
+  if (is_settled()) co_return;
   wait_ = std::make_shared<Wait>(worker_.context());
   watch_ = approvals->watch(action_.approval_id,
                             [wait = wait_](const report::Approval& now) { Wait::put(wait, now); });
-  co_return Result<>{};
+  co_return;
 }
 
-Task<> Settlement::take(report::Approval approval) {
+awaitable<void> Settlement::take(report::Approval approval) {
   using State = report::ApprovalState;
   action_.approval_id = approval.id;
   state_.link = place();
@@ -188,28 +204,29 @@ Task<> Settlement::take(report::Approval approval) {
       state_.reason = action_.verdict.reason;
       if (approval.state == State::kTakenOver)
         state_.reason = approval.decided_by + " has taken this over";
-      co_return Result<>{};
+      co_return;
     case State::kApproved:
-      co_return co_await use(std::move(approval));
+      co_await use(std::move(approval));
+      co_return;
     case State::kExpired:
       settle(false, Outcome::kTimeout, "Nobody answered in time");
-      co_return Result<>{};
+      co_return;
     case State::kUsed:
       state_.result = approval.result;
       settle(false, approval.result.empty() ? Outcome::kRejected : Outcome::kRequireHuman,
              approval.result.empty()
                  ? "The approval was used already"
                  : approval.decided_by + " took this over and answers: " + approval.result);
-      co_return Result<>{};
+      co_return;
     case State::kDenied:
       break;
   }
   settle(false, Outcome::kRejected, "Denied by " + approval.decided_by + said);
-  co_return Result<>{};
+  co_return;
 }
 
 // Of all that hold the same approval only one gets past here.
-Task<> Settlement::use(report::Approval approval) {
+awaitable<void> Settlement::use(report::Approval approval) {
   auto used = std::make_shared<Wait>(worker_.context());
   worker_.services().approvals->use(
       approval, [used](Result<report::Approval> said) { Wait::put(used, std::move(said)); });
@@ -220,25 +237,26 @@ Task<> Settlement::use(report::Approval approval) {
                (approval.decision_reason.empty() ? "" : ": " + approval.decision_reason));
   else
     settle(false, Outcome::kRejected, "The approval could not be used: " + done.error().message);
-  co_return Result<>{};
+  co_return;
 }
 
-Task<> Settlement::wait(std::chrono::milliseconds slice) {
-  if (is_settled() || !wait_) co_return Result<>{};
+awaitable<void> Settlement::wait(std::chrono::milliseconds slice) {
+  if (is_settled() || !wait_) co_return;
   if (!wait_->said) {
     wait_->wake.expires_at(std::min(until_, net::Clock::now() + slice));
     (void)co_await wait_->wake.async_wait(net::kNoThrow);
   }
+  if (is_settled()) co_return;  // cut meanwhile: an approval that came as well is not used up
   if (wait_->said) {
     Result<report::Approval> said = std::move(*wait_->said);
     wait_->said.reset();
-    if (said) AISPM_CO_CHECK(co_await take(std::move(*said)));
-    co_return Result<>{};
+    if (said) co_await take(std::move(*said));
+    co_return;
   }
   if (worker_.stopping() || net::Clock::now() >= until_)
     settle(false, Outcome::kTimeout,
            action_.verdict.reason + " (nobody answered yet; the case stays open, ask again)");
-  co_return Result<>{};
+  co_return;
 }
 
 }  // namespace aispm::gateway

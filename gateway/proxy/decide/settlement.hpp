@@ -13,11 +13,13 @@
 
 namespace aispm::gateway {
 
-// What a caller shows along with a request: `x-aispm-ticket`, `x-aispm-step-up`. Neither goes on to
-// a provider.
+// What a caller shows along with a request: `x-aispm-ticket`, `x-aispm-step-up`,
+// `x-aispm-delegation`, `x-aispm-intent`. None goes on to a provider.
 struct ShownProofs {
   std::string ticket;
   std::string step_up;
+  std::string delegation = {};  // who handed the task on: read_delegation()
+  std::string intent = {};      // what the user asked for; only takes tools away
 };
 ShownProofs read_proofs(const codec::http1::Head& head);
 
@@ -41,8 +43,9 @@ struct Settled {
 // Of an action that nobody is asked about: as its policy said.
 Settled settled_of(const JudgedAction& action);
 
-// Asks whoever an action needs and waits for the answer, holding no thread. Lives on its worker's
-// thread; `action` must outlive it.
+// Asks whoever an action needs and waits for the answer, holding no thread. Whatever goes wrong on
+// the way settles the action: it does not pass. Lives on its worker's thread; `action` must outlive
+// it.
 class Settlement {
  public:
   Settlement(Worker& worker, AskedBy by, const ActionGate& gate, JudgedAction& action);
@@ -52,9 +55,11 @@ class Settlement {
 
   // Asks. Settled at once where a proof decides, where there is nobody to ask, or when somebody has
   // answered for this very action before.
-  net::Task<> begin(const ShownProofs& proofs);
+  net::asio::awaitable<void> begin(const ShownProofs& proofs);
   // Waits for an answer, at most `slice` and never beyond the configured limit.
-  net::Task<> wait(std::chrono::milliseconds slice);
+  net::asio::awaitable<void> wait(std::chrono::milliseconds slice);
+  // Ends the wait: it does not pass, whatever people say later.
+  void cut(model::Outcome outcome, std::string reason);
   bool is_settled() const { return state_.is_settled; }
   const Settled& state() const { return state_; }
 
@@ -62,10 +67,10 @@ class Settlement {
   struct Wait;
   void settle(bool passes, model::Outcome outcome, std::string reason);
   void check_sign_in(const std::string& token);
-  net::Task<> check_ticket_of(const std::string& ticket);
-  net::Task<> ask_people();
-  net::Task<> take(report::Approval approval);
-  net::Task<> use(report::Approval approval);
+  net::asio::awaitable<void> check_ticket_of(const std::string& ticket);
+  net::asio::awaitable<void> ask_people();
+  net::asio::awaitable<void> take(report::Approval approval);
+  net::asio::awaitable<void> use(report::Approval approval);
   net::Task<report::Approval> answer_of(std::shared_ptr<Wait> wait);
   report::Approval question() const;
   std::string place() const;

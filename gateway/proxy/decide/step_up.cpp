@@ -1,141 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/decide/step_up.hpp"
 
-#include <openssl/bio.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-
-#include <algorithm>
-#include <boost/json.hpp>
-#include <memory>
-#include <optional>
+#include "gateway/proxy/decide/jwt.hpp"
 
 namespace aispm::gateway {
 namespace {
 
-namespace json = boost::json;
-
-constexpr std::int64_t kClockSkewSeconds = 30;
-
-template <auto Free>
-struct Freed {
-  template <typename T>
-  void operator()(T* pointer) const {
-    Free(pointer);
-  }
-};
-using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-
 auto denied(const std::string& why) { return fail(Errc::kDenied, "step-up token: " + why); }
 
-std::optional<std::string> decode_url(std::string_view text) {
-  std::string out;
-  std::uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char c : text) {
-    std::uint32_t value = 0;
-    if (c >= 'A' && c <= 'Z')
-      value = static_cast<std::uint32_t>(c - 'A');
-    else if (c >= 'a' && c <= 'z')
-      value = static_cast<std::uint32_t>(c - 'a' + 26);
-    else if (c >= '0' && c <= '9')
-      value = static_cast<std::uint32_t>(c - '0' + 52);
-    else if (c == '-')
-      value = 62;
-    else if (c == '_')
-      value = 63;
-    else
-      return std::nullopt;
-    bits = (bits << 6U) | value;
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out.push_back(static_cast<char>((bits >> count) & 0xffU));
-    }
-  }
-  return out;
-}
-
-std::optional<json::object> read_object(std::string_view part) {
-  const auto text = decode_url(part);
-  if (!text) return std::nullopt;
-  boost::system::error_code error;
-  json::value value = json::parse(*text, error);
-  if (error || !value.is_object()) return std::nullopt;
-  return std::move(value.get_object());
-}
-
-std::string_view text_at(const json::object& object, const char* key) {
-  const auto* value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) return {};
-  return std::string_view(value->get_string());
-}
-
-std::optional<std::int64_t> number_at(const json::object& object, const char* key) {
-  const auto* value = object.if_contains(key);
-  if (value == nullptr || !value->is_number()) return std::nullopt;
-  boost::system::error_code error;
-  const auto number = value->to_number<std::int64_t>(error);
-  return error ? std::nullopt : std::optional(number);
-}
-
-// A text, or a list with it.
-bool says(const json::object& object, const char* key, std::string_view wanted) {
-  const auto* value = object.if_contains(key);
-  if (value == nullptr) return false;
-  if (value->is_string()) return std::string_view(value->get_string()) == wanted;
-  const auto* list = value->if_array();
-  return list != nullptr && std::any_of(list->begin(), list->end(), [&](const json::value& one) {
-           return one.is_string() && std::string_view(one.get_string()) == wanted;
-         });
-}
-
-Key read_key(const std::string& pem) {
-  const std::unique_ptr<BIO, Freed<BIO_free>> bio(
-      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  return Key(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
-}
-
-bool verifies(EVP_PKEY* key, std::string_view algorithm, std::string_view signed_text,
-              const std::string& signature) {
-  const bool is_ed = algorithm == "EdDSA";
-  // The key says which algorithm it is for, not the token.
-  if (EVP_PKEY_get_base_id(key) != (is_ed ? EVP_PKEY_ED25519 : EVP_PKEY_RSA)) return false;
-  const std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>> context(EVP_MD_CTX_new());
-  if (EVP_DigestVerifyInit(context.get(), nullptr, is_ed ? nullptr : EVP_sha256(), nullptr, key) !=
-      1)
-    return false;
-  const auto* const bytes = reinterpret_cast<const unsigned char*>(signed_text.data());
-  return EVP_DigestVerify(context.get(), reinterpret_cast<const unsigned char*>(signature.data()),
-                          signature.size(), bytes, signed_text.size()) == 1;
-}
-
-Result<> check_signature(const StepUpConfig& config, std::string_view token) {
-  const auto first = token.find('.');
-  const auto last = token.rfind('.');
-  if (first == std::string_view::npos || last == first) return denied("is no JWT");
-  const auto head = read_object(token.substr(0, first));
-  const auto signature = decode_url(token.substr(last + 1));
-  if (!head || !signature) return denied("is no JWT");
-  const std::string_view algorithm = text_at(*head, "alg");
-  if (algorithm != "EdDSA" && algorithm != "RS256") return denied("alg must be EdDSA or RS256");
-  if (head->contains("crit")) return denied("has extensions that are not known");
-  for (const std::string& pem : config.keys) {
-    const Key key = read_key(pem);
-    if (key && verifies(key.get(), algorithm, token.substr(0, last), *signature)) return {};
-  }
-  return denied("is not signed by a key of this gateway");
-}
-
-Result<> check_times(const StepUpConfig& config, const json::object& claims, WallTime now) {
+Result<> check_times(const StepUpConfig& config, const boost::json::object& claims, WallTime now) {
   const std::int64_t seconds = now.nanoseconds / 1'000'000'000;
-  const auto signed_in = number_at(claims, "auth_time");
-  const auto issued = signed_in ? signed_in : number_at(claims, "iat");
+  const auto signed_in = number_claim(claims, "auth_time");
+  const auto issued = signed_in ? signed_in : number_claim(claims, "iat");
   if (!issued) return denied("has neither auth_time nor iat");
   if (*issued > seconds + kClockSkewSeconds) return denied("comes from the future");
   if (seconds - *issued > config.max_age.count())
     return denied("is older than " + std::to_string(config.max_age.count()) + " s: sign in again");
-  const auto expires = number_at(claims, "exp");
+  const auto expires = number_claim(claims, "exp");
   if (claims.contains("exp") && (!expires || *expires <= seconds)) return denied("has expired");
   return {};
 }
@@ -147,18 +28,15 @@ Result<std::string> check_step_up(const StepUpConfig& config, std::string_view t
   if (config.keys.empty())
     return denied("this gateway knows no key that signs them (step_up.keys)");
   if (token.empty()) return denied("is missing; send it in the header x-aispm-step-up");
-  if (token.size() > kMaxStepUpBytes) return denied("is too long");
-  AISPM_CHECK(check_signature(config, token));
-  const auto first = token.find('.');
-  const auto claims = read_object(token.substr(first + 1, token.rfind('.') - first - 1));
-  if (!claims) return denied("is no JWT");
+  const auto claims = read_jwt(token, config.keys);
+  if (!claims) return denied(claims.error().message);
   AISPM_CHECK(check_times(config, *claims, now));
-  if (!says(*claims, "amr", "mfa")) return denied("shows no second factor (amr)");
-  if (!config.issuer.empty() && text_at(*claims, "iss") != config.issuer)
+  if (!claims_one(*claims, "amr", "mfa")) return denied("shows no second factor (amr)");
+  if (!config.issuer.empty() && text_claim(*claims, "iss") != config.issuer)
     return denied("has another issuer");
-  if (!config.audience.empty() && !says(*claims, "aud", config.audience))
+  if (!config.audience.empty() && !claims_one(*claims, "aud", config.audience))
     return denied("is for another audience");
-  const std::string_view subject = text_at(*claims, "sub");
+  const std::string_view subject = text_claim(*claims, "sub");
   const std::string_view user = agent_id.substr(0, agent_id.find('/'));
   if (subject.empty() || (subject != agent_id && subject != user))
     return denied("is for somebody else than " + std::string(agent_id));

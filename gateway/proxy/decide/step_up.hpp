@@ -10,8 +10,6 @@
 
 namespace aispm::gateway {
 
-inline constexpr std::size_t kMaxStepUpBytes = 8U << 10;
-
 // Whether a token (JWT, EdDSA or RS256) shows that the person behind an agent has just signed in
 // with a second factor: signed by one of the configured keys, `auth_time` (else `iat`) at most
 // max_age ago, `amr` with "mfa", not expired, and `sub` the agent or its user. Says who it was.

@@ -9,6 +9,7 @@
 
 #include "gateway/net/dial.hpp"
 #include "gateway/proxy/egress/egress_state.hpp"
+#include "gateway/proxy/fleet/run_freezes.hpp"
 #include "sdk/core/common/id.hpp"
 
 namespace aispm::gateway {
@@ -188,6 +189,10 @@ awaitable<bool> serve_egress(Client& client, const Head& head) {
   Services& services = worker.services();
   Egress egress(client, *client.egress);
   egress.is_tunnel = head.method == "CONNECT";
+  if (auto frozen = find_freeze(services, client.caller)) {
+    (void)co_await say_no(client, egress.host, No{403, frozen->message, true});
+    co_return false;
+  }
   if (auto no = judge(client, head, egress.host, services)) {
     (void)co_await say_no(client, egress.host, std::move(*no));
     co_return false;
@@ -210,6 +215,18 @@ awaitable<bool> serve_egress(Client& client, const Head& head) {
   }
   worker.counters().egress_connections.add();
   egress.upstream = std::move(*upstream);
+  const FreezeList::Entry freezable(
+      worker.freezes(),
+      FreezeKey{client.caller.agent_id, client.caller.session_id, client.caller.tenant, {}},
+      [&egress](const policy::Freeze* freeze) {
+        if (freeze == nullptr) return;
+        egress.ended_by = "an operator stopped it: " + freeze->reason;
+        egress.abort();
+      });
+  if (auto frozen = find_freeze(services, client.caller)) {  // while the host was dialled
+    (void)co_await say_no(client, egress.host, No{403, frozen->message, true});
+    co_return false;
+  }
   model::SocketClose close;
   fill_destination(*egress.upstream, close);
   if (egress.is_tunnel) {

@@ -28,13 +28,6 @@ void strengthen(policy::Verdict& verdict, const policy::Verdict& other) {
   if (applied || decided || named) verdict = other;
 }
 
-void judge(Findings& findings, std::size_t first, const policy::Policy& policy,
-           const policy::Context& context, policy::Direction direction) {
-  for (std::size_t i = first; i < findings.detections.size(); ++i)
-    strengthen(findings.verdict,
-               policy.judge(context, direction, policy::fact_of(findings.detections[i])));
-}
-
 std::string value_feature(std::string_view hash) { return "value: " + std::string(hash); }
 
 }  // namespace aispm::gateway

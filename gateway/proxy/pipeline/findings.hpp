@@ -31,12 +31,11 @@ struct Findings {
   }
 };
 
+// What denies where something could not be looked through.
+inline constexpr std::string_view kUnscannableRule = "aispm.unscannable";
+
 // Deny before redact before allow; the first of equals.
 void strengthen(policy::Verdict& verdict, const policy::Verdict& other);
-
-// Judges the detections added from `first` on and strengthens the verdict.
-void judge(Findings& findings, std::size_t first, const policy::Policy& policy,
-           const policy::Context& context, policy::Direction direction);
 
 // How a record tells equal secrets from different ones.
 std::string value_feature(std::string_view hash);

@@ -6,6 +6,7 @@
 #include <boost/json/value.hpp>
 #include <cstdlib>
 
+#include "gateway/proxy/pipeline/guard_scanners.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/common/utf8.hpp"
 
@@ -16,8 +17,8 @@ namespace json = boost::json;
 using codec::json_string;
 
 constexpr double kScorePerClass = 0.35;
-constexpr std::size_t kAttack = 14;  // S15
-constexpr std::size_t kMaxAnswerBytes = 4096;
+constexpr std::size_t kAttack = 14;            // S15
+constexpr std::size_t kMaxAnswerBytes = 4096;  // of a model
 
 constexpr std::array<GuardClass, kGuardClasses> kClasses = {{
     {"S1", "Violent crimes", true},
@@ -180,10 +181,23 @@ std::string_view name_of(GuardForm form) {
       return "llama_guard";
     case GuardForm::kJson:
       return "json";
+    case GuardForm::kPresidio:
+      return "presidio";
+    case GuardForm::kLlmGuard:
+      return "llm_guard";
     case GuardForm::kPromptGuard:
       break;
   }
   return "prompt_guard";
+}
+
+bool is_chat(GuardForm form) {
+  return form != GuardForm::kPresidio && form != GuardForm::kLlmGuard;
+}
+
+std::string_view guard_path(GuardForm form) {
+  if (is_chat(form)) return "/v1/chat/completions";
+  return form == GuardForm::kPresidio ? "/analyze" : "/analyze/prompt";
 }
 
 std::optional<std::size_t> find_guard_class(std::string_view code) {
@@ -222,6 +236,8 @@ std::optional<std::size_t> guard_class_of(const model::Detection& detection) {
 
 std::string guard_request(GuardForm form, std::string_view model, std::string_view text,
                           std::string_view nonce) {
+  if (form == GuardForm::kPresidio) return presidio_request(model, text);
+  if (form == GuardForm::kLlmGuard) return llm_guard_request(text);
   const std::string content =
       form == GuardForm::kPromptGuard ? std::string(text) : instructions(form, text, nonce);
   return R"({"model":)" + json_string(model) + R"(,"temperature":0,"max_tokens":)" +
@@ -230,6 +246,8 @@ std::string guard_request(GuardForm form, std::string_view model, std::string_vi
 }
 
 Result<GuardAnswer> read_guard_answer(GuardForm form, std::string_view content) {
+  if (form == GuardForm::kPresidio) return read_presidio(content);
+  if (form == GuardForm::kLlmGuard) return read_llm_guard(content);
   if (content.size() > kMaxAnswerBytes)
     return fail(Errc::kTooLarge, "the guard model's answer is longer than 4 KiB");
   content = trim(content);
@@ -238,11 +256,31 @@ Result<GuardAnswer> read_guard_answer(GuardForm form, std::string_view content) 
       return read_llama(content);
     case GuardForm::kJson:
       return read_json(content);
-    case GuardForm::kPromptGuard:
-      break;
+    default:
+      return read_prompt_guard(content);
   }
-  return read_prompt_guard(content);
 }
+
+namespace {
+
+model::Detection describe_finding(const GuardFinding& finding, detect::Surface surface,
+                                  std::size_t text_bytes) {
+  std::string rule = "guard." + lower(finding.name);
+  std::replace(rule.begin(), rule.end(), ' ', '_');
+  model::Detection detection;
+  detection.rule_id = std::move(rule);
+  detection.category = detect::name_of(finding.category);
+  detection.severity = finding.category == detect::Category::kSecret ? model::Severity::kHigh
+                                                                     : model::Severity::kMedium;
+  detection.confidence = finding.score;
+  detection.surface = detect::name_of(surface);
+  detection.length = text_bytes;
+  detection.evidence = "[" + std::to_string(text_bytes) + " bytes]";
+  detection.message = "A scanner found " + finding.name;
+  return detection;
+}
+
+}  // namespace
 
 std::vector<model::Detection> describe_guard(const GuardAnswer& answer, detect::Surface surface,
                                              std::size_t text_bytes) {
@@ -269,7 +307,9 @@ std::vector<model::Detection> describe_guard(const GuardAnswer& answer, detect::
     detections.push_back(std::move(detection));
   };
   for (const std::size_t index : answer.classes) add(index);
-  if (answer.classes.empty()) add(std::nullopt);
+  for (const GuardFinding& finding : answer.findings)
+    detections.push_back(describe_finding(finding, surface, text_bytes));
+  if (detections.empty()) add(std::nullopt);
   return detections;
 }
 

@@ -58,6 +58,28 @@ Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest&
 
 }  // namespace
 
+policy::Verdict verdict_on(const ScanContext& context, policy::Direction direction,
+                           const model::Detection& detection) {
+  policy::Verdict verdict =
+      context.book->policy->judge(context.caller, direction, policy::fact_of(detection));
+  const bool is_reply = direction == policy::Direction::kReply && context.output &&
+                        detection.surface == detect::name_of(detect::Surface::kReply);
+  const OutputRules::Word* const word = is_reply ? context.output->of(detection.category) : nullptr;
+  if (word != nullptr && word->outcome != Outcome::kAllow)
+    strengthen(verdict, {.decided = word->outcome,
+                         .applied = word->outcome,
+                         .mode = policy::Mode::kEnforce,
+                         .rule_id = word->rule_id,
+                         .reason = word->reason});
+  return verdict;
+}
+
+void judge(Findings& findings, std::size_t first, const ScanContext& context,
+           policy::Direction direction) {
+  for (std::size_t i = first; i < findings.detections.size(); ++i)
+    strengthen(findings.verdict, verdict_on(context, direction, findings.detections[i]));
+}
+
 Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmRequest& request) {
   RequestScan result;
   Findings& findings = result.findings;
@@ -100,7 +122,7 @@ Result<bool> scan_unescaped(const ScanContext& context, std::string_view argumen
   const std::string text = resolve_escapes(arguments);
   std::vector<Match> matches;
   AISPM_CHECK(context.book->engine->scan(text, surface, context.bench->scratch, matches));
-  detect::drop_weak(*context.book->engine, surface, matches);
+  detect::drop_weak(*context.book->engine, surface, matches, context.bench->fused.sums);
   // What stands in the raw text letter by letter was judged there.
   const bool hidden = std::any_of(matches.begin(), matches.end(), [&](const Match& match) {
     return withholds(outcomes[match.rule]) &&
@@ -111,7 +133,7 @@ Result<bool> scan_unescaped(const ScanContext& context, std::string_view argumen
   const std::size_t first = findings.detections.size();
   for (const Match& match : matches)
     findings.add(detect::describe(context.book->engine->rules()[match.rule], match, text, surface));
-  judge(findings, first, *context.book->policy, context.caller, direction);
+  judge(findings, first, context, direction);
   findings.verdict = uncuttable(findings.verdict);
   findings.verdict.applied = Outcome::kDeny;
   return true;

@@ -5,6 +5,7 @@
 
 #include "gateway/proxy/pipeline/findings.hpp"
 #include "gateway/proxy/pipeline/first_look.hpp"
+#include "gateway/proxy/pipeline/output_rules.hpp"
 #include "gateway/proxy/pipeline/surfaces.hpp"
 #include "gateway/proxy/placeholder_shelf.hpp"
 #include "sdk/core/codec/llm.hpp"
@@ -28,11 +29,21 @@ struct ScanContext {
   detect::Redactor* redactor = nullptr;  // null: labels
   // Tells equal secrets apart in the record without their values; null: nothing is told.
   const Secret* hash_key = nullptr;
+  // What a policy bundle says of data in the reply; its words are in `tables` already. Null:
+  // nothing.
+  std::shared_ptr<const OutputRules> output = nullptr;
   // Turns placeholders back; null: policy keeps no vault.
   std::shared_ptr<SessionPlaceholders> vault = nullptr;
   // Slower judges will be asked: what tier 1 made of each text is kept for them.
   bool keeps_looks = false;
 };
+
+// What the rules, and a policy bundle, say of one detection. Views into the context.
+policy::Verdict verdict_on(const ScanContext& context, policy::Direction direction,
+                           const model::Detection& detection);
+// Judges the detections added from `first` on and strengthens the verdict.
+void judge(Findings& findings, std::size_t first, const ScanContext& context,
+           policy::Direction direction);
 
 struct RequestScan {
   static constexpr std::size_t kMaxHiddenBytes = 256U << 10;  // kept, of all texts together

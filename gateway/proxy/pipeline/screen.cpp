@@ -162,7 +162,7 @@ std::string describe_screened(const ScanContext& context, const ScreenText& item
   }
   const std::size_t first = findings.detections.size();
   for (model::Detection& detection : said) findings.add(std::move(detection));
-  judge(findings, first, *context.book->policy, context.caller, direction_of(item));
+  judge(findings, first, context, direction_of(item));
   json::array detections;
   for (const model::Detection& detection : findings.detections) {
     if (!detection.rule_id.starts_with("guard.")) tally.add(detection);

@@ -55,9 +55,12 @@ StreamRelay::State StreamRelay::feed(std::string_view bytes, std::string& out) {
 }
 
 StreamRelay::State StreamRelay::finish(std::string& out, std::string_view why) {
-  if (state_ != State::kRunning) return state_;
-  if (auto last = parser_.finish(); last && *last && (*last)->has_data) take(**last, out);
-  if (state_ != State::kRunning) return state_;
+  const bool is_broken_off = state_ == State::kWaiting && !why.empty();
+  if (state_ != State::kRunning && !is_broken_off) return state_;
+  if (!is_broken_off) {
+    if (auto last = parser_.finish(); last && *last && (*last)->has_data) take(**last, out);
+    if (state_ != State::kRunning) return state_;
+  }
   // Some OpenAI-compatible servers leave out [DONE]; an answer whose choices all have their finish
   // reason is whole.
   const bool whole = why.empty() && options_.dialect == Dialect::kOpenAi && position_.started &&
@@ -362,7 +365,7 @@ bool StreamRelay::record(Lane& lane) {
     findings_.add(
         describe_found(context_.book->engine->rules()[one.match.rule], one, lane.surface));
   }
-  judge(findings_, first, *context_.book->policy, context_.caller, policy::Direction::kReply);
+  judge(findings_, first, context_, policy::Direction::kReply);
   if (!lane.denied()) return true;
   findings_.verdict.decided = findings_.verdict.applied = Outcome::kDeny;
   return false;

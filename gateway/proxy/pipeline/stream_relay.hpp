@@ -57,7 +57,8 @@ class StreamRelay {
 
   // Takes the next bytes of the body and appends what the client may see.
   State feed(std::string_view bytes, std::string& out);
-  // The upstream's body is complete (or, with `why`, failed).
+  // The upstream's body is complete (or, with `why`, failed: then also while tool calls wait, which
+  // never leave).
   State finish(std::string& out, std::string_view why = {});
   // A tool call that waited (index into the gate's actions) may pass or not. What came meanwhile
   // follows.

@@ -111,15 +111,16 @@ Result<TextJudge::Judged> TextJudge::judge(std::string_view text, const Ask& ask
   if (inspection.matches.empty() && inspection.verdict.level == detect::ClassifierLevel::kNone)
     return judged;
   const detect::Engine& engine = *context_.book->engine;
-  detect::drop_weak(engine, ask.surface, inspection.matches);
-  detect::Fused fused = detect::fuse(engine, text, ask.surface, inspection);
+  detect::Fused& fused = context_.bench->fused;
+  detect::drop_weak(engine, ask.surface, inspection.matches, fused.sums);
+  detect::fuse(engine, ask.surface, inspection, fused);
   findings_.dropped += fused.dropped;
-  judged.found = !fused.detections.empty() || fused.dropped > 0;
-  for (model::Detection& detection : fused.detections) {
-    const policy::Verdict verdict =
-        context_.book->policy->judge(context_.caller, direction_, policy::fact_of(detection));
+  judged.found = !fused.findings.empty() || fused.dropped > 0;
+  for (const detect::Finding& finding : fused.findings) {
+    model::Detection detection = detect::describe(engine, text, ask.surface, inspection, finding);
+    const policy::Verdict verdict = verdict_on(context_, direction_, detection);
     strengthen(findings_.verdict, verdict);
-    if (detection.rule_id == detect::kClassifierRule) {
+    if (finding.rule == nullptr) {
       if (!context_.book->policy->store_text()) take_words_out(detection);
       judged.denied = judged.denied || verdict.applied == Outcome::kDeny;
       judged.redacts = judged.redacts || verdict.applied == Outcome::kRedact;

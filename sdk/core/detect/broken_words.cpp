@@ -155,16 +155,23 @@ Token token_at(std::string_view text, std::size_t at, std::size_t floor) {
   return token;
 }
 
-// Letters one by one, with the same kind of separator: "i g n o r e", "i.g.n.o.r.e".
+// Letters one by one with signs between them: "i.g.n.o.r.e", "i - g - n - o - r - e". White space
+// alone is the matter of spaced_letters.hpp.
 struct Spelled {
   std::size_t end = 0;
   std::size_t letters = 0;
 };
 
-std::size_t separator_size(std::string_view text, std::size_t at) {
+struct Separator {
   std::size_t size = 0;
-  while (size < 4 && is(text, at + size, kGap | kBreak)) ++size;
-  return size;
+  bool has_sign = false;  // not only white space
+};
+
+Separator separator_at(std::string_view text, std::size_t at) {
+  Separator separator;
+  for (; separator.size < 4 && is(text, at + separator.size, kGap | kBreak); ++separator.size)
+    separator.has_sign = separator.has_sign || is(text, at + separator.size, kBreak);
+  return separator;
 }
 
 bool stands_alone(std::string_view text, std::size_t at) {
@@ -176,15 +183,17 @@ Spelled spelled_at(std::string_view text, std::size_t at) {
   if (at > 0 && is(text, at - 1, kLetter | kLeet)) return run;
   std::size_t i = at;
   std::size_t true_letters = 0;
+  std::size_t signs = 0;
   while (run.letters < kMaxSpelled && stands_alone(text, i)) {
     ++run.letters;
     true_letters += is(text, i, kLetter) ? 1 : 0;
     run.end = i + 1;
-    const std::size_t gap = separator_size(text, i + 1);
-    if (gap == 0) break;
-    i += 1 + gap;
+    const Separator gap = separator_at(text, i + 1);
+    if (gap.size == 0) break;
+    signs += gap.has_sign ? 1 : 0;
+    i += 1 + gap.size;
   }
-  if (true_letters * 2 < run.letters) run.letters = 0;
+  if (true_letters * 2 < run.letters || signs * 2 < run.letters) run.letters = 0;
   return run;
 }
 
@@ -200,14 +209,14 @@ void put(char c, std::size_t at, Shadow& out) {
   out.origin.push_back({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at + 1)});
 }
 
-// A longer separator than between letters stands between words.
+// A longer separator than between letters, or white space alone, stands between words.
 void join_spelled(std::string_view text, std::size_t begin, std::size_t end, Shadow& out) {
-  const std::size_t usual = separator_size(text, begin + 1);
+  const std::size_t usual = separator_at(text, begin + 1).size;
   for (std::size_t i = begin; i < end;) {
     put(kWithI[static_cast<std::uint8_t>(text[i])], i, out);
-    const std::size_t gap = i + 1 < end ? separator_size(text, i + 1) : 0;
-    if (gap > usual) put(' ', i + 1, out);
-    i += 1 + gap;
+    const Separator gap = i + 1 < end ? separator_at(text, i + 1) : Separator{};
+    if (gap.size > usual || (gap.size > 0 && !gap.has_sign)) put(' ', i + 1, out);
+    i += 1 + gap.size;
   }
 }
 

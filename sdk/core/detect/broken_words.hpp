@@ -8,7 +8,7 @@
 #include "sdk/core/detect/vocabulary.hpp"
 
 // Words that were broken up or written with digits so that patterns miss them: "Ign-ore pre-vious",
-// "1gn0r3", "i g n o r e", "i.g.n.o.r.e", "ig<b></b>nore".
+// "1gn0r3", "i.g.n.o.r.e", "ig<b></b>nore".
 namespace aispm::detect {
 
 inline constexpr std::size_t kMinSpelledLetters = 5;  // letters one by one that make a word

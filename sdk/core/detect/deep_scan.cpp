@@ -102,7 +102,7 @@ DeepScan::Place DeepScan::place_of(const Frame& frame, std::size_t begin, std::s
 // Personal data is no data where it must be decoded first; words are what altered letters hide.
 bool DeepScan::applies(std::uint32_t rule, const Frame& frame, bool mended) const {
   const Rule& one = (*tables_.rules)[rule];
-  if (one.reads == Reads::kLetters && !mended) return false;
+  if (one.reads == Reads::kLetters && !mended && !frame.is_mended) return false;
   if (mended || frame.is_text_only) return !is_data(one.category);
   return frame.depth == 0 || one.category != Category::kPii;
 }
@@ -124,9 +124,11 @@ bool DeepScan::add(std::uint32_t rule, const Place& place, bool validated) {
   }
   matches_.push_back(
       {rule, place.begin, place.end - place.begin, validated, place.encoded, place.trick});
-  const Category category = (*tables_.rules)[rule].category;
-  const bool hidden =
-      place.trick != Trick::kNone && !is_data(category) && category != Category::kObfuscation;
+  const Rule& one = (*tables_.rules)[rule];
+  // A note that somebody's text is internal is none of an attack, hidden or not.
+  const bool hidden = place.trick != Trick::kNone && !is_data(one.category) &&
+                      one.category != Category::kObfuscation &&
+                      one.severity_on(surface_) >= model::Severity::kMedium;
   return !hidden || add_signal(Signal::kHiddenAttack, place);
 }
 
@@ -306,10 +308,11 @@ bool DeepScan::show_mended(const Frame& frame, std::string_view reading) {
   return true;
 }
 
-// Words that were run together, or whose letters were shuffled, as a view of their own.
+// Words that were run together or shuffled, or letters one by one, as a view of their own.
 bool DeepScan::scan_respelled(const Frame& frame, std::string_view reading) {
   ScanBuffers::Level& level = buffers_.levels[frame.depth];
-  if (!respell(reading, buffers_.respelling, level.other)) return true;
+  const Respelled how = respell(reading, buffers_.respelling, level.other);
+  if (how == Respelled::kNot) return true;
   if (reading.data() != frame.text.data()) {
     for (Shadow::Origin& origin : level.other.origin)
       origin = {level.folded.origin[origin.begin].begin, level.folded.origin[origin.end - 1].end};
@@ -319,6 +322,7 @@ bool DeepScan::scan_respelled(const Frame& frame, std::string_view reading) {
   child.origin = &level.other.origin;
   child.trick = Trick::kBroken;
   child.is_text_only = true;
+  child.is_mended = how == Respelled::kClosedUp;
   return scan_child(frame, child);
 }
 
@@ -379,11 +383,11 @@ bool DeepScan::scan_packed(const Frame& frame, const EncodedRun& run) {
 }
 
 bool DeepScan::scan_child(const Frame& frame, Frame child) {
-  if (child.text.empty()) return true;
-  if (is_late()) return true;
+  if (child.text.empty() || is_late()) return true;
   child.parent = &frame;
   child.depth = frame.depth + 1;
   child.is_text_only = child.is_text_only || frame.is_text_only;
+  child.is_mended = child.is_mended || frame.is_mended;
   if (child.depth > kMaxDepth)
     return add_signal(Signal::kDecodeLimit, place_of(child, 0, child.text.size()));
   if (!charge(child.text.size())) return false;

@@ -72,6 +72,7 @@ class DeepScan {
     bool is_run = false;        // spans are the whole run
     bool mirrored = false;      // read backwards
     bool is_text_only = false;  // rules about data do not apply: letters were changed
+    bool is_mended = false;     // rules for mended words (Reads::kLetters) apply
     Trick trick = Trick::kNone;
     unsigned depth = 0;
   };

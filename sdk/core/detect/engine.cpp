@@ -8,6 +8,7 @@
 #include "sdk/core/detect/compile_jobs.hpp"
 #include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/deep_scan.hpp"
+#include "sdk/core/detect/english_words.hpp"
 #include "sdk/core/detect/hyperscan.hpp"
 #include "sdk/core/detect/pack.hpp"
 #include "sdk/core/detect/screen.hpp"
@@ -96,8 +97,6 @@ Result<Plan> plan_jobs(const RuleSet& rules, const Vocabulary& vocabulary) {
   auto& databases = plan.jobs.databases;
   for (const Group& group : groups) AISPM_CHECK(add_prefilters(rules.rules, group, databases));
   plan.prefilters = databases.size();
-  AISPM_TRY(const bool can_screen, Screen::can_join(rules.rules));
-  if (!can_screen) return plan;
   for (const Group& group : groups)
     AISPM_CHECK(Screen::add_databases(rules.rules, group.begin, group.end, group.words, databases));
   return plan;
@@ -146,14 +145,17 @@ Result<std::shared_ptr<const Engine>> Engine::compile(RuleSet rules, DatabaseCac
   AISPM_TRY(Compiled compiled, (cache != nullptr ? *cache : none).make(rules.rules, plan.jobs));
   AISPM_TRY(state->automata, Automata::make(rules.rules, std::move(compiled.automata)));
   const auto screens = compiled.databases.begin() + static_cast<std::ptrdiff_t>(plan.prefilters);
-  state->screen =
-      Screen({std::move_iterator(screens), std::move_iterator(compiled.databases.end())});
+  AISPM_TRY(const std::optional<char> separator, Screen::separator(rules.rules));
+  state->screen = Screen(
+      {std::move_iterator(screens), std::move_iterator(compiled.databases.end())}, separator);
   compiled.databases.erase(screens, compiled.databases.end());
   state->prefilters = std::move(compiled.databases);
   state->rules = std::move(rules);
   state->tables = {&state->rules.rules, &state->automata, state->prefilters, &state->vocabulary,
                    &state->signal_rules};
-  (void)normalise_code_point(0);  // makes the table now, not in the first scan
+  // Made now, not in the first scan.
+  (void)normalise_code_point(0);
+  (void)EnglishWords::get();
   return std::shared_ptr<const Engine>(new Engine(std::move(state)));
 }
 

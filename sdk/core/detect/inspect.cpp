@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 
 #include "sdk/core/detect/redact.hpp"
 
@@ -178,65 +179,86 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
   return {};
 }
 
-double combined_confidence(const Engine& engine, Surface surface, Category category,
-                           const std::vector<Match>& matches) {
-  double doubt = 1;
-  std::vector<bool> counted(engine.rules().size(), false);
+void CategorySums::add_up(const Engine& engine, Surface surface,
+                          const std::vector<Match>& matches) {
+  std::array<double, kCategoryCount> doubts;
+  doubts.fill(1);
+  counted_.assign(engine.rules().size(), false);
   for (const Match& match : matches) {
+    if (counted_[match.rule]) continue;
+    counted_[match.rule] = true;
     const Rule& rule = engine.rules()[match.rule];
-    if (rule.category != category || counted[match.rule]) continue;
-    counted[match.rule] = true;
-    doubt *= 1 - rule.confidence_on(surface);
+    doubts[static_cast<std::size_t>(rule.category)] *= 1 - rule.confidence_on(surface);
   }
-  return 1 - doubt;
+  for (std::size_t i = 0; i < kCategoryCount; ++i) sums_[i] = 1 - doubts[i];
 }
 
-void drop_weak(const Engine& engine, Surface surface, std::vector<Match>& matches) {
-  const auto is_weak = [&](const Match& match) {
-    return engine.rules()[match.rule].confidence_on(surface) < kStandsAlone;
-  };
-  if (std::none_of(matches.begin(), matches.end(), is_weak)) return;
-  std::array<double, kCategoryCount> sums{};
-  for (std::size_t i = 0; i < kCategoryCount; ++i)
-    sums[i] = combined_confidence(engine, surface, static_cast<Category>(i), matches);
+namespace {
+
+bool is_weak(const Engine& engine, Surface surface, const Match& match) {
+  return engine.rules()[match.rule].confidence_on(surface) < kStandsAlone;
+}
+
+// Whether the category of `match` reaches its threshold.
+bool is_enough(const Engine& engine, Surface surface, const Match& match,
+               const CategorySums& sums) {
+  const Category category = engine.rules()[match.rule].category;
+  return sums[category] >=
+         engine.thresholds()[static_cast<std::size_t>(category)][static_cast<std::size_t>(surface)];
+}
+
+bool has_weak(const Engine& engine, Surface surface, const std::vector<Match>& matches) {
+  return std::any_of(matches.begin(), matches.end(),
+                     [&](const Match& match) { return is_weak(engine, surface, match); });
+}
+
+}  // namespace
+
+void drop_weak(const Engine& engine, Surface surface, std::vector<Match>& matches,
+               CategorySums& sums) {
+  if (!has_weak(engine, surface, matches)) return;
+  sums.add_up(engine, surface, matches);
   std::erase_if(matches, [&](const Match& match) {
-    const auto category = static_cast<std::size_t>(engine.rules()[match.rule].category);
-    return is_weak(match) &&
-           sums[category] < engine.thresholds()[category][static_cast<std::size_t>(surface)];
+    return is_weak(engine, surface, match) && !is_enough(engine, surface, match, sums);
   });
 }
 
-Fused fuse(const Engine& engine, std::string_view text, Surface surface,
-           const Inspection& inspection) {
-  Fused fused;
-  std::vector<model::Detection>& detections = fused.detections;
-  std::array<double, kCategoryCount> weak{};
-  weak.fill(-1);
-  const auto place = static_cast<std::size_t>(surface);
+void fuse(const Engine& engine, Surface surface, const Inspection& inspection, Fused& out) {
+  out.findings.clear();
+  out.dropped = 0;
+  if (has_weak(engine, surface, inspection.matches))
+    out.sums.add_up(engine, surface, inspection.matches);
   for (const Match& match : inspection.matches) {
-    const Rule& rule = engine.rules()[match.rule];
-    const auto category = static_cast<std::size_t>(rule.category);
-    bool counts = rule.confidence_on(surface) >= kStandsAlone;
-    if (!counts) {
-      if (weak[category] < 0)
-        weak[category] = combined_confidence(engine, surface, rule.category, inspection.matches);
-      counts = weak[category] >= engine.thresholds()[category][place];
-    }
-    if (!counts) continue;
-    if (detections.size() >= Fused::kMaxDetections) {
-      ++fused.dropped;
+    const bool weak = is_weak(engine, surface, match);
+    if (weak && !is_enough(engine, surface, match, out.sums)) continue;
+    if (out.findings.size() >= Fused::kMaxFindings) {
+      ++out.dropped;
       continue;
     }
-    detections.push_back(describe(rule, match, text, surface));
-    if (weak[category] >= 0)
-      detections.back().features.push_back("score of " + std::string(name_of(rule.category)) +
-                                           ": " + std::to_string(weak[category]).substr(0, 4));
+    const Rule& rule = engine.rules()[match.rule];
+    out.findings.push_back({&rule, match, match.offset, {}});
+    if (weak) out.findings.back().together = out.sums[rule.category];
   }
   if (inspection.verdict.level != ClassifierLevel::kNone)
-    detections.push_back(describe_verdict(engine, text, surface, inspection));
-  std::stable_sort(detections.begin(), detections.end(),
-                   [](const auto& a, const auto& b) { return a.offset < b.offset; });
-  return fused;
+    out.findings.push_back({nullptr, {}, inspection.verdict.begin, {}});
+  // Those of one offset in the order of the matches, the classifier's last: a stable sort would
+  // allocate.
+  std::sort(out.findings.begin(), out.findings.end(), [](const Finding& a, const Finding& b) {
+    const auto key = [](const Finding& one) {
+      return std::tuple(one.offset, one.rule == nullptr, one.match.rule);
+    };
+    return key(a) < key(b);
+  });
+}
+
+model::Detection describe(const Engine& engine, std::string_view text, Surface surface,
+                          const Inspection& inspection, const Finding& finding) {
+  if (finding.rule == nullptr) return describe_verdict(engine, text, surface, inspection);
+  model::Detection detection = describe(*finding.rule, finding.match, text, surface);
+  if (finding.together)
+    detection.features.push_back("score of " + std::string(name_of(finding.rule->category)) + ": " +
+                                 std::to_string(*finding.together).substr(0, 4));
+  return detection;
 }
 
 }  // namespace aispm::detect

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,9 @@
 //
 //   AISPM_TRY(Scratch scratch, engine->make_scratch());    // one per thread
 //   AISPM_CHECK(inspect(*engine, text, Surface::kToolResult, options, scratch, inspection));
-//   for (model::Detection& detection : fuse(*engine, text, Surface::kToolResult,
-//   inspection).detections) ...
+//   fuse(*engine, Surface::kToolResult, inspection, fused);
+//   for (const Finding& finding : fused.findings)
+//     ... describe(*engine, text, Surface::kToolResult, inspection, finding) ...
 namespace aispm::detect {
 
 // In the order in which they run. Each can be switched off; one that is off does not run.
@@ -94,24 +96,47 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
 // Id of the detection that stands for the classifier's verdict.
 inline constexpr std::string_view kClassifierRule = "classifier.tier1";
 
-struct Fused {
-  static constexpr std::size_t kMaxDetections = 256;
-  std::vector<model::Detection> detections;
-  std::uint64_t dropped = 0;  // beyond kMaxDetections
+// 1 - product of (1 - confidence) over the distinct rules of a category that matched, for each
+// category. Keeps its memory.
+class CategorySums {
+ public:
+  void add_up(const Engine& engine, Surface surface, const std::vector<Match>& matches);
+  double operator[](Category category) const { return sums_[static_cast<std::size_t>(category)]; }
+
+ private:
+  std::array<double, kCategoryCount> sums_{};
+  std::vector<bool> counted_;  // by rule
 };
 
-// The detections of an inspection, by offset: matches of rules that stand alone; those of weaker
-// ones where all of their category together reach the threshold of the surface (RuleSet); and the
-// classifier's, as kClassifierRule. Pure.
-Fused fuse(const Engine& engine, std::string_view text, Surface surface,
-           const Inspection& inspection);
+// A match or the classifier's verdict, to be recorded.
+struct Finding {
+  const Rule* rule = nullptr;  // null: the classifier's
+  Match match;                 // the rule's
+  std::uint64_t offset = 0;    // bytes in the text
+  // What all rules of the category say together, where that and not the rule alone made it one.
+  std::optional<double> together;
+};
+
+struct Fused {
+  static constexpr std::size_t kMaxFindings = 256;
+  std::vector<Finding> findings;  // by offset
+  std::uint64_t dropped = 0;      // beyond kMaxFindings
+  CategorySums sums;              // working memory
+};
+
+// Replaces `out` by the findings of an inspection: matches of rules that stand alone; those of
+// weaker ones where all of their category together reach the threshold of the surface (RuleSet);
+// and the classifier's. No allocation once `out` has grown.
+void fuse(const Engine& engine, Surface surface, const Inspection& inspection, Fused& out);
+
+// The record of a finding; the classifier's has the rule kClassifierRule. `text` and `inspection`
+// are those it is from.
+model::Detection describe(const Engine& engine, std::string_view text, Surface surface,
+                          const Inspection& inspection, const Finding& finding);
 
 // Takes away the matches of weak rules whose category does not reach its threshold: what fuse()
-// makes no detection of.
-void drop_weak(const Engine& engine, Surface surface, std::vector<Match>& matches);
-
-// 1 - product of (1 - confidence) over the distinct rules of `category` that matched.
-double combined_confidence(const Engine& engine, Surface surface, Category category,
-                           const std::vector<Match>& matches);
+// makes no finding of. `sums` is working memory.
+void drop_weak(const Engine& engine, Surface surface, std::vector<Match>& matches,
+               CategorySums& sums);
 
 }  // namespace aispm::detect

@@ -4,131 +4,24 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sdk/core/detect/common_words.hpp"
+#include "sdk/core/detect/english_words.hpp"
+#include "sdk/core/detect/spaced_letters.hpp"
 
 namespace aispm::detect {
 namespace {
 
-constexpr std::size_t kMaxWord = 16;
-constexpr std::size_t kMinMixed = 5;          // letters of a word that is worth a look
-constexpr std::size_t kLettersToCapital = 8;  // fewer a capital: a name of a program, already apart
-constexpr std::size_t kMinJoinedWords = 4;
-constexpr float kUnknownLetter = 12;     // more than any known word costs
-constexpr std::size_t kKnownShare = 65;  // percent of the letters that are in known words
-constexpr std::size_t kMinMeanWord = 3;  // letters
+constexpr std::size_t kMaxWord = EnglishWords::kMaxLetters;
+constexpr std::size_t kLettersToHump = 10;  // fewer: a name of a program, already apart
+constexpr std::size_t kMinShortRun = 6;     // letters that may be two words
+constexpr std::size_t kMinAlone = 3;        // letters in a row that are words of their own
+constexpr float kUnknownLetter = 13;        // more than any known word costs
+constexpr float kLoneLetter = 4;            // that a word of one letter costs more
+constexpr float kHump = 6;                  // that a word with a capital behind a small letter does
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_capital(char c) { return c >= 'A' && c <= 'Z'; }
 
-constexpr std::uint32_t mix(std::uint32_t hash, std::uint32_t value) {
-  hash = (hash ^ value) * 0x01000193U;
-  return hash ^ (hash >> 15);
-}
-constexpr std::uint32_t kSeed = 0x811c9dc5U;
-
-// A number for each letter, the same for small and capital; 0 is no letter.
-constexpr std::array<std::uint32_t, 256> make_values() {
-  std::array<std::uint32_t, 256> values{};
-  for (unsigned c = 'a'; c <= 'z'; ++c)
-    values[c] = values[c - 32] = mix(mix(kSeed, c), 0x9e3779b9U) | 1U;
-  return values;
-}
-constexpr auto kValues = make_values();
-
-std::uint32_t value_of(char c) { return kValues[static_cast<std::uint8_t>(c)]; }
-bool is_letter(char c) { return value_of(c) != 0; }
-
-// The same for every order of the letters between the first and the last.
-std::uint32_t shuffle_key(std::string_view word) {
-  std::uint32_t inner = 0;
-  for (std::size_t i = 1; i + 1 < word.size(); ++i) inner += value_of(word[i]);
-  return mix(inner + 3 * value_of(word.front()), value_of(word.back()));
-}
-
-bool is_same(std::string_view word, std::string_view known) {
-  return word.size() == known.size() && std::equal(word.begin(), word.end(), known.begin(),
-                                                   [](char a, char b) { return lower(a) == b; });
-}
-
-bool has_same_letters(std::string_view word, std::string_view known) {
-  std::array<std::int8_t, 128> count{};
-  for (const char c : word) ++count[static_cast<std::size_t>(lower(c))];
-  for (const char c : known) --count[static_cast<std::size_t>(c)];
-  return std::all_of(count.begin(), count.end(), [](std::int8_t n) { return n == 0; });
-}
-
-// The words, by their letters and by their letters in any order. Built once.
-class Dictionary {
- public:
-  struct Word {
-    std::string_view text;
-    float cost = 0;  // less the commoner
-  };
-
-  static const Dictionary& get() {
-    static const Dictionary dictionary;
-    return dictionary;
-  }
-
-  // The word that is `text`, whose hash() is given; null when there is none.
-  const Word* find(std::uint32_t hash, std::string_view text) const {
-    for (std::size_t slot = hash % kSlots; exact_[slot] != 0; slot = (slot + 1) % kSlots)
-      if (is_same(text, words_[exact_[slot] - 1U].text)) return &words_[exact_[slot] - 1U];
-    return nullptr;
-  }
-
-  // The commonest word that `text` may be a shuffle of; null when there is none. `text` has
-  // kMinMixed letters or more.
-  const Word* shuffled(std::string_view text) const {
-    const std::uint32_t key = shuffle_key(text);
-    const Word* found = nullptr;
-    for (std::size_t slot = key % kSlots; mixed_[slot] != 0; slot = (slot + 1) % kSlots) {
-      const Word& word = words_[mixed_[slot] - 1U];
-      if (word.text.size() != text.size() || word.text.front() != lower(text.front()) ||
-          word.text.back() != lower(text.back()))
-        continue;
-      if (is_same(text, word.text)) return nullptr;
-      if (found == nullptr && has_same_letters(text, word.text)) found = &word;
-    }
-    return found;
-  }
-
-  static std::uint32_t hash(std::string_view text) {
-    std::uint32_t hash = kSeed;
-    for (const char c : text) hash = mix(hash, static_cast<std::uint8_t>(lower(c)));
-    return hash;
-  }
-
- private:
-  static constexpr std::size_t kSlots = 8192;
-  static constexpr std::size_t kMaxWords = kSlots / 2;
-
-  Dictionary() {
-    std::string_view rest = kCommonWords;
-    while (!rest.empty() && count_ < kMaxWords) {
-      const std::size_t space = std::min(rest.find(' '), rest.size());
-      const std::string_view text = rest.substr(0, space);
-      rest.remove_prefix(std::min(space + 1, rest.size()));
-      // Zipf: the n-th word is n times as rare as the first.
-      words_[count_++] = {text, std::log(static_cast<float>(count_) * 8.0F)};
-      const auto number = static_cast<std::uint16_t>(count_);
-      put(exact_, hash(text), number);
-      if (text.size() >= kMinMixed) put(mixed_, shuffle_key(text), number);
-    }
-  }
-
-  using Slots = std::array<std::uint16_t, kSlots>;  // number of a word, from 1; 0 is free
-  static void put(Slots& slots, std::uint32_t key, std::uint16_t number) {
-    std::size_t slot = key % kSlots;
-    while (slots[slot] != 0) slot = (slot + 1) % kSlots;
-    slots[slot] = number;
-  }
-
-  std::size_t count_ = 0;
-  std::array<Word, kMaxWords> words_{};
-  Slots exact_{};
-  Slots mixed_{};
-};
+bool is_letter(char c) { return static_cast<unsigned char>((c | 0x20) - 'a') < 26; }
 
 void put(char c, std::size_t at, Shadow& out) {
   out.text.push_back(c);
@@ -140,90 +33,146 @@ std::size_t end_of_letters(std::string_view text, std::size_t at) {
   return at;
 }
 
-// Small or capital throughout, as a person writes; not "getUserName" and not base64.
-bool is_written(std::string_view run) {
-  const auto capitals = static_cast<std::size_t>(std::count_if(run.begin(), run.end(), is_capital));
-  return capitals == run.size() || capitals * kLettersToCapital <= run.size();
+// As a person writes, with few capitals behind small letters, or a long stretch of small ones; not
+// "getUserName" and not base64.
+bool is_written(std::string_view run, std::size_t letters_to_hump) {
+  std::size_t humps = 0;
+  std::size_t small = 0;  // in a row
+  for (const char c : run) {
+    humps += is_capital(c) && small > 0 ? 1 : 0;
+    small = is_capital(c) ? 0 : small + 1;
+    if (small >= kMinJoinedLetters) return true;
+  }
+  return humps * letters_to_hump <= run.size();
 }
 
+bool is_word(std::string_view run) {
+  return run.size() <= kMaxWord &&
+         EnglishWords::get().cost_of(EnglishWords::key_of(run)) != nullptr;
+}
+
+// What find_words() demands.
+struct Demands {
+  std::size_t words;
+  std::size_t known_share;  // percent of the letters that are in known words
+  double mean_word;         // letters
+};
+constexpr Demands kAtFirst{3, 75, 3};
+// In a text that was seen to have words run together.
+constexpr Demands kElsewhere{2, 60, 2.5};
+constexpr Demands kShort{2, 100, 2.5};
+
 // The cheapest words that `run` is made of; false when it is not made of words.
-bool find_words(std::string_view run, RespellBuffers& buffers) {
-  const Dictionary& dictionary = Dictionary::get();
+bool find_words(std::string_view run, const Demands& demands, RespellBuffers& buffers) {
+  const EnglishWords& english = EnglishWords::get();
   std::fill_n(buffers.cost.begin(), run.size() + 1, INFINITY);
   buffers.cost[0] = 0;
   for (std::size_t at = 0; at < run.size(); ++at) {
-    const auto offer = [&](std::size_t size, float cost) {
+    const auto offer = [&](std::size_t size, float cost, bool known) {
       if (buffers.cost[at] + cost >= buffers.cost[at + size]) return;
       buffers.cost[at + size] = buffers.cost[at] + cost;
       buffers.size[at + size] = static_cast<std::uint8_t>(size);
+      buffers.known[at + size] = known;
     };
-    offer(1, kUnknownLetter);
-    std::uint32_t hash = kSeed;
-    for (std::size_t size = 1; size <= kMaxWord && at + size <= run.size(); ++size) {
-      hash = mix(hash, static_cast<std::uint8_t>(lower(run[at + size - 1])));
-      if (const auto* word = dictionary.find(hash, run.substr(at, size))) offer(size, word->cost);
+    offer(1, kUnknownLetter, false);
+    const std::size_t longest = std::min(kMaxWord, run.size() - at);
+    const EnglishWords::Key letters = EnglishWords::key_of(run, at, longest);
+    float more = kLoneLetter;
+    for (std::size_t size = 1; size <= longest; ++size) {
+      if (size == 2) more = 0;
+      if (size > 1 && is_capital(run[at + size - 1]) && !is_capital(run[at + size - 2]))
+        more += kHump;
+      const EnglishWords::Key key = EnglishWords::first_of(letters, size);
+      if (!english.may_have(key)) continue;
+      if (const float* const cost = english.cost_of(key)) offer(size, *cost + more, true);
     }
   }
   std::size_t words = 0;
   std::size_t letters = 0;
   for (std::size_t end = run.size(); end > 0; end -= buffers.size[end]) {
-    const std::size_t size = buffers.size[end];
-    const std::string_view text = run.substr(end - size, size);
-    if (dictionary.find(Dictionary::hash(text), text) == nullptr) continue;
+    if (!buffers.known[end]) continue;
     ++words;
-    letters += size;
+    letters += buffers.size[end];
   }
-  return words >= kMinJoinedWords && letters * 100 >= run.size() * kKnownShare &&
-         letters >= words * kMinMeanWord;
+  return words >= demands.words && letters * 100 >= run.size() * demands.known_share &&
+         static_cast<double>(letters) >= static_cast<double>(words) * demands.mean_word;
 }
 
-// Writes `run`, which stands at `at` of the text, with spaces where find_words() saw words end.
+// Writes `run`, which stands at `at` of the text, with spaces where find_words() saw words end;
+// letters that are left over stay together.
 void put_words(std::string_view run, std::size_t at, const RespellBuffers& buffers, Shadow& out) {
-  std::array<bool, kMaxJoinedRun + 1> ends{};
-  for (std::size_t end = run.size(); end > 0; end -= buffers.size[end]) ends[end] = true;
+  std::array<bool, kMaxJoinedRun + 1> starts{};  // a word, or what is left over
+  for (std::size_t end = run.size(); end > 0; end -= buffers.size[end]) {
+    starts[end - buffers.size[end]] = buffers.known[end];
+    if (buffers.known[end]) starts[end] = true;
+  }
   for (std::size_t i = 0; i < run.size(); ++i) {
-    if (i > 0 && ends[i]) put(' ', at + i, out);
+    if (i > 0 && starts[i]) put(' ', at + i, out);
     put(run[i], at + i, out);
   }
 }
 
-// Looks at every kMinJoinedLetters-th byte: a run that long holds one of them.
-bool has_long_run(std::string_view text) {
-  for (std::size_t at = kMinJoinedLetters - 1; at < text.size(); at += kMinJoinedLetters) {
-    if (!is_letter(text[at])) continue;
-    std::size_t begin = at;
-    while (begin > 0 && is_letter(text[begin - 1]) && at - begin < kMinJoinedLetters) --begin;
-    if (end_of_letters(text.substr(0, std::min(text.size(), begin + kMinJoinedLetters)), at) -
-            begin >=
-        kMinJoinedLetters)
-      return true;
-  }
-  return false;
+// The length of what stays joined to an apostrophe before it: "it's", "don't", "we'll".
+std::size_t size_of_ending(std::string_view text, std::size_t at, std::string_view run) {
+  if (at == 0 || text[at - 1] != '\'') return 0;
+  for (const std::string_view ending : {"re", "ll", "ve", "s", "t", "m", "d"})
+    if (run.starts_with(ending)) return ending.size();
+  return 0;
 }
 
-bool split_joined(std::string_view text, RespellBuffers& buffers, Shadow& out) {
+// Between bytes `at` and `at + 1` a person writes a space: "done.Newtask(now)show".
+bool lacks_space(std::string_view text, std::size_t at) {
+  if (at + 1 >= text.size()) return false;
+  const char next = text[at + 1];
+  switch (text[at]) {
+    case '.':
+      return is_capital(next) && at > 0 && is_letter(text[at - 1]);
+    case ',':
+    case ':':
+    case ';':
+    case '!':
+    case '?':
+    case ')':
+    case ']':
+      return is_letter(next);
+    default:
+      if (is_digit(text[at]))  // not in "2nd", "22C", "h4x"
+        return at > 1 && is_digit(text[at - 1]) && is_digit(text[at - 2]) && is_letter(next);
+      return is_letter(text[at]) && (next == '(' || next == '[');
+  }
+}
+
+// The letters at [begin, end), which were run together or not.
+void put_run(std::string_view text, std::size_t begin, std::size_t end, std::size_t& left,
+             RespellBuffers& buffers, Shadow& out) {
+  const std::string_view run = text.substr(begin, end - begin);
+  const Demands& demands = run.size() >= kMinJoinedLetters ? kElsewhere : kShort;
+  const bool looks = run.size() >= kMinShortRun && run.size() <= left && !is_word(run) &&
+                     is_written(run, kLettersToHump / 2);
+  if (looks) left -= run.size();
+  if (looks && find_words(run, demands, buffers)) return put_words(run, begin, buffers, out);
+  for (std::size_t i = begin; i < end; ++i) put(text[i], i, out);
+}
+
+void split_joined(std::string_view text, RespellBuffers& buffers, Shadow& out) {
   out.clear();
-  bool found = false;
   std::size_t left = kMaxJoinedBytes;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = end_of_letters(text.substr(0, at + kMaxJoinedRun), at);
     if (end == at) {
       put(text[at], at, out);
+      if (lacks_space(text, at)) put(' ', at, out);
       ++at;
       continue;
     }
-    const std::string_view run = text.substr(at, end - at);
-    const bool looks = run.size() >= kMinJoinedLetters && run.size() <= left && is_written(run);
-    if (looks) left -= run.size();
-    if (looks && find_words(run, buffers)) {
-      put_words(run, at, buffers, out);
-      found = true;
-    } else {
-      for (std::size_t i = at; i < end; ++i) put(text[i], i, out);
-    }
+    const std::size_t ending = size_of_ending(text, at, text.substr(at, end - at));
+    for (std::size_t i = at; i < at + ending; ++i) put(text[i], i, out);
+    at += ending;
+    if (ending > 0 && at < end) put(' ', at, out);
+    put_run(text, at, end, left, buffers, out);
+    if (end > at && lacks_space(text, end - 1)) put(' ', end - 1, out);
     at = end;
   }
-  return found;
 }
 
 // Calls use(begin, end) for each word.
@@ -236,20 +185,62 @@ void each_word(std::string_view text, Use use) {
   }
 }
 
-bool is_worth_a_look(std::size_t size) { return size >= kMinMixed && size <= kMaxWord; }
-
-// Of the longer words a quarter are no words, but would be in another order.
-bool is_shuffled(std::string_view text) {
-  const Dictionary& dictionary = Dictionary::get();
-  std::size_t words = 0;
-  std::size_t shuffled = 0;
-  each_word(text, [&](std::size_t begin, std::size_t end) {
-    if (!is_worth_a_look(end - begin)) return;
-    ++words;
-    shuffled += dictionary.shuffled(text.substr(begin, end - begin)) != nullptr ? 1 : 0;
-  });
-  return shuffled >= kMinShuffledWords && shuffled * 4 >= words;
+bool may_be_shuffled(std::size_t size) {
+  return size >= EnglishWords::kMinShuffled && size <= kMaxWord;
 }
+
+// What one look at all words says about a text.
+class Survey {
+ public:
+  Survey(std::string_view text, RespellBuffers& buffers) : text_(text), buffers_(buffers) {
+    each_word(text, [&](std::size_t begin, std::size_t end) { add(begin, end); });
+  }
+
+  // Some words are letters one by one.
+  bool is_spaced() const { return is_spaced_; }
+  // A tenth of the letters are in words run together: in code a long name is not.
+  bool is_joined() const { return joined_ > 0 && joined_ * 10 >= letters_; }
+  // Of the longer words a quarter are no words, but would be in another order; of few words, half.
+  bool is_shuffled() const {
+    return (shuffled_ >= kMinShuffledWords && shuffled_ * 4 >= words_) ||
+           (shuffled_ + 1 == kMinShuffledWords && shuffled_ * 2 >= words_);
+  }
+
+ private:
+  void add(std::size_t begin, std::size_t end) {
+    const std::size_t size = end - begin;
+    letters_ += size;
+    alone_ = size == 1 ? alone_ + 1 : 0;
+    is_spaced_ = is_spaced_ || alone_ >= kMinAlone;
+    if (may_be_shuffled(size)) {
+      ++words_;
+      const EnglishWords::Key key = EnglishWords::key_of(text_, begin, size);
+      if (english_.may_have(key)) {
+        if (size < kMinJoinedLetters || english_.cost_of(key) != nullptr) return;
+      } else if (english_.unshuffled(text_.substr(begin, size)).head != 0) {
+        ++shuffled_;
+      }
+    }
+    if (size >= kMinJoinedLetters) look_into(begin, end);
+  }
+  void look_into(std::size_t begin, std::size_t end) {
+    const std::string_view run = text_.substr(begin, std::min(end - begin, kMaxJoinedRun));
+    if (run.size() > left_ || !is_written(run, kLettersToHump)) return;
+    left_ -= run.size();
+    if (find_words(run, kAtFirst, buffers_)) joined_ += end - begin;
+  }
+
+  std::string_view text_;
+  RespellBuffers& buffers_;
+  const EnglishWords& english_ = EnglishWords::get();
+  std::size_t left_ = kMaxJoinedBytes;
+  std::size_t alone_ = 0;  // words of one letter, in a row
+  std::size_t letters_ = 0;
+  std::size_t joined_ = 0;  // of them in words run together
+  std::size_t words_ = 0;
+  std::size_t shuffled_ = 0;
+  bool is_spaced_ = false;
+};
 
 void unshuffle(std::string_view text, Shadow& out) {
   out.clear();
@@ -259,13 +250,14 @@ void unshuffle(std::string_view text, Shadow& out) {
   };
   each_word(text, [&](std::size_t begin, std::size_t end) {
     copy_to(begin);
-    if (!is_worth_a_look(end - begin)) return;
+    if (!may_be_shuffled(end - begin)) return;
     const std::string_view word = text.substr(begin, end - begin);
-    const auto* const known = Dictionary::get().shuffled(word);
-    if (known == nullptr) return;
+    const EnglishWords::Key known = EnglishWords::get().unshuffled(word);
+    if (known.head == 0) return;
+    const EnglishWords::Letters letters = EnglishWords::letters_of(known);
     const bool shouts = is_capital(word[1]);
     for (; done < end; ++done) {
-      const char c = known->text[done - begin];
+      const char c = letters[done - begin];
       const bool capital = shouts || (done == begin && is_capital(word.front()));
       put(capital ? static_cast<char>(c - 32) : c, done, out);
     }
@@ -275,11 +267,16 @@ void unshuffle(std::string_view text, Shadow& out) {
 
 }  // namespace
 
-bool respell(std::string_view text, RespellBuffers& buffers, Shadow& out) {
-  if (has_long_run(text) && split_joined(text, buffers, out)) return true;
-  if (!is_shuffled(text)) return false;
+Respelled respell(std::string_view text, RespellBuffers& buffers, Shadow& out) {
+  const Survey survey(text, buffers);
+  if (survey.is_spaced() && close_up(text, out)) return Respelled::kClosedUp;
+  if (survey.is_joined()) {
+    split_joined(text, buffers, out);
+    return Respelled::kApart;
+  }
+  if (!survey.is_shuffled()) return Respelled::kNot;
   unshuffle(text, out);
-  return true;
+  return Respelled::kInOrder;
 }
 
 }  // namespace aispm::detect

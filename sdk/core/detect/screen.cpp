@@ -11,10 +11,6 @@
 namespace aispm::detect {
 namespace {
 
-// Joins texts. A match may end before it and start after it whatever a rule's borders are, since
-// can_join() is false otherwise; one that only exists because of it costs a scan.
-constexpr char kSeparator = '\0';
-
 struct Question {
   const std::vector<Rule>* rules;
   SurfaceBits surfaces;
@@ -59,15 +55,18 @@ Result<> add_rule(const std::vector<Rule>& rules, std::uint32_t index, Patterns&
 
 }  // namespace
 
-Result<bool> Screen::can_join(const std::vector<Rule>& rules) {
+Result<std::optional<char>> Screen::separator(const std::vector<Rule>& rules) {
+  ByteSet taken;
   for (const Rule& rule : rules) {
     for (const std::string* border : {&rule.not_after, &rule.not_before}) {
       if (border->empty()) continue;
       AISPM_TRY(const ByteSet set, parse_class(*border));
-      if (set.test(static_cast<std::uint8_t>(kSeparator))) return false;
+      taken |= set;
     }
   }
-  return true;
+  for (const char c : std::string_view("\0\1\2\3\4\5\6\7\x0e\x0f\x1f", 11))
+    if (!taken.test(static_cast<std::uint8_t>(c))) return c;
+  return std::nullopt;
 }
 
 Result<> Screen::add_databases(const std::vector<Rule>& rules, std::uint32_t begin,
@@ -113,6 +112,7 @@ Result<bool> Screen::may_hide(const Asked& asked, std::string_view text, std::st
                               unsigned depth) const {
   Buffers::Level& level = asked.buffers.levels[depth];
   if (has_broken_words(reading, *asked.tables.vocabulary)) return true;
+  if (respell(reading, asked.buffers.respelling, level.unescaped) != Respelled::kNot) return true;
   if (unescape(text, level.unescaped) != Trick::kNone) {
     AISPM_TRY(const bool may, may_hold(asked, level.unescaped.text, depth + 1));
     if (may) return true;
@@ -151,10 +151,16 @@ Result<bool> Screen::may_match(const ScanTables& tables, std::span<const std::st
                                Buffers& buffers) const {
   if (databases_.empty()) return true;
   const Asked asked{tables, {tables.rules, surfaces, deeper}, scratch, buffers};
-  if (texts.size() == 1) return may_hold(asked, texts.front(), 0);
-  buffers.joined.clear();
-  for (const std::string_view text : texts) buffers.joined.append(text).push_back(kSeparator);
-  return may_hold(asked, buffers.joined, 0);
+  if (separator_ && texts.size() > 1) {
+    buffers.joined.clear();
+    for (const std::string_view text : texts) buffers.joined.append(text).push_back(*separator_);
+    return may_hold(asked, buffers.joined, 0);
+  }
+  for (const std::string_view text : texts) {
+    AISPM_TRY(const bool may, may_hold(asked, text, 0));
+    if (may) return true;
+  }
+  return false;
 }
 
 }  // namespace aispm::detect

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,8 +15,8 @@ namespace aispm::detect {
 
 // A cheap question before the scan: could any rule match in any of these texts? Nearly always the
 // answer is no, and then nothing needs to be scanned one by one. It looks for what every match of a
-// rule must hold (trigger.hpp), in all texts at once, joined by a byte that every rule takes for a
-// border, and for signs of disguise. Immutable; any thread.
+// rule must hold (trigger.hpp), in all texts at once where they can be joined, and for signs of
+// disguise. Immutable; any thread.
 class Screen {
  public:
   // Working memory of one thread.
@@ -28,17 +29,21 @@ class Screen {
     std::string joined;
     std::array<Level, kMaxDepth + 1> levels;
     std::vector<SignalHit> hits;
+    RespellBuffers respelling;
   };
 
-  // Whether texts can be joined for these rules; else there can be no databases.
-  static Result<bool> can_join(const std::vector<Rule>& rules);
+  // A byte to join texts with: a match may end before it and start after it, whatever the borders
+  // of these rules are; one that only exists because of it costs a scan. None: texts are asked
+  // about one by one.
+  static Result<std::optional<char>> separator(const std::vector<Rule>& rules);
   // Adds the patterns of each database that the rules [begin, end) and these words need.
   static Result<> add_databases(const std::vector<Rule>& rules, std::uint32_t begin,
                                 std::uint32_t end, const std::vector<std::string>& words,
                                 std::vector<std::vector<HsPattern>>& databases);
 
   Screen() = default;  // everything may match
-  explicit Screen(std::vector<HsDatabase> databases) : databases_(std::move(databases)) {}
+  Screen(std::vector<HsDatabase> databases, std::optional<char> separator)
+      : databases_(std::move(databases)), separator_(separator) {}
 
   // `surfaces` has a bit for each Surface that the texts stand on; `deeper` also looks into
   // encodings and disguises. False only if no rule of these surfaces matches anywhere. kInternal:
@@ -57,6 +62,7 @@ class Screen {
                         unsigned depth) const;
 
   std::vector<HsDatabase> databases_;  // none: everything may match
+  std::optional<char> separator_;
 };
 
 }  // namespace aispm::detect

@@ -2,34 +2,16 @@
 #include "sdk/core/policy/action_policy.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <limits>
 #include <unordered_set>
 
 #include "sdk/core/common/crypto.hpp"
+#include "sdk/core/policy/policy_text.hpp"
 
 namespace aispm::policy {
 namespace {
 
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
-
-// "2027-01-21T00:00:00.000Z": UTC, fractions of a second are dropped.
-std::optional<WallTime> parse_time(const std::string& text) {
-  std::tm parts{};
-  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr) return std::nullopt;
-  if (*rest == '.') rest += 1 + std::string_view(rest + 1).find_first_not_of("0123456789");
-  if (std::string_view(rest) != "Z") return std::nullopt;
-  return WallTime{static_cast<std::int64_t>(::timegm(&parts)) * 1'000'000'000};
-}
-
-std::optional<WallTime> read_time(const YamlMap& map, const std::string& key) {
-  const std::string text = map.text(key, "");
-  if (text.empty()) return std::nullopt;
-  const auto time = parse_time(text);
-  if (!time) map.reject(key, "`" + text + "`: must be a time such as 2027-01-21T00:00:00Z");
-  return time;
-}
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/yaml.hpp"
+#include "sdk/core/model/order_yaml.hpp"
 
 namespace aispm::policy {
 namespace {
@@ -70,9 +71,17 @@ Result<> Bundle::add(const FolderFile& file, std::vector<RegoModule>& modules, s
     commands_ = std::move(governor);
     return {};
   }
+  if (file.path == kSensorFile) {
+    AISPM_TRY(sensor_orders_, model::parse_bundle_orders(file.content, file.path));
+    return {};
+  }
   if (file.path == "risk.yaml") {
     AISPM_TRY(risk_, RiskModel::parse(file.content, file.path));
     has_risk_ = true;
+    return {};
+  }
+  if (file.path == "agents.yaml") {
+    AISPM_TRY(agents_, AgentRegistry::parse(file.content, file.path));
     return {};
   }
   // Read together by add_tools().
@@ -85,10 +94,12 @@ Result<> Bundle::add(const FolderFile& file, std::vector<RegoModule>& modules, s
     modules.push_back({file.path, file.content});
     return {};
   }
-  return fail(Errc::kInvalid, file.path +
-                                  ": no part of a bundle; there are actions.yaml, commands.yaml, "
-                                  "risk.yaml, tools.yaml, pins.yaml, data.json, rego/*.rego, "
-                                  "rego/tests and bundle.sig");
+  return fail(
+      Errc::kInvalid,
+      file.path +
+          ": no part of a bundle; there are actions.yaml, commands.yaml, "
+          "risk.yaml, sensor.yaml, tools.yaml, pins.yaml, agents.yaml, data.json, rego/*.rego, "
+          "rego/tests and bundle.sig");
 }
 
 Result<> Bundle::add_tools(const std::vector<FolderFile>& files) {

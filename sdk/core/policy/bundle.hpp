@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "sdk/core/common/secret.hpp"
+#include "sdk/core/model/order.hpp"
 #include "sdk/core/policy/action_policy.hpp"
+#include "sdk/core/policy/agent_registry.hpp"
 #include "sdk/core/policy/command_governor.hpp"
 #include "sdk/core/policy/rego.hpp"
 #include "sdk/core/policy/risk.hpp"
@@ -21,7 +23,9 @@
 //   outcome, reason}]} risk.yaml        weights and thresholds (risk.hpp) rego/*.rego      Rego
 //   modules; tests/ below it is not loaded data.json        what the modules see as `data`
 //   tools.yaml       which tools may be called by whom, and how often (tool_gate.hpp)
+//   sensor.yaml      what sensors enforce in the kernel (model/order_yaml.hpp)
 //   pins.yaml        what was approved and blocked of them (`aispm tool approve`)
+//   agents.yaml      who the agents are: roles, scopes, trust (agent_registry.hpp)
 //   bundle.sig       the signature (`aispm policy sign`)
 //
 // All but the signature is optional; files of other names are refused, so that nothing is thought
@@ -47,7 +51,11 @@ class Bundle {
   const ActionPolicy* actions() const { return actions_.get(); }  // null: the bundle has none
   const CommandGovernor* commands() const { return commands_ ? &*commands_ : nullptr; }
   const ToolGate* tools() const { return tools_ ? &*tools_ : nullptr; }
+  const AgentRegistry* agents() const { return agents_ ? &*agents_ : nullptr; }
   const Rego* rego() const { return rego_ ? &*rego_ : nullptr; }
+  static constexpr const char* kSensorFile = "sensor.yaml";
+  // For sensors, with the ids and modes of the file.
+  const std::vector<model::Order>& sensor_orders() const { return sensor_orders_; }
   const RiskModel& risk() const { return risk_; }
   // The bundle itself says how risk is judged; else risk() is the usual model and decides nothing.
   bool has_risk() const { return has_risk_; }
@@ -66,7 +74,9 @@ class Bundle {
   std::shared_ptr<const ActionPolicy> actions_;
   std::optional<CommandGovernor> commands_;
   std::optional<ToolGate> tools_;
+  std::optional<AgentRegistry> agents_;
   std::optional<Rego> rego_;
+  std::vector<model::Order> sensor_orders_;
   RiskModel risk_;
   bool has_risk_ = false;
   std::string version_;

@@ -50,6 +50,14 @@ std::pair<std::string, std::set<std::string>> inputs_in(const std::string& modul
   return found;
 }
 
+// What the library says of a compiled engine; its JSON is our own.
+Result<boost::json::value> ask(const aispm_rego* engine,
+                               int (*question)(const aispm_rego*, aispm_bytes*)) {
+  RustBytes answer;
+  if (question(engine, answer.out()) != 0) return fail(Errc::kInternal, std::string(answer.text()));
+  return boost::json::parse(answer.text());
+}
+
 }  // namespace
 
 void Rego::Free::operator()(aispm_rego* engine) const { aispm_rego_free(engine); }
@@ -76,6 +84,11 @@ Result<Rego> Rego::compile(const std::vector<RegoModule>& modules, std::string_v
   Rego rego;
   rego.engine_.reset(engine);
   for (const RegoModule& module : modules) rego.inputs_.push_back(inputs_in(module.text));
+  AISPM_TRY(const boost::json::value packages, ask(engine, aispm_rego_packages));
+  for (const auto& package : packages.as_array()) rego.packages_.emplace(package.as_string());
+  AISPM_TRY(const boost::json::value interpreted, ask(engine, aispm_rego_interpreted));
+  for (const auto& rule : interpreted.as_object())
+    rego.interpreted_.emplace(rule.key(), rule.value().as_string());
   return rego;
 }
 
@@ -94,13 +107,6 @@ Result<std::string> Rego::evaluate(std::string_view rule, std::string_view input
   if (aispm_rego_evaluate(engine_.get(), bytes_of(rule), rule.size(), bytes_of(input), input.size(),
                           answer.out()) != 0)
     return fail(Errc::kInvalid, std::string(answer.text()));
-  return std::string(answer.text());
-}
-
-Result<std::string> Rego::packages() const {
-  RustBytes answer;
-  if (aispm_rego_packages(engine_.get(), answer.out()) != 0)
-    return fail(Errc::kInternal, std::string(answer.text()));
   return std::string(answer.text());
 }
 

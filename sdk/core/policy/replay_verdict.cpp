@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <span>
 
+#include "sdk/core/policy/rego_decision.hpp"
 #include "sdk/core/policy/replay.hpp"
 #include "sdk/core/policy/shell_tool.hpp"
 #include "sdk/core/policy/strictness.hpp"
@@ -81,7 +82,6 @@ json::object rego_input(const RecordedAction& recorded) {
 const Answers kAnything = {{Outcome::kAllow, "", ""}, {Outcome::kDeny, "", ""}};
 
 Answers from_rego(const Rego& rego, const RecordedAction& recorded, std::string& obstacle) {
-  constexpr std::string_view kRule = "data.aispm.tools.decision";
   for (const std::string& member : rego.inputs_of("aispm.tools")) {
     const bool is_unrecorded = member.empty() || member == "guard" || member == "drift" ||
                                member == "behaviour" || member == "retrieval" ||
@@ -92,32 +92,21 @@ Answers from_rego(const Rego& rego, const RecordedAction& recorded, std::string&
                "`, which was not recorded";
     return kAnything;
   }
-  const auto said = rego.evaluate(kRule, json::serialize(rego_input(recorded)));
-  if (!said) return {{Outcome::kDeny, "tools.error", "Rego: " + said.error().message}};
-  boost::system::error_code error;
-  const json::value document = json::parse(*said, error);
-  const auto* const object = error ? nullptr : document.if_object();
-  const auto text = [&](const char* key) {
-    const json::value* const value = object ? object->if_contains(key) : nullptr;
-    return value && value->is_string() ? std::string(value->get_string()) : std::string();
-  };
-  const auto outcome = model::parse_outcome(text("outcome"));
-  if (!outcome)
-    return {{Outcome::kDeny, "tools.undecided", "The Rego module tools gave no decision"}};
-  return {{*outcome, text("rule").empty() ? "tools" : text("rule"), text("reason")}};
+  RegoDecision said = ask_module(rego, "tools", json::serialize(rego_input(recorded)));
+  return {{said.outcome, std::move(said.rule), std::move(said.reason)}};
 }
 
 bool has_module(const Bundle& bundle, std::string_view name) {
-  if (bundle.rego() == nullptr) return false;
-  const auto packages = bundle.rego()->packages();
-  return packages && packages->find("aispm." + std::string(name) + "\"") != std::string::npos;
+  return bundle.rego() != nullptr && bundle.rego()->has_package("data.aispm." + std::string(name));
 }
 
 // The registry of tools; whether the tool's definition was the approved one events do not tell.
 void add_tools(const ToolGate& gate, const RecordedAction& recorded, std::vector<Answers>& parts,
                std::string& obstacle) {
   const std::vector<std::string> scopes = recorded.inputs("scope");
+  const std::vector<std::string> intents = recorded.inputs("intent");
   ToolState state{.posture = recorded.risk(), .scopes = scopes};
+  if (!intents.empty()) state.intent = intents.front();
   for (const std::string& name : recorded.inputs("signal"))
     for (std::size_t i = 0; i < kRiskSignals; ++i)
       if (name_of(static_cast<RiskSignal>(i)) == name)

@@ -5,6 +5,23 @@
 
 namespace aispm::policy {
 
+// Outcomes that a judge may give; the others say what became of an action.
+constexpr bool is_decision(model::Outcome outcome) {
+  using model::Outcome;
+  switch (outcome) {
+    case Outcome::kAllow:
+    case Outcome::kRedact:
+    case Outcome::kDeny:
+    case Outcome::kStepUp:
+    case Outcome::kRequireTicket:
+    case Outcome::kRequireApproval:
+    case Outcome::kRequireHuman:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // How much an outcome asks: where several judges speak, the highest stands, whatever their order.
 // What becomes of an action (approved, rejected, ...) is no judge's word and ranks as a denial
 // unless it lets the action through.

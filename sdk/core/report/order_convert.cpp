@@ -83,4 +83,68 @@ Result<model::Order> from_proto(const v1::Order& from) {
   return order;
 }
 
+namespace {
+
+v1::OrderAction action_of(model::OrderAction action) {
+  switch (action) {
+    case model::OrderAction::kBlock:
+      return v1::ORDER_ACTION_BLOCK;
+    case model::OrderAction::kAllow:
+      return v1::ORDER_ACTION_ALLOW;
+    case model::OrderAction::kQuarantine:
+      return v1::ORDER_ACTION_QUARANTINE;
+    case model::OrderAction::kKill:
+      return v1::ORDER_ACTION_KILL;
+    case model::OrderAction::kUnspecified:
+      break;
+  }
+  return v1::ORDER_ACTION_UNSPECIFIED;
+}
+
+void set_time(WallTime time, google::protobuf::Timestamp* to) {
+  to->set_seconds(time.nanoseconds / 1'000'000'000);
+  to->set_nanos(static_cast<std::int32_t>(time.nanoseconds % 1'000'000'000));
+}
+
+void set_match(const model::OrderMatch& from, v1::OrderMatch* to) {
+  to->set_host_id(from.host_id);
+  to->set_pid(from.process.pid);
+  to->set_start_boottime_ns(from.process.start.nanoseconds);
+  to->set_exe(from.exe);
+  to->set_agent_id(from.agent_id);
+  to->set_user(from.user);
+  to->set_cgroup(from.cgroup);
+  to->set_container_id(from.container_id);
+  to->mutable_addresses()->Add(from.addresses.begin(), from.addresses.end());
+  to->mutable_ports()->Add(from.ports.begin(), from.ports.end());
+  to->set_domain(from.domain);
+  to->set_provider(from.provider);
+  to->set_model(from.model);
+}
+
+}  // namespace
+
+v1::Order to_proto(const model::Order& from) {
+  v1::Order order;
+  order.set_id(from.id);
+  order.set_action(action_of(from.action));
+  order.set_mode(from.enforces ? v1::ORDER_MODE_ENFORCE : v1::ORDER_MODE_MONITOR);
+  set_match(from.match, order.mutable_match());
+  order.set_raw_sockets(from.raw_sockets);
+  order.set_kernel_writes(from.kernel_writes);
+  order.set_tamper(from.tamper);
+  order.mutable_programs()->Add(from.programs.begin(), from.programs.end());
+  order.mutable_write_folders()->Add(from.write_folders.begin(), from.write_folders.end());
+  order.mutable_approved()->Add(from.approved.begin(), from.approved.end());
+  order.mutable_egress()->Add(from.egress.begin(), from.egress.end());
+  order.set_detection(from.detection);
+  order.set_kill(from.kills);
+  order.set_refuse(from.refuses);
+  order.set_reason(from.reason);
+  order.set_created_by(from.created_by);
+  set_time(from.created, order.mutable_created());
+  if (from.expires.nanoseconds != 0) set_time(from.expires, order.mutable_expires());
+  return order;
+}
+
 }  // namespace aispm::report

@@ -11,4 +11,6 @@ namespace aispm::report {
 // above 65535, a time outside 1970..2262.
 Result<model::Order> from_proto(const v1::Order& order);
 
+v1::Order to_proto(const model::Order& order);
+
 }  // namespace aispm::report

@@ -17,11 +17,13 @@ from aispm.errors import (
     PolicyDenied,
 )
 from aispm.llm import Completion, CompletionStream, Usage
-from aispm.tools import Decision, check_tool_call, protect
+from aispm.plugins import Call, Decision, Plugin, add_plugin, on, remove_plugin
+from aispm.tools import check_tool_call, protect
 
 __all__ = [
     "AispmError",
     "ApprovalRequired",
+    "Call",
     "Completion",
     "CompletionStream",
     "Decision",
@@ -29,13 +31,17 @@ __all__ = [
     "GatewayUnavailable",
     "NotConfigured",
     "PermissionDenied",
+    "Plugin",
     "PolicyDenied",
     "Usage",
     "__version__",
+    "add_plugin",
     "check_tool_call",
     "llm",
     "log",
     "lost_logs",
+    "on",
     "protect",
     "ready",
+    "remove_plugin",
 ]

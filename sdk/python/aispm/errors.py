@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aispm.tools import Decision
+    from aispm.plugins import Decision
 
 
 class AispmError(Exception):

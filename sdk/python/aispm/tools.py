@@ -14,40 +14,18 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast, overload
 
-from aispm import _library
+from aispm import _library, plugins
 from aispm._gateway import Gateway
 from aispm.errors import ApprovalRequired, GatewayUnavailable, NotConfigured, PermissionDenied
+from aispm.plugins import Call, Decision
 
 _PATH = "/aispm/v1/decide"
 _TIMEOUT_SECONDS = 30.0
 _WAITING = frozenset({"require_approval", "step_up", "require_ticket", "require_human"})
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What policy said of one call.
-
-    `outcome` is policy's word; `arguments` are those to go on with where policy changed them (without secrets), else None;
-    `inputs` is what the decision rests on; `source` is who answered, "gateway" or "library".
-    """
-
-    outcome: str
-    allowed: bool
-    rule: str
-    reason: str
-    source: str
-    policy_version: str = ""
-    approver_role: str = ""
-    approval_id: str = ""
-    link: str = ""
-    result: str = ""
-    arguments: Mapping[str, Any] | None = None
-    inputs: Sequence[str] = field(default_factory=tuple)
 
 
 def check_tool_call(
@@ -71,13 +49,27 @@ def check_tool_call(
     `GatewayUnavailable` and `GatewayError` when no answer came, ValueError for arguments that JSON cannot hold. Whatever is
     raised, do not call the tool. Any thread.
     """
-    action: dict[str, Any] = {"tool": tool, "arguments": dict(arguments or {})}
-    if provider:
-        action["tool_provider"] = provider
-    if destination:
-        action["destination"] = destination
-    if labels:
-        action["labels"] = list(labels)
+    call = Call(tool, dict(arguments or {}), provider, destination, tuple(labels))
+    return _judge(call, ticket=ticket, step_up=step_up, wait=wait, timeout=timeout)
+
+
+def _judge(call: Call, *, ticket: str = "", step_up: str = "", wait: bool, timeout: float) -> Decision:
+    """The decision of plug-ins and policy, when it lets the call happen."""
+    decision = plugins.decide(call, lambda asked: _ask(asked, ticket, step_up, wait, timeout))
+    if decision.allowed:
+        return decision
+    kind = ApprovalRequired if decision.outcome in _WAITING else PermissionDenied
+    raise kind(call.tool, decision)
+
+
+def _ask(call: Call, ticket: str, step_up: str, wait: bool, timeout: float) -> Decision:
+    action: dict[str, Any] = {"tool": call.tool, "arguments": call.arguments}
+    if call.provider:
+        action["tool_provider"] = call.provider
+    if call.destination:
+        action["destination"] = call.destination
+    if call.labels:
+        action["labels"] = list(call.labels)
     decision = _ask_library(action)
     has_gateway = bool(os.environ.get("AISPM_GATEWAY_URL"))
     if decision is None and not has_gateway:
@@ -92,10 +84,7 @@ def check_tool_call(
         if wait:
             action["wait"] = True
         decision = _ask_gateway(action, timeout)
-    if decision.allowed:
-        return decision
-    kind = ApprovalRequired if decision.outcome in _WAITING else PermissionDenied
-    raise kind(tool, decision)
+    return decision
 
 
 @overload
@@ -128,28 +117,41 @@ def protect(
         signature = inspect.signature(wrapped)
         name = tool or wrapped.__name__
 
-        def ask(args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
+        def ask(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[inspect.BoundArguments, Call, Decision]:
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            decision = check_tool_call(name, _shown(signature, bound), provider=provider, destination=destination,
-                                       labels=labels, wait=wait, timeout=timeout)
+            call = Call(name, _shown(signature, bound), provider, destination, tuple(labels))
+            decision = _judge(call, wait=wait, timeout=timeout)
             if decision.arguments is not None:
                 _change(signature, bound, decision.arguments)
-            return bound
+            return bound, call, decision
 
         if inspect.iscoroutinefunction(wrapped):
 
             @functools.wraps(wrapped)
             async def later(*args: Any, **kwargs: Any) -> Any:
-                bound = await asyncio.get_running_loop().run_in_executor(None, ask, args, kwargs)
-                return await wrapped(*bound.args, **bound.kwargs)
+                loop = asyncio.get_running_loop()
+                bound, call, decision = await loop.run_in_executor(None, ask, args, kwargs)
+                try:
+                    result = await wrapped(*bound.args, **bound.kwargs)
+                except BaseException as error:
+                    plugins.after_execution(call, decision, error)
+                    raise
+                await loop.run_in_executor(None, plugins.after_execution, call, decision, None)
+                return result
 
             return cast("Function", later)
 
         @functools.wraps(wrapped)
         def now(*args: Any, **kwargs: Any) -> Any:
-            bound = ask(args, kwargs)
-            return wrapped(*bound.args, **bound.kwargs)
+            bound, call, decision = ask(args, kwargs)
+            try:
+                result = wrapped(*bound.args, **bound.kwargs)
+            except BaseException as error:
+                plugins.after_execution(call, decision, error)
+                raise
+            plugins.after_execution(call, decision, None)
+            return result
 
         return cast("Function", now)
 

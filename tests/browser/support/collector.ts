@@ -36,13 +36,14 @@ export class Collector {
     readonly caFile: string,
   ) {}
 
-  static async create(): Promise<Collector> {
+  /** `extra` gives further lines of its configuration, for the folder it has to itself. */
+  static async create(extra: (folder: string) => string = () => ""): Promise<Collector> {
     const folder = mkdtempSync(join(tmpdir(), "aispm-browser-"));
     const [httpPort, grpcPort] = [await freePort(), await freePort()];
     // The dashboard as it was built last, even when the collector embeds an older one.
     writeFileSync(
       join(folder, "collector.yaml"),
-      `state_folder: ${folder}/state\ngrpc:\n  address: "127.0.0.1:${grpcPort}"\nhttp:\n  port: ${httpPort}\ndashboard_folder: ${DASHBOARD}\n`,
+      `state_folder: ${folder}/state\ngrpc:\n  address: "127.0.0.1:${grpcPort}"\nhttp:\n  port: ${httpPort}\ndashboard_folder: ${DASHBOARD}\n${extra(folder)}`,
     );
     const made = JSON.parse(
       execFileSync(COLLECTOR, ["bootstrap", "--config", join(folder, "collector.yaml")], { encoding: "utf8" }),

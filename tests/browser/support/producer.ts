@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A daemon as the collector sees one: enrols with a one-time token, then reports over mTLS and waits for each Ack.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { createClient } from "@connectrpc/connect";
+import { createClient, type Client } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -52,6 +52,8 @@ export class Producer {
     readonly hostId: string,
     private readonly outbox: Outbox,
     private readonly replies: AsyncIterator<ReportReply>,
+    // Its other calls of Ingest.
+    readonly ingest: Client<typeof Ingest>,
   ) {}
 
   static async enrol(collector: Collector, facts: Facts): Promise<Producer> {
@@ -70,14 +72,15 @@ export class Producer {
     });
     const nodeOptions = { ca, cert: enrolled.certificatePem, key: readFileSync(`${base}.key`) };
     const outbox = new Outbox();
-    const replies = createClient(Ingest, createGrpcTransport({ baseUrl, nodeOptions })).report(outbox)[Symbol.asyncIterator]();
+    const ingest = createClient(Ingest, createGrpcTransport({ baseUrl, nodeOptions }));
+    const replies = ingest.report(outbox)[Symbol.asyncIterator]();
     outbox.put(create(ReportRequestSchema, { message: { case: "hello", value: {
       component: facts.component, version: "0.1.0", hostname: facts.hostname, producerId: randomUUID(),
       host: { machineId: facts.machineId, os: "Debian GNU/Linux 12 (bookworm)", kernel: "6.1.0-42-amd64", architecture: "x86_64", bootId: randomUUID() },
     } } }));
     const hello = await replies.next();
     if (hello.done || hello.value.message.case !== "hello") throw new Error("the collector did not say hello");
-    return new Producer(enrolled.hostId, outbox, replies);
+    return new Producer(enrolled.hostId, outbox, replies, ingest);
   }
 
   // Resolves when the events are durable. Throws when the collector refused one.

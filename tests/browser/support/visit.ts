@@ -15,7 +15,7 @@ export interface Visits {
 }
 
 /** Starts both before the first test of the file and ends them after the last. */
-export function useVisits(): Visits {
+export function useVisits(extra?: (folder: string) => string): Visits {
   let watched: Watched | undefined;
   const visits = {
     async arrive(): Promise<Page> {
@@ -33,7 +33,7 @@ export function useVisits(): Visits {
   } as Visits;
   beforeAll(async () => {
     visits.browser = await launch();
-    visits.collector = await Collector.create();
+    visits.collector = await Collector.create(extra);
   });
   afterAll(async () => {
     await visits.browser?.close();

@@ -73,7 +73,8 @@ void check_views(std::string_view text, const Shadow& folded) {
     check_shadow(view, folded.text.size(), true);
   }
   static RespellBuffers respelling;
-  if (respell(folded.text, respelling, view)) check_shadow(view, folded.text.size(), true);
+  if (respell(folded.text, respelling, view) != Respelled::kNot)
+    check_shadow(view, folded.text.size(), true);
   SignalTracker tracker;
   std::vector<SignalHit> hits;
   for (std::size_t at = 0; at < text.size();) {

@@ -23,7 +23,7 @@ void check_answer(const GuardAnswer& answer) {
   require(std::is_sorted(answer.classes.begin(), answer.classes.end()));
   require(std::adjacent_find(answer.classes.begin(), answer.classes.end()) == answer.classes.end());
   for (const std::size_t index : answer.classes) require(index < kGuardClasses);
-  require(answer.unsafe || answer.classes.empty());
+  require(answer.unsafe || (answer.classes.empty() && answer.findings.empty()));
   require(answer.reason.size() <= kMaxGuardReason);
   const auto detections = describe_guard(answer, aispm::detect::Surface::kPrompt, 99);
   require(detections.empty() == !answer.unsafe);
@@ -35,11 +35,12 @@ void check_answer(const GuardAnswer& answer) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 1) return 0;
-  const auto form = static_cast<GuardForm>(data[0] % 3);
+  const auto form = kGuardForms[data[0] % kGuardForms.size()];
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   if (const auto answer = read_guard_answer(form, text)) check_answer(*answer);
   constexpr std::string_view kNonce = "0a1b2c3d4e5f";
-  if (form == GuardForm::kPromptGuard) return 0;  // a classifier reads the bare text
+  // Classifiers and scanners read the bare text.
+  if (form == GuardForm::kPromptGuard || !is_chat(form)) return 0;
   const boost::json::value body =
       boost::json::parse(guard_request(form, "m", aispm::to_utf8(text.substr(0, 4096)), kNonce));
   const std::string content(body.at("messages").as_array().front().at("content").as_string());

@@ -24,8 +24,9 @@ def binary(name: str) -> Path:
 class Collector:
     """Started by start(), killed like a crash by kill(); its state folder stays."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, extra: str = "") -> None:
         self.folder = folder
+        self.http_port = free_port()
         self.grpc = f"127.0.0.1:{free_port()}"
         self._process: subprocess.Popen[bytes] | None = None
         self._log = (folder / "collector.log").open("ab")
@@ -33,7 +34,7 @@ class Collector:
         self.config.write_text(
             f"state_folder: {folder}/collector\n"
             f"grpc:\n  address: {self.grpc}\n"
-            f"http:\n  port: {free_port()}\n"
+            f"http:\n  port: {self.http_port}\n{extra}"
         )
         made = subprocess.run(
             [binary("aispm-collector"), "bootstrap", "--config", self.config],

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import http.server
 import json
+import re
 import threading
 import time
 import urllib.error
@@ -251,6 +252,92 @@ def call(gateway: Gateway, path: str, body: object = None, key: str = KEY) -> tu
             return reply.status, json.load(reply)
     except urllib.error.HTTPError as refused:
         return refused.code, json.load(refused)
+
+
+class Scanner(http.server.ThreadingHTTPServer):
+    """Presidio's analyzer and LLM Guard's API, as they document them, with one recogniser each."""
+
+    daemon_threads = True
+    is_gone = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), ScannerHandler)
+
+    def leave(self) -> None:
+        """Takes no new connections and answers on no old one."""
+        self.is_gone = True
+        self.shutdown()
+        self.server_close()
+
+
+class ScannerHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self.server.is_gone:  # type: ignore[attr-defined]
+            self.close_connection = True
+            return
+        if self.path == "/analyze" and asked["language"] == "en":
+            answer: object = [{"entity_type": "UK_VEHICLE_REGISTRATION", "start": one.start(), "end": one.end(), "score": 0.85,
+                               "analysis_explanation": None} for one in re.finditer(r"\b[A-Z]{2}\d{2} [A-Z]{3}\b", asked["text"])]
+        else:
+            assert self.path == "/analyze/prompt"
+            bad = "grandmother" in asked["prompt"]
+            answer = {"sanitized_prompt": asked["prompt"], "is_valid": not bad, "scanners": {"PromptInjection": 0.93 if bad else -1.0, "Toxicity": 0.0}}
+        reply = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(reply)))
+        self.end_headers()
+        self.wfile.write(reply)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def scanner() -> Iterator[Scanner]:
+    server = Scanner()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.leave()
+    thread.join()
+
+
+BAD_TEXTS = {
+    "presidio": [f"The car with the plate {plate} was seen." for plate in ("AB12 CDE", "XY34 ZZZ", "KL56 MNO")],
+    "llm_guard": [f"My grandmother used to read me {what} to sleep." for what in ("keys", "recipes", "codes")],
+}
+
+
+def recall(gateway: Gateway, form: str) -> float:
+    status, answer = call(gateway, "/aispm/v1/screen/batch", {"texts": [*BAD_TEXTS[form], f"write to {form}@shop.example.net"]})
+    assert status == 200
+    results = answer["results"]
+    return sum(one["verdict"] != "allow" for one in results) / len(results)  # type: ignore[union-attr, arg-type, misc]
+
+
+@pytest.mark.parametrize("form", ["presidio", "llm_guard"])
+def test_scanners_of_others_vote_too_and_may_be_missing(
+        provider: Provider, certificate: Certificate, tmp_path: Path, scanner: Scanner, form: str) -> None:
+    """DET-047: the ensemble finds what the packs alone do not; when it is missing, the packs' votes still count."""
+    (tmp_path / "scanner.key").write_text("scanner-key\n")
+    voter = (f"detect:\n  guard_model: {{origin: 'http://127.0.0.1:{scanner.server_port}', form: {form}, deadline: 5s, optional: true,\n"
+             f"                allow_private: true, key_file: {tmp_path}/scanner.key}}\n")
+    shares = {}
+    for name, extra in (("off", ""), ("on", voter)):
+        (tmp_path / name).mkdir()
+        running = start(tmp_path / name, provider, certificate, REPLY_POLICY, extra)
+        try:
+            shares[name] = recall(running, form)
+            if name == "on":
+                scanner.leave()
+                shares["gone"] = recall(running, form)
+        finally:
+            assert running.stop() == 0, running.log.read_text()
+    assert shares == {"off": 0.25, "on": 1.0, "gone": 0.25}
 
 
 def test_texts_are_screened_by_api(gateway: Gateway, provider: Provider) -> None:

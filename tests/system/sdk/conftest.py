@@ -3,25 +3,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 
-def load(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
+from by_path import load  # noqa: E402 - the path is set above
 
 # Both folders name their fixtures' file conftest.py, so this one is imported by its path.
 real_gateway = load("real_gateway", Path(__file__).parents[1] / "gateway" / "conftest.py")

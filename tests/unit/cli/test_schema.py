@@ -32,6 +32,8 @@ FULL: dict[str, dict[str, Any]] = {
               "roles": {"r": ["t"]}, "intents": {"i": "t"}, "first_use": "approve"},
     "pins": {"pins": [{"tool": "t", "schema": HASH, "state": "approved", "by": "me"}]},
     "risk": {"weights": {"exfiltration": 0.5}, "thresholds": {"block_at": 0.9}},
+    "agents": {"trust": "scored", "max_delegation": 3, "agents": [{"agent": "alice/*", "roles": ["r"], "trust": "basic"}]},
+    "sensor": {"rules": [{"id": "a", "mode": "enforce", "agent": "*", "programs": ["bash"]}]},
 }
 WRONG: dict[str, list[dict[str, Any]]] = {
     "actions": [{"rules": [{"id": "a", "outcome": "perhaps"}]}, {"rules": [{"outcome": "allow"}]}, {"rules": {}},
@@ -42,6 +44,8 @@ WRONG: dict[str, list[dict[str, Any]]] = {
               {"sequences": [{"id": "s", "tools": ["a"], "outcome": "deny"}]}],
     "pins": [{"pins": [{"tool": "t", "state": "unsure", "schema": HASH}]}, {"pins": [{"schema": HASH}]}],
     "risk": [{"base": 2}, {"weights": {"exfiltration": -1}}],
+    "agents": [{"agents": [{"roles": ["r"]}]}, {"max_delegation": 99}, {"trust": "perhaps"}, {"agents": [{"agent": "a", "trust": "some"}]}],
+    "sensor": [{"rules": [{"agent": "*", "programs": ["bash"]}]}, {"rules": [{"id": "a", "mode": "perhaps", "programs": ["bash"]}]}],
 }
 
 

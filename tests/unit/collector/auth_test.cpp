@@ -42,8 +42,8 @@ class Auth : public testing::Test {
             wall_now)),
         workers_(must(Workers::start(bench_.path(), "default", 2))),
         handlers_(must(Operator::make({*writer_, feed_, links_, key_changes_, order_changes_,
-                                       wall_now, "f00d", "0", 30, control_}))),
-        front_(*handlers_, *workers_, must(Assets::load("")),
+                                       approvals_, wall_now, "f00d", "0", 30, control_}))),
+        front_(*handlers_, *workers_, approvals_, must(Assets::load("")),
                must(make_openapi(embedded_descriptors().at(0).content, "0"))) {
     for (const Role role : {Role::kViewer, Role::kOperator, Role::kAdmin})
       tokens_[role] =
@@ -67,6 +67,7 @@ class Auth : public testing::Test {
   KeyChanges key_changes_;
   OrderChanges order_changes_;
   Control control_;
+  Approvals approvals_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<Operator> handlers_;

@@ -167,6 +167,20 @@ TEST_F(PolicyShelfTest, TheSameFilesTwiceAreNoVersion) {
             Errc::kExists);
 }
 
+// POL-006: a signature is no part of the digest, and the collector need not know its key.
+TEST_F(PolicyShelfTest, TheSameFilesWithASignatureAreAVersion) {
+  push("one");
+  pb::PushPolicyRequest request;
+  request.set_policy_id("p");
+  request.add_files()->set_path("actions.yaml");
+  auto* const signature = request.add_files();
+  signature->set_path("bundle.sig");
+  signature->set_content("of alice");
+  const PolicyShelf::Checked same{"digest of one", "", {}};
+  EXPECT_EQ(must(shelf.push(request, same, "alice", at(0))).newest_version(), 2U);
+  EXPECT_EQ(shelf.push(request, same, "alice", at(0)).error().code, Errc::kExists);
+}
+
 TEST_F(PolicyShelfTest, AScopeSaysWhoGetsIt) {  // POL-024
   push("one");
   must(promote(kMonitor));

@@ -66,16 +66,25 @@ class Inspect : public testing::Test {
     EXPECT_TRUE(done) << done.error().message;
     return inspection;
   }
+  std::vector<model::Detection> detections(const std::shared_ptr<const Engine>& engine,
+                                           std::string_view text,
+                                           Surface surface = Surface::kPrompt) {
+    const Inspection inspection = inspect_text(engine, text, surface);
+    fuse(*engine, surface, inspection, fused_);
+    std::vector<model::Detection> found;
+    for (const Finding& finding : fused_.findings)
+      found.push_back(describe(*engine, text, surface, inspection, finding));
+    return found;
+  }
   std::vector<std::string> ids(const std::shared_ptr<const Engine>& engine, std::string_view text,
                                Surface surface = Surface::kPrompt) {
     std::vector<std::string> found;
-    for (const auto& one :
-         fuse(*engine, text, surface, inspect_text(engine, text, surface)).detections)
-      found.push_back(one.rule_id);
+    for (const auto& one : detections(engine, text, surface)) found.push_back(one.rule_id);
     return found;
   }
   FakeClassifier classifier_;
   InspectOptions options_;
+  Fused fused_;
 };
 
 TEST_F(Inspect, ReportsRulesDisguisesAndClassifierTogether) {
@@ -90,10 +99,10 @@ TEST_F(Inspect, ReportsRulesDisguisesAndClassifierTogether) {
 TEST_F(Inspect, Det013NamesTheFeaturesThatSpokeForTheClassifier) {
   const auto engine = shipped_engine();
   const std::string text = "an attack";
-  const auto fused = fuse(*engine, text, Surface::kPrompt, inspect_text(engine, text));
-  ASSERT_THAT(fused.detections, SizeIs(1));
-  EXPECT_EQ(fused.detections[0].confidence, 0.9);
-  EXPECT_THAT(fused.detections[0].features, ElementsAre("means: asks attack", "words: attack"));
+  const auto found = detections(engine, text);
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].confidence, 0.9);
+  EXPECT_THAT(found[0].features, ElementsAre("means: asks attack", "words: attack"));
 }
 
 TEST_F(Inspect, TakesTheShippedClassifier) {
@@ -106,8 +115,8 @@ TEST_F(Inspect, TakesTheShippedClassifier) {
   const Inspection inspection = inspect_text(engine, text);
   EXPECT_EQ(inspection.of(Layer::kClassifier).state, State::kDone);
   EXPECT_NE(inspection.verdict.level, ClassifierLevel::kNone);
-  const auto detections = fuse(*engine, text, Surface::kPrompt, inspection).detections;
-  EXPECT_TRUE(std::any_of(detections.begin(), detections.end(), [](const auto& one) {
+  const auto found = detections(engine, text);
+  EXPECT_TRUE(std::any_of(found.begin(), found.end(), [](const auto& one) {
     return one.rule_id == "classifier.tier1" && !one.features.empty();
   }));
 }
@@ -131,12 +140,11 @@ TEST_F(Inspect, Det013TheClassifierReadsWhatIsHidden) {
       {"kcatta na ,suoiverp ees", "reversed", "kcatta"},
   };
   for (const auto& one : cases) {
-    const auto detections =
-        fuse(*engine, one.text, Surface::kPrompt, inspect_text(engine, one.text)).detections;
-    const auto found =
-        std::find_if(detections.begin(), detections.end(),
-                     [](const auto& detection) { return detection.rule_id == kClassifierRule; });
-    ASSERT_NE(found, detections.end()) << one.text;
+    const auto all = detections(engine, one.text);
+    const auto found = std::find_if(all.begin(), all.end(), [](const auto& detection) {
+      return detection.rule_id == kClassifierRule;
+    });
+    ASSERT_NE(found, all.end()) << one.text;
     EXPECT_EQ(found->features[0], "hidden by: " + std::string(one.hidden_by)) << one.text;
     const auto at = one.text.find(one.place);
     EXPECT_EQ(found->offset, at) << one.text;
@@ -213,14 +221,13 @@ TEST_F(Inspect, Det061GradesTheSameTextHigherInADocument) {
                 "confidence: 0.9}}"),
       "prompt_injection");
   const std::string text = "please send it to me";
-  const auto user = fuse(*engine, text, Surface::kPrompt, inspect_text(engine, text));
-  const auto document = fuse(*engine, text, Surface::kRetrievedDocument,
-                             inspect_text(engine, text, Surface::kRetrievedDocument));
-  ASSERT_THAT(user.detections, SizeIs(1));
-  ASSERT_THAT(document.detections, SizeIs(1));
-  EXPECT_EQ(user.detections[0].severity, model::Severity::kLow);
-  EXPECT_EQ(document.detections[0].severity, model::Severity::kHigh);
-  EXPECT_EQ(document.detections[0].confidence, 0.9);
+  const auto user = detections(engine, text);
+  const auto document = detections(engine, text, Surface::kRetrievedDocument);
+  ASSERT_THAT(user, SizeIs(1));
+  ASSERT_THAT(document, SizeIs(1));
+  EXPECT_EQ(user[0].severity, model::Severity::kLow);
+  EXPECT_EQ(document[0].severity, model::Severity::kHigh);
+  EXPECT_EQ(document[0].confidence, 0.9);
 }
 
 TEST_F(Inspect, AddsUpWeakSignsOfOneCategory) {
@@ -232,18 +239,19 @@ TEST_F(Inspect, AddsUpWeakSignsOfOneCategory) {
   EXPECT_THAT(ids(engine, "hurry secretly"), IsEmpty());                        // 0.64 of 0.75
   EXPECT_THAT(ids(engine, "hurry secretly", Surface::kEmailOrWeb), SizeIs(2));  // 0.64 of 0.6
   EXPECT_THAT(ids(engine, "hurry secretly at once"), SizeIs(3));
-  EXPECT_NEAR(combined_confidence(*engine, Surface::kPrompt, Category::kPromptInjection,
-                                  inspect_text(engine, "hurry secretly").matches),
-              0.64, 1e-9);
+  CategorySums sums;
+  sums.add_up(*engine, Surface::kPrompt, inspect_text(engine, "hurry secretly, hurry").matches);
+  EXPECT_NEAR(sums[Category::kPromptInjection], 0.64, 1e-9);
+  const auto weak = detections(engine, "hurry secretly at once");
+  EXPECT_THAT(weak[0].features, ElementsAre("score of prompt_injection: 0.78"));
 }
 
 TEST_F(Inspect, KeepsDetectionsBoundedAndCountsTheRest) {
   const auto engine = engine_of(rule_line("secret.a", "k[0-9]", "confidence: 0.9"));
   std::string text;
   for (int i = 0; i < 300; ++i) text += "k1 ";
-  const auto fused = fuse(*engine, text, Surface::kPrompt, inspect_text(engine, text));
-  EXPECT_THAT(fused.detections, SizeIs(Fused::kMaxDetections));
-  EXPECT_EQ(fused.dropped, 300 - Fused::kMaxDetections);
+  EXPECT_THAT(detections(engine, text), SizeIs(Fused::kMaxFindings));
+  EXPECT_EQ(fused_.dropped, 300 - Fused::kMaxFindings);
 }
 
 }  // namespace

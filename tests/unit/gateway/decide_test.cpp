@@ -101,11 +101,18 @@ TEST(ActionJudge, DeniesWhatCanBeReadInTwoWays) {
     EXPECT_EQ(judge(*policy, "refund", text).rule_id, "arguments.unreadable") << text;
 }
 
-TEST(ActionJudge, BindsTheDigestToToolAndArguments) {
-  const auto one = action_digest("refund", R"({"amount": 5, "to": "x"})");
-  EXPECT_EQ(*one, *action_digest("refund", R"({"to":"x","amount":5})"));
-  EXPECT_NE(*one, *action_digest("refund", R"({"to":"x","amount":6})"));
-  EXPECT_NE(*one, *action_digest("refund2", R"({"to":"x","amount":5})"));
+TEST(ActionJudge, BindsTheDigestToEverythingThatIsApproved) {
+  const auto digest = [](const ActionAsk& ask) { return *action_digest(ask); };
+  const std::string one = digest({.tool = "refund", .arguments = R"({"amount": 5, "to": "x"})"});
+  EXPECT_EQ(one, digest({.tool = "refund", .arguments = R"({"to":"x","amount":5})"}));
+  EXPECT_NE(one, digest({.tool = "refund", .arguments = R"({"to":"x","amount":6})"}));
+  EXPECT_NE(one, digest({.tool = "refund2", .arguments = R"({"to":"x","amount":5})"}));
+  EXPECT_NE(one, digest({.tool = "refund",
+                         .tool_provider = "other",
+                         .arguments = R"({"to":"x","amount":5})"}));
+  EXPECT_NE(one, digest({.tool = "refund",
+                         .arguments = R"({"to":"x","amount":5})",
+                         .destination = "elsewhere.example"}));
 }
 
 TEST(ActionJudge, DeniesEverythingOnceExpiredOrUnusable) {
@@ -187,20 +194,6 @@ TEST(ActionJudge, SignalsLockToolsByRego) {
   EXPECT_EQ(rule("security.review"), "tools.review");
 }
 
-// RSK-006
-TEST(SessionRisks, CountsSignalsOfTheLastHour) {
-  SessionRisks risks;
-  const auto now = SessionRisks::Time() + std::chrono::hours(5);
-  for (int i = 0; i < 5; ++i) risks.note("s", "x", true, now);
-  EXPECT_EQ(risks.note("s", "x", false, now).in_two_minutes, 5U);
-  EXPECT_EQ(risks.note("s", "x", false, now + std::chrono::minutes(10)).in_two_minutes, 0U);
-  EXPECT_EQ(risks.note("s", "x", false, now + std::chrono::minutes(10)).in_an_hour, 5U);
-  EXPECT_EQ(risks.note("s", "x", false, now + std::chrono::hours(2)).in_an_hour, 0U);
-  for (std::size_t i = 0; i < SessionRisks::kMaxSessions + 5; ++i)
-    risks.note(std::to_string(i), "x", false, now);
-  EXPECT_EQ(risks.size(), SessionRisks::kMaxSessions);
-}
-
 struct Gated {
   ScanContext context = make_context();
   ActionGate gate;
@@ -253,6 +246,18 @@ TEST(DecideRequest, RefusesWhatItDoesNotKnow) {
        {R"({"arguments":{}})", R"({"tool":5})", R"({"tool":"x","arguments":"{}"})",
         R"({"tool":"x","trust_level":"system"})", R"({"tool":"x","tool":"y"})", "[]"})
     EXPECT_FALSE(read_decide_request(body)) << body;
+}
+
+// What is not known to be there is not asked: each module must be seen.
+TEST(PolicyView, KnowsEachModuleOfItsBundle) {
+  const auto modules = [](const char* name) {
+    return policy_of({{std::string("rego/") + name, read_policy(name)}})->modules;
+  };
+  EXPECT_TRUE(modules("agent.rego").agent);
+  EXPECT_TRUE(modules("tools.rego").tools);
+  EXPECT_TRUE(modules("prompt.rego").prompt);
+  EXPECT_TRUE(modules("output.rego").output);
+  EXPECT_FALSE(modules("output.rego").tools);
 }
 
 TEST(PolicyShelf, KeepsTheOldOneWhenTheNewOneIsWrong) {

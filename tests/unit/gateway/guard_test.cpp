@@ -81,7 +81,25 @@ INSTANTIATE_TEST_SUITE_P(
         Read{GuardForm::kPromptGuard, "0.97", true, {14}, 0.97},
         Read{GuardForm::kPromptGuard, "0.02", false, {}, 0.02},
         Read{GuardForm::kPromptGuard, "JAILBREAK", true, {14}, 1},
-        Read{GuardForm::kPromptGuard, "BENIGN", false, {}, 0}));
+        Read{GuardForm::kPromptGuard, "BENIGN", false, {}, 0},
+        Read{GuardForm::kPresidio, "[]", false, {}, 0},
+        Read{GuardForm::kPresidio,
+             R"([{"entity_type":"UK_NHS","start":3,"end":13,"score":1.0},
+                 {"entity_type":"DATE_TIME","start":3,"end":13,"score":0.4}])",
+             true,
+             {},
+             1},
+        Read{GuardForm::kLlmGuard,
+             R"({"is_valid":true,"scanners":{"PromptInjection":-1.0},"sanitized_prompt":"a"})",
+             false,
+             {},
+             0},
+        Read{
+            GuardForm::kLlmGuard,
+            R"({"is_valid":false,"scanners":{"PromptInjection":0.9,"Toxicity":0.7,"Secrets":1.0}})",
+            true,
+            {9, 14},
+            1}));
 
 TEST(GuardAnswers, ThatAreNoneOfTheFormAreErrors) {
   for (const char* content : {"", "I cannot help with that", "unsafe\nS99", "safe enough"})
@@ -92,6 +110,13 @@ TEST(GuardAnswers, ThatAreNoneOfTheFormAreErrors) {
   for (const char* content : {"", "1.5", "nan", "0.5x", "maybe"})
     EXPECT_FALSE(read_guard_answer(GuardForm::kPromptGuard, content)) << content;
   EXPECT_FALSE(read_guard_answer(GuardForm::kLlamaGuard, std::string(5000, 's')));
+  for (const char* content :
+       {"", "{}", "safe", R"([{"score":1}])", R"([{"entity_type":"A"}])", "[1]",
+        R"([{"entity_type":"<b>","score":1}])", R"([{"entity_type":"A","score":"1"}])"})
+    EXPECT_FALSE(read_guard_answer(GuardForm::kPresidio, content)) << content;
+  for (const char* content : {"[]", R"({"is_valid":false})", R"({"is_valid":1,"scanners":{}})",
+                              R"({"is_valid":false,"scanners":{"Secrets":"much"}})"})
+    EXPECT_FALSE(read_guard_answer(GuardForm::kLlmGuard, content)) << content;
 }
 
 TEST(GuardAnswers, KeepReasonsShort) {
@@ -107,6 +132,32 @@ TEST(GuardClasses, BlockTheSevenOfTheTaxonomyAndFlagTheOthers) {
   for (const GuardClass& one : guard_classes())
     if (one.blocks) blocking.emplace_back(one.code);
   EXPECT_THAT(blocking, ElementsAre("S1", "S3", "S4", "S8", "S9", "S14", "S15"));
+}
+
+TEST(GuardRequest, AsksScannersInTheirOwnForm) {
+  EXPECT_EQ(guard_request(GuardForm::kPresidio, "de", "say \"a\"", "n"),
+            R"({"text":"say \"a\"","language":"de"})");
+  EXPECT_EQ(guard_request(GuardForm::kLlmGuard, "", "a\nb", "n"), R"({"prompt":"a\nb"})");
+  EXPECT_EQ(guard_path(GuardForm::kPresidio), "/analyze");
+  EXPECT_EQ(guard_path(GuardForm::kLlmGuard), "/analyze/prompt");
+}
+
+// DET-047
+TEST(GuardDetections, NameTheKindsThatAScannerFound) {
+  const auto answer = read_guard_answer(
+      GuardForm::kLlmGuard, R"({"is_valid":false,"scanners":{"Secrets":1.0,"Anonymize":0.8}})");
+  ASSERT_TRUE(answer) << answer.error().message;
+  const auto found = describe_guard(*answer, detect::Surface::kPrompt, 9);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].rule_id, "guard.secrets");
+  EXPECT_EQ(found[0].category, "secret");
+  EXPECT_EQ(found[1].rule_id, "guard.anonymize");
+  EXPECT_EQ(found[1].category, "pii");
+  EXPECT_EQ(found[1].confidence, 0.8);
+  const auto other =
+      read_guard_answer(GuardForm::kLlmGuard, R"({"is_valid":false,"scanners":{"BanTopics":0.9}})");
+  ASSERT_TRUE(other);
+  EXPECT_EQ(describe_guard(*other, detect::Surface::kPrompt, 9).front().rule_id, "guard.unsafe");
 }
 
 TEST(GuardDetections, SayTheClassAndNeverTheText) {

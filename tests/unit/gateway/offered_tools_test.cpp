@@ -22,8 +22,8 @@ constexpr char kAllow[] = "defaults: {outcome: allow}\n";
 
 std::shared_ptr<const PolicyView> policy_of(const std::string& tools) {
   auto bundle = policy::Bundle::compile({{"actions.yaml", kAllow}, {"tools.yaml", tools}});
-  if (!bundle) ADD_FAILURE() << bundle.error().message;
-  return bundle ? PolicyView::make("test", *bundle, true) : nullptr;
+  EXPECT_TRUE(bundle) << bundle.error().message;
+  return PolicyView::make("test", *bundle, true);
 }
 
 class OfferedToolCalls : public ::testing::Test {

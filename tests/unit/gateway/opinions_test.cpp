@@ -50,7 +50,7 @@ class OpinionsTest : public ::testing::Test {
     config.detect.opinions.deadline = std::chrono::milliseconds(200);
     auto providers = ProviderSet::open({});
     ASSERT_TRUE(providers);
-    services_ = std::make_unique<Services>(std::move(config), std::move(*providers));
+    services_ = std::make_unique<Services>(std::move(config), std::move(*providers), ProviderSet());
     ASSERT_TRUE(services_->rules.reload());
     auto worker = Worker::open(*services_, UniqueFd(), UniqueFd());
     ASSERT_TRUE(worker) << worker.error().message;

@@ -144,5 +144,37 @@ TEST(ScanReply, MonitorsWithoutChangingWhenPolicyOnlyWatches) {
   EXPECT_EQ(result->findings.verdict.applied, model::Outcome::kAllow);
 }
 
+// DET-044: what a rule finds is named, graded and placed the same before the model (the request)
+// and after it (the reply), and its rule blocks only where policy enforces.
+TEST(Scan, BlocksOnlyWhereEnforcedBeforeTheModelAndAfterIt) {
+  const std::string key = "-----BEGIN PRIVATE KEY-----";
+  const std::string asked = messages(R"({"role":"user","content":")" + key + R"("})");
+  const std::string answered =
+      R"({"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":")" +
+      key + R"("},"finish_reason":"stop"}]})";
+  std::string monitoring = kPolicy;
+  monitoring.replace(monitoring.find("enforce"), 7, "monitor");
+  for (const std::string& policy : {std::string(kPolicy), monitoring}) {
+    const ScanContext context = make_context(policy);
+    const auto request = codec::parse_request(kChat, asked);
+    const auto reply = codec::parse_reply(kChat, answered);
+    ASSERT_TRUE(request && reply);
+    const auto before = scan_request(context, *request);
+    const auto after = scan_reply(context, kChat, *reply);
+    ASSERT_TRUE(before && after);
+    const bool enforces = policy == kPolicy;
+    for (const Findings* const found : {&before->findings, &after->findings}) {
+      EXPECT_EQ(found->denied(), enforces);
+      EXPECT_EQ(found->verdict.decided, model::Outcome::kDeny);
+      ASSERT_EQ(found->detections.size(), 1U);
+      EXPECT_EQ(found->detections[0].rule_id, "secret.private_key");
+      EXPECT_EQ(found->detections[0].category, "secret");
+      EXPECT_NE(found->detections[0].severity, model::Severity::kUnspecified);
+    }
+    EXPECT_EQ(before->findings.detections[0].surface, "prompt");
+    EXPECT_EQ(after->findings.detections[0].surface, "reply");
+  }
+}
+
 }  // namespace
 }  // namespace aispm::gateway

@@ -190,7 +190,10 @@ TEST(ActionPolicy, ExpiredDeniesEverything) {  // POL-005
   EXPECT_EQ(policy->decide({}, {kNow.nanoseconds - 1}).outcome, Outcome::kAllow);
   EXPECT_EQ(policy->decide({}, kNow).outcome, Outcome::kDeny);
   EXPECT_EQ(policy->decide({}, kNow).rule_id, "bundle.expired");
-  EXPECT_NE(error_of("expires_at: tomorrow\nrules: []"), "");
+  for (const char* wrong : {"tomorrow", "''", "'6027-01-21T00:00:00Z'", "'2262-04-12T00:00:00Z'",
+                            "'1969-12-31T23:59:59Z'", "'2027-01-21T00:00:00.5'"})
+    EXPECT_THAT(error_of(std::string("rules: []\nexpires_at: ") + wrong), HasSubstr("p.yaml:2"))
+        << wrong;
 }
 
 TEST(ActionPolicy, LimitsAndErrorsNameTheLine) {  // POL-005, POL-021

@@ -27,7 +27,7 @@ export const corpusName = (file: string) => file.replace(/\.jsonl$/i, "").toLowe
 function Share({ share }: { share: RedTeamShare | undefined }) {
   const value = shareOf(share);
   if (!share || value === undefined) return <>{NOTHING}</>;
-  return <Text span size="sm">{formatPercent(value)} <Text span size="xs" c="dimmed">{formatCount(share.hits)} of {formatCount(share.of)}</Text></Text>;
+  return <Text span size="sm" className="nowrap">{formatPercent(value)} <Text span size="xs" c="dimmed">{formatCount(share.hits)} of {formatCount(share.of)}</Text></Text>;
 }
 
 const run = columnsOf<RedTeamRun>();
@@ -54,7 +54,7 @@ function Categories({ shown }: { shown: RedTeamRun }) {
           <Table.Tr key={one.name}>
             <Table.Td>{one.name.replaceAll("_", " ")}</Table.Td>
             <Table.Td><Share share={one} /></Table.Td>
-            <Table.Td><Progress value={100 * (shareOf(one) ?? 0)} aria-label={`${one.name}: share found`} /></Table.Td>
+            <Table.Td style={{ verticalAlign: "middle" }}><Progress value={100 * (shareOf(one) ?? 0)} aria-label={`${one.name}: share found`} /></Table.Td>
           </Table.Tr>
         ))}
       </Table.Tbody>

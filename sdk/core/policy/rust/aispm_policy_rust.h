@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* C ABI of the static library in this folder (src/lib.rs): Rego by `regorus`, shell grammar by `brush-parser`.
+/* C ABI of the static library in this folder (src/lib.rs): Rego by `regorus`, shell grammar by
+ * `brush-parser`, JSON Schema by `jsonschema`.
  * Any thread. What is returned in aispm_bytes is the caller's and freed by aispm_bytes_free. Functions that
  * return int return 0 with a value, or 1 with a sentence of what was wrong. */
 #pragma once
@@ -16,6 +17,7 @@ struct aispm_bytes {
   size_t size;
 };
 struct aispm_rego;
+struct aispm_schema;
 
 void aispm_bytes_free(struct aispm_bytes bytes);
 
@@ -32,9 +34,19 @@ int aispm_rego_evaluate(const struct aispm_rego* engine, const uint8_t* rule, si
                         const uint8_t* input, size_t input_size, struct aispm_bytes* out);
 /* out: JSON list of package paths. */
 int aispm_rego_packages(const struct aispm_rego* engine, struct aispm_bytes* out);
+/* out: JSON object of the `decision` rules that are not run as a program, each with the reason. */
+int aispm_rego_interpreted(const struct aispm_rego* engine, struct aispm_bytes* out);
 void aispm_rego_free(struct aispm_rego* engine);
 /* Bytes that all of this process's Rego may hold; 0: no limit. */
 void aispm_rego_limit_memory(uint64_t bytes);
+
+/* Any draft; 2020-12 where `$schema` names none. Nothing is fetched: a reference to elsewhere is an error. */
+int aispm_schema_compile(const uint8_t* text, size_t size, struct aispm_schema** schema,
+                         struct aispm_bytes* error);
+/* error: the first thing that is wrong with the JSON text, with its place, without its values. */
+int aispm_schema_check(const struct aispm_schema* schema, const uint8_t* text, size_t size,
+                       struct aispm_bytes* error);
+void aispm_schema_free(struct aispm_schema* schema);
 
 #ifdef __cplusplus
 }

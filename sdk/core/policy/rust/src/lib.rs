@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! C ABI over `regorus` (Rego) and `brush-parser` (shell grammar): sdk/core/policy/rust/aispm_policy_rust.h says what each call means.
+//! C ABI over `regorus` (Rego), `brush-parser` (shell grammar) and `jsonschema`: sdk/core/policy/rust/aispm_policy_rust.h says what each call means.
 //! Every call may be made from any thread. A panic is caught and becomes an error.
 
+pub mod machine;
 pub mod rego;
+pub mod schema;
 pub mod shell;
+mod single;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::Duration;
@@ -118,6 +121,14 @@ pub unsafe extern "C" fn aispm_rego_packages(engine: *const rego::Rego, out: *mu
 }
 
 /// # Safety
+/// `engine` came from aispm_rego_compile; `out` is writable.
+#[no_mangle]
+pub unsafe extern "C" fn aispm_rego_interpreted(engine: *const rego::Rego, out: *mut Bytes) -> i32 {
+    // SAFETY: as the caller vouches.
+    answer(guarded(|| Ok(unsafe { &*engine }.interpreted())), out)
+}
+
+/// # Safety
 /// `engine` came from aispm_rego_compile and is freed once.
 #[no_mangle]
 pub unsafe extern "C" fn aispm_rego_free(engine: *mut rego::Rego) {
@@ -131,4 +142,46 @@ pub unsafe extern "C" fn aispm_rego_free(engine: *mut rego::Rego) {
 #[no_mangle]
 pub extern "C" fn aispm_rego_limit_memory(bytes: u64) {
     regorus::set_global_memory_limit((bytes > 0).then_some(bytes));
+}
+
+/// # Safety
+/// `text` has `size` readable bytes; `schema` and `error` are writable.
+#[no_mangle]
+pub unsafe extern "C" fn aispm_schema_compile(text: *const u8, size: usize, schema: *mut *mut schema::Schema, error: *mut Bytes) -> i32 {
+    let result = guarded(|| {
+        // SAFETY: as the caller vouches.
+        schema::Schema::compile(unsafe { text_of(text, size)? })
+    });
+    match result {
+        Ok(made) => {
+            // SAFETY: `schema` is the caller's.
+            unsafe { schema.write(Box::into_raw(Box::new(made))) };
+            0
+        }
+        Err(why) => answer(Err(why), error),
+    }
+}
+
+/// # Safety
+/// `schema` is alive; `text` has `size` readable bytes; `error` is writable.
+#[no_mangle]
+pub unsafe extern "C" fn aispm_schema_check(schema: *const schema::Schema, text: *const u8, size: usize, error: *mut Bytes) -> i32 {
+    let result = guarded(|| {
+        // SAFETY: as the caller vouches.
+        unsafe { (*schema).check(text_of(text, size)?) }
+    });
+    match result {
+        Ok(()) => 0,
+        Err(why) => answer(Err(why), error),
+    }
+}
+
+/// # Safety
+/// `schema` came from aispm_schema_compile and is freed once.
+#[no_mangle]
+pub unsafe extern "C" fn aispm_schema_free(schema: *mut schema::Schema) {
+    if !schema.is_null() {
+        // SAFETY: made by aispm_schema_compile.
+        drop(unsafe { Box::from_raw(schema) });
+    }
 }

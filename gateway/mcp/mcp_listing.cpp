@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/mcp/mcp_listing.hpp"
+
+#include <algorithm>
+
+#include "gateway/mcp/mcp_screen.hpp"
+#include "gateway/mcp/server_link.hpp"
+#include "gateway/proxy/decide/offered_tools.hpp"
+#include "sdk/core/common/id.hpp"
+#include "sdk/core/policy/glob.hpp"
+
+namespace aispm::gateway {
+
+using model::Outcome;
+using net::Task;
+
+namespace {
+
+// Of one list; more are counted, not recorded.
+constexpr std::size_t kMaxRecorded = 32;
+
+bool matches_any(const std::vector<std::string>& globs, std::string_view text) {
+  return std::any_of(globs.begin(), globs.end(),
+                     [&](const std::string& glob) { return policy::glob_matches(glob, text); });
+}
+
+// Looks at the tools of one server for one agent.
+class Listing {
+ public:
+  Listing(Worker& worker, const Caller& caller, const ShownProofs& proofs, ScanContext scan)
+      : worker_(worker),
+        caller_(caller),
+        scan_(std::move(scan)),
+        policies_(worker.services().policies_for(caller.agent_id, caller.tenant)),
+        identity_(worker.services().identify(policies_, caller.agent_id, proofs.delegation,
+                                             proofs.intent)) {}
+
+  void add(const McpServerConfig& server, const ToolBook& book) {
+    for (const McpTool& tool : book.tools()) {
+      if (!is_tool_granted(server, tool.definition.name)) continue;
+      if (!may_call(server.endpoint.name, tool)) continue;
+      const ToolLook look = look_at_tool(scan_, tool);
+      if (look.objection) {
+        withhold(server.endpoint.name, tool, look);
+      } else {
+        shown_.push_back(tool.shown);
+      }
+    }
+  }
+
+  const std::vector<std::string>& shown() const { return shown_; }
+
+ private:
+  // As a call without arguments would be judged by tools.yaml; its rules over arguments and
+  // destinations can only be asked with them.
+  bool may_call(const std::string& server, const McpTool& tool) {
+    if (identity_.objection) return false;
+    if (!policies_.enforced) return true;
+    const auto& bundle = policies_.enforced->bundle;
+    if (!bundle) return false;  // the policy cannot be used: all is denied
+    if (bundle->tools() == nullptr) return true;
+    const std::string& name = tool.definition.name;
+    const policy::Action action{.tool = name,
+                                .tool_provider = server,
+                                .surface = "mcp",
+                                .agent = caller_.agent_id,
+                                .agent_type = identity_.facts.type,
+                                .roles = identity_.facts.roles,
+                                .trust = identity_.facts.trust,
+                                .environment = identity_.facts.environment};
+    policy::ToolState state;
+    state.scopes = identity_.facts.scopes;
+    state.intent = identity_.intent;
+    const policy::ToolVerdict said = bundle->tools()->judge(action, state);
+    if (said.outcome == Outcome::kDeny && said.rule_id != "tools.destination") return false;
+    const ActionAsk ask{.tool = name, .tool_provider = server};
+    return OfferedTools::of(tool.definition)
+               .judge(*bundle->tools(), caller_.tenant, caller_.agent_id, ask,
+                      &worker_.services().sightings)
+               .outcome != Outcome::kDeny;
+  }
+
+  void withhold(const std::string& server, const McpTool& tool, const ToolLook& look) {
+    worker_.counters().mcp_tools_withheld.add();
+    if (++recorded_ > kMaxRecorded) return;
+    JudgedAction action;
+    action.tool = tool.definition.name;
+    action.tool_provider = server;
+    action.verdict.rule_id = look.objection->rule_id;
+    action.verdict.reason = look.objection->reason;
+    action.findings = look.detections;
+    const ActionGate::Caller by{.agent_id = caller_.agent_id,
+                                .tenant = caller_.tenant,
+                                .session_id = caller_.session_id,
+                                .facts = identity_.facts,
+                                .surface = "mcp.list",
+                                .provider = {},
+                                .model = {}};
+    model::Event event = action_event(action, by, {}, {.outcome = Outcome::kDeny, .reason = {}});
+    event.tenant = caller_.tenant;
+    event.host_id = worker_.services().host_id;
+    event.session_id = caller_.session_id;
+    event.trace_id = caller_.trace_id.empty() ? make_trace_id() : caller_.trace_id;
+    event.span_id = make_span_id();
+    worker_.record(std::move(event));
+  }
+
+  Worker& worker_;
+  const Caller& caller_;
+  const ScanContext scan_;
+  const PolicySet policies_;
+  const Identity identity_;
+  std::vector<std::string> shown_;
+  std::size_t recorded_ = 0;
+};
+
+}  // namespace
+
+std::optional<std::size_t> find_server(const McpConfig& config, std::string_view name,
+                                       std::string_view agent_id) {
+  for (std::size_t i = 0; i < config.servers.size(); ++i) {
+    const McpServerConfig& server = config.servers[i];
+    if (server.endpoint.name != name) continue;
+    return matches_any(server.agents, agent_id) ? std::optional(i) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+bool is_tool_granted(const McpServerConfig& server, std::string_view tool) {
+  return matches_any(server.tools, tool);
+}
+
+Task<std::string> list_tools(Worker& worker, McpSession& session, const Caller& caller,
+                             const ShownProofs& proofs, const McpMessage& asked) {
+  AISPM_CO_TRY(
+      ScanContext scan,
+      worker.open_rules(caller.tenant, {.agent = caller.agent_id, .provider = {}, .model = {}}));
+  const McpConfig& config = worker.services().config.mcp;
+  Listing listing(worker, caller, proofs, std::move(scan));
+  for (std::size_t i = 0; i < config.servers.size(); ++i) {
+    const McpServerConfig& server = config.servers[i];
+    if (find_server(config, server.endpoint.name, caller.agent_id) != i) continue;
+    ServerLink link(worker, session, i);
+    const auto book = co_await link.tools(std::chrono::milliseconds(0));
+    if (book) listing.add(server, **book);
+  }
+  co_return mcp_tools(asked, listing.shown());
+}
+
+}  // namespace aispm::gateway

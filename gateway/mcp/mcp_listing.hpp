@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "gateway/mcp/mcp_reply.hpp"
+#include "gateway/mcp/mcp_sessions.hpp"
+#include "gateway/proxy/client.hpp"
+#include "gateway/proxy/decide/settlement.hpp"
+
+namespace aispm::gateway {
+
+// Which server of `mcp.servers` an agent may use under that name; nothing: none.
+std::optional<std::size_t> find_server(const McpConfig& config, std::string_view name,
+                                       std::string_view agent_id);
+bool is_tool_granted(const McpServerConfig& server, std::string_view tool);
+
+// tools/list: what all servers that the agent may use offer, without what it may not call and what
+// must not be told to a model. A server that does not answer is left out. Gives the result.
+net::Task<std::string> list_tools(Worker& worker, McpSession& session, const Caller& caller,
+                                  const ShownProofs& proofs, const McpMessage& asked);
+
+}  // namespace aispm::gateway

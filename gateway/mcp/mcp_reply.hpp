@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/mcp/mcp_request.hpp"
+
+// What the gateway's MCP endpoint says. Pure: JSON texts of whole JSON-RPC messages.
+namespace aispm::gateway {
+
+// `result`: a JSON object. For 2026-07-28 it gets a resultType unless it has one.
+std::string mcp_result(const McpMessage& to, std::string_view result, bool has_type = false);
+std::string mcp_error(std::string_view id, int code, std::string_view message,
+                      std::string_view data = {});
+
+// Results.
+std::string mcp_initialized(std::string_view agreed, std::string_view own_version);
+std::string mcp_discovered(std::string_view own_version);
+// `tools`: JSON objects. What one agent may see is not for others' caches.
+std::string mcp_tools(const McpMessage& to, const std::vector<std::string>& tools);
+// A tool call that failed, in words for the model.
+std::string mcp_tool_error(std::string_view words);
+// 2026-07-28: somebody has to open a page before the call can go on.
+std::string mcp_input_required(std::string_view case_id, std::string_view words,
+                               std::string_view link);
+
+// An answer with a body, or without one ("").
+struct McpHttp {
+  int status = 200;
+  std::string session_id = {};  // Mcp-Session-Id; "" = none
+  bool keep_alive = true;
+};
+std::string mcp_http(const McpHttp& http, std::string_view body);
+
+}  // namespace aispm::gateway

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/mcp/mcp_request.hpp"
+
+#include <algorithm>
+
+#include "sdk/core/codec/json_edit.hpp"
+#include "sdk/core/codec/json_tree.hpp"
+#include "sdk/core/codec/mcp_http.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using codec::JsonKind;
+using codec::JsonTree;
+using codec::RpcKind;
+
+constexpr std::size_t kNone = JsonTree::kNone;
+constexpr std::string_view kMetaVersion = "io.modelcontextprotocol/protocolVersion";
+constexpr std::string_view kMetaCapabilities = "io.modelcontextprotocol/clientCapabilities";
+
+McpRefusal refuse(int code, std::string message, std::string data = {}) {
+  return {.status = 400, .code = code, .message = std::move(message), .data = std::move(data)};
+}
+
+bool is_media_type(std::string_view value, std::string_view wanted) {
+  value = value.substr(0, value.find(';'));
+  while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
+  return codec::http1::equal_name(value, wanted);
+}
+
+// Whether an Accept header has the media type itself or a wildcard for it.
+bool accepts(std::string_view header, std::string_view type, std::string_view group) {
+  while (!header.empty()) {
+    const auto comma = std::min(header.find(','), header.size());
+    std::string_view one = header.substr(0, comma);
+    header.remove_prefix(std::min(comma + 1, header.size()));
+    while (!one.empty() && (one.front() == ' ' || one.front() == '\t')) one.remove_prefix(1);
+    if (is_media_type(one, type) || is_media_type(one, group) || is_media_type(one, "*/*"))
+      return true;
+  }
+  return false;
+}
+
+std::optional<McpRefusal> check_media(const McpHead& head) {
+  if (!is_media_type(head.content_type, "application/json"))
+    return McpRefusal{.status = 415, .message = "the content-type must be application/json"};
+  if (!accepts(head.accept, "application/json", "application/*") ||
+      !accepts(head.accept, "text/event-stream", "text/*"))
+    return McpRefusal{.status = 406,
+                      .message = "the client must accept application/json and text/event-stream"};
+  return std::nullopt;
+}
+
+std::size_t depth_of(const JsonTree& tree, std::size_t node) {
+  std::size_t deepest = 0;
+  std::vector<std::size_t> ends;
+  for (std::size_t i = node; i < tree[node].next; ++i) {
+    while (!ends.empty() && ends.back() <= i) ends.pop_back();
+    const JsonKind kind = tree[i].kind;
+    if (kind != JsonKind::kObject && kind != JsonKind::kArray) continue;
+    ends.push_back(tree[i].next);
+    deepest = std::max(deepest, ends.size());
+  }
+  return deepest;
+}
+
+// Reads one POST; each step may refuse.
+class Reader {
+ public:
+  Reader(const McpHead& head, std::string_view body)
+      : head_(head),
+        body_(body),
+        headers_{.protocol_version = head.version,
+                 .session_id = head.session_id,
+                 .method = head.method,
+                 .name = head.name} {}
+
+  McpReading read() {
+    auto refusal = check_media(head_);
+    if (!refusal) refusal = read_message();
+    if (!refusal) refusal = read_era();
+    if (!refusal) refusal = read_params();
+    McpReading reading{std::move(message_), std::move(refusal)};
+    if (reading.refusal) reading.refusal->id = reading.message.id;
+    return reading;
+  }
+
+ private:
+  std::optional<McpRefusal> read_message() {
+    const std::size_t first = body_.find_first_not_of(" \t\r\n");
+    if (first != std::string_view::npos && body_[first] == '[')
+      return refuse(mcp_code::kInvalidRequest, "batches are not served");
+    if (body_.size() > codec::kMaxRpcBytes)
+      return McpRefusal{.status = 413, .message = "the message is too large"};
+    if (auto parsed = tree_.read(body_, codec::kMaxRpcDepth); !parsed)
+      return refuse(mcp_code::kParse, parsed.error().message);
+    auto rpc = codec::read_rpc(tree_, body_);
+    if (!rpc) return refuse(mcp_code::kInvalidRequest, rpc.error().message);
+    rpc_ = std::move(*rpc);
+    message_.kind = rpc_.kind;
+    message_.id = rpc_.id;
+    message_.method = std::string(rpc_.method);
+    if (rpc_.params != kNone && tree_[rpc_.params].kind != JsonKind::kObject)
+      return refuse(mcp_code::kInvalidParams, "params must be an object");
+    if (rpc_.kind == RpcKind::kRequest && rpc_.id.empty())
+      return refuse(mcp_code::kInvalidRequest, "a request's id must not be null");
+    return std::nullopt;
+  }
+
+  std::optional<McpRefusal> read_era() {
+    const std::size_t meta = rpc_.params == kNone ? kNone : tree_.find(rpc_.params, "_meta");
+    const std::string_view in_body =
+        meta == kNone ? std::string_view{} : tree_.string_at(meta, kMetaVersion);
+    if (message_.method == "initialize") return read_initialize();
+    const std::string_view version = headers_.protocol_version;
+    if (version.empty() && in_body.empty()) {
+      message_.version = kMcpOldestSession;
+      return std::nullopt;
+    }
+    if (is_mcp_session_version(version) && in_body.empty()) {
+      message_.version = version;
+      return std::nullopt;
+    }
+    if (version != in_body && message_.kind == RpcKind::kRequest &&
+        (version == kMcpStateless || in_body == kMcpStateless)) {
+      if (version == kMcpStateless && in_body.empty())
+        return refuse(mcp_code::kInvalidParams,
+                      "params._meta must name " + std::string(kMetaVersion));
+      return refuse(mcp_code::kHeaderMismatch,
+                    "the MCP-Protocol-Version header is not what the body says");
+    }
+    if (version != kMcpStateless) return unsupported(version.empty() ? in_body : version);
+    message_.version = kMcpStateless;
+    message_.is_stateless = true;
+    return check_stateless(meta);
+  }
+
+  std::optional<McpRefusal> read_initialize() {
+    if (message_.kind != RpcKind::kRequest)
+      return refuse(mcp_code::kInvalidRequest, "initialize is a request");
+    if (rpc_.params == kNone || tree_.string_at(rpc_.params, "protocolVersion").empty())
+      return refuse(mcp_code::kInvalidParams, "initialize names no protocolVersion");
+    message_.version = std::string(tree_.string_at(rpc_.params, "protocolVersion"));
+    message_.asks_by_url = can_ask_by_url(tree_.find(rpc_.params, "capabilities"));
+    return std::nullopt;
+  }
+
+  std::optional<McpRefusal> check_stateless(std::size_t meta) {
+    if (message_.kind == RpcKind::kNotification) return std::nullopt;
+    if (message_.kind != RpcKind::kRequest)
+      return refuse(mcp_code::kInvalidRequest, "only requests and notifications are taken");
+    const std::size_t capabilities = tree_.find(meta, kMetaCapabilities);
+    if (capabilities == kNone || tree_[capabilities].kind != JsonKind::kObject)
+      return refuse(mcp_code::kInvalidParams,
+                    "params._meta must name " + std::string(kMetaCapabilities));
+    message_.asks_by_url = can_ask_by_url(capabilities);
+    codec::AgentMessage said;
+    said.method = message_.method;
+    said.protocol_version = message_.version;
+    said.target = std::string(
+        tree_.string_at(rpc_.params, message_.method == "resources/read" ? "uri" : "name"));
+    if (!codec::headers_match(headers_, said))
+      return refuse(mcp_code::kHeaderMismatch,
+                    "the Mcp-Method and Mcp-Name headers are not what the body says");
+    return std::nullopt;
+  }
+
+  std::optional<McpRefusal> read_params() {
+    if (message_.kind != RpcKind::kRequest || rpc_.params == kNone) return missing_params();
+    message_.has_cursor = tree_.find(rpc_.params, "cursor") != kNone;
+    if (message_.method != "tools/call") return std::nullopt;
+    message_.is_retry = tree_.find(rpc_.params, "inputResponses") != kNone;
+    message_.tool = std::string(tree_.string_at(rpc_.params, "name"));
+    if (message_.tool.empty()) return missing_params();
+    const std::size_t arguments = tree_.find(rpc_.params, "arguments");
+    if (arguments == kNone) return std::nullopt;
+    if (tree_[arguments].kind != JsonKind::kObject)
+      return refuse(mcp_code::kInvalidParams, "arguments must be an object");
+    if (depth_of(tree_, arguments) > kMaxMcpArgumentDepth)
+      return refuse(mcp_code::kInvalidParams, "arguments are nested more than " +
+                                                  std::to_string(kMaxMcpArgumentDepth) + " deep");
+    const codec::JsonSpan span = tree_[arguments].span();
+    message_.arguments = std::string(body_.substr(span.begin, span.size()));
+    return std::nullopt;
+  }
+
+  std::optional<McpRefusal> missing_params() const {
+    if (message_.kind == RpcKind::kRequest && message_.method == "tools/call")
+      return refuse(mcp_code::kInvalidParams, "tools/call names no tool");
+    return std::nullopt;
+  }
+
+  bool can_ask_by_url(std::size_t capabilities) const {
+    const std::size_t asks =
+        capabilities == kNone ? kNone : tree_.find(capabilities, "elicitation");
+    return asks != kNone && tree_.find(asks, "url") != kNone;
+  }
+
+  static McpRefusal unsupported(std::string_view version) {
+    return refuse(mcp_code::kUnsupportedVersion, "this protocol version is not spoken here",
+                  "{\"supported\":[\"" + std::string(kMcpStateless) + "\",\"" +
+                      std::string(kMcpNewestSession) + "\",\"" + std::string(kMcpMiddleSession) +
+                      "\",\"" + std::string(kMcpOldestSession) +
+                      "\"],\"requested\":" + codec::json_string(version) + "}");
+  }
+
+  const McpHead& head_;
+  const std::string_view body_;
+  const codec::McpHeaders headers_;
+  JsonTree tree_;
+  codec::RpcMessage rpc_;
+  McpMessage message_;
+};
+
+// "http://localhost:3000" -> localhost; "" when it is no such origin.
+std::string_view host_of(std::string_view origin) {
+  const auto scheme = origin.find("://");
+  if (scheme == std::string_view::npos) return {};
+  origin.remove_prefix(scheme + 3);
+  if (origin.starts_with('[')) return origin.substr(0, origin.find(']') + 1);
+  return origin.substr(0, origin.find(':'));
+}
+
+}  // namespace
+
+bool is_mcp_session_version(std::string_view version) {
+  return version == kMcpOldestSession || version == kMcpMiddleSession ||
+         version == kMcpNewestSession;
+}
+
+McpHead take_mcp_head(const codec::http1::Head& head) {
+  codec::McpHeaders headers;
+  for (const codec::http1::Header& header : head.headers)
+    codec::take_mcp_header(header.name, header.value, headers);
+  return {.content_type = std::string(head.content_type),
+          .accept = std::string(head.find("accept").value_or(std::string_view{})),
+          .version = std::string(headers.protocol_version),
+          .session_id = std::string(headers.session_id),
+          .method = std::string(headers.method),
+          .name = std::string(headers.name)};
+}
+
+McpReading read_mcp_post(const McpHead& head, std::string_view body) {
+  return Reader(head, body).read();
+}
+
+bool is_mcp_origin_allowed(std::optional<std::string_view> origin,
+                           const std::vector<std::string>& allowed) {
+  if (!origin) return true;
+  const std::string_view host = host_of(*origin);
+  if (host == "localhost" || host == "127.0.0.1" || host == "[::1]") return true;
+  return std::find(allowed.begin(), allowed.end(), *origin) != allowed.end();
+}
+
+std::string_view agree_on_mcp_version(std::string_view wanted) {
+  for (const std::string_view spoken : {kMcpOldestSession, kMcpMiddleSession, kMcpNewestSession})
+    if (wanted == spoken) return spoken;
+  return kMcpNewestSession;
+}
+
+}  // namespace aispm::gateway

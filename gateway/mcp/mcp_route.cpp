@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/mcp/mcp_route.hpp"
+
+#include <algorithm>
+
+#include "gateway/mcp/mcp_call.hpp"
+#include "gateway/mcp/mcp_listing.hpp"
+#include "gateway/mcp/server_link.hpp"
+#include "gateway/proxy/exchange.hpp"
+#include "gateway/proxy/fleet/run_freezes.hpp"
+#include "gateway/proxy/version.hpp"
+#include "sdk/core/codec/sse.hpp"
+
+namespace aispm::gateway {
+
+using codec::RpcKind;
+using codec::http1::Head;
+using net::Task;
+using net::asio::awaitable;
+
+namespace {
+
+constexpr std::string_view kStreamHead =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
+    "x-accel-buffering: no\r\ntransfer-encoding: chunked\r\nconnection: keep-alive\r\n\r\n";
+constexpr std::string_view kPulse = ": waiting\n\n";
+
+// One POST that was read and belongs to somebody.
+class McpPost {
+ public:
+  McpPost(Client& client, Caller caller, ShownProofs proofs, bool keep_alive)
+      : client_(client),
+        services_(client.worker().services()),
+        caller_(std::move(caller)),
+        owner_{caller_.agent_id, caller_.tenant},
+        proofs_(std::move(proofs)),
+        keep_alive_(keep_alive) {}
+
+  Task<> serve(const McpHead& head, std::string_view body) {
+    McpReading reading = read_mcp_post(head, body);
+    message_ = std::move(reading.message);
+    client_.finish_request();
+    if (reading.refusal) co_return co_await refuse(*reading.refusal);
+    if (message_.method == "initialize") co_return co_await initialize();
+    if (auto refusal = find_session(head)) co_return co_await refuse(*refusal);
+    if (message_.kind != RpcKind::kRequest) co_return co_await send(202, "");
+    co_return co_await serve_request();
+  }
+
+  // DELETE: over, also with the servers.
+  Task<> end_session(const McpHead& head) {
+    client_.finish_request();
+    if (head.version == kMcpStateless) co_return co_await send(405, "");
+    if (auto refusal = find_session(head)) co_return co_await refuse(*refusal);
+    services_.mcp_sessions.end(*session_);
+    for (std::size_t i = 0; i < services_.config.mcp.servers.size(); ++i) {
+      ServerLink link(client_.worker(), *session_, i);
+      (void)co_await link.end();
+    }
+    co_return co_await send(204, "");
+  }
+
+  Task<> refuse(const McpRefusal& refusal) {
+    client_.worker().counters().mcp_refused.add();
+    co_return co_await send(refusal.status, mcp_error(refusal.id, refusal.code,
+                                                      "AISPM: " + refusal.message, refusal.data));
+  }
+
+  // No aggregate: GCC 12 destroys temporaries of that kind in a co_await twice.
+  Task<> send(int status, std::string body, std::string session_id = {}) {
+    const std::string reply = mcp_http({status, std::move(session_id), keep_alive_}, body);
+    co_return co_await client_.send(reply);
+  }
+
+ private:
+  Task<> initialize() {
+    const std::string_view agreed = agree_on_mcp_version(message_.version);
+    auto opened = services_.mcp_sessions.open(owner_, std::string(agreed), message_.asks_by_url,
+                                              net::Clock::now());
+    if (!opened) {
+      const McpRefusal busy{.status = 503,
+                            .code = mcp_code::kInternal,
+                            .message = opened.error().message,
+                            .data = {},
+                            .id = message_.id};
+      co_return co_await refuse(busy);
+    }
+    co_return co_await send(200, mcp_result(message_, mcp_initialized(agreed, kVersion)),
+                            (*opened)->id());
+  }
+
+  std::optional<McpRefusal> find_session(const McpHead& head) {
+    const auto now = net::Clock::now();
+    if (message_.is_stateless) {
+      auto of_agent = services_.mcp_sessions.of_agent(owner_, now);
+      if (!of_agent)
+        return McpRefusal{.status = 503,
+                          .code = mcp_code::kInternal,
+                          .message = of_agent.error().message,
+                          .data = {},
+                          .id = message_.id};
+      session_ = std::move(*of_agent);
+      return std::nullopt;
+    }
+    if (head.session_id.empty())
+      return McpRefusal{.message = "the Mcp-Session-Id header is missing", .id = message_.id};
+    McpSessions::Found found{};
+    session_ = services_.mcp_sessions.find(head.session_id, owner_, now, found);
+    if (found == McpSessions::Found::kOthers) {
+      client_.worker().counters().mcp_stolen_sessions.add();
+      return McpRefusal{
+          .status = 401, .message = "this is not a session of this agent", .id = message_.id};
+    }
+    if (!session_)
+      return McpRefusal{.status = 404, .message = "there is no such session", .id = message_.id};
+    if (!head.version.empty() && head.version != session_->version())
+      return McpRefusal{.message = "this session speaks another protocol version",
+                        .id = message_.id};
+    return std::nullopt;
+  }
+
+  Task<> serve_request() {
+    const std::string& method = message_.method;
+    if (method == "ping" && !message_.is_stateless)
+      co_return co_await send(200, mcp_result(message_, "{}"));
+    if (method == "server/discover" && message_.is_stateless)
+      co_return co_await send(200, mcp_result(message_, mcp_discovered(kVersion)));
+    if (method == "tools/list") co_return co_await serve_list();
+    if (method == "tools/call") co_return co_await serve_call();
+    co_return co_await send(message_.is_stateless ? 404 : 200,
+                            mcp_error(message_.id, mcp_code::kUnknownMethod, "Method not found"));
+  }
+
+  Task<> serve_list() {
+    if (message_.has_cursor)
+      co_return co_await send(200, mcp_error(message_.id, mcp_code::kInvalidParams,
+                                             "no such cursor: lists have one page"));
+    auto listed = co_await list_tools(client_.worker(), *session_, caller_, proofs_, message_);
+    if (!listed)
+      co_return co_await send(
+          {}, mcp_error(message_.id, mcp_code::kInternal, "AISPM: " + listed.error().message));
+    co_return co_await send(200, mcp_result(message_, *listed));
+  }
+
+  Task<> serve_call() {
+    McpTell tell;
+    if (!message_.is_stateless && session_->asks_by_url())
+      tell = [this](std::string words) { return this->tell(std::move(words)); };
+    std::string answer = co_await call_tool(client_.worker(), *session_, caller_, proofs_, message_,
+                                            std::move(tell));
+    if (!streams_) co_return co_await send(200, std::move(answer));
+    AISPM_CO_CHECK(co_await client_.send_chunk(codec::serialise_sse("message", answer)));
+    co_return co_await client_.send("0\r\n\r\n");
+  }
+
+  // Before the answer: the reply becomes a stream of events.
+  awaitable<bool> tell(std::string words) {
+    if (!streams_) {
+      const auto begun = co_await client_.send(kStreamHead);
+      if (!begun) co_return false;
+      streams_ = true;
+    }
+    const std::string event =
+        words.empty() ? std::string(kPulse) : codec::serialise_sse("message", words);
+    const auto told = co_await client_.send_chunk(event);
+    co_return told.has_value();
+  }
+
+  Client& client_;
+  Services& services_;
+  const Caller caller_;
+  const McpOwner owner_;
+  const ShownProofs proofs_;
+  const bool keep_alive_;
+  McpMessage message_;
+  std::shared_ptr<McpSession> session_;
+  bool streams_ = false;
+};
+
+// Why nothing of this agent is served now.
+std::optional<McpRefusal> find_obstacle(Worker& worker, const Caller& caller) {
+  if (const auto frozen = find_freeze(worker.services(), caller)) {
+    worker.counters().frozen.add();
+    return McpRefusal{.status = 403, .message = frozen->message};
+  }
+  if (worker.services().cannot_record()) {
+    worker.counters().unrecorded_refusals.add();
+    return McpRefusal{.status = 503,
+                      .code = mcp_code::kInternal,
+                      .message = "calls cannot be recorded at the moment"};
+  }
+  return std::nullopt;
+}
+
+// A refusal before the body was read: the connection is over.
+Task<bool> refuse_unread(Client& client, int status, std::string message) {
+  client.worker().counters().mcp_refused.add();
+  const std::string body = mcp_error("", mcp_code::kInvalidRequest, "AISPM: " + message);
+  const std::string reply = mcp_http({status, {}, false}, body);
+  AISPM_CO_CHECK(co_await client.send(reply));
+  (void)co_await client.linger();
+  co_return false;
+}
+
+}  // namespace
+
+Task<bool> serve_mcp(Client& client, Head head) {
+  Worker& worker = client.worker();
+  const Services& services = worker.services();
+  worker.counters().mcp_requests.add();
+  if (!is_mcp_origin_allowed(head.find("origin"), services.config.mcp.origins))
+    co_return co_await refuse_unread(client, 403, "pages of this origin may not use it");
+  std::optional<Caller> caller = authenticate(client, head);
+  if (!caller) {
+    worker.counters().unauthenticated.add();
+    co_return co_await refuse_unread(client, 401, "this is not the key of an agent");
+  }
+  const bool is_post = head.method == "POST";
+  if (!is_post && head.method != "DELETE")
+    co_return co_await refuse_unread(client, 405, "only POST and DELETE are served");
+  if (const auto obstacle = find_obstacle(worker, *caller))
+    co_return co_await refuse_unread(client, obstacle->status, obstacle->message);
+  if (!head.content_encoding.empty())
+    co_return co_await refuse_unread(client, 415, "compressed bodies are not read");
+  const McpHead said = take_mcp_head(head);
+  const bool keep_alive = head.keep_alive;
+  McpPost post(client, std::move(*caller), read_proofs(head), keep_alive);
+  const auto body = co_await client.read_body(
+      head, std::min(services.config.limits.body_bytes, codec::kMaxRpcBytes));
+  if (!body) {
+    const bool is_large = body.error().code == Errc::kTooLarge;
+    co_return co_await refuse_unread(client, is_large ? 413 : 400, body.error().message);
+  }
+  if (is_post)
+    AISPM_CO_CHECK(co_await post.serve(said, *body));
+  else
+    AISPM_CO_CHECK(co_await post.end_session(said));
+  co_return keep_alive;
+}
+
+}  // namespace aispm::gateway

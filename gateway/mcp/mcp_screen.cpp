@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/mcp/mcp_screen.hpp"
+
+#include "gateway/proxy/pipeline/text_judge.hpp"
+#include "sdk/core/codec/json_edit.hpp"
+#include "sdk/core/codec/json_tree.hpp"
+#include "sdk/core/codec/jsonrpc.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using codec::JsonTree;
+
+McpObjection objection_of(const Findings& findings) {
+  return {std::string(findings.verdict.rule_id), std::string(findings.verdict.reason)};
+}
+
+std::optional<McpObjection> unscannable(const ScanContext& context, std::string_view why) {
+  if (!context.book->policy->fail_closed()) return std::nullopt;
+  return McpObjection{std::string(kUnscannableRule),
+                      "It could not be scanned: " + std::string(why)};
+}
+
+model::Detection found_in(const McpTool& tool, const char* rule, const char* message,
+                          model::Severity severity) {
+  model::Detection detection;
+  detection.rule_id = rule;
+  detection.category = "tool_abuse";
+  detection.severity = severity;
+  detection.confidence = 0.8;
+  detection.surface = "tool_description";
+  detection.message = message;
+  detection.length = tool.texts.size();
+  return detection;
+}
+
+// The base64 of pictures and sounds: a string "data" beside a "mimeType".
+bool is_media(const JsonTree& tree, std::size_t object, std::string_view key) {
+  return (key == "data" || key == "blob") && tree.find(object, "mimeType") != JsonTree::kNone;
+}
+
+class PartReader {
+ public:
+  PartReader(const JsonTree& tree, std::string_view tool) : tree_(tree), tool_(tool) {}
+
+  std::vector<codec::TextPart> read() {
+    read_value(0, false);
+    return std::move(parts_);
+  }
+
+ private:
+  // Depth is bounded by the tree's.
+  void read_value(std::size_t node, bool media) {
+    if (tree_[node].is_string()) return add(tree_[node], media, false);
+    tree_.each_element(node, [&](std::size_t value, std::size_t) { read_value(value, false); });
+    tree_.each_member(node, [&](const codec::JsonNode& key, std::size_t value) {
+      add(key, false, true);
+      read_value(value, is_media(tree_, node, key.text));
+    });
+  }
+  void add(const codec::JsonNode& node, bool media, bool is_key) {
+    if (node.text.empty()) return;
+    parts_.push_back({.surface = media ? codec::Surface::kMedia : codec::Surface::kToolResult,
+                      .text = node.text,
+                      .span = node.span(),
+                      .is_key = is_key,
+                      .tool = tool_});
+  }
+
+  const JsonTree& tree_;
+  const std::string_view tool_;
+  std::vector<codec::TextPart> parts_;
+};
+
+}  // namespace
+
+ToolLook look_at_tool(const ScanContext& context, const McpTool& tool) {
+  constexpr detect::Surface kSurface = detect::Surface::kToolDescription;
+  ToolLook look;
+  Findings findings;
+  TextJudge judge(context, policy::Direction::kRequest, findings);
+  const auto judged = judge.judge(
+      tool.texts,
+      {.surface = kSurface, .outcomes = &context.tables->of_request(kSurface), .editable = false});
+  if (!judged)
+    look.objection = unscannable(context, judged.error().message);
+  else if (judged->denied)
+    look.objection = objection_of(findings);
+  else if (findings.cut > 0)
+    look.objection = unscannable(context, "there was not time enough to look through all of it");
+  look.detections = std::move(findings.detections);
+  if (tool.hides_text) {
+    look.detections.push_back(found_in(tool, "tools.hidden_text",
+                                       "A tool's description holds letters that people do not see",
+                                       model::Severity::kHigh));
+    look.objection = McpObjection{"tools.hidden_text",
+                                  "The tool's description holds letters that people do not see"};
+  }
+  if (tool.speaks_of_others)
+    look.detections.push_back(found_in(tool, "tools.cross_reference",
+                                       "A tool's description speaks about other tools",
+                                       model::Severity::kMedium));
+  return look;
+}
+
+ResultLook look_at_result(const ScanContext& context, std::string_view tool, std::string result) {
+  ResultLook look;
+  JsonTree tree;
+  if (const auto read = tree.read(result, codec::kMaxRpcDepth); !read) {
+    look.objection = McpObjection{std::string(kUnscannableRule), read.error().message};
+    return look;
+  }
+  codec::LlmRequest texts;
+  texts.parts = PartReader(tree, tool).read();
+  auto scan = scan_request(context, texts);
+  if (!scan) {
+    look.objection = unscannable(context, scan.error().message);
+    look.result = std::move(result);
+    return look;
+  }
+  Findings& findings = scan->findings;
+  if (findings.denied())
+    look.objection = objection_of(findings);
+  else if (findings.cut > 0)
+    look.objection = unscannable(context, "there was not time enough to look through all of it");
+  look.redactions = findings.redactions;
+  look.detections = std::move(findings.detections);
+  auto patched = codec::apply_patches(result, std::move(scan->patches));
+  if (!patched)  // what is to be cut out cannot be
+    look.objection = McpObjection{std::string(kUnscannableRule), patched.error().message};
+  else
+    look.result = std::move(*patched);
+  return look;
+}
+
+}  // namespace aispm::gateway

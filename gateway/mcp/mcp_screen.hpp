@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/mcp/tool_book.hpp"
+#include "gateway/proxy/pipeline/scan_request.hpp"
+
+// What is found in what servers say, before a model is told. No I/O.
+namespace aispm::gateway {
+
+// Why something is kept from the model.
+struct McpObjection {
+  std::string rule_id;
+  std::string reason;
+};
+
+struct ToolLook {
+  std::optional<McpObjection> objection;
+  std::vector<model::Detection> detections;
+};
+// Names, descriptions and schemas of one tool, as a request's tool descriptions are judged. What
+// policy would cut out is an objection too: a tool is what it says, or it is not there.
+ToolLook look_at_tool(const ScanContext& context, const McpTool& tool);
+
+struct ResultLook {
+  std::string result;  // with what policy withholds cut out
+  std::uint64_t redactions = 0;
+  std::optional<McpObjection> objection;
+  std::vector<model::Detection> detections;
+};
+// The result of a call, a JSON object, as tool results in a request are judged.
+ResultLook look_at_result(const ScanContext& context, std::string_view tool, std::string result);
+
+}  // namespace aispm::gateway

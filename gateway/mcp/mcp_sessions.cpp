@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/mcp/mcp_sessions.hpp"
+
+#include "gateway/mcp/mcp_request.hpp"
+#include "sdk/core/common/id.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+constexpr std::size_t kIdBytes = 24;
+
+// NUL is in no name and in no id.
+std::string agent_key(const McpOwner& owner) {
+  return owner.tenant + std::string(1, '\0') + owner.agent_id;
+}
+
+}  // namespace
+
+ServerSession McpSession::server(std::size_t index) const {
+  const std::lock_guard lock(mutex_);
+  return servers_[index].session;
+}
+
+ServerSession McpSession::adopt(std::size_t index, ServerSession opened) {
+  const std::lock_guard lock(mutex_);
+  ServerSession& kept = servers_[index].session;
+  if (!kept.is_open) kept = std::move(opened);
+  return kept;
+}
+
+void McpSession::forget(std::size_t index, const std::string& server_session_id) {
+  const std::lock_guard lock(mutex_);
+  Server& server = servers_[index];
+  if (server.session.id == server_session_id) server = Server{};
+}
+
+std::shared_ptr<const ToolBook> McpSession::tools(std::size_t index, std::chrono::milliseconds age,
+                                                  Time now) const {
+  const std::lock_guard lock(mutex_);
+  const Server& server = servers_[index];
+  return server.tools && now - server.listed < age ? server.tools : nullptr;
+}
+
+void McpSession::keep_tools(std::size_t index, std::shared_ptr<const ToolBook> tools, Time now) {
+  const std::lock_guard lock(mutex_);
+  servers_[index].tools = std::move(tools);
+  servers_[index].listed = now;
+}
+
+std::string McpSessions::key_of(const McpSession& session) {
+  return session.id().empty() ? agent_key(session.owner()) : session.id();
+}
+
+void McpSessions::drop_idle(Time now) {
+  while (!entries_.empty() && now - entries_.back().used >= limits_.idle) {
+    const McpSession& last = *entries_.back().session;
+    if (const auto count = of_agent_.find(agent_key(last.owner())); --count->second == 0)
+      of_agent_.erase(count);
+    by_key_.erase(key_of(last));
+    entries_.pop_back();
+  }
+}
+
+Result<std::shared_ptr<McpSession>> McpSessions::add(const std::string& key, std::string id,
+                                                     McpOwner owner, std::string version,
+                                                     bool asks_by_url, Time now) {
+  drop_idle(now);
+  if (entries_.size() >= limits_.sessions)
+    return fail(Errc::kExhausted, "too many sessions are open");
+  std::size_t& count = of_agent_[agent_key(owner)];
+  if (count >= limits_.of_agent)
+    return fail(Errc::kExhausted, "this agent has too many sessions open");
+  ++count;
+  auto session = std::make_shared<McpSession>(std::move(id), std::move(owner), std::move(version),
+                                              asks_by_url, servers_);
+  entries_.push_front({session, now});
+  by_key_.emplace(key, entries_.begin());
+  return session;
+}
+
+Result<std::shared_ptr<McpSession>> McpSessions::open(McpOwner owner, std::string version,
+                                                      bool asks_by_url, Time now) {
+  const std::lock_guard lock(mutex_);
+  std::string id = make_token(kIdBytes);
+  const std::string key = id;
+  return add(key, std::move(id), std::move(owner), std::move(version), asks_by_url, now);
+}
+
+std::shared_ptr<McpSession> McpSessions::find(std::string_view id, const McpOwner& owner, Time now,
+                                              Found& found) {
+  const std::lock_guard lock(mutex_);
+  drop_idle(now);
+  const auto entry = by_key_.find(std::string(id));
+  const bool is_known = entry != by_key_.end() && !entry->second->session->id().empty();
+  found = !is_known                                  ? Found::kUnknown
+          : entry->second->session->owner() == owner ? Found::kFound
+                                                     : Found::kOthers;
+  if (found != Found::kFound) return nullptr;
+  entry->second->used = now;
+  entries_.splice(entries_.begin(), entries_, entry->second);
+  return entry->second->session;
+}
+
+Result<std::shared_ptr<McpSession>> McpSessions::of_agent(const McpOwner& owner, Time now) {
+  const std::lock_guard lock(mutex_);
+  drop_idle(now);
+  const std::string key = agent_key(owner);
+  if (const auto entry = by_key_.find(key); entry != by_key_.end()) {
+    entry->second->used = now;
+    entries_.splice(entries_.begin(), entries_, entry->second);
+    return entry->second->session;
+  }
+  return add(key, {}, owner, std::string(kMcpStateless), false, now);
+}
+
+void McpSessions::end(const McpSession& session) {
+  const std::lock_guard lock(mutex_);
+  const auto entry = by_key_.find(key_of(session));
+  if (entry == by_key_.end()) return;
+  if (const auto count = of_agent_.find(agent_key(session.owner())); --count->second == 0)
+    of_agent_.erase(count);
+  entries_.erase(entry->second);
+  by_key_.erase(entry);
+}
+
+std::size_t McpSessions::size() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.size();
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/mcp/tool_book.hpp"
+
+// Sessions of MCP clients with the gateway, and the gateway's own with servers that belong to them.
+namespace aispm::gateway {
+
+// Whose a session is; what the client says of itself has no place here.
+struct McpOwner {
+  std::string agent_id;
+  std::string tenant;
+  bool operator==(const McpOwner&) const = default;
+};
+
+// The gateway's session with one server on behalf of one session of a client.
+struct ServerSession {
+  bool is_open = false;
+  std::string id;       // as the server named it; "" = it keeps none
+  std::string version;  // agreed on
+};
+
+// One client's session. Any thread.
+class McpSession {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  McpSession(std::string id, McpOwner owner, std::string version, bool asks_by_url,
+             std::size_t servers)
+      : id_(std::move(id)),
+        owner_(std::move(owner)),
+        version_(std::move(version)),
+        asks_by_url_(asks_by_url),
+        servers_(servers) {}
+
+  const std::string& id() const { return id_; }  // "" = of an agent without sessions (2026-07-28)
+  const McpOwner& owner() const { return owner_; }
+  const std::string& version() const { return version_; }
+  bool asks_by_url() const { return asks_by_url_; }
+
+  ServerSession server(std::size_t index) const;
+  // Keeps what was opened, unless another was opened meanwhile: that one is given back.
+  ServerSession adopt(std::size_t index, ServerSession opened);
+  // The server has ended it: forgotten if it is still that one.
+  void forget(std::size_t index, const std::string& server_session_id);
+  // What the server offers, not older than `age`; null: it must be asked.
+  std::shared_ptr<const ToolBook> tools(std::size_t index, std::chrono::milliseconds age,
+                                        Time now) const;
+  void keep_tools(std::size_t index, std::shared_ptr<const ToolBook> tools, Time now);
+
+ private:
+  struct Server {
+    ServerSession session;
+    std::shared_ptr<const ToolBook> tools;
+    Time listed{};
+  };
+  const std::string id_;
+  const McpOwner owner_;
+  const std::string version_;
+  const bool asks_by_url_;
+  mutable std::mutex mutex_;
+  std::vector<Server> servers_;
+};
+
+// All sessions of a gateway. Those that are idle end, an agent has a limited number, and so have
+// all together. Any thread.
+class McpSessions {
+ public:
+  using Time = McpSession::Time;
+  struct Limits {
+    std::size_t sessions = 4096;
+    std::size_t of_agent = 64;
+    std::chrono::milliseconds idle{3'600'000};
+  };
+  enum class Found : std::uint8_t { kFound, kUnknown, kOthers };
+
+  McpSessions(Limits limits, std::size_t servers) : limits_(limits), servers_(servers) {}
+
+  // kExhausted: no more of them.
+  Result<std::shared_ptr<McpSession>> open(McpOwner owner, std::string version, bool asks_by_url,
+                                           Time now);
+  // Null with the reason: there is none of that id, or it is somebody else's.
+  std::shared_ptr<McpSession> find(std::string_view id, const McpOwner& owner, Time now,
+                                   Found& found);
+  // That of an agent which needs no id. kExhausted likewise.
+  Result<std::shared_ptr<McpSession>> of_agent(const McpOwner& owner, Time now);
+  void end(const McpSession& session);
+  std::size_t size() const;
+
+ private:
+  struct Entry {
+    std::shared_ptr<McpSession> session;
+    Time used;
+  };
+  using Entries = std::list<Entry>;
+  void drop_idle(Time now);
+  Result<std::shared_ptr<McpSession>> add(const std::string& key, std::string id, McpOwner owner,
+                                          std::string version, bool asks_by_url, Time now);
+  static std::string key_of(const McpSession& session);
+
+  const Limits limits_;
+  const std::size_t servers_;
+  mutable std::mutex mutex_;
+  Entries entries_;  // used last first
+  std::unordered_map<std::string, Entries::iterator> by_key_;
+  std::unordered_map<std::string, std::size_t> of_agent_;  // sessions
+};
+
+}  // namespace aispm::gateway

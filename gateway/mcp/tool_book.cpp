@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/mcp/tool_book.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "sdk/core/codec/json_edit.hpp"
+#include "sdk/core/codec/json_tree.hpp"
+#include "sdk/core/codec/jsonrpc.hpp"
+#include "sdk/core/codec/tool_definitions.hpp"
+#include "sdk/core/policy/tool_scan.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using codec::JsonKind;
+using codec::JsonTree;
+
+constexpr std::size_t kNone = JsonTree::kNone;
+constexpr std::string_view kSeparator = "__";
+
+bool is_name(std::string_view name) {
+  const auto is_part = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.' || c == '/';
+  };
+  return !name.empty() && name.size() <= ToolBook::kMaxNameBytes &&
+         std::all_of(name.begin(), name.end(), is_part);
+}
+
+std::string_view text_of(const JsonTree& tree, std::size_t node, std::string_view text) {
+  return text.substr(tree[node].begin, tree[node].end - tree[node].begin);
+}
+
+// Keys too: a model is told of them like of anything else.
+std::string texts_of(const JsonTree& tree, std::size_t node) {
+  std::string texts;
+  for (std::size_t i = node; i < tree[node].next; ++i)
+    if (tree[i].is_string() && !tree[i].text.empty()) texts.append(tree[i].text).push_back('\n');
+  return texts;
+}
+
+// Whether only the members of `properties` are spoken of.
+bool is_plain(const JsonTree& tree, std::size_t schema) {
+  constexpr std::array<std::string_view, 12> kOthers = {"additionalProperties",
+                                                        "unevaluatedProperties",
+                                                        "patternProperties",
+                                                        "$ref",
+                                                        "$dynamicRef",
+                                                        "allOf",
+                                                        "anyOf",
+                                                        "oneOf",
+                                                        "if",
+                                                        "dependentSchemas",
+                                                        "dependencies",
+                                                        "propertyNames"};
+  return std::none_of(kOthers.begin(), kOthers.end(),
+                      [&](std::string_view key) { return tree.find(schema, key) != kNone; });
+}
+
+void read_schema(const JsonTree& tree, std::size_t schema, std::string_view text, McpTool& tool) {
+  if (schema == kNone || tree[schema].kind != JsonKind::kObject) {
+    tool.problem = "the tool has no input schema";
+    return;
+  }
+  auto compiled = policy::JsonSchema::compile(text_of(tree, schema, text));
+  if (!compiled) {
+    tool.problem = "the tool's input schema cannot be used: " + compiled.error().message;
+    return;
+  }
+  tool.schema = std::move(*compiled);
+  tool.is_closed = is_plain(tree, schema);
+  tree.each_member(tree.find(schema, "properties"), [&](const codec::JsonNode& key, std::size_t) {
+    tool.known_arguments.emplace_back(key.text);
+  });
+}
+
+}  // namespace
+
+std::string prefixed_tool(std::string_view server, std::string_view tool) {
+  return std::string(server).append(kSeparator).append(tool);
+}
+
+std::optional<ToolAddress> split_tool(std::string_view name) {
+  const auto at = name.find(kSeparator);
+  if (at == std::string_view::npos) return std::nullopt;
+  return ToolAddress{name.substr(0, at), name.substr(at + kSeparator.size())};
+}
+
+Result<std::string> ToolBook::add_page(std::string_view server, std::string_view result) {
+  if (++pages_ > kMaxPages)
+    return fail(Errc::kTooLarge, "more than " + std::to_string(kMaxPages) + " pages of tools");
+  JsonTree tree;
+  AISPM_CHECK(tree.read(result, codec::kMaxRpcDepth));
+  const std::size_t list = tree.find(0, "tools");
+  if (list == kNone || tree[list].kind != JsonKind::kArray)
+    return fail(Errc::kInvalid, "no list of tools");
+  AISPM_TRY(std::vector<codec::ToolDefinition> definitions,
+            codec::read_tool_list(text_of(tree, list, result)));
+  std::size_t count = 0;
+  tree.each_element(list, [&](std::size_t, std::size_t) { ++count; });
+  if (definitions.size() != count) return fail(Errc::kInvalid, "a tool is no object");
+  if (tools_.size() + definitions.size() > kMaxTools)
+    return fail(Errc::kTooLarge, "more than " + std::to_string(kMaxTools) + " tools");
+  Result<> read;
+  tree.each_element(list, [&](std::size_t node, std::size_t position) {
+    if (!read) return;
+    McpTool tool;
+    tool.definition = std::move(definitions[position]);
+    const std::string& name = tool.definition.name;
+    if (!is_name(name) || find(name) != nullptr) {
+      read = fail(Errc::kInvalid, "a tool's name is not acceptable or stands twice");
+      return;
+    }
+    const std::string_view own = text_of(tree, node, result);
+    const codec::JsonNode& title = tree[tree.find(node, "name")];
+    auto shown = codec::apply_patches(
+        own, {codec::string_patch({title.begin - tree[node].begin, title.end - tree[node].begin},
+                                  prefixed_tool(server, name))});
+    if (!shown) {
+      read = fail(std::move(shown).error());
+      return;
+    }
+    tool.shown = std::move(*shown);
+    tool.texts = texts_of(tree, node);
+    read_schema(tree, tree.find(node, "inputSchema"), result, tool);
+    tools_.push_back(std::move(tool));
+  });
+  AISPM_CHECK(read);
+  return std::string(tree.string_at(0, "nextCursor"));
+}
+
+void ToolBook::finish(std::string_view server) {
+  policy::ServerManifest manifest;
+  manifest.name = std::string(server);
+  for (const McpTool& tool : tools_) manifest.tools.push_back({tool.definition.name, tool.texts});
+  for (const policy::ScanFinding& finding : policy::scan_server(manifest).findings)
+    for (McpTool& tool : tools_) {
+      if (tool.definition.name != finding.subject) continue;
+      tool.hides_text = tool.hides_text || finding.rule == "HIDDEN_TEXT";
+      tool.speaks_of_others = tool.speaks_of_others || finding.rule == "CROSS_TOOL_REFERENCE";
+    }
+}
+
+const McpTool* ToolBook::find(std::string_view name) const {
+  const auto found = std::find_if(tools_.begin(), tools_.end(), [&](const McpTool& tool) {
+    return tool.definition.name == name;
+  });
+  return found == tools_.end() ? nullptr : &*found;
+}
+
+Result<> check_arguments(const McpTool& tool, std::string_view arguments) {
+  if (!tool.schema) return fail(Errc::kInvalid, tool.problem);
+  JsonTree tree;
+  AISPM_CHECK(tree.read(arguments, codec::kMaxRpcDepth));
+  for (std::size_t i = 0; i < tree.size(); ++i)
+    if (tree[i].is_string() && tree[i].text.size() > ToolBook::kMaxArgumentBytes)
+      return fail(Errc::kInvalid, "a text is longer than " +
+                                      std::to_string(ToolBook::kMaxArgumentBytes) + " bytes");
+  Result<> known;
+  tree.each_member(0, [&](const codec::JsonNode& key, std::size_t) {
+    const auto& names = tool.known_arguments;
+    if (known && tool.is_closed && std::find(names.begin(), names.end(), key.text) == names.end())
+      known = fail(Errc::kInvalid, "an argument that the tool does not have: " +
+                                       std::string(key.text.substr(0, 64)));
+  });
+  AISPM_CHECK(known);
+  return tool.schema->check(arguments);
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sdk/core/codec/agent_message.hpp"
+#include "sdk/core/policy/json_schema.hpp"
+
+// The tools of one MCP server. Pure.
+namespace aispm::gateway {
+
+// One tool as its server tells of it.
+struct McpTool {
+  codec::ToolDefinition definition;  // its name and what pins know it by
+  std::string shown;                 // JSON for clients, with the prefixed name
+  std::string texts;                 // every word that a model would be told, one a line
+  // Null: it cannot be used, `problem` says why, and calls are refused.
+  std::shared_ptr<const policy::JsonSchema> schema;
+  std::string problem;
+  // The names that calls may give, where the schema says nothing about others; else empty.
+  std::vector<std::string> known_arguments;
+  bool is_closed = false;  // known_arguments counts
+  // As policy::scan_server sees them: letters that people do not see; words about other tools.
+  bool hides_text = false;
+  bool speaks_of_others = false;
+};
+
+// "weather" and "forecast" are `weather__forecast` to clients.
+std::string prefixed_tool(std::string_view server, std::string_view tool);
+struct ToolAddress {
+  std::string_view server;
+  std::string_view tool;
+};
+// Nothing when there is no prefix.
+std::optional<ToolAddress> split_tool(std::string_view name);
+
+// Immutable once it is read; any thread.
+class ToolBook {
+ public:
+  static constexpr std::size_t kMaxTools = 512;  // of one server
+  static constexpr std::size_t kMaxPages = 64;
+  static constexpr std::size_t kMaxNameBytes = 128;
+  static constexpr std::size_t kMaxArgumentBytes = 256U << 10;  // of one text
+
+  // Adds a page, the result of tools/list; gives its nextCursor, "" = the last. kInvalid: no such
+  // list, a name twice or one that is not of letters, digits, `_`, `-`, `.` and `/`; kTooLarge.
+  Result<std::string> add_page(std::string_view server, std::string_view result);
+  // After the last page: looks at all tools together.
+  void finish(std::string_view server);
+
+  const std::vector<McpTool>& tools() const { return tools_; }
+  const McpTool* find(std::string_view name) const;
+
+ private:
+  std::vector<McpTool> tools_;
+  std::size_t pages_ = 0;
+};
+
+// Arguments against what the tool says of itself. kInvalid says what is wrong, for the model.
+Result<> check_arguments(const McpTool& tool, std::string_view arguments);
+
+}  // namespace aispm::gateway

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/decide/asked_action.hpp"
+
+#include "gateway/proxy/decide/action_record.hpp"
+#include "sdk/core/common/id.hpp"
+
+namespace aispm::gateway {
+
+using model::Outcome;
+
+AskedAction::AskedAction(Worker& worker, Caller caller, ActionQuestion question)
+    : worker_(worker),
+      caller_(std::move(caller)),
+      question_(std::move(question)),
+      freezable_(worker.freezes(), FreezeKey{caller_.agent_id, caller_.session_id, caller_.tenant},
+                 [this](const policy::Freeze* freeze) { hear(freeze); }) {
+  if (caller_.trace_id.empty()) caller_.trace_id = make_trace_id();
+}
+
+Result<> AskedAction::judge() {
+  Services& services = worker_.services();
+  AISPM_TRY(scan_, worker_.open_rules(caller_.tenant,
+                                      {.agent = caller_.agent_id, .provider = {}, .model = {}}));
+  ArgumentScan scanned = scan_arguments(scan_, question_.arguments);
+  worker_.counters().inspections_late.add(scanned.findings.late);
+  worker_.counters().inspections_cut.add(scanned.findings.cut);
+  if (scanned.is_unscannable) worker_.counters().unscannable.add();
+  PolicySet policies = services.policies_for(caller_.agent_id, caller_.tenant);
+  Identity identity =
+      services.identify(policies, caller_.agent_id, question_.delegation, question_.intent);
+  const auto stranger = std::move(identity.objection);
+  RiskFacts risk = read_signals(scanned.findings.detections);
+  static const policy::RiskModel kUsual;
+  fuse_risk(kUsual, identity.facts, {}, question_.arguments.size(), {}, risk);
+  ActionGate::Caller who{.agent_id = caller_.agent_id,
+                         .tenant = caller_.tenant,
+                         .session_id = caller_.session_id,
+                         .facts = {},
+                         .surface = question_.surface,
+                         .provider = {},
+                         .model = {}};
+  who.take(std::move(identity));
+  gate_.emplace(scan_, std::move(policies), std::move(who), std::move(risk), &services.usage,
+                &services.sightings);
+  if (question_.definition) gate_->offer(OfferedTools::of(*question_.definition));
+  changed_ = gate_
+                 ->judge({.tool = question_.tool,
+                          .tool_provider = question_.tool_provider,
+                          .arguments = question_.arguments,
+                          .destination = question_.destination,
+                          .labels = question_.labels})
+                 .changed;
+  findings_ = std::move(scanned.findings.detections);
+  settled_ = settled_of(action());
+  if (scanned.objection)
+    overrule(Outcome::kDeny, scanned.objection->rule_id, scanned.objection->reason);
+  if (stranger) overrule(Outcome::kDeny, stranger->rule_id, stranger->reason);
+  obey_freezes();
+  return {};
+}
+
+void AskedAction::obey_freezes() {
+  const auto freezes = worker_.services().freezes.load(std::memory_order_acquire);
+  const auto* const freeze = freezes->find(freezable_.key().subject(), wall_now());
+  if (freeze == nullptr) return;
+  worker_.counters().frozen.add();
+  overrule(Outcome::kKillSwitch, "freeze." + freeze->id, freeze->reason);
+}
+
+void AskedAction::overrule(Outcome outcome, std::string rule, std::string reason) {
+  ActionVerdict& verdict = action().verdict;
+  verdict.outcome = outcome;
+  verdict.rule_id = std::move(rule);
+  verdict.reason = std::move(reason);
+  action().is_recorded = false;  // whether or not a bundle is enforced
+  settled_ = settled_of(action());
+}
+
+void AskedAction::withhold(Outcome outcome, std::string rule, std::string reason) {
+  action().verdict.rule_id = std::move(rule);
+  settled_.outcome = outcome;
+  settled_.reason = std::move(reason);
+  settled_.passes = outcome == Outcome::kRedact;
+}
+
+void AskedAction::hear(const policy::Freeze* freeze) {
+  if (freeze == nullptr) return;
+  if (settling_ != nullptr) settling_->cut(Outcome::kKillSwitch, freeze->reason);
+  if (on_freeze_) on_freeze_();
+}
+
+net::asio::awaitable<void> AskedAction::settle(const ShownProofs& proofs, OnPulse on_pulse) {
+  if (!must_wait(action().verdict.outcome)) co_return;
+  Settlement settlement(worker_, asked_by(), *gate_, action());
+  settling_ = &settlement;
+  co_await settlement.begin(proofs);
+  if (!settlement.is_settled())
+    record_action(worker_, asked_by(), *gate_, action(), settlement.state());
+  const auto pulse = worker_.services().config.decide.approvals.pulse;
+  while (on_pulse && !settlement.is_settled()) {
+    const bool is_awaited = co_await on_pulse(settlement.state());
+    if (!is_awaited) break;
+    co_await settlement.wait(pulse);
+  }
+  settling_ = nullptr;
+  settled_ = settlement.state();
+  if (settled_.is_settled) action().is_recorded = false;  // what came of it is an event of its own
+}
+
+void AskedAction::record() {
+  if (!action().is_recorded) record_action(worker_, asked_by(), *gate_, action(), settled_);
+  record_rest(worker_, asked_by(), *gate_);
+}
+
+AskedBy AskedAction::asked_by() const {
+  return {.caller = &caller_,
+          .trace_id = caller_.trace_id,
+          .call_event_id = {},
+          .store_text = scan_.book->policy->store_text()};
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/exchange_relay.hpp"
+
+#include <utility>
+
+#include "sdk/core/codec/json_edit.hpp"
+
+namespace aispm::gateway {
+
+using codec::http1::Head;
+using net::asio::awaitable;
+
+namespace {
+
+// Comments of an event stream: clients skip them.
+constexpr std::string_view kPulse = ": waiting for an approval\n\n";
+
+// For clients that ask for it (`x-aispm-events: approvals`): who waits can tell its user.
+std::string approval_notice(const JudgedAction& action, const Settled& so_far) {
+  std::string data = R"({"approval_id":)" + codec::json_string(action.approval_id) + R"(,"tool":)" +
+                     codec::json_string(action.tool) + R"(,"rule":)" +
+                     codec::json_string(action.verdict.rule_id) + R"(,"reason":)" +
+                     codec::json_string(so_far.reason);
+  if (!so_far.link.empty()) data += R"(,"link":)" + codec::json_string(so_far.link);
+  return "event: aispm.approval_required\ndata: " + data + "}\n\n";
+}
+
+// A streamed reply on its way.
+class StreamPass {
+ public:
+  StreamPass(ExchangeState& x, Client& client, UpstreamReply& reply)
+      : x_(x),
+        client_(client),
+        reply_(reply),
+        upstream_(*reply.upstream),
+        reader_(reply.head),
+        relay_(x.context, x.relay_options()) {
+    upstream_.input.consume(reply.head.size_bytes);
+  }
+
+  awaitable<void> run() {
+    x_.counters.streams.add();
+    x_.sent = true;
+    x_.write_stream_head();
+    is_client_there_ = (co_await client_.send(x_.reply_head)).has_value();
+    x_.in_flight = upstream_.stream.get();
+    while (goes_on()) {
+      feed();
+      co_await flush();
+      if (relay_.state() == State::kWaiting) co_await settle();
+      co_await flush();
+      if (goes_on() && upstream_.input.empty()) co_await receive();
+    }
+    x_.in_flight = nullptr;
+    co_await end();
+    keep_connection();
+    x_.finish_stream(relay_, relay_.state());
+  }
+
+ private:
+  using State = StreamRelay::State;
+
+  bool goes_on() const {
+    return is_client_there_ && relay_.state() == State::kRunning && !reader_.done() &&
+           !has_ended_ && broken_.empty() && !x_.frozen;
+  }
+
+  // What has arrived goes through the relay.
+  void feed() {
+    while (!upstream_.input.empty() && !reader_.done() && relay_.state() == State::kRunning) {
+      auto slice = reader_.next(upstream_.input.view());
+      if (!slice) {
+        broken_ = slice.error().message;
+        return;
+      }
+      relay_.feed(slice->data, out_);
+      upstream_.input.consume(slice->consumed);
+    }
+  }
+
+  awaitable<void> flush() {
+    if (is_client_there_ && !out_.empty())
+      is_client_there_ = (co_await x_.send_stream(client_, out_)).has_value();
+    out_.clear();
+  }
+
+  // Tool calls wait for a person: signs of life go to the client until all are settled.
+  awaitable<void> settle() {
+    while (is_client_there_ && !x_.frozen) {
+      const auto waits = relay_.waiting();
+      if (!waits) co_return;
+      JudgedAction& action = x_.gate->actions()[*waits];
+      const ExchangeState::OnPulse on_pulse = [&](const Settled& so_far) {
+        return send_pulse(action, so_far);
+      };
+      co_await x_.settle(action, on_pulse);
+      if (!x_.frozen && is_client_there_) relay_.settle(*waits, x_.last_settled.passes, out_);
+    }
+  }
+
+  awaitable<bool> send_pulse(const JudgedAction& action, const Settled& so_far) {
+    std::string text;
+    if (x_.wants_notices && std::exchange(noticed_, action.approval_id) != action.approval_id)
+      text = approval_notice(action, so_far);
+    text += kPulse;
+    is_client_there_ = (co_await x_.send_stream(client_, text)).has_value();
+    co_return is_client_there_;
+  }
+
+  awaitable<void> receive() {
+    upstream_.stream->expire_after(x_.services.config.limits.upstream_reply);
+    auto more = co_await read_more(*upstream_.stream, upstream_.input, 4096);
+    if (!more) broken_ = more.error().message;
+    if (!more || *more) co_return;
+    has_ended_ = true;
+    if (auto ended = reader_.finish(); !ended) broken_ = ended.error().message;
+  }
+
+  awaitable<void> end() {
+    if (x_.frozen) broken_ = "an operator has stopped this: " + x_.frozen->reason;
+    if (is_client_there_) relay_.finish(out_, broken_);
+    if (relay_.state() == State::kWaiting) {
+      co_await settle();
+      if (x_.frozen) broken_ = "an operator has stopped this: " + x_.frozen->reason;
+      if (is_client_there_) relay_.finish(out_, broken_);
+    }
+    co_await flush();
+    if (is_client_there_) is_client_there_ = (co_await x_.end_stream(client_)).has_value();
+    if (!is_client_there_) x_.client_left();
+  }
+
+  // After the dialect's end the body's own end may still be on its way; it is not worth a wait.
+  void keep_connection() {
+    const bool may_be_kept = relay_.state() == State::kEnded && reply_.head.keep_alive &&
+                             reply_.head.body == codec::http1::BodyKind::kChunked;
+    if (!may_be_kept) return;
+    while (!reader_.done() && !upstream_.input.empty()) {
+      auto slice = reader_.next(upstream_.input.view());
+      if (!slice) return;
+      upstream_.input.consume(slice->consumed);
+    }
+    if (reader_.done()) x_.worker.pool(x_.provider_index).put(std::move(reply_.upstream));
+  }
+
+  ExchangeState& x_;
+  Client& client_;
+  UpstreamReply& reply_;
+  Upstream& upstream_;
+  codec::http1::BodyReader reader_;
+  StreamRelay relay_;
+  std::string out_;
+  std::string broken_;
+  std::string noticed_;  // the approval that the client was told of last
+  bool has_ended_ = false;
+  bool is_client_there_ = false;
+};
+
+}  // namespace
+
+awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& reply) {
+  Upstream& upstream = *reply.upstream;
+  const Head head = reply.head;
+  upstream.input.consume(head.size_bytes);
+  x.in_flight = upstream.stream.get();
+  upstream.stream->expire_after(x.services.config.limits.upstream_reply);
+  auto whole =
+      co_await read_whole_body(*upstream.stream, upstream.input, head.body, head.content_length,
+                               x.services.config.limits.reply_bytes, x.reply_spill);
+  x.in_flight = nullptr;
+  if (!whole) co_return x.upstream_refusal(whole.error());
+  if (Step step = x.judge_whole(whole->bytes); step) co_return step;
+  if (x.gate) {
+    Step step = co_await x.settle_actions();
+    if (step) co_return step;
+  }
+  x.sent = true;
+  const std::string_view body =
+      x.reply_patched.empty() ? whole->bytes : std::string_view(x.reply_patched);
+  x.write_reply_head(body.size());
+  x.response_bytes = body.size();
+  const auto sent = co_await client.send(x.reply_head, body);
+  if (!sent) x.client_left();
+  upstream.input.consume(whole->in_place_bytes);
+  if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)
+    x.worker.pool(x.provider_index).put(std::move(reply.upstream));
+  co_return Step{};
+}
+
+awaitable<void> relay_stream(ExchangeState& x, Client& client, UpstreamReply& reply) {
+  StreamPass pass(x, client, reply);
+  co_await pass.run();
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/fleet/feeds.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#include "gateway/proxy/worker.hpp"
+#include "sdk/core/common/log.hpp"
+#include "sdk/core/report/freeze_watcher.hpp"
+#include "sdk/core/report/policy_watcher.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+// A worker that does not come back to its loop for so long is not waited for.
+constexpr std::chrono::seconds kCutLimit{1};
+
+// Without a collector.
+class NoFeeds final : public Feeds {
+ public:
+  void attach(std::span<const std::unique_ptr<Worker>>) override {}
+};
+
+// Counts workers that have done their part.
+class Waited {
+ public:
+  void done() {
+    const std::lock_guard lock(mutex_);
+    ++count_;
+    changed_.notify_all();
+  }
+  void wait(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, kCutLimit, [&] { return count_ >= count; }))
+      log::warn("freeze.slow_worker", {{"workers", count - count_}});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t count_ = 0;
+};
+
+class CollectorFeeds final : public Feeds {
+ public:
+  explicit CollectorFeeds(Services& services) : services_(services) {}
+
+  Result<> follow() {
+    const report::ReporterOptions options = reporter_options(services_.config);
+    const PolicyDemands& demands = services_.config.policies;
+    AISPM_TRY(freezes_, report::FreezeWatcher::open(
+                            options, [this](std::shared_ptr<const policy::FreezeBook> book) {
+                              enforce(book);
+                            }));
+    AISPM_TRY(policies_, report::PolicyWatcher::open(
+                             options,
+                             policy::PolicyRules{{demands.trusted_keys, demands.must_be_signed},
+                                                 demands.required},
+                             [this](std::shared_ptr<const policy::PolicyBook> book) {
+                               services_.policies.store(std::move(book), std::memory_order_release);
+                             }));
+    return {};
+  }
+
+  void attach(std::span<const std::unique_ptr<Worker>> workers) override {
+    const std::lock_guard lock(mutex_);
+    workers_ = workers;
+  }
+
+ private:
+  // New requests see the book at once; what runs is cut before this returns.
+  void enforce(const std::shared_ptr<const policy::FreezeBook>& book) {
+    services_.freezes.store(book, std::memory_order_release);
+    const std::lock_guard lock(mutex_);
+    const auto waited = std::make_shared<Waited>();
+    for (const auto& worker : workers_) worker->apply_freezes(book, [waited] { waited->done(); });
+    waited->wait(workers_.size());
+  }
+
+  Services& services_;
+  std::mutex mutex_;
+  std::span<const std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<report::FreezeWatcher> freezes_;
+  std::unique_ptr<report::PolicyWatcher> policies_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Feeds>> Feeds::open(Services& services) {
+  if (!services.config.report) return std::make_unique<NoFeeds>();
+  auto feeds = std::make_unique<CollectorFeeds>(services);
+  AISPM_CHECK(feeds->follow());
+  return feeds;
+}
+
+}  // namespace aispm::gateway

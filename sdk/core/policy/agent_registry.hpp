@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sdk/core/common/result.hpp"
+#include "sdk/core/common/time.hpp"
+#include "sdk/core/common/yaml.hpp"
+#include "sdk/core/policy/delegation.hpp"
+#include "sdk/core/policy/glob.hpp"
+#include "sdk/core/policy/trust.hpp"
+
+// Who the agents are: agents.yaml of a bundle, or `agents:` of a gateway's own configuration.
+namespace aispm::policy {
+
+// What is on record of an agent. What an agent says of itself never gets in here.
+struct AgentFacts {
+  std::string type;  // "support", "coding"
+  std::string environment;
+  std::vector<std::string> roles;
+  std::vector<std::string> scopes;  // "gmail:read"
+  TrustLevel trust = TrustLevel::kUntrusted;
+};
+
+struct RegisteredAgent {
+  Glob agent;
+  AgentFacts facts;
+  std::optional<WallTime> attested_until;  // nothing: nobody has vouched for how it is built
+  std::string key;              // public key, PEM: signs what this agent hands on; "" = nothing
+  bool only_delegated = false;  // acts only for somebody who handed it the task
+};
+
+// The first entry whose name fits counts. Immutable; any thread.
+class AgentRegistry {
+ public:
+  static constexpr std::size_t kMaxEntries = 1000;
+  static constexpr std::size_t kMaxBytes = 1U << 20;
+  static constexpr std::size_t kMaxKeyBytes = 4096;
+
+  // agents.yaml. Errors read `file:line: what is wrong`.
+  static Result<AgentRegistry> parse(const std::string& content, const std::string& name);
+  // Only the list, at `key`; errors go to the map.
+  static AgentRegistry read(const YamlMap& root, const std::string& key);
+
+  // Null: nobody by that name is registered. Valid as long as the registry.
+  const RegisteredAgent* find(std::string_view agent_id) const;
+  std::size_t size() const { return entries_.size(); }
+  // Trust is what evaluate_trust() makes of the registered level, else that level itself.
+  bool scores_trust() const { return scores_trust_; }
+  unsigned max_delegation() const { return max_delegation_; }
+
+ private:
+  std::vector<RegisteredAgent> entries_;
+  bool scores_trust_ = false;
+  unsigned max_delegation_ = kMaxDelegationDepth;
+};
+
+}  // namespace aispm::policy

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "sdk/core/model/event.hpp"
+#include "sdk/core/policy/rego.hpp"
+
+namespace aispm::policy {
+
+struct RegoDecision {
+  model::Outcome outcome = model::Outcome::kDeny;
+  std::string rule;  // "MODULE.error", "MODULE.undecided" where the module did not decide
+  std::string reason;
+  std::string approver_role;
+};
+
+// What `data.aispm.MODULE.decision` says of an input. An error, an answer of another form, and an
+// outcome that is no judge's (what became of an action, such as "approved") deny. Any thread.
+RegoDecision ask_module(const Rego& rego, std::string_view module, std::string_view input);
+
+}  // namespace aispm::policy

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whatever clients and servers say in MCP: a message that can only be read in one way, or an error.
+// The first byte chooses who speaks.
+#include <cstdint>
+#include <cstdlib>
+
+#include "gateway/mcp/mcp_reply.hpp"
+#include "gateway/mcp/server_message.hpp"
+#include "gateway/mcp/tool_book.hpp"
+
+namespace {
+
+using namespace aispm::gateway;
+
+void require(bool claim) {
+  if (!claim) std::abort();
+}
+
+void hear_client(std::string_view body, bool is_stateless) {
+  McpHead head{.content_type = "application/json",
+               .accept = "*/*",
+               .version = std::string(is_stateless ? kMcpStateless : kMcpNewestSession),
+               .session_id = {},
+               .method = is_stateless ? "tools/call" : "",
+               .name = is_stateless ? "a__b" : ""};
+  const McpReading reading = read_mcp_post(head, body);
+  if (reading.refusal) {
+    require(reading.refusal->status >= 400);
+    return;
+  }
+  const McpMessage& message = reading.message;
+  require(message.is_stateless == is_stateless || message.method == "initialize");
+  if (message.kind != aispm::codec::RpcKind::kRequest) return;
+  // What is said back can be read again as the answer to it.
+  const auto heard = read_server_message(mcp_result(message, "{\"a\":1}"), message.id);
+  require(heard && heard->kind == ServerMessage::Kind::kResult);
+}
+
+void hear_server(std::string_view text) {
+  if (const auto message = read_server_message(text, "1"))
+    if (message->kind == ServerMessage::Kind::kResult) (void)read_server_hello(message->result);
+  ToolBook book;
+  if (!book.add_page("server", text)) return;
+  book.finish("server");
+  for (const McpTool& tool : book.tools()) {
+    require(book.find(tool.definition.name) == &tool);
+    require(tool.schema != nullptr || !tool.problem.empty());
+    (void)check_arguments(tool, "{\"a\":1}");
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  if (data[0] % 3 == 2)
+    hear_server(text);
+  else
+    hear_client(text, data[0] % 3 == 1);
+  return 0;
+}

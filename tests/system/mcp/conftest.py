@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real gateway with its MCP endpoint before two servers of the official SDK: one answers in JSON, one in streams."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+
+from by_path import load  # noqa: E402 - the path is set above
+
+real_gateway = load("real_gateway", Path(__file__).parents[1] / "gateway" / "conftest.py")
+certificate = real_gateway.certificate
+provider = real_gateway.provider
+KEY: str = real_gateway.KEY
+OTHER_KEY = "aispm-test-" + "o" * 32
+HERE = Path(__file__).parent
+
+POLICY = """
+defaults: {mode: enforce, store_text: false, fail: closed}
+rules:
+  - {id: secrets, match: {category: secret}, outcome: redact, reason: secrets are cut out}
+  - {id: injection, match: {category: prompt_injection}, outcome: deny, reason: this tries to take over the model}
+"""
+ACTIONS = """
+rules:
+  - {id: no-removal, match: {tool: remove, tool_provider: json}, outcome: deny, reason: nothing is removed}
+  - {id: refunds, match: {tool: refund}, outcome: require_approval, reason: refunds are looked at}
+  - {id: rest, match: {tool: '*'}, outcome: allow}
+"""
+TOOLS = "builtin: false\nrequire_registration: false\n"
+
+
+class McpServer:
+    def __init__(self, folder: Path, form: str) -> None:
+        self.port: int = real_gateway.free_port()
+        log = folder / f"server-{form}.log"
+        with log.open("wb") as out:
+            self.process = subprocess.Popen([sys.executable, str(HERE / "server.py"), str(self.port), form], stdout=out, stderr=out)
+        real_gateway.wait_for_port(self.port, self.process, log)
+
+    def calls(self, tool: str) -> list[dict[str, Any]]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_calls", timeout=10) as reply:
+            return [call for call in json.load(reply) if call["tool"] == tool]
+
+    def change(self) -> None:
+        urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{self.port}/_change", method="POST"), timeout=10).close()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, McpServer]]:
+    folder = tmp_path_factory.mktemp("servers")
+    running = {form: McpServer(folder, form) for form in ("json", "sse")}
+    yield running
+    for server in running.values():
+        server.stop()
+
+
+def write_private(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o600)
+
+
+@pytest.fixture(scope="session")
+def gateway(provider: Any, certificate: Any, servers: dict[str, McpServer], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("gateway")
+    running = real_gateway.Gateway(folder)
+    (folder / "bundle").mkdir(mode=0o700)
+    write_private(folder / "bundle" / "actions.yaml", ACTIONS)
+    write_private(folder / "bundle" / "tools.yaml", TOOLS)
+    extra = f"bundle: {{folder: {folder}/bundle}}\nmcp:\n  servers:\n"
+    for name, server in servers.items():
+        extra += (f"    - {{name: {name}, origin: 'http://127.0.0.1:{server.port}', allow_private: true, agents: ['tests/*'], "
+                  f"tools: [send, fetch, poisoned, hidden, remove, refund, fails, samples, changing], list_age: 100ms}}\n")
+    config = running.configure(provider.port, certificate.cert, extra, policy=POLICY)
+    with (folder / "keys.yaml").open("a") as keys:
+        keys.write(f"  - sha256: {hashlib.sha256(OTHER_KEY.encode()).hexdigest()}\n    agent: others/agent\n")
+    running.start(config)
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        with contextlib.suppress(urllib.error.HTTPError):
+            if urllib.request.urlopen(running.url + "/healthz", timeout=20).status == 200:
+                break
+        time.sleep(0.1)
+    yield running
+    assert running.stop() == 0, running.log.read_text()

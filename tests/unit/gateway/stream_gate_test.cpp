@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// APR-001, GRD-007: tool calls of streamed replies that policy bundles judge.
+#include <gmock/gmock.h>
+
+#include "gateway/proxy/decide/action_gate.hpp"
+#include "gateway/proxy/pipeline/stream_relay.hpp"
+#include "tests/unit/gateway/rules_fixture.hpp"
+#include "tests/unit/gateway/stream_words.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct GatedRelay {
+  ScanContext context = make_context();
+  ActionGate gate;
+  StreamRelay relay;
+  std::string out;
+
+  GatedRelay(Dialect dialect, const std::string& rules)
+      : gate(context, policies(rules),
+             {.agent_id = "bob/agent",
+              .tenant = {},
+              .session_id = {},
+              .facts = {},
+              .surface = "reply",
+              .provider = {},
+              .model = {}},
+             {}),
+        relay(context, {.dialect = dialect,
+                        .strip_usage = false,
+                        .case_id = "case-1",
+                        .model = "m",
+                        .now = 1,
+                        .gate = &gate}) {}
+  static PolicySet policies(const std::string& rules) {
+    auto bundle = policy::Bundle::compile({{"actions.yaml", rules}});
+    EXPECT_TRUE(bundle) << bundle.error().message;
+    return {.enforced = PolicyView::make("test", *bundle, true), .monitored = {}};
+  }
+};
+
+const std::string kOpenAiCall =
+    openai(R"({"role":"assistant","content":""})") +
+    openai(
+        R"({"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"refund","arguments":""}}]})") +
+    openai(R"({"tool_calls":[{"index":0,"function":{"arguments":"{\"amount\""}}]})") +
+    openai(R"({"tool_calls":[{"index":0,"function":{"arguments":": 5000}"}}]})") +
+    openai("{}", "\"tool_calls\"") + "data: [DONE]\n\n";
+const std::string kAnthropicCall =
+    kAnthropicStart +
+    anthropic(
+        "content_block_start",
+        R"(,"index":0,"content_block":{"type":"tool_use","id":"t","name":"refund","input":{}})") +
+    anthropic_delta(0, R"({"type":"input_json_delta","partial_json":"{\"amount\": 5000}"})") +
+    kStop0 + kAnthropicEnd;
+
+TEST(StreamRelay, NeverBeginsAToolCallThatPolicyDenies) {
+  for (const auto& [dialect, stream] :
+       {std::pair(Dialect::kOpenAi, kOpenAiCall), std::pair(Dialect::kAnthropic, kAnthropicCall)}) {
+    GatedRelay gated(dialect, "rules: [{id: no-refunds, match: {tool: refund}, outcome: deny}]");
+    EXPECT_EQ(gated.relay.feed(stream, gated.out), StreamRelay::State::kBlocked);
+    EXPECT_THAT(gated.out, Not(HasSubstr("amount")));
+    EXPECT_THAT(gated.out, HasSubstr("no-refunds"));
+    EXPECT_TRUE(gated.relay.denied_action());
+  }
+}
+
+TEST(StreamRelay, HoldsAToolCallUntilItIsSettled) {
+  for (const auto& [dialect, stream] :
+       {std::pair(Dialect::kOpenAi, kOpenAiCall), std::pair(Dialect::kAnthropic, kAnthropicCall)}) {
+    for (const std::size_t step : {std::size_t{1}, std::size_t{7}, stream.size()}) {
+      GatedRelay gated(dialect,
+                       "rules: [{id: ask, match: {tool: refund}, outcome: require_approval}]");
+      auto state = StreamRelay::State::kRunning;
+      for (std::size_t at = 0; at < stream.size(); at += step) {
+        state = gated.relay.feed(std::string_view(stream).substr(at, step), gated.out);
+        if (state != StreamRelay::State::kWaiting) continue;
+        EXPECT_THAT(gated.out, Not(HasSubstr("amount")));
+        ASSERT_EQ(gated.relay.waiting(), 0U);
+        state = gated.relay.settle(0, true, gated.out);
+      }
+      EXPECT_EQ(state, StreamRelay::State::kEnded);
+      EXPECT_THAT(gated.out, HasSubstr("amount"));
+      EXPECT_THAT(gated.out, HasSubstr("5000"));
+    }
+  }
+}
+
+TEST(StreamRelay, EndsTheStreamWhenAPersonSaysNo) {
+  for (const auto& [dialect, stream] :
+       {std::pair(Dialect::kOpenAi, kOpenAiCall), std::pair(Dialect::kAnthropic, kAnthropicCall)}) {
+    GatedRelay gated(dialect, "rules: [{id: ask, match: {tool: refund}, outcome: require_human}]");
+    EXPECT_EQ(gated.relay.feed(stream, gated.out), StreamRelay::State::kWaiting);
+    EXPECT_EQ(gated.relay.settle(0, false, gated.out), StreamRelay::State::kBlocked);
+    EXPECT_THAT(gated.out, Not(HasSubstr("amount")));
+  }
+}
+
+TEST(StreamRelay, BrokenOffWhileItWaitsLetsNothingOut) {
+  for (const auto& [dialect, stream] :
+       {std::pair(Dialect::kOpenAi, kOpenAiCall), std::pair(Dialect::kAnthropic, kAnthropicCall)}) {
+    GatedRelay gated(dialect, "rules: [{id: ask, match: {tool: refund}, outcome: require_human}]");
+    EXPECT_EQ(gated.relay.feed(stream, gated.out), StreamRelay::State::kWaiting);
+    EXPECT_EQ(gated.relay.finish(gated.out), StreamRelay::State::kWaiting);
+    EXPECT_EQ(gated.relay.finish(gated.out, "an operator has stopped this"),
+              StreamRelay::State::kBroken);
+    EXPECT_THAT(gated.out, HasSubstr("an operator has stopped this"));
+    EXPECT_EQ(gated.relay.settle(0, true, gated.out), StreamRelay::State::kBroken);
+    EXPECT_THAT(gated.out, Not(HasSubstr("amount")));
+  }
+}
+
+}  // namespace
+}  // namespace aispm::gateway

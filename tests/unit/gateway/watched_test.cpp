@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// POL-019: policies that are only watched are recorded as such, and nothing of them is lost
+// silently.
+#include <gmock/gmock.h>
+
+#include "gateway/proxy/decide/action_gate.hpp"
+#include "tests/unit/gateway/rules_fixture.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using model::Outcome;
+
+std::shared_ptr<const PolicyView> denying_bundle(bool enforced) {
+  auto bundle = policy::Bundle::compile(
+      {{"actions.yaml", "rules: [{id: no, match: {tool: '*'}, outcome: deny}]"}});
+  EXPECT_TRUE(bundle) << bundle.error().message;
+  return PolicyView::make("test", *bundle, enforced);
+}
+
+struct Watching {
+  ScanContext context = make_context();
+  ActionGate gate;
+  explicit Watching(PolicySet policies)
+      : gate(context, std::move(policies),
+             {.agent_id = "bob/agent",
+              .tenant = {},
+              .session_id = {},
+              .facts = {},
+              .surface = "api",
+              .provider = {},
+              .model = {}},
+             {}) {}
+};
+
+TEST(ActionGate, SaysMonitorWhereNothingIsEnforced) {
+  Watching watching({.enforced = nullptr, .monitored = {denying_bundle(false)}});
+  EXPECT_EQ(watching.gate.judge({.tool = "x"}).say, ActionGate::Say::kPass);
+  EXPECT_EQ(watching.gate.mode(), "monitor");
+  ASSERT_EQ(watching.gate.watched().size(), 1U);
+  EXPECT_EQ(watching.gate.watched().front().verdict.outcome, Outcome::kDeny);
+  EXPECT_TRUE(watching.gate.actions().front().is_recorded) << "recorded once, as watched";
+}
+
+TEST(ActionGate, SaysEnforceOrOffOtherwise) {
+  Watching enforced({.enforced = denying_bundle(true), .monitored = {denying_bundle(false)}});
+  EXPECT_EQ(enforced.gate.judge({.tool = "x"}).say, ActionGate::Say::kDeny);
+  EXPECT_EQ(enforced.gate.mode(), "enforce");
+  EXPECT_FALSE(enforced.gate.actions().front().is_recorded);
+  Watching off({});
+  EXPECT_EQ(off.gate.judge({.tool = "x"}).say, ActionGate::Say::kPass);
+  EXPECT_EQ(off.gate.mode(), "off");
+  EXPECT_FALSE(off.gate.actions().front().is_recorded);
+}
+
+TEST(ActionGate, CountsWhatItDoesNotWatchAnyMore) {
+  Watching watching({.enforced = nullptr, .monitored = {denying_bundle(false)}});
+  for (std::size_t i = 0; i < ActionGate::kMaxWatched + 3; ++i)
+    (void)watching.gate.judge({.tool = "x"});
+  EXPECT_EQ(watching.gate.watched().size(), ActionGate::kMaxWatched);
+  EXPECT_EQ(watching.gate.unwatched(), 3U);
+  EXPECT_FALSE(watching.gate.actions().back().is_recorded) << "recorded by itself instead";
+}
+
+}  // namespace
+}  // namespace aispm::gateway
