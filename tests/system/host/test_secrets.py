@@ -40,6 +40,13 @@ def ask(host: Host, key: str, body: dict[str, Any] | bytes, path: str = "/v1/cha
     return reply.status
 
 
+def new_key(host: Host, name: str) -> str:
+    """An agent's key that the gateway has heard of: it follows the collector's keys, a moment behind."""
+    key: str = json.loads(host.cli("agent", "create-key", name, "--json").stdout)["key"]
+    host.wait_for(lambda: ask(host, key, b"{}") == 400, SETTLE_SECONDS, "the gateway knows the agent's key")
+    return key
+
+
 def prompt(text: str, **more: Any) -> dict[str, Any]:
     return {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}], **more}
 
@@ -130,7 +137,7 @@ def ledger(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Ledger:
     folder = Path("/tmp") / f"aispm-leak-{os.getpid()}"  # an ordinary user reads its agent there
     folder.mkdir(mode=0o755)
     made = Ledger()
-    key = json.loads(host.cli("agent", "create-key", MARKER, "--json").stdout)["key"]
+    key = new_key(host, MARKER)
     try:
         through_the_gateway(host, key, made)
         replies_with_secrets(host, key, made)
@@ -222,7 +229,7 @@ def provider_saw(host: Host) -> str:
 
 def test_the_provider_sees_what_policy_lets_pass_and_no_secret_det_032(host: Host, ledger: Ledger) -> None:
     """Control: a contact address goes through as it is, and a secret in a prompt arrives as its placeholder."""
-    key = json.loads(host.cli("agent", "create-key", MARKER + "-2", "--json").stdout)["key"]
+    key = new_key(host, MARKER + "-2")
     mine = Ledger()
     assert ask(host, key, prompt(f"{MARKER} write to {CONTACT} with {mine.plant('a last prompt', 'github')}")) == 200
     saw = provider_saw(host)
