@@ -22,6 +22,7 @@
 #include "gateway/collector/limits.hpp"
 #include "gateway/collector/notifier.hpp"
 #include "gateway/collector/seeds.hpp"
+#include "sdk/core/common/ed25519.hpp"
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/hash_key.hpp"
 #include "sdk/core/common/log.hpp"
@@ -135,7 +136,7 @@ Result<std::unique_ptr<Notifier>> start_notifier(const Config& config, Approvals
   };
   approvals.problem = [told = notifier.get()] {
     const Notifier::Counts counts = told->counts();
-    if (counts.problem.empty() && counts.failed + counts.dropped == 0) return std::string();
+    if (counts.problem.empty()) return std::string();  // the last one was taken
     return counts.problem + " (sent " + std::to_string(counts.sent) + ", given up " +
            std::to_string(counts.failed) + ", dropped " + std::to_string(counts.dropped) + ")";
   };
@@ -171,6 +172,10 @@ Result<> run_collector(const Config& config, const std::string& version) {
   OrderChanges order_changes;
   Control control;
   control.policy_keys = config.policy_keys;
+  for (const std::string& pem : config.policy_keys) {
+    AISPM_TRY(std::string id, ed25519::key_id(pem));
+    control.policy_key_ids.push_back(std::move(id));
+  }
   control.policies_must_be_signed = config.policies_must_be_signed;
   control.tenant = config.tenant;
   Approvals approvals;

@@ -18,6 +18,7 @@ struct Control {
   std::function<void()> audit = [] {};
   // Of bundles that are pushed: public keys, PEM.
   std::vector<std::string> policy_keys;
+  std::vector<std::string> policy_key_ids;  // of policy_keys
   bool policies_must_be_signed = false;
   std::string tenant = "default";
 };

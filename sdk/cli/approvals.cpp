@@ -40,7 +40,10 @@ Result<v1::ApprovalList> fetch(Client& client, bool with_past, const std::string
 }
 
 Result<std::string> whole_id(Client& client, const std::string& id) {
+  constexpr std::size_t kMinDigits = 8;  // as lists show them
   if (id.size() >= 36) return id;
+  if (id.size() < kMinDigits)
+    return fail(Errc::kInvalid, "an approval's id has at least 8 digits: `aispm approval list`");
   AISPM_TRY(const v1::ApprovalList list, fetch(client, true, "", 1000));
   std::string found;
   for (const v1::Approval& approval : list.approvals()) {

@@ -115,6 +115,8 @@ Result<> list_freezes(Client& client, bool with_past, const Output& output) {
 
 Result<> lift_freeze(Client& client, const std::string& what, const std::string& reason,
                      const Output& output) {
+  if (what.empty())
+    return fail(Errc::kInvalid, "an id or a name is needed: `aispm freezes` shows them");
   AISPM_TRY(const v1::FreezeList list, fetch(client, false));
   v1::LiftFreezeRequest request;
   request.set_reason(reason);

@@ -11,9 +11,11 @@ using store::FreezeLedger;
 
 namespace {
 
-// What stops everybody is an administrator's to say and to take back.
-Result<> check_role(const Desk& desk, pb::FreezeScope scope) {
-  const bool is_wide = scope == pb::FREEZE_SCOPE_ALL || scope == pb::FREEZE_SCOPE_TENANT;
+// What stops everybody is an administrator's to say and to take back, in whatever words.
+Result<> check_role(const Desk& desk, const pb::Freeze& freeze) {
+  const bool is_wide =
+      freeze.scope() == pb::FREEZE_SCOPE_ALL || freeze.scope() == pb::FREEZE_SCOPE_TENANT ||
+      freeze.value().find_first_not_of("*?") == std::string::npos;
   if (is_wide && desk.caller.role < Role::kAdmin)
     return fail(Errc::kDenied, "to freeze everybody needs the role admin");
   return {};
@@ -23,7 +25,7 @@ Result<> check_role_of(Desk& desk, const std::string& tenant, const std::string&
                        WallTime now) {
   AISPM_TRY(const auto snapshot, FreezeLedger(desk.database, tenant).snapshot(now));
   for (const pb::Freeze& freeze : snapshot.freezes())
-    if (freeze.id() == freeze_id) return check_role(desk, freeze.scope());
+    if (freeze.id() == freeze_id) return check_role(desk, freeze);
   return {};  // lift() says that there is none
 }
 
@@ -48,7 +50,7 @@ void add_freezes(Handlers& handlers, const WallClock& clock, OrderChanges& order
       handlers, "CreateFreeze",
       [clock, &order_changes, &control](
           Desk& desk, const pb::CreateFreezeRequest& request) -> Result<pb::Freeze> {
-        AISPM_CHECK(check_role(desk, request.freeze().scope()));
+        AISPM_CHECK(check_role(desk, request.freeze()));
         AISPM_TRY(
             pb::Freeze freeze,
             FreezeLedger(desk.database, control.tenant).create(request, desk.caller.name, clock()));

@@ -102,7 +102,8 @@ void add_policies(Handlers& handlers, const WallClock& clock, const Links& links
       [clock, &links, &order_changes, &control](
           Desk& desk, const pb::PromotePolicyRequest& request) -> Result<pb::Policy> {
         AISPM_TRY(pb::Policy policy,
-                  PolicyShelf(desk.database, control.policies_must_be_signed)
+                  PolicyShelf(desk.database,
+                              control.policies_must_be_signed ? &control.policy_key_ids : nullptr)
                       .promote(request, followers_of(links), desk.caller.name, clock()));
         return changed(control, order_changes, std::move(policy), "policy.promoted",
                        desk.caller.name);

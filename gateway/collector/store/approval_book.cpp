@@ -76,13 +76,11 @@ bool may_approve_as(const Approver& who, const std::string& role) {
 }
 
 // A person who asked for it, by any of the names under which it stands in the record.
-bool is_requester(const Approver& who, const pb::Approval& approval) {
-  const std::string& agent = approval.agent_id();
-  return !who.person.empty() && (who.person == approval.requester() || who.person == agent ||
-                                 who.person == agent.substr(0, agent.find('/')));
-}
-
 Result<> check_who(const Approver& who, const pb::Approval& approval) {
+  // Else nobody could say whether it is whoever asked.
+  if (who.person.empty())
+    return fail(Errc::kDenied,
+                "this token names no person: `aispm-collector token create --note NAME` makes one that does");
   if (is_requester(who, approval))
     return fail(Errc::kDenied, "whoever asked for it may not answer: " + who.person);
   if (!may_approve_as(who, approval.approver_role()))
@@ -151,6 +149,12 @@ const char* action_name(pb::ApprovalAnswer answer) {
 }
 
 }  // namespace
+
+bool is_requester(const Approver& who, const pb::Approval& approval) {
+  const std::string& agent = approval.agent_id();
+  return !who.person.empty() && (who.person == approval.requester() || who.person == agent ||
+                                 who.person == agent.substr(0, agent.find('/')));
+}
 
 bool is_open(pb::ApprovalState state) {
   return state == pb::APPROVAL_STATE_PENDING || state == pb::APPROVAL_STATE_ESCALATED ||
@@ -344,7 +348,7 @@ Result<pb::ApprovalSnapshot> ApprovalBook::snapshot_for(const std::string& host_
             database_.cached(
                 "SELECT a.body FROM approval_hosts h JOIN approvals a USING (approval_id) WHERE "
                 "h.host_id=?1 AND (a.changed>?2 OR (a.state IN (1,2,6,7) AND a.expires>?3)) "
-                "ORDER BY a.ref DESC LIMIT ?4"));
+                "ORDER BY a.state IN (1,2,6,7) DESC, a.ref DESC LIMIT ?4"));
   find->bind(host_id, now.nanoseconds - kRecent, now.nanoseconds, kMaxSnapshot);
   for (;;) {
     AISPM_TRY(const bool is_row, find->step());

@@ -24,6 +24,9 @@ struct Approver {
   std::vector<std::string> roles;  // in which this one may approve
 };
 
+// Whether an answer would come from whoever asked: the requester, the agent or its user.
+bool is_requester(const Approver& who, const pb::Approval& approval);
+
 // Actions that wait for a person. One approval is good for one action of one agent with just these
 // arguments, once, until it expires. Owned by one thread; other connections may write at the same
 // time.

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "gateway/collector/limits.hpp"
+#include "gateway/collector/store/operator_log.hpp"
 #include "gateway/collector/store/registry.hpp"
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/hmac.hpp"
@@ -68,7 +69,9 @@ Result<pb::ApprovalLink> ApprovalLinks::create(const pb::CreateApprovalLinkReque
   AISPM_TRY(const pb::Approval approval, book.get(request.approval_id(), now));
   if (!is_open(approval.state()))
     return fail(Errc::kInvalid, "nobody is asked any more: it is " + name_of(approval.state()));
-  // Nobody gives away what is not theirs.
+  // Nobody gives away what is not theirs, and whoever asked could follow the link as anybody.
+  if (is_requester(by, approval))
+    return fail(Errc::kDenied, "whoever asked for it may not make a link: " + by.person);
   if (by.role < Role::kAdmin)
     for (const std::string& role : request.roles())
       if (std::ranges::find(by.roles, role) == by.roles.end())
@@ -87,6 +90,12 @@ Result<pb::ApprovalLink> ApprovalLinks::create(const pb::CreateApprovalLinkReque
                       "INSERT INTO approval_links (link_id, approval_id, person, roles, expires, "
                       "made_by) VALUES (?,?,?,?,?,?)",
                       link_id, approval.id(), person, roles, expires, by.name));
+  pb::OperatorAction made_link;
+  made_link.set_who(by.name);
+  made_link.set_action("approval.link");
+  made_link.set_target(approval.id());
+  made_link.set_after("for " + person + (roles.empty() ? "" : " as " + roles));
+  AISPM_CHECK(note_operator_action(database_, made_link, now));
   AISPM_CHECK(transaction.commit());
   pb::ApprovalLink link;
   link.set_path("/approve/" + token_of(link_id, approval.id(), person, roles, expires));
@@ -100,7 +109,7 @@ Result<ApprovalLinks::Shown> ApprovalLinks::open(std::string_view token, WallTim
     return fail(missing().error());
   const std::string link_id(token.substr(0, dot));
   AISPM_TRY(Statement* const find,
-            database_.cached("SELECT approval_id, person, roles, expires FROM approval_links "
+            database_.cached("SELECT approval_id, person, roles, expires, made_by FROM approval_links "
                              "WHERE link_id=? AND used IS NULL AND expires>?"));
   AISPM_TRY(const bool is_row, find->bind(link_id, now.nanoseconds).step());
   if (!is_row) return fail(missing().error());
@@ -108,12 +117,13 @@ Result<ApprovalLinks::Shown> ApprovalLinks::open(std::string_view token, WallTim
   const std::string person = find->text(1);
   const std::string roles = find->text(2);
   const std::int64_t expires = find->integer(3);
+  const std::string made_by = find->text(4);
   find->reset();
   if (!equal_in_constant_time(token, token_of(link_id, approval_id, person, roles, expires)))
     return fail(missing().error());
   Shown shown;
   AISPM_TRY(shown.approval, ApprovalBook(database_).get(approval_id, now));
-  shown.who = {.name = "link:" + person,
+  shown.who = {.name = "link:" + person + ", made by " + made_by,
                .person = person,
                .role = Role::kOperator,
                .roles = split_roles(roles)};

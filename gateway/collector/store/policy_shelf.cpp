@@ -7,6 +7,7 @@
 #include "gateway/collector/store/operator_log.hpp"
 #include "gateway/collector/store/policy_stages.hpp"
 #include "gateway/collector/store/registry.hpp"
+#include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/utf8.hpp"
 
 namespace aispm::collector::store {
@@ -67,6 +68,15 @@ Result<std::size_t> check_files(const pb::PushPolicyRequest& request) {
   return bytes;
 }
 
+// Scopes may be long, and an action's event has a limit: then its hash stands for the rest.
+std::string cut(std::string text) {
+  constexpr std::size_t kMaxBytes = 8192;
+  if (text.size() <= kMaxBytes) return text;
+  const std::string hash = sha256_hex(text);
+  text.resize(kMaxBytes);
+  return text + "... (sha256 of all: " + hash + ")";
+}
+
 pb::OperatorAction action_of(const std::string& who, const char* what, const std::string& target,
                              const std::string& reason, std::string before, std::string after) {
   pb::OperatorAction action;
@@ -74,8 +84,8 @@ pb::OperatorAction action_of(const std::string& who, const char* what, const std
   action.set_action(what);
   action.set_target(target);
   action.set_reason(reason);
-  action.set_before(std::move(before));
-  action.set_after(std::move(after));
+  action.set_before(cut(std::move(before)));
+  action.set_after(cut(std::move(after)));
   return action;
 }
 
@@ -284,11 +294,16 @@ Result<> PolicyShelf::move(pb::Policy* policy, const pb::PromotePolicyRequest& r
 }
 
 Result<> PolicyShelf::check_signed(const std::string& policy_id, std::uint64_t number) {
-  if (!must_be_signed_) return {};
+  if (signers_ == nullptr) return {};
   AISPM_TRY(const pb::PolicyVersion found, version(policy_id, number));
-  if (!found.signed_by().empty()) return {};
-  return fail(Errc::kDenied, "version " + std::to_string(number) +
-                                 " is not signed, and this collector demands that");
+  // A key may have been withdrawn since.
+  if (std::ranges::find(*signers_, found.signed_by()) != signers_->end()) return {};
+  return fail(Errc::kDenied,
+              "version " + std::to_string(number) +
+                  (found.signed_by().empty()
+                       ? " is not signed"
+                       : " is signed by " + found.signed_by() + ", which is not trusted any more") +
+                  ", and this collector demands a trusted signature");
 }
 
 Result<> PolicyShelf::check_room() {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "aispm/v1/policy.pb.h"
 #include "gateway/collector/store/database.hpp"
@@ -37,9 +38,10 @@ class PolicyShelf {
     std::optional<WallTime> expires;
   };
 
-  // With `must_be_signed` nothing unsigned leaves DRAFT.
-  explicit PolicyShelf(Database& database, bool must_be_signed = false)
-      : database_(database), must_be_signed_(must_be_signed) {}
+  // With `signers` nothing leaves DRAFT that none of these keys (by id) signed; null demands
+  // nothing. They outlive the shelf.
+  explicit PolicyShelf(Database& database, const std::vector<std::string>* signers = nullptr)
+      : database_(database), signers_(signers) {}
 
   // A new version, of a new policy in DRAFT if there is none of that id. Changes nothing in force.
   // The bundle was compiled. kExists: the newest version has just these files. What is shipped
@@ -84,7 +86,7 @@ class PolicyShelf {
   Result<> save(const pb::Policy& policy, const std::string& who, WallTime now);
 
   Database& database_;
-  const bool must_be_signed_;
+  const std::vector<std::string>* const signers_;
 };
 
 // kInvalid with what is wrong and what is allowed.

@@ -42,7 +42,7 @@ struct ActionVerdict {
   std::string approver_role;
   std::string policy_id;
   std::string policy_version;
-  std::string digest;               // of tool and arguments: what an approval is bound to
+  std::string digest;  // of tool, provider, destination and arguments: what an approval is bound to
   std::vector<std::string> inputs;  // "tool=refund", "args.amount=2000"
   bool is_alert = false;            // the policy itself is unusable: `rule_id` says how
 };

@@ -21,8 +21,23 @@ policy::AgentRights rights_of(const policy::AgentRegistry& registry, const std::
   return rights;
 }
 
+// Whoever acts for an agent that an operator has stopped is stopped, too.
+void object_to_frozen(const std::vector<std::string>& acts_for, const IdentityAsk& ask,
+                      Identity& identity) {
+  if (ask.freezes == nullptr) return;
+  for (const std::string& agent : acts_for) {
+    const policy::Freeze* const freeze =
+        ask.freezes->find({.agent = agent, .user = policy::user_of_agent(agent)}, ask.now);
+    if (freeze == nullptr) continue;
+    identity.objection.emplace("agent.frozen", "An operator has stopped " + agent +
+                                                   ", for whom this agent acts: " + freeze->reason);
+    return;
+  }
+}
+
 // Cuts the rights of who acts to what everybody in the chain has.
-void take_chain(const policy::AgentRegistry& registry, Handed handed, Identity& identity) {
+void take_chain(const policy::AgentRegistry& registry, Handed handed, const IdentityAsk& ask,
+                Identity& identity) {
   std::vector<policy::AgentRights> chain;
   for (const std::string& agent : handed.chain) chain.push_back(rights_of(registry, agent));
   policy::Delegated delegated = policy::delegate_rights(chain, registry.max_delegation());
@@ -39,6 +54,8 @@ void take_chain(const policy::AgentRegistry& registry, Handed handed, Identity& 
   if (!identity.intent.empty() && !handed.intent.empty() && identity.intent != handed.intent)
     identity.objection.emplace("agent.intent", "The task was handed on for something else");
   if (!handed.intent.empty()) identity.intent = std::move(handed.intent);
+  handed.chain.pop_back();  // who acts now
+  object_to_frozen(handed.chain, ask, identity);
 }
 
 policy::TrustLevel trust_now(const policy::AgentRegistry& registry, const Identity& identity,
@@ -68,7 +85,7 @@ Identity identify(const policy::AgentRegistry& registry, const IdentityAsk& ask)
   if (!ask.delegation.empty()) {
     auto handed = read_delegation(registry, ask.delegation, ask.agent_id, ask.now);
     if (handed)
-      take_chain(registry, std::move(*handed), identity);
+      take_chain(registry, std::move(*handed), ask, identity);
     else
       identity.objection.emplace("agent.delegation", handed.error().message);
   } else if (known != nullptr && known->only_delegated) {

@@ -7,6 +7,7 @@
 
 #include "sdk/core/common/time.hpp"
 #include "sdk/core/policy/agent_registry.hpp"
+#include "sdk/core/policy/freeze_book.hpp"
 
 namespace aispm::gateway {
 
@@ -30,8 +31,9 @@ struct Identity {
 // What one request shows, and what is known of the caller's past.
 struct IdentityAsk {
   std::string_view agent_id;
-  std::string_view delegation = {};  // x-aispm-delegation
-  std::string_view intent = {};      // x-aispm-intent
+  std::string_view delegation = {};             // x-aispm-delegation
+  std::string_view intent = {};                 // x-aispm-intent
+  const policy::FreezeBook* freezes = nullptr;  // null: nobody is stopped
   unsigned denials_in_row = 0;
   int hour = 12;  // 0..23, this host's
   WallTime now;

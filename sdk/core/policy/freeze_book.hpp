@@ -55,6 +55,7 @@ class FreezeBook {
   bool empty() const { return freezes_.empty(); }
   const std::vector<Freeze>& freezes() const { return freezes_; }
   std::uint64_t version() const { return version_; }
+  const std::string& tenant() const { return tenant_; }  // of whoever names none; "" not known yet
 
  private:
   std::vector<Freeze> freezes_;  // those that kill first

@@ -9,19 +9,14 @@ namespace {
 
 constexpr std::size_t kMaxProblemBytes = 512;
 
-template <typename List>
-bool holds(const List& list, std::string_view value) {
-  return list.empty() || std::any_of(list.begin(), list.end(), [&](const std::string& one) {
-           return one == value && !value.empty();
-         });
-}
-
-bool fits(const PolicyScope& scope, std::string_view agent, std::string_view tenant,
-          std::string_view host) {
+bool fits(const PolicyScope& scope, std::string_view agent, std::string_view tenant) {
   const bool is_agent =
       scope.agents.empty() || std::any_of(scope.agents.begin(), scope.agents.end(),
                                           [&](const Glob& glob) { return glob.matches(agent); });
-  return is_agent && holds(scope.tenants, tenant) && holds(scope.hosts, host);
+  const bool is_tenant =
+      scope.tenants.empty() || std::any_of(scope.tenants.begin(), scope.tenants.end(),
+                                           [&](const std::string& one) { return one == tenant; });
+  return is_agent && is_tenant;
 }
 
 const AssignedPolicy* find(const PolicyBook& book, const std::string& id, PolicyStage stage) {
@@ -59,11 +54,13 @@ void keep_required(const PolicyBook& previous, const PolicyRules& rules,
     if (is_there) continue;
     if (const AssignedPolicy* before = find(previous, id, PolicyStage::kEnforced)) {
       next.push_back(*before);
+      next.back().is_required = true;
       continue;
     }
     AssignedPolicy missing;
     missing.id = id;
     missing.stage = PolicyStage::kEnforced;
+    missing.is_required = true;
     missing.problem = "this host must enforce it, and the collector never assigned it";
     next.push_back(std::move(missing));
   }
@@ -75,17 +72,19 @@ PolicyBook::PolicyBook(std::vector<AssignedPolicy> policies, std::uint64_t versi
     : policies_(std::move(policies)), version_(version) {
   std::stable_sort(policies_.begin(), policies_.end(),
                    [](const AssignedPolicy& left, const AssignedPolicy& right) {
-                     return std::tie(left.scope.priority, left.id, left.stage) <
-                            std::tie(right.scope.priority, right.id, right.stage);
+                     const auto key = [](const AssignedPolicy& one) {
+                       return std::tuple(!one.is_required, one.scope.priority,
+                                         std::string_view(one.id), one.stage);
+                     };
+                     return key(left) < key(right);
                    });
 }
 
-PolicyBook::Choice PolicyBook::choose(std::string_view agent, std::string_view tenant,
-                                      std::string_view host) const {
+PolicyBook::Choice PolicyBook::choose(std::string_view agent, std::string_view tenant) const {
   Choice choice;
   for (const AssignedPolicy& one : policies_) {
     if (one.stage == PolicyStage::kEnforced && choice.enforced != nullptr) continue;
-    if (!fits(one.scope, agent, tenant, host)) continue;
+    if (!fits(one.scope, agent, tenant)) continue;
     if (one.stage == PolicyStage::kEnforced)
       choice.enforced = &one;
     else
@@ -113,12 +112,13 @@ PolicyUpdate update_book(const PolicyBook& previous, std::vector<OfferedPolicy> 
                             fail(Errc::kTooLarge, "more than 256 policies for one host"));
     PolicyState state{offer.id, offer.version, bundle ? "" : bundle.error().message};
     if (state.problem.size() > kMaxProblemBytes) state.problem.resize(kMaxProblemBytes);
-    if (is_required(rules, offer.id)) {
+    const bool required = is_required(rules, offer.id);
+    if (required) {
       offer.scope.agents.clear();
       offer.scope.tenants.clear();
-      offer.scope.hosts.clear();
     }
-    AssignedPolicy one{offer.id, offer.version, offer.stage, std::move(offer.scope), {}, {}};
+    AssignedPolicy one{offer.id, offer.version, offer.stage, std::move(offer.scope), {}, {},
+                       required};
     if (bundle) {
       one.bundle = std::move(*bundle);
       next.push_back(std::move(one));

@@ -20,7 +20,6 @@ enum class PolicyStage : std::uint8_t { kMonitor, kEnforced };
 struct PolicyScope {
   std::vector<Glob> agents;
   std::vector<std::string> tenants;
-  std::vector<std::string> hosts;
   std::uint32_t priority = 0;
 };
 
@@ -33,6 +32,7 @@ struct AssignedPolicy {
   // denies.
   std::shared_ptr<const Bundle> bundle;
   std::string problem;  // why the version that was offered is not the one in force
+  bool is_required = false;  // this host's own word: it comes before all that others assign
 };
 
 // As a collector offers one, not yet compiled.
@@ -54,9 +54,10 @@ struct PolicyState {
 
 struct PolicyRules {
   BundleOptions bundle;
-  // Policies that must be enforced here whatever the collector says: their scope does not narrow
-  // them, and one that is not offered, or offered for less, stays as it was; unless it was never
-  // there: then everybody is denied.
+  // Policies that must be enforced here whatever the collector says: nothing that it assigns comes
+  // before them, their scope does not narrow them, and one that is not offered, or offered for
+  // less, stays as it was; unless it was never there: then everybody is denied. Of several the
+  // first by priority decides, so hosts name one.
   std::vector<std::string> required;
 };
 
@@ -75,16 +76,17 @@ class PolicyBook {
   // More than one version of a policy may stand in it: one enforced, one monitored beside it.
   explicit PolicyBook(std::vector<AssignedPolicy> policies, std::uint64_t version = 0);
 
-  // Of the enforced ones that fit the one with the lowest priority number, then by id. Allocates
-  // only where something is monitored. An empty tenant or host fits policies that name none.
-  Choice choose(std::string_view agent, std::string_view tenant, std::string_view host) const;
+  // Of the enforced ones that fit the required one, else the one with the lowest priority number,
+  // then by id. Allocates only where something is monitored. An empty tenant fits policies that
+  // name none.
+  Choice choose(std::string_view agent, std::string_view tenant) const;
 
   bool empty() const { return policies_.empty(); }
   const std::vector<AssignedPolicy>& policies() const { return policies_; }
   std::uint64_t version() const { return version_; }
 
  private:
-  std::vector<AssignedPolicy> policies_;  // by priority, id, stage
+  std::vector<AssignedPolicy> policies_;  // required ones, then by priority, id, stage
   std::uint64_t version_ = 0;             // of the collector's snapshot
 };
 

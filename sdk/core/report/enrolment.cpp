@@ -14,6 +14,8 @@ namespace aispm::report {
 namespace {
 
 constexpr std::chrono::seconds kCallLimit{10};
+constexpr int kPingMilliseconds = 10'000;  // no oftener than collectors allow
+constexpr int kPingLimitMilliseconds = 5'000;
 
 // gRPC checks a server against roots known beforehand; here only the root's fingerprint is known.
 // So its own check is off and this one stands in: root by fingerprint, then signature, validity,
@@ -67,6 +69,11 @@ grpc::ChannelArguments own_connection() {
                    1);  // our backoff decides, not one shared in the process
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(64 << 20);  // all policies of a host are one message
+  // A peer that fell silent is noticed: whoever only listens would wait for a freeze for ever.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingMilliseconds);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingLimitMilliseconds);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   return arguments;
 }
 

@@ -33,15 +33,17 @@ class GrpcFreezeWatcher final : public FreezeWatcher {
             [this](const std::string& reason) {
               announce(
                   policy::FreezeBook::closed("the freezes kept on disk cannot be used: " + reason));
-            }};
+            },
+        .stored = [this](const Result<>& stored) { acknowledge(stored); },
+        .is_urgent = true};
   }
 
   void take(const v1::FreezeSnapshot& snapshot) {
-    v1::AckFreezesRequest ack;
-    ack.set_version(snapshot.version());
+    ack_.Clear();
+    ack_.set_version(snapshot.version());
     std::vector<policy::Freeze> freezes;
     for (const v1::Freeze& one : snapshot.freezes()) {
-      auto* const state = ack.add_states();
+      auto* const state = ack_.add_states();
       state->set_freeze_id(one.id());
       auto freeze = from_proto(one);
       if (freeze && freezes.size() < policy::FreezeBook::kMaxFreezes)
@@ -52,7 +54,15 @@ class GrpcFreezeWatcher final : public FreezeWatcher {
     }
     announce(std::make_shared<const policy::FreezeBook>(std::move(freezes), snapshot.tenant(),
                                                         snapshot.version()));
-    acks_.say(std::move(ack));
+  }
+
+  // In force it is in any case; whether it will be after a restart the collector must know.
+  void acknowledge(const Result<>& stored) {
+    if (!stored)
+      for (v1::AckFreezesRequest::State& state : *ack_.mutable_states())
+        if (state.problem().empty())
+          state.set_problem("not kept over a restart: " + stored.error().message);
+    acks_.say(std::exchange(ack_, {}));
   }
 
   void announce(std::shared_ptr<const policy::FreezeBook> book) {
@@ -62,6 +72,7 @@ class GrpcFreezeWatcher final : public FreezeWatcher {
 
   const OnChange on_change_;
   bool was_announced_ = false;  // of the follower's thread
+  v1::AckFreezesRequest ack_;   // likewise: said when the snapshot will outlive a restart
   std::promise<void> first_;
   AckSender<v1::AckFreezesRequest, v1::AckFreezesReply> acks_;
   FreezeFollower follower_;  // last: its threads use the rest

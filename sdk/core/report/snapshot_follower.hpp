@@ -33,6 +33,11 @@ class SnapshotFollower {
     std::function<void(const std::shared_ptr<grpc::Channel>&, std::stop_token)> meanwhile;
     // The file is damaged; may be empty.
     std::function<void(const std::string& reason)> take_damaged = {};
+    // What came is on disk, or why not; may be empty.
+    std::function<void(const Result<>&)> stored = {};
+    // Taken before it is stored: for what must be in force at once, and of which an older state may
+    // come back when the host dies within that moment.
+    bool is_urgent = false;
   };
 
   SnapshotFollower(const ReporterOptions& options, Subject subject)
@@ -79,10 +84,12 @@ class SnapshotFollower {
   }
 
   void take_new(const Snapshot& snapshot) {
-    // Stored first: what was withdrawn must not come back with the next start.
-    if (auto stored = cache_.store(snapshot.SerializeAsString()); !stored)
-      log::error(subject_.name + ".store_failed", stored.error());
-    subject_.take(snapshot);
+    if (subject_.is_urgent) subject_.take(snapshot);
+    // Else stored first: what was withdrawn must not come back with the next start.
+    const Result<> stored = cache_.store(snapshot.SerializeAsString());
+    if (!stored) log::error(subject_.name + ".store_failed", stored.error());
+    if (!subject_.is_urgent) subject_.take(snapshot);
+    if (subject_.stored) subject_.stored(stored);
     log::info(subject_.name + ".changed", {{"version", snapshot.version()}});
   }
 

@@ -60,15 +60,15 @@ class Notices(http.server.BaseHTTPRequestHandler):
     """Refuses the first message once, takes all others, and keeps those that are signed as they should be."""
 
     taken: list[dict[str, Any]] = []
-    refused = 0
+    refused: list[str] = []  # approval's id
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         parts = dict(part.split("=", 1) for part in self.headers["x-aispm-signature"].split(","))
         wanted = hmac.new(WEBHOOK_SECRET.encode(), f"{parts['t']}.".encode() + body, hashlib.sha256).hexdigest()
-        is_first = Notices.refused == 0
+        is_first = not Notices.refused
         if is_first:
-            Notices.refused += 1
+            Notices.refused.append(json.loads(body)["approval_id"])
         elif hmac.compare_digest(wanted, parts["v1"]):
             Notices.taken.append(json.loads(body))
         self.send_response(503 if is_first else 204)

@@ -266,6 +266,14 @@ def test_a_link_gives_nobody_more_than_they_may(gateway: Any, people: People) ->
     assert page(people, link["path"], {"decision": "approve"})[0] == 403
     status, link = people.rest("POST", path, people.finance, {"person": "tests", "roles": ["finance_manager"]})
     assert page(people, link["path"], {"decision": "approve"})[0] == 403  # who asked
+    status, refused = people.rest("POST", path, people.requester, {"person": "frank", "roles": ["finance_manager"]})
+    assert (status, "whoever asked" in refused["error"]["message"]) == (403, True)
+
+
+def test_a_token_that_names_nobody_answers_nothing(gateway: Any, people: People) -> None:
+    asked = decide(gateway, "mail", arguments={"n": next(numbers)})
+    status, refused = people.answer(asked["approval_id"], "APPROVE", people.token(""))
+    assert (status, "--note" in refused["error"]["message"]) == (403, True)
 
 
 def test_people_are_told_by_a_signed_message_that_is_sent_again(gateway: Any, people: People) -> None:
@@ -274,7 +282,8 @@ def test_people_are_told_by_a_signed_message_that_is_sent_again(gateway: Any, pe
     assert notice["event"] == "approval_required"
     assert notice["link"] == "https://aispm.example/approvals/" + asked["approval_id"]
     assert "arguments" not in str(notice)
-    assert Notices.refused == 1
+    again = wait_until(lambda: next((one for one in Notices.taken if one["approval_id"] == Notices.refused[0]), None))
+    assert again["event"] == "approval_required"
 
 
 def test_the_command_line_answers(gateway: Any, people: People) -> None:

@@ -212,10 +212,37 @@ def test_who_may_stop_whom(world: World) -> None:
     token = made.stdout.strip().splitlines()[-1]
     everybody = {"freeze": {"scope": "FREEZE_SCOPE_ALL", "reason": "because"}}
     assert world.rest("POST", "/api/v1/freezes", everybody, token).status == 403
+    for scope, value in (("AGENT", "*"), ("MODEL", "**"), ("AGENT", "?*")):  # the same in other words
+        asked = {"freeze": {"scope": f"FREEZE_SCOPE_{scope}", "value": value, "kill": True, "reason": "because"}}
+        assert world.rest("POST", "/api/v1/freezes", asked, token).status == 403, value
     frozen = world.freeze("ALL")
     assert world.rest("POST", f"/api/v1/freezes/{frozen['id']}/lift", {"reason": "because"}, token).status == 403
     world.lift(frozen)
     assert world.rest("POST", "/api/v1/freezes", {"freeze": {"scope": "FREEZE_SCOPE_UNSPECIFIED", "reason": "x"}}).status == 400
+
+
+def test_the_command_line_lifts_nothing_that_was_not_named(world: World) -> None:
+    frozen = world.freeze("AGENT", "nobody/here")
+    environment = {**os.environ, "AISPM_COLLECTOR": world.collector.grpc, "AISPM_TOKEN": world.collector.bootstrap["admin_token"],
+                   "AISPM_CA_FILE": world.collector.bootstrap["ca_file"]}
+    for words in (["unfreeze", "", "--reason", "x"], ["approval", "approve", "", "--reason", "x"]):
+        said = subprocess.run([binary("aispm"), *words], capture_output=True, text=True, env=environment)
+        assert said.returncode != 0 and "id" in said.stderr, said
+    world.lift(frozen)  # it was still there
+
+
+def test_a_collector_that_falls_silent_is_noticed(world: World) -> None:
+    """The machine that it runs on lost power: no connection was closed."""
+    log = world.gateway.folder / "gateway.log"
+    seen = log.read_text().count("freezes.disconnected")
+    world.collector.pause()
+    try:
+        wait_for(lambda: log.read_text().count("freezes.disconnected") > seen, 60, "the gateway notices that nobody answers")
+    finally:
+        world.collector.resume()
+    frozen = world.freeze("AGENT", AGENT)
+    wait_for(lambda: world.freeze_states(frozen), 60, "the gateway's word once the collector is back")
+    world.lift(frozen)
 
 
 def test_every_change_is_an_event_of_the_collector_pol_020(world: World) -> None:

@@ -93,10 +93,11 @@ def gateway(provider: Any, certificate: Any, servers: dict[str, McpServer], tmp_
         keys.write(f"  - sha256: {hashlib.sha256(OTHER_KEY.encode()).hexdigest()}\n    agent: others/agent\n")
     running.start(config)
     deadline = time.monotonic() + 180
-    while time.monotonic() < deadline:
+    while True:
         with contextlib.suppress(urllib.error.HTTPError):
             if urllib.request.urlopen(running.url + "/healthz", timeout=20).status == 200:
                 break
+        assert time.monotonic() < deadline, running.log.read_text()
         time.sleep(0.1)
     yield running
     assert running.stop() == 0, running.log.read_text()

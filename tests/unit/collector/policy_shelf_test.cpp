@@ -20,13 +20,14 @@ constexpr auto kDeprecated = pb::POLICY_STAGE_DEPRECATED;
 
 class PolicyShelfTest : public ::testing::Test {
  protected:
-  pb::Policy push(const std::string& content, const std::string& id = "p") {
+  pb::Policy push(const std::string& content, const std::string& id = "p",
+                  const std::string& signed_by = "") {
     pb::PushPolicyRequest request;
     request.set_policy_id(id);
     auto* const file = request.add_files();
     file->set_path("actions.yaml");
     file->set_content(content);
-    return must(shelf.push(request, {"digest of " + content, "", std::nullopt}, "alice", at(0)));
+    return must(shelf.push(request, {"digest of " + content, signed_by, std::nullopt}, "alice", at(0)));
   }
   Result<pb::Policy> promote(pb::PolicyStage to, std::uint64_t version = 0, bool force = false) {
     pb::PromotePolicyRequest request;
@@ -79,6 +80,43 @@ TEST_F(PolicyShelfTest, GoesFromDraftToMonitorToEnforcedToDeprecated) {  // POL-
   EXPECT_EQ(must(promote(kDraft)).stage(), kDraft);
   EXPECT_EQ(must(promote(kDeprecated)).stage(), kDeprecated);
   EXPECT_THAT(given(), ElementsAre());
+}
+
+TEST_F(PolicyShelfTest, WhatAWithdrawnKeySignedStaysADraft) {  // POL-006
+  push("one", "p", "k1");
+  pb::PromotePolicyRequest request;
+  request.set_policy_id("p");
+  request.set_stage(kMonitor);
+  request.set_reason("because");
+  const auto promote_with = [&](const std::vector<std::string>& signers) {
+    return PolicyShelf(bench.database(), &signers).promote(request, followers, "bob", at(1));
+  };
+  EXPECT_THAT(promote_with({"k2"}).error().message, HasSubstr("k1"));
+  EXPECT_EQ(must(promote_with({"k2", "k1"})).stage(), kMonitor);
+  push("two");
+  request.set_version(2);
+  EXPECT_THAT(promote_with({"k1"}).error().message, HasSubstr("not signed"));
+}
+
+TEST_F(PolicyShelfTest, ALongScopeIsStillAnEvent) {
+  push("one");
+  pb::SetPolicyScopeRequest request;
+  request.set_policy_id("p");
+  request.set_reason("all of them");
+  for (int i = 0; i < 256; ++i) {
+    std::string name = std::to_string(i);
+    while (name.size() + 2 <= 256) name += "\u00e4";
+    request.mutable_scope()->add_agents(name);
+    request.mutable_scope()->add_tenants(name);
+  }
+  must(shelf.set_scope(request, "bob", at(1)));
+  must(shelf.set_scope(request, "bob", at(2)));
+  const auto noted = must(store::waiting_actions(bench.database(), 16));
+  ASSERT_FALSE(noted.empty());
+  for (const store::NotedAction& action : noted) EXPECT_LT(action.event.size(), 20'000U);
+  pb::Event last;
+  ASSERT_TRUE(last.ParseFromString(noted.back().event));
+  EXPECT_THAT(last.operator_action().after(), HasSubstr("sha256"));
 }
 
 TEST_F(PolicyShelfTest, OtherWaysAreRefused) {  // POL-019

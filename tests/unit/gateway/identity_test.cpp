@@ -199,6 +199,34 @@ TEST(Identity, RefusesTokensThatProveNothing) {
   EXPECT_NE(why(std::string(20'000, 'x')), "");
 }
 
+// GRD-009: who stops an agent stops those that act for it.
+TEST(Identity, ActsForNobodyWhomAnOperatorHasStopped) {
+  const World world;
+  const auto objection = [&](policy::FreezeScope scope, const char* whom, IdentityAsk asked) {
+    policy::Freeze freeze;
+    freeze.scope = scope;
+    freeze.value = policy::Glob(whom);
+    freeze.reason = "odd mail";
+    const policy::FreezeBook book({freeze});
+    asked.freezes = &book;
+    const Identity child = world.ask(asked);
+    return child.objection ? child.objection->rule_id + ": " + child.objection->reason : "";
+  };
+  const std::string first = world.planner.hands_on("team/planner", "team/coder");
+  const std::string both = first + "," + world.coder.hands_on("team/coder", "team/tester");
+  const IdentityAsk one{.agent_id = "team/coder", .delegation = first, .now = {}};
+  const IdentityAsk two{.agent_id = "team/tester", .delegation = both, .now = {}};
+  using policy::FreezeScope;
+  EXPECT_EQ(objection(FreezeScope::kAgent, "team/planner", one),
+            "agent.frozen: An operator has stopped team/planner, for whom this agent acts: odd "
+            "mail");
+  EXPECT_THAT(objection(FreezeScope::kAgent, "team/coder", two), HasSubstr("agent.frozen"));
+  EXPECT_THAT(objection(FreezeScope::kUser, "team", one), HasSubstr("agent.frozen"));
+  EXPECT_EQ(objection(FreezeScope::kAgent, "team/other", one), "");
+  // Of itself it is told where requests are taken.
+  EXPECT_EQ(objection(FreezeScope::kAgent, "team/coder", one), "");
+}
+
 TEST(Identity, SomeActOnlyForOthers) {
   const World world;
   EXPECT_TRUE(world.ask({.agent_id = "team/robot", .now = {}}).objection);

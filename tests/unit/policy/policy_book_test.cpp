@@ -27,7 +27,7 @@ OfferedPolicy offer(const std::string& id, std::uint64_t version,
 
 std::string chosen(const PolicyBook& book, std::string_view agent = "alice/codex",
                    std::string_view tenant = "") {
-  const auto choice = book.choose(agent, tenant, "h1");
+  const auto choice = book.choose(agent, tenant);
   return choice.enforced == nullptr
              ? ""
              : choice.enforced->id + "@" + std::to_string(choice.enforced->version);
@@ -35,7 +35,7 @@ std::string chosen(const PolicyBook& book, std::string_view agent = "alice/codex
 
 std::vector<std::string> monitored(const PolicyBook& book) {
   std::vector<std::string> names;
-  for (const AssignedPolicy* one : book.choose("alice/codex", "", "h1").monitored)
+  for (const AssignedPolicy* one : book.choose("alice/codex", "").monitored)
     names.push_back(one->id + "@" + std::to_string(one->version));
   return names;
 }
@@ -58,16 +58,13 @@ TEST(PolicyBook, TheLowestNumberDecidesThenTheId) {  // POL-024
   EXPECT_EQ(chosen(*two.book, "bob/codex"), "y@1");
 }
 
-TEST(PolicyBook, AScopeNamesAgentsTenantsAndHosts) {
+TEST(PolicyBook, AScopeNamesAgentsAndTenants) {
   auto one = offer("a", 1);
   one.scope.tenants = {"acme"};
   const auto book = update({}, {one}).book;
   EXPECT_EQ(chosen(*book, "x", "acme"), "a@1");
   EXPECT_EQ(chosen(*book, "x", "other"), "");
   EXPECT_EQ(chosen(*book, "x", ""), "");
-  auto two = offer("b", 1);
-  two.scope.hosts = {"h2"};
-  EXPECT_EQ(chosen(*update({}, {two}).book), "");
 }
 
 TEST(PolicyBook, WhatIsMonitoredNeverDecides) {  // POL-019
@@ -95,7 +92,7 @@ TEST(PolicyBook, WithoutAnOldOneWhatCannotBeCompiledDenies) {
   bad.files[0].content = "rules: 5";
   bad.digest = bundle_digest(bad.files);
   const auto book = update({}, {bad}).book;
-  const auto choice = book->choose("x", "", "");
+  const auto choice = book->choose("x", "");
   ASSERT_NE(choice.enforced, nullptr);
   EXPECT_EQ(choice.enforced->bundle, nullptr);
   EXPECT_NE(choice.enforced->problem, "");
@@ -131,14 +128,29 @@ TEST(PolicyBook, ARequiredPolicyCannotBeTakenAwayOrNarrowed) {
   PolicyRules rules;
   rules.required = {"a"};
   const auto never = update({}, {}, rules).book;
-  ASSERT_NE(never->choose("x", "", "").enforced, nullptr);
-  EXPECT_EQ(never->choose("x", "", "").enforced->bundle, nullptr);
+  ASSERT_NE(never->choose("x", "").enforced, nullptr);
+  EXPECT_EQ(never->choose("x", "").enforced->bundle, nullptr);
   auto narrow = offer("a", 1);
   narrow.scope.agents = {Glob("nobody")};
   const auto book = update(*never, {narrow}, rules).book;
   EXPECT_EQ(chosen(*book), "a@1");
   EXPECT_EQ(chosen(*update(*book, {}, rules).book), "a@1");
   EXPECT_EQ(chosen(*update(*book, {offer("a", 1, PolicyStage::kMonitor)}, rules).book), "a@1");
+}
+
+TEST(PolicyBook, NothingComesBeforeARequiredPolicy) {
+  PolicyRules rules;
+  rules.required = {"tools"};
+  auto lax = offer("aaa", 1);
+  auto own = offer("tools", 1);
+  own.scope.priority = 7;
+  const auto book = update({}, {lax, own}, rules).book;
+  EXPECT_EQ(chosen(*book), "tools@1");
+  // Also when it is not offered any more, or was never there.
+  EXPECT_EQ(chosen(*update(*book, {lax}, rules).book), "tools@1");
+  const auto never = update({}, {lax}, rules).book;
+  ASSERT_NE(never->choose("x", "").enforced, nullptr);
+  EXPECT_EQ(never->choose("x", "").enforced->bundle, nullptr);
 }
 
 TEST(PolicyBook, TakesOverWhatItHas) {
@@ -150,7 +162,7 @@ TEST(PolicyBook, TakesOverWhatItHas) {
 
 TEST(PolicyBook, ClosedDeniesEverybody) {
   const auto book = closed_book("damaged");
-  const auto choice = book->choose("x", "", "");
+  const auto choice = book->choose("x", "");
   ASSERT_NE(choice.enforced, nullptr);
   EXPECT_EQ(choice.enforced->bundle, nullptr);
   EXPECT_EQ(choice.enforced->problem, "damaged");

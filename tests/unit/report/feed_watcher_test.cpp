@@ -103,6 +103,19 @@ TEST_F(FreezeWatcherTest, SurvivesARestartAndAnUnreachableCollector) {  // GRD-0
   EXPECT_TRUE(is_frozen(*seen.now(), "a"));
 }
 
+TEST_F(FreezeWatcherTest, SaysWhatWillNotOutliveARestart) {
+  // A folder in the place of the file: nothing can be stored.
+  ASSERT_TRUE(make_directories(folder / "state/freezes", 0700));
+  Freezes seen;
+  const auto watcher =
+      FreezeWatcher::open(options(collector.make_token()), seen.callback()).value();
+  collector.set_freezes({freeze("a")});
+  ASSERT_TRUE(collector.wait(
+      [](auto& fake) { return fake.last_freeze_ack && fake.last_freeze_ack->states_size() == 1; }));
+  EXPECT_TRUE(is_frozen(*seen.now(), "a"));
+  EXPECT_THAT(collector.last_freeze_ack->states(0).problem(), ::testing::HasSubstr("restart"));
+}
+
 TEST_F(FreezeWatcherTest, ADamagedFileFreezesEverybody) {
   collector.stop();
   ASSERT_TRUE(make_directories(folder / "state", 0700));
@@ -125,7 +138,7 @@ TEST_F(PolicyWatcherTest, CompilesAndSaysWhatCameOfEach) {  // POL-008
            fake.last_policy_ack->states(0).version() == 2;
   }));
   EXPECT_NE(collector.last_policy_ack->states(0).problem(), "");
-  EXPECT_EQ(seen.now()->choose("x", "", "").enforced->version, 1U);
+  EXPECT_EQ(seen.now()->choose("x", "").enforced->version, 1U);
 }
 
 TEST_F(PolicyWatcherTest, SurvivesARestartAndADamagedFileDeniesEverybody) {
@@ -140,14 +153,14 @@ TEST_F(PolicyWatcherTest, SurvivesARestartAndADamagedFileDeniesEverybody) {
   {
     Policies seen;
     const auto watcher = PolicyWatcher::open(options(), {}, seen.callback()).value();
-    EXPECT_EQ(seen.now()->choose("x", "", "").enforced->version, 1U);
+    EXPECT_EQ(seen.now()->choose("x", "").enforced->version, 1U);
   }
   auto kept = read_file(folder / "state/policies", 1U << 20).value();
   kept.back() ^= 1;
   ASSERT_TRUE(write_file_atomically(folder / "state/policies", kept, 0600));
   Policies seen;
   const auto watcher = PolicyWatcher::open(options(), {}, seen.callback()).value();
-  const auto choice = seen.now()->choose("x", "", "");
+  const auto choice = seen.now()->choose("x", "");
   ASSERT_NE(choice.enforced, nullptr);
   EXPECT_EQ(choice.enforced->bundle, nullptr);
 }
