@@ -152,7 +152,7 @@ void read_report(const YamlMap& root, Config& config) {
 // Keys of this host's own: who rules the collector cannot make other policies count here.
 void read_policies(const YamlMap& map, PolicyDemands& rules) {
   constexpr std::size_t kMaxPolicyKeys = 32;
-    constexpr std::size_t kMaxPemBytes = 16U << 10;
+  constexpr std::size_t kMaxPemBytes = 16U << 10;
   for (const std::string& path : map.texts("trusted_keys")) {
     auto pem = read_file(path, kMaxPemBytes);
     if (pem) {

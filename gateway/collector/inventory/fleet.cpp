@@ -33,10 +33,7 @@ Result<> Fleet::flush() {
   const std::uint64_t refused = assets_.take_refused() + servers_.take_refused() +
                                 graph_.take_refused() + coverage_.take_refused();
   if (refused == 0) return {};
-  return run_sql(database_,
-                 "INSERT INTO counters (name, value) VALUES ('inventory_refused',?) ON CONFLICT DO "
-                 "UPDATE SET value=value+excluded.value",
-                 refused);
+  return store::raise_counter(database_, "inventory_refused", refused);
 }
 
 void Fleet::forget() {

@@ -80,7 +80,8 @@ Result<> check_who(const Approver& who, const pb::Approval& approval) {
   // Else nobody could say whether it is whoever asked.
   if (who.person.empty())
     return fail(Errc::kDenied,
-                "this token names no person: `aispm-collector token create --note NAME` makes one that does");
+                "this token names no person: `aispm-collector token create --note NAME` makes one "
+                "that does");
   if (is_requester(who, approval))
     return fail(Errc::kDenied, "whoever asked for it may not answer: " + who.person);
   if (!may_approve_as(who, approval.approver_role()))
@@ -208,9 +209,7 @@ Result<> ApprovalBook::store(const pb::Approval& approval, WallTime now) {
   AISPM_CHECK(
       run_sql(database_, "UPDATE approvals SET state=?, body=?, changed=? WHERE approval_id=?",
               static_cast<int>(approval.state()), Blob{body}, now.nanoseconds, approval.id()));
-  return database_.execute(
-      "INSERT INTO counters (name, value) VALUES ('approval_version', 1) "
-      "ON CONFLICT DO UPDATE SET value=value+1");
+  return raise_counter(database_, "approval_version");
 }
 
 Result<> ApprovalBook::note(const pb::Approval& after, pb::ApprovalState before,
@@ -339,11 +338,8 @@ Result<pb::ApprovalList> ApprovalBook::list(const pb::ListApprovalsRequest& requ
 
 Result<pb::ApprovalSnapshot> ApprovalBook::snapshot_for(const std::string& host_id, WallTime now) {
   pb::ApprovalSnapshot snapshot;
-  AISPM_TRY(Statement* const version,
-            database_.cached("SELECT value FROM counters WHERE name='approval_version'"));
-  AISPM_TRY(const bool has_version, version->step());
-  if (has_version) snapshot.set_version(version->count(0));
-  version->reset();
+  AISPM_TRY(const std::uint64_t version, read_counter(database_, "approval_version"));
+  snapshot.set_version(version);
   AISPM_TRY(Statement* const find,
             database_.cached(
                 "SELECT a.body FROM approval_hosts h JOIN approvals a USING (approval_id) WHERE "

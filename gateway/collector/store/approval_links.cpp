@@ -108,9 +108,10 @@ Result<ApprovalLinks::Shown> ApprovalLinks::open(std::string_view token, WallTim
   if (token.size() > kMaxTokenBytes || dot == std::string_view::npos)
     return fail(missing().error());
   const std::string link_id(token.substr(0, dot));
-  AISPM_TRY(Statement* const find,
-            database_.cached("SELECT approval_id, person, roles, expires, made_by FROM approval_links "
-                             "WHERE link_id=? AND used IS NULL AND expires>?"));
+  AISPM_TRY(
+      Statement* const find,
+      database_.cached("SELECT approval_id, person, roles, expires, made_by FROM approval_links "
+                       "WHERE link_id=? AND used IS NULL AND expires>?"));
   AISPM_TRY(const bool is_row, find->bind(link_id, now.nanoseconds).step());
   if (!is_row) return fail(missing().error());
   const std::string approval_id = find->text(0);

@@ -263,4 +263,19 @@ Result<> Transaction::commit() {
   return {};
 }
 
+Result<> raise_counter(Database& database, std::string_view name, std::uint64_t by) {
+  return run_sql(database,
+                 "INSERT INTO counters (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET "
+                 "value=value+excluded.value",
+                 name, by);
+}
+
+Result<std::uint64_t> read_counter(Database& database, std::string_view name) {
+  AISPM_TRY(Statement* const find, database.cached("SELECT value FROM counters WHERE name=?"));
+  AISPM_TRY(const bool is_row, find->bind(name).step());
+  const std::uint64_t value = is_row ? find->count(0) : 0;
+  find->reset();
+  return value;
+}
+
 }  // namespace aispm::collector::store

@@ -147,6 +147,11 @@ Result<> run_sql(Database& database, std::string_view sql, const Args&... args) 
   return statement->bind(args...).run();
 }
 
+// Counters by name, kept over restarts: versions of what is distributed, and sums.
+Result<> raise_counter(Database& database, std::string_view name, std::uint64_t by = 1);
+// 0: never raised.
+Result<std::uint64_t> read_counter(Database& database, std::string_view name);
+
 // The newest schema this program knows.
 std::uint32_t newest_schema();
 

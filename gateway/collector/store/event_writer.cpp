@@ -80,10 +80,7 @@ Result<> EventWriter::try_commit(std::span<const std::unique_ptr<Delivery>> grou
 
 Result<> EventWriter::add_counter(std::string_view name, std::uint64_t amount) {
   if (amount == 0) return {};
-  return run_sql(database_,
-                 "INSERT INTO counters (name, value) VALUES (?,?) ON CONFLICT DO UPDATE SET "
-                 "value=value+excluded.value",
-                 name, amount);
+  return raise_counter(database_, name, amount);
 }
 
 Result<> EventWriter::admit(const Producer& producer, WallTime now) {

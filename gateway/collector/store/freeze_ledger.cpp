@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/collector/limits.hpp"
+#include "gateway/collector/store/checks.hpp"
 #include "gateway/collector/store/operator_log.hpp"
 #include "gateway/collector/store/paging.hpp"
 #include "gateway/collector/store/policy_shelf.hpp"
@@ -92,22 +93,13 @@ Result<> check_freeze(const pb::Freeze& freeze) {
   if (is_all != freeze.value().empty())
     return fail(Errc::kInvalid,
                 is_all ? "value: everybody has no name; leave it out" : "value: whom?");
-  if (freeze.value().size() > limits::kMaxNameBytes)
-    return fail(Errc::kInvalid, "value: longer than 256 bytes");
-  for (const char c : freeze.value())
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
-      return fail(Errc::kInvalid, "value: holds a control character");
+  AISPM_CHECK(check_text(freeze.value(), "value"));
   return check_reason(freeze.reason());
 }
 
 Result<> FreezeLedger::raise_version() {
-  AISPM_CHECK(
-      database_.execute("INSERT INTO counters (name, value) VALUES ('freeze_version', 1) "
-                        "ON CONFLICT DO UPDATE SET value=value+1"));
-  // Sensors get them as orders.
-  return database_.execute(
-      "INSERT INTO counters (name, value) VALUES ('order_version', 1) "
-      "ON CONFLICT DO UPDATE SET value=value+1");
+  AISPM_CHECK(raise_counter(database_, "freeze_version"));
+  return raise_counter(database_, "order_version");  // sensors get them as orders
 }
 
 Result<pb::Freeze> FreezeLedger::read(const Statement& row) {
@@ -226,11 +218,8 @@ Result<std::vector<pb::Freeze>> FreezeLedger::live(WallTime now) {
 
 Result<pb::FreezeSnapshot> FreezeLedger::snapshot(WallTime now) {
   pb::FreezeSnapshot snapshot;
-  AISPM_TRY(Statement* const version,
-            database_.cached("SELECT value FROM counters WHERE name='freeze_version'"));
-  AISPM_TRY(const bool has_version, version->step());
-  if (has_version) snapshot.set_version(version->count(0));
-  version->reset();
+  AISPM_TRY(const std::uint64_t version, read_counter(database_, "freeze_version"));
+  snapshot.set_version(version);
   snapshot.set_tenant(tenant_);
   AISPM_TRY(auto freezes, live(now));
   for (pb::Freeze& freeze : freezes) *snapshot.add_freezes() = std::move(freeze);

@@ -2,6 +2,7 @@
 #include "gateway/collector/store/order_book.hpp"
 
 #include "gateway/collector/limits.hpp"
+#include "gateway/collector/store/checks.hpp"
 #include "gateway/collector/store/paging.hpp"
 #include "gateway/collector/store/registry.hpp"
 #include "sdk/core/common/id.hpp"
@@ -12,27 +13,6 @@ namespace {
 
 constexpr std::string_view kColumns =
     "SELECT ref, order_id, body, created, created_by, expires, deleted, deleted_by FROM orders ";
-
-Result<> check_text(const std::string& text, const char* field) {
-  if (text.size() > limits::kMaxNameBytes)
-    return fail(Errc::kInvalid, std::string(field) + ": longer than 256 bytes");
-  for (const char c : text)
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
-      return fail(Errc::kInvalid, std::string(field) + ": holds a control character");
-  return {};
-}
-
-template <typename List>
-Result<> check_list(const List& list, const char* field) {
-  if (static_cast<std::size_t>(list.size()) > OrderBook::kMaxListItems)
-    return fail(Errc::kInvalid, std::string(field) + ": at most " +
-                                    std::to_string(OrderBook::kMaxListItems) + " are allowed");
-  for (const std::string& item : list) {
-    if (item.empty()) return fail(Errc::kInvalid, std::string(field) + ": an entry is empty");
-    AISPM_CHECK(check_text(item, field));
-  }
-  return {};
-}
 
 bool names_process(const pb::OrderMatch& match) {
   return match.pid() != 0 || !match.exe().empty() || !match.agent_id().empty() ||
@@ -64,7 +44,7 @@ Result<> check_match(const pb::OrderMatch& match) {
   if (match.pid() == 1) return fail(Errc::kInvalid, "match.pid: 1 cannot be touched");
   if (!match.container_id().empty() && match.container_id().size() < 12)
     return fail(Errc::kInvalid, "match.container_id: at least 12 digits are needed");
-  AISPM_CHECK(check_list(match.addresses(), "match.addresses"));
+  AISPM_CHECK(check_list(match.addresses(), "match.addresses", OrderBook::kMaxListItems));
   if (static_cast<std::size_t>(match.ports_size()) > OrderBook::kMaxListItems)
     return fail(Errc::kInvalid, "match.ports: too many");
   for (const std::uint32_t port : match.ports())
@@ -82,10 +62,10 @@ Result<> check_order(const pb::Order& order) {
   AISPM_CHECK(check_match(order.match()));
   AISPM_CHECK(check_text(order.reason(), "reason"));
   AISPM_CHECK(check_text(order.detection(), "detection"));
-  AISPM_CHECK(check_list(order.programs(), "programs"));
-  AISPM_CHECK(check_list(order.write_folders(), "write_folders"));
-  AISPM_CHECK(check_list(order.approved(), "approved"));
-  AISPM_CHECK(check_list(order.egress(), "egress"));
+  AISPM_CHECK(check_list(order.programs(), "programs", OrderBook::kMaxListItems));
+  AISPM_CHECK(check_list(order.write_folders(), "write_folders", OrderBook::kMaxListItems));
+  AISPM_CHECK(check_list(order.approved(), "approved", OrderBook::kMaxListItems));
+  AISPM_CHECK(check_list(order.egress(), "egress", OrderBook::kMaxListItems));
   const bool is_total =
       order.action() == pb::ORDER_ACTION_QUARANTINE || order.action() == pb::ORDER_ACTION_KILL;
   if (is_total && !names_process(order.match()))
@@ -98,11 +78,7 @@ Result<> check_order(const pb::Order& order) {
   return {};
 }
 
-Result<> OrderBook::raise_version() {
-  return database_.execute(
-      "INSERT INTO counters (name, value) VALUES ('order_version', 1) "
-      "ON CONFLICT DO UPDATE SET value=value+1");
-}
+Result<> OrderBook::raise_version() { return raise_counter(database_, "order_version"); }
 
 Result<pb::Order> OrderBook::create(const pb::CreateOrderRequest& request, const std::string& who,
                                     WallTime now) {
@@ -210,11 +186,8 @@ Result<pb::Order> OrderBook::remove(std::string_view order_id, const std::string
 
 Result<pb::OrderSnapshot> OrderBook::snapshot_for(const std::string& host_id, WallTime now) {
   pb::OrderSnapshot snapshot;
-  AISPM_TRY(Statement* const version,
-            database_.cached("SELECT value FROM counters WHERE name='order_version'"));
-  AISPM_TRY(const bool has_version, version->step());
-  if (has_version) snapshot.set_version(version->count(0));
-  version->reset();
+  AISPM_TRY(const std::uint64_t version, read_counter(database_, "order_version"));
+  snapshot.set_version(version);
   AISPM_TRY(Statement* const find,
             database_.cached(std::string(kColumns) +
                              "WHERE deleted IS NULL AND (expires IS NULL OR expires > ?) AND "

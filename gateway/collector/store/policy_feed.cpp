@@ -10,11 +10,8 @@ namespace aispm::collector::store {
 
 Result<pb::PolicySnapshot> PolicyShelf::snapshot_for(const std::string& host_id) {
   pb::PolicySnapshot snapshot;
-  AISPM_TRY(Statement* const version,
-            database_.cached("SELECT value FROM counters WHERE name='policy_version'"));
-  AISPM_TRY(const bool has_version, version->step());
-  if (has_version) snapshot.set_version(version->count(0));
-  version->reset();
+  AISPM_TRY(const std::uint64_t version, read_counter(database_, "policy_version"));
+  snapshot.set_version(version);
   AISPM_TRY(Statement* const find,
             database_.cached(
                 "SELECT p.policy_id, p.stage, p.scope, p.version=v.version, v.body FROM policies p "

@@ -4,45 +4,22 @@
 #include <algorithm>
 
 #include "gateway/collector/limits.hpp"
+#include "gateway/collector/store/checks.hpp"
 #include "gateway/collector/store/operator_log.hpp"
 #include "gateway/collector/store/policy_stages.hpp"
 #include "gateway/collector/store/registry.hpp"
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/utf8.hpp"
+#include "sdk/core/policy/bundle.hpp"
 
 namespace aispm::collector::store {
 namespace {
-
-// The one part of a bundle that sensors are given.
-constexpr std::string_view kSensorFile = "sensor.yaml";
-constexpr std::string_view kSignatureFile = "bundle.sig";
 
 // No part of the digest: the same files with a signature are another version.
 template <typename Files>
 std::string_view signature_in(const Files& files) {
   for (const auto& file : files)
-    if (file.path() == kSignatureFile) return file.content();
-  return {};
-}
-
-Result<> check_text(const std::string& text, const char* field, std::size_t limit) {
-  if (text.size() > limit)
-    return fail(Errc::kInvalid,
-                std::string(field) + ": longer than " + std::to_string(limit) + " bytes");
-  for (const char c : text)
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
-      return fail(Errc::kInvalid, std::string(field) + ": holds a control character");
-  return {};
-}
-
-template <typename List>
-Result<> check_list(const List& list, const char* field) {
-  if (static_cast<std::size_t>(list.size()) > PolicyShelf::kMaxScopeEntries)
-    return fail(Errc::kInvalid, std::string(field) + ": at most 256 are allowed");
-  for (const std::string& item : list) {
-    if (item.empty()) return fail(Errc::kInvalid, std::string(field) + ": an entry is empty");
-    AISPM_CHECK(check_text(item, field, limits::kMaxNameBytes));
-  }
+    if (file.path() == policy::Bundle::kSignatureFile) return file.content();
   return {};
 }
 
@@ -54,18 +31,18 @@ Result<> check_id(const std::string& id) {
   return {};
 }
 
-Result<std::size_t> check_files(const pb::PushPolicyRequest& request) {
+Result<> check_files(const pb::PushPolicyRequest& request) {
   std::size_t bytes = 0;
   if (request.files().empty()) return fail(Errc::kInvalid, "files: a bundle has at least one");
   if (static_cast<std::size_t>(request.files_size()) > PolicyShelf::kMaxFiles)
     return fail(Errc::kTooLarge, "files: at most 512 are allowed");
   for (const pb::PolicyFile& file : request.files()) {
-    AISPM_CHECK(check_text(file.path(), "files.path", limits::kMaxNameBytes));
+    AISPM_CHECK(check_text(file.path(), "files.path"));
     bytes += file.path().size() + file.content().size();
   }
   if (bytes > PolicyShelf::kMaxBundleBytes)
     return fail(Errc::kTooLarge, "files: all together at most 1 MiB is allowed");
-  return bytes;
+  return {};
 }
 
 // Scopes may be long, and an action's event has a limit: then its hash stands for the rest.
@@ -96,9 +73,9 @@ bool is_active(const pb::Policy& policy) {
 }  // namespace
 
 Result<> check_scope(const pb::PolicyScope& scope) {
-  AISPM_CHECK(check_list(scope.agents(), "scope.agents"));
-  AISPM_CHECK(check_list(scope.tenants(), "scope.tenants"));
-  AISPM_CHECK(check_list(scope.hosts(), "scope.hosts"));
+  AISPM_CHECK(check_list(scope.agents(), "scope.agents", PolicyShelf::kMaxScopeEntries));
+  AISPM_CHECK(check_list(scope.tenants(), "scope.tenants", PolicyShelf::kMaxScopeEntries));
+  AISPM_CHECK(check_list(scope.hosts(), "scope.hosts", PolicyShelf::kMaxScopeEntries));
   if (scope.priority() > PolicyShelf::kMaxPriority)
     return fail(Errc::kInvalid, "scope.priority: 0..1000 is allowed");
   return {};
@@ -112,10 +89,7 @@ Result<> check_reason(const std::string& reason) {
 Result<> PolicyShelf::raise_version() {
   // Sensors get what is for them as orders.
   for (const std::string_view counter : {"policy_version", "order_version"})
-    AISPM_CHECK(run_sql(database_,
-                        "INSERT INTO counters (name, value) VALUES (?, 1) "
-                        "ON CONFLICT DO UPDATE SET value=value+1",
-                        counter));
+    AISPM_CHECK(raise_counter(database_, counter));
   return {};
 }
 
@@ -168,8 +142,7 @@ Result<pb::Policy> PolicyShelf::push(const pb::PushPolicyRequest& request, const
                                      const std::string& who, WallTime now, By by) {
   AISPM_CHECK(check_id(request.policy_id()));
   AISPM_CHECK(check_text(request.comment(), "comment", 1024));
-  AISPM_TRY(const std::size_t bytes, check_files(request));
-  (void)bytes;
+  AISPM_CHECK(check_files(request));
   AISPM_TRY(Transaction transaction, Transaction::begin(database_));
   auto known = find(request.policy_id());
   if (!known && known.error().code != Errc::kNotFound) return fail(known.error());
@@ -256,8 +229,9 @@ Result<pb::Policy> PolicyShelf::restore(const pb::RestorePolicyRequest& request,
 Result<> PolicyShelf::check_ready(const pb::Policy& policy, std::uint64_t version,
                                   const Followers& followers) {
   AISPM_TRY(const pb::PolicyVersion content, this->version(policy.id(), version));
-  const bool is_for_sensors = std::ranges::any_of(
-      content.files(), [](const pb::PolicyFile& file) { return file.path() == kSensorFile; });
+  const bool is_for_sensors = std::ranges::any_of(content.files(), [](const pb::PolicyFile& file) {
+    return file.path() == policy::Bundle::kSensorFile;
+  });
   std::string waiting;
   for (const auto& [host, component] : followers) {
     if (component == "sensord" && !is_for_sensors) continue;

@@ -50,11 +50,6 @@ Result<Registry::Caller> Registry::caller_of(std::string_view token) {
                 split_roles(approves)};
 }
 
-Result<Role> Registry::role_of(std::string_view token) {
-  AISPM_TRY(const Caller caller, caller_of(token));
-  return caller.role;
-}
-
 Result<Secret> Registry::create_token(Role role, std::string_view note, WallTime now,
                                       const std::vector<std::string>& approves) {
   AISPM_TRY(const std::string roles, join_roles(approves));
@@ -139,13 +134,6 @@ Result<Registry::Enrolled> Registry::enrol(
   return enrolled;
 }
 
-Result<bool> Registry::knows_host(std::string_view host_id) {
-  AISPM_TRY(Statement* const find, database_.cached("SELECT 1 FROM hosts WHERE host_id=?"));
-  AISPM_TRY(const bool is_row, find->bind(host_id).step());
-  find->reset();
-  return is_row;
-}
-
 Result<pb::CreatedAgentKey> Registry::create_agent_key(const pb::CreateAgentKeyRequest& request,
                                                        WallTime now) {
   if (!is_agent_name(request.agent_id()))
@@ -164,9 +152,7 @@ Result<pb::CreatedAgentKey> Registry::create_agent_key(const pb::CreateAgentKeyR
       database_,
       "INSERT INTO agent_keys (key_id, sha256, agent_id, note, created) VALUES (?,?,?,?,?)",
       info.key_id(), sha256_hex(created.key()), info.agent_id(), info.note(), now.nanoseconds));
-  AISPM_CHECK(
-      database_.execute("INSERT INTO counters (name, value) VALUES ('agent_key_version', 1) "
-                        "ON CONFLICT DO UPDATE SET value=value+1"));
+  AISPM_CHECK(raise_counter(database_, "agent_key_version"));
   AISPM_CHECK(transaction.commit());
   return created;
 }
@@ -176,9 +162,7 @@ Result<pb::AgentKey> Registry::revoke_agent_key(std::string_view key_id, WallTim
   AISPM_CHECK(run_sql(database_, "UPDATE agent_keys SET revoked=IFNULL(revoked, ?) WHERE key_id=?",
                       now.nanoseconds, key_id));
   if (database_.changes() == 0) return fail(Errc::kNotFound, "no agent key with that id");
-  AISPM_CHECK(
-      database_.execute("INSERT INTO counters (name, value) VALUES ('agent_key_version', 1) "
-                        "ON CONFLICT DO UPDATE SET value=value+1"));
+  AISPM_CHECK(raise_counter(database_, "agent_key_version"));
   AISPM_TRY(
       Statement* const find,
       database_.cached("SELECT agent_id, note, created, revoked FROM agent_keys WHERE key_id=?"));
@@ -197,11 +181,8 @@ Result<pb::AgentKey> Registry::revoke_agent_key(std::string_view key_id, WallTim
 
 Result<pb::AgentKeySnapshot> Registry::agent_keys(std::string_view tenant) {
   pb::AgentKeySnapshot snapshot;
-  AISPM_TRY(Statement* const version,
-            database_.cached("SELECT value FROM counters WHERE name='agent_key_version'"));
-  AISPM_TRY(const bool has_version, version->step());
-  if (has_version) snapshot.set_version(version->count(0));
-  version->reset();
+  AISPM_TRY(const std::uint64_t version, read_counter(database_, "agent_key_version"));
+  snapshot.set_version(version);
   AISPM_TRY(
       Statement* const find,
       database_.cached("SELECT key_id, sha256, agent_id FROM agent_keys WHERE revoked IS NULL"));

@@ -35,7 +35,6 @@ class Registry {
   };
   // kUnauthenticated for anything but a token made here.
   Result<Caller> caller_of(std::string_view token);
-  Result<Role> role_of(std::string_view token);
   // `approves`: roles in which the holder may answer approvals ("finance_manager").
   Result<Secret> create_token(Role role, std::string_view note, WallTime now,
                               const std::vector<std::string>& approves = {});
@@ -55,7 +54,6 @@ class Registry {
   Result<Enrolled> enrol(
       const pb::EnrolRequest& request, WallTime now,
       const std::function<Result<std::string>(const std::string& host_id)>& sign);
-  Result<bool> knows_host(std::string_view host_id);
 
   Result<pb::CreatedAgentKey> create_agent_key(const pb::CreateAgentKeyRequest& request,
                                                WallTime now);

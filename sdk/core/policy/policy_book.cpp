@@ -117,8 +117,8 @@ PolicyUpdate update_book(const PolicyBook& previous, std::vector<OfferedPolicy> 
       offer.scope.agents.clear();
       offer.scope.tenants.clear();
     }
-    AssignedPolicy one{offer.id, offer.version, offer.stage, std::move(offer.scope), {}, {},
-                       required};
+    AssignedPolicy one{offer.id, offer.version, offer.stage, std::move(offer.scope), {},
+                       {},       required};
     if (bundle) {
       one.bundle = std::move(*bundle);
       next.push_back(std::move(one));

@@ -31,7 +31,7 @@ struct AssignedPolicy {
   // Null: it cannot be used here and no older version is there. Whoever would have to ask it
   // denies.
   std::shared_ptr<const Bundle> bundle;
-  std::string problem;  // why the version that was offered is not the one in force
+  std::string problem;       // why the version that was offered is not the one in force
   bool is_required = false;  // this host's own word: it comes before all that others assign
 };
 

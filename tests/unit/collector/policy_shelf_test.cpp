@@ -27,7 +27,8 @@ class PolicyShelfTest : public ::testing::Test {
     auto* const file = request.add_files();
     file->set_path("actions.yaml");
     file->set_content(content);
-    return must(shelf.push(request, {"digest of " + content, signed_by, std::nullopt}, "alice", at(0)));
+    return must(
+        shelf.push(request, {"digest of " + content, signed_by, std::nullopt}, "alice", at(0)));
   }
   Result<pb::Policy> promote(pb::PolicyStage to, std::uint64_t version = 0, bool force = false) {
     pb::PromotePolicyRequest request;
