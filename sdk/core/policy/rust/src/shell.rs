@@ -6,6 +6,9 @@ use brush_parser::word;
 use brush_parser::{uncached_tokenize_str, ParserOptions};
 use serde_json::{json, Value};
 
+use evaluate::is_name;
+
+mod evaluate;
 mod words;
 
 /// Bytes of a script; longer ones are not read.
@@ -108,11 +111,6 @@ fn has_expansion(text: &str) -> bool {
     text.contains(['$', '`'])
 }
 
-/// Arithmetic evaluates the values of variables again, and an index in one may hold a command.
-fn computes_only_numbers(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_digit() || " \t\n+-*/%<>=!&|^~?:(),".contains(c))
-}
-
 impl Walk<'_> {
     fn list(&mut self, list: &ast::CompoundList) -> Result<(), String> {
         for item in &list.0 {
@@ -209,55 +207,6 @@ impl Walk<'_> {
                     self.set(&format!("{}_PID", name.value), &Word::default())?;
                 }
                 self.command(&coprocess.body, true)
-            }
-        }
-    }
-
-    /// A variable that gets a value without an assignment word.
-    fn set(&mut self, name: &str, value: &Word) -> Result<(), String> {
-        if !is_name(name) {
-            return Err(format!("a variable with the name `{name}` may run commands"));
-        }
-        let assign = json!({"name": name, "text": value.text, "fixed": value.fixed});
-        self.add(Vec::new(), vec![assign], Vec::new(), false)
-    }
-
-    fn arithmetic(&mut self, text: &str) -> Result<(), String> {
-        if computes_only_numbers(text) {
-            return Ok(());
-        }
-        Err("arithmetic with variables may run commands".into())
-    }
-
-    fn test(&mut self, test: &ast::ExtendedTestExpr) -> Result<(), String> {
-        use ast::ExtendedTestExpr as E;
-        match test {
-            // Other shells know no `[[`, and run what stands behind `&&`.
-            E::And(..) | E::Or(..) => Err("`&&` or `||` within [[ ]] runs commands in some shells: write [[ a ]] && [[ b ]]".into()),
-            E::Not(inner) | E::Parenthesized(inner) => self.test(inner),
-            E::UnaryTest(predicate, word) => {
-                let word = self.word(word)?;
-                if matches!(predicate, ast::UnaryPredicate::ShellVariableIsSetAndAssigned | ast::UnaryPredicate::ShellVariableIsSetAndNameRef)
-                    && !(word.fixed && is_name(&word.text))
-                {
-                    return Err("a test of a variable whose name is not plain may run commands".into());
-                }
-                Ok(())
-            }
-            E::BinaryTest(predicate, left, right) => {
-                use ast::BinaryPredicate as B;
-                let numbers = matches!(
-                    predicate,
-                    B::ArithmeticEqualTo | B::ArithmeticNotEqualTo | B::ArithmeticLessThan | B::ArithmeticLessThanOrEqualTo
-                        | B::ArithmeticGreaterThan | B::ArithmeticGreaterThanOrEqualTo
-                );
-                for side in [left, right] {
-                    let word = self.word(side)?;
-                    if numbers && !(word.fixed && computes_only_numbers(&word.text)) {
-                        return Err("arithmetic with variables may run commands".into());
-                    }
-                }
-                Ok(())
             }
         }
     }
@@ -408,10 +357,6 @@ impl Walk<'_> {
         };
         Ok(json!({"name": name, "text": value.text, "fixed": value.fixed}))
     }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// `{name}>file` keeps the descriptor's number in a variable.
