@@ -7,6 +7,8 @@
 #include <sstream>
 #include <unordered_set>
 
+#include "sdk/core/policy/command_builtin.hpp"
+#include "sdk/core/policy/command_variables.hpp"
 #include "sdk/core/policy/command_wrapper.hpp"
 #include "sdk/core/policy/glob.hpp"
 
@@ -81,20 +83,40 @@ class CommandGovernor::Judge {
     if (words.empty()) return;
     if (!words[0].is_fixed) return fall_back(show(words), "the program's name is made at run time");
     if (const auto inner = unwrap(words)) {
-      if (!inner->obstacle.empty()) return fall_back(show(words), inner->obstacle);
-      judge_assignments(inner->assignments);
-      if (inner->script) return judge_script(*inner->script, depth + 1);
-      if (depth > kMaxScripts) return fall_back(show(words), "too many wrappers");
-      if (inner->words.empty())
-        return add(Outcome::kAllow, nullptr, show(words), "starts no program");
-      return judge_words(inner->words, depth + 1);
+      judge_restrictions(words);
+      return judge_started(*inner, words, depth);
     }
+    for (const Unwrapped& started : launched(words)) judge_started(started, words, depth);
     judge_program(words);
   }
 
+  // `words` start `inner`.
+  void judge_started(const Unwrapped& inner, std::span<const ShellWord> words, int depth) {
+    if (!inner.obstacle.empty()) return fall_back(show(words), inner.obstacle);
+    judge_assignments(inner.assignments);
+    if (inner.script) return judge_script(*inner.script, depth + 1);
+    if (depth > kMaxScripts) return fall_back(show(words), "too many wrappers");
+    if (inner.words.empty()) return add(Outcome::kAllow, nullptr, show(words), "starts no program");
+    judge_words(inner.words, depth + 1);
+  }
+
+  // A rule may deny or ask about a wrapper itself (`nohup *`); none needs to allow it.
+  void judge_restrictions(std::span<const ShellWord> words) {
+    for (const Rule& rule : governor_.rules_) {
+      // `*` speaks of programs in general, and that which is started is judged by it.
+      if (base_name(rule.words[0]) != base_name(words[0].text)) continue;
+      const bool is_allowing = rule.source.outcome == Outcome::kAllow;
+      if (is_allowing ? matches_strictly(rule, words) : matches_loosely(rule, words)) {
+        if (is_allowing) return;
+        return add(rule.source.outcome, &rule, show(words), rule.source.reason);
+      }
+    }
+  }
+
   void judge_program(std::span<const ShellWord> words) {
-    if (is_harmless(words[0].text))
-      return add(Outcome::kAllow, nullptr, show(words), "starts no program");
+    if (is_harmless(words)) return add(Outcome::kAllow, nullptr, show(words), "starts no program");
+    if (const std::string danger = danger_of_builtin(words); !danger.empty())
+      fall_back(show(words), danger);
     // What stands behind the first word may be a program, too: `sudo rm`, `xargs rm`, `find -exec
     // rm`.
     for (std::size_t at = 1; at < words.size(); ++at)
@@ -110,9 +132,12 @@ class CommandGovernor::Judge {
   }
 
   void judge_assignments(const std::vector<ShellAssignment>& assignments) {
-    for (const ShellAssignment& one : assignments)
+    for (const ShellAssignment& one : assignments) {
       if (changes_programs(one.name))
         fall_back(one.name + "=...", "sets a variable that changes what programs do");
+      if (runs_commands(one))
+        fall_back(one.name + "=...", "sets a variable that the shell computes from the value");
+    }
   }
 
   void judge_redirect(const ShellRedirect& redirect) {

@@ -25,11 +25,8 @@ std::optional<Unwrapped> unwrap(std::span<const ShellWord> words);
 // "/bin/rm" -> "rm"
 std::string_view base_name(std::string_view program);
 
-// Starts nothing and changes nothing that a later command runs: `true`, `exit`, `echo`, ...
-bool is_harmless(std::string_view program);
-
-// Changes which program a name means or what an interpreter does first: PATH, LD_PRELOAD,
-// NODE_OPTIONS, ...
-bool changes_programs(std::string_view variable);
+// What a program in its own right starts beside what it does itself: `find -exec`, `xargs`, `sudo`.
+// Both are judged. Empty: nothing.
+std::vector<Unwrapped> launched(std::span<const ShellWord> words);
 
 }  // namespace aispm::policy

@@ -36,7 +36,9 @@ struct ShellCommand {
 
 // Every command of `script` (at most 16 KiB, 256 commands). kUnsupported, with the reason, where it
 // cannot be said beforehand what would run: a syntax error, arithmetic on variables, sequences in
-// braces, a limit. Does no I/O; about 20 us for a line.
+// braces, what shells read differently (`[[ a || b ]]`), a limit. Loops and coprocesses that set a
+// variable are commands without words. Does no I/O; about 20 us for a line. What nests is read on a
+// thread with a stack of its own, so the caller's may be small (256 KiB).
 Result<std::vector<ShellCommand>> parse_shell(std::string_view script);
 
 }  // namespace aispm::policy

@@ -15,6 +15,7 @@ raises after the call withholds the result.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -152,7 +153,7 @@ def _tell(plugins: Sequence[Plugin], call: Call, decision: Decision) -> Decision
     for outcome, callback in _callbacks:
         if outcome == decision.outcome:
             _run(callback, call, "callback", partial(callback, call, decision))
-    if decision.source == "plugin":
+    if decision.source != "gateway":
         _record(call, decision)
     return decision
 
@@ -176,7 +177,15 @@ def _deny(whose: Plugin | Callback, call: Call, phase: str, problem: Exception) 
 
 
 def _record(call: Call, decision: Decision) -> None:
-    """Policy's own decisions the gateway records; of those made here it is told."""
-    if os.environ.get("AISPM_GATEWAY_URL"):
-        log("a plug-in denied a tool call", "warning", outcome="DENY", tool=call.tool, rule=decision.rule,
+    """A decision that was made in this process: the gateway records those that it makes itself.
+
+    It is told of what was not allowed here; what the library allows it is asked about, too. Without a gateway nobody keeps
+    records, and the decision is a line of the logger "aispm".
+    """
+    if not os.environ.get("AISPM_GATEWAY_URL"):
+        logging.getLogger("aispm").log(logging.INFO if decision.allowed else logging.WARNING, "tool %s: %s by rule %s: %s",
+                                       call.tool, decision.outcome, decision.rule, decision.reason[:1024])
+    elif not decision.allowed:
+        who = "a plug-in" if decision.source == "plugin" else "libaispm"
+        log(f"{who} did not allow a tool call", "warning", outcome=decision.outcome.upper(), tool=call.tool, rule=decision.rule,
             reason=decision.reason[:1024])

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """May this tool be called? `check_tool_call()` asks, `@protect` asks before each call of a function.
 
-Who answers: libaispm within this process where AISPM_POLICY_BUNDLE names a bundle, else the gateway. What the library says
-is advice, because code of this process could leave it out; gateway, sandbox and kernel enforce. Without either, no call is
-allowed.
+Who answers: libaispm within this process where AISPM_POLICY_BUNDLE names a bundle, and the gateway where AISPM_GATEWAY_URL
+names one; with both the stricter answer stands. What the library says is advice, because code of this process could leave it
+out; gateway, sandbox and kernel enforce. Without either, no call is allowed.
 """
 
 from __future__ import annotations
@@ -75,8 +75,9 @@ def _ask(call: Call, ticket: str, step_up: str, wait: bool, timeout: float) -> D
     if decision is None and not has_gateway:
         raise NotConfigured("nobody can say whether the tool may be called: set AISPM_GATEWAY_URL (as aispm-run does) "
                             "or AISPM_POLICY_BUNDLE")
-    # Whoever must be asked is asked by the gateway: only there an approval can be given.
-    if decision is None or (decision.outcome in _WAITING and has_gateway):
+    # What the library denies stays denied and the gateway is told of it. All else the gateway decides, too: it records its
+    # decisions, and only there an approval can be given.
+    if decision is None or (has_gateway and (decision.allowed or decision.outcome in _WAITING)):
         if ticket:
             action["ticket"] = ticket
         if step_up:
@@ -110,7 +111,8 @@ def protect(
     """Asks policy before each call of a function or coroutine function: `@protect` or `@protect(tool="mail.send")`.
 
     The tool is called as the function unless `tool` names it; arguments are judged under the names of its parameters, and those
-    that policy changed are passed instead. Raises what `check_tool_call()` raises, and then the function was not called.
+    that policy changed are passed instead. Raises what `check_tool_call()` raises, TypeError where `**kwargs` hold a name that
+    stands for another argument, too, and then the function was not called.
     """
 
     def decorate(wrapped: Function) -> Function:
@@ -159,13 +161,20 @@ def protect(
 
 
 def _shown(signature: inspect.Signature, bound: inspect.BoundArguments) -> dict[str, Any]:
-    """Arguments by name, without the object of a method; `**kwargs` as if they were parameters."""
+    """Arguments by name, without the object of a method; `**kwargs` as if they were parameters.
+
+    Raises TypeError where one of them has the name of a parameter (`def read(path, /, **more)`): policy would see only one.
+    """
     shown: dict[str, Any] = {}
     for place, (name, value) in enumerate(bound.arguments.items()):
         kind = signature.parameters[name].kind
         if place == 0 and name in ("self", "cls"):
             continue
         if kind is inspect.Parameter.VAR_KEYWORD:
+            twice = sorted(shown.keys() & value.keys())
+            if twice:
+                raise TypeError(f"argument {twice[0]!r} is given twice, by place and by name: policy could see only one of them; "
+                                "rename the parameter of the protected function")
             shown.update(value)
         else:
             shown[name] = list(value) if kind is inspect.Parameter.VAR_POSITIONAL else value

@@ -126,6 +126,24 @@ def test_protect_asks_before_the_call(gateway: FakeGateway) -> None:
     assert called == [("a", ("b", "c"), "none", {"x": "y"})]
 
 
+def test_no_argument_hides_behind_another_of_its_name(gateway: FakeGateway) -> None:
+    called: list[str] = []
+
+    @aispm.protect
+    def read(path: str, /, *parts: str, **more: str) -> None:
+        called.append(path)
+
+    gateway.say(ALLOWED)
+    with pytest.raises(TypeError, match="'path' is given twice"):
+        read("/etc/shadow", path="/tmp/ok")
+    with pytest.raises(TypeError, match="'parts' is given twice"):
+        read("a", "b", parts="c")
+    assert (called, gateway.requests) == ([], [])
+    read("a", other="b")
+    assert gateway.requests[0].body["arguments"] == {"path": "a", "parts": [], "other": "b"}
+    assert called == ["a"]
+
+
 def test_protect_passes_what_policy_changed(gateway: FakeGateway) -> None:
     class Desk:
         @aispm.protect
@@ -179,10 +197,39 @@ def test_the_library_decides_in_process(bundle: Path) -> None:
 def test_the_gateway_is_asked_where_somebody_must_agree(bundle: Path, gateway: FakeGateway) -> None:
     gateway.say(ALLOWED)
     assert aispm.check_tool_call("refund", {"amount": 5000}).source == "gateway"
-    assert aispm.check_tool_call("refund", {"amount": 5}).source == "library"
+    assert [r.path for r in gateway.requests] == ["/aispm/v1/decide"]
+
+
+def test_the_stricter_of_library_and_gateway_stands_and_is_recorded(bundle: Path, gateway: FakeGateway) -> None:
+    gateway.say(ALLOWED)
+    assert aispm.check_tool_call("refund", {"amount": 5}).source == "gateway"
+    gateway.say(DENIED)
+    with pytest.raises(aispm.PermissionDenied, match="by rule r2"):
+        aispm.check_tool_call("refund", {"amount": 5})
+    assert [r.path for r in gateway.requests] == ["/aispm/v1/decide"] * 2
+    gateway.say(ALLOWED)
+    with pytest.raises(aispm.PermissionDenied, match="by rule defaults"):
+        aispm.check_tool_call("other")
+    told = gateway.requests[2]
+    assert (len(gateway.requests), told.path) == (3, "/aispm/v1/agent-events")
+    fields = told.body["events"][0]["agent_log"]["fields"]
+    assert (fields["outcome"], fields["tool"], fields["rule"]) == ("DENY", "other", "defaults")
+
+
+def test_a_gateway_that_is_away_allows_nothing_that_the_library_allows(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AISPM_GATEWAY_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AISPM_API_KEY", "aispm-key")
+    with pytest.raises(aispm.GatewayUnavailable):
+        aispm.check_tool_call("refund", {"amount": 5})
+
+
+def test_without_a_gateway_decisions_are_lines_of_the_logger(bundle: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "aispm")
+    aispm.check_tool_call("refund", {"amount": 5})
     with pytest.raises(aispm.PermissionDenied):
         aispm.check_tool_call("other")
-    assert len(gateway.requests) == 1
+    assert [(r.levelname, r.getMessage().split(":")[0]) for r in caplog.records] == [
+        ("INFO", "tool refund"), ("WARNING", "tool other")]
 
 
 def test_a_bundle_that_cannot_be_used_allows_nothing(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

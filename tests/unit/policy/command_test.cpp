@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
+#include <pthread.h>
 
 #include "sdk/core/policy/command_governor.hpp"
 #include "sdk/core/policy/shell_script.hpp"
@@ -31,6 +32,7 @@ std::string programs_of(std::string_view script) {
   if (!commands) return "opaque";
   std::string text;
   for (const ShellCommand& command : *commands) {
+    if (command.words.empty()) continue;  // only sets variables or opens files
     text += "[";
     for (const ShellWord& word : command.words) text += word.text + (word.is_fixed ? "," : "?,");
     text += "]";
@@ -61,6 +63,49 @@ TEST(ShellScript, SaysWhatCannotBeSaid) {
   EXPECT_EQ(programs_of(std::string(20'000, 'a')), "opaque");
   EXPECT_EQ(programs_of(std::string(5000, '(')), "opaque");
   EXPECT_EQ(programs_of(std::string("a\0b", 3)), "opaque");
+}
+
+std::string repeat(const std::string& text, int count) {
+  std::string all;
+  for (int i = 0; i < count; ++i) all += text;
+  return all;
+}
+
+// What parse_shell makes of a script on a thread with so small a stack.
+std::string programs_on_small_stack(const std::string& script) {
+  struct Work {
+    const std::string& script;
+    std::string programs;
+  } work{script, ""};
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  EXPECT_EQ(pthread_attr_setstacksize(&attributes, 256U << 10), 0);
+  pthread_t thread{};
+  const auto run = [](void* argument) -> void* {
+    auto* mine = static_cast<Work*>(argument);
+    mine->programs = programs_of(mine->script);
+    return nullptr;
+  };
+  EXPECT_EQ(pthread_create(&thread, &attributes, run, &work), 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&attributes);
+  return work.programs;
+}
+
+TEST(ShellScript, NestsOnASmallStack) {
+  EXPECT_EQ(programs_on_small_stack("[[ " + repeat("! ", 8000) + "x ]]"), "opaque");
+  EXPECT_EQ(programs_on_small_stack("[[ x " + repeat("&& x ", 3000) + "]]"), "opaque");
+  EXPECT_EQ(programs_on_small_stack(repeat("i\\\nf ", 1000) + "x"), "opaque");
+  EXPECT_EQ(programs_on_small_stack("a; [[ " + repeat("! ", 190) + "x ]]"), "[a,]");
+  EXPECT_EQ(programs_on_small_stack(repeat("(a;", 190) + "b" + repeat(")", 190)),
+            repeat("[a,]", 190) + "[b,]");
+  EXPECT_EQ(programs_on_small_stack(repeat("{ ", 190) + "a" + repeat("; }", 190)), "[a,]");
+  EXPECT_EQ(programs_on_small_stack(repeat("(a;", 12) + "b" + repeat(")", 12)),
+            repeat("[a,]", 12) + "[b,]");
+  EXPECT_EQ(programs_on_small_stack(repeat("if a; then ", 12) + "b" + repeat("; fi", 12)),
+            repeat("[a,]", 12) + "[b,]");
+  EXPECT_EQ(programs_on_small_stack(repeat("a $(", 6) + "b" + repeat(")", 6)),
+            "[b,]" + repeat("[a,$(...)?,]", 6));
 }
 
 struct Case {

@@ -6,12 +6,18 @@ use brush_parser::word;
 use brush_parser::{uncached_tokenize_str, ParserOptions};
 use serde_json::{json, Value};
 
+use evaluate::is_name;
+
+mod evaluate;
 mod words;
 
 /// Bytes of a script; longer ones are not read.
 pub const MAX_BYTES: usize = 16 << 10;
 /// Brackets and keywords that nest, counted without regard to quotes: the grammar recurses.
 pub const MAX_OPENERS: usize = 200;
+/// More than these are read on a stack of their own: callers' threads may have a small one.
+const MAX_ON_CALLERS_STACK: usize = 12;
+const OWN_STACK_BYTES: usize = 32 << 20;
 pub const MAX_COMMANDS: usize = 256;
 pub const MAX_WORDS: usize = 1024;
 /// Substitutions within substitutions.
@@ -60,10 +66,23 @@ fn parse_into(text: &str, depth: usize, found: &mut Found) -> Result<(), String>
     if depth > MAX_DEPTH {
         return Err(format!("substitutions nest deeper than {MAX_DEPTH}"));
     }
-    if openers(text) > MAX_OPENERS {
-        return Err(format!("more than {MAX_OPENERS} brackets, braces and compound commands"));
+    let nesting = openers(text);
+    if nesting > MAX_OPENERS {
+        return Err(format!("more than {MAX_OPENERS} brackets, braces, negations, `&&`, `||` and compound commands"));
     }
-    let options = ParserOptions::default();
+    if nesting <= MAX_ON_CALLERS_STACK {
+        return read(text, depth, found);
+    }
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().stack_size(OWN_STACK_BYTES).spawn_scoped(scope, || read(text, depth, found));
+        let reader = reader.map_err(|e| format!("no thread to read it on: {e}"))?;
+        reader.join().unwrap_or_else(|_| Err("the grammar panicked".into()))
+    })
+}
+
+fn read(text: &str, depth: usize, found: &mut Found) -> Result<(), String> {
+    // As a bash that runs a script: `!(a)` negates a subshell there and is no pattern.
+    let options = ParserOptions { enable_extended_globbing: false, ..ParserOptions::default() };
     let tokens = uncached_tokenize_str(text, &options.tokenizer_options()).map_err(|e| e.to_string())?;
     let program = brush_parser::parse_tokens(&tokens, &options).map_err(|e| e.to_string())?;
     let mut walk = Walk { found, depth, options: &options };
@@ -74,21 +93,22 @@ fn parse_into(text: &str, depth: usize, found: &mut Found) -> Result<(), String>
 }
 
 fn openers(text: &str) -> usize {
-    let brackets = text.bytes().filter(|b| matches!(b, b'(' | b'{' | b'`' | b'[')).count();
+    let text = text.replace("\\\n", "");  // a keyword may stand on two lines
+    let brackets = text.bytes().filter(|b| matches!(b, b'(' | b'{' | b'`' | b'[' | b'!')).count();
+    let joints = text.matches("&&").count() + text.matches("||").count();
     let words = text
         .split(|c: char| !c.is_ascii_alphabetic())
         .filter(|w| matches!(*w, "if" | "elif" | "case" | "for" | "while" | "until" | "select" | "function" | "coproc"))
         .count();
-    brackets + words
+    brackets + joints + words
 }
 
 fn has_command(text: &str) -> bool {
     text.contains("$(") || text.contains('`') || text.contains("<(") || text.contains(">(") || text.contains("${")
 }
 
-/// Arithmetic evaluates the values of variables again, and an index in one may hold a command.
-fn computes_only_numbers(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_digit() || " \t\n+-*/%<>=!&|^~?:(),".contains(c))
+fn has_expansion(text: &str) -> bool {
+    text.contains(['$', '`'])
 }
 
 impl Walk<'_> {
@@ -119,6 +139,9 @@ impl Walk<'_> {
                 self.redirects(redirects.as_ref())
             }
             Command::Function(function) => {
+                if has_expansion(&function.fname.value) {
+                    return Err("the name of a function is made at run time".into());
+                }
                 self.compound(&function.body.0)?;
                 self.redirects(function.body.1.as_ref())
             }
@@ -141,9 +164,14 @@ impl Walk<'_> {
             CompoundCommand::BraceGroup(group) => self.list(&group.list),
             CompoundCommand::Subshell(subshell) => self.list(&subshell.list),
             CompoundCommand::ForClause(clause) => {
-                for value in clause.values.iter().flatten() {
-                    self.word(value)?;
+                let mut value = Word { fixed: true, ..Word::default() };
+                for one in clause.values.iter().flatten() {
+                    let one = self.word(one)?;
+                    value.fixed &= one.fixed && (value.text.is_empty() || value.text == one.text);
+                    value.text = one.text;
                 }
+                value.fixed &= clause.values.is_some();
+                self.set(&clause.variable_name, &value)?;
                 self.list(&clause.body.list)
             }
             CompoundCommand::CaseClause(clause) => {
@@ -173,48 +201,12 @@ impl Walk<'_> {
                 self.list(&clause.0)?;
                 self.list(&clause.1.list)
             }
-            CompoundCommand::Coprocess(coprocess) => self.command(&coprocess.body, true),
-        }
-    }
-
-    fn arithmetic(&mut self, text: &str) -> Result<(), String> {
-        if computes_only_numbers(text) {
-            return Ok(());
-        }
-        Err("arithmetic with variables may run commands".into())
-    }
-
-    fn test(&mut self, test: &ast::ExtendedTestExpr) -> Result<(), String> {
-        use ast::ExtendedTestExpr as E;
-        match test {
-            E::And(left, right) | E::Or(left, right) => {
-                self.test(left)?;
-                self.test(right)
-            }
-            E::Not(inner) | E::Parenthesized(inner) => self.test(inner),
-            E::UnaryTest(predicate, word) => {
-                let word = self.word(word)?;
-                if matches!(predicate, ast::UnaryPredicate::ShellVariableIsSetAndAssigned | ast::UnaryPredicate::ShellVariableIsSetAndNameRef)
-                    && !is_name(&word)
-                {
-                    return Err("a test of a variable whose name is not plain may run commands".into());
+            CompoundCommand::Coprocess(coprocess) => {
+                if let Some(name) = &coprocess.name {
+                    self.set(&name.value, &Word::default())?;
+                    self.set(&format!("{}_PID", name.value), &Word::default())?;
                 }
-                Ok(())
-            }
-            E::BinaryTest(predicate, left, right) => {
-                use ast::BinaryPredicate as B;
-                let numbers = matches!(
-                    predicate,
-                    B::ArithmeticEqualTo | B::ArithmeticNotEqualTo | B::ArithmeticLessThan | B::ArithmeticLessThanOrEqualTo
-                        | B::ArithmeticGreaterThan | B::ArithmeticGreaterThanOrEqualTo
-                );
-                for side in [left, right] {
-                    let word = self.word(side)?;
-                    if numbers && !(word.fixed && computes_only_numbers(&word.text)) {
-                        return Err("arithmetic with variables may run commands".into());
-                    }
-                }
-                Ok(())
+                self.command(&coprocess.body, true)
             }
         }
     }
@@ -229,9 +221,18 @@ impl Walk<'_> {
         let mut items: Vec<&Item> = prefix.collect();
         let name_at = items.len();
         items.extend(suffix);
+        let named = simple.word_or_name.as_ref().map_or("", |w| w.value.as_str());
         for (place, item) in items.iter().enumerate() {
             if place == name_at {
                 self.name(simple, &mut words)?;
+            }
+            let before = match place.checked_sub(1).map(|p| items[p]) {
+                _ if place == name_at => named,
+                Some(Item::Word(word)) => &word.value,
+                _ => "",
+            };
+            if matches!(item, Item::IoRedirect(_)) && names_descriptor(before) {
+                return Err("a descriptor that is kept in a variable".into());
             }
             match item {
                 Item::IoRedirect(redirect) => self.redirect(redirect, &mut redirects)?,
@@ -315,6 +316,9 @@ impl Walk<'_> {
                 to("<<<", word);
             }
             IoRedirect::HereDocument(_, here) => {
+                if has_expansion(&here.here_end.value) {
+                    return Err("the end of a here-document is read differently by shells".into());
+                }
                 let text = &here.doc.value;
                 let mut fixed = true;
                 if here.requires_expansion {
@@ -355,6 +359,8 @@ impl Walk<'_> {
     }
 }
 
-fn is_name(word: &Word) -> bool {
-    word.fixed && word.text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+/// `{name}>file` keeps the descriptor's number in a variable.
+fn names_descriptor(word: &str) -> bool {
+    let inside = word.strip_prefix('{').and_then(|w| w.strip_suffix('}'));
+    inside.is_some_and(|name| is_name(name.split('[').next().unwrap_or("")))
 }

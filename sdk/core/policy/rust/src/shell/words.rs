@@ -2,7 +2,8 @@
 //! The words of a command: what quotes, expansions and braces make of them.
 
 use brush_parser::ast;
-use brush_parser::word::{self, BraceExpressionMember, BraceExpressionOrText, WordPiece, WordPieceWithSource};
+use brush_parser::word::{self, BraceExpressionMember, BraceExpressionOrText, Parameter, ParameterExpr, WordPiece, WordPieceWithSource};
+use brush_parser::{uncached_tokenize_str, ParserOptions};
 
 use super::{has_command, parse_into, Walk, Word};
 
@@ -40,19 +41,28 @@ impl Walk<'_> {
             let shown = source.get(piece.start_index..piece.end_index).unwrap_or("$?");
             match &piece.piece {
                 WordPiece::Text(text) => {
+                    // A dollar sign that the grammar takes for itself before a bracket is an expansion that it does not know.
+                    if text == "$" && source.get(piece.end_index..).map_or(true, |rest| rest.starts_with(['{', '(', '['])) {
+                        return Err("an expansion that is not understood".into());
+                    }
                     if !quoted && text.contains(['*', '?', '[']) {
                         out.fixed = false;
                     }
                     out.text.push_str(text);
                 }
                 WordPiece::SingleQuotedText(text) => out.text.push_str(text),
-                WordPiece::AnsiCQuotedText(text) => match plain_ansi_c(text) {
-                    Some(plain) => out.text.push_str(&plain),
-                    None => {
-                        out.fixed = false;
-                        out.text.push_str(text);
+                WordPiece::AnsiCQuotedText(text) => {
+                    if text.contains("\\'") {
+                        return Err("an escaped quote in $'...' ends the text in some shells".into());
                     }
-                },
+                    match plain_ansi_c(text) {
+                        Some(plain) => out.text.push_str(&plain),
+                        None => {
+                            out.fixed = false;
+                            out.text.push_str(shown);
+                        }
+                    }
+                }
                 WordPiece::EscapeSequence(text) => {
                     let rest = text.strip_prefix('\\').unwrap_or(text);
                     if rest != "\n" {
@@ -66,7 +76,8 @@ impl Walk<'_> {
                     out.fixed = false;
                     out.text.push_str(shown);
                 }
-                WordPiece::ParameterExpansion(_) => {
+                WordPiece::ParameterExpansion(expression) => {
+                    self.parameter(expression)?;
                     let inside = shown.strip_prefix("${").unwrap_or("");
                     if has_command(inside) || inside.contains("@P") || inside.starts_with('!') || inside.contains('[') {
                         return Err("an expansion of a variable that may run commands".into());
@@ -82,6 +93,9 @@ impl Walk<'_> {
                 WordPiece::CommandSubstitution(command) => {
                     out.fixed = false;
                     out.text.push_str("$(...)");
+                    if !(shown.starts_with("$(") && is_one_word(shown, self.options)) {
+                        return Err("it cannot be said where a substitution ends".into());
+                    }
                     parse_into(command, self.depth + 1, self.found)?;
                 }
                 WordPiece::BackquotedCommandSubstitution(command) => {
@@ -93,6 +107,27 @@ impl Walk<'_> {
         }
         Ok(())
     }
+
+    /// What an expansion computes or sets.
+    fn parameter(&mut self, expression: &ParameterExpr) -> Result<(), String> {
+        match expression {
+            ParameterExpr::Substring { offset, length, .. } => {
+                self.arithmetic(&offset.value)?;
+                length.iter().try_for_each(|length| self.arithmetic(&length.value))
+            }
+            ParameterExpr::AssignDefaultValues { parameter: Parameter::Named(name), default_value, .. } => {
+                let text = default_value.clone().unwrap_or_default();
+                self.set(name, &Word { text, fixed: false })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The tokenizer, which knows comments and here-documents, must see the same end as the grammar of words, which does not.
+fn is_one_word(text: &str, options: &ParserOptions) -> bool {
+    let tokens = uncached_tokenize_str(text, &options.tokenizer_options());
+    matches!(tokens.as_deref(), Ok([token]) if token.to_str() == text)
 }
 
 /// `$'rm'` without escapes, or with those that stand for one printable character.
@@ -123,7 +158,8 @@ fn plain_ansi_c(text: &str) -> Option<String> {
             _ => return None,
         }
     }
-    Some(out)
+    // A shell ends the text there.
+    (!out.contains('\0')).then_some(out)
 }
 
 const MAX_EXPANDED: usize = 64;
