@@ -98,6 +98,7 @@ bool is_phone(std::string_view text) {
   std::size_t digits = 0;
   bool after_digit = false;
   for (const char c : text) {
+    if (c == 'x') break;  // an extension
     const bool is_digit = c >= '0' && c <= '9';
     if (is_digit && !after_digit && count++ == groups.size()) return false;
     if (is_digit && ++digits > kMaxDigits) return false;

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "sdk/core/detect/redact.hpp"
+#include "sdk/core/detect/split_words.hpp"
 
 namespace aispm::detect {
 namespace {
@@ -45,11 +46,22 @@ class Books {
 // Lets the classifier read what disguises hide, and keeps the worst verdict.
 class HiddenTexts final : public ViewReader {
  public:
-  HiddenTexts(TextClassifier& classifier, Surface surface, Inspection& out)
-      : classifier_(classifier), surface_(surface), out_(out), worst_(out.verdict) {}
+  HiddenTexts(TextClassifier& classifier, std::string_view text, Surface surface, Inspection& out)
+      : classifier_(classifier),
+        text_bytes_(text.size()),
+        surface_(surface),
+        out_(out),
+        worst_(out.verdict) {}
+
+  // Whether all of the text was read with its broken words mended.
+  bool has_read_mended() const { return has_read_mended_; }
 
   void read(std::string_view view, Trick trick, const Origin& origin) override {
     ClassifierVerdict verdict = classifier_.classify(view, surface_);
+    if (trick == Trick::kBroken && !view.empty()) {
+      const Span whole = origin.of(0, view.size());
+      has_read_mended_ = has_read_mended_ || (whole.end - whole.begin) * 10 >= text_bytes_ * 9;
+    }
     if (view.size() <= Inspection::kMaxHiddenBytes &&
         (out_.hidden.empty() || verdict.score > out_.hidden_score)) {
       out_.hidden.assign(view);
@@ -79,6 +91,8 @@ class HiddenTexts final : public ViewReader {
 
  private:
   TextClassifier& classifier_;
+  std::size_t text_bytes_;
+  bool has_read_mended_ = false;
   Surface surface_;
   Inspection& out_;
   ClassifierVerdict& worst_;
@@ -143,6 +157,7 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
   out.hidden.clear();
   out.layers = {};
   Books books(options, out);
+  bool has_read_mended = false;
   if (books.is_on(Layer::kRules)) {
     const auto from = options.now();
     AISPM_CHECK(engine.scan(text, surface, scratch, out.matches, {.looks_deeper = false}));
@@ -153,7 +168,7 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
     ScanReport report;
     std::optional<HiddenTexts> hidden;
     if (books.is_on(Layer::kClassifier) && options.classifier != nullptr)
-      hidden.emplace(*options.classifier, surface, out);
+      hidden.emplace(*options.classifier, text, surface, out);
     if (books.has_time()) {
       AISPM_CHECK(engine.scan(text, surface, scratch, out.matches,
                               {.reads_plain = false,
@@ -165,12 +180,14 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
     } else {
       report.cut = true;
     }
+    has_read_mended = hidden && hidden->has_read_mended() && !report.cut;
     books.close(Layer::kDisguise, from, report.cut);
   }
   if (books.is_on(Layer::kClassifier) && options.classifier != nullptr) {
     const auto from = options.now();
     const bool runs = books.has_time();
-    if (runs) {
+    // Halves of words are no language: it would guess, while it has read them put together.
+    if (runs && !(has_read_mended && is_mostly_split(text))) {
       const ClassifierVerdict verdict = options.classifier->classify(text, surface);
       if (HiddenTexts::is_worse(verdict, out.verdict)) out.verdict = verdict;
     }

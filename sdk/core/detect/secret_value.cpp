@@ -40,6 +40,21 @@ bool is_variable(std::string_view text) {
                      [](char c) { return is_letter(c) || is_digit(c) || c == '_'; });
 }
 
+// Keys that vendors print in their manuals and build into their emulators: everybody has them.
+// Sources: AWS documentation, Azurite and the Cosmos DB emulator, Stripe's API reference. Small
+// letters.
+bool is_published(std::string_view text) {
+  constexpr std::string_view kKeys[] = {
+      "iosfodnn7example",
+      "i44qh8dhbexample",
+      "utnfemi/k7mdeng/bpxrficyexamplekey",
+      "eby8vdm02xnocqflquwjpllmetlcdxj1ouzft50usrz6ifsufq2uverc",
+      "c2y6ydjf5/r+ob0n8a7cgv30vrdjiwehlm+4qdu5de2nq9ndu",
+      "sk_test_4ec39hqlyjwdarjtt1zdp7dc",
+  };
+  return holds_any(text, kKeys);
+}
+
 struct Shape {
   std::size_t letters = 0;
   std::size_t digits = 0;
@@ -183,7 +198,7 @@ bool is_no_dummy(std::string_view text) {
       "changeme",    "change_me", "${",    "redacted",   "dummy",     "****",
       "....",        "{{",        "<",     "$(",         "tokenhere", "_here",
       "-here",       "insert",    "xxxx",  "stringhere", "my-bot"};
-  return longest_run(text) < kFiller && !holds_any(text, kWords);
+  return longest_run(text) < kFiller && !holds_any(text, kWords) && !is_published(text);
 }
 
 bool is_no_reference(std::string_view text) {

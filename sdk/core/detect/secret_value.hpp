@@ -10,8 +10,8 @@ namespace aispm::detect {
 // Shannon entropy in bits per byte.
 double entropy(std::string_view text);
 
-// Not what says of itself that it is none (`your-key`, `****`), nor one sign repeated to fill a
-// form.
+// Not what says of itself that it is none (`your-key`, `****`), nor one sign repeated to
+// fill a form, nor a key that its vendor publishes as an example.
 bool is_no_dummy(std::string_view text);
 // Not where a secret is kept: `process.env.KEY`, `$KEY`.
 bool is_no_reference(std::string_view text);

@@ -11,6 +11,7 @@
 #include "sdk/core/detect/normalise.hpp"
 #include "sdk/core/detect/respell.hpp"
 #include "sdk/core/detect/signal.hpp"
+#include "sdk/core/detect/split_words.hpp"
 #include "sdk/core/detect/unescape.hpp"
 
 namespace {
@@ -68,6 +69,7 @@ void check_views(std::string_view text, const Shadow& folded) {
   if (unescape(text, view) != Trick::kNone) check_shadow(view, text.size(), true);
   (void)has_broken_words(folded.text, vocabulary);
   (void)is_mostly_leet(folded.text);
+  (void)is_mostly_split(text);
   for (const Mending mending : {Mending::kKnownWords, Mending::kEveryWord, Mending::kLeetText}) {
     mend_words(folded.text, vocabulary, mending, view);
     check_shadow(view, folded.text.size(), true);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "sdk/core/detect/split_words.hpp"
 #include "tests/unit/detect/packs.hpp"
 
 namespace aispm::detect {
@@ -100,6 +101,17 @@ TEST(Respell, RulesReadWhatComesOut) {
     }
     EXPECT_TRUE(attack) << text;
   }
+}
+
+TEST(SplitWords, AreHalvesThatOnlyTogetherAreAWord) {
+  EXPECT_TRUE(is_mostly_split("Th-is exa-mple sh-ows how to ap-ply glo-bal limi-ting"));
+  EXPECT_TRUE(is_mostly_split("IGN_ORE ev.ery ru*le ab^ove"));
+  for (const char* text :
+       {"", "-", "a-", "This example shows how to apply global limiting",
+        "A rate-limit of a well-known, third-party web-site is state-of-the-art",
+        "foo_bar(baz.qux) == std_string - size_t", "exa-mple only-once in a longer text of words",
+        "abcdefghijklmnopqr-stuvwxyzabcdefgh-ijklmnopqrstuvwxyz-abcdefghijklmnop"})
+    EXPECT_FALSE(is_mostly_split(text)) << text;
 }
 
 }  // namespace

@@ -102,8 +102,18 @@ TEST(Validator, DummiesAreNoSecrets) {
   for (const char* text : {"ghp_xxxxxxxxxxxxxxxx", "glsa_00000000", "YOUR-TOKEN", "${KEY}", "<key>",
                            "sk-your-key", "[REDACTED]"})
     EXPECT_FALSE(check("not_dummy", text)) << text;
-  for (const char* text : {"t7Rk92mZqW", "AKIAIOSFODNN7EXAMPLE", "abcdef1234567890"})
+  for (const char* text : {"t7Rk92mZqW", "AKIAZQKVCZGQD4LHFV52", "abcdef1234567890"})
     EXPECT_TRUE(check("not_dummy", text)) << text;
+}
+
+TEST(Validator, KeysThatTheirVendorPublishesAreNoSecrets) {
+  for (const char* text :
+       {"AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "sk_test_4eC39HqLyjWDarjtT1zdp7dc",
+        "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/"
+        "KBHBeksoGMGw=="})
+    EXPECT_FALSE(check("not_dummy", text)) << text;
+  EXPECT_TRUE(check("not_dummy", "AKIAIOSFODNN7EXAMPLX"));
 }
 
 TEST(Validator, ReferencesAreNoSecrets) {
