@@ -233,8 +233,8 @@ Result<UniqueFd> add_packages(Options& options, const Host& host) {
   }
   auto held = prepare_requirements(host, options.launch, options.requirements);
   if (!held) {
-    const auto untold =
-        report_refusal(options.launch.request, options.launch.events_path, held.error().message);
+    const auto untold = report_refusal(options.launch.request, options.launch.events_path,
+                                       "requirements", held.error().message);
     if (!untold.empty())
       std::cerr << "aispm-run: warning: this could not be reported: " << untold << "\n";
     return fail(held.error());
