@@ -17,6 +17,8 @@
 #include "sandbox/apply/placeholders.hpp"
 #include "sandbox/apply/workspace_quota.hpp"
 #include "sandbox/begin.hpp"
+#include "sandbox/greeting.hpp"
+#include "sandbox/plan/narrow.hpp"
 #include "sandbox/plan/plan.hpp"
 #include "sandbox/requirements/lineage.hpp"
 #include "sandbox/supervise/proxy_header.hpp"
@@ -27,48 +29,7 @@
 namespace aispm::sandbox {
 namespace {
 
-constexpr std::chrono::milliseconds kHelloTimeout{5000};
-
 void say(const std::string& text) { std::cerr << "aispm-run: " << text << "\n"; }
-
-// What the gateway says of itself and of us.
-struct Greeting {
-  std::string agent_id;
-  std::vector<std::string> gateway_hosts;  // names of the models' hosts that it speaks for
-  std::vector<std::string> dialects;       // "openai", ...: what clients may speak to it
-  std::vector<HostRule> permitted;         // further hosts, by its operator
-};
-
-std::vector<std::string> split_words(const std::string& text) {
-  std::vector<std::string> words;
-  std::istringstream stream(text);
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
-}
-
-// Asks the gateway who we are, and whether its operator permits the hosts of the profile. Without
-// it nothing runs.
-Result<Greeting> greet_gateway(const GatewayLink& link, const std::string& socket) {
-  auto answer = link.call("GET", "/aispm/v1/hello", "", kHelloTimeout);
-  if (!answer)
-    return fail(Errc::kUnavailable,
-                answer.error().message +
-                    ". Nothing was started: an agent runs only behind its gateway. Start it " +
-                    "(./dev up), name its socket with --gateway (now " + socket +
-                    "), or use --offline for no network at all");
-  Greeting greeting{find_json_text(*answer, "agent_id"),
-                    split_words(find_json_text(*answer, "hosts")),
-                    split_words(find_json_text(*answer, "dialects")),
-                    {}};
-  for (const auto& word : split_words(find_json_text(*answer, "egress")))
-    if (auto rule = parse_host_rule(word)) greeting.permitted.push_back(std::move(*rule));
-  if (greeting.dialects.empty()) greeting.dialects = {"openai", "anthropic"};
-  if (greeting.agent_id.empty())
-    return fail(
-        Errc::kInvalid,
-        "the gateway's greeting names no agent_id: is this an aispm-gateway of another version?");
-  return greeting;
-}
 
 // Said at the start, so that nobody has to find it out from refusals.
 Result<> tell_what_is_not_permitted(const Plan& plan, const Greeting& greeting) {
@@ -238,7 +199,35 @@ int refuse_admission(const NotAdmitted& found, const RunIdentity& run, Delivery&
   return kExitNotExecutable;
 }
 
-Result<int> perform(Plan plan, const LaunchOptions& options) {
+// The plan within what the agent's policy permits. kDenied: it does not permit the run.
+Result<> obey_policy(const Host& host, const Greeting& greeting, LaunchOptions& options,
+                     Plan& plan) {
+  if (!greeting.rules) return {};
+  AISPM_TRY(const auto notes,
+            narrow(host, greeting.rules->of(greeting.agent_id), plan, options.request));
+  if (notes.empty()) return {};
+  if (options.needs_all_hosts && options.request.profile.allow_hosts != plan.allow_hosts)
+    return fail(Errc::kDenied, notes.front());
+  AISPM_TRY(Plan narrowed, make_plan(host, options.request));
+  narrowed.needs_all_hosts = plan.needs_all_hosts;
+  plan = std::move(narrowed);
+  for (const auto& note : notes) say("note: " + note);
+  return {};
+}
+
+// Nothing was started.
+int refuse_by_policy(const std::string& policy, const std::string& why,
+                     const LaunchOptions& options) {
+  const std::string text =
+      "policy " + policy + " does not permit this run: " + why + ". Nothing was started";
+  say(text);
+  if (const auto untold = report_refusal(options.request, options.events_path, "policy", text);
+      !untold.empty())
+    say("warning: the refusal could not be reported: " + untold);
+  return kExitNotExecutable;
+}
+
+Result<int> perform(const Host& host, Plan plan, LaunchOptions options) {
   RunIdentity run{plan.agent, plan.session_id, make_trace_id(), 0};
   std::optional<GatewayLink> link;
   Greeting greeting;
@@ -247,6 +236,10 @@ Result<int> perform(Plan plan, const LaunchOptions& options) {
                  make_proxy_header(Speaker::kLauncher, run.session_id, plan.agent, run.trace_id));
     AISPM_TRY(greeting, greet_gateway(*link, plan.gateway_socket));
     run.agent_id = greeting.agent_id;
+    if (auto obeyed = obey_policy(host, greeting, options, plan); !obeyed) {
+      if (obeyed.error().code != Errc::kDenied) return fail(obeyed.error());
+      return refuse_by_policy(greeting.policy, obeyed.error().message, options);
+    }
     add_gateway_environment(plan, greeting);
     AISPM_CHECK(tell_what_is_not_permitted(plan, greeting));
   }
@@ -362,7 +355,7 @@ Result<int> launch(const Host& host, const LaunchOptions& options) {
   }
   AISPM_CHECK(check_events_path(host, plan, options.events_path));
   for (const auto& note : plan.notes) say("note: " + note);
-  auto exit_code = perform(std::move(plan), options);
+  auto exit_code = perform(host, std::move(plan), options);
   // From here on an error means one thing: this host or the gateway cannot do it now.
   if (!exit_code)
     return fail(Errc::kUnavailable, exit_code.error().message, exit_code.error().system_errno);

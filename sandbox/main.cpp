@@ -50,8 +50,8 @@ reported (one of the form {"event":"aispm.log","level":"info","message":"...","f
 
 Exit code: the program's own; 128+n if signal n ended it (137: also when the memory limit did); 124 at --timeout; 123 if
 another limit ended it (processor time, output, file size) or its output could not be written; 125 if the sandbox or the
-gateway is not available or too many runs are there (nothing ran); 126/127 if the program cannot be executed or found; 2 for
-wrong usage or a wrong profile. Every limit that was reached is named on standard error and in the sandbox_exit event.)";
+gateway is not available or too many runs are there (nothing ran); 126/127 if the program cannot be executed or found, 126 also
+if the gateway's policy does not permit the run (sandbox.yaml); 2 for wrong usage or a wrong profile. Every limit that was reached is named on standard error and in the sandbox_exit event.)";
 
 struct Options {
   LaunchOptions launch;
@@ -233,8 +233,8 @@ Result<UniqueFd> add_packages(Options& options, const Host& host) {
   }
   auto held = prepare_requirements(host, options.launch, options.requirements);
   if (!held) {
-    const auto untold =
-        report_refusal(options.launch.request, options.launch.events_path, held.error().message);
+    const auto untold = report_refusal(options.launch.request, options.launch.events_path,
+                                       "requirements", held.error().message);
     if (!untold.empty())
       std::cerr << "aispm-run: warning: this could not be reported: " << untold << "\n";
     return fail(held.error());

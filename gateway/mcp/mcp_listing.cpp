@@ -31,7 +31,7 @@ class Listing {
       : worker_(worker),
         caller_(caller),
         scan_(std::move(scan)),
-        policies_(worker.services().policies_for(caller.agent_id, caller.tenant)),
+        policies_(scan_.policies),
         identity_(worker.services().identify(policies_, caller.agent_id, proofs.delegation,
                                              proofs.intent)) {}
 

@@ -110,7 +110,7 @@ std::string reload(Services& services) {
 class RuleLoader {
  public:
   explicit RuleLoader(Services& services)
-      : loading_(std::async(std::launch::async, [&services] { return services.rules.reload(); })) {}
+      : loading_(std::async(std::launch::async, [&services] { return services.load_rules(); })) {}
 
   // Whether it has ended, within that time. The error of a loading that failed.
   Result<bool> ended_within(std::chrono::milliseconds time) {
@@ -210,7 +210,7 @@ Result<> run_gateway(Config config) {
 
 Result<> check_gateway(Config config) {
   AISPM_TRY(const std::unique_ptr<Services> services, open_services(std::move(config)));
-  return services->rules.reload();
+  return services->load_rules();
 }
 
 }  // namespace aispm::gateway

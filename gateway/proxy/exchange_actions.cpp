@@ -22,7 +22,7 @@ const codec::TextPart* last_prompt(const codec::LlmRequest& request) {
 }  // namespace
 
 Step ExchangeState::judge_prompt() {
-  PolicySet policies = services.policies_for(caller.agent_id, caller.tenant);
+  PolicySet policies = context.policies;
   Identity identity =
       services.identify(policies, caller.agent_id, proofs.delegation, proofs.intent);
   if (identity.objection) {

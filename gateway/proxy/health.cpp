@@ -225,6 +225,7 @@ model::Event describe_health(const Services& services,
     health.features["policy.version"] = book->policy->version();
     health.features["detect.version"] = book->engine->version();
     health.features["policy.mode"] = std::string(policy::name_of(book->policy->default_mode()));
+    health.counters["detection_engines"] = book->count_engines();
     health.counters["compiled_packs_loaded"] = book->cache.loaded;
     health.counters["compiled_packs_made"] = book->cache.compiled;
     health.counters["compiled_packs_damaged"] = book->cache.damaged;

@@ -6,6 +6,7 @@
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/log.hpp"
+#include "sdk/core/detect/bundle_rules.hpp"
 #include "sdk/core/detect/pack.hpp"
 
 namespace aispm::gateway {
@@ -46,8 +47,7 @@ OutcomeTables::Table without_weak(const RuleBook& book, const detect::Outcomes& 
                                   detect::Surface surface) {
   auto table = std::make_shared<detect::Outcomes>(outcomes);
   for (std::size_t i = 0; i < table->size(); ++i)
-    if (withholds((*table)[i]) &&
-        book.engine->rules()[i].confidence_on(surface) < detect::kStandsAlone)
+    if (withholds((*table)[i]) && book.engine->rules()[i].is_weak_on(surface))
       (*table)[i] = model::Outcome::kAllow;
   return table;
 }
@@ -134,6 +134,48 @@ Result<> RuleBook::add_tenant(const std::string& name, const TenantConfig& confi
   return {};
 }
 
+Result<std::shared_ptr<const detect::Engine>> RuleBook::engine_with(
+    const policy::DetectPart& part, std::size_t shared_rules,
+    detect::DatabaseCache* databases) const {
+  detect::RuleSet rules{engine->rules(), engine->thresholds(), engine->version(), shared_rules};
+  AISPM_CHECK(detect::add_bundle_rules(part.text, part.path, rules));
+  AISPM_TRY(std::shared_ptr<const detect::Engine> made,
+            detect::Engine::compile(std::move(rules), databases));
+  AISPM_CHECK(made->verify());
+  return made;
+}
+
+Result<std::shared_ptr<const RuleBook>> RuleBook::with(const policy::DetectPart& part,
+                                                       detect::DatabaseCache* databases) const {
+  const std::size_t shared_rules = engine->rules().size();
+  auto book = std::make_shared<RuleBook>(*this);
+  book->bundles.clear();
+  book->additions = part.digest;
+  book->for_all = nullptr;
+  AISPM_TRY(book->engine, engine_with(part, shared_rules, databases));
+  book->make_common_tables();
+  for (auto& [name, before] : book->tenants) {
+    auto after = std::make_shared<RuleBook>(*before);
+    after->additions = part.digest;
+    after->for_all = nullptr;
+    if (before->engine == engine) {
+      after->engine = book->engine;
+    } else {
+      AISPM_TRY(after->engine, before->engine_with(part, shared_rules, databases));
+    }
+    after->make_common_tables();
+    before = std::move(after);
+  }
+  return std::shared_ptr<const RuleBook>(std::move(book));
+}
+
+std::size_t RuleBook::count_engines() const {
+  std::size_t count = 1;
+  for (const auto& [name, one] : tenants) count += one->engine == engine ? 0 : 1;
+  for (const auto& [digest, book] : bundles) count += book->count_engines();
+  return count;
+}
+
 Result<std::shared_ptr<const RuleBook>> RuleShelf::compile(const TenantPacks& packs) {
   if (!cache_folder_.empty() && !is_cache_open_) {
     if (auto opened = detect::DatabaseCache::open(cache_folder_)) {
@@ -143,7 +185,43 @@ Result<std::shared_ptr<const RuleBook>> RuleShelf::compile(const TenantPacks& pa
       log::warn("packs.not_cached", {{"reason", opened.error().message}});
     }
   }
-  return RuleBook::load(pack_folder_, policy_file_, &cache_, tenants_, packs);
+  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded,
+            RuleBook::load(pack_folder_, policy_file_, &cache_, tenants_, packs));
+  auto book = std::make_shared<RuleBook>(*loaded);
+  std::erase_if(parts_, [](const auto& held) { return held.expired(); });
+  for (const auto& held : parts_)
+    if (const Part part = held.lock()) AISPM_CHECK(add_bundle(*book, *part));
+  return std::shared_ptr<const RuleBook>(std::move(book));
+}
+
+Result<> RuleShelf::add_bundle(RuleBook& book, const policy::DetectPart& part) {
+  if (book.bundles.contains(part.digest)) return {};
+  AISPM_TRY(book.bundles[part.digest], book.with(part, &cache_));
+  if (book.count_engines() <= RuleBook::kMaxEngines) return {};
+  return fail(Errc::kTooLarge, part.path + ": more than 64 detection engines; each policy with a " +
+                                   part.path + " needs one, and one for each tenant with rules");
+}
+
+Result<> RuleShelf::admit(const Part& part) {
+  const std::lock_guard lock(changes_);
+  TenantPacks packs = tenant_packs();
+  std::shared_ptr<const RuleBook> before = current();
+  if (!before) {  // the first loading has not begun
+    AISPM_TRY(packs, files_.load());
+    AISPM_TRY(before, compile(packs));
+  }
+  RuleBook book = *before;
+  std::erase_if(parts_, [](const auto& held) { return held.expired(); });
+  std::erase_if(book.bundles, [&](const auto& entry) {
+    return std::none_of(parts_.begin(), parts_.end(), [&](const auto& held) {
+      const Part one = held.lock();
+      return one && one->digest == entry.first;
+    });
+  });
+  AISPM_CHECK(add_bundle(book, *part));
+  parts_.push_back(part);
+  publish(book, std::move(packs));
+  return {};
 }
 
 void RuleShelf::publish(const RuleBook& loaded, TenantPacks packs) {
@@ -163,9 +241,10 @@ void RuleShelf::publish(const RuleBook& loaded, TenantPacks packs) {
   generation_.store(numbered->generation, std::memory_order_release);
 }
 
-Result<RuleShelf::Loaded> RuleShelf::load() {
+Result<RuleShelf::Loaded> RuleShelf::load(const Part& own) {
   Loaded loaded;
   loaded.changes = std::unique_lock(changes_);
+  if (own) parts_.push_back(own);
   AISPM_TRY(loaded.packs, files_.load());
   AISPM_TRY(loaded.book, compile(loaded.packs));
   return loaded;
@@ -173,8 +252,10 @@ Result<RuleShelf::Loaded> RuleShelf::load() {
 
 void RuleShelf::take(Loaded loaded) { publish(*loaded.book, std::move(loaded.packs)); }
 
-Result<> RuleShelf::reload() {
-  AISPM_TRY(Loaded loaded, load());
+Result<> RuleShelf::reload() { return reload(Part()); }
+
+Result<> RuleShelf::reload(const Part& own) {
+  AISPM_TRY(Loaded loaded, load(own));
   take(std::move(loaded));
   return {};
 }
@@ -207,21 +288,29 @@ Result<RuleDesk::Rules> RuleDesk::open(std::shared_ptr<const RuleBook> book) con
   return rules;
 }
 
-Result<RuleDesk::Rules> RuleDesk::rules(std::string_view tenant) {
+Result<RuleDesk::Rules> RuleDesk::rules(std::string_view tenant, std::string_view additions) {
   if (!rules_.book || rules_.book->generation != shelf_.generation()) {
     auto next = shelf_.current();
     if (!next) return fail(Errc::kUnavailable, "the detection rules are being loaded");
     AISPM_TRY(rules_, open(std::move(next)));
-    of_tenants_.clear();
+    of_some_.clear();
     tables_.clear();
   }
-  if (rules_.book->tenants.empty()) return rules_;
-  const auto own = rules_.book->tenants.find(tenant);
-  if (own == rules_.book->tenants.end()) return rules_;
-  const auto known = of_tenants_.find(tenant);
-  if (known != of_tenants_.end()) return known->second;
-  AISPM_TRY(Rules opened, open(own->second));
-  return of_tenants_.emplace(std::string(tenant), std::move(opened)).first->second;
+  std::shared_ptr<const RuleBook> book = rules_.book;
+  if (!additions.empty()) {
+    const auto bundle = book->bundles.find(additions);
+    if (bundle == book->bundles.end())
+      return fail(Errc::kUnavailable, "the policy's detection rules are being loaded");
+    book = bundle->second;
+  }
+  const auto own = book->tenants.find(tenant);
+  if (own != book->tenants.end()) book = own->second;
+  if (book == rules_.book) return rules_;
+  std::string key;
+  key.append(additions).append(1, '\0').append(book->tenant);
+  if (const auto known = of_some_.find(key); known != of_some_.end()) return known->second;
+  AISPM_TRY(Rules opened, open(std::move(book)));
+  return of_some_.emplace(std::move(key), std::move(opened)).first->second;
 }
 
 std::shared_ptr<const OutcomeTables> RuleDesk::tables(const RuleBook& book,
@@ -229,8 +318,10 @@ std::shared_ptr<const OutcomeTables> RuleDesk::tables(const RuleBook& book,
   if (book.for_all) return book.for_all;
   std::string key;
   key.reserve(context.agent.size() + context.provider.size() + context.model.size() +
-              book.tenant.size() + 3);
-  key.append(book.tenant)
+              book.tenant.size() + book.additions.size() + 4);
+  key.append(book.additions)
+      .append(1, '\0')
+      .append(book.tenant)
       .append(1, '\0')
       .append(context.agent)
       .append(1, '\0')

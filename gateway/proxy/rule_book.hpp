@@ -16,6 +16,7 @@
 #include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/inspect.hpp"
 #include "sdk/core/detect/redact.hpp"
+#include "sdk/core/policy/bundle.hpp"
 #include "sdk/core/policy/policy.hpp"
 
 namespace aispm::gateway {
@@ -51,8 +52,14 @@ struct RuleBook {
   detect::DatabaseCache::Counts cache;  // since the start
   std::string tenant;                   // whose book it is, "" = everybody's
   TenantConfig own;                     // what differs for the tenant
-  // Of everybody's book: the books of tenants that have something of their own.
-  std::map<std::string, std::shared_ptr<const RuleBook>, std::less<>> tenants;
+  std::string additions;                // digest of the bundle's detect.yaml in it, "" = none
+  using Books = std::map<std::string, std::shared_ptr<const RuleBook>, std::less<>>;
+  Books tenants;  // of everybody's book: those of tenants that have something of their own
+  // Of everybody's book without additions: the whole of it with each bundle's detect.yaml, by
+  // digest.
+  Books bundles;
+
+  static constexpr std::size_t kMaxEngines = 64;  // of one book with all books in it
 
   // Errors read `file:line: ...`, of `packs`, which were given at run time, `tenant NAME:line`.
   // `cache` may be null.
@@ -63,7 +70,16 @@ struct RuleBook {
                                                       const TenantPacks& packs = {});
   std::shared_ptr<const OutcomeTables> make_tables(const policy::Context& context) const;
 
+  // The same book, tenants' books included, with what a bundle says about detection; its rules'
+  // examples hold beside all others. Errors read `detect.yaml:line: ...`.
+  Result<std::shared_ptr<const RuleBook>> with(const policy::DetectPart& part,
+                                               detect::DatabaseCache* databases) const;
+  std::size_t count_engines() const;
+
  private:
+  Result<std::shared_ptr<const detect::Engine>> engine_with(const policy::DetectPart& part,
+                                                            std::size_t shared_rules,
+                                                            detect::DatabaseCache* databases) const;
   // Adds the book of a tenant to this one; `given` is the pack it got at run time, or "".
   Result<> add_tenant(const std::string& name, const TenantConfig& config, const std::string& given,
                       const std::string& pack_folder, detect::DatabaseCache* databases);
@@ -94,13 +110,20 @@ class RuleShelf {
   };
   // The first takes seconds where the cache holds nothing. Without a usable cache the log says why.
   Result<> reload();
+  // With a bundle's detect.yaml that need not have been admitted; null: none.
+  using Part = std::shared_ptr<const policy::DetectPart>;
+  Result<> reload(const Part& own);
   // The two halves of that.
-  Result<Loaded> load();
+  Result<Loaded> load(const Part& own = {});
   void take(Loaded loaded);
   // Gives a tenant a pack beside the shipped ones and the configured one, or takes it away (""):
   // compiled, its examples run, kept on disk, then in force. On any error nothing changes.
   Result<> set_tenant_rules(const std::string& tenant, std::string pack);
   TenantPacks tenant_packs() const;
+  // Compiles what a bundle says about detection beside the rules in force, for as long as anybody
+  // holds `part`. Waits for a loading that goes on. On any error nothing changes; kTooLarge: more
+  // than RuleBook::kMaxEngines.
+  Result<> admit(const Part& part);
   // Null before the first reload has ended.
   std::shared_ptr<const RuleBook> current() const {
     return current_.load(std::memory_order_acquire);
@@ -110,6 +133,7 @@ class RuleShelf {
 
  private:
   Result<std::shared_ptr<const RuleBook>> compile(const TenantPacks& packs);
+  Result<> add_bundle(RuleBook& book, const policy::DetectPart& part);
   void publish(const RuleBook& loaded, TenantPacks packs);
 
   std::string pack_folder_;
@@ -120,7 +144,8 @@ class RuleShelf {
   std::mutex changes_;              // held while rules are compiled and swapped
   mutable std::mutex packs_mutex_;  // guards the next, held briefly
   TenantPacks packs_;               // those in force
-  detect::DatabaseCache cache_;     // also shares what has not changed with the book in force
+  std::vector<std::weak_ptr<const policy::DetectPart>> parts_;  // admitted; of equal ones all
+  detect::DatabaseCache cache_;  // also shares what has not changed with the book in force
   bool is_cache_open_ = false;
   std::atomic<std::shared_ptr<const RuleBook>> current_;
   std::atomic<std::uint64_t> generation_{0};
@@ -150,7 +175,8 @@ class RuleDesk {
 
   explicit RuleDesk(const RuleShelf& shelf) : shelf_(shelf) {}
   // Follows a reload. kUnavailable before the first one: nothing may pass yet.
-  Result<Rules> rules(std::string_view tenant = {});
+  // `additions`: digest of an admitted detect.yaml, or "". kUnavailable also where it is not there.
+  Result<Rules> rules(std::string_view tenant = {}, std::string_view additions = {});
   std::shared_ptr<const OutcomeTables> tables(const RuleBook& book, const policy::Context& context);
 
  private:
@@ -158,7 +184,8 @@ class RuleDesk {
 
   const RuleShelf& shelf_;
   Rules rules_;
-  std::map<std::string, Rules, std::less<>> of_tenants_;  // of this generation, as they are needed
+  // Of this generation, by additions and tenant, as they are needed.
+  std::unordered_map<std::string, Rules> of_some_;
   std::unordered_map<std::string, std::shared_ptr<const OutcomeTables>> tables_;
 };
 

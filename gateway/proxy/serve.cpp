@@ -8,6 +8,7 @@
 #include "gateway/proxy/egress/egress_request.hpp"
 #include "gateway/proxy/exchange.hpp"
 #include "gateway/proxy/fleet/run_freezes.hpp"
+#include "gateway/proxy/fleet/run_rules.hpp"
 #include "gateway/proxy/screening.hpp"
 #include "gateway/proxy/version.hpp"
 #include "sdk/core/codec/json_edit.hpp"
@@ -117,8 +118,8 @@ Task<bool> serve_events(Client& client, Head head, RouteKind kind) {
   co_return head.keep_alive;
 }
 
-// Answers that need nothing but the connection.
-Task<bool> serve_small(Client& client, Head head, RouteKind kind) {
+// Answers that need nothing but the connection. `more`: further fields of the greeting.
+Task<bool> serve_small(Client& client, Head head, RouteKind kind, std::string more = {}) {
   const bool keep = head.keep_alive && head.body == codec::http1::BodyKind::kNone;
   const bool with_body = head.method != "HEAD";
   std::string body = "{\"status\":\"ok\"}";
@@ -131,7 +132,7 @@ Task<bool> serve_small(Client& client, Head head, RouteKind kind) {
            ",\"version\":" + codec::json_string(kVersion) +
            ",\"hosts\":" + codec::json_string(own_hosts(services)) +
            ",\"dialects\":" + codec::json_string(own_dialects(services)) +
-           ",\"egress\":" + codec::json_string(permitted) + "}";
+           ",\"egress\":" + codec::json_string(permitted) + more + "}";
   }
   client.input().consume(head.size_bytes);
   AISPM_CO_CHECK(co_await client.send(json_reply(body, keep, with_body)));
@@ -192,7 +193,10 @@ Task<bool> serve_request(Client& client, Head head) {
       if (!is_run) break;
       if (auto frozen = find_freeze(client.worker().services(), client.caller))
         co_return co_await serve_refusal(client, head, route.dialect, std::move(*frozen));
-      co_return co_await serve_small(client, head, route.kind);
+      if (RunRules rules = find_run_rules(client, head); rules.objection)
+        co_return co_await serve_refusal(client, head, route.dialect, std::move(*rules.objection));
+      else
+        co_return co_await serve_small(client, head, route.kind, std::move(rules.fields));
     case RouteKind::kHealth:
       if (!client.worker().services().rules.current())
         co_return co_await serve_refusal(client, head, route.dialect, RefusalKind::kNotReady,

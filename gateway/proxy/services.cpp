@@ -42,9 +42,11 @@ Identity Services::identify(const PolicySet& decides, std::string_view agent,
                                                                .now = now});
 }
 
+Result<> Services::load_rules() { return rules.reload(detect_part(bundles.local().get())); }
+
 Result<> Services::reload() {
-  AISPM_TRY(RuleShelf::Loaded loaded, rules.load());
   AISPM_TRY(std::shared_ptr<const PolicyView> bundle, bundles.load());
+  AISPM_TRY(RuleShelf::Loaded loaded, rules.load(detect_part(bundle.get())));
   std::shared_ptr<const KeyStore::Keys> file_keys;
   if (!config.keys_file.empty()) {
     AISPM_TRY(file_keys, KeyStore::read_file(config.keys_file));

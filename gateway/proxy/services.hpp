@@ -55,6 +55,9 @@ struct Services {
   Identity identify(const PolicySet& decides, std::string_view agent, std::string_view delegation,
                     std::string_view intent) const;
 
+  // The rules alone, for the first time.
+  Result<> load_rules();
+
   // Loads and checks rules, this host's own bundle and the key file, then puts all of them in
   // force. An error in any of them changes nothing. One thread at a time.
   Result<> reload();

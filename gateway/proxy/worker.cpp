@@ -131,8 +131,10 @@ void Worker::wait_for_end() {
 }
 
 Result<ScanContext> Worker::open_rules(std::string_view tenant, const policy::Context& caller) {
-  AISPM_TRY(RuleDesk::Rules rules, desk_.rules(tenant));
   ScanContext context;
+  context.policies = services_.policies_for(caller.agent, tenant);
+  const auto part = detect_part(context.policies.enforced.get());
+  AISPM_TRY(RuleDesk::Rules rules, desk_.rules(tenant, part ? part->digest : std::string_view()));
   context.book = std::move(rules.book);
   context.bench = std::move(rules.bench);
   context.caller = caller;

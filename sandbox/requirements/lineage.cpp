@@ -21,7 +21,7 @@ void report_packages(const RunIdentity& run, const PackageSet& set, Delivery& de
 }
 
 std::string report_refusal(const Request& request, const std::string& events_path,
-                           const std::string& reason) {
+                           const std::string& stream, const std::string& reason) {
   const RunIdentity run{agent_name(request), request.session_id, make_trace_id(), 0};
   std::optional<GatewayLink> link;
   if (!request.gateway_socket.empty())
@@ -30,7 +30,7 @@ std::string report_refusal(const Request& request, const std::string& events_pat
   const auto delivery = Delivery::open(std::move(link), events_path);
   if (!delivery) return delivery.error().message;
   if (!(*delivery)->has_taker()) return "";
-  (*delivery)->offer(log_event(run, {"requirements", "error", reason, {}, 0, 0}));
+  (*delivery)->offer(log_event(run, {stream, "error", reason, {}, 0, 0}));
   std::string why;
   const auto lost = (*delivery)->finish(kLastEventsPatience, why);
   return lost == 0 ? "" : why;

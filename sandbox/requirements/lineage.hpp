@@ -18,8 +18,8 @@ inline constexpr std::chrono::milliseconds kLastEventsPatience{3000};
 void report_packages(const RunIdentity& run, const PackageSet& set, Delivery& delivery);
 
 // Tells that a run was refused before it began, as an event of the run that it would have been.
-// Gives why that could not be told; empty when it was.
+// Gives why that could not be told; empty when it was. `stream` says what refused it.
 std::string report_refusal(const Request& request, const std::string& events_path,
-                           const std::string& reason);
+                           const std::string& stream, const std::string& reason);
 
 }  // namespace aispm::sandbox

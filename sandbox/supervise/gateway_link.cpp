@@ -130,7 +130,9 @@ Result<std::string> GatewayLink::call(const std::string& method, const std::stri
   const auto deadline = Clock::now() + timeout;
   AISPM_TRY(const UniqueFd socket, connect_unix(socket_path_));
   std::string request = proxy_header_ + method + " " + path +
-                        " HTTP/1.1\r\nHost: aispm-gateway\r\nConnection: close\r\n";
+                        " HTTP/1.1\r\nHost: aispm-gateway\r\nConnection: close\r\n"
+                        // It obeys sandbox.yaml: a gateway whose policy has one refuses others.
+                        "X-Aispm-Run: sandbox-rules\r\n";
   if (method == "POST")
     request +=
         "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";

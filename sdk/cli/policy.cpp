@@ -9,6 +9,7 @@
 #include "sdk/cli/text.hpp"
 #include "sdk/core/common/ed25519.hpp"
 #include "sdk/core/common/file.hpp"
+#include "sdk/core/detect/bundle_rules.hpp"
 #include "sdk/core/policy/bundle.hpp"
 #include "sdk/core/policy/bundle_judge.hpp"
 
@@ -24,9 +25,14 @@ constexpr std::pair<std::string_view, std::string_view> kSchemas[] = {
 constexpr std::size_t kMaxKeyBytes = 16U << 10;
 constexpr std::size_t kMaxInputBytes = 4U << 20;
 
+Result<> check_detect(const std::shared_ptr<const policy::DetectPart>& part) {
+  return detect::check_bundle_rules(part->text, part->path);
+}
+
 Result<policy::BundleOptions> options_of(const TrustedKeys& keys) {
   policy::BundleOptions options;
   options.must_be_signed = keys.must_be_signed;
+  options.take_detect = check_detect;
   for (const std::string& file : keys.files) {
     AISPM_TRY(std::string pem, read_file(file, kMaxKeyBytes));
     if (auto id = ed25519::key_id(pem); !id)
@@ -60,6 +66,8 @@ Result<> check_bundle(const std::string& folder, const TrustedKeys& keys, const 
   if (bundle->actions() != nullptr) answer["action_rules"] = bundle->actions()->rule_count();
   if (bundle->commands() != nullptr) answer["command_rules"] = bundle->commands()->rule_count();
   if (!bundle->sensor_orders().empty()) answer["sensor_rules"] = bundle->sensor_orders().size();
+  if (bundle->detect()) answer["detect"] = bundle->detect()->digest;
+  if (bundle->sandbox() != nullptr) answer["sandbox_rules"] = bundle->sandbox()->size();
   if (bundle->tools() != nullptr) answer["tools"] = bundle->tools()->registry().tools().size();
   if (bundle->rego() != nullptr) {
     const auto& packages = bundle->rego()->packages();
@@ -86,7 +94,7 @@ Result<> make_policy_keys(const std::string& prefix, const Output& output) {
 Result<> sign_policy(const std::string& folder, const std::string& key_file, const Output& output) {
   AISPM_TRY(const std::string pem, read_file(key_file, kMaxKeyBytes));
   AISPM_TRY(const auto files, policy::read_safe_folder(folder));
-  AISPM_TRY(const auto bundle, Bundle::compile(files));
+  AISPM_TRY(const auto bundle, Bundle::compile(files, {.take_detect = check_detect}));
   auto signature = policy::sign_bundle(files, Secret(pem));
   if (!signature) return fail(signature.error().code, key_file + ": " + signature.error().message);
   AISPM_CHECK(write_file_atomically(folder + "/" + Bundle::kSignatureFile, *signature, 0644));

@@ -6,6 +6,7 @@
 #include "gateway/collector/ingest/policy_orders.hpp"
 #include "gateway/collector/store/policy_shelf.hpp"
 #include "sdk/core/common/log.hpp"
+#include "sdk/core/detect/bundle_rules.hpp"
 #include "sdk/core/policy/bundle.hpp"
 
 namespace aispm::collector::api {
@@ -32,6 +33,8 @@ Result<PolicyShelf::Checked> compile(const pb::PushPolicyRequest& request,
     if (files[i].path == files[i - 1].path)
       return fail(Errc::kInvalid, files[i].path + ": stands twice");
   AISPM_TRY(const auto bundle, policy::Bundle::compile(files, options));
+  if (const auto& part = bundle->detect())
+    AISPM_CHECK(detect::check_bundle_rules(part->text, part->path));
   AISPM_CHECK(check_sensor_orders(bundle->sensor_orders()));
   return PolicyShelf::Checked{bundle->version(), bundle->signed_by(), bundle->expires()};
 }

@@ -7,6 +7,7 @@
 #include "gateway/collector/limits.hpp"
 #include "gateway/collector/store/approval_book.hpp"
 #include "gateway/collector/store/policy_shelf.hpp"
+#include "sdk/core/detect/bundle_rules.hpp"
 #include "sdk/core/policy/explain.hpp"
 #include "sdk/core/policy/learn.hpp"
 #include "sdk/core/policy/problems.hpp"
@@ -206,7 +207,11 @@ void add_simulation(Handlers& handlers, const WallClock& clock) {
   add_handler<pb::ValidatePolicyRequest, pb::PolicyValidation>(
       handlers, "ValidatePolicy",
       [](Desk&, const pb::ValidatePolicyRequest& request) -> Result<pb::PolicyValidation> {
-        return policy::validate_bundle(files_of(request.files()));
+        policy::BundleOptions options;
+        options.take_detect = [](const auto& part) {
+          return detect::check_bundle_rules(part->text, part->path);
+        };
+        return policy::validate_bundle(files_of(request.files()), options);
       });
   add_handler<pb::SimulatePolicyRequest, pb::Simulation>(
       handlers, "SimulatePolicy",

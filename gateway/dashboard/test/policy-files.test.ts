@@ -13,6 +13,7 @@ describe("files of a bundle", () => {
   });
   test("have the names that a bundle knows", () => {
     expect(nameProblem("rego/tools.rego", {})).toBe("");
+    for (const name of ["agents.yaml", "detect.yaml", "sandbox.yaml", "sensor.yaml"]) expect(nameProblem(name, {})).toBe("");
     expect(nameProblem("rego/../x.rego", {})).not.toBe("");
     expect(nameProblem("other.yaml", {})).not.toBe("");
     expect(nameProblem("risk.yaml", { "risk.yaml": "" })).not.toBe("");

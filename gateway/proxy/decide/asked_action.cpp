@@ -25,7 +25,7 @@ Result<> AskedAction::judge() {
   worker_.counters().inspections_late.add(scanned.findings.late);
   worker_.counters().inspections_cut.add(scanned.findings.cut);
   if (scanned.is_unscannable) worker_.counters().unscannable.add();
-  PolicySet policies = services.policies_for(caller_.agent_id, caller_.tenant);
+  PolicySet policies = scan_.policies;
   Identity identity =
       services.identify(policies, caller_.agent_id, question_.delegation, question_.intent);
   const auto stranger = std::move(identity.objection);

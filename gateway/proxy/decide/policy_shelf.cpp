@@ -38,6 +38,11 @@ const std::string& PolicyView::version() const {
   return bundle ? bundle->version() : kNone;
 }
 
+std::shared_ptr<const policy::DetectPart> detect_part(const PolicyView* view) {
+  if (view == nullptr || !view->bundle) return nullptr;
+  return view->bundle->detect();
+}
+
 std::shared_ptr<const PolicyView> PolicyViews::of(
     const std::string& id, const std::shared_ptr<const policy::Bundle>& bundle, bool enforced,
     const std::string& problem) {
@@ -46,6 +51,8 @@ std::shared_ptr<const PolicyView> PolicyViews::of(
   // The view holds its bundle, so that no other can have its address.
   const auto key = std::pair(bundle.get(), id + (enforced ? "" : "?"));
   if (const auto known = views_.find(key); known != views_.end()) return known->second;
+  // Nobody else has their bundles: these are gone, and what belongs to them goes with them.
+  std::erase_if(views_, [](const auto& entry) { return entry.second->bundle.use_count() == 1; });
   if (views_.size() >= kMaxViews) views_.clear();
   return views_.emplace(key, PolicyView::make(id, bundle, enforced)).first->second;
 }

@@ -42,6 +42,9 @@ struct PolicyView {
   const std::string& version() const;
 };
 
+// What the bundle says about detection; null: nothing. Also null for no view.
+std::shared_ptr<const policy::DetectPart> detect_part(const PolicyView* view);
+
 // What decides about one exchange: taken at its start and kept to its end.
 struct PolicySet {
   std::shared_ptr<const PolicyView> enforced;  // null: nothing about actions is applied

@@ -10,6 +10,7 @@
 #include "gateway/net/dial.hpp"
 #include "gateway/proxy/egress/egress_state.hpp"
 #include "gateway/proxy/fleet/run_freezes.hpp"
+#include "gateway/proxy/fleet/run_rules.hpp"
 #include "sdk/core/common/id.hpp"
 
 namespace aispm::gateway {
@@ -81,11 +82,13 @@ void record(const Egress& egress, model::SocketClose close, net::Clock::time_poi
 }
 
 std::optional<No> judge(const Client& client, const Head& head, const HostPort& host,
-                        const Services& services) {
+                        Services& services) {
   if (auto checked = check_request(head, host); !checked)
     return No{400, checked.error().message, true};
   if (!is_allowed(services.config.egress.allow_hosts, host))
     return No{403, "the gateway's operator does not permit it (egress.allow_hosts)", true};
+  if (const auto objection = find_host_objection(services, client.caller, host))
+    return No{objection->is_denied ? 403 : 503, objection->reason, objection->is_denied};
   if (services.recorder->is_failing() && services.config.audit == Audit::kRequired)
     return No{503, "connections cannot be recorded at the moment", false};
   if (client.caller.session_id.empty()) return No{400, "the run has no session", true};

@@ -54,9 +54,7 @@ class CollectorFeeds final : public Feeds {
                               enforce(book);
                             }));
     AISPM_TRY(policies_, report::PolicyWatcher::open(
-                             options,
-                             policy::PolicyRules{{demands.trusted_keys, demands.must_be_signed},
-                                                 demands.required},
+                             options, policy::PolicyRules{bundle_options(), demands.required},
                              [this](std::shared_ptr<const policy::PolicyBook> book) {
                                services_.policies.store(std::move(book), std::memory_order_release);
                              }));
@@ -69,6 +67,14 @@ class CollectorFeeds final : public Feeds {
   }
 
  private:
+  // A bundle comes into force when the engine that it asks for is there.
+  policy::BundleOptions bundle_options() {
+    const PolicyDemands& demands = services_.config.policies;
+    return {.trusted_keys = demands.trusted_keys,
+            .must_be_signed = demands.must_be_signed,
+            .take_detect = [this](const auto& part) { return services_.rules.admit(part); }};
+  }
+
   // New requests see the book at once; what runs is cut before this returns.
   void enforce(const std::shared_ptr<const policy::FreezeBook>& book) {
     services_.freezes.store(book, std::memory_order_release);

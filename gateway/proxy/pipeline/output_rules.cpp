@@ -16,8 +16,7 @@ OutcomeTables::Table strengthened(const RuleBook& book, const OutcomeTables::Tab
     if ((*stricter)[i] == Outcome::kUnspecified) continue;  // nobody is to look for it
     const OutputRules::Word* const word = said.of(detect::name_of(rules[i].category));
     if (word == nullptr || word->outcome == Outcome::kAllow) continue;
-    if (!takes_weak && rules[i].confidence_on(detect::Surface::kReply) < detect::kStandsAlone)
-      continue;
+    if (!takes_weak && rules[i].is_weak_on(detect::Surface::kReply)) continue;
     const bool denies = word->outcome == Outcome::kDeny || !is_editable;
     const Outcome outcome = denies ? Outcome::kDeny : Outcome::kRedact;
     if (policy::strictness(outcome) > policy::strictness((*stricter)[i])) (*stricter)[i] = outcome;

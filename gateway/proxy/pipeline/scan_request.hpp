@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "gateway/proxy/decide/policy_shelf.hpp"
 #include "gateway/proxy/pipeline/findings.hpp"
 #include "gateway/proxy/pipeline/first_look.hpp"
 #include "gateway/proxy/pipeline/output_rules.hpp"
@@ -23,7 +24,8 @@ struct ScanContext {
   std::shared_ptr<const RuleBook> book;
   std::shared_ptr<const OutcomeTables> tables;
   std::shared_ptr<Workbench> bench;
-  policy::Context caller;  // views must outlive the scan
+  PolicySet policies = {};  // what decides about this exchange; `book` has its detect.yaml
+  policy::Context caller;   // views must outlive the scan
   // Layers and budgets of one text; `total` is that of all texts of a message together.
   detect::InspectOptions inspect = {};
   detect::Redactor* redactor = nullptr;  // null: labels

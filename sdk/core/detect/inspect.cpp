@@ -213,7 +213,7 @@ void CategorySums::add_up(const Engine& engine, Surface surface,
 namespace {
 
 bool is_weak(const Engine& engine, Surface surface, const Match& match) {
-  return engine.rules()[match.rule].confidence_on(surface) < kStandsAlone;
+  return engine.rules()[match.rule].is_weak_on(surface);
 }
 
 // Whether the category of `match` reaches its threshold.

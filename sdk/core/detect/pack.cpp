@@ -11,8 +11,7 @@
 #include "sdk/core/detect/pack_rule.hpp"
 
 namespace aispm::detect {
-Result<> parse_pack(const std::string& content, const std::string& name, RuleSet& rules) {
-  AISPM_TRY(const YamlMap root, YamlMap::parse(content, name));
+void read_pack(const YamlMap& root, RuleSet& rules) {
   (void)root.required_text("pack");
   const std::string category_name = root.required_text("category");
   const auto known = parse_category(category_name);
@@ -31,6 +30,11 @@ Result<> parse_pack(const std::string& content, const std::string& name, RuleSet
     if (!ids.insert(rule.id).second) entry.reject("id", "`" + rule.id + "` stands twice");
     rules.rules.push_back(std::move(rule));
   }
+}
+
+Result<> parse_pack(const std::string& content, const std::string& name, RuleSet& rules) {
+  AISPM_TRY(const YamlMap root, YamlMap::parse(content, name));
+  read_pack(root, rules);
   return root.finish();
 }
 

@@ -50,16 +50,6 @@ std::optional<Surface> read_surface(const YamlMap& map, const std::string& key,
   return surface;
 }
 
-SurfaceBits read_surfaces(const YamlMap& map) {
-  if (!map.has("surfaces")) return kAllSurfaces;
-  SurfaceBits bits = 0;
-  for (const std::string& name : map.texts("surfaces"))
-    if (const auto surface = read_surface(map, "surfaces", name))
-      bits = static_cast<SurfaceBits>(bits | surface_bit(*surface));
-  if (bits == 0) map.reject("surfaces", "must name at least one surface");
-  return bits;
-}
-
 // by_surface: {tool_result: {severity: high, confidence: 0.9}}
 void read_grades(const YamlMap& map, Rule& rule) {
   const YamlMap grades = map.map("by_surface");
@@ -266,6 +256,16 @@ Mask read_mask(const YamlMap& map, const Rule& rule) {
 }
 
 }  // namespace
+
+SurfaceBits read_surfaces(const YamlMap& map) {
+  if (!map.has("surfaces")) return kAllSurfaces;
+  SurfaceBits bits = 0;
+  for (const std::string& name : map.texts("surfaces"))
+    if (const auto surface = read_surface(map, "surfaces", name))
+      bits = static_cast<SurfaceBits>(bits | surface_bit(*surface));
+  if (bits == 0) map.reject("surfaces", "must name at least one surface");
+  return bits;
+}
 
 Rule read_rule(const YamlMap& map, Category category) {
   Rule rule;

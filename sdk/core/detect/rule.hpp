@@ -114,6 +114,7 @@ struct Context {
 struct SurfaceGrade {
   std::optional<model::Severity> severity;
   std::optional<double> confidence;
+  std::optional<double> alone;  // instead of kStandsAlone
 };
 
 // Which forms of a text a rule reads.
@@ -122,6 +123,9 @@ enum class Reads : std::uint8_t {
   kLetters,  // only words written letter by letter ("i-g-n-o-r-e a.l.l"), as lower-case letters
              // without anything between: "ignoreall"
 };
+
+// A match of a rule that is less sure than this is no detection by itself.
+inline constexpr double kStandsAlone = 0.5;
 
 struct Rule {
   std::string id;  // "secret.aws_access_key": category prefix, then [a-z0-9_.]
@@ -165,10 +169,12 @@ struct Rule {
   double confidence_on(Surface surface) const {
     return by_surface[static_cast<std::size_t>(surface)].confidence.value_or(confidence);
   }
+  // Its matches count only together with others of its category.
+  bool is_weak_on(Surface surface) const {
+    return confidence_on(surface) <
+           by_surface[static_cast<std::size_t>(surface)].alone.value_or(kStandsAlone);
+  }
 };
-
-// A match of a rule that is less sure than this is no detection by itself.
-inline constexpr double kStandsAlone = 0.5;
 
 // 0.75; 0.6 on foreign content.
 std::array<std::array<double, kSurfaceCount>, kCategoryCount> default_thresholds();
@@ -176,7 +182,7 @@ std::array<std::array<double, kSurfaceCount>, kCategoryCount> default_thresholds
 // All rules of all packs in load order; a rule is named by its index in `rules` from here on.
 struct RuleSet {
   std::vector<Rule> rules;
-  // How much weak evidence (rules below kStandsAlone confidence) of one category makes a detection,
+  // How much weak evidence (Rule::is_weak_on()) of one category makes a detection,
   // by surface: 1 - product of (1 - confidence).
   std::array<std::array<double, kSurfaceCount>, kCategoryCount> thresholds = default_thresholds();
   std::string version;  // sha256 (hex) over name and content of every pack

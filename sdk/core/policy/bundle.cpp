@@ -75,6 +75,15 @@ Result<> Bundle::add(const FolderFile& file, std::vector<RegoModule>& modules, s
     AISPM_TRY(sensor_orders_, model::parse_bundle_orders(file.content, file.path));
     return {};
   }
+  if (file.path == "sandbox.yaml") {
+    AISPM_TRY(sandbox_, SandboxRules::parse(file.content, file.path));
+    return {};
+  }
+  if (file.path == kDetectFile) {
+    detect_ = std::make_shared<const DetectPart>(
+        DetectPart{file.path, file.content, sha256_hex(file.content)});
+    return {};
+  }
   if (file.path == "risk.yaml") {
     AISPM_TRY(risk_, RiskModel::parse(file.content, file.path));
     has_risk_ = true;
@@ -94,12 +103,12 @@ Result<> Bundle::add(const FolderFile& file, std::vector<RegoModule>& modules, s
     modules.push_back({file.path, file.content});
     return {};
   }
-  return fail(
-      Errc::kInvalid,
-      file.path +
-          ": no part of a bundle; there are actions.yaml, commands.yaml, "
-          "risk.yaml, sensor.yaml, tools.yaml, pins.yaml, agents.yaml, data.json, rego/*.rego, "
-          "rego/tests and bundle.sig");
+  return fail(Errc::kInvalid,
+              file.path +
+                  ": no part of a bundle; there are actions.yaml, commands.yaml, "
+                  "risk.yaml, detect.yaml, sandbox.yaml, sensor.yaml, tools.yaml, pins.yaml, "
+                  "agents.yaml, data.json, rego/*.rego, "
+                  "rego/tests and bundle.sig");
 }
 
 Result<> Bundle::add_tools(const std::vector<FolderFile>& files) {
@@ -137,6 +146,7 @@ Result<std::shared_ptr<const Bundle>> Bundle::compile(const std::vector<FolderFi
     AISPM_TRY(Rego rego, Rego::compile(modules, data));
     bundle->rego_ = std::move(rego);
   }
+  if (bundle->detect_ && options.take_detect) AISPM_CHECK(options.take_detect(bundle->detect_));
   return std::shared_ptr<const Bundle>(std::move(bundle));
 }
 

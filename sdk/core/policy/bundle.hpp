@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "sdk/core/policy/rego.hpp"
 #include "sdk/core/policy/risk.hpp"
 #include "sdk/core/policy/safe_folder.hpp"
+#include "sdk/core/policy/sandbox_rules.hpp"
 #include "sdk/core/policy/tool_gate.hpp"
 
 // A policy bundle is a folder:
@@ -24,6 +26,8 @@
 //   modules; tests/ below it is not loaded data.json        what the modules see as `data`
 //   tools.yaml       which tools may be called by whom, and how often (tool_gate.hpp)
 //   sensor.yaml      what sensors enforce in the kernel (model/order_yaml.hpp)
+//   detect.yaml      thresholds and rules of detection (detect/bundle_rules.hpp)
+//   sandbox.yaml     what sandboxes may do (sandbox_rules.hpp)
 //   pins.yaml        what was approved and blocked of them (`aispm tool approve`)
 //   agents.yaml      who the agents are: roles, scopes, trust (agent_registry.hpp)
 //   bundle.sig       the signature (`aispm policy sign`)
@@ -32,9 +36,19 @@
 // to be in force that is not.
 namespace aispm::policy {
 
+// `detect.yaml` as it stands. What it says belongs to an engine beside this library.
+struct DetectPart {
+  std::string path;
+  std::string text;
+  std::string digest;  // SHA-256 (hex) of the text
+};
+
 struct BundleOptions {
   std::vector<std::string> trusted_keys;  // public keys, PEM; a signature must then hold
   bool must_be_signed = false;  // then a bundle without a trusted key's signature is refused
+  // Checks a detect.yaml, or makes it ready for use; its error is the bundle's. Asked last. Empty:
+  // who compiles the bundle does not detect anything, or checks it elsewhere.
+  std::function<Result<>(const std::shared_ptr<const DetectPart>&)> take_detect = {};
 };
 
 // Immutable; any thread.
@@ -56,6 +70,9 @@ class Bundle {
   static constexpr const char* kSensorFile = "sensor.yaml";
   // For sensors, with the ids and modes of the file.
   const std::vector<model::Order>& sensor_orders() const { return sensor_orders_; }
+  static constexpr const char* kDetectFile = "detect.yaml";
+  const std::shared_ptr<const DetectPart>& detect() const { return detect_; }  // null: none
+  const SandboxRules* sandbox() const { return sandbox_ ? &*sandbox_ : nullptr; }
   const RiskModel& risk() const { return risk_; }
   // The bundle itself says how risk is judged; else risk() is the usual model and decides nothing.
   bool has_risk() const { return has_risk_; }
@@ -76,7 +93,9 @@ class Bundle {
   std::optional<ToolGate> tools_;
   std::optional<AgentRegistry> agents_;
   std::optional<Rego> rego_;
+  std::optional<SandboxRules> sandbox_;
   std::vector<model::Order> sensor_orders_;
+  std::shared_ptr<const DetectPart> detect_;
   RiskModel risk_;
   bool has_risk_ = false;
   std::string version_;

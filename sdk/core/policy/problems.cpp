@@ -74,7 +74,10 @@ std::uint32_t yaml_column(const std::string& content, std::uint32_t line,
   }
 }
 
-void check_files(const std::vector<FolderFile>& files, v1::PolicyValidation& validation) {
+void check_files(const std::vector<FolderFile>& files, const BundleOptions& given,
+                 v1::PolicyValidation& validation) {
+  BundleOptions options;  // a signature is about all files
+  options.take_detect = given.take_detect;
   std::vector<FolderFile> rego;
   std::vector<FolderFile> tools;
   for (const FolderFile& file : files) {
@@ -84,7 +87,7 @@ void check_files(const std::vector<FolderFile>& files, v1::PolicyValidation& val
       continue;
     }
     if (file.path == Bundle::kSignatureFile) continue;
-    if (const auto alone = Bundle::compile({file}); !alone)
+    if (const auto alone = Bundle::compile({file}, options); !alone)
       *validation.add_problems() = place_problem(files, alone.error().message);
   }
   for (const auto& parts : {tools, rego})
@@ -122,7 +125,7 @@ v1::PolicyValidation validate_bundle(const std::vector<FolderFile>& files,
   v1::PolicyValidation validation;
   const auto bundle = Bundle::compile(files, options);
   if (!bundle) {
-    check_files(files, validation);
+    check_files(files, options, validation);
     // Wrong only as a whole: the signature, say.
     if (validation.problems().empty())
       *validation.add_problems() = place_problem(files, bundle.error().message);

@@ -33,6 +33,13 @@ FULL: dict[str, dict[str, Any]] = {
     "pins": {"pins": [{"tool": "t", "schema": HASH, "state": "approved", "by": "me"}]},
     "risk": {"weights": {"exfiltration": 0.5}, "thresholds": {"block_at": 0.9}},
     "agents": {"trust": "scored", "max_delegation": 3, "agents": [{"agent": "alice/*", "roles": ["r"], "trust": "basic"}]},
+    "detect": {"thresholds": [{"category": "pii", "surfaces": ["reply"], "alone": 0.8, "together": 0.9}, {"rule": "pii.*", "alone": 0.4}],
+               "packs": [{"pack": "own", "category": "custom", "thresholds": {"reply": 0.6}, "rules": [
+                   {"id": "custom.a", "label": "a", "message": "m", "together": {"first": ["heron"], "second": ["stork"]},
+                    "by_surface": {"reply": {"confidence": 0.9}}, "context": {"words": ["bird"]},
+                    "hits": ["bird: heron stork"], "misses": ["heron"]}]}]},
+    "sandbox": {"rules": [{"id": "a", "agent": "*/codex", "profiles": ["default"], "allow_hosts": ["*.example.com"], "dangerous": False,
+                           "workspaces": ["/srv"], "limits": {"memory": "1GiB", "pids": 10, "wall_time": "1h"}}]},
     "sensor": {"rules": [{"id": "a", "mode": "enforce", "agent": "*", "programs": ["bash"]}]},
 }
 WRONG: dict[str, list[dict[str, Any]]] = {
@@ -45,6 +52,11 @@ WRONG: dict[str, list[dict[str, Any]]] = {
     "pins": [{"pins": [{"tool": "t", "state": "unsure", "schema": HASH}]}, {"pins": [{"schema": HASH}]}],
     "risk": [{"base": 2}, {"weights": {"exfiltration": -1}}],
     "agents": [{"agents": [{"roles": ["r"]}]}, {"max_delegation": 99}, {"trust": "perhaps"}, {"agents": [{"agent": "a", "trust": "some"}]}],
+    "detect": [{"thresholds": [{"category": "birds", "alone": 0.5}]}, {"thresholds": [{"rule": "pii.*", "together": 0.5}]},
+               {"thresholds": [{"category": "pii"}]}, {"thresholds": [{"category": "pii", "rule": "pii.*", "alone": 1}]},
+               {"packs": [{"pack": "own", "category": "pii", "rules": [{"id": "pii.a", "patterns": ["a"], "message": "m", "misses": ["b"]}]}]}],
+    "sandbox": [{"rules": [{"agent": "*"}]}, {"rules": [{"id": "a", "read_write": ["srv"]}]}, {"rules": [{"id": "a", "isolation": "none"}]},
+                {"rules": [{"id": "a", "limits": {"pids": 1}}]}, {"rules": [{"id": "a", "limits": {"memory": "much"}}]}],
     "sensor": [{"rules": [{"agent": "*", "programs": ["bash"]}]}, {"rules": [{"id": "a", "mode": "perhaps", "programs": ["bash"]}]}],
 }
 

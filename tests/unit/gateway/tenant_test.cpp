@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "gateway/proxy/admin_rules.hpp"
+#include "sdk/core/common/crypto.hpp"
 #include "tests/unit/gateway/rules_fixture.hpp"
 
 namespace aispm::gateway {
@@ -49,9 +50,9 @@ class TenantTest : public ::testing::Test {
     std::ofstream(folder_ / "acme.yaml") << custom(word);
   }
 
-  std::vector<std::string> found(RuleDesk& desk, const std::string& tenant,
-                                 const std::string& text) {
-    auto rules = desk.rules(tenant);
+  std::vector<std::string> found(RuleDesk& desk, const std::string& tenant, const std::string& text,
+                                 const std::string& additions = {}) {
+    auto rules = desk.rules(tenant, additions);
     EXPECT_TRUE(rules) << rules.error().message;
     ScanContext context;
     context.book = rules->book;
@@ -213,6 +214,117 @@ TEST_F(GivenRules, AreNotReadFromAFolderThatOthersMayWrite) {
   const auto loaded = shelf_->reload();
   ASSERT_FALSE(loaded);
   EXPECT_THAT(loaded.error().message, HasSubstr("others must not write it"));
+}
+
+// What policy bundles say about detection.
+class BundleDetection : public TenantTest {
+ protected:
+  void SetUp() override {
+    TenantTest::SetUp();
+    shelf_ = std::make_unique<RuleShelf>(folder_ / "packs", folder_ / "policy.yaml", "", tenants_);
+    desk_ = std::make_unique<RuleDesk>(*shelf_);
+  }
+  static RuleShelf::Part part(const std::string& text) {
+    return std::make_shared<policy::DetectPart>(
+        policy::DetectPart{"detect.yaml", text, sha256_hex(text)});
+  }
+  static std::string owls(const std::string& id = "custom.owl") {
+    return "packs: [{pack: owls, category: custom, rules: [{id: " + id +
+           ", label: owl, confidence: 0.9, patterns: [owl], message: m, hits: [owl], misses: "
+           "[m]}]}]\n";
+  }
+  std::vector<std::string> found_with(const RuleShelf::Part& part, const std::string& tenant,
+                                      const std::string& text) {
+    return found(*desk_, tenant, text, part ? part->digest : "");
+  }
+
+  std::unique_ptr<RuleShelf> shelf_;
+  std::unique_ptr<RuleDesk> desk_;
+};
+
+TEST_F(BundleDetection, IsForThoseWhosePolicyItIsAndBesideATenantsOwn) {
+  ASSERT_TRUE(shelf_->reload());
+  const auto owl = part(owls());
+  const auto admitted = shelf_->admit(owl);
+  ASSERT_TRUE(admitted) << admitted.error().message;
+  EXPECT_THAT(found_with(nullptr, "", "owl a@b.com"), UnorderedElementsAre("pii.email"));
+  EXPECT_THAT(found_with(owl, "", "owl a@b.com"), UnorderedElementsAre("custom.owl", "pii.email"));
+  EXPECT_THAT(found_with(owl, "acme", "owl bluebird a@b.com"),
+              UnorderedElementsAre("custom.owl", "custom.project"));
+  EXPECT_THAT(found_with(owl, "quiet", "owl"), IsEmpty());
+}
+
+TEST_F(BundleDetection, SetsThresholds) {
+  ASSERT_TRUE(shelf_->reload());
+  const auto strict =
+      part("thresholds: [{rule: pii.email, alone: 1}, {category: pii, together: 1}]");
+  const auto admitted = shelf_->admit(strict);
+  ASSERT_TRUE(admitted) << admitted.error().message;
+  EXPECT_THAT(found_with(strict, "", "a@b.com, 123-45-6789"), UnorderedElementsAre("pii.us_ssn"));
+  EXPECT_THAT(found_with(nullptr, "", "a@b.com"), UnorderedElementsAre("pii.email"));
+}
+
+TEST_F(BundleDetection, ThatCannotBeCompiledChangesNothingAndIsNeverThere) {
+  ASSERT_TRUE(shelf_->reload());
+  const auto before = shelf_->current();
+  for (const std::string& text : {owls("pii.email"), owls("custom.project"),
+                                  std::string("thresholds: [{rule: pii.mail, alone: 1}]"),
+                                  std::string("packs: [{pack: a}]")}) {
+    const auto wrong = part(text);
+    const auto admitted = shelf_->admit(wrong);
+    ASSERT_FALSE(admitted) << text;
+    EXPECT_THAT(admitted.error().message, HasSubstr("detect.yaml:1")) << text;
+    EXPECT_FALSE(desk_->rules("", wrong->digest)) << text;
+  }
+  EXPECT_EQ(shelf_->current(), before);
+}
+
+TEST_F(BundleDetection, OutlivesReloadsAndIsWhatTheyFind) {
+  const auto owl = part(owls());
+  ASSERT_TRUE(shelf_->admit(owl));  // before the first loading
+  ASSERT_TRUE(shelf_->reload());
+  EXPECT_THAT(found_with(owl, "", "owl"), UnorderedElementsAre("custom.owl"));
+  std::ofstream(folder_ / "packs" / "more.yaml")
+      << "pack: more\ncategory: custom\nrules:\n  - {id: custom.emu, label: emu, confidence: 0.9, "
+         "patterns: [emu], message: m, hits: [emu], misses: [m]}\n";
+  ASSERT_TRUE(shelf_->reload());
+  EXPECT_THAT(found_with(owl, "", "owl emu"), UnorderedElementsAre("custom.owl", "custom.emu"));
+  // Shipped rules that no longer go with it: none of both changes.
+  std::ofstream(folder_ / "packs" / "more.yaml")
+      << "pack: more\ncategory: custom\nrules:\n  - {id: custom.owl, label: owl, confidence: 0.9, "
+         "patterns: [emu], message: m, hits: [emu], misses: [m]}\n";
+  EXPECT_FALSE(shelf_->reload());
+  EXPECT_THAT(found_with(owl, "", "owl emu"), UnorderedElementsAre("custom.owl", "custom.emu"));
+}
+
+TEST_F(BundleDetection, IsDroppedWhenNobodyHoldsIt) {
+  ASSERT_TRUE(shelf_->reload());
+  auto owl = part(owls());
+  const auto twin = part(owls());
+  ASSERT_TRUE(shelf_->admit(owl));
+  ASSERT_TRUE(shelf_->admit(twin));
+  const std::string digest = owl->digest;
+  owl.reset();
+  const auto other = part(owls("custom.other"));
+  ASSERT_TRUE(shelf_->admit(other));
+  EXPECT_TRUE(desk_->rules("", digest)) << "its twin still needs it";
+  EXPECT_EQ(shelf_->current()->count_engines(), 6U);  // three books, each with that of acme
+}
+
+TEST_F(BundleDetection, HasALimitOfEngines) {
+  ASSERT_TRUE(shelf_->reload());
+  std::vector<RuleShelf::Part> held;
+  Result<> admitted;
+  for (int i = 0; i < 40 && admitted; ++i) {
+    held.push_back(part("thresholds: [{category: pii, alone: 0." + std::to_string(100 + i) + "}]"));
+    admitted = shelf_->admit(held.back());
+  }
+  ASSERT_FALSE(admitted);
+  EXPECT_EQ(held.size(), 32U);  // 2 engines each, 2 of everybody's
+  EXPECT_THAT(admitted.error().message, HasSubstr("64 detection engines"));
+  held.clear();
+  const auto owl = part(owls());
+  EXPECT_TRUE(shelf_->admit(owl));
 }
 
 }  // namespace

@@ -168,5 +168,27 @@ TEST(PolicyBook, ClosedDeniesEverybody) {
   EXPECT_EQ(choice.enforced->problem, "damaged");
 }
 
+TEST(PolicyBook, WhatDetectionDoesNotTakeLeavesTheOldVersionInForce) {
+  std::string seen;
+  PolicyRules rules;
+  rules.bundle.take_detect = [&](const std::shared_ptr<const DetectPart>& part) -> Result<> {
+    seen = part->text;
+    if (part->text.empty()) return fail(Errc::kInvalid, part->path + ":1: `x` stands twice");
+    return {};
+  };
+  const auto with_detect = [](std::uint64_t version, const std::string& text) {
+    OfferedPolicy made = offer("a", version);
+    made.files.push_back({"detect.yaml", text});
+    made.digest = bundle_digest(made.files);
+    return made;
+  };
+  const auto first = update({}, {with_detect(1, "packs: []")}, rules);
+  EXPECT_EQ(seen, "packs: []");
+  const auto second = update(*first.book, {with_detect(2, "")}, rules);
+  EXPECT_EQ(chosen(*second.book), "a@1");
+  ASSERT_EQ(second.states.size(), 1U);
+  EXPECT_EQ(second.states[0].problem, "detect.yaml:1: `x` stands twice");
+}
+
 }  // namespace
 }  // namespace aispm::policy

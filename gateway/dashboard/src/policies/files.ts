@@ -37,7 +37,9 @@ export function isChanged(before: Texts, after: Texts): boolean {
 // Why a name is none that a file of a bundle can have; "" for a good one.
 export function nameProblem(name: string, texts: Texts): string {
   if (name in texts) return "There is a file of that name.";
-  const allowed = ["actions.yaml", "commands.yaml", "tools.yaml", "pins.yaml", "risk.yaml", "data.json"];
+  const allowed = [
+    "actions.yaml", "agents.yaml", "commands.yaml", "detect.yaml", "pins.yaml", "risk.yaml", "sandbox.yaml", "sensor.yaml", "tools.yaml", "data.json",
+  ];
   if (allowed.includes(name) || /^rego\/[\w-]+(\/[\w-]+)*\.rego$/.test(name)) return "";
   return `A bundle has ${allowed.join(", ")} and rego/*.rego.`;
 }
