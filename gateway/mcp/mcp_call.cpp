@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/mcp/mcp_call.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include "gateway/mcp/mcp_listing.hpp"
-#include "gateway/mcp/mcp_screen.hpp"
-#include "gateway/mcp/server_link.hpp"
+#include "gateway/mcp/mcp_names.hpp"
+#include "gateway/mcp/mcp_subject.hpp"
 #include "gateway/proxy/decide/asked_action.hpp"
 #include "sdk/core/codec/json_edit.hpp"
+#include "sdk/core/codec/json_tree.hpp"
 
 namespace aispm::gateway {
 
@@ -14,14 +17,6 @@ using model::Outcome;
 using net::asio::awaitable;
 
 namespace {
-
-constexpr std::size_t kMaxShownName = 256;
-
-// The same for tools that are not there and for those that an agent may not see.
-std::string unknown_tool(const McpMessage& asked) {
-  return mcp_error(asked.id, mcp_code::kInvalidParams,
-                   "Unknown tool: " + asked.tool.substr(0, kMaxShownName));
-}
 
 model::Detection wish_of(const std::string& method) {
   model::Detection detection;
@@ -34,13 +29,34 @@ model::Detection wish_of(const std::string& method) {
   return detection;
 }
 
-// One call, from the tool to its record.
-class ToolCall {
+// Ends a call of a client without sessions soon after that has closed its connection, which is how
+// it says that it wants no answer any more.
+class ClientWatch final : public net::Watchdog::Entry {
  public:
-  ToolCall(Worker& worker, McpSession& session, const Caller& caller, const ShownProofs& proofs,
-           const McpMessage& asked, McpTell tell)
+  static constexpr std::chrono::milliseconds kLook{500};
+  ClientWatch(Worker& worker, net::Stream& client, std::shared_ptr<std::function<void()>> stop)
+      : Entry(worker.watchdog()), client_(client), stop_(std::move(stop)) {
+    expire_after(kLook);
+  }
+
+ private:
+  void on_expired() override {
+    if (!client_.peer_is_gone()) return expire_after(kLook);
+    expire_never();
+    (*stop_)();
+  }
+  net::Stream& client_;
+  const std::shared_ptr<std::function<void()>> stop_;
+};
+
+// One request, from what it is about to its record.
+class McpAct {
+ public:
+  McpAct(Worker& worker, McpSession& session, Client& client, const Caller& caller,
+         const ShownProofs& proofs, const McpMessage& asked, McpTell tell)
       : worker_(worker),
         session_(session),
+        client_(client),
         caller_(caller),
         proofs_(proofs),
         message_(asked),
@@ -48,34 +64,28 @@ class ToolCall {
 
   awaitable<std::string> answer() {
     const McpConfig& config = worker_.services().config.mcp;
-    const auto address = split_tool(message_.tool);
-    const auto server =
-        address ? find_server(config, address->server, caller_.agent_id) : std::nullopt;
-    if (!server || !is_tool_granted(config.servers[*server], address->tool))
-      co_return unknown_tool(message_);
-    ServerLink link(worker_, session_, *server);
-    const auto book = co_await link.tools(config.servers[*server].list_age);
-    if (!book)
+    const auto address = find_address(config, message_, caller_.agent_id);
+    if (!address) co_return unknown_subject(message_);
+    const McpServerConfig& server = config.servers[address->server];
+    ServerLink link(worker_, session_, address->server);
+    const McpSession::Running running(session_, message_.id, stopper(link));
+    std::optional<ClientWatch> watch;
+    if (message_.is_stateless) watch.emplace(worker_, client_.stream(), stop_);
+    auto found = co_await find_subject(link, server, *address, message_);
+    if (!found && found.error().code == Errc::kNotFound) co_return unknown_subject(message_);
+    if (!found)
       co_return mcp_error(
           message_.id, mcp_code::kInternal,
-          "AISPM: the server " + std::string(address->server) + " cannot be used at the moment");
-    const McpTool* const tool = (*book)->find(address->tool);
-    if (tool == nullptr) co_return unknown_tool(message_);
-    AskedAction asked(worker_, caller_,
-                      ActionQuestion{.tool = tool->definition.name,
-                                     .tool_provider = std::string(address->server),
-                                     .arguments = message_.arguments,
-                                     .delegation = proofs_.delegation,
-                                     .intent = proofs_.intent,
-                                     .surface = "mcp",
-                                     .definition = tool->definition});
+          "AISPM: the server " + server.endpoint.name + " cannot be used at the moment");
+    subject_ = std::move(*found);
+    AskedAction asked(worker_, caller_, question());
     asked.on_freeze([&link] { link.abort(); });
-    if (const auto judged = judge(asked, *tool); !judged)
+    if (const auto judged = judge(asked); !judged)
       co_return mcp_error(message_.id, mcp_code::kInternal, "AISPM: " + judged.error().message);
     co_await ask_people(asked);
     std::string said;
     if (asked.settled().passes) {
-      said = co_await forward(asked, link, *tool);
+      said = co_await forward(asked, link);
     } else {
       said = explain(asked);
     }
@@ -84,20 +94,44 @@ class ToolCall {
   }
 
  private:
-  Result<> judge(AskedAction& asked, const McpTool& tool) {
+  // For any thread: the link belongs to this one.
+  std::function<void()> stopper(ServerLink& link) {
+    stop_ = std::make_shared<std::function<void()>>([this, &link] {
+      is_given_up_ = true;
+      link.abort();
+    });
+    return [&context = worker_.context(), weak = std::weak_ptr(stop_)] {
+      net::asio::post(context, [weak] {
+        if (const auto stop = weak.lock()) (*stop)();
+      });
+    };
+  }
+
+  ActionQuestion question() const {
+    ActionQuestion question{.tool = subject_.action(),
+                            .tool_provider = subject_.server,
+                            .arguments = subject_.arguments,
+                            .delegation = proofs_.delegation,
+                            .intent = proofs_.intent,
+                            .surface = "mcp"};
+    if (subject_.tool != nullptr) question.definition = subject_.tool->definition;
+    return question;
+  }
+
+  Result<> judge(AskedAction& asked) {
     AISPM_CHECK(asked.judge());
     JudgedAction& action = asked.action();
     action.is_recorded = false;  // every call is
     action.findings.insert(action.findings.end(), asked.findings().begin(), asked.findings().end());
     if (action.verdict.outcome == Outcome::kDeny || action.verdict.outcome == Outcome::kKillSwitch)
       return {};
-    ToolLook look = look_at_tool(asked.scan(), tool);
+    const ToolLook look = subject_.look(asked.scan());
     if (look.objection) {
       action.findings.insert(action.findings.end(), look.detections.begin(), look.detections.end());
       asked.overrule(Outcome::kDeny, look.objection->rule_id, look.objection->reason);
       return {};
     }
-    if (const auto fits = check_arguments(tool, message_.arguments); !fits)
+    if (const auto fits = subject_.check(message_.arguments); !fits)
       asked.overrule(Outcome::kDeny, "tools.arguments", fits.error().message);
     return {};
   }
@@ -106,12 +140,13 @@ class ToolCall {
   // told, and makes the same call again.
   awaitable<void> ask_people(AskedAction& asked) {
     AskedAction::OnPulse on_pulse;
-    if (tell_ && session_.asks_by_url())
+    if (tell_ && !message_.is_stateless && session_.asks_by_url())
       on_pulse = [this, &asked](const Settled& state) { return tell(asked, state); };
     co_await asked.settle(proofs_, std::move(on_pulse));
   }
 
   awaitable<bool> tell(AskedAction& asked, const Settled& state) {
+    if (is_given_up_) co_return false;
     std::string words;
     if (!is_told_ && !state.link.empty())
       words = "{\"jsonrpc\":\"2.0\",\"id\":" + json_string("aispm-" + asked.action().approval_id) +
@@ -133,8 +168,7 @@ class ToolCall {
     const Settled& settled = asked.settled();
     const JudgedAction& action = asked.action();
     if (!settled.result.empty())  // a person answered the call
-      return mcp_result(message_, "{\"content\":[{\"type\":\"text\",\"text\":" +
-                                      json_string(settled.result) + "}]}");
+      return mcp_result(message_, subject_.result_of(settled.result));
     if (!settled.is_settled && message_.asks_by_url && !message_.is_retry && !settled.link.empty())
       return mcp_result(message_,
                         mcp_input_required(action.approval_id, waiting(asked), settled.link), true);
@@ -144,54 +178,115 @@ class ToolCall {
               (settled.link.empty() ? "" : " (" + settled.link + ")") +
               ": make the same call again once it is approved";
     else
-      words = "AISPM: tool call " + action.tool + " denied by rule " + action.verdict.rule_id +
+      words = "AISPM: " + std::string(subject_.tool != nullptr ? "tool call " : "") + action.tool +
+              " denied by rule " + action.verdict.rule_id +
               (settled.reason.empty() ? "" : ": " + settled.reason) +
               (action.approval_id.empty() ? "" : ", case " + action.approval_id);
-    return mcp_result(message_, mcp_tool_error(words));
+    return failed(words);
   }
 
-  awaitable<std::string> forward(AskedAction& asked, ServerLink& link, const McpTool& tool) {
-    const std::string& arguments = asked.changed().empty() ? message_.arguments : asked.changed();
-    auto said = co_await link.ask("tools/call", server_call(tool.definition.name, arguments));
-    JudgedAction& action = asked.action();
-    for (const std::string& wish : link.wishes()) action.findings.push_back(wish_of(wish));
-    if (!said)
-      co_return mcp_result(
-          message_, mcp_tool_error("AISPM: the server did not answer: " + said.error().message));
+  // A tool's failure is for the model; the others are for the client's program.
+  std::string failed(const std::string& words) const {
+    return subject_.tool != nullptr ? mcp_result(message_, mcp_tool_error(words))
+                                    : mcp_error(message_.id, mcp_code::kDenied, words);
+  }
+
+  awaitable<std::string> forward(AskedAction& asked, ServerLink& link) {
+    if (is_given_up_) co_return given_up(asked);
+    NoteRelay notes(worker_, session_, message_, asked.scan(), tell_);
+    notes.attach(link);
+    ServerAsk what = subject_.ask(asked.changed().empty() ? subject_.arguments : asked.changed());
+    what.wants_progress = notes.wants_progress();
+    what.log_level = message_.log_level;
+    auto said = co_await link.ask(what);
+    for (const std::string& wish : link.wishes()) asked.action().findings.push_back(wish_of(wish));
+    if (!said && is_given_up_) co_return given_up(asked);
+    if (!said) co_return failed("AISPM: the server did not answer: " + said.error().message);
     const bool is_error = said->kind == ServerMessage::Kind::kError;
+    const bool is_tool = subject_.tool != nullptr;
+    std::string words = !is_error ? std::move(said->result)
+                        : is_tool ? mcp_tool_error(said->error_message)
+                                  : "{\"message\":" + json_string(said->error_message) + "}";
     ResultLook look =
-        look_at_result(asked.scan(), tool.definition.name,
-                       is_error ? mcp_tool_error(said->error_message) : std::move(said->result));
+        look_at_result(asked.scan(), subject_.surface(), subject_.name, std::move(words));
+    note(asked, look);
+    if (look.objection)
+      co_return failed("AISPM: what the " + std::string(is_tool ? "tool" : "server") +
+                       " answered is withheld by rule " + look.objection->rule_id + ": " +
+                       look.objection->reason);
+    if (is_error && !is_tool) {
+      codec::JsonTree tree;
+      const bool is_read = tree.read(look.result, codec::kMaxRpcDepth).has_value();
+      co_return mcp_error(message_.id, said->error_code,
+                          is_read ? tree.string_at(0, "message") : std::string_view{});
+    }
+    if (is_error) co_return mcp_result(message_, look.result);
+    const auto known = as_client_knows(look.result);
+    if (!known)
+      co_return failed("AISPM: what the server answered cannot be used: " + known.error().message);
+    const bool is_theirs = subject_.kind != McpSubject::Kind::kResource;  // else written anew
+    co_return mcp_result(message_, *known, is_theirs && said->has_type);
+  }
+
+  // What of a result that was judged goes on, with the URIs that the client can ask for: the
+  // gateway's own prefix is nothing to judge a server by.
+  Result<std::string> as_client_knows(const std::string& result) const {
+    AISPM_TRY(std::string prefixed, with_uris(result));
+    if (subject_.kind != McpSubject::Kind::kResource) return prefixed;
+    codec::JsonTree tree;
+    AISPM_CHECK(tree.read(prefixed, codec::kMaxRpcDepth));
+    const std::size_t contents = tree.find(0, "contents");
+    if (contents == codec::JsonTree::kNone) return fail(Errc::kInvalid, "it has no contents");
+    const codec::JsonSpan span = tree[contents].span();
+    return "{\"contents\":" + prefixed.substr(span.begin, span.size()) +
+           (message_.is_stateless ? ",\"ttlMs\":0,\"cacheScope\":\"private\"}" : "}");
+  }
+
+  Result<std::string> with_uris(const std::string& result) const {
+    const McpConfig& config = worker_.services().config.mcp;
+    const auto server = find_server(config, subject_.server, caller_.agent_id);
+    if (!server || config.servers[*server].resources.empty()) return result;
+    return prefix_uris(subject_.server, result);
+  }
+
+  void note(AskedAction& asked, const ResultLook& look) {
+    JudgedAction& action = asked.action();
     action.findings.insert(action.findings.end(), look.detections.begin(), look.detections.end());
     if (look.objection) {
       worker_.counters().mcp_results_withheld.add();
       asked.withhold(Outcome::kDeny, look.objection->rule_id,
-                     "What the tool answered is withheld: " + look.objection->reason);
-      co_return mcp_result(message_,
-                           mcp_tool_error("AISPM: what the tool answered is withheld by rule " +
-                                          look.objection->rule_id + ": " + look.objection->reason));
-    }
-    if (look.redactions > 0)
+                     "What the server answered is withheld: " + look.objection->reason);
+    } else if (look.redactions > 0) {
       asked.withhold(Outcome::kRedact, action.verdict.rule_id,
-                     "Parts of what the tool answered are cut out");
-    co_return mcp_result(message_, look.result, said->has_type);
+                     "Parts of what the server answered are cut out");
+    }
+  }
+
+  std::string given_up(AskedAction& asked) {
+    asked.withhold(Outcome::kDeny, "mcp.cancelled", "The client gave the request up");
+    return mcp_error(message_.id, mcp_code::kCancelled, "AISPM: the request was cancelled");
   }
 
   Worker& worker_;
   McpSession& session_;
+  Client& client_;
   const Caller& caller_;
   const ShownProofs& proofs_;
   const McpMessage& message_;
   const McpTell tell_;
+  McpSubject subject_;
+  std::shared_ptr<std::function<void()>> stop_;
   bool is_told_ = false;
+  bool is_given_up_ = false;
 };
 
 }  // namespace
 
-awaitable<std::string> call_tool(Worker& worker, McpSession& session, const Caller& caller,
-                                 const ShownProofs& proofs, const McpMessage& asked, McpTell tell) {
-  ToolCall call(worker, session, caller, proofs, asked, std::move(tell));
-  co_return co_await call.answer();
+awaitable<std::string> serve_action(Worker& worker, McpSession& session, Client& client,
+                                    const Caller& caller, const ShownProofs& proofs,
+                                    const McpMessage& asked, McpTell tell) {
+  McpAct act(worker, session, client, caller, proofs, asked, std::move(tell));
+  co_return co_await act.answer();
 }
 
 }  // namespace aispm::gateway

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "gateway/mcp/mcp_notes.hpp"
 #include "gateway/mcp/mcp_reply.hpp"
 #include "gateway/mcp/mcp_sessions.hpp"
 #include "gateway/proxy/client.hpp"
@@ -8,16 +9,13 @@
 
 namespace aispm::gateway {
 
-// Tells a client that waits: something was asked, or is still being waited for ("" = only that).
-// False: it has gone.
-using McpTell = std::function<net::asio::awaitable<bool>(std::string message)>;
-
-// tools/call: found, its arguments judged like any action and checked against the tool's schema,
-// people asked where policy wants it, the server called, what it says judged, all of it recorded in
-// one event. Gives the JSON-RPC answer. `tell`: null where nothing can be told before the answer.
+// tools/call, prompts/get, resources/read: found, judged like any action, people asked where policy
+// wants it, the server asked, what it says judged, all of it recorded in one event. A call is the
+// action of its tool; the others are actions named after their method, with what they name as
+// arguments. Gives the JSON-RPC answer. `tell`: null where nothing can be told before the answer.
 // What is referred to must outlive the call.
-net::asio::awaitable<std::string> call_tool(Worker& worker, McpSession& session,
-                                            const Caller& caller, const ShownProofs& proofs,
-                                            const McpMessage& asked, McpTell tell);
+net::asio::awaitable<std::string> serve_action(Worker& worker, McpSession& session, Client& client,
+                                               const Caller& caller, const ShownProofs& proofs,
+                                               const McpMessage& asked, McpTell tell);
 
 }  // namespace aispm::gateway

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/mcp/mcp_screen.hpp"
+#include "gateway/mcp/mcp_subject.hpp"
 #include "gateway/mcp/server_link.hpp"
 #include "gateway/proxy/decide/offered_tools.hpp"
 #include "sdk/core/common/id.hpp"
@@ -41,9 +42,27 @@ class Listing {
       if (!may_call(server.endpoint.name, tool)) continue;
       const ToolLook look = look_at_tool(scan_, tool);
       if (look.objection) {
-        withhold(server.endpoint.name, tool, look);
+        worker_.counters().mcp_tools_withheld.add();
+        withhold(server.endpoint.name, tool.definition.name, {}, look);
       } else {
         shown_.push_back(tool.shown);
+      }
+    }
+  }
+
+  void add(const McpServerConfig& server, const Catalogue& read) {
+    const bool is_prompts = read.shelf() == Shelf::kPrompts;
+    const std::string action(is_prompts ? kPromptAction : kResourceAction);
+    if (!may_act(server.endpoint.name, action)) return;
+    for (const ShelfItem& item : read.items()) {
+      if (!is_item_granted(server, read.shelf(), item.name)) continue;
+      const ToolLook look = look_at_item(scan_, item);
+      if (look.objection) {
+        worker_.counters().mcp_tools_withheld.add();
+        withhold(server.endpoint.name, action,
+                 is_prompts ? server_prompt(item.name, "{}") : server_read(item.name), look);
+      } else {
+        shown_.push_back(item.shown);
       }
     }
   }
@@ -51,15 +70,24 @@ class Listing {
   const std::vector<std::string>& shown() const { return shown_; }
 
  private:
-  // As a call without arguments would be judged by tools.yaml; its rules over arguments and
-  // destinations can only be asked with them.
   bool may_call(const std::string& server, const McpTool& tool) {
+    if (!may_act(server, tool.definition.name)) return false;
+    if (!policies_.enforced || policies_.enforced->bundle->tools() == nullptr) return true;
+    const ActionAsk ask{.tool = tool.definition.name, .tool_provider = server};
+    return OfferedTools::of(tool.definition)
+               .judge(*policies_.enforced->bundle->tools(), caller_.tenant, caller_.agent_id, ask,
+                      &worker_.services().sightings)
+               .outcome != Outcome::kDeny;
+  }
+
+  // As an action without arguments would be judged by tools.yaml; its rules over arguments and
+  // destinations can only be asked with them.
+  bool may_act(const std::string& server, const std::string& name) {
     if (identity_.objection) return false;
     if (!policies_.enforced) return true;
     const auto& bundle = policies_.enforced->bundle;
     if (!bundle) return false;  // the policy cannot be used: all is denied
     if (bundle->tools() == nullptr) return true;
-    const std::string& name = tool.definition.name;
     const policy::Action action{.tool = name,
                                 .tool_provider = server,
                                 .surface = "mcp",
@@ -72,19 +100,15 @@ class Listing {
     state.scopes = identity_.facts.scopes;
     state.intent = identity_.intent;
     const policy::ToolVerdict said = bundle->tools()->judge(action, state);
-    if (said.outcome == Outcome::kDeny && said.rule_id != "tools.destination") return false;
-    const ActionAsk ask{.tool = name, .tool_provider = server};
-    return OfferedTools::of(tool.definition)
-               .judge(*bundle->tools(), caller_.tenant, caller_.agent_id, ask,
-                      &worker_.services().sightings)
-               .outcome != Outcome::kDeny;
+    return said.outcome != Outcome::kDeny || said.rule_id == "tools.destination";
   }
 
-  void withhold(const std::string& server, const McpTool& tool, const ToolLook& look) {
-    worker_.counters().mcp_tools_withheld.add();
+  void withhold(const std::string& server, const std::string& name, const std::string& arguments,
+                const ToolLook& look) {
     if (++recorded_ > kMaxRecorded) return;
     JudgedAction action;
-    action.tool = tool.definition.name;
+    action.tool = name;
+    action.shown = arguments;
     action.tool_provider = server;
     action.verdict.rule_id = look.objection->rule_id;
     action.verdict.reason = look.objection->reason;
@@ -130,6 +154,20 @@ bool is_tool_granted(const McpServerConfig& server, std::string_view tool) {
   return matches_any(server.tools, tool);
 }
 
+bool is_item_granted(const McpServerConfig& server, Shelf shelf, std::string_view name) {
+  return matches_any(shelf == Shelf::kPrompts ? server.prompts : server.resources, name);
+}
+
+McpOffers offers_for(const McpConfig& config, std::string_view agent_id) {
+  McpOffers offers;
+  for (const McpServerConfig& server : config.servers) {
+    if (!matches_any(server.agents, agent_id)) continue;
+    offers.prompts = offers.prompts || !server.prompts.empty();
+    offers.resources = offers.resources || !server.resources.empty();
+  }
+  return offers;
+}
+
 Task<std::string> list_tools(Worker& worker, McpSession& session, const Caller& caller,
                              const ShownProofs& proofs, const McpMessage& asked) {
   AISPM_CO_TRY(
@@ -144,7 +182,25 @@ Task<std::string> list_tools(Worker& worker, McpSession& session, const Caller& 
     const auto book = co_await link.tools(std::chrono::milliseconds(0));
     if (book) listing.add(server, **book);
   }
-  co_return mcp_tools(asked, listing.shown());
+  co_return mcp_list(asked, "tools", listing.shown());
+}
+
+Task<std::string> list_shelf(Worker& worker, McpSession& session, const Caller& caller,
+                             const ShownProofs& proofs, const McpMessage& asked, Shelf shelf) {
+  AISPM_CO_TRY(
+      ScanContext scan,
+      worker.open_rules(caller.tenant, {.agent = caller.agent_id, .provider = {}, .model = {}}));
+  const McpConfig& config = worker.services().config.mcp;
+  Listing listing(worker, caller, proofs, std::move(scan));
+  for (std::size_t i = 0; i < config.servers.size(); ++i) {
+    const McpServerConfig& server = config.servers[i];
+    const bool has_any = !(shelf == Shelf::kPrompts ? server.prompts : server.resources).empty();
+    if (!has_any || find_server(config, server.endpoint.name, caller.agent_id) != i) continue;
+    ServerLink link(worker, session, i);
+    const auto read = co_await link.catalogue(shelf, std::chrono::milliseconds(0));
+    if (read) listing.add(server, **read);
+  }
+  co_return mcp_list(asked, list_key(shelf), listing.shown());
 }
 
 }  // namespace aispm::gateway

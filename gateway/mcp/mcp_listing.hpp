@@ -16,9 +16,18 @@ std::optional<std::size_t> find_server(const McpConfig& config, std::string_view
                                        std::string_view agent_id);
 bool is_tool_granted(const McpServerConfig& server, std::string_view tool);
 
+// `name`: of a prompt, or a URI. Templates are granted by what they may expand to: one that fits no
+// glob as it is written is not shown, though URIs of it may be read.
+bool is_item_granted(const McpServerConfig& server, Shelf shelf, std::string_view name);
+// What the servers that an agent may use grant it.
+McpOffers offers_for(const McpConfig& config, std::string_view agent_id);
+
 // tools/list: what all servers that the agent may use offer, without what it may not call and what
 // must not be told to a model. A server that does not answer is left out. Gives the result.
 net::Task<std::string> list_tools(Worker& worker, McpSession& session, const Caller& caller,
                                   const ShownProofs& proofs, const McpMessage& asked);
+// prompts/list, resources/list and resources/templates/list likewise.
+net::Task<std::string> list_shelf(Worker& worker, McpSession& session, const Caller& caller,
+                                  const ShownProofs& proofs, const McpMessage& asked, Shelf shelf);
 
 }  // namespace aispm::gateway

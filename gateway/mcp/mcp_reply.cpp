@@ -15,6 +15,13 @@ std::string own_info(std::string_view own_version) {
   return "{\"name\":\"aispm-gateway\",\"version\":" + json_string(own_version) + "}";
 }
 
+std::string capabilities_of(const McpOffers& offers) {
+  std::string json = "{\"tools\":{},\"logging\":{}";
+  if (offers.prompts) json += ",\"prompts\":{}";
+  if (offers.resources) json += ",\"resources\":{}";
+  return json + "}";
+}
+
 std::string_view reason_of(int status) {
   switch (status) {
     case 200:
@@ -65,20 +72,23 @@ std::string mcp_error(std::string_view id, int code, std::string_view message,
   return json + "}}";
 }
 
-std::string mcp_initialized(std::string_view agreed, std::string_view own_version) {
+std::string mcp_initialized(std::string_view agreed, std::string_view own_version,
+                            const McpOffers& offers) {
   return "{\"protocolVersion\":" + json_string(agreed) +
-         ",\"capabilities\":{\"tools\":{}},\"serverInfo\":" + own_info(own_version) + "}";
+         ",\"capabilities\":" + capabilities_of(offers) +
+         ",\"serverInfo\":" + own_info(own_version) + "}";
 }
 
-std::string mcp_discovered(std::string_view own_version) {
+std::string mcp_discovered(std::string_view own_version, const McpOffers& offers) {
   return "{\"supportedVersions\":[" + json_string(kMcpStateless) +
-         "],\"capabilities\":{\"tools\":{}}," + std::string(kCaching) +
+         "],\"capabilities\":" + capabilities_of(offers) + "," + std::string(kCaching) +
          ",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" + own_info(own_version) + "}}";
 }
 
-std::string mcp_tools(const McpMessage& to, const std::vector<std::string>& tools) {
-  std::string json = "{\"tools\":[";
-  for (std::size_t i = 0; i < tools.size(); ++i) json.append(i == 0 ? "" : ",").append(tools[i]);
+std::string mcp_list(const McpMessage& to, std::string_view key,
+                     const std::vector<std::string>& items) {
+  std::string json = "{" + json_string(key) + ":[";
+  for (std::size_t i = 0; i < items.size(); ++i) json.append(i == 0 ? "" : ",").append(items[i]);
   json += "]";
   if (to.is_stateless) json.append(",").append(kCaching);
   return json + "}";
@@ -101,7 +111,7 @@ std::string mcp_http(const McpHttp& http, std::string_view body) {
   text.append(reason_of(http.status)).append("\r\n");
   if (!body.empty()) text += "content-type: application/json\r\n";
   if (!http.session_id.empty()) text.append("mcp-session-id: ").append(http.session_id + "\r\n");
-  if (http.status == 401) text += "www-authenticate: Bearer\r\n";
+  if (http.status == 401) text += "www-authenticate: " + http.challenge + "\r\n";
   if (http.status == 405) text += "allow: POST, DELETE\r\n";
   if (http.status != 204) text += "content-length: " + std::to_string(body.size()) + "\r\n";
   text += http.keep_alive ? "connection: keep-alive\r\n\r\n" : "connection: close\r\n\r\n";

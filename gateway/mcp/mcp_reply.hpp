@@ -15,11 +15,19 @@ std::string mcp_result(const McpMessage& to, std::string_view result, bool has_t
 std::string mcp_error(std::string_view id, int code, std::string_view message,
                       std::string_view data = {});
 
+// What the endpoint has for one agent.
+struct McpOffers {
+  bool prompts = false;
+  bool resources = false;
+};
+
 // Results.
-std::string mcp_initialized(std::string_view agreed, std::string_view own_version);
-std::string mcp_discovered(std::string_view own_version);
-// `tools`: JSON objects. What one agent may see is not for others' caches.
-std::string mcp_tools(const McpMessage& to, const std::vector<std::string>& tools);
+std::string mcp_initialized(std::string_view agreed, std::string_view own_version,
+                            const McpOffers& offers);
+std::string mcp_discovered(std::string_view own_version, const McpOffers& offers);
+// A list, `key`: "tools", of JSON objects. What one agent may see is not for others' caches.
+std::string mcp_list(const McpMessage& to, std::string_view key,
+                     const std::vector<std::string>& items);
 // A tool call that failed, in words for the model.
 std::string mcp_tool_error(std::string_view words);
 // 2026-07-28: somebody has to open a page before the call can go on.
@@ -31,6 +39,7 @@ struct McpHttp {
   int status = 200;
   std::string session_id = {};  // Mcp-Session-Id; "" = none
   bool keep_alive = true;
+  std::string challenge = "Bearer";  // of 401
 };
 std::string mcp_http(const McpHttp& http, std::string_view body);
 

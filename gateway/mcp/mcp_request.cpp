@@ -16,6 +16,7 @@ using codec::RpcKind;
 
 constexpr std::size_t kNone = JsonTree::kNone;
 constexpr std::string_view kMetaVersion = "io.modelcontextprotocol/protocolVersion";
+constexpr std::string_view kMetaLogLevel = "io.modelcontextprotocol/logLevel";
 constexpr std::string_view kMetaCapabilities = "io.modelcontextprotocol/clientCapabilities";
 
 McpRefusal refuse(int code, std::string message, std::string data = {}) {
@@ -154,24 +155,39 @@ class Reader {
       return refuse(mcp_code::kInvalidParams,
                     "params._meta must name " + std::string(kMetaCapabilities));
     message_.asks_by_url = can_ask_by_url(capabilities);
-    codec::AgentMessage said;
-    said.method = message_.method;
-    said.protocol_version = message_.version;
-    said.target = std::string(
-        tree_.string_at(rpc_.params, message_.method == "resources/read" ? "uri" : "name"));
-    if (!codec::headers_match(headers_, said))
+    message_.log_level = std::string(tree_.string_at(meta, kMetaLogLevel));
+    const std::string_view named = names_one() ? tree_.string_at(rpc_.params, target_key()) : "";
+    if (headers_.method != message_.method || codec::decode_mcp_header(headers_.name) != named)
       return refuse(mcp_code::kHeaderMismatch,
                     "the Mcp-Method and Mcp-Name headers are not what the body says");
     return std::nullopt;
   }
 
+  // Methods of which a header names the target too.
+  bool names_one() const {
+    return message_.method == "tools/call" || message_.method == "prompts/get" ||
+           message_.method == "resources/read";
+  }
+
+  std::string_view target_key() const {
+    if (message_.method == "resources/read") return "uri";
+    return message_.method == "logging/setLevel" ? "level" : "name";
+  }
+
   std::optional<McpRefusal> read_params() {
-    if (message_.kind != RpcKind::kRequest || rpc_.params == kNone) return missing_params();
+    if (rpc_.params == kNone) return check_target();
+    if (message_.method == "notifications/cancelled") {
+      const std::size_t id = tree_.find(rpc_.params, "requestId");
+      if (id != kNone) message_.target = text_of(id);
+      return std::nullopt;
+    }
+    if (message_.kind != RpcKind::kRequest) return std::nullopt;
     message_.has_cursor = tree_.find(rpc_.params, "cursor") != kNone;
-    if (message_.method != "tools/call") return std::nullopt;
+    if (!names_one() && message_.method != "logging/setLevel") return std::nullopt;
     message_.is_retry = tree_.find(rpc_.params, "inputResponses") != kNone;
-    message_.tool = std::string(tree_.string_at(rpc_.params, "name"));
-    if (message_.tool.empty()) return missing_params();
+    message_.target = std::string(tree_.string_at(rpc_.params, target_key()));
+    if (auto refusal = check_target()) return refusal;
+    if (auto refusal = read_progress_token()) return refusal;
     const std::size_t arguments = tree_.find(rpc_.params, "arguments");
     if (arguments == kNone) return std::nullopt;
     if (tree_[arguments].kind != JsonKind::kObject)
@@ -179,15 +195,36 @@ class Reader {
     if (depth_of(tree_, arguments) > kMaxMcpArgumentDepth)
       return refuse(mcp_code::kInvalidParams, "arguments are nested more than " +
                                                   std::to_string(kMaxMcpArgumentDepth) + " deep");
-    const codec::JsonSpan span = tree_[arguments].span();
-    message_.arguments = std::string(body_.substr(span.begin, span.size()));
+    message_.arguments = text_of(arguments);
     return std::nullopt;
   }
 
-  std::optional<McpRefusal> missing_params() const {
-    if (message_.kind == RpcKind::kRequest && message_.method == "tools/call")
-      return refuse(mcp_code::kInvalidParams, "tools/call names no tool");
+  std::optional<McpRefusal> read_progress_token() {
+    const std::size_t meta = tree_.find(rpc_.params, "_meta");
+    const std::size_t token = meta == kNone ? kNone : tree_.find(meta, "progressToken");
+    if (token == kNone) return std::nullopt;
+    const JsonKind kind = tree_[token].kind;
+    message_.progress_token = text_of(token);
+    if ((kind != JsonKind::kString && kind != JsonKind::kNumber) ||
+        message_.progress_token.size() > codec::kMaxRpcIdBytes)
+      return refuse(mcp_code::kInvalidParams, "the progressToken must be a short text or a number");
     return std::nullopt;
+  }
+
+  std::optional<McpRefusal> check_target() const {
+    if (message_.kind != RpcKind::kRequest || !message_.target.empty()) return std::nullopt;
+    if (message_.method == "tools/call")
+      return refuse(mcp_code::kInvalidParams, "tools/call names no tool");
+    if (message_.method == "prompts/get")
+      return refuse(mcp_code::kInvalidParams, "prompts/get names no prompt");
+    if (message_.method == "resources/read")
+      return refuse(mcp_code::kInvalidParams, "resources/read names no URI");
+    return std::nullopt;
+  }
+
+  std::string text_of(std::size_t node) const {
+    const codec::JsonSpan span = tree_[node].span();
+    return std::string(body_.substr(span.begin, span.size()));
   }
 
   bool can_ask_by_url(std::size_t capabilities) const {

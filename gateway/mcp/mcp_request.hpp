@@ -27,8 +27,12 @@ inline constexpr int kInvalidRequest = -32600;
 inline constexpr int kUnknownMethod = -32601;
 inline constexpr int kInvalidParams = -32602;
 inline constexpr int kInternal = -32603;
+inline constexpr int kUnknownResource = -32002;  // until 2025-11-25
 inline constexpr int kHeaderMismatch = -32020;
 inline constexpr int kUnsupportedVersion = -32022;
+// Of this gateway's own.
+inline constexpr int kDenied = -31000;
+inline constexpr int kCancelled = -31001;
 }  // namespace mcp_code
 
 // Nesting of a call's arguments; deeper ones are refused.
@@ -49,8 +53,12 @@ struct McpMessage {
   std::string version;        // what the client speaks; of initialize: what it asks for
   std::string id;             // as JSON
   std::string method;
-  std::string tool;              // tools/call
-  std::string arguments = "{}";  // tools/call: JSON text as sent
+  // tools/call and prompts/get: the name; resources/read: the URI; logging/setLevel: the level;
+  // notifications/cancelled: the id of what is not wanted any more, as JSON
+  std::string target;
+  std::string arguments = "{}";  // tools/call, prompts/get: JSON text as sent
+  std::string progress_token;    // JSON: the client wants to hear of progress; "" = it does not
+  std::string log_level;         // 2026-07-28: it wants to hear what servers log; "" = it does not
   bool has_cursor = false;       // */list
   bool asks_by_url = false;      // initialize, 2026-07-28: the client can show a person a page
   bool is_retry = false;         // 2026-07-28: brings answers to what was asked

@@ -5,6 +5,7 @@
 
 #include "gateway/mcp/mcp_call.hpp"
 #include "gateway/mcp/mcp_listing.hpp"
+#include "gateway/mcp/mcp_token.hpp"
 #include "gateway/mcp/server_link.hpp"
 #include "gateway/proxy/exchange.hpp"
 #include "gateway/proxy/fleet/run_freezes.hpp"
@@ -43,6 +44,9 @@ class McpPost {
     if (reading.refusal) co_return co_await refuse(*reading.refusal);
     if (message_.method == "initialize") co_return co_await initialize();
     if (auto refusal = find_session(head)) co_return co_await refuse(*refusal);
+    if (message_.method == "notifications/cancelled" && !message_.is_stateless &&
+        !message_.target.empty())
+      session_->cancel(message_.target);
     if (message_.kind != RpcKind::kRequest) co_return co_await send(202, "");
     co_return co_await serve_request();
   }
@@ -85,7 +89,7 @@ class McpPost {
                             .id = message_.id};
       co_return co_await refuse(busy);
     }
-    co_return co_await send(200, mcp_result(message_, mcp_initialized(agreed, kVersion)),
+    co_return co_await send(200, mcp_result(message_, mcp_initialized(agreed, kVersion, offers())),
                             (*opened)->id());
   }
 
@@ -124,30 +128,54 @@ class McpPost {
     if (method == "ping" && !message_.is_stateless)
       co_return co_await send(200, mcp_result(message_, "{}"));
     if (method == "server/discover" && message_.is_stateless)
-      co_return co_await send(200, mcp_result(message_, mcp_discovered(kVersion)));
-    if (method == "tools/list") co_return co_await serve_list();
-    if (method == "tools/call") co_return co_await serve_call();
+      co_return co_await send(200, mcp_result(message_, mcp_discovered(kVersion, offers())));
+    if (method == "tools/list") co_return co_await serve_list(std::nullopt);
+    for (const Shelf shelf : {Shelf::kPrompts, Shelf::kResources, Shelf::kTemplates})
+      if (method == list_method(shelf) && has(shelf)) co_return co_await serve_list(shelf);
+    if (method == "logging/setLevel" && !message_.is_stateless) co_return co_await set_level();
+    if (method == "tools/call" || (method == "prompts/get" && offers().prompts) ||
+        (method == "resources/read" && offers().resources))
+      co_return co_await serve_act();
     co_return co_await send(message_.is_stateless ? 404 : 200,
                             mcp_error(message_.id, mcp_code::kUnknownMethod, "Method not found"));
   }
 
-  Task<> serve_list() {
+  McpOffers offers() const { return offers_for(services_.config.mcp, caller_.agent_id); }
+  bool has(Shelf shelf) const {
+    return shelf == Shelf::kPrompts ? offers().prompts : offers().resources;
+  }
+
+  Task<> set_level() {
+    const auto rank = rank_of_log(message_.target);
+    if (!rank)
+      co_return co_await send(
+          200, mcp_error(message_.id, mcp_code::kInvalidParams, "no such level of logs"));
+    session_->set_log_rank(*rank);
+    co_return co_await send(200, mcp_result(message_, "{}"));
+  }
+
+  // Nothing: tools.
+  Task<> serve_list(std::optional<Shelf> shelf) {
     if (message_.has_cursor)
       co_return co_await send(200, mcp_error(message_.id, mcp_code::kInvalidParams,
                                              "no such cursor: lists have one page"));
-    auto listed = co_await list_tools(client_.worker(), *session_, caller_, proofs_, message_);
+    Worker& worker = client_.worker();
+    // No conditional expression: GCC 12 cannot be trusted with two co_await in one.
+    Result<std::string> listed = std::string();
+    if (shelf)
+      listed = co_await list_shelf(worker, *session_, caller_, proofs_, message_, *shelf);
+    else
+      listed = co_await list_tools(worker, *session_, caller_, proofs_, message_);
     if (!listed)
       co_return co_await send(
-          {}, mcp_error(message_.id, mcp_code::kInternal, "AISPM: " + listed.error().message));
+          503, mcp_error(message_.id, mcp_code::kInternal, "AISPM: " + listed.error().message));
     co_return co_await send(200, mcp_result(message_, *listed));
   }
 
-  Task<> serve_call() {
-    McpTell tell;
-    if (!message_.is_stateless && session_->asks_by_url())
-      tell = [this](std::string words) { return this->tell(std::move(words)); };
-    std::string answer = co_await call_tool(client_.worker(), *session_, caller_, proofs_, message_,
-                                            std::move(tell));
+  Task<> serve_act() {
+    McpTell tell = [this](std::string words) { return this->tell(std::move(words)); };
+    std::string answer = co_await serve_action(client_.worker(), *session_, client_, caller_,
+                                               proofs_, message_, std::move(tell));
     if (!streams_) co_return co_await send(200, std::move(answer));
     AISPM_CO_CHECK(co_await client_.send_chunk(codec::serialise_sse("message", answer)));
     co_return co_await client_.send("0\r\n\r\n");
@@ -193,13 +221,35 @@ std::optional<McpRefusal> find_obstacle(Worker& worker, const Caller& caller) {
 }
 
 // A refusal before the body was read: the connection is over.
-Task<bool> refuse_unread(Client& client, int status, std::string message) {
+Task<bool> refuse_unread(Client& client, int status, std::string message,
+                         std::string challenge = "Bearer") {
   client.worker().counters().mcp_refused.add();
   const std::string body = mcp_error("", mcp_code::kInvalidRequest, "AISPM: " + message);
-  const std::string reply = mcp_http({status, {}, false}, body);
+  const std::string reply = mcp_http({status, {}, false, std::move(challenge)}, body);
   AISPM_CO_CHECK(co_await client.send(reply));
   (void)co_await client.linger();
   co_return false;
+}
+
+// By its key, else by a token where the configuration names who signs them.
+std::optional<Caller> find_caller(Client& client, const Head& head) {
+  std::optional<Caller> caller = authenticate(client, head);
+  const auto& authorization = client.worker().services().config.mcp.authorization;
+  if (caller || !authorization || client.entrance != Entrance::kKeyed) return caller;
+  std::string_view shown = head.find("authorization").value_or(std::string_view{});
+  constexpr std::string_view kBearer = "bearer ";
+  if (!codec::http1::equal_name(shown.substr(0, kBearer.size()), kBearer)) return std::nullopt;
+  const auto agent = check_mcp_token(*authorization, shown.substr(kBearer.size()), wall_now());
+  if (!agent) return std::nullopt;
+  return Caller{.agent_id = *agent, .session_id = {}, .tenant = {}, .trace_id = {}};
+}
+
+Task<bool> refuse_stranger(Client& client, bool showed_token) {
+  client.worker().counters().unauthenticated.add();
+  const auto& authorization = client.worker().services().config.mcp.authorization;
+  std::string challenge = authorization ? challenge_for(*authorization, showed_token) : "Bearer";
+  co_return co_await refuse_unread(client, 401, "this is not the key of an agent",
+                                   std::move(challenge));
 }
 
 }  // namespace
@@ -210,11 +260,8 @@ Task<bool> serve_mcp(Client& client, Head head) {
   worker.counters().mcp_requests.add();
   if (!is_mcp_origin_allowed(head.find("origin"), services.config.mcp.origins))
     co_return co_await refuse_unread(client, 403, "pages of this origin may not use it");
-  std::optional<Caller> caller = authenticate(client, head);
-  if (!caller) {
-    worker.counters().unauthenticated.add();
-    co_return co_await refuse_unread(client, 401, "this is not the key of an agent");
-  }
+  std::optional<Caller> caller = find_caller(client, head);
+  if (!caller) co_return co_await refuse_stranger(client, head.find("authorization").has_value());
   const bool is_post = head.method == "POST";
   if (!is_post && head.method != "DELETE")
     co_return co_await refuse_unread(client, 405, "only POST and DELETE are served");

@@ -21,7 +21,7 @@ std::optional<McpObjection> unscannable(const ScanContext& context, std::string_
                       "It could not be scanned: " + std::string(why)};
 }
 
-model::Detection found_in(const McpTool& tool, const char* rule, const char* message,
+model::Detection found_in(std::string_view texts, const char* rule, const char* message,
                           model::Severity severity) {
   model::Detection detection;
   detection.rule_id = rule;
@@ -30,18 +30,27 @@ model::Detection found_in(const McpTool& tool, const char* rule, const char* mes
   detection.confidence = 0.8;
   detection.surface = "tool_description";
   detection.message = message;
-  detection.length = tool.texts.size();
+  detection.length = texts.size();
   return detection;
 }
 
-// The base64 of pictures and sounds: a string "data" beside a "mimeType".
+// Types whose base64 a model gets to read as text.
+bool is_text_type(std::string_view type) {
+  type = type.substr(0, type.find(';'));
+  return type.starts_with("text/") || type.ends_with("json") || type.ends_with("xml") ||
+         type.ends_with("yaml") || type.ends_with("javascript");
+}
+
+// The base64 of pictures, sounds and files: a string "data" or "blob" beside a "mimeType".
 bool is_media(const JsonTree& tree, std::size_t object, std::string_view key) {
-  return (key == "data" || key == "blob") && tree.find(object, "mimeType") != JsonTree::kNone;
+  return (key == "data" || key == "blob") && tree.find(object, "mimeType") != JsonTree::kNone &&
+         !is_text_type(tree.string_at(object, "mimeType"));
 }
 
 class PartReader {
  public:
-  PartReader(const JsonTree& tree, std::string_view tool) : tree_(tree), tool_(tool) {}
+  PartReader(const JsonTree& tree, codec::Surface surface, std::string_view tool)
+      : tree_(tree), surface_(surface), tool_(tool) {}
 
   std::vector<codec::TextPart> read() {
     read_value(0, false);
@@ -60,7 +69,7 @@ class PartReader {
   }
   void add(const codec::JsonNode& node, bool media, bool is_key) {
     if (node.text.empty()) return;
-    parts_.push_back({.surface = media ? codec::Surface::kMedia : codec::Surface::kToolResult,
+    parts_.push_back({.surface = media ? codec::Surface::kMedia : surface_,
                       .text = node.text,
                       .span = node.span(),
                       .is_key = is_key,
@@ -68,19 +77,18 @@ class PartReader {
   }
 
   const JsonTree& tree_;
+  const codec::Surface surface_;
   const std::string_view tool_;
   std::vector<codec::TextPart> parts_;
 };
 
-}  // namespace
-
-ToolLook look_at_tool(const ScanContext& context, const McpTool& tool) {
+ToolLook look_at_words(const ScanContext& context, std::string_view texts, bool hides_text) {
   constexpr detect::Surface kSurface = detect::Surface::kToolDescription;
   ToolLook look;
   Findings findings;
   TextJudge judge(context, policy::Direction::kRequest, findings);
   const auto judged = judge.judge(
-      tool.texts,
+      texts,
       {.surface = kSurface, .outcomes = &context.tables->of_request(kSurface), .editable = false});
   if (!judged)
     look.objection = unscannable(context, judged.error().message);
@@ -89,21 +97,33 @@ ToolLook look_at_tool(const ScanContext& context, const McpTool& tool) {
   else if (findings.cut > 0)
     look.objection = unscannable(context, "there was not time enough to look through all of it");
   look.detections = std::move(findings.detections);
-  if (tool.hides_text) {
-    look.detections.push_back(found_in(tool, "tools.hidden_text",
-                                       "A tool's description holds letters that people do not see",
+  if (hides_text) {
+    look.detections.push_back(found_in(texts, "tools.hidden_text",
+                                       "A description holds letters that people do not see",
                                        model::Severity::kHigh));
-    look.objection = McpObjection{"tools.hidden_text",
-                                  "The tool's description holds letters that people do not see"};
+    look.objection =
+        McpObjection{"tools.hidden_text", "The description holds letters that people do not see"};
   }
+  return look;
+}
+
+}  // namespace
+
+ToolLook look_at_tool(const ScanContext& context, const McpTool& tool) {
+  ToolLook look = look_at_words(context, tool.texts, tool.hides_text);
   if (tool.speaks_of_others)
-    look.detections.push_back(found_in(tool, "tools.cross_reference",
+    look.detections.push_back(found_in(tool.texts, "tools.cross_reference",
                                        "A tool's description speaks about other tools",
                                        model::Severity::kMedium));
   return look;
 }
 
-ResultLook look_at_result(const ScanContext& context, std::string_view tool, std::string result) {
+ToolLook look_at_item(const ScanContext& context, const ShelfItem& item) {
+  return look_at_words(context, item.texts, item.hides_text);
+}
+
+ResultLook look_at_result(const ScanContext& context, codec::Surface surface, std::string_view tool,
+                          std::string result) {
   ResultLook look;
   JsonTree tree;
   if (const auto read = tree.read(result, codec::kMaxRpcDepth); !read) {
@@ -111,7 +131,7 @@ ResultLook look_at_result(const ScanContext& context, std::string_view tool, std
     return look;
   }
   codec::LlmRequest texts;
-  texts.parts = PartReader(tree, tool).read();
+  texts.parts = PartReader(tree, surface, tool).read();
   auto scan = scan_request(context, texts);
   if (!scan) {
     look.objection = unscannable(context, scan.error().message);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/mcp/catalogue.hpp"
 #include "gateway/mcp/tool_book.hpp"
 #include "gateway/proxy/pipeline/scan_request.hpp"
 
@@ -24,6 +25,8 @@ struct ToolLook {
 // Names, descriptions and schemas of one tool, as a request's tool descriptions are judged. What
 // policy would cut out is an objection too: a tool is what it says, or it is not there.
 ToolLook look_at_tool(const ScanContext& context, const McpTool& tool);
+// The same of a prompt, a resource or a template.
+ToolLook look_at_item(const ScanContext& context, const ShelfItem& item);
 
 struct ResultLook {
   std::string result;  // with what policy withholds cut out
@@ -31,7 +34,9 @@ struct ResultLook {
   std::optional<McpObjection> objection;
   std::vector<model::Detection> detections;
 };
-// The result of a call, a JSON object, as tool results in a request are judged.
-ResultLook look_at_result(const ScanContext& context, std::string_view tool, std::string result);
+// What a server said, a JSON object: the result of a call (kToolResult), a prompt or resource
+// (kDocument), judged as such texts in a request are.
+ResultLook look_at_result(const ScanContext& context, codec::Surface surface, std::string_view tool,
+                          std::string result);
 
 }  // namespace aispm::gateway

@@ -47,6 +47,38 @@ void McpSession::keep_tools(std::size_t index, std::shared_ptr<const ToolBook> t
   servers_[index].listed = now;
 }
 
+std::shared_ptr<const Catalogue> McpSession::catalogue(std::size_t index, Shelf shelf,
+                                                       std::chrono::milliseconds age,
+                                                       Time now) const {
+  const std::lock_guard lock(mutex_);
+  const auto& kept = servers_[index].shelves[static_cast<std::size_t>(shelf)];
+  return kept.read && now - kept.listed < age ? kept.read : nullptr;
+}
+
+void McpSession::keep_catalogue(std::size_t index, std::shared_ptr<const Catalogue> read,
+                                Time now) {
+  const std::lock_guard lock(mutex_);
+  const auto shelf = static_cast<std::size_t>(read->shelf());
+  servers_[index].shelves[shelf] = {std::move(read), now};
+}
+
+McpSession::Running::Running(McpSession& session, std::string id, std::function<void()> stop)
+    : session_(session) {
+  const std::lock_guard lock(session_.mutex_);
+  entry_ = session_.running_.emplace(session_.running_.end(), std::move(id), std::move(stop));
+}
+
+McpSession::Running::~Running() {
+  const std::lock_guard lock(session_.mutex_);
+  session_.running_.erase(entry_);
+}
+
+void McpSession::cancel(std::string_view id) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [running, stop] : running_)
+    if (running == id) stop();
+}
+
 std::string McpSessions::key_of(const McpSession& session) {
   return session.id().empty() ? agent_key(session.owner()) : session.id();
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -10,6 +13,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "gateway/mcp/catalogue.hpp"
+#include "gateway/mcp/server_message.hpp"
 #include "gateway/mcp/tool_book.hpp"
 
 // Sessions of MCP clients with the gateway, and the gateway's own with servers that belong to them.
@@ -26,7 +31,8 @@ struct McpOwner {
 struct ServerSession {
   bool is_open = false;
   std::string id;       // as the server named it; "" = it keeps none
-  std::string version;  // agreed on
+  std::string version;  // agreed on; 2026-07-28: there is no session, but the server is known
+  ServerOffers offers = {};
 };
 
 // One client's session. Any thread.
@@ -56,12 +62,41 @@ class McpSession {
   std::shared_ptr<const ToolBook> tools(std::size_t index, std::chrono::milliseconds age,
                                         Time now) const;
   void keep_tools(std::size_t index, std::shared_ptr<const ToolBook> tools, Time now);
+  // The same of what else it offers.
+  std::shared_ptr<const Catalogue> catalogue(std::size_t index, Shelf shelf,
+                                             std::chrono::milliseconds age, Time now) const;
+  void keep_catalogue(std::size_t index, std::shared_ptr<const Catalogue> read, Time now);
+
+  // The least of rank_of_log() that the client wants to hear of.
+  int log_rank() const { return log_rank_; }
+  void set_log_rank(int rank) { log_rank_ = rank; }
+
+  // A request of the client that is under way, for as long as this lives.
+  class Running {
+   public:
+    Running(McpSession& session, std::string id, std::function<void()> stop);
+    ~Running();
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    McpSession& session_;
+    std::list<std::pair<std::string, std::function<void()>>>::iterator entry_;
+  };
+  // The client wants no answer any more to the requests with that id, as JSON. `stop` of each is
+  // called here, so it must be for any thread and return at once.
+  void cancel(std::string_view id);
 
  private:
   struct Server {
     ServerSession session;
     std::shared_ptr<const ToolBook> tools;
     Time listed{};
+    struct Kept {
+      std::shared_ptr<const Catalogue> read;
+      Time listed{};
+    };
+    std::array<Kept, kShelves> shelves;
   };
   const std::string id_;
   const McpOwner owner_;
@@ -69,6 +104,8 @@ class McpSession {
   const bool asks_by_url_;
   mutable std::mutex mutex_;
   std::vector<Server> servers_;
+  std::list<std::pair<std::string, std::function<void()>>> running_;
+  std::atomic<int> log_rank_{0};
 };
 
 // All sessions of a gateway. Those that are idle end, an agent has a limited number, and so have

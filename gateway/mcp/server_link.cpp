@@ -3,10 +3,13 @@
 
 #include <algorithm>
 
+#include "gateway/mcp/mcp_names.hpp"
+#include "gateway/mcp/mcp_request.hpp"
 #include "gateway/proxy/message_io.hpp"
 #include "gateway/proxy/version.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/jsonrpc.hpp"
+#include "sdk/core/codec/mcp_http.hpp"
 #include "sdk/core/codec/sse.hpp"
 #include "sdk/core/common/id.hpp"
 
@@ -21,6 +24,8 @@ namespace {
 constexpr std::size_t kMaxSessionId = 256;
 // The end of a stream comes at once after its last event, or is not worth a wait.
 constexpr std::chrono::milliseconds kStreamEnd{5};
+// For telling a server that nobody waits any more.
+constexpr std::chrono::milliseconds kGiveUp{2000};
 
 bool is_session_id(std::string_view id) {
   return id.size() <= kMaxSessionId &&
@@ -30,6 +35,20 @@ bool is_session_id(std::string_view id) {
 bool is_stream(const Head& head) {
   const std::string_view type = head.content_type.substr(0, head.content_type.find(';'));
   return codec::http1::equal_name(type, "text/event-stream");
+}
+
+bool is_json(const Head& head) {
+  const std::string_view type = head.content_type.substr(0, head.content_type.find(';'));
+  return codec::http1::equal_name(type, "application/json");
+}
+
+bool is_stateless(const ServerSession& session) { return session.version == kMcpStateless; }
+
+// The headers in which 2026-07-28 repeats what the body says.
+std::string mirror_lines(const ServerAsk& what) {
+  std::string lines = "mcp-method: " + what.method + "\r\n";
+  if (!what.name.empty()) lines += "mcp-name: " + codec::encode_mcp_header(what.name) + "\r\n";
+  return lines + what.header_lines;
 }
 
 bool is_done(int status) { return status >= 200 && status < 300; }
@@ -52,6 +71,7 @@ const McpServerConfig& ServerLink::config() const {
 Provider& ServerLink::provider() const { return *worker_.services().mcp_servers.all()[server_]; }
 
 void ServerLink::abort() {
+  is_aborted_ = true;
   if (in_flight_ != nullptr) in_flight_->abort();
 }
 
@@ -60,6 +80,8 @@ std::string ServerLink::head_of(std::string_view verb, const ServerSession& sess
   std::string head(verb);
   head.append(" ").append(config().path).append(" HTTP/1.1\r\n");
   head.append(provider().request_lines());
+  if (!config().key_header.empty())
+    head.append(config().key_header).append(": ").append(config().key.expose()).append("\r\n");
   head.append("accept: application/json, text/event-stream\r\naccept-encoding: identity\r\n")
       .append("user-agent: aispm-gateway\r\n");
   if (!session.id.empty()) head.append("mcp-session-id: ").append(session.id).append("\r\n");
@@ -84,10 +106,21 @@ Task<> ServerLink::refuse_wish(const ServerSession& session, const ServerMessage
   }
   if (wishes_.size() >= kMaxWishes)
     co_return fail(Errc::kTooLarge, "the server asks the client for too much");
-  wishes_.push_back(wish.method.substr(0, ToolBook::kMaxNameBytes));
+  wishes_.push_back(wish.method.substr(0, kMaxMcpName));
   worker_.counters().mcp_server_requests.add();
   const std::string denial = server_denial(wish.id, wishes_.back());
   (void)co_await post(session, denial, "");
+  co_return Result<>{};
+}
+
+Task<> ServerLink::hear_note(const ServerMessage& note) {
+  const bool is_heard =
+      note.method == "notifications/progress" || note.method == "notifications/message";
+  if (!on_note_ || !is_heard || note.params.empty()) co_return Result<>{};
+  if (++notes_ > kMaxNotes)
+    worker_.counters().mcp_results_withheld.add();
+  else
+    co_await on_note_(note);
   co_return Result<>{};
 }
 
@@ -108,6 +141,10 @@ Task<> ServerLink::read_stream(const ServerSession& session, UpstreamReply& repl
         AISPM_CO_CHECK(co_await refuse_wish(session, said));
         in_flight_ = upstream.stream.get();
         continue;
+      }
+      if (said.kind == ServerMessage::Kind::kOther) {
+        AISPM_CO_CHECK(co_await hear_note(said));
+        if (is_aborted_) co_return fail(Errc::kUnavailable, "the request was given up");
       }
       is_answered = said.kind != ServerMessage::Kind::kOther;
       if (is_answered) posted.answer = std::move(said);
@@ -137,8 +174,9 @@ Task<> ServerLink::read_stream(const ServerSession& session, UpstreamReply& repl
 }
 
 Task<ServerLink::Posted> ServerLink::post(const ServerSession& session, std::string body,
-                                          std::string id) {
-  const std::string head = head_of("POST", session, body.size());
+                                          std::string id, std::string lines) {
+  std::string head = head_of("POST", session, body.size());
+  head.insert(head.size() - 2, lines);  // before the empty line
   const Limits& limits = worker_.services().config.limits;
   AISPM_CO_TRY(UpstreamReply reply,
                co_await ask_upstream(
@@ -150,7 +188,9 @@ Task<ServerLink::Posted> ServerLink::post(const ServerSession& session, std::str
   posted.session_id = std::string(reply.head.find("mcp-session-id").value_or(std::string_view{}));
   if (!is_session_id(posted.session_id))
     co_return fail(Errc::kInvalid, "the server's session id is not acceptable");
-  const bool waits = !id.empty() && posted.status == 200;
+  // Errors of 2026-07-28 have a status of their own.
+  const bool is_refusal = posted.status == 400 || posted.status == 404;
+  const bool waits = !id.empty() && (posted.status == 200 || (is_refusal && is_json(reply.head)));
   in_flight_ = reply.upstream->stream.get();
   if (waits && is_stream(reply.head)) {
     const auto read = co_await read_stream(session, reply, posted, id);
@@ -167,8 +207,10 @@ Task<ServerLink::Posted> ServerLink::post(const ServerSession& session, std::str
   in_flight_ = nullptr;
   if (!whole) co_return fail(std::move(whole).error());
   if (waits) {
-    AISPM_CO_TRY(posted.answer, read_server_message(whole->bytes, id));
-    if (posted.answer.kind != ServerMessage::Kind::kResult &&
+    auto answer = read_server_message(whole->bytes, id);
+    if (!answer && !is_refusal) co_return fail(std::move(answer).error());
+    if (answer) posted.answer = std::move(*answer);
+    if (!is_refusal && posted.answer.kind != ServerMessage::Kind::kResult &&
         posted.answer.kind != ServerMessage::Kind::kError)
       co_return fail(Errc::kInvalid, "the server did not answer what it was asked");
   }
@@ -178,20 +220,44 @@ Task<ServerLink::Posted> ServerLink::post(const ServerSession& session, std::str
   co_return posted;
 }
 
+// Asked of servers that do not know `initialize`.
+Task<ServerSession> ServerLink::discover() {
+  const ServerSession with{.is_open = true, .id = {}, .version = std::string(kMcpStateless)};
+  const ServerAsk what{.method = "server/discover"};
+  const ServerMeta meta{.is_stateless = true};
+  const std::string id = codec::json_string(make_span_id());
+  const std::string request =
+      server_request(id, what.method, server_params(what.params, meta, kVersion));
+  AISPM_CO_TRY(Posted posted, co_await post(with, request, id, mirror_lines(what)));
+  if (posted.answer.kind != ServerMessage::Kind::kResult)
+    co_return fail(Errc::kUnavailable,
+                   "answered server/discover with status " + std::to_string(posted.status));
+  AISPM_CO_TRY(ServerHello said, read_server_discovery(posted.answer.result));
+  ServerSession opened = with;
+  opened.offers = said.offers;
+  co_return session_.adopt(server_, std::move(opened));
+}
+
 Task<ServerSession> ServerLink::open() {
   if (ServerSession known = session_.server(server_); known.is_open) co_return known;
   const std::string id = codec::json_string(make_span_id());
   const std::string hello = server_request(id, "initialize", server_hello(kVersion));
   const ServerSession none;
   AISPM_CO_TRY(Posted posted, co_await post(none, hello, id));
+  const bool is_error = posted.answer.kind == ServerMessage::Kind::kError;
+  if (is_error || posted.status == 400 || posted.status == 404) {
+    auto found = co_await discover();
+    if (found) co_return found;
+    const std::string how = is_error ? "error " + std::to_string(posted.answer.error_code)
+                                     : "status " + std::to_string(posted.status);
+    co_return fail(Errc::kUnavailable,
+                   "refused initialize with " + how + ", and " + found.error().message);
+  }
   if (posted.status != 200)
     co_return fail(Errc::kUnavailable,
                    "answered initialize with status " + std::to_string(posted.status));
-  if (posted.answer.kind == ServerMessage::Kind::kError)
-    co_return fail(Errc::kUnavailable,
-                   "refused initialize with error " + std::to_string(posted.answer.error_code));
   AISPM_CO_TRY(ServerHello said, read_server_hello(posted.answer.result));
-  ServerSession opened{true, std::move(posted.session_id), std::move(said.version)};
+  ServerSession opened{true, std::move(posted.session_id), std::move(said.version), said.offers};
   const std::string ready = server_notification("notifications/initialized");
   AISPM_CO_TRY(const Posted taken, co_await post(opened, ready, ""));
   if (!is_done(taken.status))
@@ -200,13 +266,23 @@ Task<ServerSession> ServerLink::open() {
   co_return session_.adopt(server_, std::move(opened));
 }
 
-Task<ServerMessage> ServerLink::ask_once(const std::string& method, const std::string& params) {
+Task<ServerMessage> ServerLink::ask_once(const ServerAsk& what) {
   for (bool is_first = true;; is_first = false) {
     AISPM_CO_TRY(const ServerSession with, co_await open());
+    if (is_aborted_) co_return fail(Errc::kUnavailable, "the request was given up");
     const std::string id = codec::json_string(make_span_id());
-    const std::string request = server_request(id, method, params);
-    AISPM_CO_TRY(Posted posted, co_await post(with, request, id));
-    if (posted.status == 200) co_return std::move(posted.answer);
+    const ServerMeta meta{.is_stateless = is_stateless(with),
+                          .progress = what.wants_progress ? id : std::string(),
+                          .log_level = what.log_level};
+    const std::string request =
+        server_request(id, what.method, server_params(what.params, meta, kVersion));
+    std::string lines = is_stateless(with) ? mirror_lines(what) : std::string();
+    asked_id_ = id;
+    AISPM_CO_TRY(Posted posted, co_await post(with, request, id, std::move(lines)));
+    asked_id_.clear();
+    const bool is_heard = posted.status == 200 || is_stateless(with);
+    if (is_heard && posted.answer.kind != ServerMessage::Kind::kOther)
+      co_return std::move(posted.answer);
     // Sessions end: nothing was done, so it may be asked once more in a new one.
     const bool has_ended = posted.status == 404 && !with.id.empty();
     if (has_ended) session_.forget(server_, with.id);
@@ -215,48 +291,27 @@ Task<ServerMessage> ServerLink::ask_once(const std::string& method, const std::s
   }
 }
 
-template <typename T>
-Result<T> ServerLink::note(Result<T> result) {
+// Without sessions the end of the connection says it.
+Task<> ServerLink::give_up() {
+  if (asked_id_.empty()) co_return Result<>{};
+  const std::string words =
+      server_notification("notifications/cancelled", server_cancel(std::exchange(asked_id_, {})));
+  const ServerSession with = session_.server(server_);
+  if (!with.is_open || is_stateless(with)) co_return Result<>{};
+  (void)co_await net::with_deadline(post(with, words, ""), kGiveUp);
   in_flight_ = nullptr;
-  if (result) {
-    provider().note_success();
-  } else {
-    worker_.counters().mcp_server_failures.add();
-    provider().note_failure(result.error().message);
-  }
-  return result;
+  co_return Result<>{};
 }
 
-Task<ServerMessage> ServerLink::ask(std::string method, std::string params) {
+Task<ServerMessage> ServerLink::ask(const ServerAsk& what) {
   if (!provider().config().missing_key.empty())
     co_return note(
         Result<ServerMessage>(fail(Errc::kUnavailable, provider().config().missing_key)));
-  auto asked = co_await net::with_deadline(ask_once(method, params), config().call);
+  auto asked = co_await net::with_deadline(ask_once(what), config().call);
+  in_flight_ = nullptr;
+  if (!asked) (void)co_await give_up();
+  if (is_aborted_) co_return asked;  // no failure of the server's
   co_return note(std::move(asked));
-}
-
-Task<std::shared_ptr<const ToolBook>> ServerLink::list() {
-  auto book = std::make_shared<ToolBook>();
-  std::string cursor;
-  do {
-    AISPM_CO_TRY(const ServerMessage said, co_await ask("tools/list", server_list(cursor)));
-    const bool is_refused = said.kind == ServerMessage::Kind::kError;
-    const std::string code = std::to_string(said.error_code);
-    auto next = is_refused ? Result<std::string>(
-                                 fail(Errc::kUnavailable, "answered tools/list with error " + code))
-                           : book->add_page(config().endpoint.name, said.result);
-    if (!next) co_return note(Result<std::shared_ptr<const ToolBook>>(fail(next.error())));
-    cursor = std::move(*next);
-  } while (!cursor.empty());
-  book->finish(config().endpoint.name);
-  co_return std::shared_ptr<const ToolBook>(std::move(book));
-}
-
-Task<std::shared_ptr<const ToolBook>> ServerLink::tools(std::chrono::milliseconds age) {
-  if (auto known = session_.tools(server_, age, net::Clock::now())) co_return known;
-  AISPM_CO_TRY(auto listed, co_await list());
-  session_.keep_tools(server_, listed, net::Clock::now());
-  co_return listed;
 }
 
 Task<> ServerLink::end() {

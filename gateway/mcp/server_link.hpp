@@ -7,25 +7,48 @@
 
 namespace aispm::gateway {
 
-// The gateway as the client of one MCP server (streamable HTTP, versions with sessions) on behalf
-// of one session of its own client. Lives for one request, on its worker's thread; `session`
-// outlives it. Errors: the server cannot be reached, is late, or does not speak the protocol.
+// A request to a server.
+struct ServerAsk {
+  std::string method;
+  std::string params = {};  // a JSON object without `_meta`
+  std::string name = {};    // of the tool, prompt or URI; "" = the method has none
+  // Header lines of arguments that the tool wants there too (2026-07-28).
+  std::string header_lines = {};
+  bool wants_progress = false;
+  std::string log_level = {};  // as in McpMessage
+};
+
+// The gateway as the client of one MCP server (streamable HTTP) on behalf of one session of its own
+// client. Speaks with sessions where the server does, else as 2026-07-28 wants it. Lives for one
+// request, on its worker's thread; `session` outlives it. Errors: the server cannot be reached, is
+// late, or does not speak the protocol.
 class ServerLink {
  public:
   // Wishes of a server during one request; with more the request fails.
   static constexpr std::size_t kMaxWishes = 16;
+  // What a server tells during one request; more is dropped and counted.
+  static constexpr std::size_t kMaxNotes = 1000;
 
   ServerLink(Worker& worker, McpSession& session, std::size_t server);
 
   // A request and its answer, kResult or kError, within the server's `call` limit. Opens a session
-  // with the server where there is none, and once more when the server has ended it.
-  net::Task<ServerMessage> ask(std::string method, std::string params);
-  // All tools, asked for when what is known is older than `age`.
+  // with the server where there is none, and once more when the server has ended it. Where there
+  // is no answer, the server is told that nobody waits for one. `what` outlives the wait.
+  net::Task<ServerMessage> ask(const ServerAsk& what);
+  // All tools, asked for when what is known is older than `age`; none when it offers none.
   net::Task<std::shared_ptr<const ToolBook>> tools(std::chrono::milliseconds age);
+  net::Task<std::shared_ptr<const Catalogue>> catalogue(Shelf shelf, std::chrono::milliseconds age);
   // Tells the server that the session is over. What it says to that does not matter.
   net::Task<> end();
-  // Fails what is under way.
+  // Fails what is under way, and all that is asked later.
   void abort();
+  bool is_aborted() const { return is_aborted_; }
+
+  // Hears of progress and of what the server logs while it is asked.
+  using OnNote = std::function<net::asio::awaitable<void>(const ServerMessage& note)>;
+  void on_note(OnNote hear) { on_note_ = std::move(hear); }
+  // The token of progress that is asked for, as JSON.
+  const std::string& asked_id() const { return asked_id_; }
 
   // What the server asked of the client meanwhile; all of it was refused.
   const std::vector<std::string>& wishes() const { return wishes_; }
@@ -34,17 +57,22 @@ class ServerLink {
   struct Posted;
   const McpServerConfig& config() const;
   Provider& provider() const;
-  net::Task<ServerMessage> ask_once(const std::string& method, const std::string& params);
+  net::Task<ServerMessage> ask_once(const ServerAsk& what);
   net::Task<ServerSession> open();
+  net::Task<ServerSession> discover();
   net::Task<std::shared_ptr<const ToolBook>> list();
+  net::Task<> read_shelf(Catalogue& read);
+  net::Task<> give_up();
   std::string head_of(std::string_view verb, const ServerSession& session,
                       std::size_t body_bytes) const;
-  // `id`: of a request, whose answer is waited for; "": none comes.
-  net::Task<Posted> post(const ServerSession& session, std::string body, std::string id);
+  // `id`: of a request, whose answer is waited for; "": none comes. `lines`: further headers.
+  net::Task<Posted> post(const ServerSession& session, std::string body, std::string id,
+                         std::string lines = {});
   // Named by the caller: GCC 12 destroys aggregate temporaries of a co_await twice.
   net::Task<> read_stream(const ServerSession& session, UpstreamReply& reply, Posted& posted,
                           const std::string& id);
   net::Task<> refuse_wish(const ServerSession& session, const ServerMessage& wish);
+  net::Task<> hear_note(const ServerMessage& note);
   void give_back(std::unique_ptr<Upstream> upstream, bool is_whole);
   template <typename T>
   Result<T> note(Result<T> result);
@@ -54,6 +82,22 @@ class ServerLink {
   const std::size_t server_;
   net::Stream* in_flight_ = nullptr;
   std::vector<std::string> wishes_;
+  OnNote on_note_;
+  std::size_t notes_ = 0;
+  std::string asked_id_;  // of the request that has no answer yet; "" = none
+  bool is_aborted_ = false;
 };
+
+template <typename T>
+Result<T> ServerLink::note(Result<T> result) {
+  in_flight_ = nullptr;
+  if (result) {
+    provider().note_success();
+  } else {
+    worker_.counters().mcp_server_failures.add();
+    provider().note_failure(result.error().message);
+  }
+  return result;
+}
 
 }  // namespace aispm::gateway

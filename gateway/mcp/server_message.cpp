@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/mcp/server_message.hpp"
 
+#include <algorithm>
+#include <array>
 #include <limits>
 
 #include "gateway/mcp/mcp_request.hpp"
@@ -15,6 +17,24 @@ using codec::JsonKind;
 using codec::JsonTree;
 using codec::RpcKind;
 
+namespace {
+
+std::string own_info(std::string_view own_version) {
+  return "{\"name\":\"aispm-gateway\",\"version\":" + json_string(own_version) + "}";
+}
+
+ServerOffers read_offers(const JsonTree& tree) {
+  const std::size_t said = tree.find(0, "capabilities");
+  if (said == JsonTree::kNone) return {};
+  const auto has = [&](std::string_view name) { return tree.find(said, name) != JsonTree::kNone; };
+  return {.tools = has("tools"), .prompts = has("prompts"), .resources = has("resources")};
+}
+
+constexpr std::array<std::string_view, 8> kLogLevels = {"debug", "info",     "notice", "warning",
+                                                        "error", "critical", "alert",  "emergency"};
+
+}  // namespace
+
 std::string server_request(std::string_view id, std::string_view method, std::string_view params) {
   std::string json = "{\"jsonrpc\":\"2.0\",\"id\":";
   json.append(id).append(",\"method\":").append(json_string(method));
@@ -22,8 +42,30 @@ std::string server_request(std::string_view id, std::string_view method, std::st
   return json + "}";
 }
 
-std::string server_notification(std::string_view method) {
-  return "{\"jsonrpc\":\"2.0\",\"method\":" + json_string(method) + "}";
+std::string server_notification(std::string_view method, std::string_view params) {
+  std::string json = "{\"jsonrpc\":\"2.0\",\"method\":" + json_string(method);
+  if (!params.empty()) json.append(",\"params\":").append(params);
+  return json + "}";
+}
+
+std::string server_params(std::string_view params, const ServerMeta& meta,
+                          std::string_view own_version) {
+  std::string members;
+  const auto add = [&](std::string_view name, std::string_view json) {
+    members.append(members.empty() ? "" : ",").append(json_string(name)).append(":").append(json);
+  };
+  if (!meta.progress.empty()) add("progressToken", meta.progress);
+  if (meta.is_stateless) {
+    add("io.modelcontextprotocol/protocolVersion", json_string(kMcpStateless));
+    add("io.modelcontextprotocol/clientInfo", own_info(own_version));
+    add("io.modelcontextprotocol/clientCapabilities", "{}");
+    if (!meta.log_level.empty())
+      add("io.modelcontextprotocol/logLevel", json_string(meta.log_level));
+  }
+  if (members.empty()) return std::string(params);
+  const std::string_view rest = params.empty() ? std::string_view("}") : params.substr(1);
+  const bool is_empty = rest.find_first_not_of(" \t\r\n") == rest.rfind('}');
+  return "{\"_meta\":{" + members + "}" + (is_empty ? "" : ",") + std::string(rest);
 }
 
 std::string server_denial(std::string_view id, std::string_view method) {
@@ -35,8 +77,7 @@ std::string server_denial(std::string_view id, std::string_view method) {
 // No capabilities: nothing that a server could want of the client is granted.
 std::string server_hello(std::string_view own_version) {
   return "{\"protocolVersion\":" + json_string(kMcpNewestSession) +
-         ",\"capabilities\":{},\"clientInfo\":{\"name\":\"aispm-gateway\",\"version\":" +
-         json_string(own_version) + "}}";
+         ",\"capabilities\":{},\"clientInfo\":" + own_info(own_version) + "}";
 }
 
 std::string server_call(std::string_view tool, std::string_view arguments) {
@@ -45,6 +86,17 @@ std::string server_call(std::string_view tool, std::string_view arguments) {
 
 std::string server_list(std::string_view cursor) {
   return cursor.empty() ? std::string("{}") : "{\"cursor\":" + json_string(cursor) + "}";
+}
+
+std::string server_prompt(std::string_view prompt, std::string_view arguments) {
+  return "{\"name\":" + json_string(prompt) + ",\"arguments\":" + std::string(arguments) + "}";
+}
+
+std::string server_read(std::string_view uri) { return "{\"uri\":" + json_string(uri) + "}"; }
+
+std::string server_cancel(std::string_view request_id) {
+  return "{\"requestId\":" + std::string(request_id) +
+         ",\"reason\":\"nobody waits for it any more\"}";
 }
 
 Result<ServerMessage> read_server_message(std::string_view text, std::string_view id) {
@@ -58,6 +110,10 @@ Result<ServerMessage> read_server_message(std::string_view text, std::string_vie
     message.id = rpc.id;
     return message;
   }
+  if (rpc.kind == RpcKind::kNotification && rpc.params != JsonTree::kNone &&
+      tree[rpc.params].kind == JsonKind::kObject)
+    message.params =
+        std::string(text.substr(tree[rpc.params].begin, tree[rpc.params].span().size()));
   if (rpc.kind == RpcKind::kNotification || rpc.id != id) return message;
   if (rpc.kind == RpcKind::kError) {
     message.kind = ServerMessage::Kind::kError;
@@ -91,7 +147,59 @@ Result<ServerHello> read_server_hello(std::string_view result) {
     hello.name = std::string(tree.string_at(info, "name"));
     hello.own_version = std::string(tree.string_at(info, "version"));
   }
+  hello.offers = read_offers(tree);
   return hello;
+}
+
+Result<ServerHello> read_server_discovery(std::string_view result) {
+  JsonTree tree;
+  AISPM_CHECK(tree.read(result, codec::kMaxRpcDepth));
+  ServerHello hello;
+  tree.each_element(tree.find(0, "supportedVersions"), [&](std::size_t version, std::size_t) {
+    if (tree[version].is_string() && tree[version].text == kMcpStateless)
+      hello.version = kMcpStateless;
+  });
+  if (hello.version.empty())
+    return fail(Errc::kUnsupported, "the server speaks a version that is not spoken here");
+  hello.offers = read_offers(tree);
+  return hello;
+}
+
+std::optional<ServerProgress> read_progress(std::string_view params) {
+  JsonTree tree;
+  if (!tree.read(params, codec::kMaxRpcDepth)) return std::nullopt;
+  const auto number = [&](std::string_view name) {
+    const std::size_t node = tree.find(0, name);
+    const bool is_number = node != JsonTree::kNone && tree[node].kind == JsonKind::kNumber;
+    return is_number ? std::string(tree[node].text) : std::string();
+  };
+  const std::size_t token = tree.find(0, "progressToken");
+  if (token == JsonTree::kNone) return std::nullopt;
+  ServerProgress progress{
+      .token = std::string(params.substr(tree[token].begin, tree[token].span().size())),
+      .progress = number("progress"),
+      .total = number("total"),
+      .message = std::string(tree.string_at(0, "message"))};
+  if (progress.progress.empty()) return std::nullopt;
+  return progress;
+}
+
+std::optional<ServerLog> read_log(std::string_view params) {
+  JsonTree tree;
+  if (!tree.read(params, codec::kMaxRpcDepth)) return std::nullopt;
+  const std::size_t data = tree.find(0, "data");
+  ServerLog log{.level = std::string(tree.string_at(0, "level")),
+                .logger = std::string(tree.string_at(0, "logger")),
+                .data = {}};
+  if (data == JsonTree::kNone || !rank_of_log(log.level)) return std::nullopt;
+  log.data = std::string(params.substr(tree[data].begin, tree[data].span().size()));
+  return log;
+}
+
+std::optional<int> rank_of_log(std::string_view level) {
+  const auto found = std::find(kLogLevels.begin(), kLogLevels.end(), level);
+  if (found == kLogLevels.end()) return std::nullopt;
+  return static_cast<int>(found - kLogLevels.begin());
 }
 
 }  // namespace aispm::gateway

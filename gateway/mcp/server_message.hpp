@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,12 +12,25 @@ namespace aispm::gateway {
 
 // JSON-RPC texts. `params`: a JSON object, "" = none. `id`: JSON.
 std::string server_request(std::string_view id, std::string_view method, std::string_view params);
-std::string server_notification(std::string_view method);
+std::string server_notification(std::string_view method, std::string_view params = {});
+// Params with a `_meta` that they do not have yet.
+struct ServerMeta {
+  bool is_stateless = false;  // says what 2026-07-28 wants of each request
+  std::string progress =
+      {};  // JSON, the token under which the server may tell of progress; "" = none
+  std::string log_level = {};  // from which on it may log; "" = not said
+};
+std::string server_params(std::string_view params, const ServerMeta& meta,
+                          std::string_view own_version);
 // To a request of the server that it may not make.
 std::string server_denial(std::string_view id, std::string_view method);
 std::string server_hello(std::string_view own_version);                      // params of initialize
 std::string server_call(std::string_view tool, std::string_view arguments);  // of tools/call
-std::string server_list(std::string_view cursor);                            // of tools/list
+std::string server_list(std::string_view cursor);                            // of */list
+std::string server_prompt(std::string_view prompt, std::string_view arguments);  // of prompts/get
+std::string server_read(std::string_view uri);  // of resources/read
+// params of notifications/cancelled
+std::string server_cancel(std::string_view request_id);
 
 struct ServerMessage {
   enum class Kind : std::uint8_t {
@@ -28,6 +42,7 @@ struct ServerMessage {
   Kind kind = Kind::kOther;
   std::string id;             // kRequest: as JSON
   std::string method;         // kRequest, kOther
+  std::string params;         // kOther: of a notification, a JSON object; "" = none
   std::string result;         // kResult: a JSON object
   bool has_type = false;      // kResult: it has a resultType, "complete"
   int error_code = 0;         // kError
@@ -37,12 +52,41 @@ struct ServerMessage {
 // a result that is no object or not a whole one.
 Result<ServerMessage> read_server_message(std::string_view text, std::string_view id);
 
+// What a server says that it has.
+struct ServerOffers {
+  bool tools = false;
+  bool prompts = false;
+  bool resources = false;
+};
+
 struct ServerHello {
   std::string version;
   std::string name;
   std::string own_version;
+  ServerOffers offers;
 };
 // The result of initialize. kUnsupported: a version that is not spoken here.
 Result<ServerHello> read_server_hello(std::string_view result);
+// The result of server/discover (2026-07-28), likewise.
+Result<ServerHello> read_server_discovery(std::string_view result);
+
+// notifications/progress. The numbers as they were written.
+struct ServerProgress {
+  std::string token;     // JSON
+  std::string progress;  // a number
+  std::string total;     // likewise; "" = none
+  std::string message;   // "" = none
+};
+std::optional<ServerProgress> read_progress(std::string_view params);
+
+// notifications/message.
+struct ServerLog {
+  std::string level;
+  std::string logger;  // "" = none
+  std::string data;    // JSON
+};
+std::optional<ServerLog> read_log(std::string_view params);
+// 0, "debug", to 7, "emergency"; nothing: no such level.
+std::optional<int> rank_of_log(std::string_view level);
 
 }  // namespace aispm::gateway

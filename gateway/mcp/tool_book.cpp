@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <array>
 
+#include "gateway/mcp/mcp_names.hpp"
+#include "sdk/core/codec/http1.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
 #include "sdk/core/codec/jsonrpc.hpp"
+#include "sdk/core/codec/mcp_http.hpp"
 #include "sdk/core/codec/tool_definitions.hpp"
 #include "sdk/core/policy/tool_scan.hpp"
 
@@ -17,17 +20,8 @@ using codec::JsonKind;
 using codec::JsonTree;
 
 constexpr std::size_t kNone = JsonTree::kNone;
-constexpr std::string_view kSeparator = "__";
-
-bool is_name(std::string_view name) {
-  const auto is_part = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.' || c == '/';
-  };
-  return !name.empty() && name.size() <= ToolBook::kMaxNameBytes &&
-         std::all_of(name.begin(), name.end(), is_part);
-}
-
+constexpr std::string_view kHeaderMark = "x-mcp-header";
+constexpr std::string_view kHeaderPrefix = "mcp-param-";
 std::string_view text_of(const JsonTree& tree, std::size_t node, std::string_view text) {
   return text.substr(tree[node].begin, tree[node].end - tree[node].begin);
 }
@@ -75,17 +69,39 @@ void read_schema(const JsonTree& tree, std::size_t schema, std::string_view text
   });
 }
 
+bool is_header_name(std::string_view name) {
+  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
+  return !name.empty() && name.size() <= kMaxMcpName &&
+         std::all_of(name.begin(), name.end(), [&](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  kOthers.find(c) != std::string_view::npos;
+         });
+}
+
+// Only what is reached through `properties`; depth is bounded by the tree's.
+void read_headers(const JsonTree& tree, std::size_t schema, std::vector<std::string>& path,
+                  McpTool& tool) {
+  tree.each_member(
+      tree.find(schema, "properties"), [&](const codec::JsonNode& key, std::size_t property) {
+        path.emplace_back(key.text);
+        if (tree.find(property, kHeaderMark) != kNone) {
+          const std::string_view name = tree.string_at(property, kHeaderMark);
+          const std::string_view type = tree.string_at(property, "type");
+          const bool is_scalar = type == "string" || type == "integer" || type == "boolean";
+          const bool is_twice = std::any_of(
+              tool.headers.begin(), tool.headers.end(), [&](const McpTool::HeaderArgument& other) {
+                return codec::http1::equal_name(other.header.substr(kHeaderPrefix.size()), name);
+              });
+          if (!is_header_name(name) || !is_scalar || is_twice)
+            tool.problem = "the tool wants an argument in a header in a way that is not allowed";
+          tool.headers.push_back({path, std::string(kHeaderPrefix).append(name)});
+        }
+        read_headers(tree, property, path, tool);
+        path.pop_back();
+      });
+}
+
 }  // namespace
-
-std::string prefixed_tool(std::string_view server, std::string_view tool) {
-  return std::string(server).append(kSeparator).append(tool);
-}
-
-std::optional<ToolAddress> split_tool(std::string_view name) {
-  const auto at = name.find(kSeparator);
-  if (at == std::string_view::npos) return std::nullopt;
-  return ToolAddress{name.substr(0, at), name.substr(at + kSeparator.size())};
-}
 
 Result<std::string> ToolBook::add_page(std::string_view server, std::string_view result) {
   if (++pages_ > kMaxPages)
@@ -108,7 +124,7 @@ Result<std::string> ToolBook::add_page(std::string_view server, std::string_view
     McpTool tool;
     tool.definition = std::move(definitions[position]);
     const std::string& name = tool.definition.name;
-    if (!is_name(name) || find(name) != nullptr) {
+    if (!is_mcp_name(name) || find(name) != nullptr) {
       read = fail(Errc::kInvalid, "a tool's name is not acceptable or stands twice");
       return;
     }
@@ -116,14 +132,18 @@ Result<std::string> ToolBook::add_page(std::string_view server, std::string_view
     const codec::JsonNode& title = tree[tree.find(node, "name")];
     auto shown = codec::apply_patches(
         own, {codec::string_patch({title.begin - tree[node].begin, title.end - tree[node].begin},
-                                  prefixed_tool(server, name))});
+                                  prefixed_name(server, name))});
     if (!shown) {
       read = fail(std::move(shown).error());
       return;
     }
     tool.shown = std::move(*shown);
     tool.texts = texts_of(tree, node);
-    read_schema(tree, tree.find(node, "inputSchema"), result, tool);
+    const std::size_t schema = tree.find(node, "inputSchema");
+    read_schema(tree, schema, result, tool);
+    std::vector<std::string> path;
+    read_headers(tree, schema, path, tool);
+    if (!tool.problem.empty()) tool.schema = nullptr;
     tools_.push_back(std::move(tool));
   });
   AISPM_CHECK(read);
@@ -166,6 +186,22 @@ Result<> check_arguments(const McpTool& tool, std::string_view arguments) {
   });
   AISPM_CHECK(known);
   return tool.schema->check(arguments);
+}
+
+std::string argument_headers(const McpTool& tool, std::string_view arguments) {
+  std::string lines;
+  JsonTree tree;
+  if (tool.headers.empty() || !tree.read(arguments, codec::kMaxRpcDepth)) return lines;
+  for (const McpTool::HeaderArgument& wanted : tool.headers) {
+    std::size_t node = 0;
+    for (const std::string& name : wanted.path)
+      node = node == kNone ? kNone : tree.find(node, name);
+    if (node == kNone || tree[node].kind == JsonKind::kNull) continue;
+    const std::string_view value =
+        tree[node].is_string() ? tree[node].text : text_of(tree, node, arguments);
+    lines.append(wanted.header).append(": ").append(codec::encode_mcp_header(value)).append("\r\n");
+  }
+  return lines;
 }
 
 }  // namespace aispm::gateway

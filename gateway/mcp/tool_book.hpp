@@ -24,26 +24,22 @@ struct McpTool {
   // The names that calls may give, where the schema says nothing about others; else empty.
   std::vector<std::string> known_arguments;
   bool is_closed = false;  // known_arguments counts
+  // Arguments that a 2026-07-28 server wants in headers as well: where they are, and the header.
+  struct HeaderArgument {
+    std::vector<std::string> path;  // names of members, outermost first
+    std::string header;             // "mcp-param-Region"
+  };
+  std::vector<HeaderArgument> headers;
   // As policy::scan_server sees them: letters that people do not see; words about other tools.
   bool hides_text = false;
   bool speaks_of_others = false;
 };
-
-// "weather" and "forecast" are `weather__forecast` to clients.
-std::string prefixed_tool(std::string_view server, std::string_view tool);
-struct ToolAddress {
-  std::string_view server;
-  std::string_view tool;
-};
-// Nothing when there is no prefix.
-std::optional<ToolAddress> split_tool(std::string_view name);
 
 // Immutable once it is read; any thread.
 class ToolBook {
  public:
   static constexpr std::size_t kMaxTools = 512;  // of one server
   static constexpr std::size_t kMaxPages = 64;
-  static constexpr std::size_t kMaxNameBytes = 128;
   static constexpr std::size_t kMaxArgumentBytes = 256U << 10;  // of one text
 
   // Adds a page, the result of tools/list; gives its nextCursor, "" = the last. kInvalid: no such
@@ -62,5 +58,9 @@ class ToolBook {
 
 // Arguments against what the tool says of itself. kInvalid says what is wrong, for the model.
 Result<> check_arguments(const McpTool& tool, std::string_view arguments);
+
+// The header lines with which a call repeats arguments of the tool; those that are absent or null
+// have none. "" = it wants none.
+std::string argument_headers(const McpTool& tool, std::string_view arguments);
 
 }  // namespace aispm::gateway

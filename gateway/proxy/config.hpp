@@ -103,12 +103,26 @@ struct AdminConfig {
 
 // An MCP server behind this gateway's endpoint. As with providers, its key is bound to its origin.
 struct McpServerConfig {
-  ProviderConfig endpoint;                     // `name` prefixes its tools
-  std::string path = "/mcp";                   // of its streamable HTTP endpoint
+  ProviderConfig endpoint;    // `name` prefixes its tools
+  std::string path = "/mcp";  // of its streamable HTTP endpoint
+  std::string key_header;     // carries `key`; "" = the endpoint's is a bearer
+  Secret key;
   std::vector<std::string> agents;             // globs: who may use it
   std::vector<std::string> tools;              // globs: what of it; empty: nothing
+  std::vector<std::string> prompts;            // likewise
+  std::vector<std::string> resources;          // likewise, of their URIs
   std::chrono::milliseconds call{60'000};      // whole, also of a list
   std::chrono::milliseconds list_age{10'000};  // until it is asked again what its tools are
+};
+
+// Who else may say which agent a client of the MCP endpoint is: authorization servers, by tokens
+// that they sign (JWT) for this endpoint alone.
+struct McpAuthorization {
+  std::string resource;              // this endpoint's own URL, the tokens' audience
+  std::vector<std::string> servers;  // their issuers, as clients are told
+  std::vector<std::string> scopes;   // that clients are told to ask for
+  std::vector<std::string> keys;     // PEM, by which tokens are signed
+  std::string agent = "sub";         // the claim that names the agent
 };
 
 // The MCP endpoint (`mcp:`).
@@ -119,6 +133,7 @@ struct McpConfig {
   std::size_t sessions = 4096;
   std::size_t agent_sessions = 64;
   std::chrono::milliseconds session_idle{3'600'000};
+  std::optional<McpAuthorization> authorization;
 };
 
 // What this gateway demands of policies, whatever the collector says (policy::PolicyRules).

@@ -86,6 +86,11 @@ Route find_route(std::string_view method, std::string_view target, bool speaks_a
     route.kind = RouteKind::kMcp;
     allowed = method;
   }
+  if (route.path == "/.well-known/oauth-protected-resource" ||
+      route.path == "/.well-known/oauth-protected-resource/mcp") {
+    route.kind = RouteKind::kMcpMetadata;
+    allowed = "GET";
+  }
   for (const Served& served : kServed) {
     if (served.path != route.path) continue;
     route.kind = served.kind;

@@ -20,6 +20,7 @@ enum class RouteKind : std::uint8_t {
   kScreenCategories,  // GET /aispm/v1/categories
   kDecide,            // POST /aispm/v1/decide: policy about one action
   kMcp,               // any method /mcp: its own protocol says which
+  kMcpMetadata,       // GET where RFC 9728 tells who says which agent a client of /mcp is
   kHealth,            // GET /healthz
   kRoot,              // GET or HEAD /: clients ask whether anybody is there
   kNotFound,

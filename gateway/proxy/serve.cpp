@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/mcp/mcp_route.hpp"
+#include "gateway/mcp/mcp_token.hpp"
 #include "gateway/net/listen.hpp"
 #include "gateway/net/proxy_header.hpp"
 #include "gateway/proxy/agent_events.hpp"
@@ -123,6 +124,8 @@ Task<bool> serve_small(Client& client, Head head, RouteKind kind, std::string mo
   const bool keep = head.keep_alive && head.body == codec::http1::BodyKind::kNone;
   const bool with_body = head.method != "HEAD";
   std::string body = "{\"status\":\"ok\"}";
+  if (kind == RouteKind::kMcpMetadata)
+    body = describe_resource(*client.worker().services().config.mcp.authorization);
   if (kind == RouteKind::kHello) {
     const Services& services = client.worker().services();
     std::string permitted;
@@ -189,6 +192,9 @@ Task<bool> serve_request(Client& client, Head head) {
     case RouteKind::kMcp:
       if (is_run || client.worker().services().config.mcp.servers.empty()) break;
       co_return co_await serve_mcp(client, head);
+    case RouteKind::kMcpMetadata:
+      if (is_run || !client.worker().services().config.mcp.authorization) break;
+      co_return co_await serve_small(client, head, route.kind);
     case RouteKind::kHello:
       if (!is_run) break;
       if (auto frozen = find_freeze(client.worker().services(), client.caller))

@@ -9,20 +9,6 @@ namespace {
 constexpr std::size_t kMaxKeyBytes = 16U << 10;
 constexpr std::size_t kMaxKeys = 16;
 
-std::vector<std::string> read_keys(const YamlMap& map, const std::string& key) {
-  std::vector<std::string> keys;
-  for (const std::string& path : map.texts(key)) {
-    auto content = read_file(path, kMaxKeyBytes);
-    if (!content) {
-      map.reject(key, content.error().message);
-      return {};
-    }
-    keys.push_back(std::move(*content));
-  }
-  if (keys.size() > kMaxKeys) map.reject(key, "more than 16 keys");
-  return keys;
-}
-
 BundleConfig read_bundle(const YamlMap& map) {
   BundleConfig bundle;
   bundle.folder = map.text("folder", "");
@@ -81,6 +67,20 @@ StepUpConfig read_step_up(const YamlMap& map) {
 }
 
 }  // namespace
+
+std::vector<std::string> read_keys(const YamlMap& map, const std::string& key) {
+  std::vector<std::string> keys;
+  for (const std::string& path : map.texts(key)) {
+    auto content = read_file(path, kMaxKeyBytes);
+    if (!content) {
+      map.reject(key, content.error().message);
+      return {};
+    }
+    keys.push_back(std::move(*content));
+  }
+  if (keys.size() > kMaxKeys) map.reject(key, "more than 16 keys");
+  return keys;
+}
 
 DecideConfig read_decide(const YamlMap& root) {
   DecideConfig config;

@@ -55,6 +55,10 @@ struct DecideConfig {
   StepUpConfig step_up;
 };
 
+// Reads the files of public keys (PEM) that the list at `key` names, at most 16; errors go to the
+// map.
+std::vector<std::string> read_keys(const YamlMap& map, const std::string& key);
+
 // Reads `bundle`, `agents`, `approvals`, `tickets` and `step_up`; errors go to the map.
 DecideConfig read_decide(const YamlMap& root);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/core/codec/base64.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -9,13 +10,14 @@ namespace {
 
 constexpr std::uint8_t kBad = 0xFF;
 
+constexpr std::string_view kLetters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 constexpr std::array<std::uint8_t, 256> make_table() {
   std::array<std::uint8_t, 256> table{};
   for (auto& entry : table) entry = kBad;
   std::uint8_t value = 0;
-  for (const char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                       "0123456789+/"))
-    table[static_cast<unsigned char>(c)] = value++;
+  for (const char c : kLetters) table[static_cast<unsigned char>(c)] = value++;
   return table;
 }
 constexpr auto kValues = make_table();
@@ -45,6 +47,20 @@ std::optional<std::string> base64_decode(std::string_view text) {
   }
   // Bits that encode nothing must be zero, or two texts would mean the same.
   if ((bits & ((1U << held) - 1)) != 0) return std::nullopt;
+  return out;
+}
+
+std::string base64_encode(std::string_view bytes) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t size = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t bits = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      bits = bits << 8 | (k < size ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    for (std::size_t k = 0; k < 4; ++k)
+      out.push_back(k <= size ? kLetters[bits >> (18 - 6 * k) & 0x3F] : '=');
+  }
   return out;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/core/codec/mcp_http.hpp"
 
+#include <algorithm>
+
 #include "sdk/core/codec/base64.hpp"
 #include "sdk/core/codec/http1.hpp"
 
@@ -31,6 +33,15 @@ std::optional<std::string> decode_mcp_header(std::string_view value) {
   value.remove_prefix(kBase64Begin.size());
   value.remove_suffix(kBase64End.size());
   return base64_decode(value);
+}
+
+std::string encode_mcp_header(std::string_view text) {
+  const bool is_plain =
+      !text.empty() && text.front() != ' ' && text.back() != ' ' &&
+      !(text.starts_with(kBase64Begin) && text.ends_with(kBase64End)) &&
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < '\x7f'; });
+  if (is_plain) return std::string(text);
+  return std::string(kBase64Begin).append(base64_encode(text)).append(kBase64End);
 }
 
 bool headers_match(const McpHeaders& headers, const AgentMessage& message) {

@@ -25,6 +25,9 @@ void take_mcp_header(std::string_view name, std::string_view value, McpHeaders& 
 // The plain text of a header value: =?base64?...?= is decoded; nullopt when that is malformed.
 std::optional<std::string> decode_mcp_header(std::string_view value);
 
+// `text` (UTF-8) as such a value: itself where a header can carry it unchanged, else encoded.
+std::string encode_mcp_header(std::string_view text);
+
 // Whether the headers that a 2026-07-28 request must carry say what its body says. Bodies of older
 // versions have no such headers, so they match when none is sent. A router that trusts headers and
 // a server that trusts bodies must not be told two things.

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "gateway/mcp/catalogue.hpp"
+#include "gateway/mcp/mcp_names.hpp"
 #include "gateway/mcp/mcp_reply.hpp"
 #include "gateway/mcp/server_message.hpp"
 #include "gateway/mcp/tool_book.hpp"
@@ -39,6 +41,19 @@ void hear_client(std::string_view body, bool is_stateless) {
 void hear_server(std::string_view text) {
   if (const auto message = read_server_message(text, "1"))
     if (message->kind == ServerMessage::Kind::kResult) (void)read_server_hello(message->result);
+  (void)read_progress(text);
+  (void)read_log(text);
+  if (const auto prefixed = prefix_uris("s", text))
+    require(prefix_uris("s", *prefixed).has_value());  // still one JSON text
+  for (const Shelf shelf : {Shelf::kPrompts, Shelf::kResources, Shelf::kTemplates}) {
+    Catalogue read(shelf);
+    if (!read.add_page("server", text)) continue;
+    read.finish("server");
+    for (const ShelfItem& item : read.items()) {
+      require(read.find(item.name) == &item);
+      (void)check_prompt_arguments(item, "{\"a\":\"b\"}");
+    }
+  }
   ToolBook book;
   if (!book.add_page("server", text)) return;
   book.finish("server");
@@ -46,6 +61,7 @@ void hear_server(std::string_view text) {
     require(book.find(tool.definition.name) == &tool);
     require(tool.schema != nullptr || !tool.problem.empty());
     (void)check_arguments(tool, "{\"a\":1}");
+    for (const char c : argument_headers(tool, text)) require(c != '\0');
   }
 }
 

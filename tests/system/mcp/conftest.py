@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real gateway with its MCP endpoint before two servers of the official SDK: one answers in JSON, one in streams."""
+"""A real gateway with its MCP endpoint before servers of the official SDK: one answers in JSON, one in
+streams, one speaks nothing before 2026-07-28."""
 
 from __future__ import annotations
 
@@ -27,6 +28,7 @@ provider = real_gateway.provider
 KEY: str = real_gateway.KEY
 OTHER_KEY = "aispm-test-" + "o" * 32
 HERE = Path(__file__).parent
+FORMS = ("json", "sse", "modern")
 
 POLICY = """
 defaults: {mode: enforce, store_text: false, fail: closed}
@@ -38,6 +40,7 @@ ACTIONS = """
 rules:
   - {id: no-removal, match: {tool: remove, tool_provider: json}, outcome: deny, reason: nothing is removed}
   - {id: refunds, match: {tool: refund}, outcome: require_approval, reason: refunds are looked at}
+  - {id: no-secret-letters, match: {tool: resources/read}, when: {tool_args_match: {uri: {eq: 'office://letters/secret'}}}, outcome: deny, reason: it is secret}
   - {id: rest, match: {tool: '*'}, outcome: allow}
 """
 TOOLS = "builtin: false\nrequire_registration: false\n"
@@ -66,7 +69,7 @@ class McpServer:
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, McpServer]]:
     folder = tmp_path_factory.mktemp("servers")
-    running = {form: McpServer(folder, form) for form in ("json", "sse")}
+    running = {form: McpServer(folder, form) for form in FORMS}
     yield running
     for server in running.values():
         server.stop()
@@ -77,6 +80,16 @@ def write_private(path: Path, text: str) -> None:
     path.chmod(0o600)
 
 
+def wait_for_rules(running: Any) -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        with contextlib.suppress(urllib.error.HTTPError):
+            if urllib.request.urlopen(running.url + "/healthz", timeout=20).status == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError("the gateway's rules were not loaded in 180 s: " + running.log.read_text())
+
+
 @pytest.fixture(scope="session")
 def gateway(provider: Any, certificate: Any, servers: dict[str, McpServer], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp("gateway")
@@ -85,19 +98,16 @@ def gateway(provider: Any, certificate: Any, servers: dict[str, McpServer], tmp_
     write_private(folder / "bundle" / "actions.yaml", ACTIONS)
     write_private(folder / "bundle" / "tools.yaml", TOOLS)
     extra = f"bundle: {{folder: {folder}/bundle}}\nmcp:\n  servers:\n"
+    write_private(folder / "office.key", "modern-key\n")
     for name, server in servers.items():
         extra += (f"    - {{name: {name}, origin: 'http://127.0.0.1:{server.port}', allow_private: true, agents: ['tests/*'], "
-                  f"tools: [send, fetch, poisoned, hidden, remove, refund, fails, samples, changing], list_age: 100ms}}\n")
+                  f"tools: [send, fetch, poisoned, hidden, remove, refund, fails, samples, changing, count, waits, mails], "
+                  f"prompts: [letter, poisoned, bad], resources: ['office://*'], list_age: 100ms"
+                  + (f", header: X-Office-Key, key_file: {folder}/office.key" if name == "modern" else "") + "}\n")
     config = running.configure(provider.port, certificate.cert, extra, policy=POLICY)
     with (folder / "keys.yaml").open("a") as keys:
         keys.write(f"  - sha256: {hashlib.sha256(OTHER_KEY.encode()).hexdigest()}\n    agent: others/agent\n")
     running.start(config)
-    deadline = time.monotonic() + 180
-    while True:
-        with contextlib.suppress(urllib.error.HTTPError):
-            if urllib.request.urlopen(running.url + "/healthz", timeout=20).status == 200:
-                break
-        assert time.monotonic() < deadline, running.log.read_text()
-        time.sleep(0.1)
+    wait_for_rules(running)
     yield running
     assert running.stop() == 0, running.log.read_text()

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import KEY, OTHER_KEY
+from conftest import FORMS, KEY, OTHER_KEY
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
@@ -76,13 +76,13 @@ def open_session(gateway: Any) -> str:
 def test_lists_what_the_agent_may_use_of_all_servers(gateway: Any, mode: str) -> None:
     """MCP-002: not `internal`, which is not granted; MCP-014: neither what is poisoned nor what hides letters."""
     found = names(gateway, mode)
-    assert sorted(found) == sorted(f"{server}__{tool}" for server in ("json", "sse")
-                                   for tool in ("send", "fetch", "remove", "refund", "fails", "samples", "changing"))
+    assert sorted(found) == sorted(f"{server}__{tool}" for server in FORMS
+                                   for tool in ("send", "fetch", "remove", "refund", "fails", "samples", "changing", "count", "waits", "mails"))
     assert names(gateway, mode, OTHER_KEY) == []
 
 
 @pytest.mark.parametrize("mode", ERAS)
-@pytest.mark.parametrize("server", ["json", "sse"])
+@pytest.mark.parametrize("server", FORMS)
 def test_calls_reach_the_server_and_answers_the_client(gateway: Any, servers: dict[str, Any], mode: str, server: str) -> None:
     assert call(gateway, f"{server}__send", mode, to=f"bob {mode}", copies=2) == (False, f"sent 2 to bob {mode}")
     assert {"tool": "send", "arguments": {"to": f"bob {mode}", "copies": 2}} in servers[server].calls("send")
@@ -109,7 +109,7 @@ def test_arguments_that_do_not_fit_are_denied(gateway: Any, servers: dict[str, A
 
 
 @pytest.mark.parametrize("mode", ERAS)
-@pytest.mark.parametrize("server", ["json", "sse"])
+@pytest.mark.parametrize("server", FORMS)
 def test_an_injected_result_never_reaches_the_client(gateway: Any, mode: str, server: str) -> None:
     """MCP-012"""
     failed, text = call(gateway, f"{server}__fetch", mode, page="bad")

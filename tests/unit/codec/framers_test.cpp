@@ -117,6 +117,9 @@ TEST(JsonArraySplitter, RefusesWhatIsNoArrayOfObjects) {
 
 TEST(Base64, DecodesOnlyTheOneFormOfATextSoNothingIsSaidTwice) {
   EXPECT_EQ(base64_decode(""), "");
+  for (const char* text : {"", "h", "he", "hel", "hell", "\xff\xfe\x01"})
+    EXPECT_EQ(base64_decode(base64_encode(text)), text);
+  EXPECT_EQ(base64_encode("hello"), "aGVsbG8=");
   EXPECT_EQ(base64_decode("aGVsbG8="), "hello");
   EXPECT_EQ(base64_decode("aGVsbG8h"), "hello!");
   EXPECT_EQ(base64_decode("/+8="), "\xFF\xEF");

@@ -151,5 +151,42 @@ TEST(Config, RefusesAGuardModelOfNoKnownForm) {
   EXPECT_THAT(config.error().message, HasSubstr("llama_guard"));
 }
 
+constexpr char kServer[] =
+    "mcp:\n  servers:\n    - name: files\n      origin: https://mcp.example\n      agents: ['*']\n";
+
+TEST(Config, GrantsNoPromptsAndResourcesUnlessTheyAreNamed) {
+  const auto bare = parse_config(std::string(kGood) + kServer, "gw.yaml");
+  ASSERT_TRUE(bare) << bare.error().message;
+  EXPECT_EQ(bare->mcp.servers[0].tools, std::vector<std::string>{"*"});
+  EXPECT_TRUE(bare->mcp.servers[0].prompts.empty());
+  EXPECT_TRUE(bare->mcp.servers[0].resources.empty());
+  const auto named = parse_config(
+      std::string(kGood) + kServer + "      prompts: [a]\n      resources: ['file:///*']\n",
+      "gw.yaml");
+  ASSERT_TRUE(named) << named.error().message;
+  EXPECT_EQ(named->mcp.servers[0].prompts, std::vector<std::string>{"a"});
+  EXPECT_EQ(named->mcp.servers[0].resources, std::vector<std::string>{"file:///*"});
+}
+
+TEST(Config, PutsTheKeyOfAnMcpServerIntoTheHeaderThatItWants) {
+  const std::string path = ::testing::TempDir() + "aispm-mcp-key-" + std::to_string(::getpid());
+  std::ofstream(path) << "office\n";
+  const std::string key = "      key_file: " + path + "\n";
+  const auto own =
+      parse_config(std::string(kGood) + kServer + key + "      header: X-Api-Key\n", "gw.yaml");
+  ASSERT_TRUE(own) << own.error().message;
+  EXPECT_EQ(own->mcp.servers[0].key_header, "X-Api-Key");
+  EXPECT_EQ(own->mcp.servers[0].key.expose(), "office");
+  EXPECT_TRUE(own->mcp.servers[0].endpoint.key.empty()) << "it would be sent as a bearer too";
+  for (const char* wrong : {"''", "Host", "content-length", "Mcp-Session-Id", "'a b'", "'a:'"}) {
+    const auto refused = parse_config(
+        std::string(kGood) + kServer + key + "      header: " + wrong + "\n", "gw.yaml");
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_THAT(refused.error().message, HasSubstr("header")) << wrong;
+  }
+  EXPECT_FALSE(parse_config(std::string(kGood) + kServer + "      header: X-Api-Key\n", "gw.yaml"));
+  ::unlink(path.c_str());
+}
+
 }  // namespace
 }  // namespace aispm::gateway

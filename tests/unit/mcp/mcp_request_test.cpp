@@ -54,7 +54,7 @@ TEST(McpPost, OfASessionIsRead) {
   ASSERT_FALSE(reading.refusal) << reading.refusal->message;
   EXPECT_FALSE(reading.message.is_stateless);
   EXPECT_EQ(reading.message.id, "7");
-  EXPECT_EQ(reading.message.tool, "a__b");
+  EXPECT_EQ(reading.message.target, "a__b");
   EXPECT_EQ(reading.message.arguments, R"({"x": 1})");
 }
 

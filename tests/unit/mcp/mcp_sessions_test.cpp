@@ -83,5 +83,29 @@ TEST_F(Sessions, AskAServerAgainForToolsThatAreOld) {
   EXPECT_EQ(session->tools(0, minutes(1), now_ + minutes(1)), nullptr);
 }
 
+TEST_F(Sessions, StopWhatTheClientDoesNotWantAnyMore) {
+  const auto session = *sessions_.open(kAlice, "2025-11-25", false, now_);
+  int stopped = 0;
+  {
+    const McpSession::Running one(*session, "7", [&] { stopped += 1; });
+    const McpSession::Running other(*session, "\"7\"", [&] { stopped += 10; });
+    session->cancel("7");
+    EXPECT_EQ(stopped, 1);
+    session->cancel("8");
+    EXPECT_EQ(stopped, 1);
+  }
+  session->cancel("7");
+  EXPECT_EQ(stopped, 1) << "it is over";
+}
+
+TEST_F(Sessions, KeepWhatAServerOffersByKind) {
+  const auto session = *sessions_.open(kAlice, "2025-11-25", false, now_);
+  const auto prompts = std::make_shared<const Catalogue>(Shelf::kPrompts);
+  session->keep_catalogue(0, prompts, now_);
+  EXPECT_EQ(session->catalogue(0, Shelf::kPrompts, minutes(1), now_), prompts);
+  EXPECT_EQ(session->catalogue(0, Shelf::kResources, minutes(1), now_), nullptr);
+  EXPECT_EQ(session->catalogue(0, Shelf::kPrompts, minutes(1), now_ + minutes(1)), nullptr);
+}
+
 }  // namespace
 }  // namespace aispm::gateway

@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include "gateway/mcp/mcp_names.hpp"
+
 namespace aispm::gateway {
 namespace {
 
@@ -30,11 +32,11 @@ TEST(ToolBooks, ShowToolsUnderTheirServersName) {
   EXPECT_THAT(book.tools()[0].shown, HasSubstr(R"("name":"post__send")"));
   EXPECT_THAT(book.tools()[0].texts, HasSubstr("Sends mail\n"));
   EXPECT_THAT(book.tools()[0].texts, HasSubstr("copies\n"));
-  const auto address = split_tool("post__send__it");
+  const auto address = split_name("post__send__it");
   ASSERT_TRUE(address);
   EXPECT_EQ(address->server, "post");
-  EXPECT_EQ(address->tool, "send__it");
-  EXPECT_FALSE(split_tool("send_it"));
+  EXPECT_EQ(address->name, "send__it");
+  EXPECT_FALSE(split_name("send_it"));
 }
 
 TEST(ToolBooks, FollowPages) {

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/mcp/catalogue.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "gateway/mcp/mcp_names.hpp"
+#include "gateway/mcp/tool_book.hpp"
+#include "sdk/core/codec/json_edit.hpp"
+#include "sdk/core/codec/json_tree.hpp"
+#include "sdk/core/codec/jsonrpc.hpp"
+#include "sdk/core/policy/tool_scan.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using codec::JsonKind;
+using codec::JsonTree;
+
+constexpr std::size_t kNone = JsonTree::kNone;
+
+struct ShelfWords {
+  std::string_view method;
+  std::string_view key;
+  std::string_view name;  // the member that names an entry
+};
+constexpr std::array<ShelfWords, kShelves> kWords = {{
+    {"prompts/list", "prompts", "name"},
+    {"resources/list", "resources", "uri"},
+    {"resources/templates/list", "resourceTemplates", "uriTemplate"},
+}};
+
+const ShelfWords& words_of(Shelf shelf) { return kWords[static_cast<std::size_t>(shelf)]; }
+
+// Braces and other letters of templates too; never what ends a line.
+bool is_uri(std::string_view uri) {
+  return !uri.empty() && uri.size() <= Catalogue::kMaxUriBytes &&
+         std::none_of(uri.begin(), uri.end(),
+                      [](char c) { return (c >= '\0' && c <= ' ') || c == '\x7f'; });
+}
+
+void read_arguments(const JsonTree& tree, std::size_t entry, ShelfItem& item) {
+  tree.each_element(tree.find(entry, "arguments"), [&](std::size_t one, std::size_t) {
+    const std::size_t required = tree.find(one, "required");
+    item.arguments.push_back({std::string(tree.string_at(one, "name")),
+                              required != kNone && tree[required].kind == JsonKind::kTrue});
+  });
+}
+
+}  // namespace
+
+std::string_view list_method(Shelf shelf) { return words_of(shelf).method; }
+std::string_view list_key(Shelf shelf) { return words_of(shelf).key; }
+
+Result<std::string> Catalogue::add_page(std::string_view server, std::string_view result) {
+  const ShelfWords& words = words_of(shelf_);
+  if (++pages_ > kMaxPages)
+    return fail(Errc::kTooLarge,
+                "more than " + std::to_string(kMaxPages) + " pages of " + std::string(words.key));
+  JsonTree tree;
+  AISPM_CHECK(tree.read(result, codec::kMaxRpcDepth));
+  const std::size_t list = tree.find(0, words.key);
+  if (list == kNone || tree[list].kind != JsonKind::kArray)
+    return fail(Errc::kInvalid, "no list of " + std::string(words.key));
+  Result<> read;
+  tree.each_element(list, [&](std::size_t node, std::size_t) {
+    if (!read) return;
+    ShelfItem item;
+    item.name = std::string(tree.string_at(node, words.name));
+    const bool is_good = shelf_ == Shelf::kPrompts ? is_mcp_name(item.name) : is_uri(item.name);
+    if (!is_good || find(item.name) != nullptr) {
+      read = fail(Errc::kInvalid, "an entry of " + std::string(words.key) +
+                                      " has a name that is not acceptable or stands twice");
+      return;
+    }
+    const codec::JsonNode& name = tree[tree.find(node, words.name)];
+    const std::string as_shown = shelf_ == Shelf::kPrompts ? prefixed_name(server, item.name)
+                                                           : prefixed_uri(server, item.name);
+    auto shown = codec::apply_patches(
+        result.substr(tree[node].begin, tree[node].span().size()),
+        {codec::string_patch({name.begin - tree[node].begin, name.end - tree[node].begin},
+                             as_shown)});
+    if (!shown) {
+      read = fail(std::move(shown).error());
+      return;
+    }
+    item.shown = std::move(*shown);
+    for (std::size_t i = node; i < tree[node].next; ++i)
+      if (tree[i].is_string() && !tree[i].text.empty())
+        item.texts.append(tree[i].text).push_back('\n');
+    if (shelf_ == Shelf::kPrompts) read_arguments(tree, node, item);
+    bytes_ += item.shown.size();
+    items_.push_back(std::move(item));
+    if (items_.size() > kMaxItems || bytes_ > kMaxBytes)
+      read = fail(Errc::kTooLarge, "more than " + std::to_string(kMaxItems) + " " +
+                                       std::string(words.key) + " or " + std::to_string(kMaxBytes) +
+                                       " bytes of them");
+  });
+  AISPM_CHECK(read);
+  return std::string(tree.string_at(0, "nextCursor"));
+}
+
+void Catalogue::finish(std::string_view server) {
+  // One at a time: that they speak of one another is nothing odd, and looking for it costs n^2.
+  for (ShelfItem& item : items_) {
+    policy::ServerManifest manifest;
+    manifest.name = std::string(server);
+    manifest.tools.push_back({item.name, item.texts});
+    const policy::ScanReport report = policy::scan_server(manifest);
+    item.hides_text = std::any_of(
+        report.findings.begin(), report.findings.end(),
+        [](const policy::ScanFinding& finding) { return finding.rule == "HIDDEN_TEXT"; });
+  }
+}
+
+const ShelfItem* Catalogue::find(std::string_view name) const {
+  const auto found = std::find_if(items_.begin(), items_.end(),
+                                  [&](const ShelfItem& item) { return item.name == name; });
+  return found == items_.end() ? nullptr : &*found;
+}
+
+Result<> check_prompt_arguments(const ShelfItem& prompt, std::string_view arguments) {
+  JsonTree tree;
+  AISPM_CHECK(tree.read(arguments, codec::kMaxRpcDepth));
+  for (const ShelfItem::Argument& wanted : prompt.arguments)
+    if (wanted.is_required && tree.find(0, wanted.name) == kNone)
+      return fail(Errc::kInvalid, "the argument " + wanted.name + " is missing");
+  Result<> fits;
+  tree.each_member(0, [&](const codec::JsonNode& key, std::size_t value) {
+    if (!fits) return;
+    const auto& known = prompt.arguments;
+    const std::string name(key.text.substr(0, 64));
+    if (std::none_of(known.begin(), known.end(),
+                     [&](const ShelfItem::Argument& one) { return one.name == key.text; }))
+      fits = fail(Errc::kInvalid, "an argument that the prompt does not have: " + name);
+    else if (!tree[value].is_string())
+      fits = fail(Errc::kInvalid, "the argument " + name + " is no text");
+    else if (tree[value].text.size() > ToolBook::kMaxArgumentBytes)
+      fits = fail(Errc::kInvalid, "a text is longer than " +
+                                      std::to_string(ToolBook::kMaxArgumentBytes) + " bytes");
+  });
+  return fits;
+}
+
+}  // namespace aispm::gateway

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the gateway says to servers of either era, and what they tell meanwhile.
+#include "gateway/mcp/server_message.hpp"
+
+#include <gmock/gmock.h>
+
+#include "gateway/mcp/tool_book.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(ServerParams, GetWhatTheServersEraWants) {
+  EXPECT_EQ(server_params(R"({"name":"a"})", {}, "1"), R"({"name":"a"})");
+  EXPECT_EQ(server_params("{}", {.progress = "\"t\""}, "1"), R"({"_meta":{"progressToken":"t"}})");
+  EXPECT_EQ(server_params(R"({"name":"a"})", {.progress = "7", .log_level = "info"}, "1"),
+            R"({"_meta":{"progressToken":7},"name":"a"})");
+  const std::string modern =
+      server_params(R"({"name":"a"})", {.is_stateless = true, .log_level = "info"}, "1");
+  EXPECT_THAT(modern, HasSubstr(R"("io.modelcontextprotocol/protocolVersion":"2026-07-28")"));
+  EXPECT_THAT(modern, HasSubstr(R"("io.modelcontextprotocol/clientCapabilities":{})"));
+  EXPECT_THAT(modern, HasSubstr(R"("io.modelcontextprotocol/logLevel":"info")"));
+  EXPECT_THAT(modern, HasSubstr(R"(},"name":"a"})"));
+  EXPECT_THAT(server_params("", {.is_stateless = true}, "1"), Not(HasSubstr("logLevel")));
+}
+
+TEST(ServerHellos, SayWhatTheServerHas) {
+  const auto hello = read_server_hello(
+      R"({"protocolVersion":"2025-11-25","capabilities":{"prompts":{},"tools":{}}})");
+  ASSERT_TRUE(hello);
+  EXPECT_TRUE(hello->offers.tools && hello->offers.prompts && !hello->offers.resources);
+  const auto found = read_server_discovery(
+      R"({"supportedVersions":["2026-07-28"],"capabilities":{"resources":{}}})");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->version, "2026-07-28");
+  EXPECT_TRUE(!found->offers.tools && !found->offers.prompts && found->offers.resources);
+  EXPECT_FALSE(read_server_discovery(R"({"supportedVersions":["2027-01-01"]})"));
+  EXPECT_FALSE(read_server_discovery("{}"));
+}
+
+TEST(ServerNotes, OfProgressKeepTheirNumbers) {
+  const auto said = read_server_message(
+      R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"a","progress":1.50,"message":"m"}})",
+      "\"a\"");
+  ASSERT_TRUE(said);
+  EXPECT_EQ(said->kind, ServerMessage::Kind::kOther);
+  const auto progress = read_progress(said->params);
+  ASSERT_TRUE(progress);
+  EXPECT_EQ(progress->token, "\"a\"");
+  EXPECT_EQ(progress->progress, "1.50");
+  EXPECT_EQ(progress->total, "");
+  EXPECT_EQ(progress->message, "m");
+  EXPECT_FALSE(read_progress(R"({"progressToken":"a","progress":"1"})"));
+  EXPECT_FALSE(read_progress(R"({"progress":1})"));
+}
+
+TEST(ServerNotes, OfLogsHaveALevel) {
+  const auto log = read_log(R"({"level":"error","logger":"l","data":{"a":[1]}})");
+  ASSERT_TRUE(log);
+  EXPECT_EQ(log->level, "error");
+  EXPECT_EQ(log->logger, "l");
+  EXPECT_EQ(log->data, R"({"a":[1]})");
+  EXPECT_FALSE(read_log(R"({"level":"loud","data":1})"));
+  EXPECT_FALSE(read_log(R"({"level":"error"})"));
+  EXPECT_LT(*rank_of_log("debug"), *rank_of_log("emergency"));
+  EXPECT_FALSE(rank_of_log(""));
+}
+
+ToolBook book_with(const std::string& properties) {
+  ToolBook book;
+  EXPECT_TRUE(
+      book.add_page("s", R"({"tools":[{"name":"t","inputSchema":{"type":"object","properties":)" +
+                             properties + "}}]}"));
+  return book;
+}
+
+TEST(HeaderArguments, RepeatWhatTheToolWants) {
+  const ToolBook book = book_with(
+      R"({"a":{"type":"string","x-mcp-header":"A"},"b":{"type":"integer","x-mcp-header":"B"},"c":{"type":"boolean","x-mcp-header":"C"},"d":{"type":"object","properties":{"e":{"type":"string","x-mcp-header":"E"}}}})");
+  const McpTool& tool = book.tools()[0];
+  EXPECT_EQ(argument_headers(tool, R"({"a":"x","b":7,"c":true,"d":{"e":"y"}})"),
+            "mcp-param-A: x\r\nmcp-param-B: 7\r\nmcp-param-C: true\r\nmcp-param-E: y\r\n");
+  EXPECT_EQ(argument_headers(tool, R"({"b":null})"), "");
+  EXPECT_EQ(argument_headers(tool, R"({"a":"x\r\ny: z"})"),
+            "mcp-param-A: =?base64?eA0KeTogeg==?=\r\n");
+  EXPECT_EQ(argument_headers(tool, R"({"a":" é"})"), "mcp-param-A: =?base64?IMOp?=\r\n");
+}
+
+TEST(HeaderArguments, OfAnOddKindMakeTheToolUnusable) {
+  for (const char* odd :
+       {R"({"a":{"type":"string","x-mcp-header":""}})",
+        R"({"a":{"type":"string","x-mcp-header":"A:\r\nB"}})",
+        R"({"a":{"type":"array","x-mcp-header":"A"}})",
+        R"({"a":{"type":"string","x-mcp-header":7}})",
+        R"({"a":{"type":"string","x-mcp-header":"A"},"b":{"type":"string","x-mcp-header":"a"}})"}) {
+    const ToolBook book = book_with(odd);
+    EXPECT_EQ(book.tools()[0].schema, nullptr) << odd;
+    EXPECT_FALSE(check_arguments(book.tools()[0], R"({"a":"x"})")) << odd;
+  }
+}
+
+}  // namespace
+}  // namespace aispm::gateway
