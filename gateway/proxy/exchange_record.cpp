@@ -106,8 +106,8 @@ Result<> ExchangeState::restore_placeholders(std::string_view reply) {
       continue;
     // OpenAI's arguments are a JSON text in a string, others' are JSON themselves.
     const bool into_json = std::any_of(
-        parsed.tool_calls.begin(), parsed.tool_calls.end(), [&](const codec::ToolCall& call) {
-          return call.channel == part.channel && call.arguments_are_text;
+        parsed.tool_calls.begin(), parsed.tool_calls.end(), [&](const codec::ToolCall& asked) {
+          return asked.channel == part.channel && asked.arguments_are_text;
         });
     text.clear();
     const std::size_t count = context.vault->restore(part.text, into_json, text);
