@@ -68,10 +68,11 @@ void read_provider_key(const YamlMap& map, ProviderConfig& provider) {
 ProviderConfig read_provider(const YamlMap& map) {
   ProviderConfig provider;
   provider.name = map.required_text("name");
-  provider.dialect = map.choice("dialect", "openai", {"openai", "anthropic"}) == "anthropic"
-                         ? Dialect::kAnthropic
-                         : Dialect::kOpenAi;
-  if (!map.has("dialect")) map.reject("", "provider without dialect; allowed: openai, anthropic");
+  const std::string dialect = map.choice("dialect", "openai", {"openai", "anthropic", "ollama"});
+  for (const Dialect known : {Dialect::kOpenAi, Dialect::kAnthropic, Dialect::kOllama})
+    if (dialect == name_of(known)) provider.dialect = known;
+  if (!map.has("dialect"))
+    map.reject("", "provider without dialect; allowed: openai, anthropic, ollama");
   read_endpoint(map, provider);
   provider.models = map.texts("models");
   return provider;
@@ -193,6 +194,8 @@ Result<Config> read_config(const YamlMap& root) {
   config.keys_file = root.text("keys_file", "");
   read_providers(root, config);
   read_limits(root.map("limits"), config.limits);
+  config.provider_history =
+      root.map("responses").choice("history", "forbid", {"forbid", "allow"}) == "allow";
   read_egress(root.map("egress"), config.egress);
   config.detect = read_detect(root.map("detect"));
   config.mcp = read_mcp(root.map("mcp"));

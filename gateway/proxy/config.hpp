@@ -157,6 +157,9 @@ struct Config {
   std::optional<ReportConfig> report;
   std::vector<ProviderConfig> providers;
   Limits limits;
+  // Requests of OpenAI's Responses may have the provider keep what is said, and refer to what it
+  // keeps (`responses: {history: allow}`): text that was not judged here just now.
+  bool provider_history = false;
   EgressConfig egress;
   DetectConfig detect;
   McpConfig mcp;

@@ -66,8 +66,11 @@ Step parse(ExchangeState& x) {
   x.request = std::move(*request);
   x.provider = x.services.providers.choose(x.route.dialect, x.request.model, x.provider_index);
   if (x.provider) return {};
+  const std::string dialect(name_of(x.route.dialect));
   return make_refusal(RefusalKind::kNotFound,
-                      "no provider is configured for model '" + x.request.model + "'");
+                      "no provider is configured for model '" + x.request.model +
+                          "' that speaks this protocol; add one with `dialect: " + dialect +
+                          "` to the gateway's configuration");
 }
 
 Step scan(ExchangeState& x) {
@@ -75,6 +78,7 @@ Step scan(ExchangeState& x) {
   const policy::Verdict access = x.context.book->policy->authorise(x.context.caller);
   strengthen(x.verdict, access);
   if (access.applied == model::Outcome::kDeny) return {};
+  if (Step step = x.check_readable(); step) return step;
   auto scanned = scan_request(x.context, x.request);
   if (!scanned) return x.unscannable("the request", scanned.error().message);
   Step late = x.check_time("the request", scanned->findings);
@@ -222,7 +226,9 @@ awaitable<bool> list_models(Client& client, const Head& head, const Route& route
     append_request_headers(route.dialect, head.headers, x.forwarded_headers);
     x.provider = x.services.providers.choose(route.dialect, {}, x.provider_index);
     if (!x.provider)
-      step = make_refusal(RefusalKind::kNotFound, "no provider of this dialect is configured");
+      step = make_refusal(
+          RefusalKind::kNotFound,
+          "no provider with `dialect: " + std::string(name_of(route.dialect)) + "` is configured");
   }
   if (!step) step = x.watch_freezes();
   if (!step) step = x.open_rules();

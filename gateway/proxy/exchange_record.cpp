@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The judging and recording half of ExchangeState: what a reply says, and the event that remains of
 // the exchange.
+#include <algorithm>
 #include <chrono>
 
 #include "gateway/proxy/decide/action_record.hpp"
@@ -103,9 +104,11 @@ Result<> ExchangeState::restore_placeholders(std::string_view reply) {
     if (part.is_key || is_sealed(api, part.channel.kind) ||
         part.text.find('<') == std::string_view::npos)
       continue;
-    // OpenAI's arguments are a JSON text in a string, Anthropic's are JSON themselves.
-    const bool into_json =
-        part.channel.kind == codec::ChannelKind::kToolArguments && api == codec::Api::kOpenAiChat;
+    // OpenAI's arguments are a JSON text in a string, others' are JSON themselves.
+    const bool into_json = std::any_of(
+        parsed.tool_calls.begin(), parsed.tool_calls.end(), [&](const codec::ToolCall& asked) {
+          return asked.channel == part.channel && asked.arguments_are_text;
+        });
     text.clear();
     const std::size_t count = context.vault->restore(part.text, into_json, text);
     if (count == 0) continue;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sdk/core/codec/json_edit.hpp"
+#include "sdk/core/common/time.hpp"
 
 namespace aispm::gateway {
 
@@ -14,6 +15,15 @@ namespace {
 
 // Comments of an event stream: clients skip them.
 constexpr std::string_view kPulse = ": waiting for an approval\n\n";
+
+// Lines have no comments: a piece that says nothing.
+std::string empty_piece(codec::Api api, const std::string& model, WallTime now) {
+  return R"({"model":)" + codec::json_string(model) + R"(,"created_at":")" + to_rfc3339(now) +
+         "\"," +
+         (api == codec::Api::kOllamaChat ? R"("message":{"role":"assistant","content":""})"
+                                         : R"("response":"")") +
+         ",\"done\":false}\n";
+}
 
 // For clients that ask for it (`x-aispm-events: approvals`): who waits can tell its user.
 std::string approval_notice(const JudgedAction& action, const Settled& so_far) {
@@ -100,6 +110,11 @@ class StreamPass {
 
   awaitable<bool> send_pulse(const JudgedAction& action, const Settled& so_far) {
     std::string text;
+    if (x_.framing == codec::Framing::kLines) {
+      text = empty_piece(x_.api, x_.request.model, wall_now());
+      is_client_there_ = (co_await x_.send_stream(client_, text)).has_value();
+      co_return is_client_there_;
+    }
     if (x_.wants_notices && std::exchange(noticed_, action.approval_id) != action.approval_id)
       text = approval_notice(action, so_far);
     text += kPulse;

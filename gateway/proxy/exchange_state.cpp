@@ -13,13 +13,6 @@ using model::Outcome;
 
 namespace {
 
-constexpr std::string_view kEventStream = "text/event-stream";
-
-bool is_event_stream(std::string_view content_type) {
-  return content_type.size() >= kEventStream.size() &&
-         codec::http1::equal_name(content_type.substr(0, kEventStream.size()), kEventStream);
-}
-
 void mix(std::uint64_t& hash, std::string_view text) {
   hash ^= std::hash<std::string_view>{}(text) + 0x9e3779b97f4a7c15ULL + (hash << 6U) + (hash >> 2U);
 }
@@ -33,8 +26,7 @@ ExchangeState::ExchangeState(Client& from, const Head& head, const Route& found)
       counters(worker.counters()),
       route(found),
       target(head.target),
-      api(found.dialect == Dialect::kOpenAi ? codec::Api::kOpenAiChat
-                                            : codec::Api::kAnthropicMessages),
+      api(found.api),
       keep_alive(head.keep_alive),
       chunked_replies(head.minor_version >= 1) {
   counters.exchanges.add();
@@ -155,6 +147,22 @@ void ExchangeState::hear_freeze(const policy::Freeze& freeze) {
   if (settling) settling->cut(Outcome::kKillSwitch, frozen->reason);
 }
 
+Step ExchangeState::check_readable() {
+  if (!request.history.empty() && !services.config.provider_history) {
+    counters.denied_requests.add();
+    model::Decision denial;
+    denial.mode = "enforce";
+    denial.rule_id = "aispm.provider_history";
+    denial.reason = "\"" + request.history +
+                    "\" stands for text that the provider keeps and nobody here can read; send the "
+                    "whole conversation, with \"store\": false";
+    denial.policy_version = context.book->policy->version();
+    return deny(std::move(denial));
+  }
+  if (!request.has_tokens) return {};
+  return unscannable("the request", "it gives tokens in place of text; send the text itself");
+}
+
 Step ExchangeState::watch_freezes() {
   freezable.emplace(worker.freezes(),
                     FreezeKey{caller.agent_id, caller.session_id, caller.tenant, request.model},
@@ -193,6 +201,9 @@ Result<> ExchangeState::patch_body() {
     strip_usage = true;
     patches.push_back(std::move(*usage));
   }
+  if (!services.config.provider_history)
+    if (auto keep_nothing = codec::no_store_patch(request, body))
+      patches.push_back(std::move(*keep_nothing));
   if (patches.empty()) return {};
   AISPM_TRY(patched_body, codec::apply_patches(body, patches));
   return {};
@@ -216,8 +227,9 @@ void ExchangeState::write_request_head() {
 
 void ExchangeState::note_reply_head(const Head& head) {
   status = head.status;
-  reply_streams =
-      head.status == 200 && is_event_stream(head.content_type) && route.kind == RouteKind::kLlm;
+  if (head.status == 200 && route.kind == RouteKind::kLlm && is_written(api))
+    framing = codec::find_framing(api, head.content_type, request.stream);
+  reply_streams = framing.has_value();
   append_reply_headers(head.headers, reply_headers);
   first_byte = net::Clock::now();
 }
@@ -251,7 +263,8 @@ void ExchangeState::write_stream_head() {
 }
 
 StreamRelay::Options ExchangeState::relay_options() {
-  return {.dialect = route.dialect,
+  return {.api = api,
+          .framing = framing.value_or(codec::Framing::kSse),
           .strip_usage = strip_usage,
           .case_id = event_id,
           .model = request.model,

@@ -74,6 +74,7 @@ struct ExchangeState {
   net::Stream* in_flight = nullptr;
   int status = 0;
   bool reply_streams = false;
+  std::optional<codec::Framing> framing;  // of a reply that streams
   std::string reply_headers;
   std::string reply_head;
   std::string reply_spill;
@@ -96,6 +97,8 @@ struct ExchangeState {
   // A denial whatever policy says: what should be sent does not exist.
   Refusal cannot_scan(std::string_view what, const std::string& why);
   Refusal deny(model::Decision denial);
+  // What of the request nobody here can look through, whatever its texts say.
+  Step check_readable();
   // From now on a freeze that fits ends this exchange. A refusal when one is there already.
   Step watch_freezes();
   // The refusal, once it was frozen.

@@ -43,8 +43,9 @@ bool is_hex(std::string_view text) {
 void append_request_headers(Dialect dialect, std::span<const Header> headers, std::string& out) {
   bool has_version = false;
   for (const Header& header : headers) {
-    const bool allowed = dialect == Dialect::kOpenAi ? contains(kOpenAiRequest, header.name)
-                                                     : contains(kAnthropicRequest, header.name);
+    const bool allowed =
+        (dialect == Dialect::kOpenAi && contains(kOpenAiRequest, header.name)) ||
+        (dialect == Dialect::kAnthropic && contains(kAnthropicRequest, header.name));
     if (!allowed || header.value.size() > kMaxRequestValueBytes) continue;
     append_line(header, out);
     has_version = has_version || equal_name(header.name, "anthropic-version");

@@ -7,6 +7,25 @@
 namespace aispm::gateway {
 namespace {
 
+using codec::Api;
+
+struct Model {
+  std::string_view path;
+  Api api;
+};
+
+// Requests to models; all are POSTs.
+constexpr std::array kModelPaths = {
+    Model{"/v1/chat/completions", Api::kOpenAiChat},
+    Model{"/v1/responses", Api::kOpenAiResponses},
+    Model{"/v1/embeddings", Api::kOpenAiEmbeddings},
+    Model{"/v1/moderations", Api::kOpenAiModerations},
+    Model{"/v1/messages", Api::kAnthropicMessages},
+    Model{"/v1/messages/count_tokens", Api::kAnthropicCountTokens},
+    Model{"/api/chat", Api::kOllamaChat},
+    Model{"/api/generate", Api::kOllamaGenerate},
+};
+
 struct Served {
   std::string_view path;
   std::string_view method;
@@ -15,8 +34,8 @@ struct Served {
 };
 
 constexpr std::array kServed = {
-    Served{"/v1/chat/completions", "POST", RouteKind::kLlm, Dialect::kOpenAi},
-    Served{"/v1/messages", "POST", RouteKind::kLlm, Dialect::kAnthropic},
+    Served{"/api/tags", "GET", RouteKind::kModels, Dialect::kOllama},
+    Served{"/api/version", "GET", RouteKind::kModels, Dialect::kOllama},
     Served{"/aispm/v1/agent-events", "POST", RouteKind::kAgentEvents, Dialect::kOpenAi},
     Served{"/aispm/v1/events", "POST", RouteKind::kRunEvents, Dialect::kOpenAi},
     Served{"/aispm/v1/hello", "GET", RouteKind::kHello, Dialect::kOpenAi},
@@ -74,6 +93,8 @@ Route find_route(std::string_view method, std::string_view target, bool speaks_a
   route.path = target.substr(0, mark);
   route.query = mark == std::string_view::npos ? std::string_view{} : target.substr(mark);
   route.dialect = speaks_anthropic ? Dialect::kAnthropic : Dialect::kOpenAi;
+  // Also for what is not served: what manages Ollama's models, say.
+  if (route.path.starts_with("/api/")) route.dialect = Dialect::kOllama;
   std::string_view allowed;
   if (route.path == "/") {
     route.kind = RouteKind::kRoot;
@@ -95,7 +116,14 @@ Route find_route(std::string_view method, std::string_view target, bool speaks_a
     if (served.path != route.path) continue;
     route.kind = served.kind;
     allowed = served.method;
-    if (served.kind == RouteKind::kLlm) route.dialect = served.dialect;
+    if (served.kind == RouteKind::kModels) route.dialect = served.dialect;
+  }
+  for (const Model& model : kModelPaths) {
+    if (model.path != route.path) continue;
+    route.kind = RouteKind::kLlm;
+    route.api = model.api;
+    route.dialect = dialect_of(model.api);
+    allowed = "POST";
   }
   if (route.kind == RouteKind::kNotFound) return route;
   if (method != allowed) route.kind = RouteKind::kBadMethod;

@@ -9,8 +9,8 @@
 namespace aispm::gateway {
 
 enum class RouteKind : std::uint8_t {
-  kLlm,               // POST /v1/chat/completions, /v1/messages
-  kModels,            // GET /v1/models[/ID]
+  kLlm,               // POST: a request to a model; `api` says in what form
+  kModels,            // GET /v1/models[/ID], /api/tags, /api/version
   kAgentEvents,       // POST /aispm/v1/agent-events
   kRunEvents,         // POST /aispm/v1/events: aispm-run only
   kHello,             // GET /aispm/v1/hello: aispm-run only
@@ -31,6 +31,7 @@ enum class RouteKind : std::uint8_t {
 struct Route {
   RouteKind kind = RouteKind::kNotFound;
   Dialect dialect = Dialect::kOpenAi;  // in which errors are said; for kLlm and kModels also spoken
+  codec::Api api = codec::Api::kOpenAiChat;  // kLlm
   std::string_view path;
   std::string_view query;  // with "?", allowed parameters only; what the upstream may see
 };

@@ -63,6 +63,8 @@ std::string code_of(const Refusal& refusal) {
 std::string error_body(Dialect dialect, const Refusal& refusal) {
   const Form& form = form_of(refusal.kind);
   std::string body;
+  if (dialect == Dialect::kOllama)
+    return R"({"error":)" + codec::json_string(refusal.message) + "}";
   if (dialect == Dialect::kOpenAi) {
     body = R"({"error":{"message":)";
     body += codec::json_string(refusal.message);

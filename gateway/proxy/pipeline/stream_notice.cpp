@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/pipeline/stream_notice.hpp"
 
+#include "sdk/core/common/time.hpp"
+
 namespace aispm::gateway {
 namespace {
 
@@ -53,16 +55,51 @@ std::string replace_anthropic(const StreamPosition& position, std::string_view n
   return out + event("message_stop", "");
 }
 
-}  // namespace
-
-std::string replace_rest(Dialect dialect, const StreamPosition& position, std::string_view notice) {
-  return dialect == Dialect::kOpenAi ? replace_openai(position, notice)
-                                     : replace_anthropic(position, notice);
+std::string replace_ollama(codec::Api api, const StreamPosition& position,
+                           std::string_view notice) {
+  const auto line = [&](std::string_view text, const std::string& rest) {
+    const bool is_chat = api == codec::Api::kOllamaChat;
+    return R"({"model":)" + json_string(position.model) + R"(,"created_at":)" +
+           json_string(to_rfc3339({position.created * 1'000'000'000})) +
+           (is_chat ? R"(,"message":{"role":"assistant","content":)" : R"(,"response":)") +
+           json_string(text) + (is_chat ? "}" : "") + rest + "}\n";
+  };
+  return line(notice, R"(,"done":false)") +
+         line("", R"(,"done":true,"done_reason":"stop","eval_count":)" +
+                      std::to_string(position.output_tokens));
 }
 
-std::string stream_error(Dialect dialect, const Refusal& refusal) {
-  return codec::serialise_sse(dialect == Dialect::kOpenAi ? "" : "error",
-                              error_body(dialect, refusal));
+}  // namespace
+
+std::string replace_rest(codec::Api api, const StreamPosition& position, std::string_view notice) {
+  switch (dialect_of(api)) {
+    case Dialect::kAnthropic:
+      return replace_anthropic(position, notice);
+    case Dialect::kOllama:
+      return replace_ollama(api, position, notice);
+    case Dialect::kOpenAi:
+      break;
+  }
+  if (api != codec::Api::kOpenAiResponses) return replace_openai(position, notice);
+  return replace_responses(position.responses, {.id = position.id,
+                                                .model = position.model,
+                                                .created = position.created,
+                                                .shown = position.shown,
+                                                .notice = notice});
+}
+
+std::string stream_error(codec::Api api, const StreamPosition& position, const Refusal& refusal) {
+  const Dialect dialect = dialect_of(api);
+  std::string body = error_body(dialect, refusal);
+  if (dialect == Dialect::kOllama) return body + "\n";
+  if (dialect == Dialect::kAnthropic) return codec::serialise_sse("error", body);
+  if (api != codec::Api::kOpenAiResponses) return codec::serialise_sse("", body);
+  // As an event of the API, and with the `error` that makes clients raise.
+  return codec::serialise_sse("error", R"({"type":"error","sequence_number":)" +
+                                           std::to_string(position.responses.next_sequence) +
+                                           R"(,"code":)" + json_string(code_of(refusal)) +
+                                           R"(,"message":)" + json_string(refusal.message) +
+                                           R"(,"param":null,)" + body.substr(1));
 }
 
 }  // namespace aispm::gateway

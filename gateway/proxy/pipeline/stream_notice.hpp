@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gateway/proxy/dialect.hpp"
+#include "gateway/proxy/pipeline/responses_notice.hpp"
 #include "gateway/proxy/wire_error.hpp"
 #include "sdk/core/codec/llm.hpp"
 
@@ -22,13 +23,15 @@ struct StreamPosition {
   std::optional<std::uint32_t> open_block;  // Anthropic: content block begun and not stopped
   std::uint32_t next_block = 0;             // Anthropic: first index not used yet
   std::uint64_t output_tokens = 0;          // as far as known
+  ResponsesPosition responses;              // OpenAI's Responses
+  std::string shown;                        // Responses: what was sent of the open text part
 };
 
 // Ends a stream in a form that every client shows as an ordinary, complete answer: what was allowed
 // so far, then `notice`, then the dialect's own end (GATEWAY 5.5, mode "replace").
-std::string replace_rest(Dialect dialect, const StreamPosition& position, std::string_view notice);
+std::string replace_rest(codec::Api api, const StreamPosition& position, std::string_view notice);
 
 // Ends a stream with the dialect's error event: for upstream failures, which clients may retry.
-std::string stream_error(Dialect dialect, const Refusal& refusal);
+std::string stream_error(codec::Api api, const StreamPosition& position, const Refusal& refusal);
 
 }  // namespace aispm::gateway

@@ -21,6 +21,11 @@ bool is_event_name(std::string_view name) {
          });
 }
 
+// In place of tokens that say a changed text again.
+std::string_view no_tokens(codec::Api api) {
+  return api == codec::Api::kOpenAiResponses || dialect_of(api) == Dialect::kOllama ? "[]" : "null";
+}
+
 // Nothing in the event's bytes but its name and data.
 bool is_bare(const codec::SseEvent& sse) {
   if (!sse.single_line || !sse.terminated) return false;
@@ -29,10 +34,27 @@ bool is_bare(const codec::SseEvent& sse) {
   return sse.raw.size() == name + std::string_view("data: \n\n").size() + sse.data.size();
 }
 
+// Responses: texts of this event are not new but what there is so far.
+bool says_again(const StreamEvent& event) {
+  using Type = StreamEvent::Type;
+  return event.type == Type::kRepeat || event.type == Type::kStop || event.type == Type::kEnd ||
+         event.type == Type::kError;
+}
+
+// Within the arguments of a call that the event says whole, which are judged together.
+bool is_argument(const StreamEvent& event, const codec::ReplyText& text) {
+  return std::any_of(event.calls.begin(), event.calls.end(), [&](const codec::ToolCall& call) {
+    return call.arguments_span.begin <= text.span.begin && text.span.end <= call.arguments_span.end;
+  });
+}
+
 }  // namespace
 
 StreamRelay::StreamRelay(const ScanContext& context, Options options)
-    : context_(context), options_(std::move(options)), reply_(api_of(options_.dialect)) {
+    : context_(context),
+      options_(std::move(options)),
+      framer_(options_.framing),
+      reply_(options_.api) {
   position_.created = options_.now;
 }
 
@@ -40,11 +62,12 @@ StreamRelay::~StreamRelay() = default;
 
 StreamRelay::State StreamRelay::feed(std::string_view bytes, std::string& out) {
   if (state_ != State::kRunning) return state_;
-  parser_.feed(bytes);
+  framer_.feed(bytes);
   while (state_ == State::kRunning) {
-    auto event = parser_.next();
-    if (!event) {
-      give_up(event.error().message);
+    auto event = framer_.next();
+    const bool lost = framer_.dropped_lines() > 0;
+    if (!event || lost) {
+      give_up(lost ? "a line is longer than 1 MiB" : event.error().message);
       block(out);
       break;
     }
@@ -58,26 +81,28 @@ StreamRelay::State StreamRelay::finish(std::string& out, std::string_view why) {
   const bool is_broken_off = state_ == State::kWaiting && !why.empty();
   if (state_ != State::kRunning && !is_broken_off) return state_;
   if (!is_broken_off) {
-    if (auto last = parser_.finish(); last && *last && (*last)->has_data) take(**last, out);
+    if (auto last = framer_.finish(); last && *last && (*last)->has_data) take(**last, out);
     if (state_ != State::kRunning) return state_;
   }
   // Some OpenAI-compatible servers leave out [DONE]; an answer whose choices all have their finish
   // reason is whole.
-  const bool whole = why.empty() && options_.dialect == Dialect::kOpenAi && position_.started &&
+  const bool whole = why.empty() && options_.api == codec::Api::kOpenAiChat && position_.started &&
                      position_.open_choices.empty();
   if (whole && held_.empty()) return state_ = State::kEnded;
   failure_ = "the upstream ended the stream early" +
              (why.empty() ? std::string() : ": " + std::string(why));
-  out += stream_error(options_.dialect, {.kind = RefusalKind::kUpstream,
-                                         .message = "AISPM: " + failure_,
-                                         .decision = {},
-                                         .case_id = {}});
+  out += stream_error(options_.api, position_,
+                      {.kind = RefusalKind::kUpstream,
+                       .message = "AISPM: " + failure_,
+                       .decision = {},
+                       .case_id = {}});
   return state_ = State::kBroken;
 }
 
 void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
   if (!sse.has_data) {
-    out += ":\n\n";  // a sign of life without the upstream's words
+    // A sign of life without the upstream's words.
+    if (options_.framing == codec::Framing::kSse) out += ":\n\n";
     return;
   }
   auto read = reply_.read(sse);
@@ -91,12 +116,12 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
   open_tools();
   Outgoing outgoing;
   outgoing.name = sse.event;
-  if (is_bare(sse)) outgoing.raw = sse.raw;
+  if (options_.framing == codec::Framing::kSse && is_bare(sse)) outgoing.raw = sse.raw;
   track(sse, event, outgoing);
 
   std::vector<Piece> pieces;
   outgoing.data = sse.data;
-  const bool clean = read_pieces(event, pieces, outgoing) && close_lanes(event, pieces, out);
+  const bool clean = read_pieces(event, pieces, outgoing, out) && close_lanes(event, pieces, out);
   const bool ends =
       event.type == StreamEvent::Type::kFinish || event.type == StreamEvent::Type::kEnd;
   if (!clean && (ends || !held_.empty())) return block(out);
@@ -106,30 +131,37 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
     } else if (piece.release != piece.text) {
       outgoing.patches.push_back(codec::string_patch(piece.span, piece.release));
     }
+    if (!piece.lane->is_tool() && is_responses() && !piece.lane->is_long)
+      piece.lane->shown += piece.release;
     if (piece.lane->channel.kind == ChannelKind::kText &&
         released_text_.size() < codec::kMaxKeptReplyBytes)
       released_text_ += piece.kept;
   }
-  if (!outgoing.patches.empty())
-    for (const codec::JsonSpan& span : event.logprobs) outgoing.patches.push_back({span, "null"});
+  // The last event may say all of the reply again, as tokens.
+  if (!outgoing.patches.empty() || (ends && findings_.redactions > 0))
+    for (const codec::JsonSpan& span : event.logprobs)
+      outgoing.patches.push_back({span, std::string(no_tokens(options_.api))});
   for (Piece& piece : pieces) {
     Lane& lane = *piece.lane;
     if (lane.is_tool() || lane.closed || lane.held_bytes() == 0) continue;
     lane.spare_name = outgoing.name;
     lane.spare_data = outgoing.data;
     lane.spare_span = piece.span;
+    lane.spare_sequence = event.sequence_span;
     lane.spare_patches.clear();
     for (const Piece& other : pieces)
       if (other.span != piece.span)
         lane.spare_patches.push_back(codec::string_patch(other.span, ""));
-    for (const codec::JsonSpan& span : event.logprobs) lane.spare_patches.push_back({span, "null"});
+    for (const codec::JsonSpan& span : event.logprobs)
+      lane.spare_patches.push_back({span, std::string(no_tokens(options_.api))});
   }
   // A tool call that is denied is never begun for the client; text before a denied match is.
   const bool shows = clean || (outgoing.arguments.empty() && !outgoing.withheld && !pieces.empty());
   if (shows) emit(std::move(outgoing), out);
   if (!clean) return block(out);
   if (state_ != State::kRunning) return;
-  is_past_end_ = event.type == StreamEvent::Type::kEnd;
+  // A response that failed has ended, too.
+  is_past_end_ = event.type == StreamEvent::Type::kEnd || (is_responses() && reply_.ended());
   if (waiting())
     state_ = State::kWaiting;
   else if (is_past_end_)
@@ -138,15 +170,34 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
 
 // Feeds the event's texts to their scanners. False when the stream must end.
 bool StreamRelay::read_pieces(const StreamEvent& event, std::vector<Piece>& pieces,
-                              Outgoing& outgoing) {
+                              Outgoing& outgoing, std::string& out) {
   bool clean = true;
+  for (const codec::ToolCall& call : event.calls) {
+    if (take_call(call, outgoing)) continue;
+    outgoing.withheld = true;
+    clean = false;
+  }
   for (const codec::ReplyText& delta : event.deltas) {
-    if (delta.channel.kind == ChannelKind::kOther || delta.is_key) {
+    if (is_argument(event, delta)) continue;
+    const bool is_tool = delta.channel.kind == ChannelKind::kToolArguments;
+    if (delta.channel.kind == ChannelKind::kOther || delta.is_key ||
+        (is_tool && !event.calls.empty())) {
       clean = check_other(delta, outgoing) && clean;
+      continue;
+    }
+    if (is_responses() && says_again(event)) {
+      clean = take_repeat(delta, pieces, outgoing, out) && clean;
+      continue;
+    }
+    const Lane* const begun = is_responses() && is_tool ? find_lane(delta.channel) : nullptr;
+    if (begun != nullptr && begun->closed) {
+      outgoing.withheld = true;
+      clean = give_up("a tool call goes on after its end");
       continue;
     }
     Lane& lane = lane_for(delta.channel);
     Piece piece{&lane, delta.span, delta.text, {}, {}};
+    if (is_responses() && !lane.is_tool()) keep_said(lane, delta.text);
     if (lane.is_tool())
       lane.arguments += delta.text;  // judged when they are whole: nothing leaves before
     else
@@ -204,13 +255,13 @@ bool StreamRelay::read_window(Lane& lane, std::string_view released, bool comple
   if (fresh == 0 || (!complete && fresh < kWindowBytes)) return true;
   Findings seen;
   TextJudge judge(context_, policy::Direction::kReply, seen);
-  const auto judged =
-      judge.judge(lane.unread, {.surface = lane.surface,
-                                .outcomes = stream_table(*context_.tables, api_of(options_.dialect),
-                                                         lane.channel.kind, lane.surface)
-                                                .get(),
-                                .plain = false,
-                                .editable = false});
+  const auto judged = judge.judge(
+      lane.unread,
+      {.surface = lane.surface,
+       .outcomes =
+           stream_table(*context_.tables, options_.api, lane.channel.kind, lane.surface).get(),
+       .plain = false,
+       .editable = false});
   if (!judged) return give_up(judged.error().message);
   findings_.late += seen.late;
   findings_.cut += seen.cut;
@@ -236,35 +287,13 @@ bool StreamRelay::in_time() {
   return give_up("there was not time enough to look through all of it");
 }
 
-// Strings outside the text channels come whole: each is judged by itself.
-bool StreamRelay::check_other(const codec::ReplyText& text, Outgoing& outgoing) {
-  if (text.text.empty()) return true;
-  const detect::Surface surface = surface_of(text.channel.kind);
-  TextJudge judge(context_, policy::Direction::kReply, findings_);
-  auto judged = judge.judge(
-      text.text,
-      {.surface = surface,
-       .outcomes = &context_.tables->of_reply(surface),
-       .editable = !text.is_key && !is_sealed(api_of(options_.dialect), text.channel.kind)});
-  if (!judged || judged->denied) {
-    outgoing.withheld = true;
-    return judged ? false : give_up(judged.error().message);
-  }
-  if (judged->redacts) {
-    std::string clean;
-    findings_.redactions += judge.cut_out(text.text, clean);
-    outgoing.patches.push_back(codec::string_patch(text.span, clean));
-  }
-  return in_time();
-}
-
 bool StreamRelay::closes(const StreamEvent& event, const Lane& lane) const {
   if (lane.closed) return false;
   switch (event.type) {
     case StreamEvent::Type::kStop:
-      return lane.channel.index == event.index;
+      return (is_responses() ? lane.channel.choice : lane.channel.index) == event.index;
     case StreamEvent::Type::kFinish:
-      return options_.dialect == Dialect::kAnthropic || lane.channel.choice == event.index;
+      return options_.api == codec::Api::kAnthropicMessages || lane.channel.choice == event.index;
     case StreamEvent::Type::kEnd:
       return true;
     default:
@@ -297,40 +326,16 @@ bool StreamRelay::close_lane(Lane& lane, std::vector<Piece>& pieces, std::string
   }
   if (lane.channel.kind == ChannelKind::kText && released_text_.size() < codec::kMaxKeptReplyBytes)
     released_text_ += last.kept;
+  if (is_responses() && !lane.is_long) lane.shown += rest;
   Outgoing extra;
+  extra.is_extra = true;
+  extra.sequence_span = lane.spare_sequence;
   extra.name = std::move(lane.spare_name);
   extra.data = std::move(lane.spare_data);
   extra.patches = std::move(lane.spare_patches);
   extra.patches.push_back(codec::string_patch(lane.spare_span, rest));
   emit(std::move(extra), out);
   return true;
-}
-
-// The arguments of a tool are whole: they are judged as in a reply that comes whole.
-bool StreamRelay::close_tool(Lane& lane) {
-  TextJudge judge(context_, policy::Direction::kReply, findings_);
-  const detect::Outcomes& outcomes = context_.tables->of_reply(lane.surface);
-  const auto judged = judge.judge(lane.arguments, {.surface = lane.surface, .outcomes = &outcomes});
-  if (!judged) return give_up(judged.error().message);
-  if (judged->denied) return false;
-  auto hidden = scan_unescaped(context_, lane.arguments, lane.surface, outcomes, findings_,
-                               policy::Direction::kReply);
-  if (!hidden) return give_up(hidden.error().message);
-  if (*hidden) return false;
-  if (judged->redacts) {
-    std::string clean;
-    findings_.redactions += judge.cut_out(lane.arguments, clean);
-    lane.arguments = std::move(clean);
-    lane.changed = true;
-  }
-  if (context_.vault) {
-    std::string whole;
-    const std::size_t count = context_.vault->restore(lane.arguments, true, whole);
-    if (count > 0) lane.arguments = std::move(whole);
-    lane.changed = lane.changed || count > 0;
-    restored_ += count;
-  }
-  return in_time() && ask_gate(lane);
 }
 
 // Tool calls are withheld from their first event on, even before any argument came.
@@ -346,7 +351,7 @@ StreamRelay::Lane& StreamRelay::lane_for(const codec::Channel& channel) {
   for (const codec::ToolCall& call : reply_.tool_calls())
     if (call.channel == channel) tool = call.name;
   lanes_.push_back(
-      std::make_unique<Lane>(channel, surface_of(channel.kind, tool), context_, options_.dialect));
+      std::make_unique<Lane>(channel, surface_of(channel.kind, tool), context_, options_.api));
   return *lanes_.back();
 }
 

@@ -9,22 +9,23 @@
 
 #include "gateway/proxy/pipeline/scan_reply.hpp"
 #include "gateway/proxy/pipeline/stream_notice.hpp"
-#include "sdk/core/codec/sse.hpp"
+#include "sdk/core/codec/reply_framer.hpp"
 #include "sdk/core/detect/stream.hpp"
 
 namespace aispm::gateway {
 
 class ActionGate;
 
-// Scans a streamed reply as it passes: bytes of the provider's event stream in, bytes for the
-// client out. Pure logic.
+// Scans a streamed reply as it passes: bytes of the provider's event stream (or lines) in, bytes
+// for the client out. Pure logic.
 //
 // Text leaves when the scanner of its channel releases it; what is held joins the next piece of the
 // same channel, or an extra event before the channel ends. Tool calls are withheld from their first
 // event until their arguments are whole, scanned and allowed by policy. Events pass as the bytes
 // received unless something in them was changed; comments, ids and retry fields do not pass. A
 // denial ends the stream in the dialect's own form with a notice. What cannot be read or scanned
-// ends it likewise.
+// ends it likewise. Where an API says again what it has said (Responses), the client gets again
+// what it got; a tool call that is said again in other words ends the stream.
 class StreamRelay {
  public:
   // Events withheld for tool calls; more fails the stream closed.
@@ -34,7 +35,8 @@ class StreamRelay {
   static constexpr std::size_t kWindowBytes = 512;
 
   struct Options {
-    Dialect dialect = Dialect::kOpenAi;
+    codec::Api api = codec::Api::kOpenAiChat;
+    codec::Framing framing = codec::Framing::kSse;
     bool strip_usage = false;    // the client did not ask for the usage chunk that we asked for
     std::string case_id;         // named in notices
     std::string model;           // for notices when the reply named none
@@ -84,7 +86,16 @@ class StreamRelay {
   struct Outgoing;  // one event on its way out
 
   void take(const codec::SseEvent& sse, std::string& out);
-  bool read_pieces(const codec::StreamEvent& event, std::vector<Piece>& pieces, Outgoing& outgoing);
+  bool read_pieces(const codec::StreamEvent& event, std::vector<Piece>& pieces, Outgoing& outgoing,
+                   std::string& out);
+  bool take_call(const codec::ToolCall& call, Outgoing& outgoing);
+  bool take_repeat(const codec::ReplyText& text, std::vector<Piece>& pieces, Outgoing& outgoing,
+                   std::string& out);
+  void keep_said(Lane& lane, std::string_view text);
+  bool is_responses() const { return options_.api == codec::Api::kOpenAiResponses; }
+  Lane* find_lane(const codec::Channel& channel);
+  void number(Outgoing& outgoing);
+  std::string frame(const Outgoing& outgoing, std::string_view data) const;
   bool pass(Lane& lane, std::string_view text, Piece& piece);
   bool pass_rest(Lane& lane, Piece& piece);
   bool settle(Lane& lane, Piece& piece, bool complete);
@@ -108,7 +119,7 @@ class StreamRelay {
 
   const ScanContext& context_;
   Options options_;
-  codec::SseParser parser_;
+  codec::ReplyFramer framer_;
   codec::StreamReply reply_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<Outgoing> held_;
@@ -122,6 +133,8 @@ class StreamRelay {
   std::optional<std::size_t> denied_action_;
   bool is_past_end_ = false;  // the reply came to its end while tool calls wait
   std::string released_text_;
+  std::size_t said_bytes_ = 0;  // kept of all lanes
+  std::uint64_t inserted_ = 0;  // events that the provider did not send
   State state_ = State::kRunning;
 };
 

@@ -14,7 +14,10 @@ using model::Outcome;
 // Where the client's view of the stream will stand once this event was sent.
 void StreamRelay::track(const codec::SseEvent& sse, const StreamEvent& event, Outgoing& outgoing) {
   using Mark = Outgoing::Mark;
-  if (options_.dialect == Dialect::kAnthropic) {
+  outgoing.sequence_span = event.sequence_span;
+  outgoing.sequence = event.sequence;
+  if (is_responses() && event.type != StreamEvent::Type::kDelta) outgoing.mark = Mark::kResponses;
+  if (options_.api == codec::Api::kAnthropicMessages) {
     outgoing.block = event.index;
     if (event.type == StreamEvent::Type::kStart)
       outgoing.mark = sse.event == "content_block_start" ? Mark::kBlockStart : Mark::kMessageStart;
@@ -66,20 +69,34 @@ void StreamRelay::release_held(std::string& out) {
   held_bytes_ = 0;
 }
 
+// Events are numbered, also where some were added.
+void StreamRelay::number(Outgoing& outgoing) {
+  if (outgoing.sequence_span.empty()) return;
+  std::uint64_t& next = position_.responses.next_sequence;
+  const std::uint64_t value = outgoing.is_extra ? next : outgoing.sequence + inserted_;
+  if (outgoing.is_extra) ++inserted_;
+  next = value + 1;
+  if (value != outgoing.sequence || outgoing.is_extra)
+    outgoing.patches.push_back({outgoing.sequence_span, std::to_string(value)});
+}
+
+std::string StreamRelay::frame(const Outgoing& outgoing, std::string_view data) const {
+  if (options_.framing == codec::Framing::kLines) return std::string(data) + "\n";
+  return codec::serialise_sse(outgoing.name, data);
+}
+
 void StreamRelay::render(Outgoing& outgoing, std::string& out) {
   using Mark = Outgoing::Mark;
+  number(outgoing);
   if (outgoing.mark == Mark::kMessageStart) position_.started = true;
   if (outgoing.mark == Mark::kBlockStart) {
     position_.open_block = outgoing.block;
     position_.next_block = std::max(position_.next_block, outgoing.block + 1);
   }
   if (outgoing.mark == Mark::kBlockStop) position_.open_block.reset();
-  if (outgoing.patches.empty() && !outgoing.raw.empty()) {
-    out += outgoing.raw;
-    return;
-  }
   if (outgoing.patches.empty()) {
-    out += codec::serialise_sse(outgoing.name, outgoing.data);
+    if (outgoing.mark == Mark::kResponses) position_.responses.note(outgoing.data);
+    out += outgoing.raw.empty() ? frame(outgoing, outgoing.data) : std::string(outgoing.raw);
     return;
   }
   auto patched = codec::apply_patches(outgoing.data, std::move(outgoing.patches));
@@ -87,7 +104,8 @@ void StreamRelay::render(Outgoing& outgoing, std::string& out) {
     give_up(patched.error().message);
     return block(out);
   }
-  out += codec::serialise_sse(outgoing.name, *patched);
+  if (outgoing.mark == Mark::kResponses) position_.responses.note(*patched);
+  out += frame(outgoing, *patched);
 }
 
 void StreamRelay::block(std::string& out) {
@@ -101,7 +119,11 @@ void StreamRelay::block(std::string& out) {
   std::string why = failure_.empty() ? "rule " + std::string(findings_.verdict.rule_id)
                                      : "it could not be scanned";
   if (denied_action_) why = describe_denial(options_.gate->actions()[*denied_action_]);
-  out += replace_rest(options_.dialect, position_,
+  if (const auto& open = position_.responses.open; open && open->part) {
+    const Lane* const lane = find_lane({ChannelKind::kText, open->index, *open->part});
+    if (lane != nullptr) position_.shown = lane->shown;
+  }
+  out += replace_rest(options_.api, position_,
                       "\n[AISPM stopped this reply: " + why + ", case " + options_.case_id + "]");
 }
 

@@ -14,10 +14,6 @@
 // What a StreamRelay keeps of a channel and of an event. Only for its own files.
 namespace aispm::gateway {
 
-inline codec::Api api_of(Dialect dialect) {
-  return dialect == Dialect::kOpenAi ? codec::Api::kOpenAiChat : codec::Api::kAnthropicMessages;
-}
-
 struct StreamRelay::Outgoing {
   struct Argument {
     codec::Channel channel;
@@ -33,10 +29,14 @@ struct StreamRelay::Outgoing {
     kNone,
     kMessageStart,
     kBlockStart,
-    kBlockStop
+    kBlockStop,
+    kResponses
   } mark = Mark::kNone;
   std::uint32_t block = 0;
-  bool withheld = false;  // holds a denied string outside the text channels: never shown
+  bool withheld = false;          // holds a denied string outside the text channels: never shown
+  codec::JsonSpan sequence_span;  // Responses: of the event's number
+  std::uint64_t sequence = 0;
+  bool is_extra = false;  // not the provider's
 };
 
 struct StreamRelay::Piece {
@@ -48,16 +48,14 @@ struct StreamRelay::Piece {
 };
 
 struct StreamRelay::Lane {
-  Lane(codec::Channel c, detect::Surface where, const ScanContext& context, Dialect dialect)
+  Lane(codec::Channel c, detect::Surface where, const ScanContext& context, codec::Api api)
       : channel(c),
         surface(where),
-        runs(context.book->engine, where,
-             stream_table(*context.tables, api_of(dialect), c.kind, where), context.redactor,
-             context.hash_key),
-        scanner(context.book->engine, where,
-                stream_table(*context.tables, api_of(dialect), c.kind, where), context.redactor,
-                context.hash_key) {
-    const bool sealed = is_sealed(api_of(dialect), c.kind);
+        runs(context.book->engine, where, stream_table(*context.tables, api, c.kind, where),
+             context.redactor, context.hash_key),
+        scanner(context.book->engine, where, stream_table(*context.tables, api, c.kind, where),
+                context.redactor, context.hash_key) {
+    const bool sealed = is_sealed(api, c.kind);
     if (context.vault && !sealed && !is_tool()) vault.emplace(context.vault, false);
   }
 
@@ -83,6 +81,11 @@ struct StreamRelay::Lane {
   std::string spare_data;
   codec::JsonSpan spare_span;
   std::vector<codec::JsonPatch> spare_patches;  // for the other texts in it
+  codec::JsonSpan spare_sequence;
+  std::string said;      // Responses: what the provider said; tools: the arguments as they came
+  std::string shown;     // and what became of it
+  bool is_long = false;  // more than is kept
+  std::string tool;      // tools: the name under which the call was judged
   bool closed = false;
   std::optional<std::size_t> awaits;  // tools: the action that must be settled first
   bool changed = false;               // tools: the arguments are not those that came

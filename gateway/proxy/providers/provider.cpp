@@ -10,6 +10,7 @@ namespace {
 
 std::string event_name(const ProviderConfig& config, const net::Origin& origin) {
   const std::string name(name_of(config.dialect));
+  if (config.dialect == Dialect::kOllama) return name;  // everybody's own server
   const std::string own =
       config.dialect == Dialect::kOpenAi ? "api.openai.com" : "api.anthropic.com";
   return origin.host == own ? name : name + "-compatible";
@@ -18,7 +19,7 @@ std::string event_name(const ProviderConfig& config, const net::Origin& origin) 
 std::string request_lines(const ProviderConfig& config, const std::string& authority) {
   std::string lines = "host: " + authority + "\r\n";
   if (config.key.empty()) return lines;
-  lines += config.dialect == Dialect::kOpenAi ? "authorization: Bearer " : "x-api-key: ";
+  lines += config.dialect == Dialect::kAnthropic ? "x-api-key: " : "authorization: Bearer ";
   return lines.append(config.key.expose()).append("\r\n");
 }
 

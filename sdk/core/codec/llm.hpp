@@ -77,6 +77,12 @@ struct LlmRequest {
   std::optional<std::uint64_t> max_tokens;  // max_tokens, max_output_tokens, num_predict, ...
   std::uint64_t choices = 1;                // n
   std::string message_type;                 // kOpenAiRealtime: "response.create", ...
+  // Input given as token numbers, which nobody can read as text.
+  bool has_tokens = false;
+  // kOpenAiResponses: the member that means text kept by the provider, or has it keep some
+  // ("previous_response_id", "conversation", "prompt", "item_reference", "background", "store");
+  // empty: none.
+  std::string history;
   std::size_t message_count = 0;
   std::vector<std::string> tools_offered;
   // In body order. Together they hold every string value of the body but the protocol's own words
@@ -85,6 +91,7 @@ struct LlmRequest {
 
   JsonSpan model_span;
   JsonSpan stream_options_span;     // empty: not in the body
+  JsonSpan store_span;              // of the value of "store"; empty: not in the body
   std::size_t end_offset = 0;       // of the closing brace of the body
   std::unique_ptr<char[]> decoded;  // what `parts` with escapes point into
 };
@@ -104,6 +111,10 @@ std::string prompt_sha256(const LlmRequest& request);
 // The patch that makes a streaming OpenAI request ask for usage; nullopt when it does already or
 // does not stream.
 std::optional<JsonPatch> include_usage_patch(const LlmRequest& request, std::string_view body);
+
+// The patch that says `"store":false` where the request does not say what to store (the API stores
+// then); nullopt when it says so, and for every other API.
+std::optional<JsonPatch> no_store_patch(const LlmRequest& request, std::string_view body);
 
 struct Usage {
   std::uint64_t input_tokens = 0;  // prompt tokens, cached ones included
@@ -145,6 +156,10 @@ struct ToolCall {
   std::string id;
   std::string name;
   std::string arguments;  // JSON text, complete when the channel ended
+  // Where a reply or an event says the arguments whole, and whether that is a string which holds
+  // JSON or the JSON itself.
+  JsonSpan arguments_span = {};
+  bool arguments_are_text = false;
 };
 
 // An error body or event of any dialect.
@@ -183,7 +198,9 @@ struct StreamEvent {
     kNothing,  // comment, ping, or fields only: nothing a scanner must see
     kStart,    // OpenAI: first chunk; Anthropic: message_start, content_block_start
     kDelta,
-    kStop,    // Anthropic content_block_stop: the channels of block `index` are complete
+    kStop,    // Anthropic content_block_stop, Responses output_item.done: the channels of block or
+              // item `index` are complete
+    kRepeat,  // Responses: a part of an item is complete and said again
     kFinish,  // a choice has its finish reason: its channels are complete
     kUsage,   // OpenAI: the extra chunk with usage and no choices
     kEnd,     // [DONE], message_stop
@@ -195,6 +212,10 @@ struct StreamEvent {
   std::vector<JsonSpan> logprobs;
   std::vector<std::uint32_t> finished;  // kFinish: every choice that this event finished
   JsonSpan finish_reason_span;          // empty when the event has none
+  // Tool calls that this event says whole: as the dialect gives them, or again.
+  std::vector<ToolCall> calls;
+  JsonSpan sequence_span;      // Responses: of the event's number; empty when it has none
+  std::uint64_t sequence = 0;  // that number
   // What the spans refer to: the event's `data`, or what Bedrock had wrapped in it.
   std::string_view document;
 };

@@ -175,7 +175,11 @@ void ReplyReader::read_call(std::size_t call, std::size_t function, std::uint32_
     });
   }
   tree_.each_member(function, [&](const JsonNode& key, std::size_t value) {
-    if (key.text == "arguments" || key.text == "input") result.arguments.append(text_of(value));
+    if (key.text == "arguments" || key.text == "input") {
+      result.arguments.append(text_of(value));
+      result.arguments_span = tree_[value].span();
+      result.arguments_are_text = tree_[value].is_string();
+    }
     if (key.text == "name") return;
     add_all(value, channel);
   });
@@ -207,6 +211,7 @@ void ReplyReader::read_tool_use(std::size_t block, std::uint32_t index) {
     if (key.text == "input") {
       const JsonSpan span = tree_[value].span();
       call.arguments = body_.substr(span.begin, span.size());
+      call.arguments_span = span;
       add_all(value, channel);
     } else if (key.text != "name" && !is_envelope_key(key.text)) {
       add_all(value, {ChannelKind::kOther, 0, index});
@@ -237,8 +242,10 @@ std::string_view ReplyReader::text_of(std::size_t value) const {
 void ReplyReader::add_call(std::string_view id, std::string_view name, std::size_t arguments,
                            Channel channel) {
   ToolCall call{channel, short_copy(id), short_copy(name), {}};
-  if (arguments != kNone) {
+  if (arguments != kNone && tree_[arguments].kind != JsonKind::kNull) {
     call.arguments = text_of(arguments);
+    call.arguments_span = tree_[arguments].span();
+    call.arguments_are_text = tree_[arguments].is_string();
     add_all(arguments, channel);
   }
   reply_.tool_calls.push_back(std::move(call));

@@ -168,6 +168,10 @@ void ReplyReader::read_plain(Api api) {
       add_all(value, {ChannelKind::kText, 0, 0});
     } else if (key.text == "thinking") {
       add_all(value, {ChannelKind::kReasoning, 0, 0});
+    } else if (key.text == "logprobs") {
+      if (tree_[value].kind != JsonKind::kNull) reply_.logprobs.push_back(tree_[value].span());
+    } else if (key.text == "context" && tree_[value].kind == JsonKind::kArray) {
+      reply_.logprobs.push_back(tree_[value].span());  // the text again, as tokens
     } else if (!is_count_key(key.text) && !is_envelope_key(key.text)) {
       add_all(value, {ChannelKind::kOther, 0, 0});
     }

@@ -158,6 +158,16 @@ std::string prompt_sha256(const LlmRequest& request) {
   return stream.finish_hex();
 }
 
+std::optional<JsonPatch> no_store_patch(const LlmRequest& request, std::string_view body) {
+  if (request.api != Api::kOpenAiResponses) return std::nullopt;
+  // The body holds an input, so there is always a member before the brace.
+  if (request.store_span.empty())
+    return JsonPatch{{request.end_offset, request.end_offset}, R"(,"store":false)"};
+  const JsonSpan span = request.store_span;
+  if (body.substr(span.begin, span.size()) == "null") return JsonPatch{span, "false"};
+  return std::nullopt;
+}
+
 std::optional<JsonPatch> include_usage_patch(const LlmRequest& request, std::string_view body) {
   if (request.api != Api::kOpenAiChat || !request.stream || request.include_usage)
     return std::nullopt;

@@ -28,15 +28,29 @@ void RequestReader::read_responses(std::size_t object) {
       read_max_tokens(object, name);
     } else if (name == "prompt") {
       has_content_ = true;
+      note_history(name, value);
       add_all(value, Surface::kPrompt);
+    } else if (name == "store" || name == "background") {
+      bool flag = false;
+      read_flag(value, flag, "\"" + std::string(name) + "\" is not true or false");
+      if (name == "store") request_.store_span = tree_[value].span();
+      if (flag) note_history(name, value);
     } else if (object == 0 && name == "type" && request_.api == Api::kOpenAiRealtime) {
       return;
     } else if (!read_common(name, value)) {
       // The history may be kept by the provider.
-      if (name == "previous_response_id" || name == "conversation") has_content_ = true;
+      if (name == "previous_response_id" || name == "conversation") {
+        has_content_ = true;
+        note_history(name, value);
+      }
       read_other(key, value);
     }
   });
+}
+
+// Text that the provider keeps is text that nobody here has seen.
+void RequestReader::note_history(std::string_view name, std::size_t value) {
+  if (request_.history.empty() && tree_[value].kind != JsonKind::kNull) request_.history = name;
 }
 
 // A string, or an array of items.
@@ -56,6 +70,7 @@ void RequestReader::read_input(std::size_t input) {
 void RequestReader::read_item(std::size_t item) {
   const std::string_view type = tree_.string_at(item, "type");
   if (type.empty() || type == "message") return read_message(item);
+  if (type == "item_reference") note_history(type, item);
   const bool is_output = type.ends_with("_output");
   const bool is_tool = type.ends_with("_call") || type.ends_with("_approval_response") ||
                        type.ends_with("_approval_request");
@@ -97,6 +112,9 @@ void RequestReader::read_prompts(std::size_t object) {
     } else if (name == "options" && request_.api == Api::kOllamaGenerate) {
       read_max_tokens(value, "num_predict");
       add_all(value, Surface::kOther);
+    } else if (name == "context" && tree_[value].kind == JsonKind::kArray) {
+      request_.has_tokens = request_.has_tokens || tree_[value].next > value + 1;  // Ollama
+      add_all(value, Surface::kOther);
     } else if (!read_common(name, value)) {
       read_other(key, value);
     }
@@ -115,7 +133,10 @@ void RequestReader::read_prompt_value(std::size_t value) {
     const JsonNode& node = tree_[element];
     if (node.is_string()) return add(node, Surface::kPrompt, true);
     if (node.kind == JsonKind::kArray) return read_prompt_value(element);
-    if (node.kind != JsonKind::kObject) return;  // tokens
+    if (node.kind != JsonKind::kObject) {
+      request_.has_tokens = true;
+      return;
+    }
     if (tree_.find(element, "role") != kNone) return read_message(element);
     read_block(element, Surface::kPrompt);
   });

@@ -29,6 +29,7 @@ class RequestReader {
 
   // llm_request_openai.cpp
   void read_responses(std::size_t object);
+  void note_history(std::string_view name, std::size_t value);
   void read_input(std::size_t input);
   void read_item(std::size_t item);
   void read_prompts(std::size_t object);  // completions, embeddings, moderations, Ollama, llama.cpp

@@ -91,6 +91,9 @@ Result<> StreamReply::State::read(const SseEvent& sse) {
   event.logprobs.clear();
   event.finished.clear();
   event.finish_reason_span = {};
+  event.calls.clear();
+  event.sequence_span = {};
+  event.sequence = 0;
   event.document = sse.data;
   if (!sse.has_data || sse.data.empty()) return {};
   // The clients compare the prefix, so whatever follows it is never read as JSON.
@@ -189,6 +192,8 @@ void StreamReply::State::merge(const LlmReply& piece, std::uint32_t call_offset)
     kept->id = call.id;
     kept->name = call.name;
     if (keep(call.arguments.size())) kept->arguments.append(call.arguments);
+    event.calls.push_back(call);
+    event.calls.back().channel = kept->channel;
   }
 }
 

@@ -55,6 +55,10 @@ Result<> StreamReply::State::read_responses(const JsonTree& tree, std::string_vi
   const std::string_view type = tree.string_at(0, "type");
   if (!event_name.empty() && event_name != type)
     return fail(Errc::kInvalid, "event line and \"type\" of the data differ");
+  if (const std::size_t number = tree.find(0, "sequence_number"); number != kNone) {
+    event.sequence_span = tree[number].span();
+    event.sequence = tree.number(number).value_or(0);
+  }
   const std::size_t response = tree.find(0, "response");
   const bool is_last = type == "response.completed" || type == "response.incomplete" ||
                        type == "response.failed" || type == "response.cancelled" ||
@@ -94,6 +98,10 @@ void StreamReply::State::read_item_start(const JsonTree& tree) {
   LlmReply piece;
   ReplyReader(tree, event.document, piece).read_output_item(item, event.index);
   merge(piece, 0);
+  // The arguments of most calls follow as deltas, of which this is the first.
+  std::erase_if(event.calls, [](const ToolCall& call) {
+    return call.arguments_are_text || call.arguments.empty();
+  });
 }
 
 void StreamReply::State::read_delta_event(const JsonTree& tree, std::string_view type) {
@@ -121,24 +129,11 @@ void StreamReply::State::read_delta_event(const JsonTree& tree, std::string_view
 
 void StreamReply::State::read_done_event(const JsonTree& tree, std::string_view type) {
   const std::string_view part = part_name(type, ".done");
-  event.type = Type::kStop;
+  event.type = Type::kRepeat;
   event.index = index_at(tree, "output_index");
   if (is_sound(part)) return;
-  if (part == "output_item") {
-    const std::size_t item = tree.find(0, "item");
-    if (item == kNone) return;
-    LlmReply whole;
-    ReplyReader(tree, event.document, whole).read_output_item(item, event.index);
-    for (const ReplyText& text : whole.texts) add_done(text);
-    for (const ToolCall& call : whole.tool_calls) {
-      ToolCall* kept = make_call(call.channel);
-      if (kept == nullptr) continue;
-      if (kept->id.empty()) kept->id = call.id;
-      if (kept->name.empty()) kept->name = call.name;
-      if (kept->arguments.empty() && keep(call.arguments.size())) kept->arguments = call.arguments;
-    }
-    return;
-  }
+  if (part == "output_item") return read_item_done(tree);
+  if (part == "content_part" || part == "reasoning_summary_part") return read_part_done(tree);
   const ChannelKind kind = kind_of(part);
   const Channel channel = channel_of(tree, kind);
   tree.each_member(0, [&](const JsonNode& key, std::size_t value) {
@@ -148,17 +143,65 @@ void StreamReply::State::read_done_event(const JsonTree& tree, std::string_view 
         event.logprobs.push_back(tree[value].span());
       return;
     }
-    if (kind == ChannelKind::kToolArguments && tree[value].is_string()) {
-      ToolCall* call = make_call(channel);
-      if (call != nullptr && key.text == "name") call->name = short_copy(tree[value].text);
-      if (call != nullptr && key.text != "name" && call->arguments.empty() &&
-          keep(tree[value].text.size()))
-        call->arguments = tree[value].text;
-    }
+    if (kind == ChannelKind::kToolArguments && tree[value].is_string() && key.text != "name")
+      note_call({channel,
+                 {},
+                 short_copy(tree.string_at(0, "name")),
+                 std::string(tree[value].text),
+                 tree[value].span(),
+                 true});
     each_string(tree, value, [&](const JsonNode& node) {
       add_done({channel, node.text, node.span(), node.is_key});
     });
   });
+}
+
+void StreamReply::State::read_item_done(const JsonTree& tree) {
+  event.type = Type::kStop;
+  const std::size_t item = tree.find(0, "item");
+  if (item == kNone) return;
+  LlmReply whole;
+  ReplyReader(tree, event.document, whole).read_output_item(item, event.index);
+  for (const ReplyText& text : whole.texts) add_done(text);
+  for (const ToolCall& call : whole.tool_calls) note_call(call);
+  event.logprobs = std::move(whole.logprobs);
+}
+
+void StreamReply::State::read_part_done(const JsonTree& tree) {
+  const std::size_t part = tree.find(0, "part");
+  const std::string_view type = tree.string_at(part == kNone ? 0 : part, "type");
+  const bool is_reasoning = type == "summary_text" || type == "reasoning_text";
+  tree.each_member(part, [&](const JsonNode& key, std::size_t value) {
+    if (key.text == "logprobs" && tree[value].kind != JsonKind::kNull) {
+      event.logprobs.push_back(tree[value].span());
+      return;
+    }
+    ChannelKind kind = ChannelKind::kOther;
+    if (key.text == "text" || key.text == "transcript")
+      kind = is_reasoning ? ChannelKind::kReasoning : ChannelKind::kText;
+    if (key.text == "refusal") kind = ChannelKind::kRefusal;
+    if (key.text == "audio") return;  // base64 of sound
+    const Channel channel = channel_of(tree, kind);
+    if (key.text == "type" && is_protocol_word(key.text, tree[value].text)) return;
+    each_string(tree, value, [&](const JsonNode& node) {
+      add_done({channel, node.text, node.span(), node.is_key});
+    });
+  });
+}
+
+// A call said whole; `call` without id and name is the one that its channel began.
+void StreamReply::State::note_call(ToolCall call) {
+  if (!call.id.empty())
+    for (const ToolCall& known : tool_calls)
+      if (known.id == call.id) call.channel = known.channel;
+  ToolCall* kept = make_call(call.channel);
+  if (kept != nullptr) {
+    if (kept->id.empty()) kept->id = call.id;
+    if (kept->name.empty()) kept->name = call.name;
+    if (kept->arguments.empty() && keep(call.arguments.size())) kept->arguments = call.arguments;
+    if (call.name.empty()) call.name = kept->name;
+  }
+  event.calls.push_back(std::move(call));
 }
 
 void StreamReply::State::read_response_object(const JsonTree& tree, std::size_t response,
@@ -169,16 +212,19 @@ void StreamReply::State::read_response_object(const JsonTree& tree, std::size_t 
   if (id.empty()) id = whole.id;
   if (model.empty()) model = whole.model;
   merge_usage(whole.usage);
-  if (!is_last) return;
+  event.logprobs = std::move(whole.logprobs);
+  for (const ToolCall& call : whole.tool_calls) note_call(call);
+  if (!is_last) {
+    // Nothing is written yet, so what stands there is no text that goes on.
+    for (ReplyText text : whole.texts) {
+      text.channel.kind = ChannelKind::kOther;
+      add(text);
+    }
+    return;
+  }
   error = whole.error;
   finish(whole.finish_reason, 0);
   for (const ReplyText& text : whole.texts) add_done(text);
-  for (const ToolCall& call : whole.tool_calls) {
-    if (find_call(call.channel) != nullptr) continue;
-    ToolCall* kept = make_call(call.channel);
-    if (kept != nullptr && keep(call.arguments.size())) *kept = call;
-  }
-  event.logprobs = std::move(whole.logprobs);
 }
 
 void StreamReply::State::add_done(const ReplyText& text) {

@@ -52,6 +52,9 @@ struct StreamReply::State {
   void read_item_start(const JsonTree& tree);
   void read_delta_event(const JsonTree& tree, std::string_view type);
   void read_done_event(const JsonTree& tree, std::string_view type);
+  void read_item_done(const JsonTree& tree);
+  void read_part_done(const JsonTree& tree);
+  void note_call(ToolCall call);
   void read_response_object(const JsonTree& tree, std::size_t response, bool is_last);
   // llm_stream_bedrock.cpp
   Result<> unwrap(JsonTree& tree, const SseEvent& sse);

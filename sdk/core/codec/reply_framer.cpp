@@ -123,6 +123,11 @@ bool ReplyFramer::skip() {
   return false;
 }
 
+std::uint64_t ReplyFramer::dropped_lines() const {
+  const auto* lines = std::get_if<LineFramer>(&parser_);
+  return lines != nullptr ? lines->dropped_lines() : 0;
+}
+
 std::size_t ReplyFramer::held_bytes() const {
   switch (framing_) {
     case Framing::kSse:

@@ -49,6 +49,8 @@ class ReplyFramer {
   bool skip();
 
   std::size_t held_bytes() const;
+  // Lines that were longer than the limit and are lost: whoever enforces must stop then.
+  std::uint64_t dropped_lines() const;
   Framing framing() const { return framing_; }
 
  private:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in LLM provider for demos and tests: OpenAI and Anthropic dialects over TLS, streaming and not, no model behind it.
+"""A stand-in LLM provider for demos and tests: OpenAI, Anthropic and Ollama over TLS, streaming and not, no model behind it.
 
     python3 provider.py --port 9443 --cert server.crt --key server.key
 
@@ -31,6 +31,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
+import provider_protocols as protocols
+
 MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 64 * 1024 * 1024
 # In AWS's format and invented; put together here so that scanners of repositories do not take it for a live one.
@@ -48,7 +50,7 @@ class Question:
         self.stream = bool(body.get("stream", False))
         self.usage_wanted = bool((body.get("stream_options") or {}).get("include_usage"))
         self.tools = body.get("tools") or []
-        self.text = last_user_text(body.get("messages") or [])
+        self.text = last_user_text(body.get("messages") or []) or protocols.last_input_text(body)
         split = re.search(r"split=(\d+)", self.text)
         self.split = max(1, int(split.group(1))) if split else 4
         status = re.search(r"status=(\d{3})", self.text)
@@ -225,14 +227,17 @@ def whole(body: object, status: int = 200) -> bytes:
 
 def error(dialect: str, status: int) -> bytes:
     message = f"the stand-in was asked for status {status}"
+    if dialect == "ollama":
+        return whole({"error": message}, status)
     if dialect == "openai":
         return whole({"error": {"message": message, "type": "server_error", "param": None, "code": None}}, status)
     return whole({"type": "error", "error": {"type": "api_error", "message": message}}, status)
 
 
-async def send_stream(writer: asyncio.StreamWriter, question: Question, events: AsyncIterator[bytes]) -> bool:
+async def send_stream(writer: asyncio.StreamWriter, question: Question, events: AsyncIterator[bytes],
+                      content_type: str = "text/event-stream; charset=utf-8") -> bool:
     """True when the stream was sent to its end."""
-    writer.write(head(200, "text/event-stream; charset=utf-8", "transfer-encoding: chunked\r\n"))
+    writer.write(head(200, content_type, "transfer-encoding: chunked\r\n"))
     count = 0
     async for event in events:
         writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
@@ -276,21 +281,48 @@ async def answer(writer: asyncio.StreamWriter, method: str, path: str, body: byt
                                                         "owned_by": "stand-in", "display_name": "Stand-in",
                                                         "created_at": "2026-01-01T00:00:00Z"}], "has_more": False}))
         return True
-    dialect = {"/v1/chat/completions": "openai", "/v1/messages": "anthropic"}.get(route)
+    told = protocols.listed(route) if method == "GET" else None
+    if told is not None:
+        writer.write(whole(told))
+        return True
+    dialect = {"/v1/chat/completions": "openai", "/v1/messages": "anthropic", "/v1/responses": "openai",
+               "/v1/embeddings": "openai", "/v1/moderations": "openai", "/v1/messages/count_tokens": "anthropic",
+               "/api/chat": "ollama", "/api/generate": "ollama"}.get(route)
     if dialect is None or method != "POST":
         writer.write(error("openai", 404))
         return True
-    question = Question(json.loads(body))
+    asked = json.loads(body)
+    question = Question(asked)
+    if dialect == "ollama":
+        question.stream = asked.get("stream", True)
     if question.has("html"):
         page = b"<html><body>bad gateway</body></html>"
         writer.write(head(502, "text/html", f"content-length: {len(page)}\r\n") + page)
     elif question.status != 200:
         writer.write(error(dialect, question.status))
+    elif (counted := protocols.counted(route, asked)) is not None:
+        writer.write(whole(counted))
+    elif dialect == "ollama" and question.stream:
+        return await send_stream(writer, question, protocols.ollama_stream(question, route), "application/x-ndjson")
     elif question.stream:
-        return await send_stream(writer, question, openai_stream(question) if dialect == "openai" else anthropic_stream(question))
+        return await send_stream(writer, question, event_stream(route, question))
     else:
-        writer.write(whole(openai_reply(question) if dialect == "openai" else anthropic_reply(question)))
+        writer.write(whole(whole_reply(route, question)))
     return True
+
+
+def event_stream(route: str, question: Question) -> AsyncIterator[bytes]:
+    if route == "/v1/responses":
+        return protocols.responses_stream(question)
+    return openai_stream(question) if route == "/v1/chat/completions" else anthropic_stream(question)
+
+
+def whole_reply(route: str, question: Question) -> dict[str, Any]:
+    if route == "/v1/responses":
+        return protocols.responses_reply(question)
+    if route.startswith("/api/"):
+        return protocols.ollama_reply(question, route)
+    return openai_reply(question) if route == "/v1/chat/completions" else anthropic_reply(question)
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

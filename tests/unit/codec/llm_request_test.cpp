@@ -218,5 +218,52 @@ TEST(IncludeUsagePatch, AsksForUsageOnce) {
       include_usage_patch(parse_request(Api::kOpenAiChat, plain).value(), plain).has_value());
 }
 
+TEST(NoStorePatch, SaysThatNothingIsKeptWhereTheRequestDoesNot) {
+  const std::map<std::string, std::string> cases = {
+      {R"({"input":"x"})", R"({"input":"x","store":false})"},
+      {R"({"store":null,"input":"x"})", R"({"store":false,"input":"x"})"},
+      {R"({"store":false,"input":"x"})", ""},
+      {R"({"store":true,"input":"x"})", ""}};
+  for (const auto& [body, wanted] : cases) {
+    const auto request = parse_request(Api::kOpenAiResponses, body);
+    ASSERT_TRUE(request) << body;
+    const auto patch = no_store_patch(*request, body);
+    ASSERT_EQ(patch.has_value(), !wanted.empty()) << body;
+    if (patch) {
+      EXPECT_EQ(apply_patches(body, {*patch}).value(), wanted);
+    }
+  }
+  const std::string chat = R"({"messages":[]})";
+  EXPECT_FALSE(no_store_patch(parse_request(Api::kOpenAiChat, chat).value(), chat).has_value());
+}
+
+TEST(ParseRequest, NamesWhatMeansTextThatTheProviderKeeps) {
+  const std::map<std::string, std::string> cases = {
+      {R"({"input":"x"})", ""},
+      {R"({"input":"x","store":false,"background":false,"previous_response_id":null})", ""},
+      {R"({"input":"x","store":true})", "store"},
+      {R"({"input":"x","background":true})", "background"},
+      {R"({"input":"x","previous_response_id":"r"})", "previous_response_id"},
+      {R"({"input":"x","conversation":{"id":"c"}})", "conversation"},
+      {R"({"prompt":{"id":"p"}})", "prompt"},
+      {R"({"input":[{"type":"item_reference","id":"i"}]})", "item_reference"}};
+  for (const auto& [body, wanted] : cases) {
+    const auto request = parse_request(Api::kOpenAiResponses, body);
+    ASSERT_TRUE(request) << body;
+    EXPECT_EQ(request->history, wanted) << body;
+  }
+  EXPECT_FALSE(parse_request(Api::kOpenAiResponses, R"({"input":"x","store":"yes"})"));
+}
+
+TEST(ParseRequest, TellsTokensFromText) {
+  EXPECT_TRUE(parse_request(Api::kOpenAiEmbeddings, R"({"input":[1,2]})")->has_tokens);
+  EXPECT_TRUE(parse_request(Api::kOpenAiEmbeddings, R"({"input":[[1],[2]]})")->has_tokens);
+  EXPECT_FALSE(parse_request(Api::kOpenAiEmbeddings, R"({"input":["a","b"]})")->has_tokens);
+  EXPECT_TRUE(parse_request(Api::kOllamaGenerate, R"({"model":"m","prompt":"a","context":[1]})")
+                  ->has_tokens);
+  EXPECT_FALSE(parse_request(Api::kOllamaGenerate, R"({"model":"m","prompt":"a","context":[]})")
+                   ->has_tokens);
+}
+
 }  // namespace
 }  // namespace aispm::codec

@@ -17,7 +17,7 @@ struct Followed {
 
 // Parses a whole stream that arrives in pieces of `step` bytes.
 Followed follow(StreamReply& reply, std::string_view stream, std::size_t step = SIZE_MAX) {
-  static constexpr const char* kTypes[] = {"nothing", "start", "delta", "stop",
+  static constexpr const char* kTypes[] = {"nothing", "start", "delta", "stop", "repeat",
                                            "finish",  "usage", "end",   "error"};
   Followed followed;
   SseParser parser;

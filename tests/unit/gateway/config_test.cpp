@@ -106,6 +106,23 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"BodyLimitTooHigh", std::string(kGood) + "limits: {body: 1GiB}\n", "1GiB"}),
     [](const auto& row) { return row.param.name; });
 
+TEST(Config, ForbidsHistoryAtProvidersUnlessTold) {
+  EXPECT_FALSE(parse_config(kGood, "gw.yaml")->provider_history);
+  const auto allowed =
+      parse_config(std::string(kGood) + "responses: {history: allow}\n", "gw.yaml");
+  ASSERT_TRUE(allowed) << allowed.error().message;
+  EXPECT_TRUE(allowed->provider_history);
+  EXPECT_FALSE(parse_config(std::string(kGood) + "responses: {history: maybe}\n", "gw.yaml"));
+}
+
+TEST(Config, KnowsProvidersThatSpeakOllama) {
+  const auto config = parse_config(
+      std::string(kGood) + "  - {name: local, dialect: ollama, origin: 'http://127.0.0.1:11434'}\n",
+      "gw.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->providers.back().dialect, Dialect::kOllama);
+}
+
 TEST(Config, ReadsLayersBudgetsSlowerJudgesAndTenants) {
   const auto config = parse_config(std::string(kGood) + R"(reload_every: 1h
 detect:

@@ -44,14 +44,15 @@ TEST(WireError, OfAPolicyIsTheProvidersOwnFormAndForbidsRetries) {
           R"({"type":"error","error":{"type":"invalid_request_error","message":"AISPM: rule \"r\"","details":{"error_code":"aispm_deny"}},"request_id":"case-7"})"));
 }
 
-TEST(WireError, IsUnderstoodByOurOwnParserInEveryFormOfBothDialects) {
+TEST(WireError, IsUnderstoodByOurOwnParserInEveryFormOfEveryDialect) {
   for (int kind = 0; kind <= static_cast<int>(RefusalKind::kUpstreamTimeout); ++kind) {
     const Refusal refusal{.kind = static_cast<RefusalKind>(kind),
                           .message = "why\n",
                           .decision = "deny",
                           .case_id = "c"};
     for (const auto& [dialect, api] : {std::pair{Dialect::kOpenAi, codec::Api::kOpenAiChat},
-                                       {Dialect::kAnthropic, codec::Api::kAnthropicMessages}}) {
+                                       {Dialect::kAnthropic, codec::Api::kAnthropicMessages},
+                                       {Dialect::kOllama, codec::Api::kOllamaChat}}) {
       const auto reply = codec::parse_reply(api, error_body(dialect, refusal));
       ASSERT_TRUE(reply) << reply.error().message;
       ASSERT_TRUE(reply->error) << kind;
@@ -147,13 +148,34 @@ INSTANTIATE_TEST_SUITE_P(
                       Path{"GET", "/v1/models?limit=5", RouteKind::kModels},
                       Path{"GET", "/v1/models?limit=%41", RouteKind::kBadQuery},
                       Path{"DELETE", "/v1/models/x", RouteKind::kBadMethod},
-                      Path{"POST", "/v1/embeddings", RouteKind::kNotFound},
+                      Path{"POST", "/v1/responses", RouteKind::kLlm},
+                      Path{"GET", "/v1/responses/resp_1", RouteKind::kNotFound},
+                      Path{"POST", "/v1/embeddings", RouteKind::kLlm},
+                      Path{"POST", "/v1/moderations", RouteKind::kLlm},
+                      Path{"POST", "/v1/messages/count_tokens?beta=true", RouteKind::kLlm},
+                      Path{"POST", "/v1/completions", RouteKind::kNotFound},
+                      Path{"POST", "/api/chat", RouteKind::kLlm},
+                      Path{"POST", "/api/generate", RouteKind::kLlm},
+                      Path{"GET", "/api/chat", RouteKind::kBadMethod},
+                      Path{"GET", "/api/tags", RouteKind::kModels},
+                      Path{"GET", "/api/version", RouteKind::kModels},
+                      Path{"POST", "/api/pull", RouteKind::kNotFound},
+                      Path{"DELETE", "/api/delete", RouteKind::kNotFound},
                       Path{"POST", "/v1/chat/completions/", RouteKind::kNotFound},
                       Path{"POST", "http://evil/v1/messages", RouteKind::kNotFound},
                       Path{"HEAD", "/", RouteKind::kRoot}, Path{"GET", "/", RouteKind::kRoot},
                       Path{"POST", "/", RouteKind::kBadMethod},
                       Path{"GET", "/healthz", RouteKind::kHealth},
                       Path{"POST", "/aispm/v1/agent-events", RouteKind::kAgentEvents}));
+
+TEST(FoundRoute, SaysTheApiAndInWhoseFormErrorsAre) {
+  const Route counts = find_route("POST", "/v1/messages/count_tokens", false);
+  EXPECT_EQ(counts.api, codec::Api::kAnthropicCountTokens);
+  EXPECT_EQ(counts.dialect, Dialect::kAnthropic);
+  EXPECT_EQ(find_route("POST", "/v1/responses", true).dialect, Dialect::kOpenAi);
+  EXPECT_EQ(find_route("POST", "/api/generate", false).api, codec::Api::kOllamaGenerate);
+  EXPECT_EQ(find_route("POST", "/api/pull", false).dialect, Dialect::kOllama);
+}
 
 TEST(KeyStore, FindsAgentsByTheHashOfTheirKey) {
   KeyStore keys;

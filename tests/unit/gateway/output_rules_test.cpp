@@ -100,7 +100,7 @@ TEST(OutputModule, StopsASecretInAWholeReply) {
 TEST(OutputModule, StopsASecretInAStreamBeforeItLeaves) {
   Reply reply({.enforced = output_module(), .monitored = {}});
   reply.open();
-  StreamRelay relay(reply.context, {.dialect = Dialect::kOpenAi,
+  StreamRelay relay(reply.context, {.api = codec::Api::kOpenAiChat,
                                     .strip_usage = false,
                                     .case_id = "c",
                                     .model = "m",

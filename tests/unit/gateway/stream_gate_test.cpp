@@ -19,7 +19,7 @@ struct GatedRelay {
   StreamRelay relay;
   std::string out;
 
-  GatedRelay(Dialect dialect, const std::string& rules)
+  GatedRelay(codec::Api api, const std::string& rules)
       : gate(context, policies(rules),
              {.agent_id = "bob/agent",
               .tenant = {},
@@ -29,7 +29,7 @@ struct GatedRelay {
               .provider = {},
               .model = {}},
              {}),
-        relay(context, {.dialect = dialect,
+        relay(context, {.api = api,
                         .strip_usage = false,
                         .case_id = "case-1",
                         .model = "m",
@@ -59,7 +59,8 @@ const std::string kAnthropicCall =
 
 TEST(StreamRelay, NeverBeginsAToolCallThatPolicyDenies) {
   for (const auto& [dialect, stream] :
-       {std::pair(Dialect::kOpenAi, kOpenAiCall), std::pair(Dialect::kAnthropic, kAnthropicCall)}) {
+       {std::pair(codec::Api::kOpenAiChat, kOpenAiCall),
+        std::pair(codec::Api::kAnthropicMessages, kAnthropicCall)}) {
     GatedRelay gated(dialect, "rules: [{id: no-refunds, match: {tool: refund}, outcome: deny}]");
     EXPECT_EQ(gated.relay.feed(stream, gated.out), StreamRelay::State::kBlocked);
     EXPECT_THAT(gated.out, Not(HasSubstr("amount")));
@@ -70,7 +71,8 @@ TEST(StreamRelay, NeverBeginsAToolCallThatPolicyDenies) {
 
 TEST(StreamRelay, HoldsAToolCallUntilItIsSettled) {
   for (const auto& [dialect, stream] :
-       {std::pair(Dialect::kOpenAi, kOpenAiCall), std::pair(Dialect::kAnthropic, kAnthropicCall)}) {
+       {std::pair(codec::Api::kOpenAiChat, kOpenAiCall),
+        std::pair(codec::Api::kAnthropicMessages, kAnthropicCall)}) {
     for (const std::size_t step : {std::size_t{1}, std::size_t{7}, stream.size()}) {
       GatedRelay gated(dialect,
                        "rules: [{id: ask, match: {tool: refund}, outcome: require_approval}]");
@@ -91,7 +93,8 @@ TEST(StreamRelay, HoldsAToolCallUntilItIsSettled) {
 
 TEST(StreamRelay, EndsTheStreamWhenAPersonSaysNo) {
   for (const auto& [dialect, stream] :
-       {std::pair(Dialect::kOpenAi, kOpenAiCall), std::pair(Dialect::kAnthropic, kAnthropicCall)}) {
+       {std::pair(codec::Api::kOpenAiChat, kOpenAiCall),
+        std::pair(codec::Api::kAnthropicMessages, kAnthropicCall)}) {
     GatedRelay gated(dialect, "rules: [{id: ask, match: {tool: refund}, outcome: require_human}]");
     EXPECT_EQ(gated.relay.feed(stream, gated.out), StreamRelay::State::kWaiting);
     EXPECT_EQ(gated.relay.settle(0, false, gated.out), StreamRelay::State::kBlocked);
@@ -101,7 +104,8 @@ TEST(StreamRelay, EndsTheStreamWhenAPersonSaysNo) {
 
 TEST(StreamRelay, BrokenOffWhileItWaitsLetsNothingOut) {
   for (const auto& [dialect, stream] :
-       {std::pair(Dialect::kOpenAi, kOpenAiCall), std::pair(Dialect::kAnthropic, kAnthropicCall)}) {
+       {std::pair(codec::Api::kOpenAiChat, kOpenAiCall),
+        std::pair(codec::Api::kAnthropicMessages, kAnthropicCall)}) {
     GatedRelay gated(dialect, "rules: [{id: ask, match: {tool: refund}, outcome: require_human}]");
     EXPECT_EQ(gated.relay.feed(stream, gated.out), StreamRelay::State::kWaiting);
     EXPECT_EQ(gated.relay.finish(gated.out), StreamRelay::State::kWaiting);

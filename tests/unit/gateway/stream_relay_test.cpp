@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "sdk/core/common/keyed_hash.hpp"
-#include "tests/unit/gateway/rules_fixture.hpp"
+#include "tests/unit/gateway/relayed.hpp"
 #include "tests/unit/gateway/stream_words.hpp"
 
 namespace aispm::gateway {
@@ -18,60 +18,17 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-struct Relayed {
-  StreamRelay::State state;
-  std::string out;
-  std::string text;  // what a client puts together
-  std::string arguments;
-  std::string finish;
-  Findings findings;
-};
-
-const Secret kHashKey("of this host");
-
-// Runs the stream through a relay, `step` bytes at a time, and reads the output as a client does.
-Relayed relay(Dialect dialect, const std::string& stream, std::size_t step = 1U << 20,
-              bool strip_usage = false) {
-  ScanContext context = make_context();
-  context.hash_key = &kHashKey;
-  StreamRelay under_test(context, {.dialect = dialect,
-                                   .strip_usage = strip_usage,
-                                   .case_id = "case-1",
-                                   .model = "m",
-                                   .now = 1});
-  Relayed result{};
-  result.state = StreamRelay::State::kRunning;
-  for (std::size_t at = 0; at < stream.size() && result.state == StreamRelay::State::kRunning;
-       at += step)
-    result.state = under_test.feed(std::string_view(stream).substr(at, step), result.out);
-  if (result.state == StreamRelay::State::kRunning) result.state = under_test.finish(result.out);
-  result.findings = under_test.findings();
-  codec::SseParser parser;
-  codec::StreamReply client(dialect == Dialect::kOpenAi ? codec::Api::kOpenAiChat
-                                                        : codec::Api::kAnthropicMessages);
-  parser.feed(result.out);
-  while (auto event = *parser.next()) {
-    if (!event->has_data) continue;
-    EXPECT_TRUE(client.read(*event)) << event->data;
-  }
-  EXPECT_EQ(parser.pending(), "") << "an event is not whole";
-  result.text = client.text();
-  result.finish = client.finish_reason();
-  for (const auto& call : client.tool_calls()) result.arguments += call.name + call.arguments;
-  return result;
-}
-
 struct Split {
-  Dialect dialect;
+  codec::Api api;
   std::string before;
   std::string (*text)(const std::string&);
   std::string after;
 };
 
-const Split kOpenAiSplit{Dialect::kOpenAi, openai(R"({"role":"assistant","content":""})"),
+const Split kOpenAiSplit{codec::Api::kOpenAiChat, openai(R"({"role":"assistant","content":""})"),
                          openai_text, openai("{}", "\"stop\"") + "data: [DONE]\n\n"};
-const Split kAnthropicSplit{Dialect::kAnthropic, kAnthropicStart + kTextBlock, anthropic_text,
-                            kStop0 + kAnthropicEnd};
+const Split kAnthropicSplit{codec::Api::kAnthropicMessages, kAnthropicStart + kTextBlock,
+                            anthropic_text, kStop0 + kAnthropicEnd};
 
 class EverySplit : public ::testing::TestWithParam<Split> {};
 
@@ -79,8 +36,8 @@ TEST_P(EverySplit, OfASecretIntoTwoDeltasIsRedactedAlike) {
   const Split& p = GetParam();
   const std::string text = "key " + kSecret + " works";
   for (std::size_t cut = 0; cut <= text.size(); ++cut) {
-    const auto result = relay(
-        p.dialect, p.before + p.text(text.substr(0, cut)) + p.text(text.substr(cut)) + p.after);
+    const auto result =
+        relay(p.api, p.before + p.text(text.substr(0, cut)) + p.text(text.substr(cut)) + p.after);
     ASSERT_EQ(result.text, std::string("key ") + kRedacted + " works") << "cut at " << cut;
     ASSERT_EQ(result.state, StreamRelay::State::kEnded);
     ASSERT_THAT(result.out, Not(HasSubstr(kSecret.substr(0, 8))));
@@ -93,24 +50,24 @@ TEST_P(EverySplit, IntoOneByteDeltasLeaksNoByteOfTheSecret) {
   const Split& p = GetParam();
   std::string stream = p.before;
   for (const char c : "key " + kSecret + " works") stream += p.text(std::string(1, c));
-  const auto result = relay(p.dialect, stream + p.after);
+  const auto result = relay(p.api, stream + p.after);
   EXPECT_EQ(result.text, std::string("key ") + kRedacted + " works");
 }
 
 TEST_P(EverySplit, OfTheWireIntoReadsGivesTheSameBytes) {
   const Split& p = GetParam();
   const std::string stream = p.before + p.text("hi ") + p.text(kSecret) + p.text(".") + p.after;
-  const auto whole = relay(p.dialect, stream);
+  const auto whole = relay(p.api, stream);
   for (std::size_t step = 1; step < 40; ++step)
-    ASSERT_EQ(relay(p.dialect, stream, step).out, whole.out) << step;
+    ASSERT_EQ(relay(p.api, stream, step).out, whole.out) << step;
 }
 
 TEST_P(EverySplit, IsRecordedWithAKeyedHashOfTheSecret) {
   const Split& split = GetParam();
   for (std::size_t cut = 0; cut <= kSecret.size(); cut += 5) {
     const auto result =
-        relay(split.dialect, split.before + split.text("it is " + kSecret.substr(0, cut)) +
-                                 split.text(kSecret.substr(cut) + " here") + split.after);
+        relay(split.api, split.before + split.text("it is " + kSecret.substr(0, cut)) +
+                             split.text(kSecret.substr(cut) + " here") + split.after);
     ASSERT_EQ(result.findings.detections.size(), 1U);
     EXPECT_THAT(result.findings.detections.front().features,
                 ElementsAre("value: " + keyed_hash(kHashKey, kSecret)));
@@ -119,52 +76,52 @@ TEST_P(EverySplit, IsRecordedWithAKeyedHashOfTheSecret) {
 
 TEST_P(EverySplit, DeliversWhatIsHeldWhenTheStreamEndsRightAfterIt) {
   const Split& p = GetParam();
-  const auto result = relay(p.dialect, p.before + p.text("only AKIA") + p.text("Z7") + p.after);
+  const auto result = relay(p.api, p.before + p.text("only AKIA") + p.text("Z7") + p.after);
   EXPECT_EQ(result.text, "only AKIAZ7");
   EXPECT_EQ(result.state, StreamRelay::State::kEnded);
 }
 
 TEST_P(EverySplit, RedactsASecretAtTheVeryEnd) {
   const Split& p = GetParam();
-  const auto result = relay(p.dialect, p.before + p.text("it is " + kSecret.substr(0, 9)) +
-                                           p.text(kSecret.substr(9)) + p.after);
+  const auto result = relay(p.api, p.before + p.text("it is " + kSecret.substr(0, 9)) +
+                                       p.text(kSecret.substr(9)) + p.after);
   EXPECT_EQ(result.text, std::string("it is ") + kRedacted);
 }
 
 TEST_P(EverySplit, PassesCleanEventsAsTheBytesReceived) {
   const Split& p = GetParam();
   const std::string stream = p.before + p.text("hello. ") + p.text("there. ") + p.after;
-  EXPECT_EQ(relay(p.dialect, stream).out, stream);
+  EXPECT_EQ(relay(p.api, stream).out, stream);
 }
 
 TEST_P(EverySplit, EndsADeniedStreamWithANoticeThatReadsAsAWholeAnswer) {
   const Split& p = GetParam();
-  const auto result = relay(p.dialect, p.before + p.text("look: -----BEGIN RSA PRI") +
-                                           p.text("VATE KEY-----\nabc") + p.text("more") + p.after);
+  const auto result = relay(p.api, p.before + p.text("look: -----BEGIN RSA PRI") +
+                                       p.text("VATE KEY-----\nabc") + p.text("more") + p.after);
   EXPECT_EQ(result.state, StreamRelay::State::kBlocked);
   EXPECT_THAT(result.text, ::testing::StartsWith("look: "));
   EXPECT_THAT(result.text,
               HasSubstr("AISPM stopped this reply: rule no-private-keys, case case-1"));
   EXPECT_THAT(result.text, Not(HasSubstr("BEGIN")));
   EXPECT_THAT(result.text, Not(HasSubstr("more")));
-  EXPECT_EQ(result.finish, p.dialect == Dialect::kOpenAi ? "content_filter" : "end_turn");
+  EXPECT_EQ(result.finish, p.api == codec::Api::kOpenAiChat ? "content_filter" : "end_turn");
   EXPECT_THAT(result.out,
-              EndsWith(p.dialect == Dialect::kOpenAi
+              EndsWith(p.api == codec::Api::kOpenAiChat
                            ? "data: [DONE]\n\n"
                            : "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"));
 }
 
 TEST_P(EverySplit, FailsClosedOnAnEventItCannotRead) {
   const Split& p = GetParam();
-  const auto result = relay(
-      p.dialect, p.before + p.text("a. ") + "data: {\"x\": nonsense\n\n" + p.text("b") + p.after);
+  const auto result =
+      relay(p.api, p.before + p.text("a. ") + "data: {\"x\": nonsense\n\n" + p.text("b") + p.after);
   EXPECT_EQ(result.state, StreamRelay::State::kBlocked);
   EXPECT_THAT(result.text, HasSubstr("could not be scanned"));
 }
 
 TEST_P(EverySplit, TellsTheClientWhenTheUpstreamEndsEarly) {
   const Split& p = GetParam();
-  const auto result = relay(p.dialect, p.before + p.text("half"));
+  const auto result = relay(p.api, p.before + p.text("half"));
   EXPECT_EQ(result.state, StreamRelay::State::kBroken);
   EXPECT_THAT(result.out, HasSubstr("aispm_upstream_unavailable"));
 }
@@ -172,15 +129,17 @@ TEST_P(EverySplit, TellsTheClientWhenTheUpstreamEndsEarly) {
 TEST_P(EverySplit, DoesNotPassCommentsIdsAndStrangeNames) {
   const Split& p = GetParam();
   const auto quiet = relay(
-      p.dialect, p.before + ": secret words\n\n" + "id: secret words\n" + p.text("x. ") + p.after);
+      p.api, p.before + ": secret words\n\n" + "id: secret words\n" + p.text("x. ") + p.after);
   EXPECT_THAT(quiet.out, Not(HasSubstr("secret words")));
   EXPECT_EQ(quiet.text, "x. ");
-  EXPECT_EQ(relay(p.dialect, p.before + "event: Secret Words\n" + openai_text("x") + p.after).state,
+  EXPECT_EQ(relay(p.api, p.before + "event: Secret Words\n" + openai_text("x") + p.after).state,
             StreamRelay::State::kBlocked);
 }
 
 INSTANTIATE_TEST_SUITE_P(Dialects, EverySplit, ::testing::Values(kOpenAiSplit, kAnthropicSplit),
-                         [](const auto& row) { return std::string(name_of(row.param.dialect)); });
+                         [](const auto& row) {
+                           return std::string(name_of(dialect_of(row.param.api)));
+                         });
 
 std::string openai_call(const std::string& arguments, const std::string& start = "") {
   return openai(R"({"tool_calls":[{"index":0)" + start + R"(,"function":{)" +
@@ -202,9 +161,11 @@ const std::string kToolEnd = anthropic("content_block_stop", R"(,"index":1)") + 
 
 TEST(StreamedToolCall, IsWithheldUntilItsArgumentsAreWhole) {
   const ScanContext context = make_context();
-  StreamRelay under_test(
-      context,
-      {.dialect = Dialect::kOpenAi, .strip_usage = false, .case_id = "c", .model = "m", .now = 1});
+  StreamRelay under_test(context, {.api = codec::Api::kOpenAiChat,
+                                   .strip_usage = false,
+                                   .case_id = "c",
+                                   .model = "m",
+                                   .now = 1});
   std::string out;
   under_test.feed(kCallStart + openai_call("{\"a\":") + openai_call("1}"), out);
   EXPECT_EQ(out, "");
@@ -218,12 +179,12 @@ TEST(StreamedToolCall, IsRedactedHoweverItsArgumentsAreCut) {
   for (std::size_t cut = 0; cut <= arguments.size(); ++cut) {
     const std::string first = arguments.substr(0, cut);
     const std::string second = arguments.substr(cut);
-    ASSERT_EQ(
-        relay(Dialect::kOpenAi, kCallStart + openai_call(first) + openai_call(second) + kCallEnd)
-            .arguments,
-        clean)
+    ASSERT_EQ(relay(codec::Api::kOpenAiChat,
+                    kCallStart + openai_call(first) + openai_call(second) + kCallEnd)
+                  .arguments,
+              clean)
         << cut;
-    ASSERT_EQ(relay(Dialect::kAnthropic,
+    ASSERT_EQ(relay(codec::Api::kAnthropicMessages,
                     kToolBlock + anthropic_call(first) + anthropic_call(second) + kToolEnd)
                   .arguments,
               clean)
@@ -233,11 +194,12 @@ TEST(StreamedToolCall, IsRedactedHoweverItsArgumentsAreCut) {
 
 TEST(StreamedToolCall, IsNeverBegunWhenItsArgumentsAreDenied) {
   const std::string key = R"({"k":"-----BEGIN RSA PRIVATE KEY-----"})";
-  const auto chat = relay(Dialect::kOpenAi, kCallStart + openai_call(key) + kCallEnd);
+  const auto chat = relay(codec::Api::kOpenAiChat, kCallStart + openai_call(key) + kCallEnd);
   EXPECT_EQ(chat.state, StreamRelay::State::kBlocked);
   EXPECT_EQ(chat.arguments, "");
   EXPECT_THAT(chat.out, Not(HasSubstr("tool_calls")));
-  const auto messages = relay(Dialect::kAnthropic, kToolBlock + anthropic_call(key) + kToolEnd);
+  const auto messages =
+      relay(codec::Api::kAnthropicMessages, kToolBlock + anthropic_call(key) + kToolEnd);
   EXPECT_EQ(messages.state, StreamRelay::State::kBlocked);
   EXPECT_THAT(messages.out, Not(HasSubstr("tool_use")));
   EXPECT_THAT(messages.text, HasSubstr("calling. "));
@@ -245,10 +207,11 @@ TEST(StreamedToolCall, IsNeverBegunWhenItsArgumentsAreDenied) {
 
 TEST(StreamedToolCall, IsDeniedWhenEscapesHideASecret) {
   const std::string hidden = R"({"k":"\u0041KIA)" + kSecret.substr(4) + R"("})";
-  EXPECT_EQ(relay(Dialect::kOpenAi, kCallStart + openai_call(hidden) + kCallEnd).state,
+  EXPECT_EQ(relay(codec::Api::kOpenAiChat, kCallStart + openai_call(hidden) + kCallEnd).state,
             StreamRelay::State::kBlocked);
-  EXPECT_EQ(relay(Dialect::kAnthropic, kToolBlock + anthropic_call(hidden) + kToolEnd).state,
-            StreamRelay::State::kBlocked);
+  EXPECT_EQ(
+      relay(codec::Api::kAnthropicMessages, kToolBlock + anthropic_call(hidden) + kToolEnd).state,
+      StreamRelay::State::kBlocked);
 }
 
 TEST(StreamedReply, LosesTheUsageChunkOnlyWhenTheClientDidNotAskForIt) {
@@ -257,8 +220,9 @@ TEST(StreamedReply, LosesTheUsageChunkOnlyWhenTheClientDidNotAskForIt) {
       R"({"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}})");
   const std::string stream =
       openai_text("x. ") + openai("{}", "\"stop\"") + usage + "data: [DONE]\n\n";
-  EXPECT_EQ(relay(Dialect::kOpenAi, stream).out, stream);
-  EXPECT_THAT(relay(Dialect::kOpenAi, stream, 1U << 20, true).out, Not(HasSubstr("prompt_tokens")));
+  EXPECT_EQ(relay(codec::Api::kOpenAiChat, stream).out, stream);
+  EXPECT_THAT(relay(codec::Api::kOpenAiChat, stream, 1U << 20, true).out,
+              Not(HasSubstr("prompt_tokens")));
 }
 
 TEST(StreamedReply, KeepsInterleavedChoicesApart) {
@@ -270,8 +234,8 @@ TEST(StreamedReply, KeepsInterleavedChoicesApart) {
             R"(},"finish_reason":null}]})");
   };
   const auto result =
-      relay(Dialect::kOpenAi, choice(0, "a " + kSecret.substr(0, 10)) + choice(1, "b. ") +
-                                  choice(0, kSecret.substr(10) + " c") + "data: [DONE]\n\n");
+      relay(codec::Api::kOpenAiChat, choice(0, "a " + kSecret.substr(0, 10)) + choice(1, "b. ") +
+                                         choice(0, kSecret.substr(10) + " c") + "data: [DONE]\n\n");
   EXPECT_EQ(result.text, std::string("a ") + kRedacted + " c\nb. ");
 }
 
@@ -280,8 +244,9 @@ TEST(StreamedReply, TakesLogprobsAwayFromAChangedText) {
       R"({"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":")" +
       kSecret + R"("},"logprobs":{"content":[{"token":")" + kSecret +
       R"(","logprob":-1}]},"finish_reason":null}]})";
-  const auto result = relay(
-      Dialect::kOpenAi, serialise_sse("", data) + openai("{}", "\"stop\"") + "data: [DONE]\n\n");
+  const auto result =
+      relay(codec::Api::kOpenAiChat,
+            serialise_sse("", data) + openai("{}", "\"stop\"") + "data: [DONE]\n\n");
   EXPECT_THAT(result.out, Not(HasSubstr(kSecret)));
 }
 
@@ -291,8 +256,8 @@ TEST(StreamedThinking, IsDeniedRatherThanEditedBecauseItIsSigned) {
                 R"(,"index":0,"content_block":{"type":"thinking","thinking":"","signature":""})");
   const auto thought =
       anthropic_delta(0, R"({"type":"thinking_delta","thinking":")" + kSecret + R"( "})");
-  const auto result =
-      relay(Dialect::kAnthropic, kAnthropicStart + block + thought + kStop0 + kAnthropicEnd);
+  const auto result = relay(codec::Api::kAnthropicMessages,
+                            kAnthropicStart + block + thought + kStop0 + kAnthropicEnd);
   EXPECT_EQ(result.state, StreamRelay::State::kBlocked);
   EXPECT_THAT(result.out, Not(HasSubstr(kSecret)));
 }

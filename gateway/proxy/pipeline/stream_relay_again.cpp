@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a StreamRelay does with what comes whole: tool calls, and texts that are said again.
+#include <algorithm>
+
+#include "gateway/proxy/pipeline/stream_relay_parts.hpp"
+#include "gateway/proxy/pipeline/text_judge.hpp"
+#include "sdk/core/codec/json_tree.hpp"
+
+namespace aispm::gateway {
+
+using codec::ChannelKind;
+
+// The arguments of a tool are whole: they are judged as in a reply that comes whole.
+bool StreamRelay::close_tool(Lane& lane) {
+  lane.said = lane.arguments;
+  for (const codec::ToolCall& call : reply_.tool_calls())
+    if (call.channel == lane.channel) lane.tool = call.name;
+  TextJudge judge(context_, policy::Direction::kReply, findings_);
+  const detect::Outcomes& outcomes = context_.tables->of_reply(lane.surface);
+  const auto judged = judge.judge(lane.arguments, {.surface = lane.surface, .outcomes = &outcomes});
+  if (!judged) return give_up(judged.error().message);
+  if (judged->denied) return false;
+  auto hidden = scan_unescaped(context_, lane.arguments, lane.surface, outcomes, findings_,
+                               policy::Direction::kReply);
+  if (!hidden) return give_up(hidden.error().message);
+  if (*hidden) return false;
+  if (judged->redacts) {
+    std::string clean;
+    findings_.redactions += judge.cut_out(lane.arguments, clean);
+    lane.arguments = std::move(clean);
+    lane.changed = true;
+  }
+  if (context_.vault) {
+    std::string whole;
+    const std::size_t count = context_.vault->restore(lane.arguments, true, whole);
+    if (count > 0) lane.arguments = std::move(whole);
+    lane.changed = lane.changed || count > 0;
+    restored_ += count;
+  }
+  return in_time() && ask_gate(lane);
+}
+
+// Strings outside the text channels come whole: each is judged by itself.
+bool StreamRelay::check_other(const codec::ReplyText& text, Outgoing& outgoing) {
+  if (text.text.empty()) return true;
+  const detect::Surface surface = surface_of(text.channel.kind);
+  TextJudge judge(context_, policy::Direction::kReply, findings_);
+  auto judged = judge.judge(
+      text.text, {.surface = surface,
+                  .outcomes = &context_.tables->of_reply(surface),
+                  .editable = !text.is_key && !is_sealed(options_.api, text.channel.kind)});
+  if (!judged || judged->denied) {
+    outgoing.withheld = true;
+    return judged ? false : give_up(judged.error().message);
+  }
+  if (judged->redacts) {
+    std::string clean;
+    findings_.redactions += judge.cut_out(text.text, clean);
+    outgoing.patches.push_back(codec::string_patch(text.span, clean));
+  }
+  return in_time();
+}
+
+// A tool call that one event says whole: the first time it is judged, again it must be the same.
+bool StreamRelay::take_call(const codec::ToolCall& call, Outgoing& outgoing) {
+  Lane* lane = find_lane(call.channel);
+  if (lane == nullptr) lane = &lane_for(call.channel);
+  if (!lane->closed) {
+    if (lane->arguments.empty()) lane->arguments = call.arguments;
+    lane->closed = true;
+    if (!close_tool(*lane)) return false;
+  }
+  if (lane->said != call.arguments || lane->tool != call.name)
+    return give_up("a tool call is said again in other words");
+  if (lane->changed && call.arguments_are_text) {
+    outgoing.patches.push_back(codec::string_patch(call.arguments_span, lane->arguments));
+  } else if (lane->changed) {
+    codec::JsonTree tree;
+    if (!tree.read(lane->arguments, codec::kMaxJsonDepth))
+      return give_up("what must be cut out of a tool call cannot be");
+    outgoing.patches.push_back({call.arguments_span, lane->arguments});
+  }
+  return true;
+}
+
+// A text that says again what its channel said: the client gets again what it got. Anything else is
+// a text of its own.
+bool StreamRelay::take_repeat(const codec::ReplyText& text, std::vector<Piece>& pieces,
+                              Outgoing& outgoing, std::string& out) {
+  const bool is_tool = text.channel.kind == ChannelKind::kToolArguments;
+  Lane* const lane = is_tool ? nullptr : find_lane(text.channel);
+  if (lane != nullptr && !lane->closed && !close_lane(*lane, pieces, out)) {
+    outgoing.withheld = true;
+    return false;
+  }
+  if (lane != nullptr && !lane->is_long && lane->said == text.text) {
+    if (lane->shown != lane->said)
+      outgoing.patches.push_back(codec::string_patch(text.span, lane->shown));
+    return true;
+  }
+  const std::size_t before = outgoing.patches.size();
+  if (!check_other(text, outgoing)) return false;
+  const bool is_new = text.channel.kind == ChannelKind::kText && !text.is_repeat;
+  if (!is_new || released_text_.size() >= codec::kMaxKeptReplyBytes) return true;
+  if (outgoing.patches.size() == before) {
+    released_text_ += text.text;
+  } else if (auto clean = codec::json_unescape(outgoing.patches.back().json)) {
+    released_text_ += *clean;
+  }
+  return true;
+}
+
+void StreamRelay::keep_said(Lane& lane, std::string_view text) {
+  said_bytes_ += text.size();
+  lane.is_long = lane.is_long || said_bytes_ > codec::kMaxKeptReplyBytes;
+  if (lane.is_long) {
+    lane.said.clear();
+    lane.shown.clear();
+  } else {
+    lane.said += text;
+  }
+}
+
+// The newest lane of the channel, also a closed one.
+StreamRelay::Lane* StreamRelay::find_lane(const codec::Channel& channel) {
+  const auto found = std::find_if(lanes_.rbegin(), lanes_.rend(),
+                                  [&](const auto& lane) { return lane->channel == channel; });
+  return found == lanes_.rend() ? nullptr : found->get();
+}
+
+}  // namespace aispm::gateway
