@@ -41,10 +41,19 @@ bool is_text_type(std::string_view type) {
          type.ends_with("yaml") || type.ends_with("javascript");
 }
 
-// The base64 of pictures, sounds and files: a string "data" or "blob" beside a "mimeType".
-bool is_media(const JsonTree& tree, std::size_t object, std::string_view key) {
+bool is_base64(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           c == '+' || c == '/' || c == '=' || c == '-' || c == '_' || c == '\n' || c == '\r';
+  });
+}
+
+// The base64 of pictures, sounds and files: "data" or "blob" beside a "mimeType", and nothing that
+// a model could read as it stands.
+bool is_media(const JsonTree& tree, std::size_t object, std::string_view key, std::size_t value) {
   return (key == "data" || key == "blob") && tree.find(object, "mimeType") != JsonTree::kNone &&
-         !is_text_type(tree.string_at(object, "mimeType"));
+         !is_text_type(tree.string_at(object, "mimeType")) && tree[value].is_string() &&
+         is_base64(tree[value].text);
 }
 
 class PartReader {
@@ -64,7 +73,7 @@ class PartReader {
     tree_.each_element(node, [&](std::size_t value, std::size_t) { read_value(value, false); });
     tree_.each_member(node, [&](const codec::JsonNode& key, std::size_t value) {
       add(key, false, true);
-      read_value(value, is_media(tree_, node, key.text));
+      read_value(value, is_media(tree_, node, key.text, value));
     });
   }
   void add(const codec::JsonNode& node, bool media, bool is_key) {

@@ -174,14 +174,18 @@ Task<> ServerLink::read_stream(const ServerSession& session, UpstreamReply& repl
 }
 
 Task<ServerLink::Posted> ServerLink::post(const ServerSession& session, std::string body,
-                                          std::string id, std::string lines) {
+                                          std::string id, std::string lines, bool is_call) {
   std::string head = head_of("POST", session, body.size());
   head.insert(head.size() - 2, lines);  // before the empty line
   const Limits& limits = worker_.services().config.limits;
   AISPM_CO_TRY(UpstreamReply reply,
                co_await ask_upstream(
                    worker_.context(), worker_.watchdog(), provider(), worker_.mcp_pool(server_),
-                   {.head = head, .body = body, .method = "POST"},
+                   {.head = head,
+                    .body = body,
+                    .method = "POST",
+                    .may_repeat = !is_call,
+                    .is_over = id.empty() ? nullptr : &is_aborted_},
                    {.connect = limits.upstream_connect, .silence = config().call}, &in_flight_));
   Posted posted;
   posted.status = reply.head.status;
@@ -278,7 +282,8 @@ Task<ServerMessage> ServerLink::ask_once(const ServerAsk& what) {
         server_request(id, what.method, server_params(what.params, meta, kVersion));
     std::string lines = is_stateless(with) ? mirror_lines(what) : std::string();
     asked_id_ = id;
-    AISPM_CO_TRY(Posted posted, co_await post(with, request, id, std::move(lines)));
+    AISPM_CO_TRY(Posted posted, co_await post(with, request, id, std::move(lines),
+                                                    what.method == "tools/call"));
     asked_id_.clear();
     const bool is_heard = posted.status == 200 || is_stateless(with);
     if (is_heard && posted.answer.kind != ServerMessage::Kind::kOther)

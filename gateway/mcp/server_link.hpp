@@ -65,9 +65,10 @@ class ServerLink {
   net::Task<> give_up();
   std::string head_of(std::string_view verb, const ServerSession& session,
                       std::size_t body_bytes) const;
-  // `id`: of a request, whose answer is waited for; "": none comes. `lines`: further headers.
+  // `id`: of a request, whose answer is waited for; "": none comes. `lines`: further headers. What
+  // is a call of a tool is never sent twice.
   net::Task<Posted> post(const ServerSession& session, std::string body, std::string id,
-                         std::string lines = {});
+                         std::string lines = {}, bool is_call = false);
   // Named by the caller: GCC 12 destroys aggregate temporaries of a co_await twice.
   net::Task<> read_stream(const ServerSession& session, UpstreamReply& reply, Posted& posted,
                           const std::string& id);

@@ -106,6 +106,8 @@ void read_headers(const JsonTree& tree, std::size_t schema, std::vector<std::str
 Result<std::string> ToolBook::add_page(std::string_view server, std::string_view result) {
   if (++pages_ > kMaxPages)
     return fail(Errc::kTooLarge, "more than " + std::to_string(kMaxPages) + " pages of tools");
+  if ((bytes_ += result.size()) > kMaxBookBytes)
+    return fail(Errc::kTooLarge, "more than 4 MiB of tools");
   JsonTree tree;
   AISPM_CHECK(tree.read(result, codec::kMaxRpcDepth));
   const std::size_t list = tree.find(0, "tools");

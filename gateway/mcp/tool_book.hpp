@@ -40,6 +40,7 @@ class ToolBook {
  public:
   static constexpr std::size_t kMaxTools = 512;  // of one server
   static constexpr std::size_t kMaxPages = 64;
+  static constexpr std::size_t kMaxBookBytes = 4U << 20;  // of all pages
   static constexpr std::size_t kMaxArgumentBytes = 256U << 10;  // of one text
 
   // Adds a page, the result of tools/list; gives its nextCursor, "" = the last. kInvalid: no such
@@ -54,6 +55,7 @@ class ToolBook {
  private:
   std::vector<McpTool> tools_;
   std::size_t pages_ = 0;
+  std::size_t bytes_ = 0;
 };
 
 // Arguments against what the tool says of itself. kInvalid says what is wrong, for the model.

@@ -18,6 +18,8 @@
 namespace aispm::gateway {
 namespace {
 
+constexpr int kBusyPauseMilliseconds = 100;
+
 using codec::http1::BodyKind;
 using codec::http1::Head;
 using codec::http1::HeadParser;
@@ -115,11 +117,20 @@ void AdminDoor::serve() {
   while (true) {
     std::array<pollfd, 2> waits{{{.fd = stop_.get(), .events = POLLIN, .revents = 0},
                                  {.fd = listener_.get(), .events = POLLIN, .revents = 0}}};
-    if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) return;
+    if (::poll(waits.data(), waits.size(), -1) < 0) {
+      if (errno == EINTR) continue;
+      return log::error("admin.closed", fail_errno("poll").value());
+    }
     if (waits[0].revents != 0) return;
     if (waits[1].revents == 0) continue;
     const UniqueFd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (peer) serve_one(peer);
+    if (peer) {
+      serve_one(peer);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+      // Whoever waits stays in the backlog: look again later, not at once.
+      log::warn("admin.busy", {{"reason", fail_errno("accept").value().message}});
+      if (::poll(waits.data(), 1, kBusyPauseMilliseconds) > 0) return;
+    }
   }
 }
 

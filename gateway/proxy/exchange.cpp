@@ -73,6 +73,14 @@ Step parse(ExchangeState& x) {
                           "` to the gateway's configuration");
 }
 
+// Of what is asked without a text: who may not speak may not look either.
+Step check_access(ExchangeState& x) {
+  const policy::Verdict access = x.context.book->policy->authorise(x.context.caller);
+  if (access.applied != model::Outcome::kDeny) return {};
+  x.counters.denied_requests.add();
+  return x.deny(x.context.book->policy->to_decision(access));
+}
+
 Step scan(ExchangeState& x) {
   if (Step step = x.open_rules(); step) return step;
   const policy::Verdict access = x.context.book->policy->authorise(x.context.caller);
@@ -111,7 +119,10 @@ awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
   const Limits& limits = x.services.config.limits;
   auto answered = co_await ask_upstream(
       x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(x.provider_index),
-      {.head = x.request_head, .body = x.outgoing_body(), .method = "POST"},
+      {.head = x.request_head,
+       .body = x.outgoing_body(),
+       .method = "POST",
+       .is_over = &x.is_stopped},
       {.connect = limits.upstream_connect, .silence = limits.upstream_reply}, &x.in_flight);
   if (!answered && x.opinions_deny()) co_return Step{};  // ended for that
   if (!answered) co_return x.upstream_refusal(answered.error());
@@ -143,7 +154,9 @@ class AskedOpinions {
                       x_.context.bench);
     if (!x_.opinions) return;
     x_.opinions->on_answer([this] {
-      if (x_.in_flight && x_.opinions_deny()) x_.in_flight->abort();
+      if (!x_.opinions_deny()) return;
+      x_.is_stopped = true;
+      if (x_.in_flight) x_.in_flight->abort();
     });
   }
 
@@ -232,6 +245,7 @@ awaitable<bool> list_models(Client& client, const Head& head, const Route& route
   }
   if (!step) step = x.watch_freezes();
   if (!step) step = x.open_rules();
+  if (!step) step = check_access(x);
   if (!step) {
     (void)co_await client.read_body(head, 0);
     x.body_read = true;
@@ -239,7 +253,7 @@ awaitable<bool> list_models(Client& client, const Head& head, const Route& route
     const Limits& limits = x.services.config.limits;
     auto answered = co_await ask_upstream(
         x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(x.provider_index),
-        {.head = x.request_head, .body = {}, .method = "GET"},
+        {.head = x.request_head, .body = {}, .method = "GET", .is_over = &x.is_stopped},
         {.connect = limits.upstream_connect, .silence = limits.upstream_reply}, &x.in_flight);
     if (answered) {
       reply = std::move(*answered);

@@ -92,6 +92,7 @@ Step ExchangeState::judge_actions(std::string_view reply) {
   auto parsed = codec::parse_reply(api, reply);
   if (!parsed) return cannot_scan("the reply", parsed.error().message);
   std::vector<codec::JsonPatch> changes;
+  std::vector<codec::Channel> changed;
   for (const codec::ToolCall& asked : parsed->tool_calls) {
     const ActionGate::Answer answer =
         gate->judge({.tool = asked.name, .arguments = asked.arguments});
@@ -111,11 +112,30 @@ Step ExchangeState::judge_actions(std::string_view reply) {
       if (*cut > 0) changes.push_back(codec::string_patch(text.span, clean));
     }
     redacted = true;
+    changed.push_back(asked.channel);
   }
-  if (changes.empty()) return {};
-  auto patched = codec::apply_patches(reply, std::move(changes));
-  if (!patched) return cannot_scan("the reply", patched.error().message);
-  reply_patched = std::move(*patched);
+  if (changed.empty()) return {};
+  if (!changes.empty()) {
+    auto patched = codec::apply_patches(reply, std::move(changes));
+    if (!patched) return cannot_scan("the reply", patched.error().message);
+    reply_patched = std::move(*patched);
+  }
+  return check_cut(reply_patched.empty() ? reply : std::string_view(reply_patched), changed);
+}
+
+// Data that is one only beside its name stands in no text by itself: what is left is looked at as
+// the policy saw it, whole.
+Step ExchangeState::check_cut(std::string_view reply, const std::vector<codec::Channel>& changed) {
+  const auto parsed = codec::parse_reply(api, reply);
+  if (!parsed) return cannot_scan("the reply", parsed.error().message);
+  for (const codec::ToolCall& call : parsed->tool_calls) {
+    if (std::find(changed.begin(), changed.end(), call.channel) == changed.end()) continue;
+    std::string clean;
+    const auto left = cut_data(context, call.arguments, detect::Surface::kToolArguments, clean);
+    if (!left || *left > 0)
+      return cannot_scan("a tool call",
+                         left ? "data in it cannot be cut out in place" : left.error().message);
+  }
   return {};
 }
 
@@ -132,8 +152,9 @@ awaitable<void> ExchangeState::settle(JudgedAction& action, const OnPulse& on_pu
   co_await settlement.begin(proofs);
   if (!settlement.is_settled()) record_action(action, settlement.state());
   while (!settlement.is_settled()) {
-    bool goes_on = true;
-    if (on_pulse) goes_on = co_await on_pulse(settlement.state());
+    // Who has left would use up what is approved for the next who asks.
+    bool goes_on = !client.stream().peer_is_gone();
+    if (goes_on && on_pulse) goes_on = co_await on_pulse(settlement.state());
     if (!goes_on) settlement.cut(Outcome::kTimeout, "the client has gone");
     co_await settlement.wait(services.config.decide.approvals.pulse);
   }

@@ -59,7 +59,10 @@ Step ExchangeState::judge_whole(std::string_view reply) {
   fill_tools(call, parsed->tool_calls);
   call.reply_sha256 = codec::reply_sha256(*parsed);
   auto scanned = scan_reply(context, api, *parsed);
-  if (!scanned) return unscannable("the reply", scanned.error().message);
+  if (!scanned) {
+    if (Step step = unscannable("the reply", scanned.error().message); step) return step;
+    scanned.emplace();  // what it asks for is judged all the same
+  }
   const bool denied = scanned->findings.denied();
   close_reply(scanned->findings);
   auto late = check_time("the reply", scanned->findings);

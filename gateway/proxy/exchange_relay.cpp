@@ -96,6 +96,7 @@ class StreamPass {
 
   // Tool calls wait for a person: signs of life go to the client until all are settled.
   awaitable<void> settle() {
+    upstream_.stream->expire_never();  // it is not the provider that is slow now
     while (is_client_there_ && !x_.frozen) {
       const auto waits = relay_.waiting();
       if (!waits) co_return;
@@ -188,6 +189,8 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
     Step step = co_await x.settle_actions();
     if (step) co_return step;
   }
+  // Heard after the last byte had been read: nothing was in flight any more that it could cut.
+  if (Step cut = x.frozen_refusal(); cut) co_return cut;
   x.sent = true;
   const std::string_view body =
       x.reply_patched.empty() ? whole->bytes : std::string_view(x.reply_patched);

@@ -143,6 +143,7 @@ void ExchangeState::hear_freeze(const policy::Freeze& freeze) {
   frozen->rule_id = "freeze." + freeze.id;
   frozen->reason = freeze.reason;
   frozen->case_id = event_id;
+  is_stopped = true;
   if (in_flight) in_flight->abort();
   if (settling) settling->cut(Outcome::kKillSwitch, frozen->reason);
 }

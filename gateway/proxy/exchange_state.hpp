@@ -55,6 +55,7 @@ struct ExchangeState {
   policy::Verdict verdict;
   std::optional<FreezeList::Entry> freezable;  // hears of freezes from here to the end
   std::optional<model::Decision> frozen;       // an operator stopped this caller
+  bool is_stopped = false;                     // by them or by slower judges: nothing goes out
   std::optional<model::Decision> decision;     // a denial, or something a verdict cannot say
   std::vector<codec::JsonPatch> patches;       // redactions of the request
   std::vector<FirstLook> looks;                // what tier 1 made of its texts, for slower judges
@@ -122,6 +123,7 @@ struct ExchangeState {
   Step open_reply();
   // Judges the tool calls of a reply that came whole, as it is to be sent; may change it.
   Step judge_actions(std::string_view reply);
+  Step check_cut(std::string_view reply, const std::vector<codec::Channel>& changed);
   // While somebody is asked: told at the beginning and with every pulse; false: nobody waits for it
   // any more.
   using OnPulse = std::function<net::asio::awaitable<bool>(const Settled&)>;

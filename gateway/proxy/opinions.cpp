@@ -44,6 +44,8 @@ struct VoterCall {
         opinions->answers_.detections.push_back(std::move(detection));
     } else if (!voter.config().optional) {
       opinions->answers_.missing.push_back("guard model: " + answer.error().message);
+    } else {
+      opinions->keys_.clear();  // whom it did not look at it did not find clean
     }
     opinions->answered();
   }
@@ -116,7 +118,8 @@ void Opinions::take_semantic(const OpinionText& asked, const detect::SemanticAns
         answers_.detections.push_back(std::move(*detection));
       }
       break;
-    case detect::SemanticOutcome::kNoModel:  // tier 1 stands alone
+    case detect::SemanticOutcome::kNoModel:  // tier 1 stands alone, and may not for ever
+      keys_.clear();
       break;
     default:
       answers_.missing.push_back("semantic tier: " + std::string(name_of(answer.outcome)));

@@ -12,8 +12,9 @@ using net::Task;
 
 namespace {
 
-// The agent waits for the answer: nothing is told to it meanwhile.
-net::asio::awaitable<bool> wait_on(const Settled&) { co_return true; }
+// The agent waits for the answer: nothing is told to it meanwhile. Who has left would use up what
+// is approved for the next who asks.
+net::asio::awaitable<bool> wait_on(Client& client) { co_return !client.stream().peer_is_gone(); }
 
 std::string say(AskedAction& asked) {
   const Settled& settled = asked.settled();
@@ -75,7 +76,8 @@ Task<bool> serve_decide(Client& client, Head head) {
     co_return co_await refuse(make_refusal(RefusalKind::kNotReady, judged.error().message));
   // Named: GCC 12 destroys aggregate temporaries of a co_await twice.
   const ShownProofs shown{.ticket = request->ticket, .step_up = request->step_up};
-  const AskedAction::OnPulse on_pulse = request->wait ? wait_on : AskedAction::OnPulse();
+  AskedAction::OnPulse on_pulse;
+  if (request->wait) on_pulse = [&client](const Settled&) { return wait_on(client); };
   co_await asked.settle(shown, on_pulse);
   asked.record();
   const std::string answer = say(asked);

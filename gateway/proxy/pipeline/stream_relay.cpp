@@ -172,6 +172,10 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
 bool StreamRelay::read_pieces(const StreamEvent& event, std::vector<Piece>& pieces,
                               Outgoing& outgoing, std::string& out) {
   bool clean = true;
+  if (event.has_odd_call) {
+    outgoing.withheld = true;
+    clean = give_up("a tool call comes in a form that cannot be followed");
+  }
   for (const codec::ToolCall& call : event.calls) {
     if (take_call(call, outgoing)) continue;
     outgoing.withheld = true;

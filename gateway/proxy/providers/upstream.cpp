@@ -60,6 +60,9 @@ Task<UpstreamReply> ask_upstream(net::asio::io_context& context, net::Watchdog& 
                                        .deadline = limits.connect}));
       upstream = std::make_unique<Upstream>(std::move(stream));
     }
+    // While it was dialled nothing was in flight that could have been cut.
+    if (request.is_over != nullptr && *request.is_over)
+      co_return fail(Errc::kUnavailable, "the request was given up before it was sent");
     *in_flight = upstream->stream.get();
     auto head = co_await exchange(*upstream, request, limits.silence);
     *in_flight = nullptr;
@@ -68,6 +71,9 @@ Task<UpstreamReply> ask_upstream(net::asio::io_context& context, net::Watchdog& 
     // asked once more on a new one.
     const bool stale =
         upstream->reused && upstream->input.empty() && head.error().code == Errc::kUnavailable;
+    if (stale && !request.may_repeat)
+      co_return fail(Errc::kUnavailable,
+                     "closed the connection without an answer: it is not known whether it was done");
     if (!stale) co_return fail(std::move(head).error());
     upstream.reset();
   }

@@ -41,6 +41,12 @@ struct UpstreamRequest {
   std::string_view head;
   std::string_view body;
   std::string_view method;
+  // Whether a kept connection that turns out to be dead lets it be sent again on a new one. Not
+  // what must not be done twice: who closed it may have done it.
+  bool may_repeat = true;
+  // Looked at before anything is sent: whoever wants this has been told to stop. May be null.
+  // (Nothing here may have a destructor: GCC 12 runs those of a co_await's temporaries twice.)
+  const bool* is_over = nullptr;
 };
 
 struct UpstreamReply {
@@ -49,7 +55,8 @@ struct UpstreamReply {
 };
 
 // Sends the request over a kept or new connection and reads the reply's head (interim ones are
-// skipped). `connect` bounds connecting, `silence` each wait for the provider.
+// skipped). `connect` bounds connecting, `silence` each wait for the provider. kUnavailable also
+// where the request `is_over`.
 struct UpstreamLimits {
   std::chrono::milliseconds connect;
   std::chrono::milliseconds silence;

@@ -214,6 +214,9 @@ struct StreamEvent {
   JsonSpan finish_reason_span;          // empty when the event has none
   // Tool calls that this event says whole: as the dialect gives them, or again.
   std::vector<ToolCall> calls;
+  // Begins a tool call that cannot be followed: in the place of another, one too many, or with
+  // arguments that are no text where they come as text. Whoever enforces must stop then.
+  bool has_odd_call = false;
   JsonSpan sequence_span;      // Responses: of the event's number; empty when it has none
   std::uint64_t sequence = 0;  // that number
   // What the spans refer to: the event's `data`, or what Bedrock had wrapped in it.

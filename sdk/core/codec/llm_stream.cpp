@@ -273,6 +273,7 @@ void StreamReply::State::read_call(const JsonTree& tree, std::size_t call, std::
   if (function == kNone) function = tree.find(call, "custom");
   if (function == kNone) function = call;
   ToolCall* kept = make_call(channel);
+  event.has_odd_call = event.has_odd_call || kept == nullptr;
   if (kept != nullptr) {
     if (kept->id.empty()) kept->id = short_copy(tree.string_at(call, "id"));
     if (kept->name.empty()) kept->name = short_copy(tree.string_at(function, "name"));
@@ -280,7 +281,10 @@ void StreamReply::State::read_call(const JsonTree& tree, std::size_t call, std::
   const auto read_members = [&](std::size_t object) {
     tree.each_member(object, [&](const JsonNode& key, std::size_t value) {
       if (value == function || key.text == "name" || is_chunk_envelope(key.text)) return;
-      if ((key.text == "arguments" || key.text == "input") && kept != nullptr &&
+      const bool is_argument = key.text == "arguments" || key.text == "input";
+      if (is_argument && !tree[value].is_string() && tree[value].kind != JsonKind::kNull)
+        event.has_odd_call = true;
+      if (is_argument && kept != nullptr &&
           keep(tree[value].text.size()))
         kept->arguments.append(tree[value].text);
       add_all(tree, value, channel);

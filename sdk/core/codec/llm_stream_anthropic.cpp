@@ -62,7 +62,9 @@ void StreamReply::State::read_block_start(const JsonTree& tree, std::string_view
   const std::string_view type = tree.string_at(block, "type");
   const bool is_tool = type.ends_with("tool_use");
   const Channel arguments{ChannelKind::kToolArguments, 0, index};
+  event.has_odd_call = is_tool && find_call(arguments) != nullptr;
   ToolCall* call = is_tool ? make_call(arguments) : nullptr;
+  event.has_odd_call = event.has_odd_call || (is_tool && call == nullptr);
   if (call != nullptr) {
     call->id = short_copy(tree.string_at(block, "id"));
     call->name = short_copy(tree.string_at(block, "name"));
@@ -75,6 +77,7 @@ void StreamReply::State::read_block_start(const JsonTree& tree, std::string_view
     } else if (key.text == "input" && is_tool) {
       // {} when the arguments follow as deltas.
       const JsonSpan span = tree[value].span();
+      event.has_odd_call = event.has_odd_call || tree[value].next > value + 1;
       if (tree[value].next > value + 1 && call != nullptr && keep(span.size()))
         call->arguments.assign(data.substr(span.begin, span.size()));
       add_all(tree, value, arguments);
