@@ -30,6 +30,8 @@ struct GatedRelay {
               .model = {}},
              {}),
         relay(context, {.api = api,
+                        .framing = dialect_of(api) == Dialect::kOllama ? codec::Framing::kLines
+                                                                       : codec::Framing::kSse,
                         .strip_usage = false,
                         .case_id = "case-1",
                         .model = "m",
@@ -57,10 +59,40 @@ const std::string kAnthropicCall =
     anthropic_delta(0, R"({"type":"input_json_delta","partial_json":"{\"amount\": 5000}"})") +
     kStop0 + kAnthropicEnd;
 
+std::string responses(const std::string& type, int number, const std::string& members) {
+  return codec::serialise_sse(type, R"({"type":")" + type + R"(","sequence_number":)" +
+                                        std::to_string(number) + "," + members + "}");
+}
+std::string responses_item(const std::string& arguments) {
+  return R"({"id":"fc","type":"function_call","call_id":"c","name":"refund","arguments":)" +
+         codec::json_string(arguments) + "}";
+}
+const std::string kResponsesCall =
+    responses("response.created", 0,
+              R"("response":{"id":"r","status":"in_progress","output":[]})") +
+    responses("response.output_item.added", 1, R"("output_index":0,"item":)" + responses_item("")) +
+    responses("response.function_call_arguments.delta", 2,
+              R"("output_index":0,"delta":"{\"amount\": 5000}")") +
+    responses("response.function_call_arguments.done", 3,
+              R"("output_index":0,"arguments":"{\"amount\": 5000}")") +
+    responses("response.output_item.done", 4,
+              R"("output_index":0,"item":)" + responses_item("{\"amount\": 5000}")) +
+    responses("response.completed", 5,
+              R"("response":{"id":"r","object":"response","status":"completed","output":[)" +
+                  responses_item("{\"amount\": 5000}") + "]}");
+const std::string kOllamaCall =
+    R"({"model":"m","message":{"role":"assistant","content":"","tool_calls":[{"function":{"name":"refund","arguments":{"amount": 5000}}}]},"done":false})"
+    "\n"
+    R"({"model":"m","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"})"
+    "\n";
+const std::vector<std::pair<codec::Api, std::string>> kCalls = {
+    {codec::Api::kOpenAiChat, kOpenAiCall},
+    {codec::Api::kAnthropicMessages, kAnthropicCall},
+    {codec::Api::kOpenAiResponses, kResponsesCall},
+    {codec::Api::kOllamaChat, kOllamaCall}};
+
 TEST(StreamRelay, NeverBeginsAToolCallThatPolicyDenies) {
-  for (const auto& [dialect, stream] :
-       {std::pair(codec::Api::kOpenAiChat, kOpenAiCall),
-        std::pair(codec::Api::kAnthropicMessages, kAnthropicCall)}) {
+  for (const auto& [dialect, stream] : kCalls) {
     GatedRelay gated(dialect, "rules: [{id: no-refunds, match: {tool: refund}, outcome: deny}]");
     EXPECT_EQ(gated.relay.feed(stream, gated.out), StreamRelay::State::kBlocked);
     EXPECT_THAT(gated.out, Not(HasSubstr("amount")));
@@ -70,9 +102,7 @@ TEST(StreamRelay, NeverBeginsAToolCallThatPolicyDenies) {
 }
 
 TEST(StreamRelay, HoldsAToolCallUntilItIsSettled) {
-  for (const auto& [dialect, stream] :
-       {std::pair(codec::Api::kOpenAiChat, kOpenAiCall),
-        std::pair(codec::Api::kAnthropicMessages, kAnthropicCall)}) {
+  for (const auto& [dialect, stream] : kCalls) {
     for (const std::size_t step : {std::size_t{1}, std::size_t{7}, stream.size()}) {
       GatedRelay gated(dialect,
                        "rules: [{id: ask, match: {tool: refund}, outcome: require_approval}]");
@@ -92,9 +122,7 @@ TEST(StreamRelay, HoldsAToolCallUntilItIsSettled) {
 }
 
 TEST(StreamRelay, EndsTheStreamWhenAPersonSaysNo) {
-  for (const auto& [dialect, stream] :
-       {std::pair(codec::Api::kOpenAiChat, kOpenAiCall),
-        std::pair(codec::Api::kAnthropicMessages, kAnthropicCall)}) {
+  for (const auto& [dialect, stream] : kCalls) {
     GatedRelay gated(dialect, "rules: [{id: ask, match: {tool: refund}, outcome: require_human}]");
     EXPECT_EQ(gated.relay.feed(stream, gated.out), StreamRelay::State::kWaiting);
     EXPECT_EQ(gated.relay.settle(0, false, gated.out), StreamRelay::State::kBlocked);
@@ -103,9 +131,7 @@ TEST(StreamRelay, EndsTheStreamWhenAPersonSaysNo) {
 }
 
 TEST(StreamRelay, BrokenOffWhileItWaitsLetsNothingOut) {
-  for (const auto& [dialect, stream] :
-       {std::pair(codec::Api::kOpenAiChat, kOpenAiCall),
-        std::pair(codec::Api::kAnthropicMessages, kAnthropicCall)}) {
+  for (const auto& [dialect, stream] : kCalls) {
     GatedRelay gated(dialect, "rules: [{id: ask, match: {tool: refund}, outcome: require_human}]");
     EXPECT_EQ(gated.relay.feed(stream, gated.out), StreamRelay::State::kWaiting);
     EXPECT_EQ(gated.relay.finish(gated.out), StreamRelay::State::kWaiting);
