@@ -94,7 +94,9 @@ Result<> make_policy_keys(const std::string& prefix, const Output& output) {
 Result<> sign_policy(const std::string& folder, const std::string& key_file, const Output& output) {
   AISPM_TRY(const std::string pem, read_file(key_file, kMaxKeyBytes));
   AISPM_TRY(const auto files, policy::read_safe_folder(folder));
-  AISPM_TRY(const auto bundle, Bundle::compile(files, {.take_detect = check_detect}));
+  policy::BundleOptions options;
+  options.take_detect = check_detect;
+  AISPM_TRY(const auto bundle, Bundle::compile(files, options));
   auto signature = policy::sign_bundle(files, Secret(pem));
   if (!signature) return fail(signature.error().code, key_file + ": " + signature.error().message);
   AISPM_CHECK(write_file_atomically(folder + "/" + Bundle::kSignatureFile, *signature, 0644));

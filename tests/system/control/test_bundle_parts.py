@@ -6,7 +6,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -163,18 +165,45 @@ def test_a_run_is_held_to_what_its_policy_permits(world: World, tmp_path: Path, 
         shared.rmdir()
 
 
+class OldGreeting:
+    """Hands one greeting on to the gateway, without the header by which aispm-run says that it obeys such rules."""
+
+    def __init__(self, path: Path, gateway: Path) -> None:
+        self.path, self.gateway, self.changed = path, gateway, 0
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(path))
+        self._server.listen()
+        self._thread = threading.Thread(target=self._carry)
+        self._thread.start()
+
+    def _carry(self) -> None:
+        asked, _ = self._server.accept()
+        with asked, socket.socket(socket.AF_UNIX) as gateway:
+            gateway.connect(str(self.gateway))
+            request = b""
+            while not request.endswith(b"\r\n\r\n"):
+                request += asked.recv(65536)
+            old = request.replace(b"X-Aispm-Run: sandbox-rules\r\n", b"")
+            self.changed = int(old != request)
+            gateway.sendall(old)
+            while part := gateway.recv(65536):
+                asked.sendall(part)
+
+    def close(self) -> None:
+        self._thread.join(timeout=20)
+        self._server.close()
+
+
 def test_an_older_aispm_run_that_knows_no_such_rules_starts_nothing(world: World, tmp_path: Path, boxed: str) -> None:
     """Its greeting, as it was before there were any: without the header that says what it obeys."""
     push(world, tmp_path, boxed, f"*/{boxed}", "sandbox.yaml", "rules: [{id: small, limits: {pids: 100}}]\n")
     enforce(world, boxed, 1)
     wait_for(lambda: "limits.pids" in run(world, tmp_path, boxed, "--", "/bin/true").stderr, TOLD_SECONDS, "the rule is in force")
-    old = tmp_path / "aispm-run"
-    program = binary("aispm-run").read_bytes()
-    assert program.count(b"X-Aispm-Run: sandbox-rules") == 1
-    old.write_bytes(program.replace(b"X-Aispm-Run: sandbox-rules", b"X-Aispm-Old: sandbox-rules"))
-    old.chmod(0o755)
-    ended = subprocess.run([str(old), "--gateway", str(world.gateway.socket), "--agent", boxed, "--", "/bin/echo", "started"],
+    relay = OldGreeting(tmp_path / "old.sock", world.gateway.socket)
+    ended = subprocess.run([binary("aispm-run"), "--gateway", str(relay.path), "--agent", boxed, "--", "/bin/echo", "started"],
                            capture_output=True, text=True, check=False, timeout=60)
+    relay.close()
+    assert relay.changed == 1
     assert ended.returncode == 125
     assert ended.stdout == ""
     assert "does not know: update it" in ended.stderr
