@@ -43,8 +43,8 @@ bool is_text_type(std::string_view type) {
 
 bool is_base64(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           c == '+' || c == '/' || c == '=' || c == '-' || c == '_' || c == '\n' || c == '\r';
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '+' ||
+           c == '/' || c == '=' || c == '-' || c == '_' || c == '\n' || c == '\r';
   });
 }
 

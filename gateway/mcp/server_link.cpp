@@ -282,8 +282,8 @@ Task<ServerMessage> ServerLink::ask_once(const ServerAsk& what) {
         server_request(id, what.method, server_params(what.params, meta, kVersion));
     std::string lines = is_stateless(with) ? mirror_lines(what) : std::string();
     asked_id_ = id;
-    AISPM_CO_TRY(Posted posted, co_await post(with, request, id, std::move(lines),
-                                                    what.method == "tools/call"));
+    AISPM_CO_TRY(Posted posted,
+                 co_await post(with, request, id, std::move(lines), what.method == "tools/call"));
     asked_id_.clear();
     const bool is_heard = posted.status == 200 || is_stateless(with);
     if (is_heard && posted.answer.kind != ServerMessage::Kind::kOther)

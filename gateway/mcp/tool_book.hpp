@@ -40,7 +40,7 @@ class ToolBook {
  public:
   static constexpr std::size_t kMaxTools = 512;  // of one server
   static constexpr std::size_t kMaxPages = 64;
-  static constexpr std::size_t kMaxBookBytes = 4U << 20;  // of all pages
+  static constexpr std::size_t kMaxBookBytes = 4U << 20;        // of all pages
   static constexpr std::size_t kMaxArgumentBytes = 256U << 10;  // of one text
 
   // Adds a page, the result of tools/list; gives its nextCursor, "" = the last. kInvalid: no such

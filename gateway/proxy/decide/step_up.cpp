@@ -11,7 +11,8 @@ auto denied(const std::string& why) { return fail(Errc::kDenied, "step-up token:
 Result<> check_times(const StepUpConfig& config, const boost::json::object& claims, WallTime now) {
   const std::int64_t seconds = now.nanoseconds / 1'000'000'000;
   const auto signed_in = number_claim(claims, "auth_time");
-  if (claims.contains("auth_time") && !signed_in) return denied("has an auth_time that is no number");
+  if (claims.contains("auth_time") && !signed_in)
+    return denied("has an auth_time that is no number");
   const auto issued = signed_in ? signed_in : number_claim(claims, "iat");
   if (!issued) return denied("has neither auth_time nor iat");
   if (*issued > seconds + kClockSkewSeconds) return denied("comes from the future");

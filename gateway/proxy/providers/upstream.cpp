@@ -72,8 +72,9 @@ Task<UpstreamReply> ask_upstream(net::asio::io_context& context, net::Watchdog& 
     const bool stale =
         upstream->reused && upstream->input.empty() && head.error().code == Errc::kUnavailable;
     if (stale && !request.may_repeat)
-      co_return fail(Errc::kUnavailable,
-                     "closed the connection without an answer: it is not known whether it was done");
+      co_return fail(
+          Errc::kUnavailable,
+          "closed the connection without an answer: it is not known whether it was done");
     if (!stale) co_return fail(std::move(head).error());
     upstream.reset();
   }

@@ -92,6 +92,7 @@ Result<> StreamReply::State::read(const SseEvent& sse) {
   event.finished.clear();
   event.finish_reason_span = {};
   event.calls.clear();
+  event.has_odd_call = false;
   event.sequence_span = {};
   event.sequence = 0;
   event.document = sse.data;
@@ -284,8 +285,7 @@ void StreamReply::State::read_call(const JsonTree& tree, std::size_t call, std::
       const bool is_argument = key.text == "arguments" || key.text == "input";
       if (is_argument && !tree[value].is_string() && tree[value].kind != JsonKind::kNull)
         event.has_odd_call = true;
-      if (is_argument && kept != nullptr &&
-          keep(tree[value].text.size()))
+      if (is_argument && kept != nullptr && keep(tree[value].text.size()))
         kept->arguments.append(tree[value].text);
       add_all(tree, value, channel);
     });

@@ -101,6 +101,33 @@ TEST(StreamRelay, NeverBeginsAToolCallThatPolicyDenies) {
   }
 }
 
+// What an SDK would read and policy would not see: arguments that are no text, a second call in the
+// place of one that has ended, more calls than are followed.
+TEST(StreamRelay, StopsAtToolCallsThatCannotBeFollowed) {
+  const std::string begins = R"(,"index":0,"content_block":{"type":"tool_use","id":"t","name":)";
+  const std::string early =
+      kAnthropicStart +
+      anthropic("content_block_start", begins + R"("refund","input":{"amount":5000}})") + kStop0 +
+      kAnthropicEnd;
+  const std::string second =
+      kAnthropicStart + anthropic("content_block_start", begins + R"("read","input":{}})") +
+      kStop0 + anthropic("content_block_start", begins + R"("refund","input":{}})") + kStop0 +
+      kAnthropicEnd;
+  const std::string object =
+      openai(R"({"role":"assistant","content":""})") +
+      openai(
+          R"({"tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"refund","arguments":{"amount":5000}}}]})") +
+      openai("{}", "\"tool_calls\"") + "data: [DONE]\n\n";
+  for (const auto& [dialect, stream] : {std::pair(codec::Api::kAnthropicMessages, early),
+                                        std::pair(codec::Api::kAnthropicMessages, second),
+                                        std::pair(codec::Api::kOpenAiChat, object)}) {
+    GatedRelay gated(dialect, "rules: [{id: all, match: {tool: '*'}, outcome: allow}]");
+    EXPECT_EQ(gated.relay.feed(stream, gated.out), StreamRelay::State::kBlocked) << stream;
+    EXPECT_THAT(gated.out, Not(HasSubstr("refund")));
+    EXPECT_THAT(gated.out, Not(HasSubstr("5000")));
+  }
+}
+
 TEST(StreamRelay, HoldsAToolCallUntilItIsSettled) {
   for (const auto& [dialect, stream] : kCalls) {
     for (const std::size_t step : {std::size_t{1}, std::size_t{7}, stream.size()}) {
