@@ -258,6 +258,7 @@ def test_a_fresh_sign_in_is_needed(decider: Gateway, signer: Path, tmp_path: Pat
     for token, why in [(make_token(signer, auth_time=now - 600), "older than"), (make_token(signer, amr=["pwd"]), "second factor"),
                        (make_token(signer, sub="mallory"), "somebody else"), (make_token(other), "not signed"),
                        (good[:-8] + "AAAAAAAA", "not signed"), (make_token(signer, exp=now - 1), "expired"), ("x.y", "JWT"),
+                       (make_token(signer, auth_time=str(now - 10**8)), "no number"),
                        (make_token(signer, auth_time=now + 3600), "future")]:
         answer = decide(decider, "pay", step_up=token)
         assert answer["outcome"] == "step_up", why

@@ -228,6 +228,23 @@ TEST_F(OpinionsTest, SayThatAGuardModelCannotBeReached) {
   EXPECT_TRUE(services_->voter->provider().is_failing());
 }
 
+TEST_F(OpinionsTest, DoNotRememberAsCleanWhatAnOptionalGuardDidNotLookAt) {
+  VoterConfig config;
+  config.endpoint.name = "guard model";
+  config.endpoint.origin = "http://127.0.0.1:1";
+  config.endpoint.allow_private = true;
+  config.model = "guard";
+  config.deadline = std::chrono::seconds(5);
+  config.optional = true;
+  auto voter = Voter::open(config);
+  ASSERT_TRUE(voter) << voter.error().message;
+  services_->voter = std::move(*voter);
+  const auto opinions = ask();
+  ASSERT_TRUE(opinions);
+  EXPECT_THAT(opinions->answers().missing, ::testing::IsEmpty());
+  EXPECT_TRUE(ask()) << "the same text again";
+}
+
 TEST(OpinionTexts, TakeTheNewestMessagesFirstAndOnlyEndsOfLongOnes) {
   const std::string longer(1000, 'x');
   const std::string body =
