@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/mcp/mcp_screen.hpp"
 
+#include <algorithm>
+
 #include "gateway/proxy/pipeline/text_judge.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Policy bundles in an exchange: the prompt before it goes, tool calls before they leave.
+#include <algorithm>
+
 #include "gateway/proxy/decide/action_record.hpp"
 #include "gateway/proxy/decide/data_cut.hpp"
 #include "gateway/proxy/exchange_state.hpp"
@@ -128,10 +130,10 @@ Step ExchangeState::judge_actions(std::string_view reply) {
 Step ExchangeState::check_cut(std::string_view reply, const std::vector<codec::Channel>& changed) {
   const auto parsed = codec::parse_reply(api, reply);
   if (!parsed) return cannot_scan("the reply", parsed.error().message);
-  for (const codec::ToolCall& call : parsed->tool_calls) {
-    if (std::find(changed.begin(), changed.end(), call.channel) == changed.end()) continue;
+  for (const codec::ToolCall& asked : parsed->tool_calls) {
+    if (std::find(changed.begin(), changed.end(), asked.channel) == changed.end()) continue;
     std::string clean;
-    const auto left = cut_data(context, call.arguments, detect::Surface::kToolArguments, clean);
+    const auto left = cut_data(context, asked.arguments, detect::Surface::kToolArguments, clean);
     if (!left || *left > 0)
       return cannot_scan("a tool call",
                          left ? "data in it cannot be cut out in place" : left.error().message);

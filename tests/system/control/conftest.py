@@ -7,13 +7,11 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,37 +19,14 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "delivery"))
-from real_collector import Collector, binary, free_port  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+from programs import free_port, wait_for, wait_for_port  # noqa: E402
+from real_collector import Collector, binary  # noqa: E402
 
 ROOT = Path(os.environ.get("AISPM_SOURCE_DIR", Path(__file__).resolve().parents[3]))
 PROVIDER = ROOT / "sdk" / "examples" / "demo" / "provider.py"
 RULES = "defaults: {mode: enforce, store_text: false, fail: closed}\nrules: []\n"
 AGENT = "tests/frozen"
-
-
-def wait_for(what: Callable[[], Any], seconds: float, describe: str) -> Any:
-    """Polls until `what` gives something true; fails saying what did not come."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = what()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds} s: {describe}")
-        time.sleep(0.05)
-
-
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise AssertionError(f"exited {process.returncode}: {log.read_text()}")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"port {port} not open: {log.read_text()}")
 
 
 @dataclass

@@ -6,15 +6,13 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+from programs import free_port  # noqa: E402 - the path is set above
 
 
 def binary(name: str) -> Path:

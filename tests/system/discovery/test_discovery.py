@@ -10,11 +10,16 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Sensor
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+from programs import free_port  # noqa: E402 - the path is set above
 
 LISTED_SECONDS = 180  # the product promises 10; discovery has the lowest priority and waits for whatever else the machine does
 MCP_SERVER = """
@@ -44,12 +49,6 @@ CLIENT = "import time\nif time is None:\n    import openai\ntime.sleep(300)\n"
 
 def gguf() -> bytes:
     return b"GGUF" + struct.pack("<IQQ", 3, 7, 0) + b"weights" * 100
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_stdio_mcp_server_in_plain_python_is_listed_and_its_end_is_told_sen_015(make_sensor: Callable[..., Sensor]) -> None:

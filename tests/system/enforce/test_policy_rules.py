@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,15 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent / "delivery"))
 from real_collector import Collector, binary  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+import programs  # noqa: E402 - the path is set above
+
 CONNECT = "import socket, sys\nsocket.create_connection(('127.0.0.1', int(sys.argv[1])))"
 WAIT_SECONDS = 60  # generous: machines of tests are busy
 
 
 def wait_for(what: Callable[[], Any], describe: str) -> Any:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (found := what()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {WAIT_SECONDS} s: {describe}")
-        time.sleep(0.1)
-    return found
+    return programs.wait_for(what, WAIT_SECONDS, describe)
 
 
 @pytest.fixture

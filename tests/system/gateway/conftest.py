@@ -7,10 +7,9 @@ import hashlib
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
-import time
+import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,31 +17,14 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+from programs import free_port, wait_for_port  # noqa: E402 - the path is set above
+
 ROOT = Path(os.environ.get("AISPM_SOURCE_DIR", Path(__file__).resolve().parents[3]))
 GATEWAY = Path(os.environ.get("AISPM_BIN_DIR", ROOT / "build" / "release" / "bin")) / "aispm-gateway"
 PROVIDER = ROOT / "sdk" / "examples" / "demo" / "provider.py"
 KEY = "aispm-test-" + "k" * 32
 SECRET = "AKIA" + "Z7QJ3XNVB5KD2M4T"
-START_SECONDS = 60
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise AssertionError(f"exited {process.returncode}: {log.read_text()}")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(f"port {port} not open after {START_SECONDS} s: {log.read_text()}")
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.server
 import json
 import re
@@ -125,30 +126,23 @@ def test_placeholders_are_stable_in_a_session_and_stay_without_a_vault(
         assert running.stop() == 0
 
 
-class GuardModel(http.server.ThreadingHTTPServer):
-    """An OpenAI-compatible server whose answer and slowness a test chooses."""
-
+class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    is_gone = False
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), GuardHandler)
-        self.answer = "safe"
-        self.status = 200
-        self.delay = 0.0
-        self.asked: list[dict[str, object]] = []
+    def leave(self) -> None:
+        """Takes no new connections and answers on no old one."""
+        self.is_gone = True
+        self.shutdown()
+        self.server_close()
 
 
-class GuardHandler(http.server.BaseHTTPRequestHandler):
+class JsonHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: GuardModel
 
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.asked.append({"path": self.path, "authorization": self.headers.get("authorization"), **body})
-        time.sleep(self.server.delay)
-        reply = json.dumps({"id": "g", "object": "chat.completion", "created": 1, "model": "guard", "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": self.server.answer}, "finish_reason": "stop"}]}).encode()
-        self.send_response(self.server.status)
+    def answer(self, status: int, body: object) -> None:
+        reply = json.dumps(body).encode()
+        self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(reply)))
         self.end_headers()
@@ -158,15 +152,42 @@ class GuardHandler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class GuardModel(Server):
+    """An OpenAI-compatible server whose answer and slowness a test chooses."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), GuardHandler)
+        self.answer = "safe"
+        self.status = 200
+        self.delay = 0.0
+        self.asked: list[dict[str, object]] = []
+
+
+class GuardHandler(JsonHandler):
+    server: GuardModel
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.asked.append({"path": self.path, "authorization": self.headers.get("authorization"), **body})
+        time.sleep(self.server.delay)
+        self.answer(self.server.status, {"id": "g", "object": "chat.completion", "created": 1, "model": "guard", "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": self.server.answer}, "finish_reason": "stop"}]})
+
+
+@contextlib.contextmanager
+def serving(server: Server) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield
+    server.leave()
+    thread.join()
+
+
 @pytest.fixture
 def guard() -> Iterator[GuardModel]:
     server = GuardModel()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server):
+        yield server
 
 
 def with_guard(folder: Path, provider: Provider, certificate: Certificate, guard: GuardModel, fail: str = "closed",
@@ -254,25 +275,14 @@ def call(gateway: Gateway, path: str, body: object = None, key: str = KEY) -> tu
         return refused.code, json.load(refused)
 
 
-class Scanner(http.server.ThreadingHTTPServer):
+class Scanner(Server):
     """Presidio's analyzer and LLM Guard's API, as they document them, with one recogniser each."""
-
-    daemon_threads = True
-    is_gone = False
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), ScannerHandler)
 
-    def leave(self) -> None:
-        """Takes no new connections and answers on no old one."""
-        self.is_gone = True
-        self.shutdown()
-        self.server_close()
 
-
-class ScannerHandler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class ScannerHandler(JsonHandler):
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if self.server.is_gone:  # type: ignore[attr-defined]
@@ -285,25 +295,14 @@ class ScannerHandler(http.server.BaseHTTPRequestHandler):
             assert self.path == "/analyze/prompt"
             bad = "grandmother" in asked["prompt"]
             answer = {"sanitized_prompt": asked["prompt"], "is_valid": not bad, "scanners": {"PromptInjection": 0.93 if bad else -1.0, "Toxicity": 0.0}}
-        reply = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(reply)))
-        self.end_headers()
-        self.wfile.write(reply)
-
-    def log_message(self, *_: object) -> None:
-        pass
+        self.answer(200, answer)
 
 
 @pytest.fixture
 def scanner() -> Iterator[Scanner]:
     server = Scanner()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.leave()
-    thread.join()
+    with serving(server):
+        yield server
 
 
 BAD_TEXTS = {

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
-import time
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,15 +15,12 @@ from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+from programs import free_port, wait_for  # noqa: E402 - the path is set above
+
 SOURCE = Path(os.environ["AISPM_SOURCE_DIR"])
 BIN = Path(os.environ["AISPM_BIN_DIR"])
 UP_SECONDS = 180
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -52,14 +48,7 @@ class Host:
 
     def wait_for(self, what: Callable[[], Any], seconds: float, describe: str) -> Any:
         """Polls until `what` gives something true; fails saying what did not come."""
-        deadline = time.monotonic() + seconds
-        while True:
-            found = what()
-            if found:
-                return found
-            if time.monotonic() > deadline:
-                pytest.fail(f"not within {seconds} s: {describe}")
-            time.sleep(0.05)
+        return wait_for(what, seconds, describe)
 
     @property
     def provider(self) -> str:

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,17 +18,14 @@ from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
+from programs import free_port  # noqa: E402 - the path is set above
+
 ROOT = Path(os.environ.get("AISPM_SOURCE_DIR", Path(__file__).resolve().parents[3]))
 BIN = Path(os.environ.get("AISPM_BIN_DIR", ROOT / "build" / "release" / "bin"))
 KEY = "aispm-test-" + "r" * 32
 START_SECONDS = 120
 RUN_SECONDS = 200
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
