@@ -33,8 +33,8 @@ class Listing {
         caller_(caller),
         scan_(std::move(scan)),
         policies_(scan_.policies),
-        identity_(worker.services().identify(policies_, caller.agent_id, proofs.delegation,
-                                             proofs.intent)) {}
+        identity_(worker.services().identify(policies_, caller, proofs.delegation, proofs.intent)) {
+  }
 
   void add(const McpServerConfig& server, const ToolBook& book) {
     for (const McpTool& tool : book.tools()) {

@@ -17,6 +17,9 @@ struct Caller {
   std::string session_id;
   std::string tenant;
   std::string trace_id;  // the run's, when the relay named one
+
+  // Of what is kept about an agent: two tenants may have agents of one name. NUL is in no name.
+  std::string key() const { return tenant + std::string(1, '\0') + agent_id; }
 };
 
 enum class Entrance : std::uint8_t {

@@ -25,8 +25,7 @@ const codec::TextPart* last_prompt(const codec::LlmRequest& request) {
 
 Step ExchangeState::judge_prompt() {
   PolicySet policies = context.policies;
-  Identity identity =
-      services.identify(policies, caller.agent_id, proofs.delegation, proofs.intent);
+  Identity identity = services.identify(policies, caller, proofs.delegation, proofs.intent);
   if (identity.objection) {
     counters.denied_requests.add();
     model::Decision denial;
@@ -39,13 +38,10 @@ Step ExchangeState::judge_prompt() {
   RiskFacts risk = read_signals(detections);
   const codec::TextPart* const newest = last_prompt(request);
   const std::string_view prompt = newest ? newest->text : std::string_view{};
-  const std::string session = caller.agent_id + '\n' + caller.session_id;
+  const std::string session = caller.key() + '\n' + caller.session_id;
   const SessionPast past =
       services.risks.note(session, prompt, !risk.signals.empty(), net::Clock::now());
-  static const policy::RiskModel kUsual;
-  const auto& enforced = policies.enforced;
-  const policy::RiskModel& model = enforced && enforced->bundle ? enforced->bundle->risk() : kUsual;
-  fuse_risk(model, identity.facts, prompt, prompt.size(), past, risk);
+  fuse_risk(policies.risk(), identity.facts, prompt, prompt.size(), past, risk);
   ActionGate::Caller who{.agent_id = caller.agent_id,
                          .tenant = caller.tenant,
                          .session_id = caller.session_id,

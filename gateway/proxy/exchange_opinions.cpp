@@ -46,7 +46,7 @@ Step ExchangeState::take_opinions(bool apply) {
   if (denied) {
     counters.denied_requests.add();
     Refusal refusal = deny(policy.to_decision(verdict));
-    services.sticky.remember(caller.agent_id, request_key(), *decision, net::Clock::now());
+    services.sticky.remember(caller.key(), request_key(), *decision, net::Clock::now());
     return refusal;
   }
   if (apply && !answers.missing.empty()) return unscannable("the request", answers.missing.front());

@@ -71,7 +71,7 @@ Step ExchangeState::judge_whole(std::string_view reply) {
   if (denied) {
     counters.denied_replies.add();
     auto refusal = deny(context.book->policy->to_decision(verdict));
-    services.sticky.remember(caller.agent_id, request_key(), *decision, net::Clock::now());
+    services.sticky.remember(caller.key(), request_key(), *decision, net::Clock::now());
     return refusal;
   }
   if (!scanned->patches.empty()) {
@@ -172,7 +172,7 @@ void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State s
   } else {
     (void)cannot_scan("the reply", relay.failure());
   }
-  services.sticky.remember(caller.agent_id, request_key(), *decision, net::Clock::now());
+  services.sticky.remember(caller.key(), request_key(), *decision, net::Clock::now());
 }
 
 void ExchangeState::note_refusal(const Refusal& refusal) {

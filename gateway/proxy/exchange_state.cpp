@@ -131,7 +131,7 @@ std::string ExchangeState::request_key() const {
 
 std::optional<model::Decision> ExchangeState::find_sticky() {
   if (services.sticky.empty()) return std::nullopt;
-  return services.sticky.find(caller.agent_id, request_key(), net::Clock::now());
+  return services.sticky.find(caller.key(), request_key(), net::Clock::now());
 }
 
 void ExchangeState::hear_freeze(const policy::Freeze& freeze) {

@@ -3,6 +3,7 @@
 
 #include <ctime>
 
+#include "gateway/proxy/client.hpp"
 #include "sdk/core/policy/policy_book.hpp"
 
 namespace aispm::gateway {
@@ -24,7 +25,7 @@ PolicySet Services::policies_for(std::string_view agent, std::string_view tenant
   return set;
 }
 
-Identity Services::identify(const PolicySet& decides, std::string_view agent,
+Identity Services::identify(const PolicySet& decides, const Caller& caller,
                             std::string_view delegation, std::string_view intent) const {
   const auto& bundle = decides.enforced ? decides.enforced->bundle : nullptr;
   const policy::AgentRegistry* const own = bundle ? bundle->agents() : nullptr;
@@ -33,13 +34,14 @@ Identity Services::identify(const PolicySet& decides, std::string_view agent,
   std::tm local{};
   ::localtime_r(&seconds, &local);
   const auto frozen = freezes.load(std::memory_order_acquire);
-  return gateway::identify(own ? *own : config.decide.agents, {.agent_id = agent,
-                                                               .delegation = delegation,
-                                                               .intent = intent,
-                                                               .freezes = frozen.get(),
-                                                               .denials_in_row = streaks.of(agent),
-                                                               .hour = local.tm_hour,
-                                                               .now = now});
+  return gateway::identify(own ? *own : config.decide.agents,
+                           {.agent_id = caller.agent_id,
+                            .delegation = delegation,
+                            .intent = intent,
+                            .freezes = frozen.get(),
+                            .denials_in_row = streaks.of(caller.key()),
+                            .hour = local.tm_hour,
+                            .now = now});
 }
 
 Result<> Services::load_rules() { return rules.reload(detect_part(bundles.local().get())); }

@@ -31,6 +31,8 @@ class PolicyBook;
 
 namespace aispm::gateway {
 
+struct Caller;
+
 // What all threads share: each member is immutable or safe for any thread by itself. Outlives the
 // workers.
 struct Services {
@@ -52,7 +54,7 @@ struct Services {
   PolicySet policies_for(std::string_view agent, std::string_view tenant);
 
   // Who acts, by the registry of the bundle that decides, else by this host's own.
-  Identity identify(const PolicySet& decides, std::string_view agent, std::string_view delegation,
+  Identity identify(const PolicySet& decides, const Caller& caller, std::string_view delegation,
                     std::string_view intent) const;
 
   // The rules alone, for the first time.

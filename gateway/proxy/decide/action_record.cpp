@@ -30,7 +30,7 @@ void record_action(Worker& worker, const AskedBy& by, const ActionGate& gate, Ju
                    const Settled& settled) {
   record(worker, by, gate, action, settled, gate.mode());
   if (gate.policies().enforced && settled.is_settled)
-    worker.services().streaks.note(by.caller->agent_id, !settled.passes);
+    worker.services().streaks.note(by.caller->key(), !settled.passes);
 }
 
 void record_rest(Worker& worker, const AskedBy& by, ActionGate& gate) {

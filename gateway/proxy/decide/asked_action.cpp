@@ -26,12 +26,13 @@ Result<> AskedAction::judge() {
   worker_.counters().inspections_cut.add(scanned.findings.cut);
   if (scanned.is_unscannable) worker_.counters().unscannable.add();
   PolicySet policies = scan_.policies;
-  Identity identity =
-      services.identify(policies, caller_.agent_id, question_.delegation, question_.intent);
+  Identity identity = services.identify(policies, caller_, question_.delegation, question_.intent);
   const auto stranger = std::move(identity.objection);
   RiskFacts risk = read_signals(scanned.findings.detections);
-  static const policy::RiskModel kUsual;
-  fuse_risk(kUsual, identity.facts, {}, question_.arguments.size(), {}, risk);
+  SessionPast past =
+      services.risks.of(caller_.key() + '\n' + caller_.session_id, net::Clock::now());
+  past.baseline.clear();  // an action is no prompt that could have drifted from others
+  fuse_risk(policies.risk(), identity.facts, {}, 0, past, risk);
   ActionGate::Caller who{.agent_id = caller_.agent_id,
                          .tenant = caller_.tenant,
                          .session_id = caller_.session_id,

@@ -43,6 +43,11 @@ std::shared_ptr<const policy::DetectPart> detect_part(const PolicyView* view) {
   return view->bundle->detect();
 }
 
+const policy::RiskModel& PolicySet::risk() const {
+  static const policy::RiskModel kUsual;
+  return enforced && enforced->bundle ? enforced->bundle->risk() : kUsual;
+}
+
 std::shared_ptr<const PolicyView> PolicyViews::of(
     const std::string& id, const std::shared_ptr<const policy::Bundle>& bundle, bool enforced,
     const std::string& problem) {

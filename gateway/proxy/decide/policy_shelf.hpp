@@ -50,6 +50,8 @@ struct PolicySet {
   std::shared_ptr<const PolicyView> enforced;  // null: nothing about actions is applied
   std::vector<std::shared_ptr<const PolicyView>> monitored;
   bool empty() const { return !enforced && monitored.empty(); }
+  // How risk is summed up: the enforced bundle's way, else the usual one.
+  const policy::RiskModel& risk() const;
 };
 
 // The views of bundles that come from elsewhere, each made once. Any thread.

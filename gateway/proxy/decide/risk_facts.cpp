@@ -94,6 +94,20 @@ void fuse_risk(const policy::RiskModel& model, const AgentFacts& agent, std::str
   facts.risk = policy::fuse(facts.parts);
 }
 
+SessionPast SessionRisks::Session::past(Time now) const {
+  const auto within = [&](std::chrono::seconds span) {
+    return static_cast<std::size_t>(
+        std::count_if(signals.begin(), signals.end(), [&](Time at) { return now - at <= span; }));
+  };
+  return {.in_two_minutes = within(kShort), .in_an_hour = within(kLong), .baseline = baseline};
+}
+
+SessionPast SessionRisks::of(const std::string& session, Time now) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = index_.find(session);
+  return known == index_.end() ? SessionPast() : known->second->past(now);
+}
+
 SessionPast SessionRisks::note(const std::string& session, std::string_view prompt,
                                bool has_signals, Time now) {
   const std::lock_guard lock(mutex_);
@@ -111,11 +125,7 @@ SessionPast SessionRisks::note(const std::string& session, std::string_view prom
   }
   Session& one = sessions_.front();
   while (!one.signals.empty() && now - one.signals.front() > kLong) one.signals.pop_front();
-  SessionPast past;
-  past.baseline = one.baseline;
-  past.in_an_hour = one.signals.size();
-  past.in_two_minutes = static_cast<std::size_t>(std::count_if(
-      one.signals.begin(), one.signals.end(), [&](Time at) { return now - at <= kShort; }));
+  SessionPast past = one.past(now);
   if (has_signals) {
     one.signals.push_back(now);
     if (one.signals.size() > kMaxSignals) one.signals.pop_front();

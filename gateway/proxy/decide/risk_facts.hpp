@@ -57,6 +57,8 @@ class SessionRisks {
   // The past of this session; then notes that a prompt came, and whether it bore signals. Prompts
   // with signals are no measure of what a session is about.
   SessionPast note(const std::string& session, std::string_view prompt, bool has_signals, Time now);
+  // Its past, without a note of anything.
+  SessionPast of(const std::string& session, Time now) const;
   std::size_t size() const;
   // Sessions whose past was given up for others', since the start.
   std::uint64_t forgotten() const;
@@ -66,6 +68,7 @@ class SessionRisks {
     std::string key;
     std::deque<Time> signals;
     std::vector<std::string> baseline;
+    SessionPast past(Time now) const;
   };
   mutable std::mutex mutex_;
   std::list<Session> sessions_;  // most recently used first

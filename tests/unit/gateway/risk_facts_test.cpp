@@ -49,5 +49,16 @@ TEST(SessionRisks, CountsSignalsOfTheLastHour) {
   EXPECT_EQ(risks.forgotten(), 6U);  // "s" and the first five
 }
 
+TEST(SessionRisks, CanBeAskedWithoutANote) {
+  SessionRisks risks;
+  const SessionRisks::Time start{};
+  EXPECT_EQ(risks.of("s", start).in_an_hour, 0U);
+  EXPECT_EQ(risks.size(), 0U);
+  risks.note("s", "one", true, start);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(risks.of("s", start).in_two_minutes, 1U);
+  EXPECT_EQ(risks.of("s", start + std::chrono::seconds(121)).in_two_minutes, 0U);
+  EXPECT_EQ(risks.of("s", start + std::chrono::seconds(3601)).in_an_hour, 0U);
+}
+
 }  // namespace
 }  // namespace aispm::gateway
