@@ -13,9 +13,9 @@ namespace {
 
 // What stops everybody is an administrator's to say and to take back, in whatever words.
 Result<> check_role(const Desk& desk, const pb::Freeze& freeze) {
-  const bool is_wide = freeze.scope() == pb::FREEZE_SCOPE_ALL ||
-                       freeze.scope() == pb::FREEZE_SCOPE_TENANT ||
-                       freeze.value().find_first_not_of("*?") == std::string::npos;
+  const bool is_wide =
+      freeze.scope() == pb::FREEZE_SCOPE_ALL || freeze.scope() == pb::FREEZE_SCOPE_TENANT ||
+      (!freeze.value().empty() && freeze.value().find_first_not_of("*?") == std::string::npos);
   if (is_wide && desk.caller.role < Role::kAdmin)
     return fail(Errc::kDenied, "to freeze everybody needs the role admin");
   return {};

@@ -185,7 +185,7 @@ TEST_F(ApprovalBookTest, ALinkIsSignedForOnePersonAndWorksOnce) {
   EXPECT_FALSE(links.open(token, at(4000)));
   pb::DecideApprovalRequest yes;
   yes.set_answer(pb::APPROVAL_ANSWER_APPROVE);
-  EXPECT_EQ(must(links.answer(token, yes, at(3))).decided_by(), "link:frank");
+  EXPECT_EQ(must(links.answer(token, yes, at(3))).decided_by(), "link:frank, made by dave (2)");
   EXPECT_FALSE(links.answer(token, yes, at(3)));
 }
 
