@@ -90,6 +90,20 @@ class OpinionsTest : public ::testing::Test {
     return opinions;
   }
 
+  // A guard model that is not there.
+  void vote_with_nobody(bool optional) {
+    VoterConfig config;
+    config.endpoint.name = "guard model";
+    config.endpoint.origin = "http://127.0.0.1:1";
+    config.endpoint.allow_private = true;
+    config.model = "guard";
+    config.deadline = std::chrono::seconds(5);
+    config.optional = optional;
+    auto voter = Voter::open(config);
+    ASSERT_TRUE(voter) << voter.error().message;
+    services_->voter = std::move(*voter);
+  }
+
   std::filesystem::path folder_;
   std::unique_ptr<Services> services_;
   std::unique_ptr<Worker> worker_;
@@ -211,15 +225,7 @@ TEST_F(OpinionsTest, LeaveTier1AloneWhereThereIsNoModel) {
 }
 
 TEST_F(OpinionsTest, SayThatAGuardModelCannotBeReached) {
-  VoterConfig config;
-  config.endpoint.name = "guard model";
-  config.endpoint.origin = "http://127.0.0.1:1";
-  config.endpoint.allow_private = true;
-  config.model = "guard";
-  config.deadline = std::chrono::seconds(5);
-  auto voter = Voter::open(config);
-  ASSERT_TRUE(voter) << voter.error().message;
-  services_->voter = std::move(*voter);
+  vote_with_nobody(false);
   const auto opinions = ask();
   ASSERT_TRUE(opinions);
   ASSERT_EQ(opinions->answers().missing.size(), 1U);
@@ -229,16 +235,7 @@ TEST_F(OpinionsTest, SayThatAGuardModelCannotBeReached) {
 }
 
 TEST_F(OpinionsTest, DoNotRememberAsCleanWhatAnOptionalGuardDidNotLookAt) {
-  VoterConfig config;
-  config.endpoint.name = "guard model";
-  config.endpoint.origin = "http://127.0.0.1:1";
-  config.endpoint.allow_private = true;
-  config.model = "guard";
-  config.deadline = std::chrono::seconds(5);
-  config.optional = true;
-  auto voter = Voter::open(config);
-  ASSERT_TRUE(voter) << voter.error().message;
-  services_->voter = std::move(*voter);
+  vote_with_nobody(true);
   const auto opinions = ask();
   ASSERT_TRUE(opinions);
   EXPECT_THAT(opinions->answers().missing, ::testing::IsEmpty());
