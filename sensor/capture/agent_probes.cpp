@@ -12,6 +12,7 @@
 #include "bpf/events.h"
 #include "bpf/file.skel.h"
 #include "sensor/capture/bpf_log.hpp"
+#include "sensor/capture/trace_folder.hpp"
 
 namespace aispm::sensor {
 
@@ -56,6 +57,7 @@ Result<> AgentProbes::watch_files(bool wanted) {
     file_hooks_.clear();
     return {};
   }
+  AISPM_CHECK(provide_trace_folder());
   const auto& programs = files_->progs;
   std::vector<Link> hooks;
   for (const bpf_program* program : {programs.on_openat, programs.on_openat2, programs.on_open,

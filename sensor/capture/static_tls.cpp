@@ -11,6 +11,7 @@
 #include "bpf/tls_aead.skel.h"
 #include "bpf/tls_go.skel.h"
 #include "sensor/capture/bpf_log.hpp"
+#include "sensor/capture/trace_folder.hpp"
 
 namespace aispm::sensor {
 
@@ -22,6 +23,7 @@ struct StaticTls::SocketHooks {
   Result<> attach() {
     const std::lock_guard lock(mutex);
     if (!links.empty()) return {};
+    AISPM_CHECK(provide_trace_folder());
     std::vector<BpfLink> fresh;
     for (const bpf_program* program : programs) {
       BpfLink link(::bpf_program__attach(program));

@@ -10,6 +10,7 @@
 
 #include "bpf/tls.skel.h"
 #include "sensor/capture/bpf_log.hpp"
+#include "sensor/capture/trace_folder.hpp"
 #include "sensor/capture/uprobe_multi.hpp"
 
 namespace aispm::sensor {
@@ -84,6 +85,7 @@ Result<TlsProbes> TlsProbes::open(const SharedMaps& maps, const KernelFeatures& 
 }
 
 Result<> TlsProbes::attach_socket_hooks(const KernelFeatures& features) {
+  if (!features.socket_length) AISPM_CHECK(provide_trace_folder());
   const auto& programs = programs_->progs;
   const std::vector<bpf_program*> hooks =
       features.socket_length

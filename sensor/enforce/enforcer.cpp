@@ -12,6 +12,7 @@
 #include "bpf/deny.skel.h"
 #include "sdk/core/common/log.hpp"
 #include "sensor/capture/bpf_log.hpp"
+#include "sensor/capture/trace_folder.hpp"
 #include "sensor/enforce/encode.hpp"
 #include "sensor/enforce/host.hpp"
 
@@ -173,6 +174,7 @@ Result<> Enforcer::attach_hook(const std::string& name, bool is_needed) {
   const bool is_cgroup = ::bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SOCK_ADDR ||
                          ::bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SOCK ||
                          ::bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB;
+  if (::bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT) AISPM_CHECK(provide_trace_folder());
   errno = 0;
   Link link(is_cgroup ? ::bpf_program__attach_cgroup(program, cgroup_.get())
                       : ::bpf_program__attach(program));

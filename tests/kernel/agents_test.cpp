@@ -3,13 +3,16 @@
 #include <gmock/gmock.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <fstream>
+#include <thread>
 
 #include "sensor/capture/proc_reader.hpp"
 #include "sensor/capture/tamper_watch.hpp"
@@ -117,6 +120,23 @@ TEST_F(AgentsTest, TellsTheFileBehindASymbolicLink) {
   EXPECT_FALSE(opened[0].writes);
   EXPECT_TRUE(opened[1].writes);
   EXPECT_FALSE(opened[1].created);
+}
+
+// In a mount namespace of its own, so that the host's is left alone.
+TEST_F(AgentsTest, SeesFilesWhereNobodyMountedTracefs) {
+  const aispm::testing::TempFolder folder;
+  const std::string path = folder.path() + "/new";
+  Child child([&] { ::close(::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY, 0600)); });
+  std::thread([&] {
+    ASSERT_EQ(::unshare(CLONE_FS | CLONE_NEWNS), 0);
+    ASSERT_EQ(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    for (const char* mounted : {"/sys/kernel/tracing", "/sys/kernel/debug"})
+      while (::umount2(mounted, MNT_DETACH) == 0) {
+      }
+    follow(child);
+  }).join();
+  child.run();
+  EXPECT_THAT(all<FileOpen>(), SizeIs(1));
 }
 
 TEST_F(AgentsTest, TellsAFileThatWasMade) {
