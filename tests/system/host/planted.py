@@ -38,14 +38,14 @@ KINDS = {
     "aws": (lambda: "AKIA" + _random(string.ascii_uppercase + "234567", 16), "{}"),
     "github": (_github, "{}"),
     "slack": (lambda: f"xoxb-{_random(string.digits, 12)}-{_random(string.digits, 13)}-{_mixed(24)}", "{}"),
-    "openai": (lambda: "sk-proj-" + _mixed(48), "{}"),
+    "openai": (lambda: "sk-proj-" + _mixed(23) + "7" + _mixed(24), "{}"),
     "anthropic": (lambda: "sk-ant-api03-" + _mixed(93) + "AA", "{}"),
     "stripe": (lambda: "sk_live_" + _mixed(24), "{}"),
     "google": (lambda: "AIza" + _mixed(35), "{}"),
     "jwt": (lambda: "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9." + base64.urlsafe_b64encode(
         b'{"sub":"' + _random(string.digits, 20).encode() + b'"}').decode().rstrip("=") + "." + _mixed(43), "Bearer {}"),
-    # With a digit each: letters alone may be a word, and the rules let words pass.
-    "password": (lambda: _random(string.ascii_letters + string.digits + "!#%", 12) + "7" + _mixed(9), 'password = "{}"'),
+    # With a digit each: letters alone may be a word, and the rules let words pass. What begins with % is a variable's name.
+    "password": (lambda: _mixed(1) + _random(string.ascii_letters + string.digits + "!#%", 11) + "7" + _mixed(9), 'password = "{}"'),
     "connection": (lambda: _mixed(12) + "7" + _mixed(9), "postgres://app:{}@db.internal:5432/prod"),
 }
 
