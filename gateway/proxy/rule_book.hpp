@@ -155,7 +155,8 @@ class RuleShelf {
 struct Workbench {
   detect::Scratch scratch;
   std::vector<detect::Match> matches;
-  std::vector<std::string_view> texts;  // of one message
+  std::vector<std::string_view> texts;         // of one message, that are asked about
+  std::vector<KnownTexts::Place> places = {};  // of all its texts
   detect::Inspection inspection = {};
   detect::Fused fused = {};
   detect::Tier1 tier1 = {};

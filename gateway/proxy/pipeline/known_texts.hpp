@@ -14,11 +14,19 @@ namespace aispm::gateway {
 class KnownTexts {
  public:
   static constexpr std::size_t kEntries = 16'384;
-  // Shorter ones are judged as fast as they are looked up.
-  static constexpr std::size_t kMinBytes = 64;
+
+  // Where a text is, or would be, kept.
+  struct Place {
+    std::uint64_t key = 0;  // 0: nothing is kept about this text
+    bool is_known = false;
+  };
 
   KnownTexts();
 
+  Place place_of(std::uint64_t tag, std::string_view text) const {
+    const std::uint64_t key = key_of(tag, text);
+    return {key, contains(key)};
+  }
   // `tag` tells apart what is judged differently, such as surfaces. Never 0.
   std::uint64_t key_of(std::uint64_t tag, std::string_view text) const;
   bool contains(std::uint64_t key) const {

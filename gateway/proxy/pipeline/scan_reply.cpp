@@ -24,16 +24,24 @@ std::string_view tool_of(const codec::LlmReply& reply, const codec::Channel& cha
   return {};
 }
 
-Result<bool> screen_reply(const ScanContext& context, const codec::LlmReply& reply) {
+// All texts of a reply that are new here.
+Result<bool> screen_reply(const ScanContext& context, const codec::LlmReply& reply,
+                          const TextJudge& judge) {
+  std::vector<KnownTexts::Place>& places = context.bench->places;
   std::vector<std::string_view>& texts = context.bench->texts;
+  places.clear();
   texts.clear();
   detect::SurfaceBits surfaces = 0;
   for (const codec::ReplyText& text : reply.texts) {
+    places.emplace_back();
     if (text.text.empty()) continue;
-    texts.push_back(text.text);
     const detect::Surface surface = surface_of(text.channel.kind, tool_of(reply, text.channel));
+    places.back() = judge.find_known(text.text, {.surface = surface});
+    if (places.back().is_known) continue;
+    texts.push_back(text.text);
     surfaces = static_cast<detect::SurfaceBits>(surfaces | detect::surface_bit(surface));
   }
+  if (texts.empty()) return false;
   return context.book->engine->may_match(texts, surfaces, context.bench->scratch);
 }
 
@@ -44,9 +52,11 @@ Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
   ReplyScan result;
   Findings& findings = result.findings;
   TextJudge judge(context, policy::Direction::kReply, findings);
-  AISPM_TRY(const bool may_match, screen_reply(context, reply));
+  AISPM_TRY(const bool may_match, screen_reply(context, reply, judge));
+  const std::vector<KnownTexts::Place>& places = context.bench->places;
   std::string clean;
-  for (const codec::ReplyText& text : reply.texts) {
+  for (std::size_t i = 0; i < reply.texts.size(); ++i) {
+    const codec::ReplyText& text = reply.texts[i];
     if (text.text.empty()) continue;
     const bool is_tool = text.channel.kind == codec::ChannelKind::kToolArguments;
     const detect::Surface surface = surface_of(text.channel.kind, tool_of(reply, text.channel));
@@ -55,7 +65,8 @@ Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
     AISPM_TRY(const TextJudge::Judged judged, judge.judge(text.text, {.surface = surface,
                                                                       .outcomes = &outcomes,
                                                                       .rules = may_match,
-                                                                      .editable = editable}));
+                                                                      .editable = editable,
+                                                                      .place = places[i]}));
     if (judged.redacts && !judged.denied) {
       clean.clear();
       findings.redactions += judge.cut_out(text.text, clean);

@@ -43,16 +43,33 @@ std::string resolve_escapes(std::string_view text) {
   return out;
 }
 
-// One pass over all texts; nearly always there is nothing to find.
-Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest& request) {
+TextJudge::Ask ask_for(const ScanContext& context, const codec::TextPart& part) {
+  const detect::Surface surface = surface_of(part);
+  const bool is_media = part.surface == codec::Surface::kMedia;
+  return {.surface = surface,
+          .outcomes = &context.tables->of_request(surface),
+          .classify = !is_media,
+          .editable = !part.is_key && !is_media};
+}
+
+// One pass over all texts that are new here; nearly always there is nothing to find.
+Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest& request,
+                            const TextJudge& judge) {
+  std::vector<KnownTexts::Place>& places = context.bench->places;
   std::vector<std::string_view>& texts = context.bench->texts;
+  places.clear();
   texts.clear();
   detect::SurfaceBits surfaces = 0;
   for (const codec::TextPart& part : request.parts) {
+    places.emplace_back();
     if (part.text.empty()) continue;
+    const TextJudge::Ask ask = ask_for(context, part);
+    places.back() = judge.find_known(part.text, ask);
+    if (places.back().is_known) continue;
     texts.push_back(part.text);
-    surfaces = static_cast<detect::SurfaceBits>(surfaces | detect::surface_bit(surface_of(part)));
+    surfaces = static_cast<detect::SurfaceBits>(surfaces | detect::surface_bit(ask.surface));
   }
+  if (texts.empty()) return false;
   return context.book->engine->may_match(texts, surfaces, context.bench->scratch);
 }
 
@@ -84,22 +101,18 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
   RequestScan result;
   Findings& findings = result.findings;
   TextJudge judge(context, policy::Direction::kRequest, findings);
-  AISPM_TRY(const bool may_match, screen_request(context, request));
+  AISPM_TRY(const bool may_match, screen_request(context, request, judge));
   if (context.keeps_looks) result.looks.resize(request.parts.size());
   std::size_t hidden_bytes = 0;
   std::string clean;
   for (std::size_t i = 0; i < request.parts.size(); ++i) {
     const codec::TextPart& part = request.parts[i];
     if (part.text.empty()) continue;
-    const detect::Surface surface = surface_of(part);
-    const detect::Outcomes& outcomes = context.tables->of_request(surface);
+    TextJudge::Ask ask = ask_for(context, part);
+    ask.rules = may_match;
+    ask.place = context.bench->places[i];
     const bool is_media = part.surface == codec::Surface::kMedia;
-    AISPM_TRY(const TextJudge::Judged judged,
-              judge.judge(part.text, {.surface = surface,
-                                      .outcomes = &outcomes,
-                                      .rules = may_match,
-                                      .classify = !is_media,
-                                      .editable = !part.is_key && !is_media}));
+    AISPM_TRY(const TextJudge::Judged judged, judge.judge(part.text, ask));
     if (context.keeps_looks && !is_media)
       result.looks[i] = judge.first_look(RequestScan::kMaxHiddenBytes, hidden_bytes);
     // Of a denied request for the record only.
@@ -109,7 +122,7 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
       result.patches.push_back(codec::string_patch(part.span, clean));
     }
     if (part.surface != codec::Surface::kToolArguments) continue;
-    AISPM_CHECK(scan_unescaped(context, part.text, surface, outcomes, findings,
+    AISPM_CHECK(scan_unescaped(context, part.text, ask.surface, *ask.outcomes, findings,
                                policy::Direction::kRequest));
   }
   return result;

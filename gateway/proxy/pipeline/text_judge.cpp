@@ -43,39 +43,51 @@ TextJudge::TextJudge(const ScanContext& context, policy::Direction direction, Fi
       findings_(findings),
       deadline_(context.inspect.now() + context.inspect.total) {}
 
-Result<> TextJudge::inspect(std::string_view text, const Ask& ask) {
-  Workbench& bench = *context_.bench;
+detect::InspectOptions TextJudge::options_for(std::string_view text, const Ask& ask) const {
   detect::InspectOptions options = context_.inspect;
-  options.classifier = &bench.tier1;
-  options.total =
-      std::max(std::chrono::microseconds(0),
-               std::chrono::duration_cast<std::chrono::microseconds>(deadline_ - options.now()));
+  options.classifier = &context_.bench->tier1;
+  options.nothing_matches = !ask.rules;
   auto& layers = options.layers;
   layers[index_of(Layer::kRules)] = layers[index_of(Layer::kRules)] && ask.rules && ask.plain;
   bool& classifies = layers[index_of(Layer::kClassifier)];
   classifies = classifies && ask.classify && text.size() >= kMinClassifiedBytes;
-  std::uint64_t key = 0;
-  if (classifies && ask.plain && text.size() >= KnownTexts::kMinBytes) {
-    key = bench.known.key_of(static_cast<std::uint64_t>(ask.surface), text);
-    if (bench.known.contains(key)) layers.fill(false);
-  }
   // What disguises hide is for rules and classifier alike.
   bool& uncovers = layers[index_of(Layer::kDisguise)];
   uncovers = uncovers && (ask.rules || classifies);
-  if (std::none_of(layers.begin(), layers.end(), [](bool on) { return on; })) {
+  return options;
+}
+
+KnownTexts::Place TextJudge::find_known(std::string_view text, const Ask& ask) const {
+  if (!ask.plain) return {};
+  // Media are not classified; all else that differs follows from the text's length or is the same
+  // for all that this bench judges, but for layers that a tenant does not want.
+  std::uint64_t tag = static_cast<std::uint64_t>(ask.surface) << 8U | (ask.classify ? 1U : 0U);
+  for (const bool on : context_.inspect.layers) tag = tag << 1U | (on ? 1U : 0U);
+  return context_.bench->known.place_of(tag, text);
+}
+
+Result<> TextJudge::inspect(std::string_view text, const Ask& ask) {
+  Workbench& bench = *context_.bench;
+  const KnownTexts::Place place = ask.place.key != 0 ? ask.place : find_known(text, ask);
+  detect::InspectOptions options = options_for(text, ask);
+  if (place.is_known ||
+      std::none_of(options.layers.begin(), options.layers.end(), [](bool on) { return on; })) {
     bench.inspection.matches.clear();
     bench.inspection.verdict = {};
     bench.inspection.hidden.clear();
     bench.inspection.layers = {};
     return {};
   }
+  options.total =
+      std::max(std::chrono::microseconds(0),
+               std::chrono::duration_cast<std::chrono::microseconds>(deadline_ - options.now()));
   AISPM_CHECK(detect::inspect(*context_.book->engine, text, ask.surface, options, bench.scratch,
                               bench.inspection));
   // What hides something is read each time: slower judges are asked about it.
   const bool is_clean = bench.inspection.matches.empty() && bench.inspection.hidden.empty() &&
                         bench.inspection.is_complete() &&
                         bench.inspection.verdict.level == detect::ClassifierLevel::kNone;
-  if (key != 0 && is_clean) bench.known.add(key);
+  if (place.key != 0 && is_clean) bench.known.add(place.key);
   return {};
 }
 

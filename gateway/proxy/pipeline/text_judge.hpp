@@ -19,11 +19,14 @@ class TextJudge {
   struct Ask {
     detect::Surface surface = detect::Surface::kPrompt;
     const detect::Outcomes* outcomes = nullptr;
-    bool rules = true;     // false: it is known that no rule matches
-    bool plain = true;     // false: what is not hidden was judged elsewhere (streams)
-    bool classify = true;  // false: not language (media)
-    bool editable = true;  // false: what is to be redacted is denied
+    bool rules = true;             // false: it is known that no rule matches
+    bool plain = true;             // false: what is not hidden was judged elsewhere (streams)
+    bool classify = true;          // false: not language (media)
+    bool editable = true;          // false: what is to be redacted is denied
+    KnownTexts::Place place = {};  // of find_known(); without a key it is looked up
   };
+  // Whether nothing at all was found in this text before; then judge() does nothing but say so.
+  KnownTexts::Place find_known(std::string_view text, const Ask& ask) const;
   struct Judged {
     bool denied = false;
     bool redacts = false;
@@ -45,6 +48,7 @@ class TextJudge {
     std::uint64_t end = 0;
     const detect::Rule* rule = nullptr;
   };
+  detect::InspectOptions options_for(std::string_view text, const Ask& ask) const;
   Result<> inspect(std::string_view text, const Ask& ask);
   void note_layers();
   void note_pieces(const Ask& ask, Judged& judged);

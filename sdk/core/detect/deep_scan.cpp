@@ -163,21 +163,23 @@ bool DeepScan::scan_frame(const Frame& frame) {
   // Without reading the plain text, it is still asked whether it holds words turned round.
   const bool reads = frame.depth > 0 || options_.reads_plain;
   const auto take = [&](std::string_view text, const std::vector<Shadow::Origin>* folded) {
+    if (options_.nothing_matches) return true;
     if (reads) return scan_view(frame, text, folded, false);
     if (block_.prefilter(text, hyperscan_, level.fired)) return true;
     fail_with(Errc::kInternal, "Hyperscan: scan failed");
     return false;
   };
   if (!take(frame.text, nullptr)) return false;
-  bool rot13 = level.fired.rot13;
-  bool reversed = level.fired.reversed;
+  const bool asked = !options_.nothing_matches;
+  bool rot13 = asked && level.fired.rot13;
+  bool reversed = asked && level.fired.reversed;
   std::string_view reading = frame.text;
   if (!is_ascii(frame.text)) {
     normalise(frame.text, level.folded);
     if (!take(level.folded.text, &level.folded.origin)) return false;
-    rot13 = rot13 || level.fired.rot13;
-    reversed = reversed || level.fired.reversed;
-    if (frame.depth == 0 && reads && !scan_signals(frame.text)) return false;
+    rot13 = asked && (rot13 || level.fired.rot13);
+    reversed = asked && (reversed || level.fired.reversed);
+    if (frame.depth == 0 && reads && asked && !scan_signals(frame.text)) return false;
     reading = level.folded.text;
   }
   return !options_.looks_deeper || scan_deeper(frame, reading, rot13, reversed);

@@ -197,15 +197,26 @@ Result<> Engine::scan(std::string_view text, Surface surface, Scratch& scratch,
   return scan.scan(text, kWorkFloor + kWorkPerByte * text.size());
 }
 
-Result<bool> Engine::may_match(std::span<const std::string_view> texts, SurfaceBits surfaces,
-                               Scratch& scratch) const {
+Result<bool> Engine::screen(std::span<const std::string_view> texts, SurfaceBits surfaces,
+                            bool secrets_only, Scratch& scratch) const {
   std::size_t total = 0;
   for (const std::string_view text : texts) total += text.size() + 1;
   if (total > kMaxTextBytes) return true;  // scan() says whether that is too much
   if (texts.empty()) return false;
   Scratch::State& own = *scratch.state_;
-  return state_->screen.may_match(state_->tables, texts, surfaces, true, own.hyperscan.get(),
-                                  own.screen);
+  return state_->screen.may_match(state_->tables, texts,
+                                  {.surfaces = surfaces, .secrets_only = secrets_only},
+                                  own.hyperscan.get(), own.screen);
+}
+
+Result<bool> Engine::may_match(std::span<const std::string_view> texts, SurfaceBits surfaces,
+                               Scratch& scratch) const {
+  return screen(texts, surfaces, false, scratch);
+}
+
+Result<bool> Engine::may_hold_secret(std::span<const std::string_view> texts, SurfaceBits surfaces,
+                                     Scratch& scratch) const {
+  return screen(texts, surfaces, true, scratch);
 }
 
 const std::vector<std::uint32_t>& Engine::rules_of(Signal signal) const {

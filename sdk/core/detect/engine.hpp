@@ -61,6 +61,8 @@ struct ScanOptions {
   bool reads_plain = true;   // the text and its normalised form; replaces `matches`, else adds
   bool looks_deeper = true;  // into encodings and disguises
   bool replies_too = false;  // also in replies (streams: stream_runs.hpp)
+  // may_match() said no: rules are not asked, of the disguises neither; `views` reads on.
+  bool nothing_matches = false;
   // Looking deeper ends then; the plain text is always scanned to its end.
   std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt;
   std::chrono::steady_clock::time_point (*now)() = &std::chrono::steady_clock::now;
@@ -128,6 +130,9 @@ class Engine {
   // kInternal: treat the texts as denied.
   Result<bool> may_match(std::span<const std::string_view> texts, SurfaceBits surfaces,
                          Scratch& scratch) const;
+  // The same of rules of category secret alone.
+  Result<bool> may_hold_secret(std::span<const std::string_view> texts, SurfaceBits surfaces,
+                               Scratch& scratch) const;
 
   // Runs every rule's hits and misses; fails with file:line of the first rule that does not do what
   // its examples say.
@@ -139,6 +144,8 @@ class Engine {
 
  private:
   struct State;
+  Result<bool> screen(std::span<const std::string_view> texts, SurfaceBits surfaces,
+                      bool secrets_only, Scratch& scratch) const;
   explicit Engine(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

@@ -158,7 +158,7 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
   out.layers = {};
   Books books(options, out);
   bool has_read_mended = false;
-  if (books.is_on(Layer::kRules)) {
+  if (books.is_on(Layer::kRules) && !options.nothing_matches) {
     const auto from = options.now();
     AISPM_CHECK(engine.scan(text, surface, scratch, out.matches, {.looks_deeper = false}));
     books.close(Layer::kRules, from, false);
@@ -173,6 +173,7 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
       AISPM_CHECK(engine.scan(text, surface, scratch, out.matches,
                               {.reads_plain = false,
                                .replies_too = true,
+                               .nothing_matches = options.nothing_matches,
                                .deadline = books.deadline(Layer::kDisguise),
                                .now = options.now,
                                .report = &report,

@@ -67,6 +67,7 @@ struct InspectOptions {
       std::chrono::milliseconds(20), std::chrono::milliseconds(15), std::chrono::milliseconds(5)};
   std::chrono::microseconds total = std::chrono::milliseconds(50);
   TextClassifier* classifier = nullptr;    // null: there is none
+  bool nothing_matches = false;            // Engine::may_match() said no: rules are not asked
   Clock::time_point (*now)() = &work_now;  // budgets are of work, not of waiting
 };
 

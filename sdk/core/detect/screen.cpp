@@ -13,14 +13,17 @@ namespace {
 
 struct Question {
   const std::vector<Rule>* rules;
-  SurfaceBits surfaces;
-  bool deeper;
+  Screen::Wanted wanted;
 };
 
 int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void* context) {
   const auto& question = *static_cast<const Question*>(context);
-  if (is_turned(id)) return question.deeper ? 1 : 0;  // 1 ends the scan
-  return ((*question.rules)[rule_of(id)].surfaces & question.surfaces) != 0 ? 1 : 0;
+  const Screen::Wanted& wanted = question.wanted;
+  // 1 ends the scan. Rules about data are not asked of turned words.
+  if (is_turned(id)) return wanted.deeper && !wanted.secrets_only ? 1 : 0;
+  const Rule& rule = (*question.rules)[rule_of(id)];
+  if (wanted.secrets_only && rule.category != Category::kSecret) return 0;
+  return (rule.surfaces & wanted.surfaces) != 0 ? 1 : 0;
 }
 
 Result<bool> fires(const std::vector<HsDatabase>& databases, std::string_view text,
@@ -111,8 +114,11 @@ bool has_signal(const ScanTables& tables, std::string_view text, std::vector<Sig
 Result<bool> Screen::may_hide(const Asked& asked, std::string_view text, std::string_view reading,
                               unsigned depth) const {
   Buffers::Level& level = asked.buffers.levels[depth];
-  if (has_broken_words(reading, *asked.tables.vocabulary)) return true;
-  if (respell(reading, asked.buffers.respelling, level.unescaped) != Respelled::kNot) return true;
+  // Nor of words that must be mended.
+  if (!asked.question.wanted.secrets_only) {
+    if (has_broken_words(reading, *asked.tables.vocabulary)) return true;
+    if (respell(reading, asked.buffers.respelling, level.unescaped) != Respelled::kNot) return true;
+  }
   if (unescape(text, level.unescaped) != Trick::kNone) {
     AISPM_TRY(const bool may, may_hold(asked, level.unescaped.text, depth + 1));
     if (may) return true;
@@ -142,15 +148,15 @@ Result<bool> Screen::may_hold(const Asked& asked, std::string_view text, unsigne
     if (fired || (depth == 0 && has_signal(asked.tables, text, asked.buffers.hits))) return true;
     reading = folded.text;
   }
-  if (!asked.question.deeper) return false;
+  if (!asked.question.wanted.deeper) return false;
   return may_hide(asked, text, reading, depth);
 }
 
 Result<bool> Screen::may_match(const ScanTables& tables, std::span<const std::string_view> texts,
-                               SurfaceBits surfaces, bool deeper, hs_scratch_t* scratch,
+                               const Wanted& wanted, hs_scratch_t* scratch,
                                Buffers& buffers) const {
   if (databases_.empty()) return true;
-  const Asked asked{tables, {tables.rules, surfaces, deeper}, scratch, buffers};
+  const Asked asked{tables, {tables.rules, wanted}, scratch, buffers};
   if (separator_ && texts.size() > 1) {
     buffers.joined.clear();
     for (const std::string_view text : texts) buffers.joined.append(text).push_back(*separator_);

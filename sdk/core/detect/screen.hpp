@@ -45,12 +45,14 @@ class Screen {
   Screen(std::vector<HsDatabase> databases, std::optional<char> separator)
       : databases_(std::move(databases)), separator_(separator) {}
 
-  // `surfaces` has a bit for each Surface that the texts stand on; `deeper` also looks into
-  // encodings and disguises. False only if no rule of these surfaces matches anywhere. kInternal:
-  // Hyperscan failed.
+  struct Wanted {
+    SurfaceBits surfaces = 0;   // a bit for each Surface that the texts stand on
+    bool deeper = true;         // also in encodings and disguises
+    bool secrets_only = false;  // rules of other categories do not count
+  };
+  // False only if no wanted rule matches anywhere. kInternal: Hyperscan failed.
   Result<bool> may_match(const ScanTables& tables, std::span<const std::string_view> texts,
-                         SurfaceBits surfaces, bool deeper, hs_scratch_t* scratch,
-                         Buffers& buffers) const;
+                         const Wanted& wanted, hs_scratch_t* scratch, Buffers& buffers) const;
 
   // All that scratch must be allocated for.
   const std::vector<HsDatabase>& databases() const { return databases_; }

@@ -207,7 +207,7 @@ Scrubbed scrub_secrets(const Engine& engine, Scratch& scratch, std::vector<Match
   }
   if (fields != nullptr)
     for (const auto& [key, value] : *fields) views.push_back(key);
-  const auto may_match = engine.may_match(views, surface_bit(kSurface), scratch);
+  const auto may_match = engine.may_hold_secret(views, surface_bit(kSurface), scratch);
   if (may_match && !*may_match) return {};
   Scrubber scrubber(engine, scratch, matches, event);
   for (const Text& one : texts) scrubber.scrub(*one.text, one.is_name);

@@ -99,6 +99,17 @@ TEST_F(Inspect, ReportsRulesDisguisesAndClassifierTogether) {
                           "classifier.tier1", "secret.aws_access_key"));
 }
 
+// Where it is known that no rule matches, tier 1 still reads what an encoding holds.
+TEST_F(Inspect, ReadsWhatIsHiddenWithoutAskingTheRules) {
+  const auto engine = shipped_engine();
+  options_.nothing_matches = true;
+  // "we will attack the hill tomorrow at dawn, said the general" in Base64
+  const std::string hidden =
+      "d2Ugd2lsbCBhdHRhY2sgdGhlIGhpbGwgdG9tb3Jyb3cgYXQgZGF3biwgc2FpZCB0aGUgZ2VuZXJhbA==";
+  EXPECT_THAT(ids(engine, "note: " + hidden), ElementsAre("classifier.tier1"));
+  EXPECT_THAT(ids(engine, "AKIAZQKVCZGQD4LHFV52"), IsEmpty()) << "rules were asked";
+}
+
 TEST_F(Inspect, Det013NamesTheFeaturesThatSpokeForTheClassifier) {
   const auto engine = shipped_engine();
   const std::string text = "an attack";

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "gateway/proxy/pipeline/scan_reply.hpp"
+#include "gateway/proxy/pipeline/text_judge.hpp"
 #include "tests/unit/gateway/rules_fixture.hpp"
 
 namespace aispm::gateway {
@@ -108,6 +109,44 @@ TEST(ScanRequest, LeavesACleanBodyAlone) {
   const auto result = scan(kChat, body);
   EXPECT_EQ(result.body, body);
   EXPECT_EQ(result.findings.verdict.applied, model::Outcome::kAllow);
+}
+
+// Agents send their whole conversation with every step: what was clean is not looked at again.
+TEST(ScanRequest, JudgesWhatIsNewBesideWhatIsKnown) {
+  const ScanContext context = make_context();
+  const std::string before = R"({"role":"user","content":"Where do the trains to Lyon leave?"})";
+  const auto scanned = [&](const std::string& list) {
+    const auto request = codec::parse_request(kChat, messages(list));
+    EXPECT_TRUE(request);
+    return scan_request(context, *request).value().findings;
+  };
+  EXPECT_EQ(scanned(before).redactions, 0U);
+  EXPECT_EQ(scanned(before).redactions, 0U);
+  const std::string secret = R"(,{"role":"user","content":"a )" + kSecret + R"( b"})";
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(scanned(before + secret).redactions, 1U) << i;
+  EXPECT_EQ(
+      scanned(before + R"(,{"role":"tool","tool_call_id":"t","content":"a )" + kSecret + R"( b"})")
+          .redactions,
+      1U);
+}
+
+TEST(TextJudge, KnowsATextOnlyWhereItWasJudged) {
+  const ScanContext context = make_context();
+  Findings findings;
+  TextJudge judge(context, policy::Direction::kRequest, findings);
+  const auto known = [&](std::string_view text, detect::Surface surface, bool classify) {
+    return judge.find_known(text, {.surface = surface, .classify = classify}).is_known;
+  };
+  const auto& outcomes = context.tables->of_request(detect::Surface::kPrompt);
+  const std::string clean = "Where do the trains to Lyon leave?";
+  ASSERT_TRUE(judge.judge(clean, {.surface = detect::Surface::kPrompt, .outcomes = &outcomes}));
+  EXPECT_TRUE(known(clean, detect::Surface::kPrompt, true));
+  EXPECT_FALSE(known(clean + " ", detect::Surface::kPrompt, true));
+  EXPECT_FALSE(known(clean, detect::Surface::kToolResult, true));
+  EXPECT_FALSE(known(clean, detect::Surface::kPrompt, false));
+  const std::string found = "a " + kSecret + " b";
+  ASSERT_TRUE(judge.judge(found, {.surface = detect::Surface::kPrompt, .outcomes = &outcomes}));
+  EXPECT_FALSE(known(found, detect::Surface::kPrompt, true));
 }
 
 TEST(ScanReply, RedactsTextAndToolArguments) {
