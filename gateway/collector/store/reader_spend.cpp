@@ -58,8 +58,8 @@ Result<pb::Spend> InventoryReader::spend(const pb::GetSpendRequest& request, Wal
   if (by == std::end(kBy))
     return fail(Errc::kInvalid, "by: agent, user, model, provider or day is allowed");
   const std::int64_t since = (now.nanoseconds / kDay - spend.days() + 1) * kDay;
-  AISPM_TRY(Statement* const sums, database_.cached("SELECT " + std::string(kSums) +
-                                                    " FROM calls c WHERE c.time>=?"));
+  AISPM_TRY(Statement* const sums,
+            database_.cached("SELECT " + std::string(kSums) + " FROM calls c WHERE c.time>=?"));
   AISPM_TRY(const bool has_sums, sums->bind(since).step());
   if (has_sums) read_sums(*sums, 0, spend.mutable_total());
   sums->reset();
