@@ -42,6 +42,7 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
   if (!services->config.keys_file.empty())
     AISPM_CHECK(services->keys.load_file(services->config.keys_file));
   AISPM_CHECK(services->bundles.reload());
+  AISPM_CHECK(services->use.open(services->config.use));
   return services;
 }
 
@@ -168,6 +169,7 @@ Result<> supervise(Services& services, std::span<const std::unique_ptr<Worker>> 
       must_reload = false;
     }
     services.recorder->poll();
+    services.use.save();
     if (++polls % kPollsPerHealth == 0)
       services.recorder->offer(describe_health(services, workers, reload_error));
   }
@@ -199,6 +201,7 @@ Result<> run_gateway(Config config) {
   feeds->attach({});
   for (const auto& worker : workers) worker->stop();
   for (std::thread& thread : threads) thread.join();
+  services->use.save();
   services->recorder->offer(describe_health(*services, workers, ""));
   services->approvals.reset();
   services->semantic.reset();  // its threads answer into the workers' loops

@@ -193,7 +193,8 @@ Result<Config> read_config(const YamlMap& root) {
   config.wait_for_rules = root.duration("wait_for_rules", config.wait_for_rules);
   config.keys_file = root.text("keys_file", "");
   read_providers(root, config);
-  read_limits(root.map("limits"), config.limits);
+  const YamlMap limits = root.map("limits");
+  read_limits(limits, config.limits);
   config.provider_history =
       root.map("responses").choice("history", "forbid", {"forbid", "allow"}) == "allow";
   read_egress(root.map("egress"), config.egress);
@@ -205,6 +206,7 @@ Result<Config> read_config(const YamlMap& root) {
   read_policies(root.map("policies"), config.policies);
   config.reload_every = root.duration("reload_every", config.reload_every);
   read_report(root, config);
+  config.use = read_use(root, limits, config.report ? config.report->state_folder : "");
   const YamlMap sticky = root.map("sticky");
   config.sticky_entries = static_cast<std::size_t>(sticky.integer("entries", 4096, {0, 1'000'000}));
   config.sticky_ttl = sticky.duration("ttl", config.sticky_ttl);

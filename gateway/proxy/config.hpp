@@ -9,6 +9,7 @@
 
 #include "gateway/proxy/decide/config_decide.hpp"
 #include "gateway/proxy/dialect.hpp"
+#include "gateway/proxy/limits/config_limits.hpp"
 #include "gateway/proxy/pipeline/guard.hpp"
 #include "gateway/proxy/tenant_config.hpp"
 #include "sdk/core/common/host_rule.hpp"
@@ -166,6 +167,7 @@ struct Config {
   Tenants tenants;
   std::optional<AdminConfig> admin;
   DecideConfig decide;
+  UseConfig use;
   PolicyDemands policies;
   std::chrono::milliseconds reload_every{0};  // rules, policy and keys; 0: with SIGHUP only
   std::size_t sticky_entries = 4096;          // over all agents

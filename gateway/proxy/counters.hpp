@@ -66,6 +66,9 @@ struct Counters {
   Counter mcp_results_withheld;  // that a client did not get, for what is in them
   Counter mcp_server_requests;   // of servers to clients, refused
   Counter mcp_server_failures;   // could not be reached, or did not speak the protocol
+  Counter rate_limited;          // requests and actions refused because there were too many
+  Counter budget_refused;        // requests for which not enough was left
+  Counter models_refused;        // requests for models that are not approved
   Counter egress_refused;        // of those, refused by the operator's rules or by their address
 };
 

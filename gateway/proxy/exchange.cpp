@@ -189,11 +189,15 @@ awaitable<bool> run_exchange(Client& client, const Head& head, const Route& rout
       step = refusal_for(body.error());
     }
   }
+  if (!step && x.services.use.rates) step = x.take_rate();
   if (!step) step = parse(x);
+  if (!step && x.services.config.use.prompt_bytes != 0) step = x.check_prompt_bytes();
+  if (!step && x.services.use.models) step = co_await x.check_model();
   if (!step) step = x.watch_freezes();
   if (!step) step = scan(x);
   if (!step) step = decide(x);
   if (!step && x.gate) step = co_await x.settle_actions();
+  if (!step && x.services.use.budgets) step = x.reserve_use();
 
   UpstreamReply reply;
   AskedOpinions asked(x);

@@ -30,12 +30,6 @@ void fill_tools(model::LlmCall& call, const std::vector<codec::ToolCall>& tools)
   for (const codec::ToolCall& tool : tools) call.tools_called.push_back(tool.name);
 }
 
-void fill_usage(model::LlmCall& call, const std::optional<codec::Usage>& usage) {
-  if (!usage) return;
-  call.input_tokens = usage->input_tokens;
-  call.output_tokens = usage->output_tokens;
-}
-
 }  // namespace
 
 Step ExchangeState::judge_whole(std::string_view reply) {
@@ -55,7 +49,8 @@ Step ExchangeState::judge_whole(std::string_view reply) {
   call.response_id = parsed->id;
   call.response_model = parsed->model;
   call.finish_reason = parsed->finish_reason;
-  fill_usage(call, parsed->usage);
+  usage = parsed->usage;
+  for (const codec::ReplyText& text : parsed->texts) reply_text_bytes += text.text.size();
   fill_tools(call, parsed->tool_calls);
   call.reply_sha256 = codec::reply_sha256(*parsed);
   auto scanned = scan_reply(context, api, *parsed);
@@ -145,7 +140,9 @@ void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State s
   call.response_id = reply.id();
   call.response_model = reply.model();
   call.finish_reason = reply.finish_reason();
-  fill_usage(call, reply.usage());
+  usage = reply.usage();
+  reply_text_bytes = reply.kept_bytes();
+  reply_cut = state != StreamRelay::State::kEnded;
   fill_tools(call, reply.tool_calls());
   call.reply_sha256 = reply.sha256();
   call.partial = state != StreamRelay::State::kEnded || reply.is_cut();
@@ -176,7 +173,7 @@ void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State s
 }
 
 void ExchangeState::note_refusal(const Refusal& refusal) {
-  status = status_of(refusal.kind);
+  status = status_of(refusal.kind, route.dialect);
   switch (refusal.kind) {
     case RefusalKind::kBadRequest:
     case RefusalKind::kTooLarge:
@@ -218,6 +215,7 @@ void ExchangeState::fill_request(model::LlmCall& to) const {
 void ExchangeState::record() {
   if (caller.agent_id.empty()) return;  // nobody we know asked: counted, not recorded
   if (redacted) counters.redacted.add();
+  settle_use();
   const auto ended = net::Clock::now();
   model::Event event;
   event.id = event_id;

@@ -227,7 +227,7 @@ void ExchangeState::write_request_head() {
 }
 
 void ExchangeState::note_reply_head(const Head& head) {
-  status = head.status;
+  status = upstream_status = head.status;
   if (head.status == 200 && route.kind == RouteKind::kLlm && is_written(api))
     framing = codec::find_framing(api, head.content_type, request.stream);
   reply_streams = framing.has_value();

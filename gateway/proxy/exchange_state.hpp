@@ -9,6 +9,7 @@
 #include "gateway/proxy/client.hpp"
 #include "gateway/proxy/decide/action_gate.hpp"
 #include "gateway/proxy/decide/settlement.hpp"
+#include "gateway/proxy/limits/budget_ledger.hpp"
 #include "gateway/proxy/pipeline/scan_reply.hpp"
 #include "gateway/proxy/pipeline/stream_relay.hpp"
 #include "gateway/proxy/route.hpp"
@@ -83,10 +84,22 @@ struct ExchangeState {
   bool sent = false;    // a reply's first byte went to the client: no refusal possible any more
   bool broken = false;  // the connection cannot carry another request
   net::Clock::time_point first_byte{};
+  int upstream_status = 0;            // of the provider's reply; 0: none
+  std::optional<codec::Usage> usage;  // as the provider says
+  std::uint64_t reply_text_bytes = 0;
+  bool reply_cut = false;  // a stream that did not come to its end
+  Reservation reservation;
   std::uint64_t response_bytes = 0;
   model::LlmCall call;  // what the reply said
 
   void take_trace(std::string_view traceparent);
+  // Rates, sizes, approved models and budgets: limits/exchange_limits.cpp.
+  Step take_rate();
+  Step check_prompt_bytes();
+  net::asio::awaitable<Step> check_model();
+  Step reserve_use();
+  // What it used and cost, into its event and off its budgets.
+  void settle_use();
   Step open_rules();
   void take_findings(Findings findings);
   // Something could not be scanned: a denial, unless policy lets such exchanges pass (`fail:
@@ -154,6 +167,9 @@ struct ExchangeState {
  private:
   void hear_freeze(const policy::Freeze& freeze);
   std::string request_key() const;
+  Refusal refuse_use(RefusalKind kind, model::Outcome outcome, std::string rule,
+                     std::string reason);
+  void note_budget(const BudgetState& state, bool is_exceeded);
   Step judge_raw(std::string_view reply);
   Result<> restore_placeholders(std::string_view reply);
   void fill_request(model::LlmCall& call) const;

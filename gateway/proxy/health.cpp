@@ -57,6 +57,9 @@ constexpr std::array kNamed = {
     Named{"mcp_server_failures", &Counters::mcp_server_failures},
     Named{"actions", &Counters::actions},
     Named{"actions_asked", &Counters::actions_asked},
+    Named{"rate_limited", &Counters::rate_limited},
+    Named{"budget_refused", &Counters::budget_refused},
+    Named{"models_refused", &Counters::models_refused},
 };
 
 // What was judged and is not in any record.
@@ -217,6 +220,7 @@ model::Event describe_health(const Services& services,
   add_voter(services, health);
   add_control(services, health);
   add_bundle(services, health);
+  services.use.describe(health);
   health.counters["placeholder_sessions"] = services.placeholders.size();
   health.counters["placeholder_sessions_evicted"] = services.placeholders.evicted();
   if (!reload_error.empty())

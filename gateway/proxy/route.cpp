@@ -44,6 +44,7 @@ constexpr std::array kServed = {
     Served{"/aispm/v1/screen", "POST", RouteKind::kScreen, Dialect::kOpenAi},
     Served{"/aispm/v1/screen/batch", "POST", RouteKind::kScreenBatch, Dialect::kOpenAi},
     Served{"/aispm/v1/categories", "GET", RouteKind::kScreenCategories, Dialect::kOpenAi},
+    Served{"/aispm/v1/limits", "GET", RouteKind::kLimits, Dialect::kOpenAi},
     Served{"/healthz", "GET", RouteKind::kHealth, Dialect::kOpenAi},
 };
 

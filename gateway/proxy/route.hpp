@@ -21,6 +21,7 @@ enum class RouteKind : std::uint8_t {
   kDecide,            // POST /aispm/v1/decide: policy about one action
   kMcp,               // any method /mcp: its own protocol says which
   kMcpMetadata,       // GET where RFC 9728 tells who says which agent a client of /mcp is
+  kLimits,            // GET /aispm/v1/limits: what the caller has left
   kHealth,            // GET /healthz
   kRoot,              // GET or HEAD /: clients ask whether anybody is there
   kNotFound,

@@ -10,6 +10,7 @@
 #include "gateway/proxy/exchange.hpp"
 #include "gateway/proxy/fleet/run_freezes.hpp"
 #include "gateway/proxy/fleet/run_rules.hpp"
+#include "gateway/proxy/limits/limits_route.hpp"
 #include "gateway/proxy/screening.hpp"
 #include "gateway/proxy/version.hpp"
 #include "sdk/core/codec/json_edit.hpp"
@@ -189,6 +190,9 @@ Task<bool> serve_request(Client& client, Head head) {
     case RouteKind::kDecide:
       if (is_run) break;
       co_return co_await serve_decide(client, head);
+    case RouteKind::kLimits:
+      if (is_run) break;
+      co_return co_await serve_limits(client, head);
     case RouteKind::kMcp:
       if (is_run || client.worker().services().config.mcp.servers.empty()) break;
       co_return co_await serve_mcp(client, head);

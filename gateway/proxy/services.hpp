@@ -14,6 +14,7 @@
 #include "gateway/proxy/decide/tickets.hpp"
 #include "gateway/proxy/egress/egress_table.hpp"
 #include "gateway/proxy/key_store.hpp"
+#include "gateway/proxy/limits/use_limits.hpp"
 #include "gateway/proxy/placeholder_shelf.hpp"
 #include "gateway/proxy/providers/provider.hpp"
 #include "gateway/proxy/recorder.hpp"
@@ -92,6 +93,7 @@ struct Services {
   std::atomic<std::shared_ptr<const policy::PolicyBook>> policies;
   std::atomic<std::shared_ptr<const policy::FreezeBook>> freezes =
       std::make_shared<const policy::FreezeBook>();
+  UseLimits use;
   std::string host_id;
   Secret hash_key;  // of values in records
   std::atomic<std::size_t> open_connections{0};

@@ -16,7 +16,7 @@ struct Form {
   std::string_view anthropic_type;
 };
 
-constexpr std::array<Form, 15> kForms = {{
+constexpr std::array<Form, 18> kForms = {{
     {400, "Bad Request", "", "invalid_request_error", "invalid_request_error"},
     {400, "Bad Request", "aispm_bad_request", "invalid_request_error", "invalid_request_error"},
     {401, "Unauthorized", "invalid_api_key", "invalid_request_error", "authentication_error"},
@@ -35,9 +35,19 @@ constexpr std::array<Form, 15> kForms = {{
     {504, "Gateway Timeout", "aispm_upstream_timeout", "server_error", "timeout_error"},
     {503, "Service Unavailable", "aispm_not_ready", "server_error", "overloaded_error"},
     {403, "Forbidden", "aispm_frozen", "permission_error", "permission_error"},
+    {429, "Too Many Requests", "rate_limit_exceeded", "requests", "rate_limit_error"},
+    {429, "Too Many Requests", "budget_exceeded", "insufficient_quota", "billing_error"},
+    {403, "Forbidden", "model_not_approved", "permission_error", "permission_error"},
 }};
 
-const Form& form_of(RefusalKind kind) { return kForms.at(static_cast<std::size_t>(kind)); }
+// Anthropic's API has a status of its own for money.
+constexpr Form kBilling = {402, "Payment Required", "budget_exceeded", "insufficient_quota",
+                           "billing_error"};
+
+const Form& form_of(RefusalKind kind, Dialect dialect) {
+  if (kind == RefusalKind::kBudget && dialect == Dialect::kAnthropic) return kBilling;
+  return kForms.at(static_cast<std::size_t>(kind));
+}
 
 // A header value from trusted words; anything else would be a bug that must not split the reply.
 std::string header_safe(std::string_view text) {
@@ -53,15 +63,15 @@ Refusal make_refusal(RefusalKind kind, std::string_view message) {
   return {.kind = kind, .message = "AISPM: " + std::string(message), .decision = {}, .case_id = {}};
 }
 
-int status_of(RefusalKind kind) { return form_of(kind).status; }
+int status_of(RefusalKind kind, Dialect dialect) { return form_of(kind, dialect).status; }
 
 std::string code_of(const Refusal& refusal) {
   if (refusal.kind == RefusalKind::kPolicy) return "aispm_" + refusal.decision;
-  return std::string(form_of(refusal.kind).code);
+  return std::string(form_of(refusal.kind, Dialect::kOpenAi).code);
 }
 
 std::string error_body(Dialect dialect, const Refusal& refusal) {
-  const Form& form = form_of(refusal.kind);
+  const Form& form = form_of(refusal.kind, dialect);
   std::string body;
   if (dialect == Dialect::kOllama)
     return R"({"error":)" + codec::json_string(refusal.message) + "}";
@@ -88,14 +98,16 @@ std::string error_body(Dialect dialect, const Refusal& refusal) {
 }
 
 std::string error_reply(Dialect dialect, const Refusal& refusal, bool keep_alive, bool with_body) {
-  const Form& form = form_of(refusal.kind);
+  const Form& form = form_of(refusal.kind, dialect);
   const std::string body = error_body(dialect, refusal);
   std::string reply =
       "HTTP/1.1 " + std::to_string(form.status) + " " + std::string(form.reason) +
       "\r\ncontent-type: application/json\r\ncontent-length: " + std::to_string(body.size()) +
       "\r\n";
-  if (form.status < 500) reply += "x-should-retry: false\r\n";
-  if (refusal.kind == RefusalKind::kPolicy || refusal.kind == RefusalKind::kFrozen) {
+  if (form.status < 500 && refusal.kind != RefusalKind::kRateLimited)
+    reply += "x-should-retry: false\r\n";
+  reply += refusal.headers;
+  if (!refusal.decision.empty()) {
     reply += "x-aispm-decision: " + header_safe(refusal.decision) +
              "\r\nx-aispm-case: " + header_safe(refusal.case_id) + "\r\n";
   }

@@ -26,19 +26,23 @@ enum class RefusalKind : std::uint8_t {
   kUpstreamTimeout,  // 504
   kNotReady,         // 503: the rules are being loaded
   kFrozen,           // 403: an operator stopped this agent
+  kRateLimited,      // 429: too often; may be tried again when retry-after is over
+  kBudget,           // 429, to Anthropic's clients 402: what may be spent is spent
+  kModel,            // 403: this model is not approved
 };
 
 struct Refusal {
   RefusalKind kind = RefusalKind::kBadRequest;
-  std::string message;   // one sentence for the person at the client
-  std::string decision;  // kPolicy, kFrozen: "deny", "kill_switch", ...; else empty
-  std::string case_id;   // kPolicy, kFrozen: what to quote when asking; else empty
+  std::string message;       // one sentence for the person at the client
+  std::string decision;      // kPolicy, kFrozen: "deny", "kill_switch", ...; else empty
+  std::string case_id;       // kPolicy, kFrozen: what to quote when asking; else empty
+  std::string headers = {};  // further lines of the reply's head, each with its end
 };
 
 // One without a decision behind it.
 Refusal make_refusal(RefusalKind kind, std::string_view message);
 
-int status_of(RefusalKind kind);
+int status_of(RefusalKind kind, Dialect dialect = Dialect::kOpenAi);
 // Stable word for programs: "aispm_deny", "invalid_api_key", "aispm_upstream_unavailable", ...
 std::string code_of(const Refusal& refusal);
 

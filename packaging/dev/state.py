@@ -118,6 +118,7 @@ listen: 127.0.0.1:{state.gateway}
 socket: {state.gateway_socket}
 policy: {_policy(state, demo)}
 packs: {policies}/detect
+prices: {{file: {policies}/prices.yaml}}
 report:
   collector: 127.0.0.1:{state.grpc}
   state_folder: {state.folder}/gateway

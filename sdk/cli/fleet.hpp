@@ -31,6 +31,9 @@ Result<> set_assets(Client& client, const std::vector<std::string>& ids, const s
                     const std::optional<std::string>& owner, const std::string& reason,
                     const Output& output);
 Result<> show_summary(Client& client, std::uint32_t days, const Output& output);
+// `by`: agent, user, model, provider or day. `days`: 0 for 30.
+Result<> show_spend(Client& client, const std::string& by, std::uint32_t days,
+                    const Output& output);
 Result<> list_mcp_servers(Client& client, const std::string& query, bool changed, std::size_t limit,
                           const Output& output);
 Result<> show_mcp_server(Client& client, const std::string& id, const Output& output);

@@ -13,7 +13,7 @@ struct Arguments {
   AssetFilter assets;
   TopologyFilter topology;
   std::vector<std::string> ids;
-  std::string id, owner, reason, query, by = "process", agent, file;
+  std::string id, owner, reason, query, by = "process", spend_by = "agent", agent, file;
   std::vector<std::string> agents;
   std::size_t limit = 100;
   std::uint32_t hours = 0;
@@ -158,6 +158,19 @@ void add_views(CLI::App& app, const Shared& arguments, Action& action) {
   coverage->callback([arguments, &action] {
     action = [arguments](Client& client, const Output& output) {
       return show_coverage(client, arguments->by, arguments->query, arguments->limit, output);
+    };
+  });
+  auto* const spend =
+      app.add_subcommand("spend", "Tokens of LLM calls, and what they cost by the price table");
+  spend->add_option("--by", arguments->spend_by, "agent, user, model, provider or day")
+      ->check(CLI::IsMember({"agent", "user", "model", "provider", "day"}))
+      ->capture_default_str();
+  spend->add_option("--days", arguments->days, "Days of UTC, with today; 0 means 30")
+      ->check(CLI::Range(0, 90));
+  spend->footer("Example:\n  aispm spend --by model --days 7\n");
+  spend->callback([arguments, &action] {
+    action = [arguments](Client& client, const Output& output) {
+      return show_spend(client, arguments->spend_by, arguments->days, output);
     };
   });
   auto* const names = app.add_subcommand("names", "Domains that programs used, the newest first");

@@ -136,6 +136,7 @@ class OperatorService final : public pb::Operator::CallbackService {
   AISPM_UNARY(ImportBaseline, ImportBaselineRequest, StoredBaseline)
   AISPM_UNARY(ListBaselines, ListRequest, StoredBaselineList)
   AISPM_UNARY(GetInventorySummary, GetInventorySummaryRequest, InventorySummary)
+  AISPM_UNARY(GetSpend, GetSpendRequest, Spend)
   AISPM_UNARY(CreateOrder, CreateOrderRequest, Order)
   AISPM_UNARY(ListOrders, ListOrdersRequest, OrderList)
   AISPM_UNARY(DeleteOrder, DeleteOrderRequest, Order)

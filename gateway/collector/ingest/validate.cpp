@@ -71,6 +71,7 @@ Result<> check_health(const pb::ComponentHealth& health) {
 
 // Token counts and byte counts end in SQL sums of int64.
 constexpr std::uint64_t kMaxCount = 1ULL << 40;
+constexpr std::uint64_t kMaxCost = 1'000'000'000'000'000;  // a million US dollars, of one call
 
 Result<> check_body(const pb::Event& event) {
   switch (event.body_case()) {
@@ -80,6 +81,8 @@ Result<> check_body(const pb::Event& event) {
       if (event.llm_call().input_tokens() > kMaxCount ||
           event.llm_call().output_tokens() > kMaxCount)
         return fail(Errc::kInvalid, "llm_call: token count out of range");
+      if (event.llm_call().cost_nano_usd() > kMaxCost)
+        return fail(Errc::kInvalid, "llm_call: cost out of range");
       if (event.llm_call().prompt_text().size() > limits::kMaxTextBytes ||
           event.llm_call().reply_text().size() > limits::kMaxTextBytes)
         return fail(Errc::kInvalid, "llm_call: text too long");

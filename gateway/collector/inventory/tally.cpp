@@ -124,11 +124,13 @@ Result<> Tally::add_call(const Concern& concern, const aispm::v1::Event& event) 
   AISPM_CHECK(run_sql(
       database_,
       "INSERT INTO calls (event, time, provider, model, input_tokens, output_tokens, verdict, "
-      "agent, duration_us, failed, route) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+      "agent, duration_us, failed, route, cost, estimated) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
       concern.event, concern.time.nanoseconds, provider, model, call.input_tokens(),
       call.output_tokens(), static_cast<int>(verdict_of(event)), concern.agent, call.duration_us(),
       call.status() == 0 || call.status() >= 400 ? 1 : 0,
-      event.source() == aispm::v1::SOURCE_GATEWAY ? 1 : route_number(call.route())));
+      event.source() == aispm::v1::SOURCE_GATEWAY ? 1 : route_number(call.route()),
+      call.has_cost_nano_usd() ? std::optional(call.cost_nano_usd()) : std::nullopt,
+      call.tokens_estimated() ? 1 : 0));
   if (model) models_[*model].weigh(concern.time.nanoseconds, event);
   for (Use* const use : {&providers_[provider], model ? &models_[*model] : nullptr,
                          concern.agent ? &agents_[*concern.agent] : nullptr,

@@ -38,6 +38,7 @@ class InventoryReader {
   Result<pb::BaselineReport> baseline_report(const pb::GetBaselineRequest& request, WallTime now);
   Result<pb::StoredBaselineList> baselines(const pb::ListRequest& request);
   Result<pb::InventorySummary> summary(const pb::GetInventorySummaryRequest& request, WallTime now);
+  Result<pb::Spend> spend(const pb::GetSpendRequest& request, WallTime now);
 
  private:
   Result<pb::InventoryAsset> read_asset(const Statement& row, WallTime now) const;

@@ -5,6 +5,7 @@ import { queryClient, tokens } from "./api/queries";
 import { EmptyState } from "./components/states";
 import { ApprovalsPage } from "./pages/approvals";
 import { CoveragePage } from "./pages/coverage";
+import { SpendPage } from "./pages/spend";
 import { EventsPage } from "./pages/events";
 import { InventoryPage } from "./pages/inventory";
 import { LoginPage } from "./pages/login";
@@ -36,6 +37,7 @@ export function App() {
         <Route path="/mcp/:serverId" element={<McpPage />} />
         <Route path="/topology" element={<TopologyPage />} />
         <Route path="/coverage" element={<CoveragePage />} />
+        <Route path="/spend" element={<SpendPage />} />
         <Route path="/events" element={<EventsPage />} />
         <Route path="/approvals" element={<ApprovalsPage />} />
         <Route path="/approvals/:approvalId" element={<ApprovalsPage />} />

@@ -28,6 +28,13 @@ export function formatCompact(value: bigint | number): string {
   return value >= 1_000_000 ? compact.format(value) : whole.format(value);
 }
 
+// US dollars from billionths of one: small amounts with all that tells them from nothing.
+export function formatUsd(nano: bigint): string {
+  const usd = Number(nano) / 1e9;
+  if (nano !== 0n && usd < 0.0001) return "< $0.0001";
+  return `$${usd.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: usd < 1 ? 4 : 2 })}`;
+}
+
 export function formatPercent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }

@@ -17,6 +17,7 @@ const PAGES: readonly { readonly path: string; readonly label: string; readonly 
   { path: "/events", label: "Live events", icon: "events" },
   { path: "/approvals", label: "Approvals", icon: "approvals" },
   { path: "/sessions", label: "Sessions", icon: "sessions" },
+  { path: "/spend", label: "Spend", icon: "spend" },
   { path: "/redteam", label: "Red team", icon: "detection" },
   { path: "/policies", label: "Policies", icon: "policy" },
   { path: "/status", label: "Status", icon: "status" },

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
-import {
-  formatAgo, formatBytes, formatCommand, formatCompact, formatCount, formatDurationMs, formatDurationUs, formatEventTime, formatOffset, NOTHING, plural, shortId,
-} from "../src/format";
+import { NOTHING, formatAgo, formatBytes, formatCommand, formatCompact, formatCount, formatDurationMs, formatDurationUs, formatEventTime, formatOffset, formatUsd, plural, shortId } from "../src/format";
 
 const NOW = Date.UTC(2026, 10, 21, 12, 0, 0);
 const ago = (ms: number) => formatAgo(timestampFromMs(NOW - ms), NOW);
@@ -37,3 +35,10 @@ describe("times", () => {
 
 test("a command can be typed again", () => expect(formatCommand(["sh", "-c", "echo it's", "a b", "x=1"])).toBe("sh -c 'echo it'\\''s' 'a b' x=1"));
 test("an id keeps both ends", () => expect([shortId("01a1fc76-2c03-7111-8732-bfe79874ce11"), shortId("short")]).toEqual(["01a1fc76…ce11", "short"]));
+
+test("money keeps what tells it from nothing", () => {
+  expect(formatUsd(0n)).toBe("$0.00");
+  expect(formatUsd(1n)).toBe("< $0.0001");
+  expect(formatUsd(4_500_000n)).toBe("$0.0045");
+  expect(formatUsd(1_234_567_890_000n)).toBe("$1,234.57");
+});

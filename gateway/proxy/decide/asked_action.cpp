@@ -2,7 +2,9 @@
 #include "gateway/proxy/decide/asked_action.hpp"
 
 #include "gateway/proxy/decide/action_record.hpp"
+#include "gateway/proxy/limits/rate_limiter.hpp"
 #include "sdk/core/common/id.hpp"
+#include "sdk/core/policy/freeze_book.hpp"
 
 namespace aispm::gateway {
 
@@ -56,8 +58,22 @@ Result<> AskedAction::judge() {
   if (scanned.objection)
     overrule(Outcome::kDeny, scanned.objection->rule_id, scanned.objection->reason);
   if (stranger) overrule(Outcome::kDeny, stranger->rule_id, stranger->reason);
+  if (services.use.rates) take_rate(*services.use.rates);
   obey_freezes();
   return {};
+}
+
+// What is denied anyway is not counted.
+void AskedAction::take_rate(RateLimiter& rates) {
+  if (action().verdict.outcome == Outcome::kDeny) return;
+  const RateVerdict verdict = rates.take({.tenant = caller_.tenant,
+                                          .user = policy::user_of_agent(caller_.agent_id),
+                                          .agent = caller_.agent_id,
+                                          .tool = question_.tool},
+                                         net::Clock::now());
+  if (verdict.passes) return;
+  worker_.counters().rate_limited.add();
+  overrule(Outcome::kRateLimited, rule_of(verdict), rates.describe(verdict));
 }
 
 void AskedAction::obey_freezes() {

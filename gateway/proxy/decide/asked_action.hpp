@@ -11,6 +11,8 @@
 
 namespace aispm::gateway {
 
+class RateLimiter;
+
 // What somebody wants to do, and where it is asked: "api", "mcp".
 struct ActionQuestion {
   std::string tool;
@@ -60,6 +62,7 @@ class AskedAction {
   const std::vector<model::Detection>& findings() const { return findings_; }
 
  private:
+  void take_rate(RateLimiter& rates);
   void obey_freezes();
   void hear(const policy::Freeze* freeze);
   AskedBy asked_by() const;

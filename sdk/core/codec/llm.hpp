@@ -119,6 +119,10 @@ std::optional<JsonPatch> no_store_patch(const LlmRequest& request, std::string_v
 struct Usage {
   std::uint64_t input_tokens = 0;  // prompt tokens, cached ones included
   std::uint64_t output_tokens = 0;
+  // Parts of input_tokens that have prices of their own: read from the provider's cache, written
+  // into it.
+  std::uint64_t cached_tokens = 0;
+  std::uint64_t cache_written_tokens = 0;
 };
 
 enum class ChannelKind : std::uint8_t {

@@ -112,15 +112,26 @@ std::optional<Usage> read_usage(Api api, const JsonTree& tree, std::size_t usage
   const auto input = count(keys.input);
   const auto output = count(keys.output);
   if (!input && !output) return std::nullopt;
-  Usage result{input.value_or(0), output.value_or(0)};
+  Usage result{.input_tokens = input.value_or(0), .output_tokens = output.value_or(0)};
+  const auto add_cached = [&](std::string_view read, std::string_view written) {
+    result.cached_tokens = count(read).value_or(0);
+    result.cache_written_tokens = count(written).value_or(0);
+    result.input_tokens += result.cached_tokens + result.cache_written_tokens;
+  };
   if (api == Api::kAnthropicMessages) {
     // Anthropic counts cached tokens beside input_tokens, OpenAI within prompt_tokens.
-    result.input_tokens += count("cache_creation_input_tokens").value_or(0);
-    result.input_tokens += count("cache_read_input_tokens").value_or(0);
+    add_cached("cache_read_input_tokens", "cache_creation_input_tokens");
   } else if (api == Api::kBedrockConverse) {
-    result.input_tokens += count("cacheReadInputTokens").value_or(0);
-    result.input_tokens += count("cacheWriteInputTokens").value_or(0);
+    add_cached("cacheReadInputTokens", "cacheWriteInputTokens");
+  } else if (api == Api::kOpenAiChat || api == Api::kOpenAiResponses) {
+    const std::size_t details = tree.find(
+        usage, api == Api::kOpenAiChat ? "prompt_tokens_details" : "input_tokens_details");
+    if (details != JsonTree::kNone && tree[details].kind == JsonKind::kObject)
+      result.cached_tokens =
+          std::min(tree.number_at(details, "cached_tokens").value_or(0), result.input_tokens);
   } else if (api == Api::kGeminiGenerate) {
+    result.cached_tokens =
+        std::min(count("cachedContentTokenCount").value_or(0), result.input_tokens);
     // Thoughts are written, results of the provider's own tools are read.
     result.output_tokens += count("thoughtsTokenCount").value_or(0);
     result.input_tokens += count("toolUsePromptTokenCount").value_or(0);

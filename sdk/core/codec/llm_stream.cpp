@@ -72,7 +72,11 @@ void StreamReply::State::merge_usage(const std::optional<Usage>& seen) {
   if (!usage) usage = Usage{};
   // Anthropic: message_start counts input, message_delta the running output (and at times the input
   // again).
-  if (seen->input_tokens > 0) usage->input_tokens = seen->input_tokens;
+  if (seen->input_tokens > 0) {
+    usage->input_tokens = seen->input_tokens;
+    usage->cached_tokens = seen->cached_tokens;
+    usage->cache_written_tokens = seen->cache_written_tokens;
+  }
   if (seen->output_tokens > 0) usage->output_tokens = seen->output_tokens;
 }
 

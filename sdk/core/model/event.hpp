@@ -134,6 +134,8 @@ struct LlmCall {
   std::uint16_t destination_port = 0;
   std::string attribution;  // "socket", "thread_sequence", "sni", "none"
   double attribution_confidence = 0;
+  bool tokens_estimated = false;  // both counts, or the rest of one that the provider began to say
+  std::optional<std::uint64_t> cost_nano_usd;  // nothing: no price is known
 };
 struct SandboxStart {
   std::vector<std::string> command;

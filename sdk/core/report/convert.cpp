@@ -102,6 +102,8 @@ struct PutBody {
     to.set_destination_port(body.destination_port);
     to.set_attribution(to_utf8(body.attribution));
     to.set_attribution_confidence(body.attribution_confidence);
+    to.set_tokens_estimated(body.tokens_estimated);
+    if (body.cost_nano_usd) to.set_cost_nano_usd(*body.cost_nano_usd);
   }
   void operator()(const model::SandboxStart& body) const {
     auto& to = *out.mutable_sandbox_start();

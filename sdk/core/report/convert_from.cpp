@@ -77,6 +77,8 @@ Result<model::LlmCall> get_llm_call(const v1::LlmCall& from) {
   AISPM_TRY(out.destination_port, get_port(from.destination_port()));
   out.attribution = from.attribution();
   out.attribution_confidence = from.attribution_confidence();
+  out.tokens_estimated = from.tokens_estimated();
+  if (from.has_cost_nano_usd()) out.cost_nano_usd = from.cost_nano_usd();
   return out;
 }
 

@@ -24,7 +24,8 @@ TEST(ParseReply, ReadsOpenAi) {
      "logprobs":{"content":[]},"finish_reason":"stop"},
     {"index":1,"message":{"role":"assistant","content":null,"reasoning_content":"hm","tool_calls":[
       {"id":"c1","type":"function","function":{"name":"f","arguments":"{\"x\":1}"}}]},"logprobs":null,"finish_reason":"tool_calls"}],
-    "usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}})";
+    "usage":{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13,
+    "prompt_tokens_details":{"cached_tokens":6}}})";
   const auto reply = parse_reply(Api::kOpenAiChat, body);
   ASSERT_TRUE(reply) << reply.error().message;
   EXPECT_EQ(reply->id, "chatcmpl-1");
@@ -32,6 +33,7 @@ TEST(ParseReply, ReadsOpenAi) {
   EXPECT_EQ(reply->finish_reason, "stop");
   ASSERT_TRUE(reply->usage);
   EXPECT_EQ(reply->usage->input_tokens, 9U);
+  EXPECT_EQ(reply->usage->cached_tokens, 6U);
   EXPECT_EQ(reply->usage->output_tokens, 4U);
   EXPECT_THAT(list(*reply), ElementsAre("text0.0:a\xc3\xa9", "other0.0:http://u", "reasoning1.0:hm",
                                         "tool_arguments1.0:{\"x\":1}"));
@@ -59,6 +61,8 @@ TEST(ParseReply, ReadsAnthropic) {
   ASSERT_TRUE(reply) << reply.error().message;
   EXPECT_EQ(reply->finish_reason, "tool_use");
   EXPECT_EQ(reply->usage->input_tokens, 14U);
+  EXPECT_EQ(reply->usage->cached_tokens, 10U);
+  EXPECT_EQ(reply->usage->cache_written_tokens, 1U);
   EXPECT_EQ(reply->usage->output_tokens, 7U);
   EXPECT_THAT(list(*reply), ElementsAre("reasoning0.0:hm", "text0.1:hello",
                                         "tool_arguments0.2:ls -l", "tool_arguments0.2:a"));

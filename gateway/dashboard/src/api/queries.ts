@@ -47,6 +47,13 @@ export const overviewQuery = (hours: number) =>
     refetchInterval: REFRESH_MS,
   });
 
+export const spendQuery = (by: string, days: number) =>
+  queryOptions({
+    queryKey: ["spend", by, days],
+    queryFn: ({ signal }) => api.call(method.getSpend, { by, days }, signal),
+    refetchInterval: REFRESH_MS,
+  });
+
 export const statusQuery = () =>
   queryOptions({
     queryKey: ["status"],

@@ -3,7 +3,7 @@ import { toJson } from "@bufbuild/protobuf";
 import { Code, CopyButton, Button, Drawer, Group, ScrollArea, Stack, Text, Title } from "@mantine/core";
 import { EventSchema, type Event, type LlmCall, type Process } from "../api/gen/aispm/v1/event_pb";
 import { describe, endpoint, kindLabel, modelOf, processName, SOURCE_LABELS } from "../events/describe";
-import { formatBytes, formatCount, formatDateTime, formatDurationUs, NOTHING } from "../format";
+import { formatBytes, formatCount, formatDateTime, formatDurationUs, formatUsd, NOTHING } from "../format";
 import { DecisionBadge, DetectionLine, SessionLink, ToneBadge } from "./bits";
 import { Fact, Facts } from "./page";
 
@@ -22,7 +22,8 @@ export function CallFacts({ call }: { call: LlmCall }) {
       <Fact label="Host named by the client">{call.host || NOTHING}</Fact>
       <Fact label="Status">{call.status > 0 ? `HTTP ${call.status}` : "no reply"}</Fact>
       <Fact label="Finish reason">{call.finishReason || NOTHING}</Fact>
-      <Fact label="Tokens in / out">{formatCount(call.inputTokens)} / {formatCount(call.outputTokens)}</Fact>
+      <Fact label="Tokens in / out">{formatCount(call.inputTokens)} / {formatCount(call.outputTokens)}{call.tokensEstimated && ", estimated"}</Fact>
+      <Fact label="Cost">{call.costNanoUsd === undefined ? "not known" : formatUsd(call.costNanoUsd)}</Fact>
       <Fact label="Bytes out / in">{formatBytes(call.requestBytes)} / {formatBytes(call.responseBytes)}</Fact>
       <Fact label="Duration / first byte">{call.durationUs > 0n ? formatDurationUs(call.durationUs) : NOTHING} / {call.firstByteUs > 0n ? formatDurationUs(call.firstByteUs) : NOTHING}</Fact>
       <Fact label="Tools offered">{call.toolsOffered.join(", ") || NOTHING}</Fact>

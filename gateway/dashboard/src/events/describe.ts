@@ -11,7 +11,7 @@ import {
   type Process,
   type SandboxDenial,
 } from "../api/gen/aispm/v1/event_pb";
-import { formatCommand, NOTHING, plural } from "../format";
+import { formatCommand, formatUsd, NOTHING, plural } from "../format";
 import {
   describeAction, describeAsset, describeClose, describeCoverage, describeEnforcement, describeFile, describeMcpCall, describeMcpTools, describeName, describeOperator, describeTamper,
 } from "./describe-fleet";
@@ -143,7 +143,7 @@ function describeCall(event: Event, call: LlmCall): Description {
   const found = event.detections.length > 0 ? [plural(event.detections.length, "detection")] : [];
   return {
     title: `${modelOf(call)} at ${call.provider || call.host || "an unknown provider"}`,
-    detail: [decided ? decisionLabel(decided) : status, ...(call.route === "direct" ? ["past the gateway"] : []), ...found, `${plural(call.inputTokens + call.outputTokens, "token")}`].join(" · "),
+    detail: [decided ? decisionLabel(decided) : status, ...(call.route === "direct" ? ["past the gateway"] : []), ...found, `${plural(call.inputTokens + call.outputTokens, "token")}${call.tokensEstimated ? " (estimated)" : ""}`, ...(call.costNanoUsd === undefined ? [] : [formatUsd(call.costNanoUsd)])].join(" · "),
     tone: decided ? OUTCOMES[decided.outcome].tone : event.detections.length > 0 || call.route === "direct" ? "warn" : "info",
   };
 }

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// What bounds the use of models, in an exchange.
+#include <algorithm>
+
+#include "gateway/proxy/exchange_state.hpp"
+#include "gateway/proxy/limits/model_gate.hpp"
+#include "gateway/proxy/limits/price_table.hpp"
+#include "gateway/proxy/limits/rate_limiter.hpp"
+#include "sdk/core/policy/freeze_book.hpp"
+
+namespace aispm::gateway {
+
+using codec::Api;
+using model::Outcome;
+using net::asio::awaitable;
+
+namespace {
+
+// More is no number that anybody means; it must not overflow.
+constexpr std::uint64_t kMostOutput = 1'000'000'000;
+constexpr std::uint64_t kMostChoices = 10'000;
+// The collector takes no more.
+constexpr std::uint64_t kMostTokens = 1'000'000'000'000;
+
+// Nobody pays for these.
+bool is_free(Api api) {
+  return api == Api::kAnthropicCountTokens || api == Api::kGeminiCountTokens ||
+         api == Api::kOpenAiModerations;
+}
+
+bool writes_text(Api api) {
+  return api != Api::kOpenAiEmbeddings && api != Api::kOllamaEmbed && api != Api::kGeminiEmbed;
+}
+
+}  // namespace
+
+Refusal ExchangeState::refuse_use(RefusalKind kind, Outcome outcome, std::string rule,
+                                  std::string reason) {
+  Refusal refusal{.kind = kind,
+                  .message = "AISPM: " + reason + ", case " + event_id,
+                  .decision = std::string(model::name_of(outcome)),
+                  .case_id = event_id};
+  decision.emplace();
+  decision->outcome = outcome;
+  decision->mode = "enforce";
+  decision->rule_id = std::move(rule);
+  decision->reason = std::move(reason);
+  decision->case_id = event_id;
+  return refusal;
+}
+
+Step ExchangeState::take_rate() {
+  RateLimiter& rates = *services.use.rates;
+  const RateVerdict taken = rates.take({.tenant = caller.tenant,
+                                        .user = policy::user_of_agent(caller.agent_id),
+                                        .agent = caller.agent_id},
+                                       net::Clock::now());
+  if (taken.passes) {
+    reply_headers += rate_headers(taken);
+    return {};
+  }
+  counters.rate_limited.add();
+  Refusal refusal = refuse_use(RefusalKind::kRateLimited, Outcome::kRateLimited, rule_of(taken),
+                               rates.describe(taken));
+  refusal.headers = rate_headers(taken);
+  return refusal;
+}
+
+Step ExchangeState::check_prompt_bytes() {
+  const std::uint64_t limit = services.config.use.prompt_bytes;
+  std::uint64_t bytes = 0;
+  for (const codec::TextPart& part : request.parts)
+    if (part.surface != codec::Surface::kMedia) bytes += part.text.size();
+  if (bytes <= limit) return {};
+  return make_refusal(RefusalKind::kTooLarge,
+                      "the texts of this request have " + std::to_string(bytes) +
+                          " bytes, and limits.prompt allows " + std::to_string(limit));
+}
+
+awaitable<Step> ExchangeState::check_model() {
+  ModelGate& approved = *services.use.models;
+  std::string environment;
+  if (approved.asks_environments()) {
+    const PolicySet policies = services.policies_for(caller.agent_id, caller.tenant);
+    environment =
+        services.identify(policies, caller, proofs.delegation, proofs.intent).facts.environment;
+  }
+  Result<> checked = approved.check_list({.model = request.model,
+                                          .provider = provider->config().name,
+                                          .agent = caller.agent_id,
+                                          .tenant = caller.tenant,
+                                          .environment = environment});
+  if (checked && approved.registry() != nullptr)
+    checked = co_await ask_registry(worker, approved, request.model);
+  if (checked) co_return Step{};
+  counters.models_refused.add();
+  co_return refuse_use(RefusalKind::kModel, Outcome::kDeny, "model_gate",
+                       "the model '" + request.model.substr(0, ModelGate::kMaxModelBytes) +
+                           "' may not be used: " + checked.error().message);
+}
+
+Step ExchangeState::reserve_use() {
+  if (is_free(api)) return {};
+  BudgetLedger& budgets = *services.use.budgets;
+  codec::Usage most{.input_tokens = estimate_input(request)};
+  if (writes_text(api))
+    most.output_tokens =
+        std::min(request.max_tokens.value_or(budgets.config().assumed_output), kMostOutput) *
+        std::clamp<std::uint64_t>(request.choices, 1, kMostChoices);
+  Spent spent{.tokens = most.input_tokens + most.output_tokens};
+  if (budgets.has_money()) {
+    const Price* const price =
+        services.use.prices ? services.use.prices->find(provider->event_name(), request.model)
+                            : nullptr;
+    if (price != nullptr) {
+      spent.nano_usd = cost_of(*price, most);
+    } else if (!budgets.config().allows_unknown_price) {
+      counters.budget_refused.add();
+      return refuse_use(RefusalKind::kBudget, Outcome::kDeny, "budget.unknown_price",
+                        "there is a budget in money, and what the model '" +
+                            request.model.substr(0, ModelGate::kMaxModelBytes) + "' of " +
+                            provider->event_name() +
+                            " costs is not known: give its price in `prices: override`");
+    }
+  }
+  BudgetVerdict reserved =
+      budgets.reserve({.tenant = caller.tenant,
+                       .user = std::string(policy::user_of_agent(caller.agent_id)),
+                       .agent = caller.agent_id,
+                       .session = caller.session_id},
+                      spent, started_wall);
+  if (reserved.passes) {
+    reservation = std::move(reserved.reservation);
+    return {};
+  }
+  counters.budget_refused.add();
+  const Budget& budget = *reserved.state.budget;
+  if (reserved.is_full)
+    return refuse_use(RefusalKind::kBudget, Outcome::kRateLimited, "budget.accounts",
+                      "more accounts are in use than limits.budgets.accounts allows");
+  if (reserved.is_first) note_budget(reserved.state, true);
+  return refuse_use(RefusalKind::kBudget, Outcome::kRateLimited, "budget." + budget.id,
+                    describe(reserved.state) + ", and this request may need " +
+                        amount_text(budget, budget.is_money ? spent.nano_usd : spent.tokens));
+}
+
+void ExchangeState::note_budget(const BudgetState& state, bool is_exceeded) {
+  model::Detection detection;
+  detection.rule_id = is_exceeded ? "budget.exceeded" : "budget.warning";
+  detection.category = "excessive_spend";
+  detection.severity = is_exceeded ? model::Severity::kHigh : model::Severity::kMedium;
+  detection.confidence = 1;
+  detection.surface = "behaviour";
+  detection.evidence = state.budget->id;
+  detection.message = describe(state);
+  detections.push_back(std::move(detection));
+}
+
+// A provider that fails or that was never asked is paid nothing. Where it was asked and did not
+// say, or could not say to the end, what it counted, that is estimated.
+void ExchangeState::settle_use() {
+  codec::Usage used;
+  const bool is_answered = upstream_status >= 200 && upstream_status < 300;
+  const bool is_given_up =
+      upstream_status == 0 && !request_head.empty() && (is_stopped || status == 504);
+  if (is_answered && !is_free(api)) {
+    used = usage.value_or(codec::Usage{});
+    call.tokens_estimated = !usage || reply_cut;
+  }
+  if (is_given_up && !is_free(api)) call.tokens_estimated = true;
+  if (call.tokens_estimated) {
+    if (used.input_tokens == 0) used.input_tokens = estimate_input(request);
+    if (writes_text(api))
+      used.output_tokens = std::max(used.output_tokens, estimate_tokens(reply_text_bytes));
+  }
+  call.input_tokens = std::min(used.input_tokens, kMostTokens);
+  call.output_tokens = std::min(used.output_tokens, kMostTokens);
+  if (services.use.prices && provider && (is_answered || is_given_up) && !is_free(api)) {
+    const std::string& named = call.response_model.empty() ? request.model : call.response_model;
+    const PriceTable& prices = *services.use.prices;
+    const Price* price = prices.find(provider->event_name(), named);
+    if (price == nullptr) price = prices.find(provider->event_name(), request.model);
+    if (price != nullptr) call.cost_nano_usd = cost_of(*price, used);
+  }
+  if (!reservation.is_open()) return;
+  const Spent spent{.tokens = call.input_tokens + call.output_tokens,
+                    .nano_usd = call.cost_nano_usd.value_or(0)};
+  for (const BudgetState& state : services.use.budgets->settle(std::move(reservation), spent))
+    note_budget(state, false);
+}
+
+}  // namespace aispm::gateway

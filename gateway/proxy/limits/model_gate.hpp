@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "gateway/net/io.hpp"
+#include "gateway/proxy/limits/config_limits.hpp"
+#include "gateway/proxy/providers/provider.hpp"
+
+namespace aispm::gateway {
+
+class Worker;
+
+struct ModelAsk {
+  std::string_view model;
+  std::string_view provider;  // its name in the configuration
+  std::string_view agent;
+  std::string_view tenant;
+  std::string_view environment;  // "": not registered
+};
+
+// Whether models are approved: by the configuration's list, by a registry that is asked, or by both
+// where both are there. What is not known is not approved. Any thread.
+class ModelGate {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  static constexpr std::size_t kMaxKept = 4096;
+  static constexpr std::size_t kMaxModelBytes = 256;
+
+  // kInvalid: the registry's URL is none.
+  static Result<std::unique_ptr<ModelGate>> open(const ModelGateConfig& config);
+
+  // kDenied says why not; also when there is no list: nothing says no then.
+  Result<> check_list(const ModelAsk& ask) const;
+  bool asks_environments() const { return asks_environments_; }
+
+  // Null: there is none.
+  const Provider* registry() const { return registry_.get(); }
+  const ModelRegistryConfig& registry_config() const { return *config_.registry; }
+  std::string path_of(std::string_view model) const;
+  // What was heard of a model less than `cache` ago; "": it does not know that model.
+  std::optional<std::string> known(std::string_view model, Time now) const;
+  void remember(std::string_view model, const std::string& status, Time now);
+  bool approves(const std::string& status) const;
+
+  void note_failure() { failed_.fetch_add(1, std::memory_order_relaxed); }
+  std::uint64_t failed() const { return failed_.load(std::memory_order_relaxed); }
+
+ private:
+  explicit ModelGate(const ModelGateConfig& config) : config_(config) {}
+  struct Kept {
+    std::string status;
+    Time until;
+  };
+  const ModelGateConfig config_;
+  bool asks_environments_ = false;
+  std::string path_;  // with {model}
+  std::shared_ptr<Provider> registry_;
+  std::atomic<std::uint64_t> failed_{0};
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, Kept> kept_;
+};
+
+// Asks the registry, unless it said so a moment ago. kDenied says why the model is not approved,
+// also when the registry does not answer.
+net::Task<> ask_registry(Worker& worker, ModelGate& gate, std::string model);
+
+}  // namespace aispm::gateway
