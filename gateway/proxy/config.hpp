@@ -11,6 +11,7 @@
 #include "gateway/proxy/dialect.hpp"
 #include "gateway/proxy/pipeline/guard.hpp"
 #include "gateway/proxy/tenant_config.hpp"
+#include "gateway/proxy/translate/translate_config.hpp"
 #include "sdk/core/common/host_rule.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
@@ -30,6 +31,7 @@ struct ProviderConfig {
   bool allow_private = false;
   std::vector<std::string>
       models;  // globs routed here whatever else matches; empty: default of its dialect
+  TranslateConfig translate;
 };
 
 struct Limits {
