@@ -106,6 +106,10 @@ class AnthropicWriter final : public StreamWriter {
     out += codec::serialise_sse("message_stop", R"({"type":"message_stop"})");
   }
 
+  void fail(const Failure& failure, std::string& out) override {
+    out += codec::serialise_sse("error", write_failure(codec::Api::kAnthropicMessages, 0, failure));
+  }
+
  private:
   void event(std::string_view type, std::string_view key, std::string_view json, std::string& out) {
     JsonWriter to;

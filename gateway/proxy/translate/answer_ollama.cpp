@@ -58,6 +58,10 @@ class OllamaWriter final : public StreamWriter {
     line(answer, true, out);
   }
 
+  void fail(const Failure& failure, std::string& out) override {
+    out.append(write_failure(codec::Api::kOllamaChat, 0, failure)).append("\n");
+  }
+
  private:
   void line(const Answer& answer, bool is_last, std::string& out) {
     JsonWriter to;

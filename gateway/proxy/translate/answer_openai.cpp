@@ -124,6 +124,10 @@ class OpenAiWriter final : public StreamWriter {
     out += codec::serialise_sse("", "[DONE]");
   }
 
+  void fail(const Failure& failure, std::string& out) override {
+    out += codec::serialise_sse("", write_failure(codec::Api::kOpenAiChat, 0, failure));
+  }
+
  private:
   void chunk(std::string_view delta, std::string_view reason, std::string& out) {
     JsonWriter to;

@@ -76,6 +76,7 @@ struct Names {
 std::string write_openai_reply(const Answer& answer, const Names& names);
 std::string write_anthropic_reply(const Answer& answer, const Names& names);
 std::string write_ollama_reply(const Answer& answer, const Names& names);
+std::string write_responses_reply(const Answer& answer, const Names& names);
 std::string write_reply(codec::Api client, const Answer& answer, const Names& names);
 
 // Writes a streamed reply for a client. Tool calls come with the end: nobody gets one in parts.
@@ -85,11 +86,14 @@ class StreamWriter {
   virtual void begin(const Answer& answer, std::string& out) = 0;
   virtual void say(const Said& said, std::string& out) = 0;
   virtual void end(const Answer& answer, std::string& out) = 0;
+  // In place of an end.
+  virtual void fail(const Failure& failure, std::string& out) = 0;
 };
 std::unique_ptr<StreamWriter> make_stream_writer(codec::Api client, const Names& names);
 std::unique_ptr<StreamWriter> make_openai_writer(const Names& names);
 std::unique_ptr<StreamWriter> make_anthropic_writer(const Names& names);
 std::unique_ptr<StreamWriter> make_ollama_writer(const Names& names);
+std::unique_ptr<StreamWriter> make_responses_writer(const Names& names);
 
 // The error that a body or event of any protocol tells of.
 std::optional<Failure> read_failure(const codec::JsonTree& tree);

@@ -24,6 +24,7 @@ struct Target {
 Result<Conversation> read_openai(std::string_view body);
 Result<Conversation> read_anthropic(std::string_view body);
 Result<Conversation> read_ollama(std::string_view body);
+Result<Conversation> read_responses(std::string_view body);
 
 Result<std::string> write_openai(const Conversation& from, const Target& target);
 Result<std::string> write_anthropic(const Conversation& from, const Target& target);

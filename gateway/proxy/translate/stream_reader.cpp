@@ -93,6 +93,8 @@ std::string write_reply(Api client, const Answer& answer, const Names& names) {
       return write_anthropic_reply(answer, names);
     case Api::kOllamaChat:
       return write_ollama_reply(answer, names);
+    case Api::kOpenAiResponses:
+      return write_responses_reply(answer, names);
     default:
       return write_openai_reply(answer, names);
   }
@@ -104,6 +106,8 @@ std::unique_ptr<StreamWriter> make_stream_writer(Api client, const Names& names)
       return make_anthropic_writer(names);
     case Api::kOllamaChat:
       return make_ollama_writer(names);
+    case Api::kOpenAiResponses:
+      return make_responses_writer(names);
     default:
       return make_openai_writer(names);
   }

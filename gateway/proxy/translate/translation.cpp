@@ -10,8 +10,25 @@ using codec::Framing;
 
 bool is_translatable(Api client) {
   return client == Api::kOpenAiChat || client == Api::kAnthropicMessages ||
-         client == Api::kOllamaChat;
+         client == Api::kOllamaChat || client == Api::kOpenAiResponses;
 }
+
+namespace {
+
+Result<Conversation> read_request(Api client, std::string_view body) {
+  switch (client) {
+    case Api::kAnthropicMessages:
+      return read_anthropic(body);
+    case Api::kOllamaChat:
+      return read_ollama(body);
+    case Api::kOpenAiResponses:
+      return read_responses(body);
+    default:
+      return read_openai(body);
+  }
+}
+
+}  // namespace
 
 std::optional<Api> api_of(Dialect provider) {
   switch (provider) {
@@ -41,10 +58,7 @@ std::string_view Translation::path() const {
 }
 
 Result<std::string> Translation::request(std::string_view body) const {
-  auto read = client_ == Api::kAnthropicMessages ? read_anthropic(body)
-              : client_ == Api::kOllamaChat      ? read_ollama(body)
-                                                 : read_openai(body);
-  AISPM_TRY(const Conversation conversation, std::move(read));
+  AISPM_TRY(const Conversation conversation, read_request(client_, body));
   switch (target_.api) {
     case Api::kAnthropicMessages:
       return write_anthropic(conversation, target_);
@@ -108,11 +122,7 @@ Result<> Translation::finish(std::string& out) {
 Result<> Translation::take(const codec::SseEvent& event, std::string& out) {
   AISPM_CHECK(reader_->read(event));
   if (reader_->failure()) {
-    const std::string told = write_failure(client_, 0, *reader_->failure());
-    if (client_ == Api::kOllamaChat)
-      out.append(told).append("\n");
-    else
-      out += codec::serialise_sse(client_ == Api::kAnthropicMessages ? "error" : "", told);
+    writer_->fail(*reader_->failure(), out);
     is_over_ = true;
     return {};
   }

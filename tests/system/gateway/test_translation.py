@@ -111,8 +111,42 @@ def ask_ollama(url: str, model: str, turns: list[Turn], stream: bool, tools: boo
     return said
 
 
-CLIENTS: dict[str, Callable[..., Said]] = {"openai": ask_openai, "anthropic": ask_anthropic, "ollama": ask_ollama}
-PAIRS = [(client, upstream) for client in CLIENTS for upstream in PATHS if client != upstream]
+def ask_responses(url: str, model: str, turns: list[Turn], stream: bool, tools: bool, **more: object) -> Said:
+    client = openai.OpenAI(base_url=url + "/v1", api_key=KEY, timeout=20, max_retries=0)
+    asked = {"model": model, "input": turns, "store": False, **more}
+    if tools:
+        asked["tools"] = [{"type": "function", "strict": False, **TOOL}]
+    if stream:
+        text = arguments = ""
+        reply = None
+        numbers = []
+        for event in client.responses.create(**asked, stream=True):
+            numbers.append(event.sequence_number)
+            if event.type == "error":
+                raise AssertionError(event.message)
+            if event.type == "response.output_text.delta":
+                text += event.delta
+            elif event.type == "response.function_call_arguments.delta":
+                arguments += event.delta
+            elif event.type in ("response.completed", "response.incomplete"):
+                reply = event.response
+        assert reply and numbers == list(range(len(numbers)))
+    else:
+        reply = client.responses.create(**asked)
+    said = Said(text=reply.output_text, reason=reply.status or "")
+    if reply.usage:
+        said.input_tokens, said.output_tokens = reply.usage.input_tokens, reply.usage.output_tokens
+    for item in reply.output:
+        if item.type == "function_call":
+            said.tool, said.call_id, said.arguments = item.name, item.call_id, item.arguments
+    assert not stream or (text, arguments) == (said.text, said.arguments)  # the last event says what the deltas said
+    return said
+
+
+CLIENTS: dict[str, Callable[..., Said]] = {"openai": ask_openai, "anthropic": ask_anthropic, "ollama": ask_ollama,
+                                           "responses": ask_responses}
+PAIRS = [(client, upstream) for client in CLIENTS for upstream in PATHS
+         if client != upstream and (client, upstream) != ("responses", "openai")]  # OpenAI's own, not translated
 
 
 @dataclass
@@ -143,7 +177,7 @@ def test_a_question_is_answered_in_the_clients_protocol_with_its_usage(pair: Pai
     prompt = "What is the capital of France?"
     said = pair.ask(prompt, stream)
     assert said.text == "The capital of France is Paris."
-    assert said.reason == {"openai": "stop", "anthropic": "end_turn", "ollama": "stop"}[pair.client]
+    assert said.reason == {"openai": "stop", "anthropic": "end_turn", "ollama": "stop", "responses": "completed"}[pair.client]
     assert (said.input_tokens, said.output_tokens) == (len(prompt) // 4 + 1, len(said.text) // 4 + 1)
     path, body = pair.seen()
     assert path == PATHS[pair.upstream]
@@ -154,7 +188,7 @@ def test_a_question_is_answered_in_the_clients_protocol_with_its_usage(pair: Pai
 def test_a_tool_is_called_and_its_result_told(pair: Pair, stream: bool) -> None:
     said = pair.ask("call tool split=3", stream, tools=True)
     assert (said.tool, json.loads(said.arguments)) == ("send", {"text": "hello", "count": 2})
-    assert said.reason == {"openai": "tool_calls", "anthropic": "tool_use", "ollama": "stop"}[pair.client]
+    assert said.reason == {"openai": "tool_calls", "anthropic": "tool_use", "ollama": "stop", "responses": "completed"}[pair.client]
     arguments = json.loads(said.arguments)
     first: Turn = {"role": "user", "content": "use it"}
     last: Turn = {"role": "user", "content": "What is the capital of France?"}
@@ -167,6 +201,9 @@ def test_a_tool_is_called_and_its_result_told(pair: Pair, stream: bool) -> None:
     elif pair.client == "anthropic":
         called = {"role": "assistant", "content": [{"type": "tool_use", "id": said.call_id, "name": said.tool, "input": arguments}]}
         result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": said.call_id, "content": "it was sent"}]}
+    elif pair.client == "responses":
+        called = {"type": "function_call", "call_id": said.call_id, "name": said.tool, "arguments": said.arguments}
+        result = {"type": "function_call_output", "call_id": said.call_id, "output": "it was sent"}
     else:
         called = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": said.tool, "arguments": arguments}}]}
         result = {"role": "tool", "tool_name": said.tool, "content": "it was sent"}
@@ -255,7 +292,8 @@ def test_a_model_has_the_name_that_its_provider_knows(gateway: Gateway, provider
     for upstream in PATHS:  # its own, too
         CLIENTS[client](gateway.url, f"alias-{upstream}", [{"role": "user", "content": "hello"}], False, False)
         assert json.loads(str(provider.seen()[-1]["body"]))["model"] == f"its-{upstream}"
-        assert provider.seen()[-1]["path"] == PATHS[upstream]
+        path = "/v1/responses" if (client, upstream) == ("responses", "openai") else PATHS[upstream]
+        assert provider.seen()[-1]["path"] == path
 
 
 def test_a_provider_sees_its_own_headers_only(gateway: Gateway, provider: Provider) -> None:

@@ -63,6 +63,25 @@ TEST(TranslatedReply, SaysTheSameInEveryProtocol) {
             R"("cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":5}})");
 }
 
+TEST(TranslatedReply, IsAResponseForClientsOfResponses) {
+  const std::string told = reply(Api::kOpenAiResponses, kMessages, kMessagesReply);
+  EXPECT_EQ(
+      told,
+      R"({"id":"m1","object":"response","created_at":1700000000,"status":"completed","error":null,)"
+      R"("incomplete_details":null,"instructions":null,"metadata":{},"model":"m","output":[)"
+      R"({"type":"reasoning","id":"rs_i_0","summary":[{"type":"summary_text","text":"Hm."}]},)"
+      R"({"type":"message","id":"msg_i_1","status":"completed","role":"assistant","content":[)"
+      R"({"type":"output_text","text":"Hi.","annotations":[],"logprobs":[]}]}],"parallel_tool_calls":true,)"
+      R"("temperature":null,"tool_choice":"auto","tools":[],"top_p":null,"usage":{"input_tokens":7,)"
+      R"("input_tokens_details":{"cached_tokens":2},"output_tokens":5,"output_tokens_details":)"
+      R"({"reasoning_tokens":0},"total_tokens":12}})");
+  const std::string cut =
+      R"({"model":"m","message":{"content":"a"},"done":true,"done_reason":"length"})";
+  EXPECT_THAT(reply(Api::kOpenAiResponses, kOllama, cut),
+              testing::AllOf(HasSubstr(R"("status":"incomplete")"),
+                             HasSubstr(R"("reason":"max_output_tokens")")));
+}
+
 TEST(TranslatedReply, KeepsToolCallsWithTheirIds) {
   const std::string chat =
       R"({"id":"c1","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":null,)"

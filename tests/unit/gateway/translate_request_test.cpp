@@ -69,6 +69,16 @@ const std::string kOllamaTurn =
     R"("tools":[{"type":"function","function":{"name":"send","description":"Sends.","parameters":)" +
     kToolSchema + R"(}}],"keep_alive":"5m"})";
 
+const std::string kResponsesTurn =
+    R"({"model":"asked","instructions":"Be brief.","input":[{"role":"user","content":"Say \"hi\""},)"
+    R"({"type":"reasoning","summary":[],"encrypted_content":"x"},)"
+    R"({"type":"function_call","call_id":"c1","name":"send","arguments":"{\"text\":\"hi\"}"},)"
+    R"({"type":"function_call_output","call_id":"c1","output":"sent"},)"
+    R"({"type":"message","role":"user","content":[{"type":"input_text","text":"Thanks."}]}],)"
+    R"("max_output_tokens":9,"temperature":0.5,"store":false,"include":["reasoning.encrypted_content"],)"
+    R"("tools":[{"type":"function","name":"send","description":"Sends.","strict":false,"parameters":)" +
+    kToolSchema + R"(}],"tool_choice":"auto","stream":true})";
+
 std::string chat_sent(const std::string& id, const std::string& content) {
   return R"({"model":"sent","messages":[{"role":"system","content":"Be brief."},)"
          R"({"role":"user","content":"Say \"hi\""},)"
@@ -101,6 +111,14 @@ const std::string kOllamaSent =
     R"(}}],"options":{"num_predict":9,"temperature":0.5,"stop":["END"]},"stream":true})";
 const std::string kChatEnd =
     R"("max_tokens":9,"temperature":0.5,"stop":["END"],"stream":true,"stream_options":{"include_usage":true}})";
+
+// Responses have no stop sequences.
+std::string without_stop(std::string body) {
+  for (const std::string_view stop : {R"(,"stop":["END"])", R"(,"stop_sequences":["END"])"})
+    if (const auto place = body.find(stop); place != std::string::npos)
+      body.erase(place, stop.size());
+  return body;
+}
 
 std::string chat(const std::string& rest) {
   return R"({"model":"asked","messages":[{"role":"user","content":"q"}],)" + rest + "}";
@@ -140,6 +158,10 @@ INSTANTIATE_TEST_SUITE_P(
              chat_sent("c1", "null") + R"("tool_choice":"auto",)" + kChatEnd},
         Case{"MessagesToOllama", kMessages, kOllama, kMessagesTurn, kOllamaSent},
         Case{"OllamaToChat", kOllama, kChat, kOllamaTurn, chat_sent("call_1", R"("")") + kChatEnd},
+        Case{"ResponsesToMessages", Api::kOpenAiResponses, kMessages, kResponsesTurn,
+             without_stop(messages_sent("c1", R"("tool_choice":{"type":"auto"},)"))},
+        Case{"ResponsesToOllama", Api::kOpenAiResponses, kOllama, kResponsesTurn,
+             without_stop(kOllamaSent)},
         Case{"OllamaToMessages", kOllama, kMessages, kOllamaTurn, messages_sent("call_1", "")}),
     [](const auto& test) { return test.param.name; });
 
@@ -301,6 +323,15 @@ TEST(UntranslatableRequest, IsRefusedByTheNameOfItsField) {
        parts + R"({"type":"tool_result","tool_use_id":"a","content":[{"type":"image","source":)"
                R"({"type":"url","url":"u"}}]}]}]})",
        "messages[0].content[0].content[0]:"},
+      {Api::kOpenAiResponses, kMessages, R"({"input":"q","tools":[{"type":"web_search"}]})",
+       "tools[0]:"},
+      {Api::kOpenAiResponses, kMessages, R"({"input":"q","previous_response_id":"r"})",
+       "previous_response_id:"},
+      {Api::kOpenAiResponses, kMessages, R"({"input":[{"type":"item_reference","id":"i"}]})",
+       "input[0]:"},
+      {Api::kOpenAiResponses, kMessages, R"({"input":"q","truncation":"auto"})", "truncation:"},
+      {Api::kOpenAiResponses, kMessages, R"({"input":"q","text":{"verbosity":"low"}})",
+       "text.verbosity:"},
       {kOllama, kChat, ollama(R"("options":{"repeat_penalty":1.1})"), "options.repeat_penalty:"},
       {kOllama, kChat, ollama(R"("options":{"top_k":5})"), "options.top_k:"},
       {kOllama, kMessages,
