@@ -75,6 +75,7 @@ ProviderConfig read_provider(const YamlMap& map) {
     map.reject("", "provider without dialect; allowed: openai, anthropic, ollama");
   read_endpoint(map, provider);
   provider.models = map.texts("models");
+  provider.translate = read_translate(map, provider.dialect);
   return provider;
 }
 

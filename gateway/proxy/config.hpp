@@ -12,6 +12,7 @@
 #include "gateway/proxy/limits/config_limits.hpp"
 #include "gateway/proxy/pipeline/guard.hpp"
 #include "gateway/proxy/tenant_config.hpp"
+#include "gateway/proxy/translate/translate_config.hpp"
 #include "sdk/core/common/host_rule.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
@@ -31,6 +32,7 @@ struct ProviderConfig {
   bool allow_private = false;
   std::vector<std::string>
       models;  // globs routed here whatever else matches; empty: default of its dialect
+  TranslateConfig translate;
 };
 
 struct Limits {

@@ -45,6 +45,7 @@ struct Counters {
   Counter semantic_fired;    // texts that both tiers together hold for an attack
   Counter screened;          // texts judged for their own sake
   Counter restored;          // placeholders turned back
+  Counter translated;        // exchanges with a provider of another protocol
   Counter upstream_failures;
   Counter upstream_connections;  // made
   Counter client_gone;           // left before the reply was complete

@@ -65,12 +65,14 @@ Step parse(ExchangeState& x) {
   if (!request) return refusal_for(request.error());
   x.request = std::move(*request);
   x.provider = x.services.providers.choose(x.route.dialect, x.request.model, x.provider_index);
+  if (Step step = x.find_translation(); step) return step;
   if (x.provider) return {};
   const std::string dialect(name_of(x.route.dialect));
   return make_refusal(RefusalKind::kNotFound,
                       "no provider is configured for model '" + x.request.model +
                           "' that speaks this protocol; add one with `dialect: " + dialect +
-                          "` to the gateway's configuration");
+                          "` to the gateway's configuration, or `serves: [" + dialect +
+                          "]` to a provider of another protocol");
 }
 
 // Of what is asked without a text: who may not speak may not look either.
@@ -115,6 +117,7 @@ awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
         fail(Errc::kUnavailable, x.provider->config().missing_key).value());
   if (auto patched = x.patch_body(); !patched)
     co_return x.cannot_scan("the request", patched.error().message);
+  if (Step step = x.translate_request(); step) co_return step;
   x.write_request_head();
   const Limits& limits = x.services.config.limits;
   auto answered = co_await ask_upstream(

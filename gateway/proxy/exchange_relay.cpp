@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "gateway/proxy/translate/translation.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/common/time.hpp"
 
@@ -83,9 +84,30 @@ class StreamPass {
         broken_ = slice.error().message;
         return;
       }
-      relay_.feed(slice->data, out_);
+      take(slice->data);
       upstream_.input.consume(slice->consumed);
+      if (!broken_.empty()) return;
     }
+  }
+
+  void take(std::string_view data) {
+    if (!x_.translation) {
+      relay_.feed(data, out_);
+      return;
+    }
+    translated_.clear();
+    const auto told = x_.translation->feed(data, translated_);
+    relay_.feed(translated_, out_);
+    if (!told) broken_ = told.error().message;
+  }
+
+  // The provider's body is complete: what the client is still to hear of it.
+  void finish_translation() {
+    if (!x_.translation || !broken_.empty() || relay_.state() != State::kRunning) return;
+    translated_.clear();
+    const auto told = x_.translation->finish(translated_);
+    relay_.feed(translated_, out_);
+    if (!told) broken_ = told.error().message;
   }
 
   awaitable<void> flush() {
@@ -134,6 +156,7 @@ class StreamPass {
 
   awaitable<void> end() {
     if (x_.frozen) broken_ = "an operator has stopped this: " + x_.frozen->reason;
+    if (is_client_there_) finish_translation();
     if (is_client_there_) relay_.finish(out_, broken_);
     if (relay_.state() == State::kWaiting) {
       co_await settle();
@@ -165,6 +188,7 @@ class StreamPass {
   codec::http1::BodyReader reader_;
   StreamRelay relay_;
   std::string out_;
+  std::string translated_;
   std::string broken_;
   std::string noticed_;  // the approval that the client was told of last
   bool has_ended_ = false;
@@ -184,7 +208,9 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
                                x.services.config.limits.reply_bytes, x.reply_spill);
   x.in_flight = nullptr;
   if (!whole) co_return x.upstream_refusal(whole.error());
-  if (Step step = x.judge_whole(whole->bytes); step) co_return step;
+  std::string_view told = whole->bytes;
+  if (Step step = x.translate_reply(told); step) co_return step;
+  if (Step step = x.judge_whole(told); step) co_return step;
   if (x.gate) {
     Step step = co_await x.settle_actions();
     if (step) co_return step;
@@ -192,8 +218,7 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
   // Heard after the last byte had been read: nothing was in flight any more that it could cut.
   if (Step cut = x.frozen_refusal(); cut) co_return cut;
   x.sent = true;
-  const std::string_view body =
-      x.reply_patched.empty() ? whole->bytes : std::string_view(x.reply_patched);
+  const std::string_view body = x.reply_patched.empty() ? told : std::string_view(x.reply_patched);
   x.write_reply_head(body.size());
   x.response_bytes = body.size();
   const auto sent = co_await client.send(x.reply_head, body);

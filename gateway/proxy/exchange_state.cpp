@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "gateway/proxy/header_policy.hpp"
+#include "gateway/proxy/translate/translation.hpp"
 #include "sdk/core/common/id.hpp"
 
 namespace aispm::gateway {
@@ -35,6 +36,8 @@ ExchangeState::ExchangeState(Client& from, const Head& head, const Route& found)
   route.query = std::string_view(target).substr(found.path.size());
   call.host = std::string(head.host.substr(0, 256));
 }
+
+ExchangeState::~ExchangeState() = default;
 
 void ExchangeState::take_trace(std::string_view traceparent) {
   TraceParent parent;
@@ -205,6 +208,7 @@ Result<> ExchangeState::patch_body() {
   if (!services.config.provider_history)
     if (auto keep_nothing = codec::no_store_patch(request, body))
       patches.push_back(std::move(*keep_nothing));
+  if (!provider->config().translate.renames_nothing()) rename_model();
   if (patches.empty()) return {};
   AISPM_TRY(patched_body, codec::apply_patches(body, patches));
   return {};
@@ -214,8 +218,8 @@ void ExchangeState::write_request_head() {
   const bool has_body = route.kind == RouteKind::kLlm;
   request_head.reserve(512 + forwarded_headers.size());
   request_head.append(has_body ? "POST " : "GET ")
-      .append(route.path)
-      .append(route.query)
+      .append(translation ? translation->path() : route.path)
+      .append(translation ? std::string_view{} : route.query)
       .append(" HTTP/1.1\r\n");
   request_head.append(provider->request_lines()).append(forwarded_headers);
   request_head.append("accept: */*\r\naccept-encoding: identity\r\nuser-agent: aispm-gateway\r\n");
@@ -229,9 +233,13 @@ void ExchangeState::write_request_head() {
 void ExchangeState::note_reply_head(const Head& head) {
   status = upstream_status = head.status;
   if (head.status == 200 && route.kind == RouteKind::kLlm && is_written(api))
-    framing = codec::find_framing(api, head.content_type, request.stream);
+    framing = translation ? translation->open_reply(head.content_type, request.stream)
+                          : codec::find_framing(api, head.content_type, request.stream);
   reply_streams = framing.has_value();
-  append_reply_headers(head.headers, reply_headers);
+  if (translation)
+    append_translated_headers(head);
+  else
+    append_reply_headers(head.headers, reply_headers);
   first_byte = net::Clock::now();
 }
 

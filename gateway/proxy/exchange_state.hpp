@@ -17,6 +17,9 @@
 namespace aispm::gateway {
 
 class Opinions;
+namespace translate {
+class Translation;
+}
 
 using Step = std::optional<Refusal>;  // what to tell the client; nothing: go on
 
@@ -24,6 +27,7 @@ using Step = std::optional<Refusal>;  // what to tell the client; nothing: go on
 // its only user; the waiting steps write its members in the order in which they stand here.
 struct ExchangeState {
   ExchangeState(Client& client, const codec::http1::Head& head, const Route& route);
+  ~ExchangeState();
 
   // --- what came in
   Client& client;
@@ -61,6 +65,9 @@ struct ExchangeState {
   std::vector<codec::JsonPatch> patches;       // redactions of the request
   std::vector<FirstLook> looks;                // what tier 1 made of its texts, for slower judges
   std::string patched_body;
+  // The provider speaks another protocol than the client; null: the same.
+  std::unique_ptr<translate::Translation> translation;
+  std::string translated;  // a reply that came whole, in the client's protocol
   bool redacted = false;
   bool strip_usage = false;
   std::shared_ptr<Opinions> opinions;  // of slower judges; null: nobody is asked
@@ -120,6 +127,16 @@ struct ExchangeState {
   std::optional<model::Decision> find_sticky();
   Refusal upstream_refusal(const Error& error);
   Result<> patch_body();
+  // Where another provider is to serve this model, makes it `provider` and says how. A refusal when
+  // the request cannot be said in its protocol.
+  Step find_translation();
+  // The request as it is to be sent, in the provider's protocol.
+  Step translate_request();
+  // What the provider calls the model, where that is another name.
+  void rename_model();
+  void append_translated_headers(const codec::http1::Head& head);
+  // `reply` came whole: becomes what the client's protocol says for it.
+  Step translate_reply(std::string_view& reply);
   std::string_view outgoing_body() const {
     return patched_body.empty() ? body : std::string_view(patched_body);
   }

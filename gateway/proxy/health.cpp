@@ -37,6 +37,7 @@ constexpr std::array kNamed = {
     Named{"semantic_fired", &Counters::semantic_fired},
     Named{"screened", &Counters::screened},
     Named{"placeholders_restored", &Counters::restored},
+    Named{"exchanges_translated", &Counters::translated},
     Named{"upstream_failures", &Counters::upstream_failures},
     Named{"client_gone", &Counters::client_gone},
     Named{"unrecorded_refusals", &Counters::unrecorded_refusals},

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The half of ExchangeState that is about providers of another protocol than the client's.
+#include <algorithm>
+
+#include "gateway/proxy/exchange_state.hpp"
+#include "gateway/proxy/header_policy.hpp"
+#include "gateway/proxy/translate/translation.hpp"
+#include "sdk/core/policy/glob.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+using codec::http1::Head;
+using codec::http1::Header;
+using Providers = std::vector<std::shared_ptr<Provider>>;
+
+bool names(const ProviderConfig& config, std::string_view model) {
+  return std::any_of(config.models.begin(), config.models.end(),
+                     [&](const std::string& glob) { return policy::glob_matches(glob, model); });
+}
+
+bool serves(const ProviderConfig& config, Dialect client) {
+  const auto& all = config.translate.serves;
+  return std::find(all.begin(), all.end(), client) != all.end();
+}
+
+// The first that serves these clients and names the model; with `also_default`, else the first
+// without `models`. `all.size()` when there is none.
+std::size_t find_serving(const Providers& all, Dialect client, std::string_view model,
+                         bool also_default) {
+  std::size_t fallback = all.size();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const ProviderConfig& config = all[i]->config();
+    if (config.translate.serves.empty() || !serves(config, client) ||
+        !translate::api_of(config.dialect))
+      continue;
+    if (names(config, model)) return i;
+    if (also_default && config.models.empty()) fallback = std::min(fallback, i);
+  }
+  return fallback;
+}
+
+}  // namespace
+
+Step ExchangeState::find_translation() {
+  if (!translate::is_translatable(api)) return {};
+  const Providers& all = services.providers.all();
+  const std::size_t found = find_serving(all, route.dialect, request.model, provider == nullptr);
+  if (found == all.size() || (provider && names(provider->config(), request.model))) return {};
+  provider = all[found].get();
+  provider_index = found;
+  const ProviderConfig& config = provider->config();
+  translation = std::make_unique<translate::Translation>(
+      api,
+      translate::Target{
+          .api = *translate::api_of(config.dialect),
+          .model = std::string(sent_model(config.translate, config.models, request.model)),
+          .max_tokens = config.translate.max_tokens,
+          .is_openai_itself = provider->event_name() == "openai"},
+      translate::Names{.id = event_id, .model = request.model, .now = started_wall});
+  counters.translated.add();
+  forwarded_headers.clear();
+  append_request_headers(config.dialect, {}, forwarded_headers);
+  // Known before anybody is asked about it; what is sent is translated when it is redacted.
+  if (auto tried = translation->request(body); !tried)
+    return make_refusal(RefusalKind::kBadRequest,
+                        "provider " + config.name + " speaks the protocol of " +
+                            std::string(name_of(config.dialect)) +
+                            ", and this request cannot be said in it: " + tried.error().message);
+  return {};
+}
+
+Step ExchangeState::translate_request() {
+  if (!translation) return {};
+  auto told = translation->request(outgoing_body());
+  if (!told) return cannot_scan("the request", "redacted, " + told.error().message);
+  patched_body = std::move(*told);
+  return {};
+}
+
+void ExchangeState::rename_model() {
+  if (translation || request.model_span.empty()) return;
+  const ProviderConfig& config = provider->config();
+  const std::string_view name = sent_model(config.translate, config.models, request.model);
+  if (name != request.model) patches.push_back(codec::string_patch(request.model_span, name));
+}
+
+void ExchangeState::append_translated_headers(const Head& head) {
+  std::vector<Header> kept;
+  for (const Header& header : head.headers)
+    if (!codec::http1::equal_name(header.name, "content-type")) kept.push_back(header);
+  append_reply_headers(kept, reply_headers);
+  reply_headers.append("content-type: ").append(translation->content_type()).append("\r\n");
+}
+
+Step ExchangeState::translate_reply(std::string_view& reply) {
+  if (!translation) return {};
+  auto told = translation->reply(status, reply);
+  if (!told)
+    return upstream_refusal(
+        fail(Errc::kInvalid, "answered something that is no reply: " + told.error().message)
+            .value());
+  translated = std::move(*told);
+  reply = translated;
+  return {};
+}
+
+}  // namespace aispm::gateway
