@@ -134,6 +134,14 @@ struct LlmCall {
   std::uint16_t destination_port = 0;
   std::string attribution;  // "socket", "thread_sequence", "sni", "none"
   double attribution_confidence = 0;
+  // The gateway's: what became of it on its way.
+  std::string upstream;                      // name of the provider that answered, as configured
+  std::string route_name;                    // of its configuration, "" = none fitted
+  std::string arm;                           // candidate of the route that answered
+  std::vector<std::string> failed_attempts;  // before it: "backup: answered 503"
+  bool fallback = false;                     // answered by another than the first choice
+  std::string shadow_of;                     // id of the call that this one was made beside
+  bool cached = false;                       // nobody was asked
 };
 struct SandboxStart {
   std::vector<std::string> command;

@@ -77,6 +77,13 @@ Result<model::LlmCall> get_llm_call(const v1::LlmCall& from) {
   AISPM_TRY(out.destination_port, get_port(from.destination_port()));
   out.attribution = from.attribution();
   out.attribution_confidence = from.attribution_confidence();
+  out.upstream = from.upstream();
+  out.route_name = from.route_name();
+  out.arm = from.arm();
+  out.failed_attempts = get(from.failed_attempts());
+  out.fallback = from.fallback();
+  out.shadow_of = from.shadow_of();
+  out.cached = from.cached();
   return out;
 }
 
