@@ -11,6 +11,7 @@
 #include "gateway/proxy/dialect.hpp"
 #include "gateway/proxy/pipeline/guard.hpp"
 #include "gateway/proxy/tenant_config.hpp"
+#include "gateway/proxy/traffic/config_traffic.hpp"
 #include "sdk/core/common/host_rule.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
@@ -167,6 +168,7 @@ struct Config {
   std::optional<AdminConfig> admin;
   DecideConfig decide;
   PolicyDemands policies;
+  TrafficConfig traffic;
   std::chrono::milliseconds reload_every{0};  // rules, policy and keys; 0: with SIGHUP only
   std::size_t sticky_entries = 4096;          // over all agents
   std::chrono::milliseconds sticky_ttl{600'000};

@@ -66,7 +66,16 @@ struct Counters {
   Counter mcp_results_withheld;  // that a client did not get, for what is in them
   Counter mcp_server_requests;   // of servers to clients, refused
   Counter mcp_server_failures;   // could not be reached, or did not speak the protocol
-  Counter egress_refused;        // of those, refused by the operator's rules or by their address
+  Counter attempts_failed;       // requests to providers that had no reply to pass on
+  Counter fallbacks;             // answered by another provider than the first choice
+  Counter circuit_refusals;      // requests refused because every circuit was open
+  Counter shadows;               // requests sent to a shadow candidate
+  Counter shadows_open;          // of those, now
+  Counter shadows_skipped;       // not sent: too many at once, too large, or denied to it
+  Counter shadows_failed;        // without a whole reply
+  Counter cache_hits;
+  Counter cache_stored;
+  Counter egress_refused;  // of those, refused by the operator's rules or by their address
 };
 
 }  // namespace aispm::gateway

@@ -16,6 +16,7 @@
 namespace aispm::gateway {
 
 class Opinions;
+struct RoutePlan;
 
 using Step = std::optional<Refusal>;  // what to tell the client; nothing: go on
 
@@ -49,16 +50,19 @@ struct ExchangeState {
   codec::LlmRequest request;
   Provider* provider = nullptr;
   std::size_t provider_index = 0;
+  std::shared_ptr<RoutePlan> plan;  // null: no route, no cache
+  std::string sent_model;           // in place of the one that was asked for; "" = as asked
   std::shared_ptr<SessionPlaceholders> placeholders;  // null: labels
   ScanContext context;
   std::vector<model::Detection> detections;
   policy::Verdict verdict;
-  std::optional<FreezeList::Entry> freezable;  // hears of freezes from here to the end
-  std::optional<model::Decision> frozen;       // an operator stopped this caller
-  bool is_stopped = false;                     // by them or by slower judges: nothing goes out
-  std::optional<model::Decision> decision;     // a denial, or something a verdict cannot say
-  std::vector<codec::JsonPatch> patches;       // redactions of the request
-  std::vector<FirstLook> looks;                // what tier 1 made of its texts, for slower judges
+  std::optional<FreezeList::Entry> freezable;       // hears of freezes from here to the end
+  std::optional<FreezeList::Entry> sent_freezable;  // of the model in its place
+  std::optional<model::Decision> frozen;            // an operator stopped this caller
+  bool is_stopped = false;                          // by them or by slower judges: nothing goes out
+  std::optional<model::Decision> decision;          // a denial, or something a verdict cannot say
+  std::vector<codec::JsonPatch> patches;            // redactions of the request
+  std::vector<FirstLook> looks;  // what tier 1 made of its texts, for slower judges
   std::string patched_body;
   bool redacted = false;
   bool strip_usage = false;
@@ -80,6 +84,7 @@ struct ExchangeState {
   std::string reply_head;
   std::string reply_spill;
   std::string reply_patched;
+  bool reply_flagged = false;  // detection found something in the reply
   bool sent = false;    // a reply's first byte went to the client: no refusal possible any more
   bool broken = false;  // the connection cannot carry another request
   net::Clock::time_point first_byte{};
@@ -107,6 +112,9 @@ struct ExchangeState {
   std::optional<model::Decision> find_sticky();
   Refusal upstream_refusal(const Error& error);
   Result<> patch_body();
+  std::string_view model_sent() const {
+    return sent_model.empty() ? std::string_view(request.model) : std::string_view(sent_model);
+  }
   std::string_view outgoing_body() const {
     return patched_body.empty() ? body : std::string_view(patched_body);
   }
@@ -136,6 +144,8 @@ struct ExchangeState {
   void record_action(JudgedAction& action, const Settled& settled);
   void write_request_head();
   void note_reply_head(const codec::http1::Head& head);
+  // The provider has begun to answer: a refusal when that is nothing that could be passed on.
+  Step begin_reply(const codec::http1::Head& head);
   // Scans a reply that came whole; what is to be sent instead stands in `reply_patched`.
   Step judge_whole(std::string_view reply);
   void write_reply_head(std::size_t body_bytes);
@@ -153,6 +163,7 @@ struct ExchangeState {
 
  private:
   void hear_freeze(const policy::Freeze& freeze);
+  void watch_model(std::optional<FreezeList::Entry>& entry, const std::string& model);
   std::string request_key() const;
   Step judge_raw(std::string_view reply);
   Result<> restore_placeholders(std::string_view reply);

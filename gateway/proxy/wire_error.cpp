@@ -16,7 +16,7 @@ struct Form {
   std::string_view anthropic_type;
 };
 
-constexpr std::array<Form, 15> kForms = {{
+constexpr std::array<Form, 16> kForms = {{
     {400, "Bad Request", "", "invalid_request_error", "invalid_request_error"},
     {400, "Bad Request", "aispm_bad_request", "invalid_request_error", "invalid_request_error"},
     {401, "Unauthorized", "invalid_api_key", "invalid_request_error", "authentication_error"},
@@ -35,6 +35,7 @@ constexpr std::array<Form, 15> kForms = {{
     {504, "Gateway Timeout", "aispm_upstream_timeout", "server_error", "timeout_error"},
     {503, "Service Unavailable", "aispm_not_ready", "server_error", "overloaded_error"},
     {403, "Forbidden", "aispm_frozen", "permission_error", "permission_error"},
+    {503, "Service Unavailable", "aispm_circuit_open", "server_error", "overloaded_error"},
 }};
 
 const Form& form_of(RefusalKind kind) { return kForms.at(static_cast<std::size_t>(kind)); }
@@ -95,6 +96,8 @@ std::string error_reply(Dialect dialect, const Refusal& refusal, bool keep_alive
       "\r\ncontent-type: application/json\r\ncontent-length: " + std::to_string(body.size()) +
       "\r\n";
   if (form.status < 500) reply += "x-should-retry: false\r\n";
+  if (refusal.retry_after_seconds > 0)
+    reply += "retry-after: " + std::to_string(refusal.retry_after_seconds) + "\r\n";
   if (refusal.kind == RefusalKind::kPolicy || refusal.kind == RefusalKind::kFrozen) {
     reply += "x-aispm-decision: " + header_safe(refusal.decision) +
              "\r\nx-aispm-case: " + header_safe(refusal.case_id) + "\r\n";

@@ -26,6 +26,7 @@ enum class RefusalKind : std::uint8_t {
   kUpstreamTimeout,  // 504
   kNotReady,         // 503: the rules are being loaded
   kFrozen,           // 403: an operator stopped this agent
+  kCircuitOpen,      // 503: every provider that could answer failed lately and is left alone
 };
 
 struct Refusal {
@@ -33,6 +34,7 @@ struct Refusal {
   std::string message;   // one sentence for the person at the client
   std::string decision;  // kPolicy, kFrozen: "deny", "kill_switch", ...; else empty
   std::string case_id;   // kPolicy, kFrozen: what to quote when asking; else empty
+  std::uint32_t retry_after_seconds = 0;  // 0: nothing is said
 };
 
 // One without a decision behind it.
