@@ -13,6 +13,7 @@
 #include "gateway/proxy/admin_door.hpp"
 #include "gateway/proxy/fleet/feeds.hpp"
 #include "gateway/proxy/health.hpp"
+#include "gateway/proxy/traffic/traffic.hpp"
 #include "gateway/proxy/worker.hpp"
 #include "sdk/core/common/hash_key.hpp"
 #include "sdk/core/common/id.hpp"
@@ -43,6 +44,8 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
     AISPM_CHECK(services->keys.load_file(services->config.keys_file));
   AISPM_CHECK(services->bundles.reload());
   AISPM_CHECK(services->use.open(services->config.use));
+  if (services->config.traffic.is_configured())
+    services->traffic = std::make_shared<Traffic>(services->config.traffic);
   return services;
 }
 

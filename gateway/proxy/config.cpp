@@ -205,6 +205,7 @@ Result<Config> read_config(const YamlMap& root) {
   read_admin(root, config);
   config.decide = read_decide(root);
   read_policies(root.map("policies"), config.policies);
+  config.traffic = read_traffic(root, config);
   config.reload_every = root.duration("reload_every", config.reload_every);
   read_report(root, config);
   config.use = read_use(root, limits, config.report ? config.report->state_folder : "");

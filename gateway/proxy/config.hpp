@@ -13,6 +13,7 @@
 #include "gateway/proxy/pipeline/guard.hpp"
 #include "gateway/proxy/tenant_config.hpp"
 #include "gateway/proxy/translate/translate_config.hpp"
+#include "gateway/proxy/traffic/config_traffic.hpp"
 #include "sdk/core/common/host_rule.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
@@ -171,6 +172,7 @@ struct Config {
   DecideConfig decide;
   UseConfig use;
   PolicyDemands policies;
+  TrafficConfig traffic;
   std::chrono::milliseconds reload_every{0};  // rules, policy and keys; 0: with SIGHUP only
   std::size_t sticky_entries = 4096;          // over all agents
   std::chrono::milliseconds sticky_ttl{600'000};

@@ -15,6 +15,9 @@ Tenants read_tenants(const YamlMap& map);
 // Reads the `mcp:` section; errors go to `map`.
 McpConfig read_mcp(const YamlMap& map);
 
+// Reads the sections `routes:` and `traffic:` of `root`, whose providers and limits were read.
+TrafficConfig read_traffic(const YamlMap& root, const Config& config);
+
 // Reads the `detect:` section; errors go to `map`.
 DetectConfig read_detect(const YamlMap& map);
 

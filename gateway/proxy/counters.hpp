@@ -70,7 +70,16 @@ struct Counters {
   Counter rate_limited;          // requests and actions refused because there were too many
   Counter budget_refused;        // requests for which not enough was left
   Counter models_refused;        // requests for models that are not approved
-  Counter egress_refused;        // of those, refused by the operator's rules or by their address
+  Counter attempts_failed;       // requests to providers that had no reply to pass on
+  Counter fallbacks;             // answered by another provider than the first choice
+  Counter circuit_refusals;      // requests refused because every circuit was open
+  Counter shadows;               // requests sent to a shadow candidate
+  Counter shadows_open;          // of those, now
+  Counter shadows_skipped;       // not sent: too many at once, too large, or denied to it
+  Counter shadows_failed;        // without a whole reply
+  Counter cache_hits;
+  Counter cache_stored;
+  Counter egress_refused;  // of those, refused by the operator's rules or by their address
 };
 
 }  // namespace aispm::gateway

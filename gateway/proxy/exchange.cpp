@@ -5,6 +5,8 @@
 #include "gateway/proxy/exchange_relay.hpp"
 #include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/opinions.hpp"
+#include "gateway/proxy/traffic/failover.hpp"
+#include "gateway/proxy/traffic/route_plan.hpp"
 
 // One request to a model, from its head to its record. Read run_exchange() from top to bottom; each
 // step either lets the exchange go on or says what to tell the client.
@@ -65,7 +67,9 @@ Step parse(ExchangeState& x) {
   if (!request) return refusal_for(request.error());
   x.request = std::move(*request);
   x.provider = x.services.providers.choose(x.route.dialect, x.request.model, x.provider_index);
-  if (Step step = x.find_translation(); step) return step;
+  if (x.services.traffic) plan_route(x);
+  if (!x.plan || !x.plan->route)
+    if (Step step = x.find_translation(); step) return step;
   if (x.provider) return {};
   const std::string dialect(name_of(x.route.dialect));
   return make_refusal(RefusalKind::kNotFound,
@@ -112,12 +116,17 @@ Step decide(ExchangeState& x) {
 
 // Sends the request on and reads the head of the reply.
 awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
+  if (x.plan && x.plan->route) {
+    Step step = co_await forward_along(x, reply);
+    co_return step;
+  }
   if (!x.provider->config().missing_key.empty())
     co_return x.upstream_refusal(
         fail(Errc::kUnavailable, x.provider->config().missing_key).value());
   if (auto patched = x.patch_body(); !patched)
     co_return x.cannot_scan("the request", patched.error().message);
   if (Step step = x.translate_request(); step) co_return step;
+  if (x.plan && take_kept_answer(x)) co_return Step{};
   x.write_request_head();
   const Limits& limits = x.services.config.limits;
   auto answered = co_await ask_upstream(
@@ -130,13 +139,7 @@ awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
   if (!answered && x.opinions_deny()) co_return Step{};  // ended for that
   if (!answered) co_return x.upstream_refusal(answered.error());
   reply = std::move(*answered);
-  x.provider->note_success();
-  x.note_reply_head(reply.head);
-  if (!reply.head.content_encoding.empty() &&
-      !codec::http1::equal_name(reply.head.content_encoding, "identity"))
-    co_return x.upstream_refusal(
-        fail(Errc::kInvalid, "answered with Content-Encoding though asked not to").value());
-  co_return Step{};
+  co_return x.begin_reply(reply.head);
 }
 
 // Asks slower judges while the provider works; a denial of theirs ends the wait for its reply.

@@ -48,7 +48,7 @@ Step ExchangeState::judge_prompt() {
                          .facts = {},
                          .surface = "prompt",
                          .provider = provider->event_name(),
-                         .model = request.model};
+                         .model = std::string(model_sent())};
   who.take(std::move(identity));
   gate = std::make_unique<ActionGate>(context, std::move(policies), std::move(who), std::move(risk),
                                       &services.usage, &services.sightings);
@@ -75,6 +75,7 @@ Step ExchangeState::open_reply() {
 }
 
 void ExchangeState::close_reply(const Findings& findings) {
+  reply_flagged = !findings.detections.empty();
   if (!gate) return;
   ReplyFacts reply{.guard = read_signals(detections).guard};
   for (const model::Detection& detection : findings.detections) {

@@ -7,6 +7,7 @@
 #include "gateway/proxy/decide/action_record.hpp"
 #include "gateway/proxy/exchange_state.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
+#include "gateway/proxy/traffic/route_plan.hpp"
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/utf8.hpp"
@@ -156,6 +157,7 @@ void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State s
   if (state == StreamRelay::State::kBroken) {
     counters.upstream_failures.add();
     provider->note_failure(relay.failure());
+    if (plan) note_broken_reply(*this);
   }
   if (state != StreamRelay::State::kBlocked) return;
   counters.denied_replies.add();
@@ -194,6 +196,7 @@ void ExchangeState::fill_request(model::LlmCall& to) const {
   to.provider = provider ? provider->event_name() : std::string(name_of(route.dialect));
   to.api = std::string(codec::name_of(api));
   if (provider) to.host = provider->authority();
+  if (provider) to.upstream = provider->config().name;
   to.request_model = request.model;
   to.stream = request.stream;
   to.status = static_cast<std::uint32_t>(status);
@@ -232,6 +235,7 @@ void ExchangeState::record() {
   if (first_byte != net::Clock::time_point{})
     call.first_byte_us = microseconds(first_byte - started);
   fill_request(call);
+  if (plan) record_route(*this);
   for (std::string* text : {&call.prompt_text, &call.reply_text})
     if (cut_utf8(*text, kMaxRecordedTextBytes)) call.partial = true;
   event.body = std::move(call);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gateway/proxy/translate/translation.hpp"
+#include "gateway/proxy/traffic/route_plan.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/common/time.hpp"
 
@@ -195,9 +196,31 @@ class StreamPass {
   bool is_client_there_ = false;
 };
 
+// Judges a whole reply and sends what may be sent of it.
+awaitable<Step> send_whole(ExchangeState& x, Client& client, std::string_view bytes) {
+  if (Step step = x.judge_whole(bytes); step) co_return step;
+  if (x.gate) {
+    Step step = co_await x.settle_actions();
+    if (step) co_return step;
+  }
+  // Heard after the last byte had been read: nothing was in flight any more that it could cut.
+  if (Step cut = x.frozen_refusal(); cut) co_return cut;
+  x.sent = true;
+  const std::string_view body = x.reply_patched.empty() ? bytes : std::string_view(x.reply_patched);
+  x.write_reply_head(body.size());
+  x.response_bytes = body.size();
+  const auto sent = co_await client.send(x.reply_head, body);
+  if (!sent) x.client_left();
+  co_return Step{};
+}
+
 }  // namespace
 
 awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& reply) {
+  if (x.plan && x.plan->hit) {
+    Step step = co_await send_whole(x, client, x.plan->hit->body);
+    co_return step;
+  }
   Upstream& upstream = *reply.upstream;
   const Head head = reply.head;
   upstream.input.consume(head.size_bytes);
@@ -210,19 +233,8 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
   if (!whole) co_return x.upstream_refusal(whole.error());
   std::string_view told = whole->bytes;
   if (Step step = x.translate_reply(told); step) co_return step;
-  if (Step step = x.judge_whole(told); step) co_return step;
-  if (x.gate) {
-    Step step = co_await x.settle_actions();
-    if (step) co_return step;
-  }
-  // Heard after the last byte had been read: nothing was in flight any more that it could cut.
-  if (Step cut = x.frozen_refusal(); cut) co_return cut;
-  x.sent = true;
-  const std::string_view body = x.reply_patched.empty() ? told : std::string_view(x.reply_patched);
-  x.write_reply_head(body.size());
-  x.response_bytes = body.size();
-  const auto sent = co_await client.send(x.reply_head, body);
-  if (!sent) x.client_left();
+  if (Step step = co_await send_whole(x, client, told); step) co_return step;
+  if (x.plan) keep_answer(x, told);
   upstream.input.consume(whole->in_place_bytes);
   if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)
     x.worker.pool(x.provider_index).put(std::move(reply.upstream));

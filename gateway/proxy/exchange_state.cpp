@@ -5,6 +5,7 @@
 
 #include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/translate/translation.hpp"
+#include "gateway/proxy/traffic/route_plan.hpp"
 #include "sdk/core/common/id.hpp"
 
 namespace aispm::gateway {
@@ -53,7 +54,7 @@ void ExchangeState::take_trace(std::string_view traceparent) {
 Step ExchangeState::open_rules() {
   auto opened = worker.open_rules(
       caller.tenant,
-      {.agent = caller.agent_id, .provider = provider->config().name, .model = request.model});
+      {.agent = caller.agent_id, .provider = provider->config().name, .model = model_sent()});
   if (!opened) return make_refusal(RefusalKind::kNotReady, opened.error().message);
   context = std::move(*opened);
   context.hash_key = &services.hash_key;
@@ -167,14 +168,19 @@ Step ExchangeState::check_readable() {
   return unscannable("the request", "it gives tokens in place of text; send the text itself");
 }
 
-Step ExchangeState::watch_freezes() {
-  freezable.emplace(worker.freezes(),
-                    FreezeKey{caller.agent_id, caller.session_id, caller.tenant, request.model},
-                    [this](const policy::Freeze* freeze) {
-                      if (freeze) hear_freeze(*freeze);
-                    });
+void ExchangeState::watch_model(std::optional<FreezeList::Entry>& entry, const std::string& model) {
+  entry.emplace(worker.freezes(),
+                FreezeKey{caller.agent_id, caller.session_id, caller.tenant, model},
+                [this](const policy::Freeze* freeze) {
+                  if (freeze) hear_freeze(*freeze);
+                });
   const auto book = services.freezes.load(std::memory_order_acquire);
-  if (const auto* freeze = book->find(freezable->key().subject(), wall_now())) hear_freeze(*freeze);
+  if (const auto* freeze = book->find(entry->key().subject(), wall_now())) hear_freeze(*freeze);
+}
+
+Step ExchangeState::watch_freezes() {
+  watch_model(freezable, request.model);
+  if (!sent_model.empty()) watch_model(sent_freezable, sent_model);
   return frozen_refusal();
 }
 
@@ -191,6 +197,7 @@ Refusal ExchangeState::upstream_refusal(const Error& error) {
   if (auto cut = frozen_refusal()) return std::move(*cut);
   counters.upstream_failures.add();
   provider->note_failure(error.message);
+  if (plan) note_broken_reply(*this);
   const bool late = error.code == Errc::kDeadlineExceeded;
   return {.kind = late ? RefusalKind::kUpstreamTimeout : RefusalKind::kUpstream,
           .message = "AISPM: provider " + provider->config().name + " (" + provider->authority() +
@@ -241,6 +248,17 @@ void ExchangeState::note_reply_head(const Head& head) {
   else
     append_reply_headers(head.headers, reply_headers);
   first_byte = net::Clock::now();
+}
+
+Step ExchangeState::begin_reply(const Head& head) {
+  provider->note_success();
+  note_reply_head(head);
+  if (plan && plan->route)
+    reply_headers.append("x-aispm-provider: ").append(provider->config().name).append("\r\n");
+  if (head.content_encoding.empty() || codec::http1::equal_name(head.content_encoding, "identity"))
+    return {};
+  return upstream_refusal(
+      fail(Errc::kInvalid, "answered with Content-Encoding though asked not to").value());
 }
 
 void ExchangeState::write_reply_head(std::size_t body_bytes) {

@@ -20,6 +20,7 @@ class Opinions;
 namespace translate {
 class Translation;
 }
+struct RoutePlan;
 
 using Step = std::optional<Refusal>;  // what to tell the client; nothing: go on
 
@@ -54,16 +55,19 @@ struct ExchangeState {
   codec::LlmRequest request;
   Provider* provider = nullptr;
   std::size_t provider_index = 0;
+  std::shared_ptr<RoutePlan> plan;  // null: no route, no cache
+  std::string sent_model;           // in place of the one that was asked for; "" = as asked
   std::shared_ptr<SessionPlaceholders> placeholders;  // null: labels
   ScanContext context;
   std::vector<model::Detection> detections;
   policy::Verdict verdict;
-  std::optional<FreezeList::Entry> freezable;  // hears of freezes from here to the end
-  std::optional<model::Decision> frozen;       // an operator stopped this caller
-  bool is_stopped = false;                     // by them or by slower judges: nothing goes out
-  std::optional<model::Decision> decision;     // a denial, or something a verdict cannot say
-  std::vector<codec::JsonPatch> patches;       // redactions of the request
-  std::vector<FirstLook> looks;                // what tier 1 made of its texts, for slower judges
+  std::optional<FreezeList::Entry> freezable;       // hears of freezes from here to the end
+  std::optional<FreezeList::Entry> sent_freezable;  // of the model in its place
+  std::optional<model::Decision> frozen;            // an operator stopped this caller
+  bool is_stopped = false;                          // by them or by slower judges: nothing goes out
+  std::optional<model::Decision> decision;          // a denial, or something a verdict cannot say
+  std::vector<codec::JsonPatch> patches;            // redactions of the request
+  std::vector<FirstLook> looks;  // what tier 1 made of its texts, for slower judges
   std::string patched_body;
   // The provider speaks another protocol than the client; null: the same.
   std::unique_ptr<translate::Translation> translation;
@@ -88,6 +92,7 @@ struct ExchangeState {
   std::string reply_head;
   std::string reply_spill;
   std::string reply_patched;
+  bool reply_flagged = false;  // detection found something in the reply
   bool sent = false;    // a reply's first byte went to the client: no refusal possible any more
   bool broken = false;  // the connection cannot carry another request
   net::Clock::time_point first_byte{};
@@ -137,6 +142,9 @@ struct ExchangeState {
   void append_translated_headers(const codec::http1::Head& head);
   // `reply` came whole: becomes what the client's protocol says for it.
   Step translate_reply(std::string_view& reply);
+  std::string_view model_sent() const {
+    return sent_model.empty() ? std::string_view(request.model) : std::string_view(sent_model);
+  }
   std::string_view outgoing_body() const {
     return patched_body.empty() ? body : std::string_view(patched_body);
   }
@@ -166,6 +174,8 @@ struct ExchangeState {
   void record_action(JudgedAction& action, const Settled& settled);
   void write_request_head();
   void note_reply_head(const codec::http1::Head& head);
+  // The provider has begun to answer: a refusal when that is nothing that could be passed on.
+  Step begin_reply(const codec::http1::Head& head);
   // Scans a reply that came whole; what is to be sent instead stands in `reply_patched`.
   Step judge_whole(std::string_view reply);
   void write_reply_head(std::size_t body_bytes);
@@ -183,6 +193,7 @@ struct ExchangeState {
 
  private:
   void hear_freeze(const policy::Freeze& freeze);
+  void watch_model(std::optional<FreezeList::Entry>& entry, const std::string& model);
   std::string request_key() const;
   Refusal refuse_use(RefusalKind kind, model::Outcome outcome, std::string rule,
                      std::string reason);

@@ -54,7 +54,7 @@ Step ExchangeState::find_translation() {
       api,
       translate::Target{
           .api = *translate::api_of(config.dialect),
-          .model = std::string(sent_model(config.translate, config.models, request.model)),
+          .model = std::string(gateway::sent_model(config.translate, config.models, request.model)),
           .max_tokens = config.translate.max_tokens,
           .is_openai_itself = provider->event_name() == "openai"},
       translate::Names{.id = event_id, .model = request.model, .now = started_wall});
@@ -79,9 +79,9 @@ Step ExchangeState::translate_request() {
 }
 
 void ExchangeState::rename_model() {
-  if (translation || request.model_span.empty()) return;
+  if (translation || !sent_model.empty() || request.model_span.empty()) return;
   const ProviderConfig& config = provider->config();
-  const std::string_view name = sent_model(config.translate, config.models, request.model);
+  const std::string_view name = gateway::sent_model(config.translate, config.models, request.model);
   if (name != request.model) patches.push_back(codec::string_patch(request.model_span, name));
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "gateway/proxy/traffic/traffic_health.hpp"
 #include "gateway/proxy/version.hpp"
 #include "sdk/core/policy/policy_book.hpp"
 
@@ -56,6 +57,15 @@ constexpr std::array kNamed = {
     Named{"mcp_results_withheld", &Counters::mcp_results_withheld},
     Named{"mcp_server_requests", &Counters::mcp_server_requests},
     Named{"mcp_server_failures", &Counters::mcp_server_failures},
+    Named{"attempts_failed", &Counters::attempts_failed},
+    Named{"fallbacks", &Counters::fallbacks},
+    Named{"circuit_refusals", &Counters::circuit_refusals},
+    Named{"shadows", &Counters::shadows},
+    Named{"shadows_open", &Counters::shadows_open},
+    Named{"shadows_skipped", &Counters::shadows_skipped},
+    Named{"shadows_failed", &Counters::shadows_failed},
+    Named{"cache_hits", &Counters::cache_hits},
+    Named{"cache_stored", &Counters::cache_stored},
     Named{"actions", &Counters::actions},
     Named{"actions_asked", &Counters::actions_asked},
     Named{"rate_limited", &Counters::rate_limited},
@@ -217,6 +227,7 @@ model::Event describe_health(const Services& services,
   add_providers(services.providers, "provider", health);
   add_providers(services.mcp_servers, "mcp", health);
   health.counters["mcp_sessions"] = services.mcp_sessions.size();
+  if (services.traffic) add_traffic(*services.traffic, health);
   add_semantic(services, health);
   add_voter(services, health);
   add_control(services, health);

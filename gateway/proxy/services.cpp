@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "gateway/proxy/client.hpp"
+#include "gateway/proxy/traffic/traffic.hpp"
 #include "sdk/core/policy/policy_book.hpp"
 
 namespace aispm::gateway {
@@ -57,6 +58,7 @@ Result<> Services::reload() {
   bundles.take(std::move(bundle));
   if (file_keys) keys.take_file(*file_keys);
   sticky.clear();  // new rules may decide differently
+  if (traffic) traffic->cache().clear();
   return {};
 }
 

@@ -33,6 +33,7 @@ class PolicyBook;
 namespace aispm::gateway {
 
 struct Caller;
+class Traffic;
 
 // What all threads share: each member is immutable or safe for any thread by itself. Outlives the
 // workers.
@@ -87,6 +88,7 @@ struct Services {
   std::unique_ptr<detect::SemanticJudge> semantic;  // null: likewise; ends before the workers
   std::unique_ptr<Approvals> approvals;  // null: there is nobody to ask; ends before the workers
   std::unique_ptr<TicketDesk> tickets;   // null: none is configured
+  std::shared_ptr<Traffic> traffic;      // null: neither routes nor a cache are configured
   std::unique_ptr<Recorder> recorder;
   // What operators assigned to this host. An exchange takes each once, at its start, and keeps it.
   // `policies` is null until the gateway has begun.

@@ -16,7 +16,7 @@ struct Form {
   std::string_view anthropic_type;
 };
 
-constexpr std::array<Form, 18> kForms = {{
+constexpr std::array<Form, 19> kForms = {{
     {400, "Bad Request", "", "invalid_request_error", "invalid_request_error"},
     {400, "Bad Request", "aispm_bad_request", "invalid_request_error", "invalid_request_error"},
     {401, "Unauthorized", "invalid_api_key", "invalid_request_error", "authentication_error"},
@@ -38,6 +38,7 @@ constexpr std::array<Form, 18> kForms = {{
     {429, "Too Many Requests", "rate_limit_exceeded", "requests", "rate_limit_error"},
     {429, "Too Many Requests", "budget_exceeded", "insufficient_quota", "billing_error"},
     {403, "Forbidden", "model_not_approved", "permission_error", "permission_error"},
+    {503, "Service Unavailable", "aispm_circuit_open", "server_error", "overloaded_error"},
 }};
 
 // Anthropic's API has a status of its own for money.
@@ -107,6 +108,8 @@ std::string error_reply(Dialect dialect, const Refusal& refusal, bool keep_alive
   if (form.status < 500 && refusal.kind != RefusalKind::kRateLimited)
     reply += "x-should-retry: false\r\n";
   reply += refusal.headers;
+  if (refusal.retry_after_seconds > 0)
+    reply += "retry-after: " + std::to_string(refusal.retry_after_seconds) + "\r\n";
   if (!refusal.decision.empty()) {
     reply += "x-aispm-decision: " + header_safe(refusal.decision) +
              "\r\nx-aispm-case: " + header_safe(refusal.case_id) + "\r\n";

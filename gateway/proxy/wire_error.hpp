@@ -29,6 +29,7 @@ enum class RefusalKind : std::uint8_t {
   kRateLimited,      // 429: too often; may be tried again when retry-after is over
   kBudget,           // 429, to Anthropic's clients 402: what may be spent is spent
   kModel,            // 403: this model is not approved
+  kCircuitOpen,      // 503: every provider that could answer failed lately and is left alone
 };
 
 struct Refusal {
@@ -37,6 +38,7 @@ struct Refusal {
   std::string decision;      // kPolicy, kFrozen: "deny", "kill_switch", ...; else empty
   std::string case_id;       // kPolicy, kFrozen: what to quote when asking; else empty
   std::string headers = {};  // further lines of the reply's head, each with its end
+  std::uint32_t retry_after_seconds = 0;  // 0: nothing is said
 };
 
 // One without a decision behind it.

@@ -118,7 +118,7 @@ void Worker::begin_stop() {
 
 // Idle connections end as soon as their wait is cut short; running exchanges have kDrain.
 void Worker::wait_for_end() {
-  if (counters_.open_connections.get() == 0) {
+  if (counters_.open_connections.get() == 0 && counters_.shadows_open.get() == 0) {
     pools_.clear();
     mcp_pools_.clear();
     voter_pool_.clear();

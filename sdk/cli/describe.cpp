@@ -44,6 +44,9 @@ std::string describe_call(const v1::LlmCall& call) {
   if (call.duration_us() > 0) text += ", " + duration_text(call.duration_us());
   if (call.tools_called_size() > 0) text += ", tools: " + join(call.tools_called(), ", ");
   if (!call.finish_reason().empty()) text += ", " + call.finish_reason();
+  if (call.fallback()) text += ", from " + call.upstream() + " as a fallback";
+  if (!call.shadow_of().empty()) text += ", shadow of " + call.shadow_of();
+  if (call.cached()) text += ", from the cache";
   return text + (call.partial() ? ", seen with gaps" : "");
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t kMaxCount = 1ULL << 40;  // of things
 constexpr std::uint64_t kMaxBytes = 1ULL << 50;  // of traffic of one process
+constexpr std::size_t kMaxReasonBytes = 1024;    // of one attempt that failed
 
 bool is_share(double value) { return std::isfinite(value) && value >= 0 && value <= 1; }
 
@@ -144,6 +145,12 @@ Result<> check_route(const pb::LlmCall& call) {
     return refuse("llm_call.attribution_confidence: must be 0..1");
   if (call.duration_us() > kMaxCount || call.first_byte_us() > kMaxCount)
     return refuse("llm_call: a duration is out of range");
+  if (!are_names(call.upstream(), call.route_name(), call.arm(), call.shadow_of()))
+    return refuse("llm_call: the name of a route, candidate or provider is too long");
+  if (static_cast<std::size_t>(call.failed_attempts_size()) > limits::kMaxEvidence)
+    return refuse("llm_call.failed_attempts: too many");
+  for (const auto& why : call.failed_attempts())
+    if (why.size() > kMaxReasonBytes) return refuse("llm_call.failed_attempts: too long");
   return {};
 }
 

@@ -64,7 +64,13 @@ void Tally::Seen::at(std::int64_t time) {
   last = std::max(last, time);
 }
 
-Result<> Tally::add(const Concern& concern, const aispm::v1::Event& event) {
+Result<> Tally::add(const Concern& whose, const aispm::v1::Event& event) {
+  Concern concern = whose;
+  if (event.body_case() == aispm::v1::Event::kLlmCall && !event.llm_call().shadow_of().empty()) {
+    // What a candidate said to nobody is no deed of the agent's; its provider did answer.
+    concern.agent.reset();
+    concern.session.reset();
+  }
   ++hosts_[concern.host];
   ++minutes_[{concern.time.nanoseconds / kMinute, static_cast<int>(event.body_case())}];
   for (Use* const use : {concern.agent ? &agents_[*concern.agent] : nullptr,

@@ -47,6 +47,13 @@ describe("what sensors report", () => {
     expect(call.tone).toBe("warn");
     expect(told({ case: "llmCall", value: { provider: "openai", status: 200, route: "gateway" } }).tone).toBe("info");
   });
+  test("a call says that another provider answered, nobody was asked, or nobody got the reply", () => {
+    const detail = (value: object) => told({ case: "llmCall", value: { provider: "openai", status: 200, upstream: "spare", ...value } }).detail;
+    expect(detail({ fallback: true })).toContain("fallback to spare");
+    expect(detail({ cached: true })).toContain("cached");
+    expect(detail({ shadowOf: "0199" })).toContain("shadow");
+    expect(detail({})).toBe("HTTP 200 · 0 tokens");
+  });
   test("sensitive files and tampering are alarms", () => {
     expect(told({ case: "fileAccess", value: { path: "/etc/shadow", operation: "read", fileClass: "sensitive" } }).tone).toBe("bad");
     expect(told({ case: "fileAccess", value: { path: "/tmp/x", operation: "read", fileClass: "other" } }).tone).toBe("neutral");

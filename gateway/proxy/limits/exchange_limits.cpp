@@ -110,7 +110,7 @@ Step ExchangeState::reserve_use() {
   Spent spent{.tokens = most.input_tokens + most.output_tokens};
   if (budgets.has_money()) {
     const Price* const price =
-        services.use.prices ? services.use.prices->find(provider->event_name(), request.model)
+        services.use.prices ? services.use.prices->find(provider->event_name(), model_sent())
                             : nullptr;
     if (price != nullptr) {
       spent.nano_usd = cost_of(*price, most);
@@ -176,10 +176,11 @@ void ExchangeState::settle_use() {
   call.input_tokens = std::min(used.input_tokens, kMostTokens);
   call.output_tokens = std::min(used.output_tokens, kMostTokens);
   if (services.use.prices && provider && (is_answered || is_given_up) && !is_free(api)) {
-    const std::string& named = call.response_model.empty() ? request.model : call.response_model;
+    const std::string_view named =
+        call.response_model.empty() ? model_sent() : std::string_view(call.response_model);
     const PriceTable& prices = *services.use.prices;
     const Price* price = prices.find(provider->event_name(), named);
-    if (price == nullptr) price = prices.find(provider->event_name(), request.model);
+    if (price == nullptr) price = prices.find(provider->event_name(), model_sent());
     if (price != nullptr) call.cost_nano_usd = cost_of(*price, used);
   }
   if (!reservation.is_open()) return;

@@ -136,6 +136,14 @@ struct LlmCall {
   double attribution_confidence = 0;
   bool tokens_estimated = false;  // both counts, or the rest of one that the provider began to say
   std::optional<std::uint64_t> cost_nano_usd;  // nothing: no price is known
+  // The gateway's: what became of it on its way.
+  std::string upstream;                      // name of the provider that answered, as configured
+  std::string route_name;                    // of its configuration, "" = none fitted
+  std::string arm;                           // candidate of the route that answered
+  std::vector<std::string> failed_attempts;  // before it: "backup: answered 503"
+  bool fallback = false;                     // answered by another than the first choice
+  std::string shadow_of;                     // id of the call that this one was made beside
+  bool cached = false;                       // nobody was asked
 };
 struct SandboxStart {
   std::vector<std::string> command;

@@ -104,6 +104,13 @@ struct PutBody {
     to.set_attribution_confidence(body.attribution_confidence);
     to.set_tokens_estimated(body.tokens_estimated);
     if (body.cost_nano_usd) to.set_cost_nano_usd(*body.cost_nano_usd);
+    to.set_upstream(to_utf8(body.upstream));
+    to.set_route_name(to_utf8(body.route_name));
+    to.set_arm(to_utf8(body.arm));
+    put(body.failed_attempts, to.mutable_failed_attempts());
+    to.set_fallback(body.fallback);
+    to.set_shadow_of(to_utf8(body.shadow_of));
+    to.set_cached(body.cached);
   }
   void operator()(const model::SandboxStart& body) const {
     auto& to = *out.mutable_sandbox_start();

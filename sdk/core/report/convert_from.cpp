@@ -79,6 +79,13 @@ Result<model::LlmCall> get_llm_call(const v1::LlmCall& from) {
   out.attribution_confidence = from.attribution_confidence();
   out.tokens_estimated = from.tokens_estimated();
   if (from.has_cost_nano_usd()) out.cost_nano_usd = from.cost_nano_usd();
+  out.upstream = from.upstream();
+  out.route_name = from.route_name();
+  out.arm = from.arm();
+  out.failed_attempts = get(from.failed_attempts());
+  out.fallback = from.fallback();
+  out.shadow_of = from.shadow_of();
+  out.cached = from.cached();
   return out;
 }
 

@@ -84,6 +84,10 @@ TEST(AcceptEvent, RefusesWhatIsMalformedAndNamesTheField) {
            {"ai_use.confidence", [](auto& e) { e.mutable_ai_use()->set_confidence(1.5); }},
            {"sandbox_start", [](auto& e) { e.mutable_sandbox_start(); }},
            {"llm_call", [](auto& e) { e.mutable_llm_call()->set_input_tokens(UINT64_MAX); }},
+           {"llm_call",
+            [](auto& e) { e.mutable_llm_call()->set_route_name(std::string(257, 'r')); }},
+           {"llm_call.failed_attempts",
+            [](auto& e) { e.mutable_llm_call()->add_failed_attempts(std::string(1025, 'x')); }},
            {"process", [](auto& e) { e.mutable_process()->set_start_boottime_ns(UINT64_MAX); }}}) {
     pb::Event event = make_exec(7, 0, 0);
     spoiled.spoil(event);

@@ -244,6 +244,18 @@ TEST(EventWriter, RepeatsAFailedGroupWithoutDoublingTheInventory) {
   EXPECT_EQ(bench.count("SELECT llm_calls FROM agents WHERE agent_id='bot'"), 600);
 }
 
+TEST(EventWriter, CountsAShadowCallForItsProviderAndNotForTheAgent) {
+  Bench bench;
+  std::vector<pb::Event> events{make_call(pb::SOURCE_GATEWAY, 0), make_call(pb::SOURCE_GATEWAY, 1)};
+  for (pb::Event& event : events) event.set_agent_id("bot");
+  events[1].mutable_llm_call()->set_shadow_of(events[0].id());
+  bench.report("gateway", events);
+  EXPECT_EQ(bench.count("SELECT llm_calls FROM agents WHERE agent_id='bot'"), 1);
+  EXPECT_EQ(bench.count("SELECT output_tokens FROM agents WHERE agent_id='bot'"), 5);
+  EXPECT_EQ(bench.count("SELECT calls FROM providers WHERE provider='openai'"), 2);
+  EXPECT_EQ(bench.count("SELECT COUNT(*) FROM calls WHERE agent IS NULL"), 1);
+}
+
 TEST(Retention, DeletesWhatIsOlderThanItsLimitAndCountsIt) {
   Bench bench;
   bench.report("sensord", {make_exec(1, 0, -7200), make_exec(2, 0, -7100), make_exec(3, 0, 0)});

@@ -2,7 +2,7 @@
 import { toJson } from "@bufbuild/protobuf";
 import { Code, CopyButton, Button, Drawer, Group, ScrollArea, Stack, Text, Title } from "@mantine/core";
 import { EventSchema, type Event, type LlmCall, type Process } from "../api/gen/aispm/v1/event_pb";
-import { describe, endpoint, kindLabel, modelOf, processName, SOURCE_LABELS } from "../events/describe";
+import { describe, describeAnswerer, endpoint, kindLabel, modelOf, processName, SOURCE_LABELS } from "../events/describe";
 import { formatBytes, formatCount, formatDateTime, formatDurationUs, formatUsd, NOTHING } from "../format";
 import { DecisionBadge, DetectionLine, SessionLink, ToneBadge } from "./bits";
 import { Fact, Facts } from "./page";
@@ -19,6 +19,9 @@ export function CallFacts({ call }: { call: LlmCall }) {
       <Fact label="Provider">{call.provider || NOTHING}</Fact>
       <Fact label="Model">{modelOf(call)}</Fact>
       <Fact label="API">{call.api || NOTHING}{call.stream && ", streamed"}</Fact>
+      {call.upstream && <Fact label="Answered by">{describeAnswerer(call)}</Fact>}
+      {call.failedAttempts.length > 0 && <Fact label="Failed before">{call.failedAttempts.join("; ")}</Fact>}
+      {call.shadowOf && <Fact label="Shadow of"><Mono>{call.shadowOf}</Mono></Fact>}
       <Fact label="Host named by the client">{call.host || NOTHING}</Fact>
       <Fact label="Status">{call.status > 0 ? `HTTP ${call.status}` : "no reply"}</Fact>
       <Fact label="Finish reason">{call.finishReason || NOTHING}</Fact>

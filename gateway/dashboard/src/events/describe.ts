@@ -136,6 +136,12 @@ export function denialTitle(denial: SandboxDenial): string {
   return `${DENIALS[denial.kind]} ${denial.target || "an unnamed target"}${protocol}${name}${times}`;
 }
 
+/** Who answered a call that the gateway carried, and why it was that one. */
+export function describeAnswerer(call: LlmCall): string {
+  const way = call.routeName ? ` (route ${call.routeName}, ${call.arm})` : "";
+  return `${call.cached ? "the cache, first by " : ""}${call.upstream}${way}${call.fallback ? ", a fallback" : ""}`;
+}
+
 function describeCall(event: Event, call: LlmCall): Description {
   const { decision } = event;
   const decided = decision && decision.outcome > Decision_Outcome.ALLOW ? decision : undefined;
@@ -143,7 +149,7 @@ function describeCall(event: Event, call: LlmCall): Description {
   const found = event.detections.length > 0 ? [plural(event.detections.length, "detection")] : [];
   return {
     title: `${modelOf(call)} at ${call.provider || call.host || "an unknown provider"}`,
-    detail: [decided ? decisionLabel(decided) : status, ...(call.route === "direct" ? ["past the gateway"] : []), ...found, `${plural(call.inputTokens + call.outputTokens, "token")}${call.tokensEstimated ? " (estimated)" : ""}`, ...(call.costNanoUsd === undefined ? [] : [formatUsd(call.costNanoUsd)])].join(" · "),
+    detail: [decided ? decisionLabel(decided) : status, ...(call.route === "direct" ? ["past the gateway"] : []), ...(call.fallback ? [`fallback to ${call.upstream}`] : []), ...(call.shadowOf ? ["shadow"] : []), ...(call.cached ? ["cached"] : []), ...found, `${plural(call.inputTokens + call.outputTokens, "token")}${call.tokensEstimated ? " (estimated)" : ""}`, ...(call.costNanoUsd === undefined ? [] : [formatUsd(call.costNanoUsd)])].join(" · "),
     tone: decided ? OUTCOMES[decided.outcome].tone : event.detections.length > 0 || call.route === "direct" ? "warn" : "info",
   };
 }
