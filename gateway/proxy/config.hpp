@@ -9,6 +9,7 @@
 
 #include "gateway/proxy/decide/config_decide.hpp"
 #include "gateway/proxy/dialect.hpp"
+#include "gateway/proxy/observe/observe_config.hpp"
 #include "gateway/proxy/pipeline/guard.hpp"
 #include "gateway/proxy/tenant_config.hpp"
 #include "sdk/core/common/host_rule.hpp"
@@ -99,6 +100,7 @@ struct DetectConfig {
 struct AdminConfig {
   std::string socket;        // for this user and root only
   std::string rules_folder;  // keeps the rules that tenants got by it
+  AdminPortConfig port;      // the same on TCP
 };
 
 // An MCP server behind this gateway's endpoint. As with providers, its key is bound to its origin.
@@ -166,6 +168,7 @@ struct Config {
   Tenants tenants;
   std::optional<AdminConfig> admin;
   DecideConfig decide;
+  ObserveConfig observe;
   PolicyDemands policies;
   std::chrono::milliseconds reload_every{0};  // rules, policy and keys; 0: with SIGHUP only
   std::size_t sticky_entries = 4096;          // over all agents

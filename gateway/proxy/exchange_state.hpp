@@ -41,6 +41,7 @@ struct ExchangeState {
   std::string event_id;
   std::string trace_id;
   std::string parent_span_id;
+  std::string span_id;
   std::string forwarded_headers;
   std::string_view body;
   bool body_read = false;
@@ -82,6 +83,7 @@ struct ExchangeState {
   std::string reply_patched;
   bool sent = false;    // a reply's first byte went to the client: no refusal possible any more
   bool broken = false;  // the connection cannot carry another request
+  net::Clock::time_point asked{};  // the provider
   net::Clock::time_point first_byte{};
   std::uint64_t response_bytes = 0;
   model::LlmCall call;  // what the reply said

@@ -32,6 +32,7 @@ class PolicyBook;
 namespace aispm::gateway {
 
 struct Caller;
+class Observatory;
 
 // What all threads share: each member is immutable or safe for any thread by itself. Outlives the
 // workers.
@@ -47,7 +48,9 @@ struct Services {
         rules(config.pack_folder, config.policy_file, config.cache_folder, config.tenants,
               config.admin ? config.admin->rules_folder : std::string()),
         bundles(config.decide.bundle),
-        sticky(config.sticky_entries, config.sticky_ttl) {}
+        sticky(config.sticky_entries, config.sticky_ttl) {
+    open_observatory();
+  }
 
   // What decides about the actions of an agent now: the collector's policies, else this host's own
   // bundle.
@@ -82,6 +85,7 @@ struct Services {
   StickyVerdicts sticky;
   EgressTable egress;
   PlaceholderShelf placeholders;
+  std::shared_ptr<Observatory> observatory;         // never null
   std::unique_ptr<Voter> voter;                     // null: none is configured
   std::unique_ptr<detect::SemanticJudge> semantic;  // null: likewise; ends before the workers
   std::unique_ptr<Approvals> approvals;  // null: there is nobody to ask; ends before the workers
@@ -95,6 +99,9 @@ struct Services {
   std::string host_id;
   Secret hash_key;  // of values in records
   std::atomic<std::size_t> open_connections{0};
+
+ private:
+  void open_observatory();
 };
 
 }  // namespace aispm::gateway

@@ -16,7 +16,7 @@ struct Form {
   std::string_view anthropic_type;
 };
 
-constexpr std::array<Form, 15> kForms = {{
+constexpr std::array<Form, 16> kForms = {{
     {400, "Bad Request", "", "invalid_request_error", "invalid_request_error"},
     {400, "Bad Request", "aispm_bad_request", "invalid_request_error", "invalid_request_error"},
     {401, "Unauthorized", "invalid_api_key", "invalid_request_error", "authentication_error"},
@@ -35,6 +35,7 @@ constexpr std::array<Form, 15> kForms = {{
     {504, "Gateway Timeout", "aispm_upstream_timeout", "server_error", "timeout_error"},
     {503, "Service Unavailable", "aispm_not_ready", "server_error", "overloaded_error"},
     {403, "Forbidden", "aispm_frozen", "permission_error", "permission_error"},
+    {403, "Forbidden", "aispm_forbidden", "permission_error", "permission_error"},
 }};
 
 const Form& form_of(RefusalKind kind) { return kForms.at(static_cast<std::size_t>(kind)); }

@@ -26,6 +26,7 @@ enum class RefusalKind : std::uint8_t {
   kUpstreamTimeout,  // 504
   kNotReady,         // 503: the rules are being loaded
   kFrozen,           // 403: an operator stopped this agent
+  kForbidden,        // 403: a key of another tenant, a page of another origin
 };
 
 struct Refusal {
