@@ -97,16 +97,32 @@ Result<std::vector<std::unique_ptr<Worker>>> open_workers(Services& services) {
   return workers;
 }
 
-// What looks at the gateway from threads of its own.
-Result<> begin_observing(Services& services) {
-  Observatory& observatory = *services.observatory;
-  observatory.probe =
-      std::make_unique<DependencyProbe>([&services] { return find_suspects(services); });
-  if (services.config.observe.otlp.origin.empty()) return {};
-  AISPM_TRY(observatory.otlp, OtlpExporter::open(services.config.observe.otlp,
-                                                 {.host = services.host_id, .version = kVersion}));
-  return {};
-}
+// What looks at the gateway from threads of its own, for as long as it lives.
+class Observing {
+ public:
+  static Result<std::unique_ptr<Observing>> begin(Services& services) {
+    std::unique_ptr<Observing> observing(new Observing(services));
+    Observatory& observatory = *services.observatory;
+    if (!services.config.observe.otlp.origin.empty()) {
+      AISPM_TRY(observatory.otlp,
+                OtlpExporter::open(services.config.observe.otlp,
+                                   {.host = services.host_id, .version = kVersion}));
+    }
+    observatory.probe =
+        std::make_unique<DependencyProbe>([&services] { return find_suspects(services); });
+    return observing;
+  }
+  ~Observing() {
+    services_.observatory->probe.reset();
+    services_.observatory->otlp.reset();  // delivers what is left
+  }
+  Observing(const Observing&) = delete;
+  Observing& operator=(const Observing&) = delete;
+
+ private:
+  explicit Observing(Services& services) : services_(services) {}
+  Services& services_;
+};
 
 // New rules and keys, or the old ones and the reason.
 std::string reload(Services& services) {
@@ -206,7 +222,7 @@ Result<> run_gateway(Config config) {
   AISPM_TRY(const auto workers, open_workers(*services));
   feeds->attach(workers);
   std::vector<std::thread> threads;
-  AISPM_CHECK(begin_observing(*services));
+  AISPM_TRY(const auto observing, Observing::begin(*services));
   OperatorDesk desk(*services, workers);
   std::unique_ptr<AdminDoor> admin;
   std::unique_ptr<AdminDoor> admin_port;
@@ -221,11 +237,9 @@ Result<> run_gateway(Config config) {
   const Result<> supervised = supervise(*services, workers, desk, loader, signals);
   admin.reset();
   admin_port.reset();
-  services->observatory->probe.reset();
   feeds->attach({});
   for (const auto& worker : workers) worker->stop();
   for (std::thread& thread : threads) thread.join();
-  services->observatory->otlp.reset();  // delivers what they left
   services->recorder->offer(describe_health(*services, workers, ""));
   services->approvals.reset();
   services->semantic.reset();  // its threads answer into the workers' loops

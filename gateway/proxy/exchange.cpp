@@ -117,7 +117,7 @@ awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
     co_return x.cannot_scan("the request", patched.error().message);
   x.write_request_head();
   const Limits& limits = x.services.config.limits;
-  x.asked = net::Clock::now();
+  x.asked_at = net::Clock::now();
   auto answered = co_await ask_upstream(
       x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(x.provider_index),
       {.head = x.request_head,

@@ -83,7 +83,7 @@ struct ExchangeState {
   std::string reply_patched;
   bool sent = false;    // a reply's first byte went to the client: no refusal possible any more
   bool broken = false;  // the connection cannot carry another request
-  net::Clock::time_point asked{};  // the provider
+  net::Clock::time_point asked_at{};  // the provider
   net::Clock::time_point first_byte{};
   std::uint64_t response_bytes = 0;
   model::LlmCall call;  // what the reply said
