@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/admin_door.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -10,9 +11,9 @@
 #include <array>
 
 #include "gateway/net/listen.hpp"
-#include "gateway/proxy/admin_rules.hpp"
+#include "gateway/proxy/header_policy.hpp"
 #include "sdk/core/codec/http1.hpp"
-#include "sdk/core/common/id.hpp"
+#include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/log.hpp"
 
 namespace aispm::gateway {
@@ -42,6 +43,7 @@ struct Received {
   std::string bytes;
   std::string method;
   std::string target;
+  std::string token;  // that it shows
   std::string body;
 };
 
@@ -59,6 +61,7 @@ Result<Received> read_request(const UniqueFd& peer) {
   }
   received.method = head->method;
   received.target = head->target;
+  received.token = presented_key(*head);
   if (head->body == BodyKind::kNone) return received;
   if (head->body != BodyKind::kLength) return fail(Errc::kInvalid, "send a Content-Length");
   if (head->content_length > TenantConfig::kMaxRulesBytes)
@@ -72,11 +75,20 @@ Result<Received> read_request(const UniqueFd& peer) {
   return received;
 }
 
+// Pages are shown with nothing from elsewhere, and nobody keeps what only operators may see.
+constexpr std::string_view kGuards =
+    "\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\ncontent-security-policy: "
+    "default-src 'none'; style-src 'unsafe-inline'";
+
 void send(const UniqueFd& peer, const AdminReply& reply) {
-  const std::string text =
-      "HTTP/1.1 " + std::to_string(reply.status) + (reply.status == 200 ? " OK" : " Refused") +
-      "\r\ncontent-type: application/json\r\ncontent-length: " + std::to_string(reply.body.size()) +
-      "\r\nconnection: close\r\n\r\n" + reply.body;
+  std::string text = "HTTP/1.1 " + std::to_string(reply.status) +
+                     (reply.status < 300 ? " OK" : " Refused") + "\r\ncontent-type: ";
+  text.append(reply.type).append(kGuards);
+  if (reply.status == 401) text += "\r\nwww-authenticate: Bearer";
+  text.append("\r\ncontent-length: ")
+      .append(std::to_string(reply.body.size()))
+      .append("\r\nconnection: close\r\n\r\n")
+      .append(reply.body);
   const timeval limit{.tv_sec = AdminDoor::kDeadline.count(), .tv_usec = 0};
   (void)::setsockopt(peer.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   std::string_view rest = text;
@@ -89,28 +101,49 @@ void send(const UniqueFd& peer, const AdminReply& reply) {
 
 }  // namespace
 
-AdminDoor::AdminDoor(Services& services, std::string path, UniqueFd listener, UniqueFd stop)
+AdminDoor::AdminDoor(Services& services, OperatorDesk& desk, std::string path,
+                     std::string token_hash, UniqueFd listener, UniqueFd stop)
     : services_(services),
+      desk_(desk),
       path_(std::move(path)),
+      token_hash_(std::move(token_hash)),
       listener_(std::move(listener)),
-      stop_(std::move(stop)),
-      thread_([this] { serve(); }) {}
+      stop_(std::move(stop)) {
+  // Several threads wait for one connection: whoever comes late must not wait in accept().
+  (void)::fcntl(listener_.get(), F_SETFL, ::fcntl(listener_.get(), F_GETFL) | O_NONBLOCK);
+  const unsigned count = path_.empty() ? kPortThreads : 1;
+  for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { serve(); });
+}
 
-Result<std::unique_ptr<AdminDoor>> AdminDoor::open(Services& services, const std::string& path) {
+Result<std::unique_ptr<AdminDoor>> AdminDoor::open(Services& services, OperatorDesk& desk,
+                                                   const std::string& path) {
   AISPM_TRY(UniqueFd listener, net::listen_unix(path));
   if (::chmod(path.c_str(), 0600) != 0) return fail_errno("chmod " + path);
   UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
   if (!stop) return fail_errno("eventfd");
   log::info("listening", {{"admin", path}});
   return std::unique_ptr<AdminDoor>(
-      new AdminDoor(services, path, std::move(listener), std::move(stop)));
+      new AdminDoor(services, desk, path, "", std::move(listener), std::move(stop)));
+}
+
+Result<std::unique_ptr<AdminDoor>> AdminDoor::open_port(Services& services, OperatorDesk& desk,
+                                                        const AdminPortConfig& config) {
+  AISPM_TRY(const net::Endpoint endpoint, net::parse_endpoint(config.listen));
+  AISPM_TRY(std::vector<UniqueFd> listeners, net::listen_tcp(endpoint, 1));
+  UniqueFd stop(::eventfd(0, EFD_CLOEXEC));
+  if (!stop) return fail_errno("eventfd");
+  log::info("listening", {{"admin", endpoint.address + ":" +
+                                        std::to_string(net::local_port(listeners.front()))}});
+  return std::unique_ptr<AdminDoor>(new AdminDoor(services, desk, "",
+                                                  sha256_hex(config.token.expose()),
+                                                  std::move(listeners.front()), std::move(stop)));
 }
 
 AdminDoor::~AdminDoor() {
   const std::uint64_t one = 1;
   (void)!::write(stop_.get(), &one, sizeof one);
-  thread_.join();
-  ::unlink(path_.c_str());
+  for (std::thread& thread : threads_) thread.join();
+  if (!path_.empty()) ::unlink(path_.c_str());
 }
 
 void AdminDoor::serve() {
@@ -134,22 +167,36 @@ void AdminDoor::serve() {
   }
 }
 
-void AdminDoor::serve_one(const UniqueFd& peer) {
-  const auto user = net::peer_user(peer.get());
-  if (!user || (user->uid != 0 && user->uid != ::geteuid())) {
-    log::warn("admin.refused", {{"uid", user ? user->uid : 0U}});
-    return send(peer, refuse_admin(403, "this socket is for root and the gateway's own user"));
+Result<std::string> AdminDoor::identify(const UniqueFd& peer, std::string_view token) const {
+  if (path_.empty()) {
+    if (equal_in_constant_time(sha256_hex(token), token_hash_)) return std::string("admin token");
+    return fail(Errc::kDenied, "this is not the token of `admin: token_file`");
   }
-  const auto received = read_request(peer);
-  if (!received) return send(peer, refuse_admin(400, received.error().message));
+  const auto user = net::peer_user(peer.get());
+  if (user && (user->uid == 0 || user->uid == ::geteuid()))
+    return user->name + " (uid " + std::to_string(user->uid) + ")";
+  log::warn("admin.refused", {{"uid", user ? user->uid : 0U}});
+  return fail(Errc::kDenied, "this socket is for root and the gateway's own user");
+}
+
+void AdminDoor::serve_one(const UniqueFd& peer) {
+  const bool is_port = path_.empty();
+  Result<std::string> who = std::string();
+  if (!is_port) who = identify(peer, {});
+  Result<Received> received = fail(Errc::kDenied, "was not read");
+  if (who) received = read_request(peer);
+  if (who && !received) return send(peer, refuse_admin(400, received.error().message));
+  if (is_port) who = identify(peer, received->token);
+  if (!who) {
+    desk_.note_refused();
+    return send(peer, refuse_admin(is_port ? 401 : 403, who.error().message));
+  }
   if (received->method != "GET" && services_.cannot_record())
     return send(peer, refuse_admin(503, "changes cannot be recorded at the moment"));
-  const AdminReply reply =
-      serve_admin({.method = received->method,
-                   .target = received->target,
-                   .body = received->body,
-                   .who = user->name + " (uid " + std::to_string(user->uid) + ")"},
-                  services_.rules);
+  const AdminReply reply = desk_.serve({.method = received->method,
+                                        .target = received->target,
+                                        .body = received->body,
+                                        .who = *who});
   if (reply.done) {
     services_.sticky.clear();  // new rules may decide differently
     log::info(

@@ -16,19 +16,7 @@ namespace json = boost::json;
 constexpr std::string_view kRules = "/aispm/v1/admin/rules";
 
 AdminReply refuse(int status, std::string_view message) { return refuse_admin(status, message); }
-
-AdminReply refuse(const Error& error) {
-  switch (error.code) {
-    case Errc::kInvalid:
-      return refuse(400, error.message);
-    case Errc::kNotFound:
-      return refuse(404, error.message);
-    case Errc::kTooLarge:
-      return refuse(413, error.message);
-    default:
-      return refuse(503, error.message);
-  }
-}
+AdminReply refuse(const Error& error) { return refuse_admin(error); }
 
 std::string version_of(std::string_view pack) { return pack.empty() ? "" : sha256_hex(pack); }
 
@@ -79,6 +67,19 @@ AdminReply change(const AdminRequest& request, RuleShelf& shelf, const std::stri
 }
 
 }  // namespace
+
+AdminReply refuse_admin(const Error& error) {
+  switch (error.code) {
+    case Errc::kInvalid:
+      return refuse_admin(400, error.message);
+    case Errc::kNotFound:
+      return refuse_admin(404, error.message);
+    case Errc::kTooLarge:
+      return refuse_admin(413, error.message);
+    default:
+      return refuse_admin(503, error.message);
+  }
+}
 
 AdminReply refuse_admin(int status, std::string_view message) {
   return {.status = status,

@@ -26,11 +26,14 @@ struct AdminRequest {
 
 struct AdminReply {
   int status = 200;
-  std::string body;                           // JSON
+  std::string body;                           // JSON, unless `type` says something else
   std::optional<model::OperatorAction> done;  // something changed: to be recorded
+  std::string_view type = "application/json";
 };
 
 AdminReply refuse_admin(int status, std::string_view message);
+// The status that fits to the error's code.
+AdminReply refuse_admin(const Error& error);
 
 // On any error nothing has changed; the message names tenant, line and rule. One thread.
 AdminReply serve_admin(const AdminRequest& request, RuleShelf& shelf);

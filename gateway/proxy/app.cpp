@@ -14,6 +14,10 @@
 #include "gateway/proxy/fleet/feeds.hpp"
 #include "gateway/proxy/health.hpp"
 #include "gateway/proxy/traffic/traffic.hpp"
+#include "gateway/proxy/observe/observatory.hpp"
+#include "gateway/proxy/observe/operator_desk.hpp"
+#include "gateway/proxy/observe/readiness.hpp"
+#include "gateway/proxy/version.hpp"
 #include "gateway/proxy/worker.hpp"
 #include "sdk/core/common/hash_key.hpp"
 #include "sdk/core/common/id.hpp"
@@ -97,6 +101,33 @@ Result<std::vector<std::unique_ptr<Worker>>> open_workers(Services& services) {
   return workers;
 }
 
+// What looks at the gateway from threads of its own, for as long as it lives.
+class Observing {
+ public:
+  static Result<std::unique_ptr<Observing>> begin(Services& services) {
+    std::unique_ptr<Observing> observing(new Observing(services));
+    Observatory& observatory = *services.observatory;
+    if (!services.config.observe.otlp.origin.empty()) {
+      AISPM_TRY(observatory.otlp,
+                OtlpExporter::open(services.config.observe.otlp,
+                                   {.host = services.host_id, .version = kVersion}));
+    }
+    observatory.probe =
+        std::make_unique<DependencyProbe>([&services] { return find_suspects(services); });
+    return observing;
+  }
+  ~Observing() {
+    services_.observatory->probe.reset();
+    services_.observatory->otlp.reset();  // delivers what is left
+  }
+  Observing(const Observing&) = delete;
+  Observing& operator=(const Observing&) = delete;
+
+ private:
+  explicit Observing(Services& services) : services_(services) {}
+  Services& services_;
+};
+
 // New rules and keys, or the old ones and the reason.
 std::string reload(Services& services) {
   if (const auto loaded = services.reload(); !loaded) {
@@ -148,7 +179,7 @@ void log_started(const Services& services) {
 // The main thread between start and end: health, delivery counters, signals. The error of rules
 // that could not be loaded at the start.
 Result<> supervise(Services& services, std::span<const std::unique_ptr<Worker>> workers,
-                   RuleLoader& loader, const sigset_t& signals) {
+                   const OperatorDesk& desk, RuleLoader& loader, const sigset_t& signals) {
   std::string reload_error;
   int polls = 0;
   bool is_ready = false;
@@ -169,10 +200,13 @@ Result<> supervise(Services& services, std::span<const std::unique_ptr<Worker>> 
     must_reload = must_reload || number == SIGHUP || (every > 0 && (polls + 1) % every == 0);
     if (must_reload && is_ready) {
       reload_error = reload(services);
+      services.observatory->set_reload_error(reload_error);
       must_reload = false;
     }
     services.recorder->poll();
     services.use.save();
+    services.observatory->note_moment([&desk] { return desk.moment(); },
+                                      std::chrono::steady_clock::now());
     if (++polls % kPollsPerHealth == 0)
       services.recorder->offer(describe_health(services, workers, reload_error));
   }
@@ -193,14 +227,21 @@ Result<> run_gateway(Config config) {
   AISPM_TRY(const auto workers, open_workers(*services));
   feeds->attach(workers);
   std::vector<std::thread> threads;
+  AISPM_TRY(const auto observing, Observing::begin(*services));
+  OperatorDesk desk(*services, workers);
   std::unique_ptr<AdminDoor> admin;
+  std::unique_ptr<AdminDoor> admin_port;
   if (services->config.admin) {
-    AISPM_TRY(admin, AdminDoor::open(*services, services->config.admin->socket));
+    AISPM_TRY(admin, AdminDoor::open(*services, desk, services->config.admin->socket));
+    if (const AdminPortConfig& port = services->config.admin->port; !port.listen.empty()) {
+      AISPM_TRY(admin_port, AdminDoor::open_port(*services, desk, port));
+    }
   }
   for (const auto& worker : workers) threads.emplace_back([&worker] { worker->run(); });
   services->recorder->offer(describe_health(*services, workers, ""));
-  const Result<> supervised = supervise(*services, workers, loader, signals);
+  const Result<> supervised = supervise(*services, workers, desk, loader, signals);
   admin.reset();
+  admin_port.reset();
   feeds->attach({});
   for (const auto& worker : workers) worker->stop();
   for (std::thread& thread : threads) thread.join();

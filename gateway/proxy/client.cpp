@@ -49,6 +49,13 @@ void Client::finish_request() {
 }
 
 Task<> Client::send(std::string_view head, std::string_view body) {
+  std::string with_lines;
+  if (!reply_lines.empty() && head.starts_with("HTTP/1.1 ")) {
+    const std::size_t first = head.find("\r\n") + 2;
+    with_lines.append(head.substr(0, first)).append(reply_lines).append(head.substr(first));
+    reply_lines.clear();
+    head = with_lines;
+  }
   std::array<net::asio::const_buffer, 2> buffers = {net::asio::buffer(head),
                                                     net::asio::buffer(body)};
   stream_->expire_after(worker_.services().config.limits.client_write);

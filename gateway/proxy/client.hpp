@@ -61,6 +61,8 @@ class Client {
   Caller caller;  // of a relayed connection
   // Of a relayed connection: the host that aispm-run opened it for, after asking the run's profile.
   std::optional<HostPort> egress;
+  std::string correlation;  // id that the request brought, "" = none
+  std::string reply_lines;  // header lines that the next reply carries besides
 
  private:
   Worker& worker_;

@@ -8,6 +8,7 @@
 #include "gateway/net/dial.hpp"
 #include "gateway/net/listen.hpp"
 #include "gateway/proxy/config_detect.hpp"
+#include "gateway/proxy/observe/config_observe.hpp"
 #include "sdk/core/common/ed25519.hpp"
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/token_file.hpp"
@@ -128,6 +129,7 @@ void read_admin(const YamlMap& root, Config& config) {
     if (!path->empty() && path->front() != '/') map.reject(key, "an absolute path is needed");
   if (!admin.socket.empty() && admin.socket == config.socket)
     map.reject("socket", "must not be the socket of agents");
+  admin.port = read_admin_port(map);
   config.admin = std::move(admin);
 }
 
@@ -204,6 +206,7 @@ Result<Config> read_config(const YamlMap& root) {
   config.tenants = read_tenants(root.map("tenants"));
   read_admin(root, config);
   config.decide = read_decide(root);
+  config.observe = read_observe(root);
   read_policies(root.map("policies"), config.policies);
   config.traffic = read_traffic(root, config);
   config.reload_every = root.duration("reload_every", config.reload_every);

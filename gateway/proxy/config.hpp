@@ -10,6 +10,7 @@
 #include "gateway/proxy/decide/config_decide.hpp"
 #include "gateway/proxy/dialect.hpp"
 #include "gateway/proxy/limits/config_limits.hpp"
+#include "gateway/proxy/observe/observe_config.hpp"
 #include "gateway/proxy/pipeline/guard.hpp"
 #include "gateway/proxy/tenant_config.hpp"
 #include "gateway/proxy/translate/translate_config.hpp"
@@ -103,6 +104,7 @@ struct DetectConfig {
 struct AdminConfig {
   std::string socket;        // for this user and root only
   std::string rules_folder;  // keeps the rules that tenants got by it
+  AdminPortConfig port;      // the same on TCP
 };
 
 // An MCP server behind this gateway's endpoint. As with providers, its key is bound to its origin.
@@ -171,6 +173,7 @@ struct Config {
   std::optional<AdminConfig> admin;
   DecideConfig decide;
   UseConfig use;
+  ObserveConfig observe;
   PolicyDemands policies;
   TrafficConfig traffic;
   std::chrono::milliseconds reload_every{0};  // rules, policy and keys; 0: with SIGHUP only

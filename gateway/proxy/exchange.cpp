@@ -129,6 +129,7 @@ awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
   if (x.plan && take_kept_answer(x)) co_return Step{};
   x.write_request_head();
   const Limits& limits = x.services.config.limits;
+  x.asked_at = net::Clock::now();
   auto answered = co_await ask_upstream(
       x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(x.provider_index),
       {.head = x.request_head,

@@ -6,6 +6,7 @@
 
 #include "gateway/proxy/decide/action_record.hpp"
 #include "gateway/proxy/exchange_state.hpp"
+#include "gateway/proxy/observe/observatory.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
 #include "sdk/core/common/crypto.hpp"
@@ -228,7 +229,7 @@ void ExchangeState::record() {
   event.agent_id = caller.agent_id;
   event.session_id = caller.session_id;
   event.trace_id = trace_id;
-  event.span_id = make_span_id();
+  event.span_id = span_id;
   event.parent_span_id = std::move(parent_span_id);
   event.source = model::Source::kGateway;
   call.duration_us = microseconds(ended - started);
@@ -245,6 +246,10 @@ void ExchangeState::record() {
     decision->case_id = event_id;
   }
   event.decision = std::move(decision);
+  const bool was_answered = asked_at != net::Clock::time_point{} && first_byte > asked_at;
+  note_exchange(worker.figures(), api, event, was_answered ? microseconds(first_byte - asked_at) : 0);
+  if (OtlpExporter* const otlp = services.observatory->otlp.get())
+    otlp->offer(make_span(api, event, client.correlation));
   worker.record(std::move(event));
   if (gate) record_rest(worker, asked_by(), *gate);
 }

@@ -6,6 +6,7 @@
 #include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/translate/translation.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
+#include "gateway/proxy/observe/head_rules.hpp"
 #include "sdk/core/common/id.hpp"
 
 namespace aispm::gateway {
@@ -46,8 +47,11 @@ void ExchangeState::take_trace(std::string_view traceparent) {
     trace_id = parent.trace_id;
     parent_span_id = parent.parent_id;
   } else {
-    trace_id = caller.trace_id.empty() ? make_trace_id() : caller.trace_id;
+    trace_id = !caller.trace_id.empty()      ? caller.trace_id
+               : !client.correlation.empty() ? trace_of_correlation(client.correlation)
+                                             : make_trace_id();
   }
+  span_id = make_span_id();
   event_id = make_uuid();
 }
 
@@ -230,6 +234,12 @@ void ExchangeState::write_request_head() {
       .append(" HTTP/1.1\r\n");
   request_head.append(provider->request_lines()).append(forwarded_headers);
   request_head.append("accept: */*\r\naccept-encoding: identity\r\nuser-agent: aispm-gateway\r\n");
+  if (services.config.observe.propagate_trace && !trace_id.empty()) {
+    request_head.append("traceparent: 00-").append(trace_id).append("-").append(span_id);
+    request_head.append("-01\r\n");
+    if (!client.correlation.empty())
+      request_head.append("x-correlation-id: ").append(client.correlation).append("\r\n");
+  }
   if (has_body)
     request_head.append("content-type: application/json\r\ncontent-length: ")
         .append(std::to_string(outgoing_body().size()))

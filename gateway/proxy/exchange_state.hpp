@@ -47,6 +47,7 @@ struct ExchangeState {
   std::string event_id;
   std::string trace_id;
   std::string parent_span_id;
+  std::string span_id;
   std::string forwarded_headers;
   std::string_view body;
   bool body_read = false;
@@ -95,6 +96,7 @@ struct ExchangeState {
   bool reply_flagged = false;  // detection found something in the reply
   bool sent = false;    // a reply's first byte went to the client: no refusal possible any more
   bool broken = false;  // the connection cannot carry another request
+  net::Clock::time_point asked_at{};  // the provider
   net::Clock::time_point first_byte{};
   int upstream_status = 0;            // of the provider's reply; 0: none
   std::optional<codec::Usage> usage;  // as the provider says

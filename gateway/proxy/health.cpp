@@ -4,6 +4,7 @@
 #include <array>
 
 #include "gateway/proxy/traffic/traffic_health.hpp"
+#include "gateway/proxy/observe/observatory.hpp"
 #include "gateway/proxy/version.hpp"
 #include "sdk/core/policy/policy_book.hpp"
 
@@ -162,6 +163,21 @@ void add_voter(const Services& services, model::ComponentHealth& health) {
   health.counters["guard_model_dropped"] = counts.dropped.load();
 }
 
+void add_export(const Services& services, model::ComponentHealth& health) {
+  const OtlpExporter* const otlp = services.observatory->otlp.get();
+  health.features["otlp"] = otlp ? "ok" : "off";
+  if (otlp == nullptr) return;
+  const OtlpExporter::State state = otlp->state();
+  health.counters["otlp_spans_sent"] = state.sent;
+  health.counters["otlp_spans_waiting"] = state.waiting;
+  health.counters["otlp_failures"] = state.failures;
+  health.losses["otlp.spans_dropped"] = state.dropped;
+  if (state.last_error.empty()) return;
+  health.features["otlp"] = "failing";
+  health.reasons.push_back("spans and metrics are not delivered (observe: otlp:): " +
+                           state.last_error);
+}
+
 // Decisions that run in Rego's interpreter, a fifth as fast as the others.
 void add_interpreted(const policy::Bundle* bundle, const std::string& policy,
                      model::ComponentHealth& health) {
@@ -230,6 +246,7 @@ model::Event describe_health(const Services& services,
   if (services.traffic) add_traffic(*services.traffic, health);
   add_semantic(services, health);
   add_voter(services, health);
+  add_export(services, health);
   add_control(services, health);
   add_bundle(services, health);
   services.use.describe(health);

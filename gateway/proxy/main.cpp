@@ -16,7 +16,8 @@ constexpr char kDescription[] =
     "it and its reply, decides by policy, and records what happened.\n\n"
     "Serves /v1/chat/completions and /v1/models (OpenAI clients) and /v1/messages (Anthropic\n"
     "clients); point OPENAI_BASE_URL at http://127.0.0.1:8088/v1, or ANTHROPIC_BASE_URL at\n"
-    "http://127.0.0.1:8088, and use a key made by `aispm agent create-key`.";
+    "http://127.0.0.1:8088, and use a key made by `aispm agent create-key`. /docs lists all paths;\n"
+    "/live and /ready are for load balancers; metrics, guardrails and more stand at `admin:`.";
 
 constexpr char kFooter[] =
     "\nExamples:\n"

@@ -45,7 +45,15 @@ constexpr std::array kServed = {
     Served{"/aispm/v1/screen/batch", "POST", RouteKind::kScreenBatch, Dialect::kOpenAi},
     Served{"/aispm/v1/categories", "GET", RouteKind::kScreenCategories, Dialect::kOpenAi},
     Served{"/aispm/v1/limits", "GET", RouteKind::kLimits, Dialect::kOpenAi},
+    Served{"/api/v1/scan/input", "POST", RouteKind::kScanInput, Dialect::kOpenAi},
+    Served{"/api/v1/scan/output", "POST", RouteKind::kScanOutput, Dialect::kOpenAi},
+    Served{"/api/v1/scans", "GET", RouteKind::kScans, Dialect::kOpenAi},
+    Served{"/api/v1/threats", "GET", RouteKind::kThreats, Dialect::kOpenAi},
     Served{"/healthz", "GET", RouteKind::kHealth, Dialect::kOpenAi},
+    Served{"/live", "GET", RouteKind::kLive, Dialect::kOpenAi},
+    Served{"/ready", "GET", RouteKind::kReady, Dialect::kOpenAi},
+    Served{"/openapi.json", "GET", RouteKind::kApiDocument, Dialect::kOpenAi},
+    Served{"/docs", "GET", RouteKind::kApiPage, Dialect::kOpenAi},
 };
 
 constexpr std::array<std::string_view, 5> kPaging = {"limit", "after", "after_id", "before_id",
@@ -88,6 +96,21 @@ bool is_model_path(std::string_view path) {
 
 }  // namespace
 
+std::vector<RouteEntry> all_routes() {
+  std::vector<RouteEntry> routes;
+  for (const Model& model : kModelPaths) routes.push_back({"POST", model.path, RouteKind::kLlm});
+  for (const Served& served : kServed) routes.push_back({served.method, served.path, served.kind});
+  for (const RouteEntry& other :
+       {RouteEntry{"GET", "/", RouteKind::kRoot},
+        RouteEntry{"GET", "/v1/models", RouteKind::kModels},
+        RouteEntry{"GET", "/v1/models/{model}", RouteKind::kModels},
+        RouteEntry{"POST", "/mcp", RouteKind::kMcp}, RouteEntry{"DELETE", "/mcp", RouteKind::kMcp},
+        RouteEntry{"GET", "/.well-known/oauth-protected-resource", RouteKind::kMcpMetadata},
+        RouteEntry{"GET", "/.well-known/oauth-protected-resource/mcp", RouteKind::kMcpMetadata}})
+    routes.push_back(other);
+  return routes;
+}
+
 Route find_route(std::string_view method, std::string_view target, bool speaks_anthropic) {
   const auto mark = target.find('?');
   Route route;
@@ -96,6 +119,7 @@ Route find_route(std::string_view method, std::string_view target, bool speaks_a
   route.dialect = speaks_anthropic ? Dialect::kAnthropic : Dialect::kOpenAi;
   // Also for what is not served: what manages Ollama's models, say.
   if (route.path.starts_with("/api/")) route.dialect = Dialect::kOllama;
+  if (route.path.starts_with("/api/v1/")) route.dialect = Dialect::kOpenAi;  // our own
   std::string_view allowed;
   if (route.path == "/") {
     route.kind = RouteKind::kRoot;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "gateway/proxy/dialect.hpp"
 
@@ -22,7 +23,15 @@ enum class RouteKind : std::uint8_t {
   kMcp,               // any method /mcp: its own protocol says which
   kMcpMetadata,       // GET where RFC 9728 tells who says which agent a client of /mcp is
   kLimits,            // GET /aispm/v1/limits: what the caller has left
+  kScanInput,         // POST /api/v1/scan/input
+  kScanOutput,        // POST /api/v1/scan/output
+  kScans,             // GET /api/v1/scans
+  kThreats,           // GET /api/v1/threats
   kHealth,            // GET /healthz
+  kLive,              // GET /live
+  kReady,             // GET /ready
+  kApiDocument,       // GET /openapi.json
+  kApiPage,           // GET /docs
   kRoot,              // GET or HEAD /: clients ask whether anybody is there
   kNotFound,
   kBadMethod,
@@ -36,6 +45,14 @@ struct Route {
   std::string_view path;
   std::string_view query;  // with "?", allowed parameters only; what the upstream may see
 };
+
+// What find_route() knows, for descriptions: `{...}` in a path stands for one part.
+struct RouteEntry {
+  std::string_view method;
+  std::string_view path;
+  RouteKind kind;
+};
+std::vector<RouteEntry> all_routes();
 
 // The one table of what is served. Views into `target`. `speaks_anthropic`: the client sent an
 // anthropic-version header, which tells both dialects' /v1/models apart.

@@ -8,11 +8,27 @@
 #include "sdk/core/common/log.hpp"
 #include "sdk/core/detect/bundle_rules.hpp"
 #include "sdk/core/detect/pack.hpp"
+#include "sdk/core/policy/strictness.hpp"
 
 namespace aispm::gateway {
 namespace {
 
 using policy::Direction;
+
+// What is not looked for (kUnspecified) stays so.
+void apply_guardrails(const RuleBook& book, Direction direction,
+                      const std::vector<policy::Fact>& facts, detect::Outcomes& outcomes) {
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    if (outcomes[i] == model::Outcome::kUnspecified) continue;
+    if (book.guardrails->is_elsewhere(direction, facts[i].rule_id)) {
+      outcomes[i] = model::Outcome::kUnspecified;
+      continue;
+    }
+    const auto said = book.guardrails->judge(direction, facts[i], book.policy->default_mode());
+    if (said && policy::strictness(said->applied) > policy::strictness(outcomes[i]))
+      outcomes[i] = said->applied;
+  }
+}
 
 OutcomeTables::Table make_table(const RuleBook& book, const policy::Context& context,
                                 Direction direction, detect::Surface surface) {
@@ -28,6 +44,7 @@ OutcomeTables::Table make_table(const RuleBook& book, const policy::Context& con
       std::make_shared<detect::Outcomes>(book.policy->outcomes(context, direction, facts));
   if (!book.own.layers[static_cast<std::size_t>(detect::Layer::kRules)])
     std::fill(outcomes->begin(), outcomes->end(), model::Outcome::kUnspecified);
+  if (book.guardrails) apply_guardrails(book, direction, facts, *outcomes);
   const std::vector<std::string>& wanted = book.own.pii_entities;
   if (wanted.empty()) return outcomes;
   for (std::size_t i = 0; i < outcomes->size(); ++i) {
@@ -70,23 +87,24 @@ std::shared_ptr<const OutcomeTables> RuleBook::make_tables(const policy::Context
   return tables;
 }
 
-Result<std::shared_ptr<const RuleBook>> RuleBook::load(const std::string& pack_folder,
-                                                       const std::string& policy_file,
-                                                       detect::DatabaseCache* cache,
-                                                       const Tenants& tenants,
-                                                       const TenantPacks& packs) {
+Result<std::shared_ptr<const RuleBook>> RuleBook::load(
+    const std::string& pack_folder, const std::string& policy_file, detect::DatabaseCache* cache,
+    const Tenants& tenants, const TenantPacks& packs, const Guardrails& guardrails) {
   auto book = std::make_shared<RuleBook>();
   AISPM_TRY(book->engine, detect::Engine::open(pack_folder, cache));
   AISPM_TRY(book->policy, policy::Policy::load(policy_file));
   book->make_common_tables();
   Tenants all = tenants;
   for (const auto& given : packs) all.try_emplace(given.first);
+  for (const auto& given : guardrails) all.try_emplace(given.first);
   if (all.size() > TenantConfig::kMaxTenants)
     return fail(Errc::kTooLarge, "more than 64 tenants have something of their own");
   for (const auto& [name, tenant] : all) {
-    const auto given = packs.find(name);
-    AISPM_CHECK(book->add_tenant(name, tenant, given == packs.end() ? "" : given->second,
-                                 pack_folder, cache));
+    Given given;
+    if (const auto pack = packs.find(name); pack != packs.end()) given.pack = pack->second;
+    if (const auto own = guardrails.find(name); own != guardrails.end())
+      given.guardrails = own->second;
+    AISPM_CHECK(book->add_tenant(name, tenant, given, pack_folder, cache));
   }
   return book;
 }
@@ -97,14 +115,16 @@ void RuleBook::make_common_tables() {
 }
 
 Result<> RuleBook::add_tenant(const std::string& name, const TenantConfig& config,
-                              const std::string& given, const std::string& pack_folder,
+                              const Given& given, const std::string& pack_folder,
                               detect::DatabaseCache* databases) {
   auto book = std::make_shared<RuleBook>();
   book->tenant = name;
   book->own = config;
   book->policy = policy;
   book->engine = engine;
-  if (!config.rules_file.empty() || !given.empty()) {
+  book->guardrails = given.guardrails;
+  const std::string guardrail_pack = given.guardrails ? given.guardrails->pack() : std::string();
+  if (!config.rules_file.empty() || !given.pack.empty() || !guardrail_pack.empty()) {
     AISPM_TRY(detect::RuleSet rules, detect::load_packs(pack_folder));
     rules.shared_rules = rules.rules.size();
     const auto add_pack = [&](const std::string& pack, const std::string& from) -> Result<> {
@@ -118,7 +138,8 @@ Result<> RuleBook::add_tenant(const std::string& name, const TenantConfig& confi
       AISPM_TRY(const std::string pack, read_file(config.rules_file, TenantConfig::kMaxRulesBytes));
       AISPM_CHECK(add_pack(pack, config.rules_file));
     }
-    if (!given.empty()) AISPM_CHECK(add_pack(given, "tenant " + name));
+    if (!given.pack.empty()) AISPM_CHECK(add_pack(given.pack, "tenant " + name));
+    if (!guardrail_pack.empty()) AISPM_CHECK(add_pack(guardrail_pack, "guardrails of " + name));
     AISPM_TRY(book->engine, detect::Engine::compile(std::move(rules), databases));
     AISPM_CHECK(book->engine->verify());
   }
@@ -176,7 +197,8 @@ std::size_t RuleBook::count_engines() const {
   return count;
 }
 
-Result<std::shared_ptr<const RuleBook>> RuleShelf::compile(const TenantPacks& packs) {
+Result<std::shared_ptr<const RuleBook>> RuleShelf::compile(const TenantPacks& packs,
+                                                           const Guardrails& guardrails) {
   if (!cache_folder_.empty() && !is_cache_open_) {
     if (auto opened = detect::DatabaseCache::open(cache_folder_)) {
       cache_ = std::move(*opened);
@@ -186,7 +208,7 @@ Result<std::shared_ptr<const RuleBook>> RuleShelf::compile(const TenantPacks& pa
     }
   }
   AISPM_TRY(const std::shared_ptr<const RuleBook> loaded,
-            RuleBook::load(pack_folder_, policy_file_, &cache_, tenants_, packs));
+            RuleBook::load(pack_folder_, policy_file_, &cache_, tenants_, packs, guardrails));
   auto book = std::make_shared<RuleBook>(*loaded);
   std::erase_if(parts_, [](const auto& held) { return held.expired(); });
   for (const auto& held : parts_)
@@ -205,10 +227,12 @@ Result<> RuleShelf::add_bundle(RuleBook& book, const policy::DetectPart& part) {
 Result<> RuleShelf::admit(const Part& part) {
   const std::lock_guard lock(changes_);
   TenantPacks packs = tenant_packs();
+  Guardrails given = guardrails();
   std::shared_ptr<const RuleBook> before = current();
   if (!before) {  // the first loading has not begun
     AISPM_TRY(packs, files_.load());
-    AISPM_TRY(before, compile(packs));
+    AISPM_TRY(given, guardrail_files_.load());
+    AISPM_TRY(before, compile(packs, given));
   }
   RuleBook book = *before;
   std::erase_if(parts_, [](const auto& held) { return held.expired(); });
@@ -220,11 +244,11 @@ Result<> RuleShelf::admit(const Part& part) {
   });
   AISPM_CHECK(add_bundle(book, *part));
   parts_.push_back(part);
-  publish(book, std::move(packs));
+  publish(book, std::move(packs), std::move(given));
   return {};
 }
 
-void RuleShelf::publish(const RuleBook& loaded, TenantPacks packs) {
+void RuleShelf::publish(const RuleBook& loaded, TenantPacks packs, Guardrails guardrails) {
   const detect::DatabaseCache::Counts& counts = cache_.counts();
   log::info("packs.loaded", {{"from_cache", counts.loaded},
                              {"compiled", counts.compiled},
@@ -236,6 +260,7 @@ void RuleShelf::publish(const RuleBook& loaded, TenantPacks packs) {
   {
     const std::lock_guard lock(packs_mutex_);
     packs_ = std::move(packs);
+    guardrails_ = std::move(guardrails);
   }
   current_.store(numbered, std::memory_order_release);
   generation_.store(numbered->generation, std::memory_order_release);
@@ -246,11 +271,14 @@ Result<RuleShelf::Loaded> RuleShelf::load(const Part& own) {
   loaded.changes = std::unique_lock(changes_);
   if (own) parts_.push_back(own);
   AISPM_TRY(loaded.packs, files_.load());
-  AISPM_TRY(loaded.book, compile(loaded.packs));
+  AISPM_TRY(loaded.guardrails, guardrail_files_.load());
+  AISPM_TRY(loaded.book, compile(loaded.packs, loaded.guardrails));
   return loaded;
 }
 
-void RuleShelf::take(Loaded loaded) { publish(*loaded.book, std::move(loaded.packs)); }
+void RuleShelf::take(Loaded loaded) {
+  publish(*loaded.book, std::move(loaded.packs), std::move(loaded.guardrails));
+}
 
 Result<> RuleShelf::reload() { return reload(Part()); }
 
@@ -269,10 +297,31 @@ Result<> RuleShelf::set_tenant_rules(const std::string& tenant, std::string pack
     packs.erase(tenant);
   else
     packs[tenant] = pack;
-  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, compile(packs));
+  Guardrails given = guardrails();
+  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, compile(packs, given));
   AISPM_CHECK(removes ? files_.remove(tenant) : files_.write(tenant, pack));
-  publish(*loaded, std::move(packs));
+  publish(*loaded, std::move(packs), std::move(given));
   return {};
+}
+
+Result<> RuleShelf::set_guardrails(const std::string& tenant, std::vector<Guardrail> list) {
+  if (!tenant.empty()) AISPM_CHECK(TenantRuleFiles::check_name(tenant));
+  const std::lock_guard lock(changes_);
+  TenantPacks packs = tenant_packs();
+  Guardrails given = guardrails();
+  if (list.empty())
+    given.erase(tenant);
+  else
+    given[tenant] = std::make_shared<const GuardrailSet>(list);
+  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, compile(packs, given));
+  AISPM_CHECK(guardrail_files_.write(tenant, list));
+  publish(*loaded, std::move(packs), std::move(given));
+  return {};
+}
+
+Guardrails RuleShelf::guardrails() const {
+  const std::lock_guard lock(packs_mutex_);
+  return guardrails_;
 }
 
 TenantPacks RuleShelf::tenant_packs() const {

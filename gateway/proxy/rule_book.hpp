@@ -9,6 +9,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "gateway/proxy/observe/guardrails.hpp"
 #include "gateway/proxy/pipeline/known_texts.hpp"
 #include "gateway/proxy/tenant_config.hpp"
 #include "gateway/proxy/tenant_rules.hpp"
@@ -49,10 +50,11 @@ struct RuleBook {
   std::shared_ptr<const OutcomeTables>
       for_all;  // when policy looks at no agent, provider or model; else null
   std::uint64_t generation = 0;
-  detect::DatabaseCache::Counts cache;  // since the start
-  std::string tenant;                   // whose book it is, "" = everybody's
-  TenantConfig own;                     // what differs for the tenant
-  std::string additions;                // digest of the bundle's detect.yaml in it, "" = none
+  detect::DatabaseCache::Counts cache;             // since the start
+  std::string tenant;                              // whose book it is, "" = everybody's
+  TenantConfig own;                                // what differs for the tenant
+  std::shared_ptr<const GuardrailSet> guardrails;  // the tenant's; null: none
+  std::string additions;  // digest of the bundle's detect.yaml in it, "" = none
   using Books = std::map<std::string, std::shared_ptr<const RuleBook>, std::less<>>;
   Books tenants;  // of everybody's book: those of tenants that have something of their own
   // Of everybody's book without additions: the whole of it with each bundle's detect.yaml, by
@@ -67,7 +69,8 @@ struct RuleBook {
                                                       const std::string& policy_file,
                                                       detect::DatabaseCache* cache,
                                                       const Tenants& tenants = {},
-                                                      const TenantPacks& packs = {});
+                                                      const TenantPacks& packs = {},
+                                                      const Guardrails& guardrails = {});
   std::shared_ptr<const OutcomeTables> make_tables(const policy::Context& context) const;
 
   // The same book, tenants' books included, with what a bundle says about detection; its rules'
@@ -80,8 +83,13 @@ struct RuleBook {
   Result<std::shared_ptr<const detect::Engine>> engine_with(const policy::DetectPart& part,
                                                             std::size_t shared_rules,
                                                             detect::DatabaseCache* databases) const;
-  // Adds the book of a tenant to this one; `given` is the pack it got at run time, or "".
-  Result<> add_tenant(const std::string& name, const TenantConfig& config, const std::string& given,
+  // What a tenant got at run time.
+  struct Given {
+    std::string pack;
+    std::shared_ptr<const GuardrailSet> guardrails;
+  };
+  // Adds the book of a tenant to this one.
+  Result<> add_tenant(const std::string& name, const TenantConfig& config, const Given& given,
                       const std::string& pack_folder, detect::DatabaseCache* databases);
   void make_common_tables();
 };
@@ -99,6 +107,7 @@ class RuleShelf {
         policy_file_(std::move(policy_file)),
         cache_folder_(std::move(cache_folder)),
         tenants_(tenants),
+        guardrail_files_(tenant_folder),
         files_(std::move(tenant_folder)) {}
   // Rules that were loaded and checked and are not in force yet. Other changes wait while it lives.
   class Loaded {
@@ -107,6 +116,7 @@ class RuleShelf {
     std::unique_lock<std::mutex> changes;
     std::shared_ptr<const RuleBook> book;
     TenantPacks packs;
+    Guardrails guardrails;
   };
   // The first takes seconds where the cache holds nothing. Without a usable cache the log says why.
   Result<> reload();
@@ -120,6 +130,9 @@ class RuleShelf {
   // compiled, its examples run, kept on disk, then in force. On any error nothing changes.
   Result<> set_tenant_rules(const std::string& tenant, std::string pack);
   TenantPacks tenant_packs() const;
+  // The same with guardrails: all of the tenant's, none to take them away.
+  Result<> set_guardrails(const std::string& tenant, std::vector<Guardrail> list);
+  Guardrails guardrails() const;
   // Compiles what a bundle says about detection beside the rules in force, for as long as anybody
   // holds `part`. Waits for a loading that goes on. On any error nothing changes; kTooLarge: more
   // than RuleBook::kMaxEngines.
@@ -132,18 +145,21 @@ class RuleShelf {
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
  private:
-  Result<std::shared_ptr<const RuleBook>> compile(const TenantPacks& packs);
+  Result<std::shared_ptr<const RuleBook>> compile(const TenantPacks& packs,
+                                                  const Guardrails& guardrails);
   Result<> add_bundle(RuleBook& book, const policy::DetectPart& part);
-  void publish(const RuleBook& loaded, TenantPacks packs);
+  void publish(const RuleBook& loaded, TenantPacks packs, Guardrails guardrails);
 
   std::string pack_folder_;
   std::string policy_file_;
   std::string cache_folder_;
   const Tenants& tenants_;
+  GuardrailFiles guardrail_files_;
   TenantRuleFiles files_;
   std::mutex changes_;              // held while rules are compiled and swapped
-  mutable std::mutex packs_mutex_;  // guards the next, held briefly
+  mutable std::mutex packs_mutex_;  // guards the next two, held briefly
   TenantPacks packs_;               // those in force
+  Guardrails guardrails_;           // likewise
   std::vector<std::weak_ptr<const policy::DetectPart>> parts_;  // admitted; of equal ones all
   detect::DatabaseCache cache_;  // also shares what has not changed with the book in force
   bool is_cache_open_ = false;

@@ -11,9 +11,6 @@ namespace aispm::gateway {
 using codec::http1::Head;
 using net::Task;
 
-namespace {
-
-// What slower judges say of one text.
 Task<ScreenOpinions> ask_judges(Worker& worker, const ScanContext& context, const ScreenText& item,
                                 const FirstLook& look) {
   const Services& services = worker.services();
@@ -35,6 +32,8 @@ Task<ScreenOpinions> ask_judges(Worker& worker, const ScanContext& context, cons
   if (!semantic->answers().missing.empty()) said.missing = semantic->answers().missing.front();
   co_return said;
 }
+
+namespace {
 
 // All texts, in their order.
 Task<std::string> screen_all(Worker& worker, Caller caller, std::vector<ScreenText> items,

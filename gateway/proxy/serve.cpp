@@ -11,6 +11,9 @@
 #include "gateway/proxy/fleet/run_freezes.hpp"
 #include "gateway/proxy/fleet/run_rules.hpp"
 #include "gateway/proxy/limits/limits_route.hpp"
+#include "gateway/proxy/observe/head_rules.hpp"
+#include "gateway/proxy/observe/observe_route.hpp"
+#include "gateway/proxy/observe/scan_route.hpp"
 #include "gateway/proxy/screening.hpp"
 #include "gateway/proxy/version.hpp"
 #include "sdk/core/codec/json_edit.hpp"
@@ -169,6 +172,9 @@ Task<bool> serve_request(Client& client, Head head) {
   const Route route =
       find_route(head.method, head.target, head.find("anthropic-version").has_value());
   const bool is_run = client.entrance == Entrance::kRun;
+  if (std::optional<Refusal> refusal = take_own_headers(client, head))
+    co_return co_await serve_refusal(client, head, route.dialect, std::move(*refusal));
+  if (is_preflight(client, head)) co_return co_await serve_preflight(client, head);
   switch (route.kind) {
     case RouteKind::kLlm:
       if (is_run) break;
@@ -184,6 +190,17 @@ Task<bool> serve_request(Client& client, Head head) {
     case RouteKind::kScreenCategories:
       if (is_run) break;
       co_return co_await serve_screening(client, head, route.kind);
+    case RouteKind::kScanInput:
+    case RouteKind::kScanOutput:
+    case RouteKind::kScans:
+    case RouteKind::kThreats:
+      if (is_run) break;
+      co_return co_await serve_scan(client, head, route);
+    case RouteKind::kLive:
+    case RouteKind::kReady:
+    case RouteKind::kApiDocument:
+    case RouteKind::kApiPage:
+      co_return co_await serve_observation(client, head, route.kind);
     case RouteKind::kRunFreeze:
       if (!is_run) break;
       co_return co_await serve_run_freezes(client, head);

@@ -5,9 +5,12 @@
 
 #include "gateway/proxy/client.hpp"
 #include "gateway/proxy/traffic/traffic.hpp"
+#include "gateway/proxy/observe/observatory.hpp"
 #include "sdk/core/policy/policy_book.hpp"
 
 namespace aispm::gateway {
+
+void Services::open_observatory() { observatory = std::make_shared<Observatory>(config.observe); }
 
 PolicySet Services::policies_for(std::string_view agent, std::string_view tenant) {
   PolicySet set;
@@ -45,15 +48,21 @@ Identity Services::identify(const PolicySet& decides, const Caller& caller,
                             .now = now});
 }
 
-Result<> Services::load_rules() { return rules.reload(detect_part(bundles.local().get())); }
+Result<> Services::load_rules() {
+  AISPM_TRY(ScanPolicies::Loaded scan_policies, observatory->scan_policies.load());
+  observatory->scan_policies.take(std::move(scan_policies));
+  return rules.reload(detect_part(bundles.local().get()));
+}
 
 Result<> Services::reload() {
   AISPM_TRY(std::shared_ptr<const PolicyView> bundle, bundles.load());
   AISPM_TRY(RuleShelf::Loaded loaded, rules.load(detect_part(bundle.get())));
+  AISPM_TRY(ScanPolicies::Loaded scan_policies, observatory->scan_policies.load());
   std::shared_ptr<const KeyStore::Keys> file_keys;
   if (!config.keys_file.empty()) {
     AISPM_TRY(file_keys, KeyStore::read_file(config.keys_file));
   }
+  observatory->scan_policies.take(std::move(scan_policies));
   rules.take(std::move(loaded));
   bundles.take(std::move(bundle));
   if (file_keys) keys.take_file(*file_keys);

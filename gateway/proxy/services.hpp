@@ -34,6 +34,7 @@ namespace aispm::gateway {
 
 struct Caller;
 class Traffic;
+class Observatory;
 
 // What all threads share: each member is immutable or safe for any thread by itself. Outlives the
 // workers.
@@ -49,7 +50,9 @@ struct Services {
         rules(config.pack_folder, config.policy_file, config.cache_folder, config.tenants,
               config.admin ? config.admin->rules_folder : std::string()),
         bundles(config.decide.bundle),
-        sticky(config.sticky_entries, config.sticky_ttl) {}
+        sticky(config.sticky_entries, config.sticky_ttl) {
+    open_observatory();
+  }
 
   // What decides about the actions of an agent now: the collector's policies, else this host's own
   // bundle.
@@ -84,6 +87,7 @@ struct Services {
   StickyVerdicts sticky;
   EgressTable egress;
   PlaceholderShelf placeholders;
+  std::shared_ptr<Observatory> observatory;         // never null
   std::unique_ptr<Voter> voter;                     // null: none is configured
   std::unique_ptr<detect::SemanticJudge> semantic;  // null: likewise; ends before the workers
   std::unique_ptr<Approvals> approvals;  // null: there is nobody to ask; ends before the workers
@@ -99,6 +103,9 @@ struct Services {
   std::string host_id;
   Secret hash_key;  // of values in records
   std::atomic<std::size_t> open_connections{0};
+
+ private:
+  void open_observatory();
 };
 
 }  // namespace aispm::gateway

@@ -22,16 +22,15 @@ bool is_name_byte(char c) {
          c == '_' || c == '-';
 }
 
-// What is loaded here decides what passes: nobody else may put anything there.
-Result<> check_folder(const std::string& folder) {
+}  // namespace
+
+Result<> check_own_folder(const std::string& folder) {
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0) return fail_errno("stat " + folder);
   if (status.st_uid != ::geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return fail(Errc::kDenied, folder + ": must belong to this user, and others must not write it");
   return {};
 }
-
-}  // namespace
 
 Result<> TenantRuleFiles::check_name(std::string_view tenant) {
   if (!tenant.empty() && tenant.size() <= kMaxNameBytes && tenant.front() != '.' &&
@@ -52,7 +51,7 @@ Result<TenantPacks> TenantRuleFiles::load() const {
     if (error) return fail(Errc::kUnavailable, folder_ + ": " + error.message());
     return packs;
   }
-  AISPM_CHECK(check_folder(folder_));
+  AISPM_CHECK(check_own_folder(folder_));
   std::filesystem::directory_iterator files(folder_, error);
   for (; !error && files != std::filesystem::directory_iterator(); files.increment(error)) {
     const std::string name = files->path().filename();
@@ -72,7 +71,7 @@ Result<TenantPacks> TenantRuleFiles::load() const {
 Result<> TenantRuleFiles::write(const std::string& tenant, const std::string& pack) const {
   AISPM_CHECK(check_name(tenant));
   AISPM_CHECK(make_directories(folder_, 0700));
-  AISPM_CHECK(check_folder(folder_));
+  AISPM_CHECK(check_own_folder(folder_));
   return write_file_atomically(path_of(tenant), pack, 0600);
 }
 

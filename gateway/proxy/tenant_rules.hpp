@@ -13,6 +13,10 @@ namespace aispm::gateway {
 // holds none. One thread at a time.
 using TenantPacks = std::map<std::string, std::string, std::less<>>;
 
+// What is loaded from the folder decides what passes: kDenied where anybody else may put anything
+// there.
+Result<> check_own_folder(const std::string& folder);
+
 class TenantRuleFiles {
  public:
   static constexpr std::size_t kMaxNameBytes = 64;

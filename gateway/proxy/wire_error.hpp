@@ -30,6 +30,7 @@ enum class RefusalKind : std::uint8_t {
   kBudget,           // 429, to Anthropic's clients 402: what may be spent is spent
   kModel,            // 403: this model is not approved
   kCircuitOpen,      // 503: every provider that could answer failed lately and is left alone
+  kForbidden,        // 403: a key of another tenant, a page of another origin
 };
 
 struct Refusal {

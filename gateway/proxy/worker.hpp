@@ -8,6 +8,7 @@
 #include "gateway/net/watchdog.hpp"
 #include "gateway/proxy/counters.hpp"
 #include "gateway/proxy/fleet/freeze_list.hpp"
+#include "gateway/proxy/observe/worker_figures.hpp"
 #include "gateway/proxy/pipeline/scan_request.hpp"
 #include "gateway/proxy/providers/upstream.hpp"
 #include "gateway/proxy/services.hpp"
@@ -37,6 +38,8 @@ class Worker {
   UpstreamPool& voter_pool() { return voter_pool_; }
   Counters& counters() { return counters_; }
   const Counters& counters() const { return counters_; }
+  WorkerFigures& figures() { return figures_; }
+  const WorkerFigures& figures() const { return figures_; }
   bool stopping() const { return stopping_; }
   FreezeList& freezes() { return freezes_; }
   // Any thread: ends what the book freezes, then calls `done` on the worker's thread.
@@ -64,6 +67,7 @@ class Worker {
   std::vector<UpstreamPool> mcp_pools_;
   UpstreamPool voter_pool_;
   Counters counters_;
+  WorkerFigures figures_;
   std::vector<std::unique_ptr<Door>> doors_;
   net::asio::steady_timer drain_{context_};
   net::Clock::time_point drain_until_;

@@ -88,6 +88,10 @@ policy::Verdict verdict_on(const ScanContext& context, policy::Direction directi
                          .mode = policy::Mode::kEnforce,
                          .rule_id = word->rule_id,
                          .reason = word->reason});
+  if (context.book->guardrails)
+    if (const auto said = context.book->guardrails->judge(direction, policy::fact_of(detection),
+                                                          context.book->policy->default_mode()))
+      strengthen(verdict, *said);
   return verdict;
 }
 

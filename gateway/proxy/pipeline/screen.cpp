@@ -135,6 +135,7 @@ Screened screen_text(const ScanContext& context, const ScreenText& item) {
   }
   if (screened.findings.cut > 0)
     screened.trouble = "there was not time enough to look through all of it";
+  if (judged->redacts) screened.cut = judge.cut_out(item.text, screened.redacted);
   std::size_t kept_bytes = 0;
   screened.look = judge.first_look(detect::Inspection::kMaxHiddenBytes, kept_bytes);
   return screened;

@@ -29,7 +29,9 @@ Result<std::vector<ScreenText>> read_screen(std::string_view body, bool is_batch
 struct Screened {
   Findings findings;
   FirstLook look;
-  std::string trouble;  // why it could not be judged; "" = it was
+  std::string trouble;   // why it could not be judged; "" = it was
+  std::size_t cut = 0;   // pieces that policy withholds
+  std::string redacted;  // the text without them, where there are some
 };
 Screened screen_text(const ScanContext& context, const ScreenText& item);
 

@@ -45,7 +45,7 @@ TEST(WireError, OfAPolicyIsTheProvidersOwnFormAndForbidsRetries) {
 }
 
 TEST(WireError, IsUnderstoodByOurOwnParserInEveryFormOfEveryDialect) {
-  for (int kind = 0; kind <= static_cast<int>(RefusalKind::kUpstreamTimeout); ++kind) {
+  for (int kind = 0; kind <= static_cast<int>(RefusalKind::kForbidden); ++kind) {
     const Refusal refusal{.kind = static_cast<RefusalKind>(kind),
                           .message = "why\n",
                           .decision = "deny",

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/observe/operator_desk.hpp"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "gateway/proxy/health.hpp"
+#include "gateway/proxy/observe/api_document.hpp"
+#include "gateway/proxy/observe/guardrail_admin.hpp"
+#include "gateway/proxy/observe/inventory.hpp"
+#include "gateway/proxy/observe/metrics_text.hpp"
+#include "gateway/proxy/observe/readiness.hpp"
+#include "sdk/core/codec/llm_api.hpp"
+
+namespace aispm::gateway {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kRulePath = "/aispm/v1/admin/rules";
+
+template <typename Map>
+json::object to_json(const Map& map) {
+  json::object out;
+  for (const auto& [name, value] : map) out[name] = value;
+  return out;
+}
+
+std::string health_json(const model::ComponentHealth& health) {
+  json::object out;
+  out["component"] = health.component;
+  out["version"] = health.version;
+  out["state"] = health.state;
+  out["reasons"] = json::array(health.reasons.begin(), health.reasons.end());
+  out["features"] = to_json(health.features);
+  out["counters"] = to_json(health.counters);
+  out["losses"] = to_json(health.losses);
+  return json::serialize(out);
+}
+
+AdminReply shown(std::string body, std::string_view type = "application/json") {
+  AdminReply reply;
+  reply.body = std::move(body);
+  reply.type = type;
+  return reply;
+}
+
+AdminReply list(const Services& services, std::string_view path, std::string_view query) {
+  const auto filter = read_scan_filter(query, true);
+  if (!filter) return refuse_admin(filter.error());
+  const ScanHistory& scans = services.observatory->scans;
+  return shown(path == "/api/v1/threats" ? scans.list_threats(*filter) : scans.list_scans(*filter));
+}
+
+// `{...}` in a route's path stands for one part.
+bool fits(std::string_view route, std::string_view path) {
+  const auto open = route.find('{');
+  if (open == std::string_view::npos) return route == path;
+  return path.size() > open && path.starts_with(route.substr(0, open)) &&
+         path.find('/', open) == std::string_view::npos;
+}
+
+}  // namespace
+
+Observatory::Moment OperatorDesk::moment() const {
+  Observatory::Moment moment;
+  moment.at = std::chrono::steady_clock::now();
+  for (const auto& worker : workers_) {
+    moment.requests += worker->counters().requests.get();
+    moment.totals.add(worker->figures());
+  }
+  return moment;
+}
+
+std::string OperatorDesk::prometheus() const {
+  MetricsView view;
+  view.health = std::get<model::ComponentHealth>(
+      describe_health(services_, workers_, services_.observatory->reload_error()).body);
+  view.totals = moment().totals;
+  for (std::size_t i = 0; i < codec::kApiCount; ++i) {
+    LatencyTotals of_api;
+    for (const auto& worker : workers_) worker->figures().exchanges[i].read_into(of_api);
+    if (of_api.count > 0)
+      view.by_api.emplace_back(codec::name_of(static_cast<codec::Api>(i)), of_api);
+  }
+  view.figures = services_.observatory->figures();
+  view.figures.push_back({.name = "operator_refused_total",
+                          .help = "Requests at an operator's door without its token or user.",
+                          .is_total = true,
+                          .value = static_cast<double>(refused_.load(std::memory_order_relaxed))});
+  return prometheus_text(view);
+}
+
+AdminReply OperatorDesk::ask_for_reload(const AdminRequest& request) const {
+  // The main thread reloads, as it does when an operator sends the signal.
+  if (::kill(::getpid(), SIGHUP) != 0)
+    return refuse_admin(503, fail_errno("the reload could not be asked for").value().message);
+  AdminReply reply;
+  reply.status = 202;
+  reply.body = R"({"reload":"asked for; GET /health tells how it went"})";
+  model::OperatorAction done;
+  done.who = request.who;
+  done.action = "gateway.reload";
+  done.target = services_.host_id;
+  reply.done = std::move(done);
+  return reply;
+}
+
+AdminReply OperatorDesk::show(std::string_view path, std::string_view query) {
+  if (path == "/live") return shown(R"({"live":true})");
+  if (path == "/ready") {
+    const Readiness readiness = find_readiness(services_);
+    AdminReply reply = shown(readiness.to_json(true));
+    reply.status = readiness.is_ready ? 200 : 503;
+    return reply;
+  }
+  if (path == "/health")
+    return shown(health_json(std::get<model::ComponentHealth>(
+        describe_health(services_, workers_, services_.observatory->reload_error()).body)));
+  if (path == "/metrics") return shown(prometheus(), kPrometheusType);
+  if (path == "/inventory") return shown(describe_inventory(services_));
+  if (path == "/openapi.json") return shown(openapi_document());
+  if (path == "/docs") return shown(api_page(), kHtmlType);
+  if (path == "/api/v1/metrics") {
+    const Observatory::Moment now = moment();
+    const auto before = services_.observatory->moment_before(now.at, Observatory::kWindow);
+    return shown(security_metrics_json(now, before.get(), started_));
+  }
+  return list(services_, path, query);
+}
+
+AdminReply OperatorDesk::serve(const AdminRequest& request) {
+  const auto mark = std::min(request.target.find('?'), request.target.size());
+  const std::string_view path = request.target.substr(0, mark);
+  std::unique_lock changes(changes_, std::defer_lock);
+  if (request.method != "GET") changes.lock();
+  if (path.starts_with(kRulePath)) return serve_admin(request, services_.rules);
+  bool is_known = false;
+  bool is_taken = false;
+  for (const OperatorRoute& route : operator_routes()) {
+    if (!fits(route.path, path)) continue;
+    is_known = true;
+    is_taken = is_taken || route.method == request.method;
+  }
+  if (!is_known) return refuse_admin(404, "nothing is served at this path; /docs lists what is");
+  if (!is_taken) return refuse_admin(405, "this path has other methods; /docs lists them");
+  if (path.starts_with(kGuardrailPath)) return serve_guardrails(request, services_.rules);
+  if (path == "/aispm/v1/admin/reload") return ask_for_reload(request);
+  return show(path, request.target.substr(mark));
+}
+
+}  // namespace aispm::gateway
