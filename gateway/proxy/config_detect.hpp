@@ -15,6 +15,9 @@ Tenants read_tenants(const YamlMap& map);
 // Reads the `mcp:` section; errors go to `map`.
 McpConfig read_mcp(const YamlMap& map);
 
+// Reads `mcp.web`, into `mcp` and as the gateway's own server there; errors go to `map`.
+McpServerConfig read_web(const YamlMap& map, McpConfig& mcp);
+
 // Reads the `detect:` section; errors go to `map`.
 DetectConfig read_detect(const YamlMap& map);
 

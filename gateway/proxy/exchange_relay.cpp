@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "gateway/mcp/asked_link.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/common/time.hpp"
 
@@ -194,6 +195,7 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
   x.sent = true;
   const std::string_view body =
       x.reply_patched.empty() ? whole->bytes : std::string_view(x.reply_patched);
+  note_asked(x, body);
   x.write_reply_head(body.size());
   x.response_bytes = body.size();
   const auto sent = co_await client.send(x.reply_head, body);

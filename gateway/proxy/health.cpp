@@ -54,6 +54,9 @@ constexpr std::array kNamed = {
     Named{"mcp_tools_withheld", &Counters::mcp_tools_withheld},
     Named{"mcp_results_withheld", &Counters::mcp_results_withheld},
     Named{"mcp_server_requests", &Counters::mcp_server_requests},
+    Named{"mcp_server_asks", &Counters::mcp_server_asks},
+    Named{"mcp_unasked_calls", &Counters::mcp_unasked_calls},
+    Named{"mcp_changed_calls", &Counters::mcp_changed_calls},
     Named{"mcp_server_failures", &Counters::mcp_server_failures},
     Named{"actions", &Counters::actions},
     Named{"actions_asked", &Counters::actions_asked},
@@ -213,6 +216,10 @@ model::Event describe_health(const Services& services,
   add_providers(services.providers, "provider", health);
   add_providers(services.mcp_servers, "mcp", health);
   health.counters["mcp_sessions"] = services.mcp_sessions.size();
+  if (services.asked_calls) {
+    health.counters["mcp_asked_calls"] = services.asked_calls->size();
+    health.counters["mcp_asked_forgotten"] = services.asked_calls->forgotten();
+  }
   add_semantic(services, health);
   add_voter(services, health);
   add_control(services, health);
