@@ -3,9 +3,11 @@
 
 #include <boost/asio/post.hpp>
 
+#include "gateway/mcp/asked_link.hpp"
 #include "gateway/mcp/mcp_listing.hpp"
 #include "gateway/mcp/mcp_names.hpp"
 #include "gateway/mcp/mcp_subject.hpp"
+#include "gateway/mcp/wish_desk.hpp"
 #include "gateway/proxy/decide/asked_action.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
@@ -78,14 +80,16 @@ class McpAct {
           message_.id, mcp_code::kInternal,
           "AISPM: the server " + server.endpoint.name + " cannot be used at the moment");
     subject_ = std::move(*found);
-    AskedAction asked(worker_, caller_, question());
+    AskedCalls::Claim claim = find_cause();
+    AskedAction asked(worker_, actor(claim), question(claim));
     asked.on_freeze([&link] { link.abort(); });
-    if (const auto judged = judge(asked); !judged)
+    if (const auto judged = judge(asked, claim); !judged)
       co_return mcp_error(message_.id, mcp_code::kInternal, "AISPM: " + judged.error().message);
     co_await ask_people(asked);
     std::string said;
     if (asked.settled().passes) {
-      said = co_await forward(asked, link);
+      said = co_await forward(asked, link, server);
+      if (!needs_input_) claim.keep();
     } else {
       said = explain(asked);
     }
@@ -107,7 +111,26 @@ class McpAct {
     };
   }
 
-  ActionQuestion question() const {
+  // The reply of a model that asked for this call.
+  AskedCalls::Claim find_cause() const {
+    AskedCalls* const book = worker_.services().asked_calls.get();
+    if (book == nullptr || subject_.tool == nullptr) return {};
+    return book->take(asked_for(caller_), subject_.server, subject_.name, message_.arguments,
+                      net::Clock::now());
+  }
+
+  // One trace from the model's reply to the call.
+  Caller actor(const AskedCalls::Claim& claim) const {
+    Caller actor = caller_;
+    if (actor.trace_id.empty() && claim.call() != nullptr) actor.trace_id = claim.call()->trace_id;
+    return actor;
+  }
+
+  bool is_watched() const {
+    return subject_.tool != nullptr && worker_.services().asked_calls != nullptr;
+  }
+
+  ActionQuestion question(const AskedCalls::Claim& claim) const {
     ActionQuestion question{.tool = subject_.action(),
                             .tool_provider = subject_.server,
                             .arguments = subject_.arguments,
@@ -115,14 +138,31 @@ class McpAct {
                             .intent = proofs_.intent,
                             .surface = "mcp"};
     if (subject_.tool != nullptr) question.definition = subject_.tool->definition;
+    if (is_watched()) question.asked_by_model = std::string(name_of(claim.match()));
+    if (claim.call() != nullptr) question.caused_by = claim.call()->event_id;
     return question;
   }
 
-  Result<> judge(AskedAction& asked) {
+  // A call that no model asked for.
+  void judge_cause(AskedAction& asked, AskedMatch match) {
+    if (!is_watched()) return;
+    if (auto found = finding_of(match)) asked.action().findings.push_back(std::move(*found));
+    if (match == AskedMatch::kChanged) worker_.counters().mcp_changed_calls.add();
+    if (match == AskedMatch::kChanged || match == AskedMatch::kExact) return;
+    worker_.counters().mcp_unasked_calls.add();
+    const Outcome outcome = asked.action().verdict.outcome;
+    if (outcome == Outcome::kDeny || outcome == Outcome::kKillSwitch) return;
+    if (worker_.services().config.mcp.asked_by_model != policy::Mode::kEnforce) return;
+    asked.overrule(Outcome::kDeny, "mcp.unasked_call",
+                   "No model asked for this call, as far as this gateway has seen");
+  }
+
+  Result<> judge(AskedAction& asked, const AskedCalls::Claim& claim) {
     AISPM_CHECK(asked.judge());
     JudgedAction& action = asked.action();
     action.is_recorded = false;  // every call is
     action.findings.insert(action.findings.end(), asked.findings().begin(), asked.findings().end());
+    judge_cause(asked, claim.match());
     if (action.verdict.outcome == Outcome::kDeny || action.verdict.outcome == Outcome::kKillSwitch)
       return {};
     const ToolLook look = subject_.look(asked.scan());
@@ -191,17 +231,23 @@ class McpAct {
                                     : mcp_error(message_.id, mcp_code::kDenied, words);
   }
 
-  awaitable<std::string> forward(AskedAction& asked, ServerLink& link) {
+  awaitable<std::string> forward(AskedAction& asked, ServerLink& link,
+                                 const McpServerConfig& server) {
     if (is_given_up_) co_return given_up(asked);
     NoteRelay notes(worker_, session_, message_, asked.scan(), tell_);
     notes.attach(link);
     ServerAsk what = subject_.ask(asked.changed().empty() ? subject_.arguments : asked.changed());
     what.wants_progress = notes.wants_progress();
     what.log_level = message_.log_level;
-    auto said = co_await link.ask(what);
+    WishDesk desk(worker_, session_, caller_, proofs_, message_, server, asked.scan(), tell_);
+    desk.attach(link);
+    auto said = co_await desk.ask(link, std::move(what));
     for (const std::string& wish : link.wishes()) asked.action().findings.push_back(wish_of(wish));
+    for (const std::string& wish : desk.refused()) asked.action().findings.push_back(wish_of(wish));
     if (!said && is_given_up_) co_return given_up(asked);
     if (!said) co_return failed("AISPM: the server did not answer: " + said.error().message);
+    needs_input_ = said->needs_input;
+    if (needs_input_) co_return mcp_result(message_, said->result, true);
     const bool is_error = said->kind == ServerMessage::Kind::kError;
     const bool is_tool = subject_.tool != nullptr;
     std::string words = !is_error ? std::move(said->result)
@@ -278,6 +324,7 @@ class McpAct {
   std::shared_ptr<std::function<void()>> stop_;
   bool is_told_ = false;
   bool is_given_up_ = false;
+  bool needs_input_ = false;  // the same call comes again, with answers
 };
 
 }  // namespace

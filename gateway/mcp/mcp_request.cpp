@@ -101,6 +101,7 @@ class Reader {
     message_.kind = rpc_.kind;
     message_.id = rpc_.id;
     message_.method = std::string(rpc_.method);
+    if (rpc_.kind == RpcKind::kResult || rpc_.kind == RpcKind::kError) message_.answer = body_;
     if (rpc_.params != kNone && tree_[rpc_.params].kind != JsonKind::kObject)
       return refuse(mcp_code::kInvalidParams, "params must be an object");
     if (rpc_.kind == RpcKind::kRequest && rpc_.id.empty())
@@ -142,7 +143,7 @@ class Reader {
     if (rpc_.params == kNone || tree_.string_at(rpc_.params, "protocolVersion").empty())
       return refuse(mcp_code::kInvalidParams, "initialize names no protocolVersion");
     message_.version = std::string(tree_.string_at(rpc_.params, "protocolVersion"));
-    message_.asks_by_url = can_ask_by_url(tree_.find(rpc_.params, "capabilities"));
+    read_abilities(tree_.find(rpc_.params, "capabilities"));
     return std::nullopt;
   }
 
@@ -154,7 +155,7 @@ class Reader {
     if (capabilities == kNone || tree_[capabilities].kind != JsonKind::kObject)
       return refuse(mcp_code::kInvalidParams,
                     "params._meta must name " + std::string(kMetaCapabilities));
-    message_.asks_by_url = can_ask_by_url(capabilities);
+    read_abilities(capabilities);
     message_.log_level = std::string(tree_.string_at(meta, kMetaLogLevel));
     const std::string_view named = names_one() ? tree_.string_at(rpc_.params, target_key()) : "";
     if (headers_.method != message_.method || codec::decode_mcp_header(headers_.name) != named)
@@ -184,7 +185,12 @@ class Reader {
     if (message_.kind != RpcKind::kRequest) return std::nullopt;
     message_.has_cursor = tree_.find(rpc_.params, "cursor") != kNone;
     if (!names_one() && message_.method != "logging/setLevel") return std::nullopt;
-    message_.is_retry = tree_.find(rpc_.params, "inputResponses") != kNone;
+    const std::size_t inputs = tree_.find(rpc_.params, "inputResponses");
+    message_.is_retry = inputs != kNone;
+    if (inputs != kNone && tree_[inputs].kind != JsonKind::kObject)
+      return refuse(mcp_code::kInvalidParams, "inputResponses must be an object");
+    if (inputs != kNone) message_.input_responses = text_of(inputs);
+    message_.request_state = std::string(tree_.string_at(rpc_.params, "requestState"));
     message_.target = std::string(tree_.string_at(rpc_.params, target_key()));
     if (auto refusal = check_target()) return refusal;
     if (auto refusal = read_progress_token()) return refusal;
@@ -227,10 +233,15 @@ class Reader {
     return std::string(body_.substr(span.begin, span.size()));
   }
 
-  bool can_ask_by_url(std::size_t capabilities) const {
-    const std::size_t asks =
-        capabilities == kNone ? kNone : tree_.find(capabilities, "elicitation");
-    return asks != kNone && tree_.find(asks, "url") != kNone;
+  void read_abilities(std::size_t capabilities) {
+    if (capabilities == kNone) return;
+    const std::size_t asks = tree_.find(capabilities, "elicitation");
+    message_.asks_by_url = asks != kNone && tree_.find(asks, "url") != kNone;
+    // Clients of 2025-06-18 say {} and mean forms.
+    message_.abilities.elicitation =
+        asks != kNone && (tree_.find(asks, "form") != kNone || !message_.asks_by_url);
+    message_.abilities.sampling = tree_.find(capabilities, "sampling") != kNone;
+    message_.abilities.roots = tree_.find(capabilities, "roots") != kNone;
   }
 
   static McpRefusal unsupported(std::string_view version) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/mcp/server_message.hpp"
 #include "sdk/core/codec/http1.hpp"
 #include "sdk/core/codec/jsonrpc.hpp"
 #include "sdk/core/common/result.hpp"
@@ -61,7 +62,11 @@ struct McpMessage {
   std::string log_level;         // 2026-07-28: it wants to hear what servers log; "" = it does not
   bool has_cursor = false;       // */list
   bool asks_by_url = false;      // initialize, 2026-07-28: the client can show a person a page
+  McpAbilities abilities;        // initialize, 2026-07-28
   bool is_retry = false;         // 2026-07-28: brings answers to what was asked
+  std::string input_responses;   // them: a JSON object, "" = none
+  std::string request_state;     // and what came along with the question
+  std::string answer;            // the message itself, where it answers a request of ours
 };
 
 // What a request's head says; outlives the connection's buffer.

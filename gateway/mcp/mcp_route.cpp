@@ -47,6 +47,8 @@ class McpPost {
     if (message_.method == "notifications/cancelled" && !message_.is_stateless &&
         !message_.target.empty())
       session_->cancel(message_.target);
+    if (!message_.answer.empty() && !message_.is_stateless)
+      (void)session_->answer(message_.id, message_.answer);
     if (message_.kind != RpcKind::kRequest) co_return co_await send(202, "");
     co_return co_await serve_request();
   }
@@ -89,6 +91,7 @@ class McpPost {
                             .id = message_.id};
       co_return co_await refuse(busy);
     }
+    (*opened)->declare(message_.abilities);
     co_return co_await send(200, mcp_result(message_, mcp_initialized(agreed, kVersion, offers())),
                             (*opened)->id());
   }

@@ -79,6 +79,27 @@ void McpSession::cancel(std::string_view id) {
     if (running == id) stop();
 }
 
+McpSession::Owed::Owed(McpSession& session, std::string id, std::function<void(std::string)> take)
+    : session_(session) {
+  const std::lock_guard lock(session_.mutex_);
+  entry_ = session_.owed_.emplace(session_.owed_.end(), std::move(id), std::move(take));
+}
+
+McpSession::Owed::~Owed() {
+  const std::lock_guard lock(session_.mutex_);
+  session_.owed_.erase(entry_);
+}
+
+bool McpSession::answer(std::string_view id, std::string_view message) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [owed, take] : owed_) {
+    if (owed != id) continue;
+    take(std::string(message));
+    return true;
+  }
+  return false;
+}
+
 std::string McpSessions::key_of(const McpSession& session) {
   return session.id().empty() ? agent_key(session.owner()) : session.id();
 }

@@ -27,12 +27,15 @@ struct McpOwner {
   bool operator==(const McpOwner&) const = default;
 };
 
+class StdioProcess;
+
 // The gateway's session with one server on behalf of one session of a client.
 struct ServerSession {
   bool is_open = false;
   std::string id;       // as the server named it; "" = it keeps none
   std::string version;  // agreed on; 2026-07-28: there is no session, but the server is known
   ServerOffers offers = {};
+  std::shared_ptr<StdioProcess> process = {};  // null: it is reached over HTTP
 };
 
 // One client's session. Any thread.
@@ -52,6 +55,9 @@ class McpSession {
   const McpOwner& owner() const { return owner_; }
   const std::string& version() const { return version_; }
   bool asks_by_url() const { return asks_by_url_; }
+  const McpAbilities& abilities() const { return abilities_; }
+  // Before anybody else knows of the session.
+  void declare(McpAbilities abilities) { abilities_ = abilities; }
 
   ServerSession server(std::size_t index) const;
   // Keeps what was opened, unless another was opened meanwhile: that one is given back.
@@ -87,6 +93,22 @@ class McpSession {
   // called here, so it must be for any thread and return at once.
   void cancel(std::string_view id);
 
+  // An answer that the client owes to a request of ours, for as long as this lives.
+  class Owed {
+   public:
+    // `take` gets the whole message: for any thread, returns at once.
+    Owed(McpSession& session, std::string id, std::function<void(std::string)> take);
+    ~Owed();
+    Owed(const Owed&) = delete;
+    Owed& operator=(const Owed&) = delete;
+
+   private:
+    McpSession& session_;
+    std::list<std::pair<std::string, std::function<void(std::string)>>>::iterator entry_;
+  };
+  // The client's answer to the request with that id, as JSON; false: nobody waits for it.
+  bool answer(std::string_view id, std::string_view message);
+
  private:
   struct Server {
     ServerSession session;
@@ -105,6 +127,8 @@ class McpSession {
   mutable std::mutex mutex_;
   std::vector<Server> servers_;
   std::list<std::pair<std::string, std::function<void()>>> running_;
+  std::list<std::pair<std::string, std::function<void(std::string)>>> owed_;
+  McpAbilities abilities_;
   std::atomic<int> log_rank_{0};
 };
 

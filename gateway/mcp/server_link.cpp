@@ -5,6 +5,8 @@
 
 #include "gateway/mcp/mcp_names.hpp"
 #include "gateway/mcp/mcp_request.hpp"
+#include "gateway/mcp/web/web_tools.hpp"
+#include "gateway/mcp/wishes.hpp"
 #include "gateway/proxy/message_io.hpp"
 #include "gateway/proxy/version.hpp"
 #include "sdk/core/codec/json_edit.hpp"
@@ -98,15 +100,22 @@ void ServerLink::give_back(std::unique_ptr<Upstream> upstream, bool is_whole) {
   if (is_whole) worker_.mcp_pool(server_).put(std::move(upstream));
 }
 
-Task<> ServerLink::refuse_wish(const ServerSession& session, const ServerMessage& wish) {
+Task<> ServerLink::take_wish(const ServerSession& session, const ServerMessage& wish) {
   if (wish.method == "ping") {
     const std::string pong = "{\"jsonrpc\":\"2.0\",\"id\":" + wish.id + ",\"result\":{}}";
     (void)co_await post(session, pong, "");
     co_return Result<>{};
   }
-  if (wishes_.size() >= kMaxWishes)
+  if (++asked_wishes_ > kMaxWishes)
     co_return fail(Errc::kTooLarge, "the server asks the client for too much");
-  wishes_.push_back(wish.method.substr(0, kMaxMcpName));
+  if (on_wish_) {
+    const std::string said = co_await on_wish_(wish);
+    if (is_aborted_) co_return fail(Errc::kUnavailable, "the request was given up");
+    const std::string reply = "{\"jsonrpc\":\"2.0\",\"id\":" + wish.id + "," + said + "}";
+    (void)co_await post(session, reply, "");
+    co_return Result<>{};
+  }
+  wishes_.push_back(wish.method.substr(0, kMaxWishMethod));
   worker_.counters().mcp_server_requests.add();
   const std::string denial = server_denial(wish.id, wishes_.back());
   (void)co_await post(session, denial, "");
@@ -138,7 +147,7 @@ Task<> ServerLink::read_stream(const ServerSession& session, UpstreamReply& repl
       if (!event->has_data || event->data.empty()) continue;
       AISPM_CO_TRY(ServerMessage said, read_server_message(event->data, id));
       if (said.kind == ServerMessage::Kind::kRequest) {
-        AISPM_CO_CHECK(co_await refuse_wish(session, said));
+        AISPM_CO_CHECK(co_await take_wish(session, said));
         in_flight_ = upstream.stream.get();
         continue;
       }
@@ -244,8 +253,16 @@ Task<ServerSession> ServerLink::discover() {
 
 Task<ServerSession> ServerLink::open() {
   if (ServerSession known = session_.server(server_); known.is_open) co_return known;
+  if (is_own()) {
+    ServerSession own;
+    own.is_open = true;
+    own.version = std::string(kMcpNewestSession);
+    own.offers.tools = true;
+    co_return session_.adopt(server_, std::move(own));
+  }
   const std::string id = codec::json_string(make_span_id());
-  const std::string hello = server_request(id, "initialize", server_hello(kVersion));
+  const McpAbilities abilities = granted(config().grants, session_.abilities());
+  const std::string hello = server_request(id, "initialize", server_hello(kVersion, abilities));
   const ServerSession none;
   AISPM_CO_TRY(Posted posted, co_await post(none, hello, id));
   const bool is_error = posted.answer.kind == ServerMessage::Kind::kError;
@@ -270,14 +287,31 @@ Task<ServerSession> ServerLink::open() {
   co_return session_.adopt(server_, std::move(opened));
 }
 
+bool ServerLink::is_own() const { return config().endpoint.name == kWebServer; }
+
+Task<ServerMessage> ServerLink::ask_own(const ServerAsk& what) {
+  ServerMessage said;
+  said.kind = ServerMessage::Kind::kResult;
+  if (what.method == "tools/list") {
+    said.result = list_web_tools(*worker_.services().config.mcp.web);
+    co_return said;
+  }
+  if (what.method != "tools/call") co_return fail(Errc::kNotFound, "there is no such method");
+  AISPM_CO_TRY(said.result,
+               co_await call_web_tool(worker_, server_, what.name, what.params, in_flight_));
+  co_return said;
+}
+
 Task<ServerMessage> ServerLink::ask_once(const ServerAsk& what) {
+  if (is_own()) co_return co_await ask_own(what);
   for (bool is_first = true;; is_first = false) {
     AISPM_CO_TRY(const ServerSession with, co_await open());
     if (is_aborted_) co_return fail(Errc::kUnavailable, "the request was given up");
     const std::string id = codec::json_string(make_span_id());
     const ServerMeta meta{.is_stateless = is_stateless(with),
                           .progress = what.wants_progress ? id : std::string(),
-                          .log_level = what.log_level};
+                          .log_level = what.log_level,
+                          .abilities = abilities_};
     const std::string request =
         server_request(id, what.method, server_params(what.params, meta, kVersion));
     std::string lines = is_stateless(with) ? mirror_lines(what) : std::string();
@@ -286,6 +320,8 @@ Task<ServerMessage> ServerLink::ask_once(const ServerAsk& what) {
                  co_await post(with, request, id, std::move(lines), what.method == "tools/call"));
     asked_id_.clear();
     const bool is_heard = posted.status == 200 || is_stateless(with);
+    if (is_heard && posted.answer.needs_input && !what.takes_input)
+      co_return fail(Errc::kInvalid, "the result is not a whole one");
     if (is_heard && posted.answer.kind != ServerMessage::Kind::kOther)
       co_return std::move(posted.answer);
     // Sessions end: nothing was done, so it may be asked once more in a new one.
@@ -309,7 +345,7 @@ Task<> ServerLink::give_up() {
 }
 
 Task<ServerMessage> ServerLink::ask(const ServerAsk& what) {
-  if (!provider().config().missing_key.empty())
+  if (!is_own() && !provider().config().missing_key.empty())
     co_return note(
         Result<ServerMessage>(fail(Errc::kUnavailable, provider().config().missing_key)));
   auto asked = co_await net::with_deadline(ask_once(what), config().call);

@@ -15,6 +15,7 @@ struct ServerAsk {
   // Header lines of arguments that the tool wants there too (2026-07-28).
   std::string header_lines = {};
   bool wants_progress = false;
+  bool takes_input = false;    // a result may be a question (2026-07-28)
   std::string log_level = {};  // as in McpMessage
 };
 
@@ -26,6 +27,7 @@ class ServerLink {
  public:
   // Wishes of a server during one request; with more the request fails.
   static constexpr std::size_t kMaxWishes = 16;
+  static constexpr std::size_t kMaxWishMethod = 128;  // bytes kept of its name
   // What a server tells during one request; more is dropped and counted.
   static constexpr std::size_t kMaxNotes = 1000;
 
@@ -50,7 +52,15 @@ class ServerLink {
   // The token of progress that is asked for, as JSON.
   const std::string& asked_id() const { return asked_id_; }
 
-  // What the server asked of the client meanwhile; all of it was refused.
+  // What this client can be asked on the server's behalf; nothing unless it is said. A session with
+  // a server is opened with what is granted of the client's session.
+  void set_abilities(const McpAbilities& abilities) { abilities_ = abilities; }
+  // Answers what the server asks while its stream runs, with the member `result` or `error` of a
+  // JSON-RPC message. Without it all is refused.
+  using OnWish = std::function<net::asio::awaitable<std::string>(const ServerMessage& wish)>;
+  void on_wish(OnWish answer) { on_wish_ = std::move(answer); }
+
+  // What the server asked of the client meanwhile and nobody heard; all of it was refused.
   const std::vector<std::string>& wishes() const { return wishes_; }
 
  private:
@@ -58,6 +68,8 @@ class ServerLink {
   const McpServerConfig& config() const;
   Provider& provider() const;
   net::Task<ServerMessage> ask_once(const ServerAsk& what);
+  bool is_own() const;  // the gateway's own tools
+  net::Task<ServerMessage> ask_own(const ServerAsk& what);
   net::Task<ServerSession> open();
   net::Task<ServerSession> discover();
   net::Task<std::shared_ptr<const ToolBook>> list();
@@ -72,7 +84,7 @@ class ServerLink {
   // Named by the caller: GCC 12 destroys aggregate temporaries of a co_await twice.
   net::Task<> read_stream(const ServerSession& session, UpstreamReply& reply, Posted& posted,
                           const std::string& id);
-  net::Task<> refuse_wish(const ServerSession& session, const ServerMessage& wish);
+  net::Task<> take_wish(const ServerSession& session, const ServerMessage& wish);
   net::Task<> hear_note(const ServerMessage& note);
   void give_back(std::unique_ptr<Upstream> upstream, bool is_whole);
   template <typename T>
@@ -84,6 +96,9 @@ class ServerLink {
   net::Stream* in_flight_ = nullptr;
   std::vector<std::string> wishes_;
   OnNote on_note_;
+  OnWish on_wish_;
+  McpAbilities abilities_;
+  std::size_t asked_wishes_ = 0;
   std::size_t notes_ = 0;
   std::string asked_id_;  // of the request that has no answer yet; "" = none
   bool is_aborted_ = false;

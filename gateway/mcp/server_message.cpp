@@ -35,6 +35,17 @@ constexpr std::array<std::string_view, 8> kLogLevels = {"debug", "info",     "no
 
 }  // namespace
 
+std::string server_capabilities(const McpAbilities& abilities) {
+  std::string json = "{";
+  const auto add = [&](bool can, std::string_view member) {
+    if (can) json.append(json.size() > 1 ? "," : "").append(member);
+  };
+  add(abilities.sampling, "\"sampling\":{}");
+  add(abilities.elicitation, "\"elicitation\":{\"form\":{}}");
+  add(abilities.roots, "\"roots\":{}");
+  return json + "}";
+}
+
 std::string server_request(std::string_view id, std::string_view method, std::string_view params) {
   std::string json = "{\"jsonrpc\":\"2.0\",\"id\":";
   json.append(id).append(",\"method\":").append(json_string(method));
@@ -58,7 +69,7 @@ std::string server_params(std::string_view params, const ServerMeta& meta,
   if (meta.is_stateless) {
     add("io.modelcontextprotocol/protocolVersion", json_string(kMcpStateless));
     add("io.modelcontextprotocol/clientInfo", own_info(own_version));
-    add("io.modelcontextprotocol/clientCapabilities", "{}");
+    add("io.modelcontextprotocol/clientCapabilities", server_capabilities(meta.abilities));
     if (!meta.log_level.empty())
       add("io.modelcontextprotocol/logLevel", json_string(meta.log_level));
   }
@@ -74,10 +85,10 @@ std::string server_denial(std::string_view id, std::string_view method) {
          json_string("AISPM: servers may not ask for " + std::string(method)) + "}}";
 }
 
-// No capabilities: nothing that a server could want of the client is granted.
-std::string server_hello(std::string_view own_version) {
+std::string server_hello(std::string_view own_version, const McpAbilities& abilities) {
   return "{\"protocolVersion\":" + json_string(kMcpNewestSession) +
-         ",\"capabilities\":{},\"clientInfo\":" + own_info(own_version) + "}";
+         ",\"capabilities\":" + server_capabilities(abilities) +
+         ",\"clientInfo\":" + own_info(own_version) + "}";
 }
 
 std::string server_call(std::string_view tool, std::string_view arguments) {
@@ -105,15 +116,15 @@ Result<ServerMessage> read_server_message(std::string_view text, std::string_vie
   AISPM_TRY(const codec::RpcMessage rpc, codec::read_rpc(tree, text));
   ServerMessage message;
   message.method = std::string(rpc.method);
+  const bool has_params = rpc.kind == RpcKind::kRequest || rpc.kind == RpcKind::kNotification;
+  if (has_params && rpc.params != JsonTree::kNone && tree[rpc.params].kind == JsonKind::kObject)
+    message.params =
+        std::string(text.substr(tree[rpc.params].begin, tree[rpc.params].span().size()));
   if (rpc.kind == RpcKind::kRequest) {
     message.kind = ServerMessage::Kind::kRequest;
     message.id = rpc.id;
     return message;
   }
-  if (rpc.kind == RpcKind::kNotification && rpc.params != JsonTree::kNone &&
-      tree[rpc.params].kind == JsonKind::kObject)
-    message.params =
-        std::string(text.substr(tree[rpc.params].begin, tree[rpc.params].span().size()));
   if (rpc.kind == RpcKind::kNotification || rpc.id != id) return message;
   if (rpc.kind == RpcKind::kError) {
     message.kind = ServerMessage::Kind::kError;
@@ -127,7 +138,11 @@ Result<ServerMessage> read_server_message(std::string_view text, std::string_vie
     return fail(Errc::kInvalid, "the result is no object");
   const std::size_t type = tree.find(rpc.result, "resultType");
   message.has_type = type != JsonTree::kNone;
-  if (message.has_type && (!tree[type].is_string() || tree[type].text != "complete"))
+  message.needs_input =
+      message.has_type && tree[type].is_string() && tree[type].text == "input_required";
+  const bool is_whole =
+      !message.has_type || (tree[type].is_string() && tree[type].text == "complete");
+  if (!is_whole && !message.needs_input)
     return fail(Errc::kInvalid, "the result is not a whole one");
   const codec::JsonSpan span = tree[rpc.result].span();
   message.kind = ServerMessage::Kind::kResult;

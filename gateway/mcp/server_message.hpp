@@ -10,6 +10,15 @@
 // What the gateway says to an MCP server, as its client, and what the server says. Pure.
 namespace aispm::gateway {
 
+// What a client can be asked on behalf of a server.
+struct McpAbilities {
+  bool sampling = false;
+  bool elicitation = false;  // by a form
+  bool roots = false;
+};
+// As a client's capabilities, a JSON object.
+std::string server_capabilities(const McpAbilities& abilities);
+
 // JSON-RPC texts. `params`: a JSON object, "" = none. `id`: JSON.
 std::string server_request(std::string_view id, std::string_view method, std::string_view params);
 std::string server_notification(std::string_view method, std::string_view params = {});
@@ -19,12 +28,14 @@ struct ServerMeta {
   std::string progress =
       {};  // JSON, the token under which the server may tell of progress; "" = none
   std::string log_level = {};  // from which on it may log; "" = not said
+  McpAbilities abilities = {};
 };
 std::string server_params(std::string_view params, const ServerMeta& meta,
                           std::string_view own_version);
 // To a request of the server that it may not make.
 std::string server_denial(std::string_view id, std::string_view method);
-std::string server_hello(std::string_view own_version);                      // params of initialize
+std::string server_hello(std::string_view own_version,
+                         const McpAbilities& abilities);  // params of initialize
 std::string server_call(std::string_view tool, std::string_view arguments);  // of tools/call
 std::string server_list(std::string_view cursor);                            // of */list
 std::string server_prompt(std::string_view prompt, std::string_view arguments);  // of prompts/get
@@ -42,14 +53,15 @@ struct ServerMessage {
   Kind kind = Kind::kOther;
   std::string id;             // kRequest: as JSON
   std::string method;         // kRequest, kOther
-  std::string params;         // kOther: of a notification, a JSON object; "" = none
+  std::string params;         // kRequest, kOther: a JSON object; "" = none
   std::string result;         // kResult: a JSON object
-  bool has_type = false;      // kResult: it has a resultType, "complete"
+  bool has_type = false;      // kResult: it has a resultType
+  bool needs_input = false;   // kResult: it is "input_required", not "complete"
   int error_code = 0;         // kError
   std::string error_message;  // kError
 };
 // `id`: of what was asked, as JSON. kInvalid: no JSON-RPC 2.0 that can only be read in one way, or
-// a result that is no object or not a whole one.
+// a result that is no object or of another type.
 Result<ServerMessage> read_server_message(std::string_view text, std::string_view id);
 
 // What a server says that it has.

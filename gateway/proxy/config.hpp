@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
 #include "sdk/core/detect/inspect.hpp"
+#include "sdk/core/policy/policy.hpp"
 
 namespace aispm::gateway {
 
@@ -107,6 +109,9 @@ struct AdminConfig {
   AdminPortConfig port;      // the same on TCP
 };
 
+struct StdioConfig;
+struct WebConfig;
+
 // An MCP server behind this gateway's endpoint. As with providers, its key is bound to its origin.
 struct McpServerConfig {
   ProviderConfig endpoint;    // `name` prefixes its tools
@@ -117,6 +122,8 @@ struct McpServerConfig {
   std::vector<std::string> tools;              // globs: what of it; empty: nothing
   std::vector<std::string> prompts;            // likewise
   std::vector<std::string> resources;          // likewise, of their URIs
+  std::vector<std::string> grants;             // "sampling", "elicitation", "roots": may be asked of clients
+  std::shared_ptr<const StdioConfig> stdio;    // a program; null: it is reached at its origin
   std::chrono::milliseconds call{60'000};      // whole, also of a list
   std::chrono::milliseconds list_age{10'000};  // until it is asked again what its tools are
 };
@@ -140,6 +147,10 @@ struct McpConfig {
   std::size_t agent_sessions = 64;
   std::chrono::milliseconds session_idle{3'600'000};
   std::optional<McpAuthorization> authorization;
+  // Calls that no model asked for: kOff: nobody looks; kMonitor: told of; kEnforce: denied.
+  policy::Mode asked_by_model = policy::Mode::kMonitor;
+  std::shared_ptr<const WebConfig> web;  // the gateway's own tools; null: it has none
+  std::chrono::milliseconds asked_within{900'000};  // from a model's reply to the call
 };
 
 // What this gateway demands of policies, whatever the collector says (policy::PolicyRules).

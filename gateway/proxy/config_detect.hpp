@@ -18,6 +18,9 @@ McpConfig read_mcp(const YamlMap& map);
 // Reads the sections `routes:` and `traffic:` of `root`, whose providers and limits were read.
 TrafficConfig read_traffic(const YamlMap& root, const Config& config);
 
+// Reads `mcp.web`, into `mcp` and as the gateway's own server there; errors go to `map`.
+McpServerConfig read_web(const YamlMap& map, McpConfig& mcp);
+
 // Reads the `detect:` section; errors go to `map`.
 DetectConfig read_detect(const YamlMap& map);
 

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "gateway/mcp/web/web_config.hpp"
 #include "gateway/proxy/config_detect.hpp"
 
 namespace aispm::gateway {
@@ -48,6 +49,8 @@ McpServerConfig read_server(const YamlMap& map) {
   server.endpoint.name = map.required_text("name");
   if (!is_server_name(server.endpoint.name))
     map.reject("name", "1 to 32 of a-z, 0-9 and -, because it prefixes the names of tools");
+  if (server.endpoint.name == kWebServer)
+    map.reject("name", "the gateway's own tools have this name");
   read_endpoint(map, server.endpoint);
   server.path = map.text("path", server.path);
   if (!is_path(server.path)) map.reject("path", "a path of visible ASCII, beginning with /");
@@ -64,6 +67,10 @@ McpServerConfig read_server(const YamlMap& map) {
   server.tools = map.has("tools") ? map.texts("tools") : std::vector<std::string>{"*"};
   server.prompts = map.texts("prompts");
   server.resources = map.texts("resources");
+  server.grants = map.texts("grants");
+  for (const std::string& grant : server.grants)
+    if (grant != "sampling" && grant != "elicitation" && grant != "roots")
+      map.reject("grants", "'" + grant + "' is none of sampling, elicitation, roots");
   server.call = map.duration("call", server.call);
   server.list_age = map.duration("list_age", server.list_age);
   return server;
@@ -95,6 +102,12 @@ McpAuthorization read_authorization(const YamlMap& map) {
   return said;
 }
 
+policy::Mode read_mode(const YamlMap& map, const std::string& key) {
+  const std::string said = map.choice(key, "monitor", {"off", "monitor", "enforce"});
+  if (said == "off") return policy::Mode::kOff;
+  return said == "enforce" ? policy::Mode::kEnforce : policy::Mode::kMonitor;
+}
+
 }  // namespace
 
 McpConfig read_mcp(const YamlMap& map) {
@@ -106,11 +119,14 @@ McpConfig read_mcp(const YamlMap& map) {
         one.reject("name", "server '" + server.endpoint.name + "' is given twice");
     mcp.servers.push_back(std::move(server));
   }
+  if (map.has("web")) mcp.servers.push_back(read_web(map.map("web"), mcp));
   if (mcp.servers.size() > McpConfig::kMaxServers) map.reject("servers", "more than 64 servers");
   mcp.origins = map.texts("origins");
   mcp.sessions = static_cast<std::size_t>(map.integer("sessions", 4096, {1, 1'000'000}));
   mcp.agent_sessions = static_cast<std::size_t>(map.integer("agent_sessions", 64, {1, 100'000}));
   mcp.session_idle = map.duration("session_idle", mcp.session_idle);
+  mcp.asked_by_model = read_mode(map, "asked_by_model");
+  mcp.asked_within = map.duration("asked_within", mcp.asked_within);
   if (map.has("authorization")) mcp.authorization = read_authorization(map.map("authorization"));
   return mcp;
 }

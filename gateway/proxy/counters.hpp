@@ -66,6 +66,9 @@ struct Counters {
   Counter mcp_tools_withheld;    // from lists, for what they say of themselves
   Counter mcp_results_withheld;  // that a client did not get, for what is in them
   Counter mcp_server_requests;   // of servers to clients, refused
+  Counter mcp_server_asks;       // of servers to clients, granted and passed on
+  Counter mcp_unasked_calls;     // that no model had asked for
+  Counter mcp_changed_calls;     // that models had asked for with other arguments
   Counter mcp_server_failures;   // could not be reached, or did not speak the protocol
   Counter rate_limited;          // requests and actions refused because there were too many
   Counter budget_refused;        // requests for which not enough was left

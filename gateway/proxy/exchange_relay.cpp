@@ -5,6 +5,7 @@
 
 #include "gateway/proxy/translate/translation.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
+#include "gateway/mcp/asked_link.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/common/time.hpp"
 
@@ -207,6 +208,7 @@ awaitable<Step> send_whole(ExchangeState& x, Client& client, std::string_view by
   if (Step cut = x.frozen_refusal(); cut) co_return cut;
   x.sent = true;
   const std::string_view body = x.reply_patched.empty() ? bytes : std::string_view(x.reply_patched);
+  note_asked(x, body);
   x.write_reply_head(body.size());
   x.response_bytes = body.size();
   const auto sent = co_await client.send(x.reply_head, body);

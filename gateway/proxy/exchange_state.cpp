@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "gateway/mcp/asked_link.hpp"
 #include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/translate/translation.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
@@ -306,7 +307,8 @@ StreamRelay::Options ExchangeState::relay_options() {
           .case_id = event_id,
           .model = request.model,
           .now = started_wall.nanoseconds / 1'000'000'000,
-          .gate = gate.get()};
+          .gate = gate.get(),
+          .on_call = hear_asked(*this)};
 }
 
 net::Task<> ExchangeState::send_stream(Client& to, std::string_view bytes) {

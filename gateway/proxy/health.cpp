@@ -57,6 +57,9 @@ constexpr std::array kNamed = {
     Named{"mcp_tools_withheld", &Counters::mcp_tools_withheld},
     Named{"mcp_results_withheld", &Counters::mcp_results_withheld},
     Named{"mcp_server_requests", &Counters::mcp_server_requests},
+    Named{"mcp_server_asks", &Counters::mcp_server_asks},
+    Named{"mcp_unasked_calls", &Counters::mcp_unasked_calls},
+    Named{"mcp_changed_calls", &Counters::mcp_changed_calls},
     Named{"mcp_server_failures", &Counters::mcp_server_failures},
     Named{"attempts_failed", &Counters::attempts_failed},
     Named{"fallbacks", &Counters::fallbacks},
@@ -244,6 +247,10 @@ model::Event describe_health(const Services& services,
   add_providers(services.mcp_servers, "mcp", health);
   health.counters["mcp_sessions"] = services.mcp_sessions.size();
   if (services.traffic) add_traffic(*services.traffic, health);
+  if (services.asked_calls) {
+    health.counters["mcp_asked_calls"] = services.asked_calls->size();
+    health.counters["mcp_asked_forgotten"] = services.asked_calls->forgotten();
+  }
   add_semantic(services, health);
   add_voter(services, health);
   add_export(services, health);

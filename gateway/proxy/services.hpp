@@ -4,6 +4,7 @@
 #include <atomic>
 #include <string>
 
+#include "gateway/mcp/asked_calls.hpp"
 #include "gateway/mcp/mcp_sessions.hpp"
 #include "gateway/proxy/config.hpp"
 #include "gateway/proxy/decide/approvals.hpp"
@@ -35,6 +36,7 @@ namespace aispm::gateway {
 struct Caller;
 class Traffic;
 class Observatory;
+class StdioServers;
 
 // What all threads share: each member is immutable or safe for any thread by itself. Outlives the
 // workers.
@@ -50,6 +52,9 @@ struct Services {
         rules(config.pack_folder, config.policy_file, config.cache_folder, config.tenants,
               config.admin ? config.admin->rules_folder : std::string()),
         bundles(config.decide.bundle),
+        asked_calls(config.mcp.servers.empty() || config.mcp.asked_by_model == policy::Mode::kOff
+                        ? nullptr
+                        : std::make_unique<AskedCalls>(config.mcp.asked_within)),
         sticky(config.sticky_entries, config.sticky_ttl) {
     open_observatory();
   }
@@ -76,8 +81,10 @@ struct Services {
   const ProviderSet providers;
   const ProviderSet mcp_servers;  // in the order of config.mcp.servers
   McpSessions mcp_sessions;
+  std::shared_ptr<StdioServers> stdio_servers;  // null: none is configured
   RuleShelf rules;
   PolicyShelf bundles;  // of this host's own
+  const std::unique_ptr<AskedCalls> asked_calls;  // null: nobody wants to know
   PolicyViews views;
   SessionRisks risks;
   DenialStreaks streaks;

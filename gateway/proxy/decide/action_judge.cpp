@@ -83,6 +83,7 @@ void add_inputs(const ActionContext& context, const ActionAsk& ask, ActionVerdic
   add_input(verdict, "environment", context.facts->environment);
   add_input(verdict, "trust", policy::name_of(context.facts->trust));
   add_input(verdict, "intent", context.intent);
+  add_input(verdict, "asked_by_model", ask.asked_by_model);
   if (context.delegation_depth > 0)
     add_input(verdict, "delegation", std::to_string(context.delegation_depth));
   for (const std::string& role : context.facts->roles) add_input(verdict, "role", role);
@@ -255,6 +256,7 @@ ActionVerdict judge_action(const PolicyView& policy, const ActionContext& contex
       input["arguments"] = read_arguments(text);
       input["destination"] = to_utf8(ask.destination);
       input["labels"] = list_of(ask.labels);
+      if (!ask.asked_by_model.empty()) input["asked_by_model"] = to_utf8(ask.asked_by_model);
       ask_rego(policy, "tools", input, verdict);
     }
     if (verdict.rule_id.empty())

@@ -33,6 +33,9 @@ struct ActionAsk {
   std::string_view arguments = {};  // JSON text; "" = none
   std::string_view destination = {};
   std::vector<std::string> labels = {};
+  // Whether a model asked for it: "exact", "changed" (with other arguments), "none", "unknown"; ""
+  // = nobody looked.
+  std::string_view asked_by_model = {};
 };
 
 struct ActionVerdict {

@@ -51,7 +51,8 @@ Result<> AskedAction::judge() {
                           .tool_provider = question_.tool_provider,
                           .arguments = question_.arguments,
                           .destination = question_.destination,
-                          .labels = question_.labels})
+                          .labels = question_.labels,
+                          .asked_by_model = question_.asked_by_model})
                  .changed;
   findings_ = std::move(scanned.findings.detections);
   settled_ = settled_of(action());
@@ -132,7 +133,7 @@ void AskedAction::record() {
 AskedBy AskedAction::asked_by() const {
   return {.caller = &caller_,
           .trace_id = caller_.trace_id,
-          .call_event_id = {},
+          .call_event_id = question_.caused_by,
           .store_text = scan_.book->policy->store_text()};
 }
 

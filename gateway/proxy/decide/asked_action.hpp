@@ -23,6 +23,8 @@ struct ActionQuestion {
   std::string delegation = {};  // as in ShownProofs
   std::string intent = {};
   std::string surface;
+  std::string asked_by_model = {};  // as in ActionAsk
+  std::string caused_by = {};       // the event of the exchange in which it was asked for
   std::optional<codec::ToolDefinition> definition = {};  // what the tool says of itself, where seen
 };
 

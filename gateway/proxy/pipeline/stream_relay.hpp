@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -42,6 +43,8 @@ class StreamRelay {
     std::string model;           // for notices when the reply named none
     std::int64_t now = 0;        // Unix seconds, for notices
     ActionGate* gate = nullptr;  // judges tool calls; null: nobody does
+    // Hears of each tool call, with its arguments as the client gets them, before that does.
+    std::function<void(std::string_view tool, std::string_view arguments)> on_call = {};
   };
 
   enum class State : std::uint8_t {
@@ -109,6 +112,7 @@ class StreamRelay {
   bool closes(const codec::StreamEvent& event, const Lane& lane) const;
   void open_tools();
   void emit(Outgoing outgoing, std::string& out);
+  void tell_calls();
   void release_held(std::string& out);
   void render(Outgoing& outgoing, std::string& out);
   bool record(Lane& lane);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The way out of a StreamRelay: events are held while a tool call is open, patched and written.
 #include <algorithm>
+#include <utility>
 
 #include "gateway/proxy/decide/action_gate.hpp"
 #include "gateway/proxy/pipeline/stream_relay_parts.hpp"
@@ -39,6 +40,7 @@ void StreamRelay::emit(Outgoing outgoing, std::string& out) {
   const bool tool_open = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
     return lane->is_tool() && (!lane->closed || lane->awaits);
   });
+  if (!tool_open) tell_calls();
   if (!tool_open && held_.empty() && outgoing.arguments.empty()) return render(outgoing, out);
   outgoing.raw = {};
   held_bytes_ += outgoing.data.size() + sizeof outgoing;
@@ -48,6 +50,14 @@ void StreamRelay::emit(Outgoing outgoing, std::string& out) {
     return block(out);
   }
   if (!tool_open) release_held(out);
+}
+
+// All calls so far are whole and may leave.
+void StreamRelay::tell_calls() {
+  if (!options_.on_call) return;
+  for (const auto& lane : lanes_)
+    if (lane->is_tool() && !std::exchange(lane->told, true))
+      options_.on_call(lane->tool, lane->arguments);
 }
 
 void StreamRelay::release_held(std::string& out) {
@@ -179,6 +189,7 @@ StreamRelay::State StreamRelay::settle(std::size_t action, bool passes, std::str
   const bool tool_open = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
     return lane->is_tool() && !lane->closed;
   });
+  if (!tool_open) tell_calls();
   if (!tool_open) release_held(out);
   if (state_ == State::kRunning && is_past_end_) state_ = State::kEnded;
   return feed({}, out);

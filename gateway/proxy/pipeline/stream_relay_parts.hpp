@@ -90,6 +90,7 @@ struct StreamRelay::Lane {
   std::optional<std::size_t> awaits;  // tools: the action that must be settled first
   bool changed = false;               // tools: the arguments are not those that came
   bool delivered = false;             // tools: changed arguments were put into an event
+  bool told = false;                  // tools: to `on_call`
 };
 
 }  // namespace aispm::gateway

@@ -41,6 +41,7 @@ rules:
   - {id: no-removal, match: {tool: remove, tool_provider: json}, outcome: deny, reason: nothing is removed}
   - {id: refunds, match: {tool: refund}, outcome: require_approval, reason: refunds are looked at}
   - {id: no-secret-letters, match: {tool: resources/read}, when: {tool_args_match: {uri: {eq: 'office://letters/secret'}}}, outcome: deny, reason: it is secret}
+  - {id: no-thoughts, match: {tool: sampling/createMessage}, when: {tool_args_match: {'messages.*.content.text': {eq: denied by policy}}}, outcome: deny, reason: no such thoughts}
   - {id: rest, match: {tool: '*'}, outcome: allow}
 """
 TOOLS = "builtin: false\nrequire_registration: false\n"
@@ -99,10 +100,11 @@ def gateway(provider: Any, certificate: Any, servers: dict[str, McpServer], tmp_
     write_private(folder / "bundle" / "tools.yaml", TOOLS)
     extra = f"bundle: {{folder: {folder}/bundle}}\nmcp:\n  servers:\n"
     write_private(folder / "office.key", "modern-key\n")
+    grants = {"sse": "sampling, elicitation, roots", "modern": "sampling, elicitation, roots", "json": ""}
     for name, server in servers.items():
         extra += (f"    - {{name: {name}, origin: 'http://127.0.0.1:{server.port}', allow_private: true, agents: ['tests/*'], "
-                  f"tools: [send, fetch, poisoned, hidden, remove, refund, fails, samples, changing, count, waits, mails], "
-                  f"prompts: [letter, poisoned, bad], resources: ['office://*'], list_age: 100ms"
+                  f"tools: [send, fetch, poisoned, hidden, remove, refund, fails, samples, changing, count, waits, mails, plan, think, look], "
+                  f"prompts: [letter, poisoned, bad], resources: ['office://*'], list_age: 100ms, grants: [{grants[name]}]"
                   + (f", header: X-Office-Key, key_file: {folder}/office.key" if name == "modern" else "") + "}\n")
     config = running.configure(provider.port, certificate.cert, extra, policy=POLICY)
     with (folder / "keys.yaml").open("a") as keys:

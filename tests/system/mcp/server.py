@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import uvicorn
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context, Elicit, ListRoots, MCPServer, Resolve, Sample
+from mcp_types import CreateMessageResult, ListRootsResult, SamplingMessage, TextContent
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -74,14 +76,46 @@ def fails() -> str:
 @server.tool(description="Asks the client's model")
 async def samples(ctx: Context) -> str:
     note("samples")
-    from mcp_types import SamplingMessage, TextContent
-
     message = SamplingMessage(role="user", content=TextContent(type="text", text="say hi"))
     try:
         await ctx.session.create_message(messages=[message], max_tokens=5, related_request_id=ctx.request_id)
     except Exception as refused:
         return f"refused: {type(refused).__name__}"
     return "sampled"
+
+
+class Day(BaseModel):
+    day: str
+
+
+def ask_day(question: str) -> Elicit[Day]:
+    return Elicit(question, Day)
+
+
+def ask_model(question: str) -> Sample:
+    return Sample([SamplingMessage(role="user", content=TextContent(type="text", text=question))], max_tokens=20)
+
+
+def ask_roots() -> ListRoots:
+    return ListRoots()
+
+
+@server.tool(description="Plans a day")
+def plan(question: str, day: Annotated[Day, Resolve(ask_day)]) -> str:
+    note("plan", question=question, day=day.day)
+    return f"planned for {day.day}"
+
+
+@server.tool(description="Thinks about something")
+def think(question: str, thought: Annotated[CreateMessageResult, Resolve(ask_model)]) -> str:
+    text = getattr(thought.content, "text", "")
+    note("think", question=question, thought=text)
+    return f"thought: {text}"
+
+
+@server.tool(description="Looks where files are")
+def look(roots: Annotated[ListRootsResult, Resolve(ask_roots)]) -> str:
+    return ",".join(str(root.uri) for root in roots.roots)
 
 
 @server.tool(description="Counts, and tells how far it is")

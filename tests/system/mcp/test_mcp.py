@@ -22,9 +22,9 @@ ERAS = ["legacy", "2026-07-28"]
 Use = Callable[[Client], Awaitable[Any]]
 
 
-def with_client(gateway: Any, use: Use, mode: str = "legacy", key: str = KEY, **more: Any) -> Any:
+def with_client(gateway: Any, use: Use, mode: str = "legacy", key: str = KEY, headers: dict[str, str] | None = None, **more: Any) -> Any:
     async def run() -> Any:
-        async with (httpx2.AsyncClient(headers={"authorization": "Bearer " + key}, timeout=30) as http,
+        async with (httpx2.AsyncClient(headers={"authorization": "Bearer " + key, **(headers or {})}, timeout=30) as http,
                     Client(streamable_http_client(gateway.url + "/mcp", http_client=http), mode=mode, **more) as client):
             return await use(client)
 
@@ -77,7 +77,7 @@ def test_lists_what_the_agent_may_use_of_all_servers(gateway: Any, mode: str) ->
     """MCP-002: not `internal`, which is not granted; MCP-014: neither what is poisoned nor what hides letters."""
     found = names(gateway, mode)
     assert sorted(found) == sorted(f"{server}__{tool}" for server in FORMS
-                                   for tool in ("send", "fetch", "remove", "refund", "fails", "samples", "changing", "count", "waits", "mails"))
+                                   for tool in ("send", "fetch", "remove", "refund", "fails", "samples", "changing", "count", "waits", "mails", "plan", "think", "look"))
     assert names(gateway, mode, OTHER_KEY) == []
 
 

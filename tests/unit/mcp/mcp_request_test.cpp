@@ -175,13 +175,26 @@ TEST(McpServerMessages, AreKnownByTheIdThatWasAsked) {
   EXPECT_EQ(kind(R"({"jsonrpc":"2.0","id":3,"error":{"code":-1,"message":"no"}})"), Kind::kError);
   EXPECT_EQ(kind(R"({"jsonrpc":"2.0","id":3,"method":"sampling/createMessage"})"), Kind::kRequest);
   EXPECT_EQ(kind(R"({"jsonrpc":"2.0","method":"notifications/progress"})"), Kind::kOther);
-  EXPECT_EQ(kind(R"({"jsonrpc":"2.0","id":3,"result":{"resultType":"input_required"}})"),
-            std::nullopt);
+  EXPECT_EQ(kind(R"({"jsonrpc":"2.0","id":3,"result":{"resultType":"task"}})"), std::nullopt);
   EXPECT_EQ(kind(R"({"jsonrpc":"2.0","id":3,"result":[]})"), std::nullopt);
 }
 
-TEST(McpServerMessages, GrantServersNothing) {
-  EXPECT_THAT(server_hello("1"), HasSubstr("\"capabilities\":{}"));
+TEST(McpServerMessages, MayBeQuestions) {
+  const auto asked = read_server_message(
+      R"({"jsonrpc":"2.0","id":3,"result":{"resultType":"input_required","requestState":"s"}})",
+      "3");
+  ASSERT_TRUE(asked);
+  EXPECT_TRUE(asked->needs_input);
+  const auto whole =
+      read_server_message(R"({"jsonrpc":"2.0","id":3,"result":{"resultType":"complete"}})", "3");
+  ASSERT_TRUE(whole);
+  EXPECT_FALSE(whole->needs_input);
+}
+
+TEST(McpServerMessages, GrantServersNothingUnlessItIsSaid) {
+  EXPECT_THAT(server_hello("1", {}), HasSubstr("\"capabilities\":{}"));
+  EXPECT_THAT(server_hello("1", {.sampling = true}),
+              HasSubstr("\"capabilities\":{\"sampling\":{}}"));
   EXPECT_THAT(server_denial("\"x\"", "sampling/createMessage"), HasSubstr("-32601"));
 }
 

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "gateway/mcp/mcp_notes.hpp"
+#include "gateway/mcp/wishes.hpp"
+#include "gateway/proxy/decide/settlement.hpp"
+
+namespace aispm::gateway {
+
+// What a server asks of a client while one request of that client runs: granted by the
+// configuration, judged as an action of its own (`sampling/createMessage` of that server), looked
+// through both ways, and passed on to a client that said it can be asked. What is referred to must
+// outlive it.
+class WishDesk {
+ public:
+  // Rounds of one request (2026-07-28).
+  static constexpr int kMaxRounds = 10;
+  // How long a client may take between a question and its answer (2026-07-28).
+  static constexpr std::chrono::minutes kAnswerLimit{15};
+
+  WishDesk(Worker& worker, McpSession& session, const Caller& caller, const ShownProofs& proofs,
+           const McpMessage& asked, const McpServerConfig& server, const ScanContext& scan,
+           const McpTell& tell);
+
+  // Takes over what `link`'s server asks while its stream runs, where anything is granted.
+  void attach(ServerLink& link);
+
+  // 2026-07-28: the answers that came with the request, as members of its params; "" = none came.
+  // Errors: not what was asked, or withheld.
+  Result<std::string> bring(const std::string& params) const;
+  // Asks the server, answering what it wants to know as long as this client can be asked here and
+  // now. A result that needs_input is for the client: with what it is to be asked.
+  net::Task<ServerMessage> ask(ServerLink& link, ServerAsk what);
+
+  // What was refused, for the record of the request.
+  const std::vector<std::string>& refused() const { return refused_; }
+
+ private:
+  struct Reply;
+  net::Task<std::string> admit(WishKind kind, const std::string& method, std::string params);
+  Result<std::string> check_answer(WishKind kind, std::string_view result) const;
+  net::Task<std::string> ask_client(WishKind kind, const std::string& method,
+                                    const std::string& params);
+  net::Task<std::string> grant(const std::string& method, const std::string& params);
+  net::asio::awaitable<std::string> answer(const ServerMessage& wish);
+  net::Task<InputAnswers> answer_round(const InputRound& round);
+  net::Task<std::string> pass_round(InputRound round);
+  std::string binding() const;
+
+  Worker& worker_;
+  McpSession& session_;
+  const Caller& caller_;
+  const ShownProofs& proofs_;
+  const McpMessage& asked_;
+  const McpServerConfig& server_;
+  const ScanContext& scan_;
+  const McpTell& tell_;
+  const McpAbilities can_;  // of this client, for this server
+  ServerLink* link_ = nullptr;
+  std::vector<std::string> refused_;
+};
+
+}  // namespace aispm::gateway
