@@ -11,6 +11,7 @@
 
 #include "gateway/net/listen.hpp"
 #include "gateway/proxy/admin_rules.hpp"
+#include "gateway/proxy/providers/admin_providers.hpp"
 #include "sdk/core/codec/http1.hpp"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/log.hpp"
@@ -144,12 +145,13 @@ void AdminDoor::serve_one(const UniqueFd& peer) {
   if (!received) return send(peer, refuse_admin(400, received.error().message));
   if (received->method != "GET" && services_.cannot_record())
     return send(peer, refuse_admin(503, "changes cannot be recorded at the moment"));
-  const AdminReply reply =
-      serve_admin({.method = received->method,
-                   .target = received->target,
-                   .body = received->body,
-                   .who = user->name + " (uid " + std::to_string(user->uid) + ")"},
-                  services_.rules);
+  const AdminRequest request{.method = received->method,
+                             .target = received->target,
+                             .body = received->body,
+                             .who = user->name + " (uid " + std::to_string(user->uid) + ")"};
+  const AdminReply reply = request.target.starts_with(kAdminProviders)
+                               ? serve_admin_providers(request, services_)
+                               : serve_admin(request, services_.rules);
   if (reply.done) {
     services_.sticky.clear();  // new rules may decide differently
     log::info(

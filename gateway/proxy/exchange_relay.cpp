@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "gateway/proxy/pipeline/gemini_notice.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/common/time.hpp"
 
@@ -83,9 +84,22 @@ class StreamPass {
         broken_ = slice.error().message;
         return;
       }
-      relay_.feed(slice->data, out_);
+      if (!feed_slice(slice->data)) return;
       upstream_.input.consume(slice->consumed);
     }
+  }
+
+  // In the dialect's own form, whatever the provider's is.
+  bool feed_slice(std::string_view data) {
+    if (!x_.service_call || !x_.service_call->stream) {
+      relay_.feed(data, out_);
+      return true;
+    }
+    std::string events;
+    const auto read = x_.service_call->stream->feed(data, events);
+    relay_.feed(events, out_);
+    if (!read) broken_ = read.error().message;
+    return read.has_value();
   }
 
   awaitable<void> flush() {
@@ -111,6 +125,11 @@ class StreamPass {
 
   awaitable<bool> send_pulse(const JudgedAction& action, const Settled& so_far) {
     std::string text;
+    if (dialect_of(x_.api) == Dialect::kGemini) {
+      text = gemini_pulse(x_.framing.value_or(codec::Framing::kSse), x_.request.model);
+      is_client_there_ = (co_await x_.send_stream(client_, text)).has_value();
+      co_return is_client_there_;
+    }
     if (x_.framing == codec::Framing::kLines) {
       text = empty_piece(x_.api, x_.request.model, wall_now());
       is_client_there_ = (co_await x_.send_stream(client_, text)).has_value();
@@ -155,7 +174,7 @@ class StreamPass {
       if (!slice) return;
       upstream_.input.consume(slice->consumed);
     }
-    if (reader_.done()) x_.worker.pool(x_.provider_index).put(std::move(reply_.upstream));
+    if (reader_.done()) x_.worker.pool(*x_.provider).put(std::move(reply_.upstream));
   }
 
   ExchangeState& x_;
@@ -184,7 +203,8 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
                                x.services.config.limits.reply_bytes, x.reply_spill);
   x.in_flight = nullptr;
   if (!whole) co_return x.upstream_refusal(whole.error());
-  if (Step step = x.judge_whole(whole->bytes); step) co_return step;
+  const std::string_view reply_bytes = x.adapted_reply(whole->bytes);
+  if (Step step = x.judge_whole(reply_bytes); step) co_return step;
   if (x.gate) {
     Step step = co_await x.settle_actions();
     if (step) co_return step;
@@ -193,14 +213,14 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
   if (Step cut = x.frozen_refusal(); cut) co_return cut;
   x.sent = true;
   const std::string_view body =
-      x.reply_patched.empty() ? whole->bytes : std::string_view(x.reply_patched);
+      x.reply_patched.empty() ? reply_bytes : std::string_view(x.reply_patched);
   x.write_reply_head(body.size());
   x.response_bytes = body.size();
   const auto sent = co_await client.send(x.reply_head, body);
   if (!sent) x.client_left();
   upstream.input.consume(whole->in_place_bytes);
   if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)
-    x.worker.pool(x.provider_index).put(std::move(reply.upstream));
+    x.worker.pool(*x.provider).put(std::move(reply.upstream));
   co_return Step{};
 }
 

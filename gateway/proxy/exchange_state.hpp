@@ -11,6 +11,7 @@
 #include "gateway/proxy/decide/settlement.hpp"
 #include "gateway/proxy/pipeline/scan_reply.hpp"
 #include "gateway/proxy/pipeline/stream_relay.hpp"
+#include "gateway/proxy/providers/service_call.hpp"
 #include "gateway/proxy/route.hpp"
 
 namespace aispm::gateway {
@@ -47,8 +48,9 @@ struct ExchangeState {
 
   // --- what it means and what is decided
   codec::LlmRequest request;
-  Provider* provider = nullptr;
-  std::size_t provider_index = 0;
+  ProviderShelf::Set providers;               // in force when it was asked, and kept to the end
+  Provider* provider = nullptr;               // one of them
+  std::unique_ptr<ServiceCall> service_call;  // null: the provider serves its dialect as it is
   std::shared_ptr<SessionPlaceholders> placeholders;  // null: labels
   ScanContext context;
   std::vector<model::Detection> detections;
@@ -87,6 +89,10 @@ struct ExchangeState {
   model::LlmCall call;  // what the reply said
 
   void take_trace(std::string_view traceparent);
+  // Takes the set in force and picks from it; `provider` stays null when none serves the model.
+  void choose_provider();
+  // What the path says of a request whose body does not: model, and whether it streams.
+  Step take_path();
   Step open_rules();
   void take_findings(Findings findings);
   // Something could not be scanned: a denial, unless policy lets such exchanges pass (`fail:
@@ -134,8 +140,13 @@ struct ExchangeState {
   Refusal deny_action(const JudgedAction& action, const Settled& settled);
   // One event for what became of it.
   void record_action(JudgedAction& action, const Settled& settled);
+  // What the provider needs for this request beyond the dialect; a refusal when it has no such API.
+  // Before patch_body() and write_request_head().
+  Step address_provider();
   void write_request_head();
   void note_reply_head(const codec::http1::Head& head);
+  // A whole reply in the dialect's own words; dies with the next attempt.
+  std::string_view adapted_reply(std::string_view reply);
   // Scans a reply that came whole; what is to be sent instead stands in `reply_patched`.
   Step judge_whole(std::string_view reply);
   void write_reply_head(std::size_t body_bytes);
@@ -155,6 +166,10 @@ struct ExchangeState {
   void hear_freeze(const policy::Freeze& freeze);
   std::string request_key() const;
   Step judge_raw(std::string_view reply);
+  void patch_model();
+  Result<> adapt_body();
+  void write_service_lines();
+  void adapt_reply_head(const codec::http1::Head& head);
   Result<> restore_placeholders(std::string_view reply);
   void fill_request(model::LlmCall& call) const;
   void close_reply(const Findings& findings);

@@ -13,7 +13,8 @@ from ui import ROOT, run, step
 DASHBOARD = ROOT / "gateway" / "dashboard"
 PRESETS = ("dev", "release", "asan", "tsan", "fuzz")
 PROGRAMS = ["aispm-sensord", "aispm-run", "aispm-pool", "aispm-gateway", "aispm-collector", "aispm"]
-PYTHON_PACKAGES = ["pytest", "openai", "anthropic", "ollama", "mcp", "mypy", "ruff", "jsonschema", "pyyaml"]
+PYTHON_PACKAGES = ["pytest", "openai", "anthropic", "ollama", "mcp", "mypy", "ruff", "jsonschema", "pyyaml",
+                   "google-genai", "botocore"]
 
 
 def binary(name: str, preset: str = "release") -> Path:
