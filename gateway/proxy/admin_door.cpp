@@ -12,6 +12,7 @@
 
 #include "gateway/net/listen.hpp"
 #include "gateway/proxy/header_policy.hpp"
+#include "gateway/proxy/providers/admin_providers.hpp"
 #include "sdk/core/codec/http1.hpp"
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/log.hpp"
@@ -193,10 +194,11 @@ void AdminDoor::serve_one(const UniqueFd& peer) {
   }
   if (received->method != "GET" && services_.cannot_record())
     return send(peer, refuse_admin(503, "changes cannot be recorded at the moment"));
-  const AdminReply reply = desk_.serve({.method = received->method,
-                                        .target = received->target,
-                                        .body = received->body,
-                                        .who = *who});
+  const AdminRequest request{
+      .method = received->method, .target = received->target, .body = received->body, .who = *who};
+  const AdminReply reply = request.target.starts_with(kAdminProviders)
+                               ? serve_admin_providers(request, services_)
+                               : desk_.serve(request);
   if (reply.done) {
     services_.sticky.clear();  // new rules may decide differently
     log::info(

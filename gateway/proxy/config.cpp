@@ -27,11 +27,6 @@ std::string trim(std::string text) {
   return text;
 }
 
-// One line of visible ASCII, fit for a header.
-bool is_header_value(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-}
-
 // The first line of the file that `key` names; "" when `key` is absent.
 std::string read_secret_file(const YamlMap& map, const std::string& key) {
   const std::string path = map.text(key, "");
@@ -47,34 +42,17 @@ std::string read_secret_file(const YamlMap& map, const std::string& key) {
   return value;
 }
 
-void read_provider_key(const YamlMap& map, ProviderConfig& provider) {
-  if (map.has("key_env") && map.has("key_file"))
-    map.reject("key_env", "give key_env or key_file, not both");
-  if (!map.has("key_env")) {
-    provider.key = Secret(read_secret_file(map, "key_file"));
-    return;
-  }
-  const std::string variable = map.text("key_env", "");
-  const char* value = std::getenv(variable.c_str());
-  if (!value || !*value) {
-    // Not an error of the file: the other providers work, and this one says what it lacks.
-    provider.missing_key = "environment variable " + variable + " is not set";
-    return;
-  }
-  if (!is_header_value(value))
-    map.reject("key_env", variable + " must be visible ASCII without spaces");
-  provider.key = Secret(value);
-}
-
 ProviderConfig read_provider(const YamlMap& map) {
   ProviderConfig provider;
   provider.name = map.required_text("name");
-  const std::string dialect = map.choice("dialect", "openai", {"openai", "anthropic", "ollama"});
-  for (const Dialect known : {Dialect::kOpenAi, Dialect::kAnthropic, Dialect::kOllama})
+  const std::string dialect =
+      map.choice("dialect", "openai", {"openai", "anthropic", "ollama", "gemini"});
+  for (const Dialect known :
+       {Dialect::kOpenAi, Dialect::kAnthropic, Dialect::kOllama, Dialect::kGemini})
     if (dialect == name_of(known)) provider.dialect = known;
   if (!map.has("dialect"))
-    map.reject("", "provider without dialect; allowed: openai, anthropic, ollama");
-  read_endpoint(map, provider);
+    map.reject("", "provider without dialect; allowed: openai, anthropic, ollama, gemini");
+  read_provider_endpoint(map, provider);
   provider.models = map.texts("models");
   provider.translate = read_translate(map, provider.dialect);
   return provider;
@@ -221,8 +199,32 @@ Result<Config> read_config(const YamlMap& root) {
 
 }  // namespace
 
-void read_endpoint(const YamlMap& map, ProviderConfig& endpoint) {
+bool is_header_value(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+Secret read_secret(const YamlMap& map, const std::string& name, std::string& missing) {
+  const std::string env = name + "_env";
+  const std::string file = name + "_file";
+  if (map.has(env) && map.has(file)) map.reject(env, "give " + env + " or " + file + ", not both");
+  if (!map.has(env)) return Secret(read_secret_file(map, file));
+  const std::string variable = map.text(env, "");
+  const char* value = std::getenv(variable.c_str());
+  if (!value || !*value) {
+    // Not an error of the file: the other providers work, and this one says what it lacks.
+    missing = "environment variable " + variable + " is not set";
+    return {};
+  }
+  if (!is_header_value(value)) map.reject(env, variable + " must be visible ASCII without spaces");
+  return Secret(value);
+}
+
+void read_endpoint(const YamlMap& map, ProviderConfig& endpoint, bool may_have_path) {
   endpoint.origin = map.required_text("origin");
+  if (may_have_path && !endpoint.origin.empty()) {
+    if (auto split = split_origin(endpoint.origin, endpoint.origin, endpoint.base_path); !split)
+      map.reject("origin", split.error().message);
+  }
   if (!endpoint.origin.empty()) {
     auto origin = net::parse_origin(endpoint.origin);
     if (!origin) map.reject("origin", origin.error().message);
@@ -230,13 +232,15 @@ void read_endpoint(const YamlMap& map, ProviderConfig& endpoint) {
       map.reject("ca_file", "only for https origins");
   }
   endpoint.ca_file = map.text("ca_file", "");
-  read_provider_key(map, endpoint);
+  endpoint.key = read_secret(map, "key", endpoint.missing_key);
   endpoint.allow_private = map.flag("allow_private", false);
 }
 
 Result<Config> load_config(const std::string& path) {
   AISPM_TRY(const YamlMap root, YamlMap::load(path));
-  return read_config(root);
+  AISPM_TRY(Config config, read_config(root));
+  config.source = path;
+  return config;
 }
 
 Result<Config> parse_config(const std::string& content, const std::string& name) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,13 +25,29 @@
 
 namespace aispm::gateway {
 
+// A cloud that serves a dialect under paths and credentials of its own.
+enum class Service : std::uint8_t {
+  kNone,
+  kAzure,    // OpenAI's dialect: `api-key`, deployments
+  kBedrock,  // Anthropic's dialect: InvokeModel, signed requests
+};
+
 // An upstream. Its key is bound to its origin: nothing a client sends can make it go elsewhere.
 struct ProviderConfig {
   std::string name;
   Dialect dialect = Dialect::kOpenAi;
-  std::string origin;   // "https://api.openai.com"; checked by load_config
-  std::string ca_file;  // "" = the system's store
-  Secret key;           // "" = requests carry no credentials
+  std::string origin;  // "https://api.openai.com"; checked by load_config
+  // "/openai/v1": before every path, in place of its version where it ends with one; "" = none.
+  std::string base_path;
+  Service service = Service::kNone;
+  std::string api_version;  // kAzure: of its dated form; "" = its "/openai/v1" form
+  std::map<std::string, std::string>
+      deployments;            // of a service: what it calls a model; others keep their name
+  std::string region;         // kBedrock
+  std::string access_key_id;  // kBedrock; `key` is the secret one
+  Secret session_token;       // kBedrock; "" = lasting credentials
+  std::string ca_file;        // "" = the system's store
+  Secret key;                 // "" = requests carry no credentials
   std::string
       missing_key;  // why the key that should be there is not; such a provider answers nothing
   bool allow_private = false;
@@ -161,6 +178,7 @@ struct PolicyDemands {
 };
 
 struct Config {
+  std::string source;                     // the file it was read from; "" = none
   std::string listen = "127.0.0.1:8088";  // "" = no TCP
   std::string socket;                     // "" = no Unix socket
   unsigned workers = 1;
@@ -191,6 +209,9 @@ struct Config {
   std::size_t sticky_entries = 4096;          // over all agents
   std::chrono::milliseconds sticky_ttl{600'000};
 };
+
+// "https://host[:port][/base]" into its two parts. kInvalid says what is wrong.
+Result<> split_origin(const std::string& text, std::string& origin, std::string& base_path);
 
 // Reads and checks a configuration file. Errors read `file:line: what is wrong, what is allowed`.
 // Keys are read from the files and environment variables that it names.

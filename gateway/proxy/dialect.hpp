@@ -10,7 +10,7 @@ namespace aispm::gateway {
 
 // Whose protocol a client or provider speaks: errors, credentials and headers are the same in all
 // APIs of one.
-enum class Dialect : std::uint8_t { kOpenAi, kAnthropic, kOllama };
+enum class Dialect : std::uint8_t { kOpenAi, kAnthropic, kOllama, kGemini };
 
 constexpr std::string_view name_of(Dialect dialect) {
   switch (dialect) {
@@ -18,6 +18,8 @@ constexpr std::string_view name_of(Dialect dialect) {
       return "anthropic";
     case Dialect::kOllama:
       return "ollama";
+    case Dialect::kGemini:
+      return "gemini";
     case Dialect::kOpenAi:
       break;
   }
@@ -33,6 +35,10 @@ constexpr Dialect dialect_of(codec::Api api) {
     case codec::Api::kOllamaGenerate:
     case codec::Api::kOllamaTags:
       return Dialect::kOllama;
+    case codec::Api::kGeminiGenerate:
+    case codec::Api::kGeminiEmbed:
+    case codec::Api::kGeminiCountTokens:
+      return Dialect::kGemini;
     default:
       return Dialect::kOpenAi;
   }
@@ -41,7 +47,8 @@ constexpr Dialect dialect_of(codec::Api api) {
 // Replies that a model writes, and so may stream.
 constexpr bool is_written(codec::Api api) {
   return api != codec::Api::kOpenAiEmbeddings && api != codec::Api::kOpenAiModerations &&
-         api != codec::Api::kAnthropicCountTokens;
+         api != codec::Api::kAnthropicCountTokens && api != codec::Api::kGeminiEmbed &&
+         api != codec::Api::kGeminiCountTokens;
 }
 
 }  // namespace aispm::gateway

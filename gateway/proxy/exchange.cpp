@@ -66,7 +66,10 @@ Step parse(ExchangeState& x) {
   auto request = codec::parse_request(x.api, x.body);
   if (!request) return refusal_for(request.error());
   x.request = std::move(*request);
-  x.provider = x.services.providers.choose(x.route.dialect, x.request.model, x.provider_index);
+  if (!x.route.model.empty()) {
+    if (Step step = x.take_path(); step) return step;
+  }
+  x.choose_provider();
   if (x.services.traffic) plan_route(x);
   if (!x.plan || !x.plan->route)
     if (Step step = x.find_translation(); step) return step;
@@ -123,6 +126,7 @@ awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
   if (!x.provider->config().missing_key.empty())
     co_return x.upstream_refusal(
         fail(Errc::kUnavailable, x.provider->config().missing_key).value());
+  if (Step step = x.address_provider(); step) co_return step;
   if (auto patched = x.patch_body(); !patched)
     co_return x.cannot_scan("the request", patched.error().message);
   if (Step step = x.translate_request(); step) co_return step;
@@ -131,7 +135,7 @@ awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
   const Limits& limits = x.services.config.limits;
   x.asked_at = net::Clock::now();
   auto answered = co_await ask_upstream(
-      x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(x.provider_index),
+      x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(*x.provider),
       {.head = x.request_head,
        .body = x.outgoing_body(),
        .method = "POST",
@@ -248,7 +252,7 @@ awaitable<bool> list_models(Client& client, const Head& head, const Route& route
   UpstreamReply reply;
   if (!step) {
     append_request_headers(route.dialect, head.headers, x.forwarded_headers);
-    x.provider = x.services.providers.choose(route.dialect, {}, x.provider_index);
+    x.choose_provider();
     if (!x.provider)
       step = make_refusal(
           RefusalKind::kNotFound,
@@ -257,13 +261,14 @@ awaitable<bool> list_models(Client& client, const Head& head, const Route& route
   if (!step) step = x.watch_freezes();
   if (!step) step = x.open_rules();
   if (!step) step = check_access(x);
+  if (!step) step = x.address_provider();
   if (!step) {
     (void)co_await client.read_body(head, 0);
     x.body_read = true;
     x.write_request_head();
     const Limits& limits = x.services.config.limits;
     auto answered = co_await ask_upstream(
-        x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(x.provider_index),
+        x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(*x.provider),
         {.head = x.request_head, .body = {}, .method = "GET", .is_over = &x.is_stopped},
         {.connect = limits.upstream_connect, .silence = limits.upstream_reply}, &x.in_flight);
     if (answered) {

@@ -48,6 +48,8 @@ Step ExchangeState::judge_whole(std::string_view reply) {
         fail(Errc::kInvalid, "answered something that is no reply: " + parsed.error().message)
             .value());
   }
+  if (parsed->has_odd_call)
+    return cannot_scan("the reply", "a tool call comes in a form that cannot be followed");
   call.response_id = parsed->id;
   call.response_model = parsed->model;
   call.finish_reason = parsed->finish_reason;

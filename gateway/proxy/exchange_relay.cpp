@@ -3,9 +3,10 @@
 
 #include <utility>
 
-#include "gateway/proxy/translate/translation.hpp"
-#include "gateway/proxy/traffic/route_plan.hpp"
 #include "gateway/mcp/asked_link.hpp"
+#include "gateway/proxy/pipeline/gemini_notice.hpp"
+#include "gateway/proxy/traffic/route_plan.hpp"
+#include "gateway/proxy/translate/translation.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/common/time.hpp"
 
@@ -92,7 +93,17 @@ class StreamPass {
     }
   }
 
+  // In the dialect's own form, whatever the provider's is.
   void take(std::string_view data) {
+    if (!x_.service_call || !x_.service_call->stream) return pass(data);
+    std::string events;
+    const auto read = x_.service_call->stream->feed(data, events);
+    pass(events);
+    if (!read) broken_ = read.error().message;
+  }
+
+  // In the client's protocol.
+  void pass(std::string_view data) {
     if (!x_.translation) {
       relay_.feed(data, out_);
       return;
@@ -135,6 +146,11 @@ class StreamPass {
 
   awaitable<bool> send_pulse(const JudgedAction& action, const Settled& so_far) {
     std::string text;
+    if (dialect_of(x_.api) == Dialect::kGemini) {
+      text = gemini_pulse(x_.framing.value_or(codec::Framing::kSse), x_.request.model);
+      is_client_there_ = (co_await x_.send_stream(client_, text)).has_value();
+      co_return is_client_there_;
+    }
     if (x_.framing == codec::Framing::kLines) {
       text = empty_piece(x_.api, x_.request.model, wall_now());
       is_client_there_ = (co_await x_.send_stream(client_, text)).has_value();
@@ -180,7 +196,7 @@ class StreamPass {
       if (!slice) return;
       upstream_.input.consume(slice->consumed);
     }
-    if (reader_.done()) x_.worker.pool(x_.provider_index).put(std::move(reply_.upstream));
+    if (reader_.done()) x_.worker.pool(*x_.provider).put(std::move(reply_.upstream));
   }
 
   ExchangeState& x_;
@@ -233,13 +249,13 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
                                x.services.config.limits.reply_bytes, x.reply_spill);
   x.in_flight = nullptr;
   if (!whole) co_return x.upstream_refusal(whole.error());
-  std::string_view told = whole->bytes;
+  std::string_view told = x.adapted_reply(whole->bytes);
   if (Step step = x.translate_reply(told); step) co_return step;
   if (Step step = co_await send_whole(x, client, told); step) co_return step;
   if (x.plan) keep_answer(x, told);
   upstream.input.consume(whole->in_place_bytes);
   if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)
-    x.worker.pool(x.provider_index).put(std::move(reply.upstream));
+    x.worker.pool(*x.provider).put(std::move(reply.upstream));
   co_return Step{};
 }
 

@@ -5,9 +5,9 @@
 
 #include "gateway/mcp/asked_link.hpp"
 #include "gateway/proxy/header_policy.hpp"
-#include "gateway/proxy/translate/translation.hpp"
-#include "gateway/proxy/traffic/route_plan.hpp"
 #include "gateway/proxy/observe/head_rules.hpp"
+#include "gateway/proxy/traffic/route_plan.hpp"
+#include "gateway/proxy/translate/translation.hpp"
 #include "sdk/core/common/id.hpp"
 
 namespace aispm::gateway {
@@ -37,6 +37,9 @@ ExchangeState::ExchangeState(Client& from, const Head& head, const Route& found)
   // The head's bytes are gone once the body is read.
   route.path = std::string_view(target).substr(0, found.path.size());
   route.query = std::string_view(target).substr(found.path.size());
+  if (!found.model.empty())
+    route.model = route.path.substr(
+        static_cast<std::size_t>(found.model.data() - found.path.data()), found.model.size());
   call.host = std::string(head.host.substr(0, 256));
 }
 
@@ -54,6 +57,20 @@ void ExchangeState::take_trace(std::string_view traceparent) {
   }
   span_id = make_span_id();
   event_id = make_uuid();
+}
+
+void ExchangeState::choose_provider() {
+  providers = services.providers.current();
+  std::size_t index = 0;
+  provider = providers->choose(route.dialect, request.model, index);
+}
+
+Step ExchangeState::take_path() {
+  if (!request.model.empty() && request.model != route.model)
+    return make_refusal(RefusalKind::kBadRequest, "the body names another model than the path");
+  request.model = route.model;
+  request.stream = route.streams;
+  return {};
 }
 
 Step ExchangeState::open_rules() {
@@ -163,9 +180,11 @@ Step ExchangeState::check_readable() {
     model::Decision denial;
     denial.mode = "enforce";
     denial.rule_id = "aispm.provider_history";
-    denial.reason = "\"" + request.history +
-                    "\" stands for text that the provider keeps and nobody here can read; send the "
-                    "whole conversation, with \"store\": false";
+    denial.reason =
+        "\"" + request.history +
+        "\" stands for text that the provider keeps and nobody here can read; send " +
+        (api == codec::Api::kOpenAiResponses ? "the whole conversation, with \"store\": false"
+                                             : "the text itself");
     denial.policy_version = context.book->policy->version();
     return deny(std::move(denial));
   }
@@ -220,20 +239,29 @@ Result<> ExchangeState::patch_body() {
   if (!services.config.provider_history)
     if (auto keep_nothing = codec::no_store_patch(request, body))
       patches.push_back(std::move(*keep_nothing));
-  if (!provider->config().translate.renames_nothing()) rename_model();
-  if (patches.empty()) return {};
-  AISPM_TRY(patched_body, codec::apply_patches(body, patches));
+  name_model();
+  if (!patches.empty()) {
+    AISPM_TRY(patched_body, codec::apply_patches(body, patches));
+  }
+  if (service_call) return adapt_body();
   return {};
 }
 
 void ExchangeState::write_request_head() {
   const bool has_body = route.kind == RouteKind::kLlm;
   request_head.reserve(512 + forwarded_headers.size());
-  request_head.append(has_body ? "POST " : "GET ")
-      .append(translation ? translation->path() : route.path)
-      .append(translation ? std::string_view{} : route.query)
-      .append(" HTTP/1.1\r\n");
-  request_head.append(provider->request_lines()).append(forwarded_headers);
+  request_head.append(has_body ? "POST " : "GET ");
+  if (service_call)
+    request_head.append(service_call->target);
+  else if (translation)
+    request_head.append(translation->path());
+  else
+    request_head.append(route.path).append(route.query);
+  request_head.append(" HTTP/1.1\r\n").append(provider->request_lines());
+  if (service_call)
+    write_service_lines();
+  else
+    request_head.append(forwarded_headers);
   request_head.append("accept: */*\r\naccept-encoding: identity\r\nuser-agent: aispm-gateway\r\n");
   if (services.config.observe.propagate_trace && !trace_id.empty()) {
     request_head.append("traceparent: 00-").append(trace_id).append("-").append(span_id);
@@ -258,6 +286,7 @@ void ExchangeState::note_reply_head(const Head& head) {
     append_translated_headers(head);
   else
     append_reply_headers(head.headers, reply_headers);
+  if (service_call) adapt_reply_head(head);
   first_byte = net::Clock::now();
 }
 

@@ -12,6 +12,7 @@
 #include "gateway/proxy/limits/budget_ledger.hpp"
 #include "gateway/proxy/pipeline/scan_reply.hpp"
 #include "gateway/proxy/pipeline/stream_relay.hpp"
+#include "gateway/proxy/providers/service_call.hpp"
 #include "gateway/proxy/route.hpp"
 
 namespace aispm::gateway {
@@ -54,10 +55,11 @@ struct ExchangeState {
 
   // --- what it means and what is decided
   codec::LlmRequest request;
-  Provider* provider = nullptr;
-  std::size_t provider_index = 0;
-  std::shared_ptr<RoutePlan> plan;  // null: no route, no cache
-  std::string sent_model;           // in place of the one that was asked for; "" = as asked
+  ProviderShelf::Set providers;               // in force when it was asked, and kept to the end
+  Provider* provider = nullptr;               // one of them
+  std::unique_ptr<ServiceCall> service_call;  // null: the provider serves its dialect as it is
+  std::shared_ptr<RoutePlan> plan;            // null: no route, no cache
+  std::string sent_model;  // in place of the one that was asked for; "" = as asked
   std::shared_ptr<SessionPlaceholders> placeholders;  // null: labels
   ScanContext context;
   std::vector<model::Detection> detections;
@@ -114,6 +116,10 @@ struct ExchangeState {
   Step reserve_use();
   // What it used and cost, into its event and off its budgets.
   void settle_use();
+  // Takes the set in force and picks from it; `provider` stays null when none serves the model.
+  void choose_provider();
+  // What the path says of a request whose body does not: model, and whether it streams.
+  Step take_path();
   Step open_rules();
   void take_findings(Findings findings);
   // Something could not be scanned: a denial, unless policy lets such exchanges pass (`fail:
@@ -140,7 +146,7 @@ struct ExchangeState {
   // The request as it is to be sent, in the provider's protocol.
   Step translate_request();
   // What the provider calls the model, where that is another name.
-  void rename_model();
+  void name_model();
   void append_translated_headers(const codec::http1::Head& head);
   // `reply` came whole: becomes what the client's protocol says for it.
   Step translate_reply(std::string_view& reply);
@@ -174,10 +180,15 @@ struct ExchangeState {
   Refusal deny_action(const JudgedAction& action, const Settled& settled);
   // One event for what became of it.
   void record_action(JudgedAction& action, const Settled& settled);
+  // What the provider needs for this request beyond the dialect; a refusal when it has no such API.
+  // Before patch_body() and write_request_head().
+  Step address_provider();
   void write_request_head();
   void note_reply_head(const codec::http1::Head& head);
   // The provider has begun to answer: a refusal when that is nothing that could be passed on.
   Step begin_reply(const codec::http1::Head& head);
+  // A whole reply in the dialect's own words; dies with the next attempt.
+  std::string_view adapted_reply(std::string_view reply);
   // Scans a reply that came whole; what is to be sent instead stands in `reply_patched`.
   Step judge_whole(std::string_view reply);
   void write_reply_head(std::size_t body_bytes);
@@ -201,6 +212,9 @@ struct ExchangeState {
                      std::string reason);
   void note_budget(const BudgetState& state, bool is_exceeded);
   Step judge_raw(std::string_view reply);
+  Result<> adapt_body();
+  void write_service_lines();
+  void adapt_reply_head(const codec::http1::Head& head);
   Result<> restore_placeholders(std::string_view reply);
   void fill_request(model::LlmCall& call) const;
   void close_reply(const Findings& findings);

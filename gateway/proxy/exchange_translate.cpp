@@ -4,6 +4,7 @@
 
 #include "gateway/proxy/exchange_state.hpp"
 #include "gateway/proxy/header_policy.hpp"
+#include "gateway/proxy/providers/upstream_path.hpp"
 #include "gateway/proxy/translate/translation.hpp"
 #include "sdk/core/policy/glob.hpp"
 
@@ -31,8 +32,8 @@ std::size_t find_serving(const Providers& all, Dialect client, std::string_view 
   std::size_t fallback = all.size();
   for (std::size_t i = 0; i < all.size(); ++i) {
     const ProviderConfig& config = all[i]->config();
-    if (config.translate.serves.empty() || !serves(config, client) ||
-        !translate::api_of(config.dialect))
+    if (config.service != Service::kNone || config.translate.serves.empty() ||
+        !serves(config, client) || !translate::api_of(config.dialect))
       continue;
     if (names(config, model)) return i;
     if (also_default && config.models.empty()) fallback = std::min(fallback, i);
@@ -44,11 +45,10 @@ std::size_t find_serving(const Providers& all, Dialect client, std::string_view 
 
 Step ExchangeState::find_translation() {
   if (!translate::is_translatable(api)) return {};
-  const Providers& all = services.providers.all();
+  const Providers& all = providers->all();
   const std::size_t found = find_serving(all, route.dialect, request.model, provider == nullptr);
   if (found == all.size() || (provider && names(provider->config(), request.model))) return {};
   provider = all[found].get();
-  provider_index = found;
   const ProviderConfig& config = provider->config();
   translation = std::make_unique<translate::Translation>(
       api,
@@ -78,10 +78,14 @@ Step ExchangeState::translate_request() {
   return {};
 }
 
-void ExchangeState::rename_model() {
+// A route's candidate, or a translation, has named it already.
+void ExchangeState::name_model() {
   if (translation || !sent_model.empty() || request.model_span.empty()) return;
   const ProviderConfig& config = provider->config();
-  const std::string_view name = gateway::sent_model(config.translate, config.models, request.model);
+  std::string_view name = request.model;
+  if (!config.translate.renames_nothing())
+    name = gateway::sent_model(config.translate, config.models, name);
+  if (service_call) name = deployment_of(config, name);
   if (name != request.model) patches.push_back(codec::string_patch(request.model_span, name));
 }
 

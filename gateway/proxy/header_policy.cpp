@@ -65,7 +65,10 @@ void append_reply_headers(std::span<const Header> headers, std::string& out) {
 }
 
 std::string_view presented_key(const codec::http1::Head& head) {
-  const std::string_view key = head.find("x-api-key").value_or(std::string_view{});
+  std::string_view key = head.find("x-api-key").value_or(std::string_view{});
+  const std::string_view google = head.find("x-goog-api-key").value_or(std::string_view{});
+  if (!key.empty() && !google.empty() && key != google) return {};
+  if (key.empty()) key = google;
   std::string_view bearer = head.find("authorization").value_or(std::string_view{});
   const bool is_bearer = bearer.size() > 7 && equal_name(bearer.substr(0, 7), "bearer ");
   bearer = is_bearer ? bearer.substr(7) : std::string_view{};

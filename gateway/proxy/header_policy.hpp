@@ -19,8 +19,8 @@ void append_request_headers(Dialect dialect, std::span<const codec::http1::Heade
 // Appends the provider's header lines that the client may see (no framing, no connection headers).
 void append_reply_headers(std::span<const codec::http1::Header> headers, std::string& out);
 
-// The key a client presents: `x-api-key`, or `Authorization: Bearer`. Empty when there is none;
-// also when both are there and differ, since they would name two agents.
+// The key a client presents: `x-api-key`, `x-goog-api-key`, or `Authorization: Bearer`. Empty when
+// there is none; also when two are there and differ, since they would name two agents.
 std::string_view presented_key(const codec::http1::Head& head);
 
 // `traceparent` of W3C trace context version 00. Views into `value`.

@@ -243,7 +243,7 @@ model::Event describe_health(const Services& services,
   health.counters["sticky_verdicts"] = services.sticky.size();
   add_delivery(services.recorder->state(), services, health);
   add_forgotten(services, health);
-  add_providers(services.providers, "provider", health);
+  add_providers(*services.providers.current(), "provider", health);
   add_providers(services.mcp_servers, "mcp", health);
   health.counters["mcp_sessions"] = services.mcp_sessions.size();
   if (services.traffic) add_traffic(*services.traffic, health);

@@ -14,16 +14,16 @@ constexpr char kDescription[] =
     "aispm-gateway stands between agents and language models: it authenticates each request, "
     "scans\n"
     "it and its reply, decides by policy, and records what happened.\n\n"
-    "Serves /v1/chat/completions and /v1/models (OpenAI clients) and /v1/messages (Anthropic\n"
-    "clients); point OPENAI_BASE_URL at http://127.0.0.1:8088/v1, or ANTHROPIC_BASE_URL at\n"
-    "http://127.0.0.1:8088, and use a key made by `aispm agent create-key`. /docs lists all paths;\n"
-    "/live and /ready are for load balancers; metrics, guardrails and more stand at `admin:`.";
+    "Serves clients of OpenAI (point OPENAI_BASE_URL at http://127.0.0.1:8088/v1), Anthropic\n"
+    "(ANTHROPIC_BASE_URL at http://127.0.0.1:8088), Gemini (GOOGLE_GEMINI_BASE_URL, likewise) and\n"
+    "Ollama (OLLAMA_HOST, likewise); use a key made by `aispm agent create-key`. /docs lists all\n"
+    "paths; /live and /ready are for load balancers; metrics, guardrails and more stand at `admin:`.";
 
 constexpr char kFooter[] =
     "\nExamples:\n"
     "  aispm-gateway                                     serve as /etc/aispm/gateway.yaml says\n"
     "  aispm-gateway --config my.yaml --check-config     load everything, say what is wrong, end\n"
-    "  kill -HUP $(pidof aispm-gateway)                  load policy, packs and key file anew\n\n"
+    "  kill -HUP $(pidof aispm-gateway)                  load policy, packs, keys, providers anew\n\n"
     "Exit status: 0 ended as asked, 1 could not start or serve, 2 bad usage or configuration.";
 
 int complain(const aispm::Error& error, int status) {

@@ -56,8 +56,23 @@ constexpr std::array kServed = {
     Served{"/docs", "GET", RouteKind::kApiPage, Dialect::kOpenAi},
 };
 
-constexpr std::array<std::string_view, 5> kPaging = {"limit", "after", "after_id", "before_id",
-                                                     "order"};
+// Google's custom methods: "/v1beta/models/NAME:VERB".
+struct GeminiVerb {
+  std::string_view name;
+  Api api;
+  bool streams;
+};
+constexpr std::array kGeminiVerbs = {
+    GeminiVerb{"generateContent", Api::kGeminiGenerate, false},
+    GeminiVerb{"streamGenerateContent", Api::kGeminiGenerate, true},
+    GeminiVerb{"countTokens", Api::kGeminiCountTokens, false},
+    GeminiVerb{"embedContent", Api::kGeminiEmbed, false},
+    GeminiVerb{"batchEmbedContents", Api::kGeminiEmbed, false},
+};
+constexpr std::string_view kGeminiModels = "/v1beta/models";
+
+constexpr std::array<std::string_view, 7> kPaging = {"limit", "after",    "after_id", "before_id",
+                                                     "order", "pageSize", "pageToken"};
 constexpr std::size_t kMaxValueBytes = 64;
 
 bool is_word(std::string_view text) {
@@ -68,7 +83,8 @@ bool is_word(std::string_view text) {
 }
 
 // Query parameters are forwarded unscanned, so only known ones with short plain values may pass.
-bool is_allowed_query(RouteKind kind, std::string_view query) {
+bool is_allowed_query(const Route& route, std::string_view query) {
+  const RouteKind kind = route.kind;
   while (!query.empty()) {
     const auto end = std::min(query.find('&'), query.size());
     const std::string_view pair = query.substr(0, end);
@@ -78,20 +94,40 @@ bool is_allowed_query(RouteKind kind, std::string_view query) {
     const std::string_view value =
         equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
     const bool beta = kind == RouteKind::kLlm && name == "beta" && value == "true";
+    const bool form = kind == RouteKind::kLlm && route.dialect == Dialect::kGemini &&
+                      name == "alt" && (value == "json" || (value == "sse" && route.streams));
     const bool paging = kind == RouteKind::kModels &&
                         std::find(kPaging.begin(), kPaging.end(), name) != kPaging.end() &&
                         value.size() <= kMaxValueBytes && is_word(value);
-    if (!beta && !paging) return false;
+    if (!beta && !form && !paging) return false;
   }
   return true;
 }
 
-bool is_model_path(std::string_view path) {
-  static constexpr std::string_view kModels = "/v1/models";
-  if (!path.starts_with(kModels)) return false;
-  const std::string_view rest = path.substr(kModels.size());
+// Names are forwarded unscanned, too.
+bool is_model_path(std::string_view path, std::string_view models = "/v1/models") {
+  if (!path.starts_with(models)) return false;
+  const std::string_view rest = path.substr(models.size());
   return rest.empty() || (rest.front() == '/' && rest.size() > 1 && rest.size() <= 128 &&
                           is_word(rest.substr(1)) && rest.find("..") == std::string_view::npos);
+}
+
+// True when the path is one of Gemini's methods; then the route says which.
+bool find_gemini(std::string_view path, Route& route) {
+  if (!is_model_path(path) && !is_model_path(path, kGeminiModels)) return false;
+  const auto slash = path.rfind('/');
+  const auto colon = path.rfind(':');
+  if (colon == std::string_view::npos || colon < slash + 2) return false;
+  for (const GeminiVerb& verb : kGeminiVerbs) {
+    if (verb.name != path.substr(colon + 1)) continue;
+    route.kind = RouteKind::kLlm;
+    route.api = verb.api;
+    route.dialect = Dialect::kGemini;
+    route.model = path.substr(slash + 1, colon - slash - 1);
+    route.streams = verb.streams;
+    return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -111,6 +147,14 @@ std::vector<RouteEntry> all_routes() {
   return routes;
 }
 
+std::string_view query_objection(std::string_view query) {
+  for (const std::string_view key : {"?key=", "&key=", "?api_key=", "&api_key="})
+    if (query.find(key) != std::string_view::npos)
+      return "a key does not belong into the URL, where it is logged: send it as x-goog-api-key or "
+             "Authorization: Bearer";
+  return "a query parameter that is not allowed";
+}
+
 Route find_route(std::string_view method, std::string_view target, bool speaks_anthropic) {
   const auto mark = target.find('?');
   Route route;
@@ -120,11 +164,14 @@ Route find_route(std::string_view method, std::string_view target, bool speaks_a
   // Also for what is not served: what manages Ollama's models, say.
   if (route.path.starts_with("/api/")) route.dialect = Dialect::kOllama;
   if (route.path.starts_with("/api/v1/")) route.dialect = Dialect::kOpenAi;  // our own
+  if (route.path.starts_with("/v1beta/")) route.dialect = Dialect::kGemini;
   std::string_view allowed;
   if (route.path == "/") {
     route.kind = RouteKind::kRoot;
     allowed = method == "HEAD" ? "HEAD" : "GET";
-  } else if (is_model_path(route.path)) {
+  } else if (find_gemini(route.path, route)) {
+    allowed = "POST";
+  } else if (is_model_path(route.path) || is_model_path(route.path, kGeminiModels)) {
     route.kind = RouteKind::kModels;
     allowed = "GET";
   }
@@ -154,7 +201,7 @@ Route find_route(std::string_view method, std::string_view target, bool speaks_a
   if (method != allowed) route.kind = RouteKind::kBadMethod;
   const std::string_view parameters = route.query.empty() ? route.query : route.query.substr(1);
   const bool forwarded = route.kind == RouteKind::kLlm || route.kind == RouteKind::kModels;
-  if (forwarded && !is_allowed_query(route.kind, parameters)) route.kind = RouteKind::kBadQuery;
+  if (forwarded && !is_allowed_query(route, parameters)) route.kind = RouteKind::kBadQuery;
   return route;
 }
 

@@ -11,7 +11,7 @@ namespace aispm::gateway {
 
 enum class RouteKind : std::uint8_t {
   kLlm,               // POST: a request to a model; `api` says in what form
-  kModels,            // GET /v1/models[/ID], /api/tags, /api/version
+  kModels,            // GET /v1/models[/ID], /v1beta/models[/ID], /api/tags, /api/version
   kAgentEvents,       // POST /aispm/v1/agent-events
   kRunEvents,         // POST /aispm/v1/events: aispm-run only
   kHello,             // GET /aispm/v1/hello: aispm-run only
@@ -42,6 +42,8 @@ struct Route {
   RouteKind kind = RouteKind::kNotFound;
   Dialect dialect = Dialect::kOpenAi;  // in which errors are said; for kLlm and kModels also spoken
   codec::Api api = codec::Api::kOpenAiChat;  // kLlm
+  std::string_view model = {};               // kLlm of Gemini: named by the path
+  bool streams = false;                      // likewise
   std::string_view path;
   std::string_view query;  // with "?", allowed parameters only; what the upstream may see
 };
@@ -57,5 +59,8 @@ std::vector<RouteEntry> all_routes();
 // The one table of what is served. Views into `target`. `speaks_anthropic`: the client sent an
 // anthropic-version header, which tells both dialects' /v1/models apart.
 Route find_route(std::string_view method, std::string_view target, bool speaks_anthropic);
+
+// What a client is told of a query for which find_route() gave kBadQuery.
+std::string_view query_objection(std::string_view query);
 
 }  // namespace aispm::gateway

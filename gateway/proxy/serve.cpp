@@ -169,8 +169,11 @@ Task<bool> serve_request(Client& client, Head head) {
     if (is_proxy_request(head) && !strip_own_authority(client.worker().services(), head))
       co_return co_await refuse_proxy_request(client, head);
   }
-  const Route route =
-      find_route(head.method, head.target, head.find("anthropic-version").has_value());
+  Route route = find_route(head.method, head.target, head.find("anthropic-version").has_value());
+  // Gemini's clients list models at OpenAI's path, too.
+  if (route.kind == RouteKind::kModels && route.dialect == Dialect::kOpenAi &&
+      head.find("x-goog-api-key"))
+    route.dialect = Dialect::kGemini;
   const bool is_run = client.entrance == Entrance::kRun;
   if (std::optional<Refusal> refusal = take_own_headers(client, head))
     co_return co_await serve_refusal(client, head, route.dialect, std::move(*refusal));
@@ -236,7 +239,7 @@ Task<bool> serve_request(Client& client, Head head) {
                                        "this path has another method");
     case RouteKind::kBadQuery:
       co_return co_await serve_refusal(client, head, route.dialect, RefusalKind::kBadRequest,
-                                       "a query parameter that is not allowed");
+                                       std::string(query_objection(route.query)));
     case RouteKind::kNotFound:
       break;
   }

@@ -54,7 +54,27 @@ Result<> Services::load_rules() {
   return rules.reload(detect_part(bundles.local().get()));
 }
 
+namespace {
+
+// What the file says now; before it is read anew, what it said at the start.
+Result<ProviderShelf::Prepared> read_providers(const Config& config, const ProviderShelf& shelf) {
+  if (config.source.empty()) return shelf.prepare(config.providers);
+  AISPM_TRY(Config read, load_config(config.source));
+  return shelf.prepare(std::move(read.providers));
+}
+
+}  // namespace
+
+Result<> Services::reload_providers() {
+  const auto lock = providers.lock();
+  AISPM_TRY(ProviderShelf::Prepared prepared, read_providers(config, providers));
+  providers.take(std::move(prepared));
+  return {};
+}
+
 Result<> Services::reload() {
+  const auto lock = providers.lock();
+  AISPM_TRY(ProviderShelf::Prepared prepared, read_providers(config, providers));
   AISPM_TRY(std::shared_ptr<const PolicyView> bundle, bundles.load());
   AISPM_TRY(RuleShelf::Loaded loaded, rules.load(detect_part(bundle.get())));
   AISPM_TRY(ScanPolicies::Loaded scan_policies, observatory->scan_policies.load());
@@ -63,6 +83,7 @@ Result<> Services::reload() {
     AISPM_TRY(file_keys, KeyStore::read_file(config.keys_file));
   }
   observatory->scan_policies.take(std::move(scan_policies));
+  providers.take(std::move(prepared));
   rules.take(std::move(loaded));
   bundles.take(std::move(bundle));
   if (file_keys) keys.take_file(*file_keys);

@@ -17,7 +17,7 @@
 #include "gateway/proxy/key_store.hpp"
 #include "gateway/proxy/limits/use_limits.hpp"
 #include "gateway/proxy/placeholder_shelf.hpp"
-#include "gateway/proxy/providers/provider.hpp"
+#include "gateway/proxy/providers/provider_shelf.hpp"
 #include "gateway/proxy/recorder.hpp"
 #include "gateway/proxy/rule_book.hpp"
 #include "gateway/proxy/sticky.hpp"
@@ -43,7 +43,7 @@ class StdioServers;
 struct Services {
   Services(Config loaded, ProviderSet opened, ProviderSet servers)
       : config(std::move(loaded)),
-        providers(std::move(opened)),
+        providers(std::move(opened), config.providers),
         mcp_servers(std::move(servers)),
         mcp_sessions({.sessions = config.mcp.sessions,
                       .of_agent = config.mcp.agent_sessions,
@@ -70,15 +70,19 @@ struct Services {
   // The rules alone, for the first time.
   Result<> load_rules();
 
-  // Loads and checks rules, this host's own bundle and the key file, then puts all of them in
-  // force. An error in any of them changes nothing. One thread at a time.
+  // Loads and checks rules, this host's own bundle, the key file and the configuration's providers
+  // with their keys, then puts all of them in force. An error in any of them changes nothing. One
+  // thread at a time.
   Result<> reload();
+
+  // The configuration's providers alone, with their keys. Any thread.
+  Result<> reload_providers();
 
   // Events cannot be kept at the moment, and this gateway is told to keep all of them.
   bool cannot_record() const { return recorder->is_failing() && config.audit == Audit::kRequired; }
 
   const Config config;
-  const ProviderSet providers;
+  ProviderShelf providers;
   const ProviderSet mcp_servers;  // in the order of config.mcp.servers
   McpSessions mcp_sessions;
   std::shared_ptr<StdioServers> stdio_servers;  // null: none is configured

@@ -72,9 +72,51 @@ std::string code_of(const Refusal& refusal) {
   return std::string(form_of(refusal.kind, Dialect::kOpenAi).code);
 }
 
+namespace {
+
+// Google's canonical word for an HTTP status.
+std::string_view google_status(int status) {
+  switch (status) {
+    case 401:
+      return "UNAUTHENTICATED";
+    case 403:
+      return "PERMISSION_DENIED";
+    case 404:
+      return "NOT_FOUND";
+    case 405:
+    case 501:
+      return "UNIMPLEMENTED";
+    case 402:
+    case 429:
+      return "RESOURCE_EXHAUSTED";
+    case 409:
+      return "ABORTED";
+    case 408:
+    case 504:
+      return "DEADLINE_EXCEEDED";
+    default:
+      return status < 500 ? "INVALID_ARGUMENT" : "UNAVAILABLE";
+  }
+}
+
+std::string gemini_error(const Refusal& refusal) {
+  const int status = form_of(refusal.kind).status;
+  std::string body =
+      R"({"error":{"code":)" + std::to_string(status) + R"(,"message":)" +
+      codec::json_string(refusal.message) + R"(,"status":")" + std::string(google_status(status)) +
+      R"(","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":)" +
+      codec::json_string(code_of(refusal)) + R"(,"domain":"aispm")";
+  if (!refusal.case_id.empty())
+    body += R"(,"metadata":{"case_id":)" + codec::json_string(refusal.case_id) + "}";
+  return body + "}]}}";
+}
+
+}  // namespace
+
 std::string error_body(Dialect dialect, const Refusal& refusal) {
   const Form& form = form_of(refusal.kind, dialect);
   std::string body;
+  if (dialect == Dialect::kGemini) return gemini_error(refusal);
   if (dialect == Dialect::kOllama)
     return R"({"error":)" + codec::json_string(refusal.message) + "}";
   if (dialect == Dialect::kOpenAi) {

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -76,10 +77,9 @@ class Worker::Door {
 };
 
 Worker::Worker(Services& services)
-    : services_(services),
-      desk_(services.rules),
-      pools_(services.providers.all().size()),
-      mcp_pools_(services.mcp_servers.all().size()) {}
+    : services_(services), desk_(services.rules), mcp_pools_(services.mcp_servers.all().size()) {
+  no_pool_.close();
+}
 Worker::~Worker() {
   pools_.clear();
   mcp_pools_.clear();
@@ -106,6 +106,33 @@ void Worker::apply_freezes(std::shared_ptr<const policy::FreezeBook> book,
     freezes_.apply(*book, wall_now());
     done();
   });
+}
+
+UpstreamPool& Worker::pool(const Provider& provider) {
+  for (int tries = 0; tries < 2; ++tries) {
+    for (const auto& one : pools_)
+      if (one->provider.get() == &provider) return one->pool;
+    renew_pools();  // there are new ones since it was asked last
+  }
+  return no_pool_;
+}
+
+// Exchanges may still hold connections of those that are let go: they come back to a closed door.
+void Worker::renew_pools() {
+  const ProviderShelf::Set set = services_.providers.current();
+  std::vector<std::unique_ptr<ProviderPool>> pools;
+  for (const auto& provider : set->all()) {
+    const auto known = std::find_if(pools_.begin(), pools_.end(), [&](const auto& one) {
+      return one && one->provider == provider;
+    });
+    if (known != pools_.end()) {
+      pools.push_back(std::move(*known));
+    } else {
+      pools.push_back(std::make_unique<ProviderPool>());
+      pools.back()->provider = provider;
+    }
+  }
+  pools_ = std::move(pools);
 }
 
 void Worker::begin_stop() {

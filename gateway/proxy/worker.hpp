@@ -33,7 +33,8 @@ class Worker {
   net::asio::io_context& context() { return context_; }
   net::Watchdog& watchdog() { return watchdog_; }
   RuleDesk& desk() { return desk_; }
-  UpstreamPool& pool(std::size_t provider) { return pools_[provider]; }
+  // Connections to a provider. One that is no longer in force gets none and keeps none.
+  UpstreamPool& pool(const Provider& provider);
   UpstreamPool& mcp_pool(std::size_t server) { return mcp_pools_[server]; }
   UpstreamPool& voter_pool() { return voter_pool_; }
   Counters& counters() { return counters_; }
@@ -57,13 +58,19 @@ class Worker {
   class Door;  // one listening socket
   void begin_stop();
   void wait_for_end();
+  void renew_pools();
 
+  struct ProviderPool {
+    std::shared_ptr<const Provider> provider;
+    UpstreamPool pool;
+  };
   Services& services_;
   FreezeList freezes_;                // before all that stands in it
   net::asio::io_context context_{1};  // one thread runs it
   net::Watchdog watchdog_{context_};
   RuleDesk desk_;
-  std::vector<UpstreamPool> pools_;
+  std::vector<std::unique_ptr<ProviderPool>> pools_;
+  UpstreamPool no_pool_;  // of those that are not in force
   std::vector<UpstreamPool> mcp_pools_;
   UpstreamPool voter_pool_;
   Counters counters_;

@@ -14,7 +14,7 @@ DASHBOARD = ROOT / "gateway" / "dashboard"
 PRESETS = ("dev", "release", "asan", "tsan", "fuzz")
 PROGRAMS = ["aispm-sensord", "aispm-run", "aispm-pool", "aispm-gateway", "aispm-collector", "aispm"]
 PYTHON_PACKAGES = ["pytest", "openai", "anthropic", "ollama", "mcp", "mypy", "ruff", "jsonschema", "pyyaml",
-                   "opentelemetry-proto", "openapi-spec-validator"]
+                   "opentelemetry-proto", "openapi-spec-validator", "google-genai", "botocore"]
 
 
 def binary(name: str, preset: str = "release") -> Path:

@@ -4,13 +4,12 @@
 #include <functional>
 #include <string>
 
+#include "sdk/cli/admin_link.hpp"
 #include "sdk/cli/policy_commands.hpp"
 
 // `aispm detect rules ...`: detection rules of tenants, at the gateway of this host. Asks no
 // collector; the gateway lets root and its own user do this.
 namespace aispm::cli {
-
-inline constexpr const char* kAdminSocket = "/run/aispm/gateway-admin.sock";
 
 void add_detect_commands(CLI::App& app, const std::function<void(LocalAction)>& choose);
 

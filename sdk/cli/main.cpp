@@ -11,6 +11,7 @@
 #include "sdk/cli/commands.hpp"
 #include "sdk/cli/control_commands.hpp"
 #include "sdk/cli/fleet_arguments.hpp"
+#include "sdk/cli/gateway_providers.hpp"
 #include "sdk/cli/gateway_rules.hpp"
 #include "sdk/cli/order_commands.hpp"
 #include "sdk/cli/policy_commands.hpp"
@@ -222,6 +223,7 @@ int run(int argc, char** argv) {
   cli::add_policy_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   cli::add_tool_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   cli::add_detect_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
+  cli::add_gateway_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   cli::add_control_commands(app, [&action](Action chosen) { action = std::move(chosen); });
   cli::add_simulate_commands(
       app, [&local](cli::LocalAction chosen) { local = std::move(chosen); },

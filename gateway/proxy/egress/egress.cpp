@@ -256,7 +256,8 @@ namespace {
 
 std::vector<std::string> provider_hosts(const Services& services) {
   std::vector<std::string> hosts;
-  for (const auto& provider : services.providers.all())
+  const auto providers = services.providers.current();
+  for (const auto& provider : providers->all())
     if (const std::string& name = provider->origin().host;
         is_host_name(name) && std::find(hosts.begin(), hosts.end(), name) == hosts.end())
       hosts.push_back(name);
@@ -293,7 +294,8 @@ std::string own_hosts(const Services& services) { return join(provider_hosts(ser
 
 std::string own_dialects(const Services& services) {
   std::vector<std::string> dialects;
-  for (const auto& provider : services.providers.all()) {
+  const auto providers = services.providers.current();
+  for (const auto& provider : providers->all()) {
     std::string name(name_of(provider->config().dialect));
     if (std::find(dialects.begin(), dialects.end(), name) == dialects.end())
       dialects.push_back(std::move(name));

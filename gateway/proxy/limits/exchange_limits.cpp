@@ -85,17 +85,18 @@ awaitable<Step> ExchangeState::check_model() {
     environment =
         services.identify(policies, caller, proofs.delegation, proofs.intent).facts.environment;
   }
-  Result<> checked = approved.check_list({.model = request.model,
+  const std::string model(model_sent());
+  Result<> checked = approved.check_list({.model = model,
                                           .provider = provider->config().name,
                                           .agent = caller.agent_id,
                                           .tenant = caller.tenant,
                                           .environment = environment});
   if (checked && approved.registry() != nullptr)
-    checked = co_await ask_registry(worker, approved, request.model);
+    checked = co_await ask_registry(worker, approved, model);
   if (checked) co_return Step{};
   counters.models_refused.add();
   co_return refuse_use(RefusalKind::kModel, Outcome::kDeny, "model_gate",
-                       "the model '" + request.model.substr(0, ModelGate::kMaxModelBytes) +
+                       "the model '" + model.substr(0, ModelGate::kMaxModelBytes) +
                            "' may not be used: " + checked.error().message);
 }
 

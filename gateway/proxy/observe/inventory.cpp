@@ -127,7 +127,7 @@ std::string describe_inventory(const Services& services) {
   out["detection"] = std::move(detection);
   out["judges"] = judges_of(services);
   out["policies"] = policies_of(services);
-  out["providers"] = providers_of(services.providers);
+  out["providers"] = providers_of(*services.providers.current());
   out["mcp_servers"] = providers_of(services.mcp_servers);
   return json::serialize(out);
 }

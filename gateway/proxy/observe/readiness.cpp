@@ -26,12 +26,13 @@ void fail_check(Readiness& readiness, const std::string& part, std::string why, 
 void check_providers(const Services& services, const std::map<std::string, std::string>& missing,
                      Readiness& readiness) {
   std::map<Dialect, bool> usable;
-  for (const auto& provider : services.providers.all()) {
+  const auto providers = services.providers.current();
+  for (const auto& provider : providers->all()) {
     const bool is_there =
         provider->config().missing_key.empty() && !missing.contains(probe_name(*provider));
     usable[provider->config().dialect] |= is_there;
   }
-  for (const auto& provider : services.providers.all()) {
+  for (const auto& provider : providers->all()) {
     const std::string name = probe_name(*provider);
     const std::string& no_key = provider->config().missing_key;
     const auto unreachable = missing.find(name);
@@ -99,7 +100,8 @@ std::vector<DependencyProbe::Target> find_suspects(const Services& services) {
     if (provider.is_failing())
       suspects.push_back({name, provider.origin().host, provider.origin().port});
   };
-  for (const auto& provider : services.providers.all()) add(probe_name(*provider), *provider);
+  const auto providers = services.providers.current();
+  for (const auto& provider : providers->all()) add(probe_name(*provider), *provider);
   if (services.voter) add(kGuardModel, services.voter->provider());
   return suspects;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/pipeline/stream_notice.hpp"
 
+#include "gateway/proxy/pipeline/gemini_notice.hpp"
 #include "sdk/core/common/time.hpp"
 
 namespace aispm::gateway {
@@ -77,6 +78,8 @@ std::string replace_rest(codec::Api api, const StreamPosition& position, std::st
       return replace_anthropic(position, notice);
     case Dialect::kOllama:
       return replace_ollama(api, position, notice);
+    case Dialect::kGemini:
+      return replace_gemini(position, notice);
     case Dialect::kOpenAi:
       break;
   }
@@ -92,6 +95,11 @@ std::string stream_error(codec::Api api, const StreamPosition& position, const R
   const Dialect dialect = dialect_of(api);
   std::string body = error_body(dialect, refusal);
   if (dialect == Dialect::kOllama) return body + "\n";
+  if (dialect == Dialect::kGemini) {
+    bool begun = position.begun;
+    const bool is_array = position.framing == codec::Framing::kArray;
+    return gemini_piece(position.framing, begun, body) + (is_array ? "]" : "");
+  }
   if (dialect == Dialect::kAnthropic) return codec::serialise_sse("error", body);
   if (api != codec::Api::kOpenAiResponses) return codec::serialise_sse("", body);
   // As an event of the API, and with the `error` that makes clients raise.

@@ -56,6 +56,7 @@ StreamRelay::StreamRelay(const ScanContext& context, Options options)
       framer_(options_.framing),
       reply_(options_.api) {
   position_.created = options_.now;
+  position_.framing = options_.framing;
 }
 
 StreamRelay::~StreamRelay() = default;
@@ -84,11 +85,15 @@ StreamRelay::State StreamRelay::finish(std::string& out, std::string_view why) {
     if (auto last = framer_.finish(); last && *last && (*last)->has_data) take(**last, out);
     if (state_ != State::kRunning) return state_;
   }
-  // Some OpenAI-compatible servers leave out [DONE]; an answer whose choices all have their finish
-  // reason is whole.
-  const bool whole = why.empty() && options_.api == codec::Api::kOpenAiChat && position_.started &&
-                     position_.open_choices.empty();
-  if (whole && held_.empty()) return state_ = State::kEnded;
+  // Some OpenAI-compatible servers leave out [DONE], and Gemini has none; an answer whose choices
+  // all have their finish reason is whole.
+  const bool may_just_end = options_.api == codec::Api::kOpenAiChat || is_gemini();
+  const bool whole =
+      why.empty() && may_just_end && position_.started && position_.open_choices.empty();
+  if (whole && held_.empty()) {
+    if (options_.framing == codec::Framing::kArray) out += "]";
+    return state_ = State::kEnded;
+  }
   failure_ = "the upstream ended the stream early" +
              (why.empty() ? std::string() : ": " + std::string(why));
   out += stream_error(options_.api, position_,
@@ -102,7 +107,7 @@ StreamRelay::State StreamRelay::finish(std::string& out, std::string_view why) {
 void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
   if (!sse.has_data) {
     // A sign of life without the upstream's words.
-    if (options_.framing == codec::Framing::kSse) out += ":\n\n";
+    if (options_.framing == codec::Framing::kSse && !is_gemini()) out += ":\n\n";
     return;
   }
   auto read = reply_.read(sse);
@@ -143,7 +148,8 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
       outgoing.patches.push_back({span, std::string(no_tokens(options_.api))});
   for (Piece& piece : pieces) {
     Lane& lane = *piece.lane;
-    if (lane.is_tool() || lane.closed || lane.held_bytes() == 0) continue;
+    if (lane.is_tool() || lane.closed || lane.held_bytes() == 0 || carry_alone(lane, event))
+      continue;
     lane.spare_name = outgoing.name;
     lane.spare_data = outgoing.data;
     lane.spare_span = piece.span;
@@ -297,7 +303,9 @@ bool StreamRelay::closes(const StreamEvent& event, const Lane& lane) const {
     case StreamEvent::Type::kStop:
       return (is_responses() ? lane.channel.choice : lane.channel.index) == event.index;
     case StreamEvent::Type::kFinish:
-      return options_.api == codec::Api::kAnthropicMessages || lane.channel.choice == event.index;
+      return options_.api == codec::Api::kAnthropicMessages ||
+             std::find(event.finished.begin(), event.finished.end(), lane.channel.choice) !=
+                 event.finished.end();
     case StreamEvent::Type::kEnd:
       return true;
     default:

@@ -95,10 +95,12 @@ class StreamRelay {
   bool take_repeat(const codec::ReplyText& text, std::vector<Piece>& pieces, Outgoing& outgoing,
                    std::string& out);
   void keep_said(Lane& lane, std::string_view text);
+  bool carry_alone(Lane& lane, const codec::StreamEvent& event);
+  bool is_gemini() const { return options_.api == codec::Api::kGeminiGenerate; }
   bool is_responses() const { return options_.api == codec::Api::kOpenAiResponses; }
   Lane* find_lane(const codec::Channel& channel);
   void number(Outgoing& outgoing);
-  std::string frame(const Outgoing& outgoing, std::string_view data) const;
+  std::string frame(const Outgoing& outgoing, std::string_view data);
   bool pass(Lane& lane, std::string_view text, Piece& piece);
   bool pass_rest(Lane& lane, Piece& piece);
   bool settle(Lane& lane, Piece& piece, bool complete);

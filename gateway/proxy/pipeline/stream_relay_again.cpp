@@ -2,6 +2,7 @@
 // What a StreamRelay does with what comes whole: tool calls, and texts that are said again.
 #include <algorithm>
 
+#include "gateway/proxy/pipeline/gemini_notice.hpp"
 #include "gateway/proxy/pipeline/stream_relay_parts.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
 #include "sdk/core/codec/json_tree.hpp"
@@ -107,6 +108,24 @@ bool StreamRelay::take_repeat(const codec::ReplyText& text, std::vector<Piece>& 
   } else if (auto clean = codec::json_unescape(outgoing.patches.back().json)) {
     released_text_ += *clean;
   }
+  return true;
+}
+
+// Where a whole tool call, or all a piece may hold, came with a text, the event cannot be sent
+// again to carry the text's rest: an empty one of our own will.
+bool StreamRelay::carry_alone(Lane& lane, const codec::StreamEvent& event) {
+  const bool is_ollama = dialect_of(options_.api) == Dialect::kOllama && !event.calls.empty();
+  if (!is_gemini() && !is_ollama) return false;
+  StreamPosition position = position_;
+  position.id = reply_.id();
+  position.model = reply_.model().empty() ? options_.model : reply_.model();
+  StreamCarrier carrier = is_ollama ? carry_ollama(options_.api, position, lane.channel)
+                                    : carry_gemini(position, lane.channel);
+  lane.spare_name.clear();
+  lane.spare_data = std::move(carrier.data);
+  lane.spare_span = carrier.span;
+  lane.spare_sequence = {};
+  lane.spare_patches.clear();
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gateway/proxy/decide/action_gate.hpp"
+#include "gateway/proxy/pipeline/gemini_notice.hpp"
 #include "gateway/proxy/pipeline/stream_relay_parts.hpp"
 
 namespace aispm::gateway {
@@ -30,10 +31,11 @@ void StreamRelay::track(const codec::SseEvent& sse, const StreamEvent& event, Ou
   const auto add = [&](std::uint32_t choice) {
     if (std::find(open.begin(), open.end(), choice) == open.end()) open.push_back(choice);
   };
-  if (event.type == StreamEvent::Type::kStart) add(event.index);
+  if (event.type == StreamEvent::Type::kStart && !is_gemini()) add(event.index);
   for (const codec::ReplyText& delta : event.deltas)
     if (delta.channel.kind != ChannelKind::kOther) add(delta.channel.choice);
-  if (event.type == StreamEvent::Type::kFinish) std::erase(open, event.index);
+  for (const codec::ToolCall& call : event.calls) add(call.channel.choice);
+  for (const std::uint32_t choice : event.finished) std::erase(open, choice);
 }
 
 void StreamRelay::emit(Outgoing outgoing, std::string& out) {
@@ -90,7 +92,8 @@ void StreamRelay::number(Outgoing& outgoing) {
     outgoing.patches.push_back({outgoing.sequence_span, std::to_string(value)});
 }
 
-std::string StreamRelay::frame(const Outgoing& outgoing, std::string_view data) const {
+std::string StreamRelay::frame(const Outgoing& outgoing, std::string_view data) {
+  if (is_gemini()) return gemini_piece(options_.framing, position_.begun, data);
   if (options_.framing == codec::Framing::kLines) return std::string(data) + "\n";
   return codec::serialise_sse(outgoing.name, data);
 }

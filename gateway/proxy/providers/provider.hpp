@@ -25,8 +25,10 @@ class Provider {
   const std::string& event_name() const { return event_name_; }
   const std::string& authority() const { return authority_; }
   // Header lines every request to this provider carries: host and its credentials. The one place
-  // where the key is read.
+  // where the key is read, but for Bedrock's signature.
   std::string_view request_lines() const { return lines_.expose(); }
+  // Whether this is what `config` describes, down to its key and its certificates' file.
+  bool is_as(const ProviderConfig& config) const;
 
   // Counted and shown in health.
   void note_failure(const std::string& why);
@@ -39,6 +41,7 @@ class Provider {
   ProviderConfig config_;
   net::Origin origin_;
   std::shared_ptr<net::asio::ssl::context> tls_;
+  std::string ca_digest_;
   std::string event_name_;
   std::string authority_;
   Secret lines_;
@@ -47,10 +50,13 @@ class Provider {
 };
 
 // Which provider serves a request: the first whose `models` match, else the first of the dialect
-// without `models`. Clients never choose hosts.
+// without `models`. Clients never choose hosts. Immutable.
 class ProviderSet {
  public:
-  static Result<ProviderSet> open(const std::vector<ProviderConfig>& configs);
+  // Providers of `before` that did not change are taken over, with their state of health; null:
+  // none.
+  static Result<ProviderSet> open(const std::vector<ProviderConfig>& configs,
+                                  const ProviderSet* before = nullptr);
   // Null when no provider serves this model in this dialect. `index` identifies it within the set.
   Provider* choose(Dialect dialect, std::string_view model, std::size_t& index) const;
   const std::vector<std::shared_ptr<Provider>>& all() const { return providers_; }

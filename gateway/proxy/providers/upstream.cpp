@@ -20,7 +20,7 @@ std::unique_ptr<Upstream> UpstreamPool::take() {
 }
 
 void UpstreamPool::put(std::unique_ptr<Upstream> upstream) {
-  if (!upstream->input.empty())
+  if (closed_ || !upstream->input.empty())
     return;  // said more than it was asked: not to be trusted with another request
   upstream->input.relax();
   upstream->stream->expire_after(kIdleLimit);

@@ -31,9 +31,15 @@ class UpstreamPool {
   std::unique_ptr<Upstream> take();
   void put(std::unique_ptr<Upstream> upstream);
   void clear() { idle_.clear(); }
+  // Nothing is kept from now on.
+  void close() {
+    closed_ = true;
+    clear();
+  }
 
  private:
   std::vector<std::unique_ptr<Upstream>> idle_;
+  bool closed_ = false;
 };
 
 // A request on its way out: what is sent again when a kept connection turns out to be dead.

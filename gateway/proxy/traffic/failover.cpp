@@ -39,6 +39,7 @@ class Rejudging {
     x_.context.caller.provider = x_.provider->config().name;
     x_.context.caller.model = x_.model_sent();
     Step step = x_.watch_freezes();
+    if (!step && x_.services.use.models) step = co_await x_.check_model();
     if (!step) step = scan_anew();
     if (!step) step = co_await judge_prompt();
     if (step && !x_.frozen) {  // the next candidate may be another matter
@@ -129,9 +130,7 @@ class Forwarding {
     const auto now = net::Clock::now();
     for (std::size_t i = 1; i <= plan_.order.size(); ++i) {
       const Traffic::Arm& next = arm_at(place_ + i);
-      std::size_t index = 0;
-      const Provider* const provider =
-          find_provider(x_.services.providers, next.config.provider, index);
+      const Provider* const provider = find_provider(*x_.providers, next.config.provider);
       if (provider != nullptr && provider->config().missing_key.empty() &&
           !next.breaker.refuses(now))
         return true;
@@ -155,13 +154,11 @@ class Forwarding {
 
   // Its permit is taken last: policy may have to ask a person first.
   awaitable<bool> take(const Traffic::Arm& arm) {
-    std::size_t index = 0;
-    Provider* const provider = find_provider(x_.services.providers, arm.config.provider, index);
+    Provider* const provider = find_provider(*x_.providers, arm.config.provider);
     if (provider == nullptr || !provider->config().missing_key.empty())
       co_return skip(arm, provider ? provider->config().missing_key : "is not configured any more");
     if (arm.breaker.refuses(net::Clock::now())) co_return skip_open(arm);
     x_.provider = provider;
-    x_.provider_index = index;
     x_.sent_model = arm.config.model;
     plan_.arm = &arm;
     const Step denied = co_await judge();
@@ -208,7 +205,7 @@ class Forwarding {
                                .silence = std::min(config_.first_byte, rest)};
     auto answered =
         co_await ask_upstream(x_.worker.context(), x_.worker.watchdog(), *x_.provider,
-                              x_.worker.pool(x_.provider_index), request, waits, &x_.in_flight);
+                              x_.worker.pool(*x_.provider), request, waits, &x_.in_flight);
     if (!answered) {
       Step step = take_failure(answered.error(), has_ended);
       co_return step;
@@ -264,7 +261,7 @@ class Forwarding {
     const std::size_t size = head.size_bytes + head.content_length;
     if (reply.upstream->input.size() < size) return;
     reply.upstream->input.consume(size);
-    x_.worker.pool(x_.provider_index).put(std::move(reply.upstream));
+    x_.worker.pool(*x_.provider).put(std::move(reply.upstream));
   }
 
   Step accept(UpstreamReply& reply) {

@@ -14,9 +14,7 @@ bool choose_candidates(const ExchangeState& x, const RouteConfig& route,
                        std::vector<std::size_t>& order) {
   order = order_candidates(route, x.services.hash_key, drawn_for(x.caller));
   std::erase_if(order, [&](std::size_t place) {
-    std::size_t index = 0;
-    const Provider* const provider =
-        find_provider(x.services.providers, route.candidates[place].provider, index);
+    const Provider* const provider = find_provider(*x.providers, route.candidates[place].provider);
     return provider == nullptr || provider->config().dialect != x.route.dialect;
   });
   return !order.empty();
@@ -31,9 +29,9 @@ void RoutePlan::note_failure(const std::string& name, const std::string& why) {
   failures.push_back(std::move(text));
 }
 
-Provider* find_provider(const ProviderSet& providers, std::string_view name, std::size_t& index) {
-  for (index = 0; index < providers.all().size(); ++index)
-    if (providers.all()[index]->config().name == name) return providers.all()[index].get();
+Provider* find_provider(const ProviderSet& providers, std::string_view name) {
+  for (const auto& one : providers.all())
+    if (one->config().name == name) return one.get();
   return nullptr;
 }
 
@@ -62,7 +60,7 @@ void plan_route(ExchangeState& x) {
     break;
   }
   plan.arm = fits->arms[plan.order[plan.begin]].get();
-  x.provider = find_provider(x.services.providers, plan.arm->config.provider, x.provider_index);
+  x.provider = find_provider(*x.providers, plan.arm->config.provider);
   x.sent_model = plan.arm->config.model;
 }
 
@@ -75,6 +73,7 @@ Result<> prepare_request(ExchangeState& x, const CandidateConfig& to) {
       return fail(Errc::kInvalid, "the request names no model that could be replaced");
     x.patches.push_back(codec::string_patch(x.request.model_span, to.model));
   }
+  if (const Step step = x.address_provider(); step) return fail(Errc::kInvalid, step->message);
   AISPM_CHECK(x.patch_body());
   x.write_request_head();
   return {};

@@ -41,8 +41,8 @@ void plan_route(ExchangeState& x);
 // cannot be put in place.
 Result<> prepare_request(ExchangeState& x, const CandidateConfig& to);
 
-// The provider of that name, and its place; null: none.
-Provider* find_provider(const ProviderSet& providers, std::string_view name, std::size_t& index);
+// The provider of that name; null: none.
+Provider* find_provider(const ProviderSet& providers, std::string_view name);
 
 // Its reply broke off after it had begun: its circuit hears of it.
 void note_broken_reply(ExchangeState& x);

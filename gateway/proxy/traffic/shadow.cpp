@@ -67,7 +67,7 @@ Task<> read_whole(ShadowCall& shadow, UpstreamReply& reply) {
   AISPM_CO_CHECK(take_whole(shadow, whole.bytes));
   upstream.input.consume(whole.in_place_bytes);
   if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)
-    shadow.worker.pool(shadow.provider_index).put(std::move(reply.upstream));
+    shadow.worker.pool(*shadow.provider).put(std::move(reply.upstream));
   co_return Result<>{};
 }
 
@@ -131,7 +131,7 @@ Task<> ask(ShadowCall& shadow) {
   AISPM_CO_TRY(
       UpstreamReply reply,
       co_await ask_upstream(worker.context(), worker.watchdog(), *shadow.provider,
-                            worker.pool(shadow.provider_index), request, waits, &shadow.in_flight));
+                            worker.pool(*shadow.provider), request, waits, &shadow.in_flight));
   shadow.in_flight = reply.upstream->stream.get();
   const codec::http1::Head& head = reply.head;
   shadow.call.first_byte_us = microseconds_since(shadow.started);

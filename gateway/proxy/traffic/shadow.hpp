@@ -20,7 +20,6 @@ struct ShadowCall {
   Worker& worker;
   Traffic::Arm& arm;
   std::shared_ptr<Provider> provider;
-  std::size_t provider_index = 0;
   std::string head;  // of the request
   std::string body;
   codec::Api api = codec::Api::kOpenAiChat;

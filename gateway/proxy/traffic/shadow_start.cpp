@@ -22,7 +22,7 @@ class BorrowedExchange {
   explicit BorrowedExchange(ExchangeState& x)
       : x_(x),
         provider_(x.provider),
-        index_(x.provider_index),
+        service_call_(std::move(x.service_call)),
         sent_model_(std::move(x.sent_model)),
         patches_(std::move(x.patches)),
         patched_body_(std::move(x.patched_body)),
@@ -32,7 +32,7 @@ class BorrowedExchange {
   BorrowedExchange& operator=(const BorrowedExchange&) = delete;
   ~BorrowedExchange() {
     x_.provider = provider_;
-    x_.provider_index = index_;
+    x_.service_call = std::move(service_call_);
     x_.sent_model = std::move(sent_model_);
     x_.patches = std::move(patches_);
     x_.patched_body = std::move(patched_body_);
@@ -44,7 +44,7 @@ class BorrowedExchange {
  private:
   ExchangeState& x_;
   Provider* const provider_;
-  const std::size_t index_;
+  std::unique_ptr<ServiceCall> service_call_;
   std::string sent_model_;
   std::vector<codec::JsonPatch> patches_;
   std::string patched_body_;
@@ -94,8 +94,8 @@ bool is_frozen(const ExchangeState& x) {
 
 std::shared_ptr<ShadowCall> make_call(ExchangeState& x, Traffic::Arm& arm) {
   auto call = std::make_shared<ShadowCall>(x.worker, arm);
-  call->provider = x.services.providers.all()[x.provider_index];
-  call->provider_index = x.provider_index;
+  for (const auto& one : x.providers->all())
+    if (one.get() == x.provider) call->provider = one;
   call->head = std::move(x.request_head);
   call->body = std::string(x.outgoing_body());
   call->api = x.api;
@@ -122,14 +122,14 @@ std::shared_ptr<ShadowCall> make_call(ExchangeState& x, Traffic::Arm& arm) {
 
 // Null: it may not go there, or there is no room for it.
 std::shared_ptr<ShadowCall> prepare_call(ExchangeState& x, Traffic::Arm& arm) {
-  std::size_t index = 0;
-  Provider* const provider = find_provider(x.services.providers, arm.config.provider, index);
+  Provider* const provider = find_provider(*x.providers, arm.config.provider);
+  // What a cloud says in a form of its own is not read here.
   if (provider == nullptr || provider->config().dialect != x.route.dialect ||
-      !provider->config().missing_key.empty() || arm.breaker.refuses(net::Clock::now()))
+      provider->config().service != Service::kNone || !provider->config().missing_key.empty() ||
+      arm.breaker.refuses(net::Clock::now()))
     return nullptr;
   const BorrowedExchange borrowed(x);
   x.provider = provider;
-  x.provider_index = index;
   x.sent_model = arm.config.model;
   x.context.caller.provider = provider->config().name;
   x.context.caller.model = x.model_sent();

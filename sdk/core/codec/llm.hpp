@@ -79,9 +79,9 @@ struct LlmRequest {
   std::string message_type;                 // kOpenAiRealtime: "response.create", ...
   // Input given as token numbers, which nobody can read as text.
   bool has_tokens = false;
-  // kOpenAiResponses: the member that means text kept by the provider, or has it keep some
-  // ("previous_response_id", "conversation", "prompt", "item_reference", "background", "store");
-  // empty: none.
+  // The member that means text kept by the provider, or has it keep some. kOpenAiResponses:
+  // "previous_response_id", "conversation", "prompt", "item_reference", "background", "store";
+  // Gemini: "cachedContent". Empty: none.
   std::string history;
   std::size_t message_count = 0;
   std::vector<std::string> tools_offered;
@@ -186,6 +186,10 @@ struct LlmReply {
   std::vector<JsonSpan> logprobs;
   std::optional<LlmError> error;
   std::vector<std::string> models;  // kOpenAiModels, kOllamaTags
+  // kGeminiGenerate: every choice with its finish reason, and whether a tool call cannot be
+  // followed (as StreamEvent::has_odd_call).
+  std::vector<std::uint32_t> finished;
+  bool has_odd_call = false;
   std::unique_ptr<char[]> decoded;
 };
 

@@ -44,6 +44,7 @@ class ReplyReader {
   // llm_reply_vendors.cpp
   void read_gemini(std::size_t object);
   void read_candidate(std::size_t candidate, std::uint32_t position);
+  void read_gemini_content(std::size_t content, std::uint32_t choice);
   void read_gemini_part(std::size_t part, std::uint32_t choice);
   void read_bedrock(std::size_t message);
   void read_bedrock_block(std::size_t block, std::uint32_t index);

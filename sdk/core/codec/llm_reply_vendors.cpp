@@ -12,6 +12,20 @@ bool is_gemini_envelope(std::string_view key) {
          key == "createTime";
 }
 
+// Protocol buffers in JSON: clients read both spellings of a name.
+bool is_either(std::string_view key, std::string_view camel, std::string_view snake) {
+  return key == camel || key == snake;
+}
+
+// A call whose arguments come in some way but whole ("partialArgs", "willContinue").
+bool is_odd_gemini_call(const JsonTree& tree, std::size_t call) {
+  bool is_odd = tree[call].kind != JsonKind::kObject;
+  tree.each_member(call, [&](const JsonNode& key, std::size_t) {
+    is_odd = is_odd || (key.text != "id" && key.text != "name" && key.text != "args");
+  });
+  return is_odd;
+}
+
 bool is_count_key(std::string_view key) {
   return key.ends_with("_duration") || key.ends_with("_count") || key == "created_at" ||
          key == "done" || key == "done_reason" || key == "context" || key == "model" ||
@@ -24,7 +38,8 @@ bool is_count_key(std::string_view key) {
 void ReplyReader::read_gemini(std::size_t object) {
   // Code Assist wraps the reply.
   if (const std::size_t inner = tree_.find(object, "response");
-      object == 0 && inner != kNone && tree_[inner].kind == JsonKind::kObject) {
+      object == 0 && inner != kNone && tree_[inner].kind == JsonKind::kObject &&
+      tree_.find(0, "candidates") == kNone) {
     if (const auto trace = tree_.string_at(0, "traceId"); reply_.id.empty())
       reply_.id = short_copy(trace);
     return read_gemini(inner);
@@ -34,13 +49,14 @@ void ReplyReader::read_gemini(std::size_t object) {
   reply_.model = short_copy(tree_.string_at(object, "modelVersion"));
   reply_.usage = read_usage(Api::kGeminiGenerate, tree_, tree_.find(object, "usageMetadata"));
   tree_.each_member(object, [&](const JsonNode& key, std::size_t value) {
-    if (key.text == "candidates") {
+    if (key.text == "candidates" && tree_[value].kind == JsonKind::kArray) {
       tree_.each_element(value, [&](std::size_t candidate, std::size_t position) {
         read_candidate(candidate, static_cast<std::uint32_t>(position));
       });
     } else if (key.text == "promptFeedback") {
       if (reply_.finish_reason.empty())
         reply_.finish_reason = short_copy(tree_.string_at(value, "blockReason"));
+      if (!reply_.finish_reason.empty()) reply_.finished.push_back(0);
       add_all(value, {ChannelKind::kOther, 0, 0});
     } else if (!is_gemini_envelope(key.text)) {
       add_all(value, {ChannelKind::kOther, 0, 0});
@@ -52,28 +68,44 @@ void ReplyReader::read_candidate(std::size_t candidate, std::uint32_t position) 
   const auto index =
       static_cast<std::uint32_t>(tree_.number_at(candidate, "index").value_or(position));
   tree_.each_member(candidate, [&](const JsonNode& key, std::size_t value) {
-    if (key.text == "content") {
-      tree_.each_element(tree_.find(value, "parts"),
-                         [&](std::size_t part, std::size_t) { read_gemini_part(part, index); });
-    } else if (key.text == "finishReason") {
+    if (key.text == "content" && tree_[value].kind == JsonKind::kObject) {
+      read_gemini_content(value, index);
+    } else if (is_either(key.text, "finishReason", "finish_reason")) {
+      if (tree_[value].kind == JsonKind::kNull) return;
       if (reply_.finish_reason.empty()) reply_.finish_reason = short_copy(tree_[value].text);
+      reply_.finished.push_back(index);
+    } else if (is_either(key.text, "logprobsResult", "logprobs_result")) {
+      if (tree_[value].kind != JsonKind::kNull) reply_.logprobs.push_back(tree_[value].span());
     } else if (key.text != "index" && key.text != "safetyRatings") {
       add_all(value, {ChannelKind::kOther, index, 0});
     }
   });
 }
 
+void ReplyReader::read_gemini_content(std::size_t content, std::uint32_t choice) {
+  tree_.each_member(content, [&](const JsonNode& key, std::size_t value) {
+    if (key.text == "parts" && tree_[value].kind == JsonKind::kArray) {
+      tree_.each_element(value,
+                         [&](std::size_t part, std::size_t) { read_gemini_part(part, choice); });
+    } else if (key.text != "role" || !is_protocol_word(key.text, tree_[value].text)) {
+      add_all(value, {ChannelKind::kOther, choice, 0});
+    }
+  });
+}
+
 void ReplyReader::read_gemini_part(std::size_t part, std::uint32_t choice) {
+  if (tree_[part].kind != JsonKind::kObject) return add_all(part, {ChannelKind::kOther, choice, 0});
   const std::size_t thought = tree_.find(part, "thought");
   const bool is_thought = thought != kNone && tree_[thought].kind == JsonKind::kTrue;
   tree_.each_member(part, [&](const JsonNode& key, std::size_t value) {
     if (key.text == "text") {
       add_all(value, {is_thought ? ChannelKind::kReasoning : ChannelKind::kText, choice, 0});
-    } else if (key.text == "functionCall") {
+    } else if (is_either(key.text, "functionCall", "function_call")) {
+      reply_.has_odd_call = reply_.has_odd_call || is_odd_gemini_call(tree_, value);
       const auto call = static_cast<std::uint32_t>(reply_.tool_calls.size());
       add_call(tree_.string_at(value, "id"), tree_.string_at(value, "name"),
                tree_.find(value, "args"), {ChannelKind::kToolArguments, choice, call});
-    } else if (key.text == "executableCode") {
+    } else if (is_either(key.text, "executableCode", "executable_code")) {
       const auto call = static_cast<std::uint32_t>(reply_.tool_calls.size());
       add_call({}, "code_execution", tree_.find(value, "code"),
                {ChannelKind::kToolArguments, choice, call});

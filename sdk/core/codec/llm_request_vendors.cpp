@@ -46,6 +46,9 @@ void RequestReader::read_gemini(std::size_t object) {
     } else if (name == "model" && tree_[value].is_string()) {
       read_model(value);
       if (request_.model.starts_with("models/")) request_.model.erase(0, 7);
+    } else if (is_either(name, "cachedContent", "cached_content")) {
+      note_history(name, value);
+      read_other(key, value);
     } else {
       read_other(key, value);
     }

@@ -162,7 +162,12 @@ Result<> StreamReply::State::read_piece(const JsonTree& tree) {
   event.type = Type::kStart;
   merge(piece, static_cast<std::uint32_t>(tool_calls.size()));
   if (!event.deltas.empty()) event.type = Type::kDelta;
-  finish(piece.finish_reason, 0);
+  if (api == Api::kGeminiGenerate) {
+    event.has_odd_call = event.has_odd_call || piece.has_odd_call;
+    for (const std::uint32_t choice : piece.finished) finish(piece.finish_reason, choice);
+  } else {
+    finish(piece.finish_reason, 0);
+  }
   const auto is_true = [&](std::string_view key) {
     const std::size_t node = tree.find(0, key);
     return node != kNone && tree[node].kind == JsonKind::kTrue;
@@ -193,7 +198,10 @@ void StreamReply::State::merge(const LlmReply& piece, std::uint32_t call_offset)
   event.logprobs.insert(event.logprobs.end(), piece.logprobs.begin(), piece.logprobs.end());
   for (const ToolCall& call : piece.tool_calls) {
     ToolCall* kept = make_call(placed(call.channel));
-    if (kept == nullptr) continue;
+    if (kept == nullptr) {
+      event.has_odd_call = true;
+      continue;
+    }
     kept->id = call.id;
     kept->name = call.name;
     if (keep(call.arguments.size())) kept->arguments.append(call.arguments);

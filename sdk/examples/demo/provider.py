@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in LLM provider for demos and tests: OpenAI, Anthropic and Ollama over TLS, streaming and not, no model behind it.
+"""A stand-in LLM provider for demos and tests: OpenAI, Anthropic, Ollama and Gemini over TLS, streaming and not; no model.
 
     python3 provider.py --port 9443 --cert server.crt --key server.key
 
@@ -31,6 +31,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Any
 
+import provider_gemini as gemini
 import provider_protocols as protocols
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -281,10 +282,13 @@ async def answer(writer: asyncio.StreamWriter, method: str, path: str, body: byt
                                                         "owned_by": "stand-in", "display_name": "Stand-in",
                                                         "created_at": "2026-01-01T00:00:00Z"}], "has_more": False}))
         return True
-    told = protocols.listed(route) if method == "GET" else None
+    told = protocols.listed(route) or gemini.listed(route) if method == "GET" else None
     if told is not None:
         writer.write(whole(told))
         return True
+    asked_of_google = gemini.find_method(route)
+    if asked_of_google and method == "POST":
+        return await answer_gemini(writer, asked_of_google, json.loads(body), as_events="alt=sse" in path)
     dialect = {"/v1/chat/completions": "openai", "/v1/messages": "anthropic", "/v1/responses": "openai",
                "/v1/embeddings": "openai", "/v1/moderations": "openai", "/v1/messages/count_tokens": "anthropic",
                "/api/chat": "ollama", "/api/generate": "ollama"}.get(route)
@@ -311,6 +315,23 @@ async def answer(writer: asyncio.StreamWriter, method: str, path: str, body: byt
     return True
 
 
+async def answer_gemini(writer: asyncio.StreamWriter, asked: tuple[str, str], body: dict[str, Any], *, as_events: bool) -> bool:
+    model, verb = asked
+    question = Question(gemini.normalised(body, model, verb))
+    if question.status != 200:
+        told = gemini.error(question.status, f"the stand-in was asked for status {question.status}")
+        # As Google does where the stream would have been an array.
+        writer.write(whole([told] if question.stream and not as_events else told, question.status))
+    elif (counted := gemini.counted(verb, body)) is not None:
+        writer.write(whole(counted))
+    elif question.stream:
+        kind = "text/event-stream" if as_events else "application/json; charset=UTF-8"
+        return await send_stream(writer, question, gemini.stream(question, as_events=as_events), kind)
+    else:
+        writer.write(whole(gemini.reply(question)))
+    return True
+
+
 def event_stream(route: str, question: Question) -> AsyncIterator[bytes]:
     if route == "/v1/responses":
         return protocols.responses_stream(question)
@@ -332,6 +353,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             method, path, headers, body = request
             if not path.startswith("/_seen"):
                 seen.append({"method": method, "path": path, "headers": headers, "body": body.decode("utf-8", "replace")})
+            if "x-goog-api-key" in headers:
+                path = path.replace("/v1/models", "/v1beta/models", 1)  # Google serves both versions
             if not await answer(writer, method, path, body):
                 break
             await writer.drain()

@@ -117,7 +117,7 @@ class Gateway:
         if "audit:" not in extra:
             text += "audit: best_effort\n"
         text += extra + "providers:\n"
-        for name in ("openai", "anthropic", "ollama"):
+        for name in ("openai", "anthropic", "ollama", "gemini"):
             text += (f"  - name: {name}\n    dialect: {name}\n    origin: https://localhost:{provider_port}\n"
                      f"    ca_file: {ca_file}\n    key_file: {self.folder}/provider.key\n"
                      f"    allow_private: {str(allow_private).lower()}\n")

@@ -340,6 +340,14 @@ TEST(OtherRequests, ReadTheSocketMessagesOfAClient) {
   EXPECT_EQ(append->parts[0].surface, Surface::kMedia);
 }
 
+TEST(OtherRequests, SayThatGeminiKeepsTextOfTheirs) {
+  const auto request = parse_request(
+      Api::kGeminiGenerate,
+      R"({"contents":[{"parts":[{"text":"hi"}]}],"cached_content":"cachedContents/x"})");
+  ASSERT_TRUE(request.has_value());
+  EXPECT_EQ(request->history, "cached_content");
+}
+
 TEST(OtherRequests, TakeWhatThePathSays) {
   const auto route = find_route("POST", "/v1beta/models/gemini-3:streamGenerateContent");
   const auto request = parse_request(*route, R"({"contents":[{"parts":[{"text":"hi"}]}]})");

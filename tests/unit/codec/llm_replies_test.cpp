@@ -37,6 +37,32 @@ void check_reply(const ReplyCase& one) {
     EXPECT_EQ(json_unescape(one.body.substr(text.span.begin, text.span.size())).value(), text.text);
 }
 
+TEST(GeminiReplies, AreReadInBothSpellingsAndWhereverTextMayStand) {
+  const auto reply = parse_reply(
+      Api::kGeminiGenerate,
+      R"({"candidates":[{"content":{"parts":[{"function_call":{"name":"f","args":{"a":1}}},"bare"],"note":"beside"},"finish_reason":"STOP","index":2,"logprobsResult":{"chosenCandidates":[{"token":"again"}]}}],"response":{"candidates":[{"content":{"parts":[{"text":"inner"}]}}]}})");
+  ASSERT_TRUE(reply.has_value()) << reply.error().message;
+  ASSERT_EQ(reply->tool_calls.size(), 1U);
+  EXPECT_EQ(reply->tool_calls[0].arguments, R"({"a":1})");
+  EXPECT_THAT(reply->finished, ElementsAre(2U));
+  EXPECT_EQ(reply->logprobs.size(), 1U);
+  EXPECT_FALSE(reply->has_odd_call);
+  std::vector<std::string> texts;
+  for (const ReplyText& text : reply->texts) texts.emplace_back(text.text);
+  EXPECT_THAT(texts, ElementsAre("bare", "beside", "inner"));
+}
+
+TEST(GeminiReplies, SayThatACallCannotBeFollowed) {
+  for (const char* call :
+       {R"({"name":"f","partialArgs":[]})", R"({"name":"f","willContinue":true})", "\"f\""}) {
+    const auto reply = parse_reply(
+        Api::kGeminiGenerate,
+        R"({"candidates":[{"content":{"parts":[{"functionCall":)" + std::string(call) + "}]}}]}");
+    ASSERT_TRUE(reply.has_value()) << call;
+    EXPECT_TRUE(reply->has_odd_call) << call;
+  }
+}
+
 TEST(OtherReplies, AreTakenApart) {
   check_reply(
       {Api::kOpenAiResponses,

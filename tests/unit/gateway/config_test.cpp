@@ -92,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(
               "best_effort"},
         Wrong{"BadOrigin",
               "policy: p\npacks: q\naudit: best_effort\nproviders: [{name: a, dialect: openai, "
-              "origin: 'https://a/v1'}]\n",
+              "origin: 'https://a/v1?x'}]\n",
               "https://host"},
         Wrong{"BadDialect",
               "policy: p\npacks: q\naudit: best_effort\nproviders: [{name: a, dialect: cohere, "
@@ -121,6 +121,59 @@ TEST(Config, KnowsProvidersThatSpeakOllama) {
       "gw.yaml");
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->providers.back().dialect, Dialect::kOllama);
+}
+
+TEST(Config, ReadsBasePathsOfProvidersAlone) {
+  const auto config = parse_config(
+      std::string(kGood) + "  - {name: g, dialect: gemini, origin: 'https://h.example:1/a/b/'}\n",
+      "gw.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->providers.back().dialect, Dialect::kGemini);
+  EXPECT_EQ(config->providers.back().origin, "https://h.example:1");
+  EXPECT_EQ(config->providers.back().base_path, "/a/b");
+  for (const char* wrong : {"https://h.example/a/../b", "https://h.example//a",
+                            "https://h.example/a b", "https://h.example/%41"})
+    EXPECT_FALSE(parse_config(
+        std::string(kGood) + "  - {name: g, dialect: gemini, origin: '" + wrong + "'}\n",
+        "gw.yaml"))
+        << wrong;
+}
+
+TEST(Config, ReadsAzureAndBedrockAndWhatTheyNeed) {
+  ::setenv("AISPM_TEST_AWS_ID", "AKIDEXAMPLE", 1);
+  ::setenv("AISPM_TEST_AWS_KEY", "secret/key+", 1);
+  ::unsetenv("AISPM_TEST_AWS_NONE");
+  const std::string azure =
+      "  - {name: az, dialect: openai, service: azure, origin: 'https://r.openai.azure.com', "
+      "api_version: 2024-10-21, deployments: {gpt-4o: four}}\n";
+  const std::string bedrock =
+      "  - {name: br, dialect: anthropic, service: bedrock, region: us-east-1, origin: "
+      "'https://bedrock-runtime.us-east-1.amazonaws.com', access_key_id_env: AISPM_TEST_AWS_ID, "
+      "key_env: AISPM_TEST_AWS_KEY, deployments: {claude: 'anthropic.claude-v1:0'}";
+  const auto config = parse_config(std::string(kGood) + azure + bedrock + "}\n", "gw.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  const ProviderConfig& first = config->providers[config->providers.size() - 2];
+  EXPECT_EQ(first.service, Service::kAzure);
+  EXPECT_EQ(first.api_version, "2024-10-21");
+  EXPECT_EQ(first.deployments.at("gpt-4o"), "four");
+  const ProviderConfig& last = config->providers.back();
+  EXPECT_EQ(last.service, Service::kBedrock);
+  EXPECT_EQ(last.region, "us-east-1");
+  EXPECT_EQ(last.access_key_id, "AKIDEXAMPLE");
+  EXPECT_EQ(last.key.expose(), "secret/key+");
+  const auto lacking = parse_config(
+      std::string(kGood) + bedrock + ", session_token_env: AISPM_TEST_AWS_NONE}\n", "gw.yaml");
+  ASSERT_TRUE(lacking) << lacking.error().message;
+  EXPECT_THAT(lacking->providers.back().missing_key, HasSubstr("AISPM_TEST_AWS_NONE"));
+  for (const char* wrong :
+       {"{name: w, dialect: anthropic, service: azure, origin: 'https://a'}",
+        "{name: w, dialect: openai, service: azure, origin: 'https://a/b'}",
+        "{name: w, dialect: openai, service: azure, origin: 'https://a', api_version: 'a/b'}",
+        "{name: w, dialect: openai, origin: 'https://a', deployments: {a: b}}",
+        "{name: w, dialect: anthropic, service: bedrock, origin: 'https://a', region: r}",
+        "{name: w, dialect: anthropic, service: bedrock, origin: 'https://a', "
+        "access_key_id_env: AISPM_TEST_AWS_ID, key_env: AISPM_TEST_AWS_KEY}"})
+    EXPECT_FALSE(parse_config(std::string(kGood) + "  - " + wrong + "\n", "gw.yaml")) << wrong;
 }
 
 TEST(Config, ReadsLayersBudgetsSlowerJudgesAndTenants) {

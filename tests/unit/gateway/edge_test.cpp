@@ -52,13 +52,23 @@ TEST(WireError, IsUnderstoodByOurOwnParserInEveryFormOfEveryDialect) {
                           .case_id = "c"};
     for (const auto& [dialect, api] : {std::pair{Dialect::kOpenAi, codec::Api::kOpenAiChat},
                                        {Dialect::kAnthropic, codec::Api::kAnthropicMessages},
-                                       {Dialect::kOllama, codec::Api::kOllamaChat}}) {
+                                       {Dialect::kOllama, codec::Api::kOllamaChat},
+                                       {Dialect::kGemini, codec::Api::kGeminiGenerate}}) {
       const auto reply = codec::parse_reply(api, error_body(dialect, refusal));
       ASSERT_TRUE(reply) << reply.error().message;
       ASSERT_TRUE(reply->error) << kind;
       EXPECT_EQ(reply->error->message, "why\n");
     }
   }
+}
+
+TEST(WireError, ForGeminiIsGooglesWithTheCaseInItsDetails) {
+  EXPECT_THAT(
+      error_reply(Dialect::kGemini, kDenied, true),
+      HasSubstr(
+          R"({"error":{"code":400,"message":"AISPM: rule \"r\"","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"aispm_deny","domain":"aispm","metadata":{"case_id":"case-7"}}]}})"));
+  EXPECT_THAT(error_body(Dialect::kGemini, make_refusal(RefusalKind::kUnauthenticated, "who")),
+              HasSubstr(R"("code":401,"message":"AISPM: who","status":"UNAUTHENTICATED")"));
 }
 
 TEST(WireError, OfAnUpstreamMayBeTriedAgain) {
@@ -110,6 +120,10 @@ TEST(PresentedKey, ComesFromEitherHeaderButNotFromTwoThatDiffer) {
   EXPECT_EQ(key_of("X-Api-Key: k\r\n"), "k");
   EXPECT_EQ(key_of("X-Api-Key: k\r\nAuthorization: bearer k\r\n"), "k");
   EXPECT_EQ(key_of("X-Api-Key: k\r\nAuthorization: Bearer other\r\n"), "");
+  EXPECT_EQ(key_of("X-Goog-Api-Key: k\r\n"), "k");
+  EXPECT_EQ(key_of("X-Goog-Api-Key: k\r\nX-Api-Key: k\r\n"), "k");
+  EXPECT_EQ(key_of("X-Goog-Api-Key: k\r\nX-Api-Key: other\r\n"), "");
+  EXPECT_EQ(key_of("X-Goog-Api-Key: k\r\nAuthorization: Bearer other\r\n"), "");
   EXPECT_EQ(key_of("Authorization: Basic k\r\n"), "");
   EXPECT_EQ(key_of(""), "");
 }
@@ -137,36 +151,53 @@ TEST_P(Routes, AreTheseAndNoOthers) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, Routes,
-    ::testing::Values(Path{"POST", "/v1/chat/completions", RouteKind::kLlm},
-                      Path{"POST", "/v1/messages?beta=true", RouteKind::kLlm},
-                      Path{"POST", "/v1/messages?beta=secret", RouteKind::kBadQuery},
-                      Path{"POST", "/v1/messages?x", RouteKind::kBadQuery},
-                      Path{"GET", "/v1/messages", RouteKind::kBadMethod},
-                      Path{"GET", "/v1/models", RouteKind::kModels},
-                      Path{"GET", "/v1/models/gpt-4o", RouteKind::kModels},
-                      Path{"GET", "/v1/models/../admin", RouteKind::kNotFound},
-                      Path{"GET", "/v1/models?limit=5", RouteKind::kModels},
-                      Path{"GET", "/v1/models?limit=%41", RouteKind::kBadQuery},
-                      Path{"DELETE", "/v1/models/x", RouteKind::kBadMethod},
-                      Path{"POST", "/v1/responses", RouteKind::kLlm},
-                      Path{"GET", "/v1/responses/resp_1", RouteKind::kNotFound},
-                      Path{"POST", "/v1/embeddings", RouteKind::kLlm},
-                      Path{"POST", "/v1/moderations", RouteKind::kLlm},
-                      Path{"POST", "/v1/messages/count_tokens?beta=true", RouteKind::kLlm},
-                      Path{"POST", "/v1/completions", RouteKind::kNotFound},
-                      Path{"POST", "/api/chat", RouteKind::kLlm},
-                      Path{"POST", "/api/generate", RouteKind::kLlm},
-                      Path{"GET", "/api/chat", RouteKind::kBadMethod},
-                      Path{"GET", "/api/tags", RouteKind::kModels},
-                      Path{"GET", "/api/version", RouteKind::kModels},
-                      Path{"POST", "/api/pull", RouteKind::kNotFound},
-                      Path{"DELETE", "/api/delete", RouteKind::kNotFound},
-                      Path{"POST", "/v1/chat/completions/", RouteKind::kNotFound},
-                      Path{"POST", "http://evil/v1/messages", RouteKind::kNotFound},
-                      Path{"HEAD", "/", RouteKind::kRoot}, Path{"GET", "/", RouteKind::kRoot},
-                      Path{"POST", "/", RouteKind::kBadMethod},
-                      Path{"GET", "/healthz", RouteKind::kHealth},
-                      Path{"POST", "/aispm/v1/agent-events", RouteKind::kAgentEvents}));
+    ::testing::Values(
+        Path{"POST", "/v1/chat/completions", RouteKind::kLlm},
+        Path{"POST", "/v1/messages?beta=true", RouteKind::kLlm},
+        Path{"POST", "/v1/messages?beta=secret", RouteKind::kBadQuery},
+        Path{"POST", "/v1/messages?x", RouteKind::kBadQuery},
+        Path{"GET", "/v1/messages", RouteKind::kBadMethod},
+        Path{"GET", "/v1/models", RouteKind::kModels},
+        Path{"GET", "/v1/models/gpt-4o", RouteKind::kModels},
+        Path{"GET", "/v1/models/../admin", RouteKind::kNotFound},
+        Path{"GET", "/v1/models?limit=5", RouteKind::kModels},
+        Path{"GET", "/v1/models?limit=%41", RouteKind::kBadQuery},
+        Path{"DELETE", "/v1/models/x", RouteKind::kBadMethod},
+        Path{"POST", "/v1/responses", RouteKind::kLlm},
+        Path{"GET", "/v1/responses/resp_1", RouteKind::kNotFound},
+        Path{"POST", "/v1/embeddings", RouteKind::kLlm},
+        Path{"POST", "/v1/moderations", RouteKind::kLlm},
+        Path{"POST", "/v1/messages/count_tokens?beta=true", RouteKind::kLlm},
+        Path{"POST", "/v1/completions", RouteKind::kNotFound},
+        Path{"POST", "/api/chat", RouteKind::kLlm}, Path{"POST", "/api/generate", RouteKind::kLlm},
+        Path{"GET", "/api/chat", RouteKind::kBadMethod},
+        Path{"GET", "/api/tags", RouteKind::kModels},
+        Path{"GET", "/api/version", RouteKind::kModels},
+        Path{"POST", "/api/pull", RouteKind::kNotFound},
+        Path{"DELETE", "/api/delete", RouteKind::kNotFound},
+        Path{"POST", "/v1/chat/completions/", RouteKind::kNotFound},
+        Path{"POST", "http://evil/v1/messages", RouteKind::kNotFound},
+        Path{"POST", "/v1beta/models/g:generateContent", RouteKind::kLlm},
+        Path{"POST", "/v1/models/g:generateContent", RouteKind::kLlm},
+        Path{"POST", "/v1beta/models/g:streamGenerateContent?alt=sse", RouteKind::kLlm},
+        Path{"POST", "/v1beta/models/g:streamGenerateContent", RouteKind::kLlm},
+        Path{"POST", "/v1beta/models/g:generateContent?alt=sse", RouteKind::kBadQuery},
+        Path{"POST", "/v1beta/models/g:generateContent?key=k", RouteKind::kBadQuery},
+        Path{"POST", "/v1beta/models/g:countTokens", RouteKind::kLlm},
+        Path{"POST", "/v1beta/models/g:embedContent", RouteKind::kLlm},
+        Path{"POST", "/v1beta/models/g:batchEmbedContents", RouteKind::kLlm},
+        Path{"POST", "/v1beta/models/g:predict", RouteKind::kBadMethod},
+        Path{"POST", "/v1beta/models/:generateContent", RouteKind::kBadMethod},
+        Path{"POST", "/v1beta/models/a%20b:generateContent", RouteKind::kNotFound},
+        Path{"POST", "/v1beta/models/a/b:generateContent", RouteKind::kNotFound},
+        Path{"GET", "/v1beta/models/g:generateContent", RouteKind::kBadMethod},
+        Path{"GET", "/v1beta/models?pageSize=5&pageToken=a_b", RouteKind::kModels},
+        Path{"GET", "/v1beta/models/g", RouteKind::kModels},
+        Path{"POST", "/v1beta/cachedContents", RouteKind::kNotFound},
+        Path{"POST", "/upload/v1beta/files", RouteKind::kNotFound},
+        Path{"HEAD", "/", RouteKind::kRoot}, Path{"GET", "/", RouteKind::kRoot},
+        Path{"POST", "/", RouteKind::kBadMethod}, Path{"GET", "/healthz", RouteKind::kHealth},
+        Path{"POST", "/aispm/v1/agent-events", RouteKind::kAgentEvents}));
 
 TEST(FoundRoute, SaysTheApiAndInWhoseFormErrorsAre) {
   const Route counts = find_route("POST", "/v1/messages/count_tokens", false);
@@ -175,6 +206,14 @@ TEST(FoundRoute, SaysTheApiAndInWhoseFormErrorsAre) {
   EXPECT_EQ(find_route("POST", "/v1/responses", true).dialect, Dialect::kOpenAi);
   EXPECT_EQ(find_route("POST", "/api/generate", false).api, codec::Api::kOllamaGenerate);
   EXPECT_EQ(find_route("POST", "/api/pull", false).dialect, Dialect::kOllama);
+  const Route stream = find_route("POST", "/v1beta/models/g-2.5:streamGenerateContent", false);
+  EXPECT_EQ(stream.api, codec::Api::kGeminiGenerate);
+  EXPECT_EQ(stream.dialect, Dialect::kGemini);
+  EXPECT_EQ(stream.model, "g-2.5");
+  EXPECT_TRUE(stream.streams);
+  EXPECT_EQ(find_route("POST", "/v1beta/cachedContents", false).dialect, Dialect::kGemini);
+  EXPECT_THAT(std::string(query_objection("?alt=sse&key=k")), HasSubstr("x-goog-api-key"));
+  EXPECT_THAT(std::string(query_objection("?monkey=k")), Not(HasSubstr("x-goog-api-key")));
 }
 
 TEST(KeyStore, FindsAgentsByTheHashOfTheirKey) {

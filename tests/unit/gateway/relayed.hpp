@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,8 @@ inline codec::Framing framing_of(codec::Api api) {
 }
 
 // Reads what a client got as it would.
-inline void read_as_client(codec::Api api, Relayed& result) {
-  codec::ReplyFramer framer(framing_of(api));
+inline void read_as_client(codec::Api api, Relayed& result, codec::Framing framing) {
+  codec::ReplyFramer framer(framing);
   codec::StreamReply client(api);
   framer.feed(result.out);
   while (auto event = *framer.next()) {
@@ -51,11 +52,11 @@ inline void read_as_client(codec::Api api, Relayed& result) {
 
 // Runs the stream through a relay, `step` bytes at a time, and reads the output as a client does.
 inline Relayed relay(codec::Api api, const std::string& stream, std::size_t step = 1U << 20,
-                     bool strip_usage = false) {
+                     bool strip_usage = false, std::optional<codec::Framing> framing = {}) {
   ScanContext context = make_context();
   context.hash_key = &kHashKey;
   StreamRelay under_test(context, {.api = api,
-                                   .framing = framing_of(api),
+                                   .framing = framing.value_or(framing_of(api)),
                                    .strip_usage = strip_usage,
                                    .case_id = "case-1",
                                    .model = "m",
@@ -67,7 +68,7 @@ inline Relayed relay(codec::Api api, const std::string& stream, std::size_t step
     result.state = under_test.feed(std::string_view(stream).substr(at, step), result.out);
   if (result.state == StreamRelay::State::kRunning) result.state = under_test.finish(result.out);
   result.findings = under_test.findings();
-  read_as_client(api, result);
+  read_as_client(api, result, framing.value_or(framing_of(api)));
   return result;
 }
 
