@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "gateway/proxy/decide/chain_freezes.hpp"
 #include "gateway/proxy/header_policy.hpp"
 #include "sdk/core/common/id.hpp"
 
@@ -121,6 +122,12 @@ std::string ExchangeState::request_key() const {
   std::uint64_t hash = static_cast<std::uint64_t>(api) + request.parts.size();
   std::uint64_t bytes = 0;
   mix(hash, request.model);
+  // What other rules said is no answer.
+  if (context.book) mix(hash, context.book->policy->version());
+  if (const auto& enforced = context.policies.enforced) {
+    mix(hash, enforced->id);
+    mix(hash, enforced->version());
+  }
   for (const codec::TextPart& part : request.parts) {
     mix(hash, part.text);
     mix(hash, codec::name_of(part.surface));
@@ -165,11 +172,11 @@ Step ExchangeState::check_readable() {
 }
 
 Step ExchangeState::watch_freezes() {
-  freezable.emplace(worker.freezes(),
-                    FreezeKey{caller.agent_id, caller.session_id, caller.tenant, request.model},
-                    [this](const policy::Freeze* freeze) {
-                      if (freeze) hear_freeze(*freeze);
-                    });
+  freezable.emplace(
+      worker.freezes(), FreezeKey{caller.agent_id, caller.session_id, caller.tenant, request.model},
+      hear_for_chain(worker.freezes(), proofs.delegation, [this](const policy::Freeze* freeze) {
+        if (freeze) hear_freeze(*freeze);
+      }));
   const auto book = services.freezes.load(std::memory_order_acquire);
   if (const auto* freeze = book->find(freezable->key().subject(), wall_now())) hear_freeze(*freeze);
   return frozen_refusal();
