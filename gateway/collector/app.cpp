@@ -129,16 +129,17 @@ std::string notice_of(const aispm::v1::Approval& approval, const std::string& li
 // Null when nobody is to be told.
 Result<std::unique_ptr<Notifier>> start_notifier(const Config& config, Approvals& approvals) {
   if (config.notify.url.empty()) return std::unique_ptr<Notifier>();
-  AISPM_TRY(auto notifier, Notifier::start(config.notify));
-  approvals.on_request = [told = notifier.get(),
-                          link = config.notify.link](const aispm::v1::Approval& approval) {
-    told->send(notice_of(approval, link));
-  };
+  AISPM_TRY(auto notifier,
+            Notifier::start(config.notify, store_path(config),
+                            [link = config.notify.link](const aispm::v1::Approval& approval) {
+                              return notice_of(approval, link);
+                            }));
+  approvals.on_request = [told = notifier.get()](const aispm::v1::Approval&) { told->wake(); };
   approvals.problem = [told = notifier.get()] {
     const Notifier::Counts counts = told->counts();
     if (counts.problem.empty()) return std::string();  // the last one was taken
-    return counts.problem + " (sent " + std::to_string(counts.sent) + ", given up " +
-           std::to_string(counts.failed) + ", dropped " + std::to_string(counts.dropped) + ")";
+    return counts.problem + " (sent " + std::to_string(counts.sent) + ", waiting " +
+           std::to_string(counts.waiting) + ", given up " + std::to_string(counts.given_up) + ")";
   };
   return notifier;
 }
@@ -185,6 +186,7 @@ Result<> run_collector(const Config& config, const std::string& version) {
   const auto writer = Writer::start(std::move(event_writer), feed, config.retention, wall_now);
   AISPM_TRY(const auto workers,
             Workers::start(store_path(config), config.tenant, limits::kWorkers));
+  AISPM_TRY(const auto urgent, Workers::start(store_path(config), config.tenant, 1));
   const auto audit = Audit::start(*writer, *workers, links, config.tenant, version);
   control.audit = audit->waker();
   AISPM_TRY(const auto redteam_runs, redteam::Runs::open(config.redteam, config.state_folder));
@@ -193,14 +195,16 @@ Result<> run_collector(const Config& config, const std::string& version) {
             api::Operator::make({*writer, feed, links, key_changes, order_changes, approvals,
                                  wall_now, authority.ca_fingerprint(), version, config.stale_days,
                                  control, redteam_runs.get()}));
-  api::HttpFront front(*handlers, *workers, approvals, std::move(assets), std::move(openapi));
+  api::HttpFront front(*handlers, *workers, *urgent, approvals, std::move(assets),
+                       std::move(openapi));
 
-  const IngestSurroundings ingest{*writer,   *workers,  links,    key_changes,   order_changes,
-                                  approvals, authority, wall_now, config.tenant, control};
+  const IngestSurroundings ingest{*writer,       *workers,  links,     key_changes,
+                                  order_changes, approvals, authority, wall_now,
+                                  config.tenant, control,   *urgent};
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(make_ingest_service(ingest));
   services.push_back(make_enrolment_service(ingest));
-  services.push_back(api::make_operator_service(*handlers, *workers));
+  services.push_back(api::make_operator_service(*handlers, *workers, *urgent));
   AISPM_TRY(const auto grpc_server, start_grpc(config, authority, std::move(services)));
   AISPM_TRY(const auto http_server, start_http(config, front));
   log::info("collector.ready", {{"version", version},

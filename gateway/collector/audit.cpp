@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/collector/audit.hpp"
 
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <mutex>
 
 #include "gateway/collector/ingest/validate.hpp"
@@ -14,6 +17,7 @@ namespace aispm::collector {
 namespace {
 
 constexpr std::uint32_t kMaxAtOnce = 256;
+constexpr std::chrono::seconds kRetry{5};
 
 }  // namespace
 
@@ -77,9 +81,10 @@ struct Audit::State : std::enable_shared_from_this<Audit::State> {
     }
     auto delivery = gather(desk);
     if (!delivery) {
-      log::error("audit.failed", delivery.error());
+      if (!is_failing.exchange(true)) log::error("audit.failed", delivery.error());
       return end();
     }
+    if (is_failing.exchange(false)) log::info("audit.recovered");
     if (!*delivery) return end();
     if (!was_greeted) {
       auto hello = greeting();
@@ -129,7 +134,8 @@ struct Audit::State : std::enable_shared_from_this<Audit::State> {
     const std::lock_guard lock(gate);
     if (is_closed) return false;
     auto posted = workers.post(std::move(job));
-    if (!posted) log::warn("audit.waits", {{"reason", posted.error().message}});
+    if (!posted && !is_failing.exchange(true))
+      log::warn("audit.waits", {{"reason", posted.error().message}});
     return posted.has_value();
   }
   void end() {
@@ -147,7 +153,8 @@ struct Audit::State : std::enable_shared_from_this<Audit::State> {
   Links& links;
   const std::string tenant;
   const std::string version;
-  std::mutex gate;  // guards the next; the writer may outlive the workers
+  std::atomic<bool> is_failing = false;  // something waits, and nobody comes back for it
+  std::mutex gate;                       // guards the next; the writer may outlive the workers
   bool is_closed = false;
   std::mutex mutex;  // guards the next two
   bool is_busy = false;
@@ -164,6 +171,15 @@ std::unique_ptr<Audit> Audit::start(Writer& writer, Workers& workers, Links& lin
   std::unique_ptr<Audit> audit(
       new Audit(std::make_shared<State>(writer, workers, links, tenant, version)));
   audit->state_->wake();
+  audit->retry_ = std::jthread([state = audit->state_](const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    while (!stop.stop_requested()) {
+      std::unique_lock lock(mutex);
+      never.wait_for(lock, stop, kRetry, [] { return false; });
+      if (!stop.stop_requested() && state->is_failing) state->wake();
+    }
+  });
   return audit;
 }
 

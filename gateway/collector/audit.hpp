@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "gateway/collector/ingest/links.hpp"
 #include "gateway/collector/ingest/writer.hpp"
@@ -17,7 +18,7 @@ namespace aispm::collector {
 // writer and the workers do.
 class Audit {
  public:
-  // Delivers what was left over from before.
+  // Delivers what was left over from before, and what could not be delivered every few seconds.
   static std::unique_ptr<Audit> start(Writer& writer, Workers& workers, Links& links,
                                       const std::string& tenant, const std::string& version);
   Audit(const Audit&) = delete;
@@ -30,6 +31,7 @@ class Audit {
   struct State;
   explicit Audit(std::shared_ptr<State> state) : state_(std::move(state)) {}
   std::shared_ptr<State> state_;
+  std::jthread retry_;
 };
 
 }  // namespace aispm::collector

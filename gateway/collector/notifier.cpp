@@ -7,11 +7,11 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <stop_token>
 #include <thread>
 
+#include "gateway/collector/store/notice_box.hpp"
 #include "gateway/net/dial.hpp"
 #include "sdk/core/common/hmac.hpp"
 #include "sdk/core/common/log.hpp"
@@ -24,8 +24,9 @@ using net::Task;
 namespace {
 
 constexpr std::chrono::seconds kSendLimit{10};
-constexpr std::chrono::milliseconds kFirstPause{500};  // then twice as long each time
-constexpr std::size_t kStatusBytes = 12;               // "HTTP/1.1 200"
+constexpr std::chrono::milliseconds kLook{30'000};  // also without a word: approvals expire
+constexpr std::chrono::milliseconds kStorePause{5'000};
+constexpr std::size_t kStatusBytes = 12;  // "HTTP/1.1 200"
 
 // Says the status of the answer.
 Task<int> post(net::asio::io_context& context, net::Watchdog& watchdog, net::Origin origin,
@@ -48,54 +49,83 @@ Task<int> post(net::asio::io_context& context, net::Watchdog& watchdog, net::Ori
   co_return (head[9] - '0') * 100 + (head[10] - '0') * 10 + (head[11] - '0');
 }
 
+std::chrono::milliseconds pause_after(int tries) {
+  return std::min<std::chrono::milliseconds>(Notifier::kFirstPause * (1LL << std::min(tries, 16)),
+                                             Notifier::kLastPause);
+}
+
 }  // namespace
 
 struct Notifier::State {
+  explicit State(store::Database opened) : database(std::move(opened)) {}
+
   NotifyConfig config;
+  MakeBody make_body;
+  store::Database database;  // of the thread
   net::Origin origin;
   std::string path;
   std::shared_ptr<net::asio::ssl::context> tls;
 
-  mutable std::mutex mutex;  // guards the next three
-  std::deque<std::string> waiting;
+  mutable std::mutex mutex;  // guards the next two
+  bool is_woken = false;
   Counts counts;
   std::condition_variable_any changed;
   std::jthread thread;  // ends first
 
   void run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
-      std::string body;
-      {
-        std::unique_lock guard(mutex);
-        if (!changed.wait(guard, stop, [this] { return !waiting.empty(); })) return;
-        body = std::move(waiting.front());
-        waiting.pop_front();
+      const auto pause = work(stop);
+      if (!pause) log::warn("notify.store", {{"reason", pause.error().message}});
+      std::unique_lock guard(mutex);
+      changed.wait_for(guard, stop, pause ? *pause : kStorePause, [this] { return is_woken; });
+      is_woken = false;
+    }
+  }
+
+  // Sends what is due; gives the time until there is something more to do.
+  Result<std::chrono::milliseconds> work(const std::stop_token& stop) {
+    store::NoticeBox box(database);
+    while (!stop.stop_requested()) {
+      AISPM_TRY(const std::uint64_t given_up, box.drop_closed(wall_now()));
+      AISPM_TRY(const auto notice, box.next(wall_now()));
+      AISPM_TRY(const auto waiting, box.waiting());
+      count(given_up, waiting.count);
+      if (notice) {
+        AISPM_CHECK(deliver(box, *notice, stop));
+        continue;
       }
-      deliver(body, stop);
+      if (!waiting.due) return kLook;
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+          std::chrono::nanoseconds(waiting.due->nanoseconds - wall_now().nanoseconds));
+      return std::clamp(left, std::chrono::milliseconds(1), kLook);
     }
+    return kLook;
   }
 
-  void deliver(const std::string& body, const std::stop_token& stop) {
-    auto pause = kFirstPause;
-    for (int tried = 1; !stop.stop_requested(); ++tried) {
-      const Result<> taken = send_once(body, stop);
-      if (note(taken, tried)) return;
-      std::mutex sleep;
-      std::unique_lock asleep(sleep);
-      std::condition_variable_any().wait_for(asleep, stop, pause, [] { return false; });
-      pause *= 2;
-    }
+  Result<> deliver(store::NoticeBox& box, const store::DueNotice& notice,
+                   const std::stop_token& stop) {
+    const Result<> taken = send_once(make_body(notice.approval), stop);
+    if (!taken && stop.stop_requested()) return {};  // cut short: due again after the next start
+    note(taken);
+    if (taken) return box.mark_taken(notice.ref);
+    const auto pause = std::chrono::nanoseconds(pause_after(notice.tries));
+    return box.put_off(notice.ref, WallTime{wall_now().nanoseconds + pause.count()});
   }
 
-  // True when nothing more is to be done about it.
-  bool note(const Result<>& taken, int tried) {
+  void note(const Result<>& taken) {
     const std::scoped_lock guard(mutex);
-    counts.problem = taken ? std::string() : taken.error().message;
-    if (taken) ++counts.sent;
-    if (taken || tried < kTries) return taken.has_value();
-    ++counts.failed;
-    log::warn("notify.failed", {{"reason", counts.problem}});
-    return true;
+    const std::string problem = taken ? std::string() : taken.error().message;
+    ++(taken ? counts.sent : counts.retried);
+    if (problem != counts.problem && !problem.empty())
+      log::warn("notify.failed", {{"reason", problem}});
+    counts.problem = problem;
+  }
+
+  void count(std::uint64_t given_up, std::uint64_t waiting) {
+    const std::scoped_lock guard(mutex);
+    counts.given_up += given_up;
+    counts.waiting = waiting;
+    if (waiting == 0) counts.problem.clear();  // nobody waits to be told
   }
 
   Counts snapshot() const {
@@ -147,9 +177,13 @@ struct Notifier::State {
 Notifier::Notifier(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Notifier::~Notifier() = default;
 
-Result<std::unique_ptr<Notifier>> Notifier::start(const NotifyConfig& config) {
-  auto state = std::make_unique<State>();
+Result<std::unique_ptr<Notifier>> Notifier::start(const NotifyConfig& config,
+                                                  const std::string& store_path,
+                                                  MakeBody make_body) {
+  AISPM_TRY(store::Database database, store::Database::open(store_path));
+  auto state = std::make_unique<State>(std::move(database));
   state->config = config;
+  state->make_body = std::move(make_body);
   const auto scheme = config.url.find("://");
   const auto slash =
       scheme == std::string::npos ? std::string::npos : config.url.find('/', scheme + 3);
@@ -166,13 +200,9 @@ Result<std::unique_ptr<Notifier>> Notifier::start(const NotifyConfig& config) {
   return std::unique_ptr<Notifier>(new Notifier(std::move(state)));
 }
 
-void Notifier::send(std::string body) {
+void Notifier::wake() {
   const std::scoped_lock guard(state_->mutex);
-  if (state_->waiting.size() >= kMaxWaiting) {
-    ++state_->counts.dropped;
-    return;
-  }
-  state_->waiting.push_back(std::move(body));
+  state_->is_woken = true;
   state_->changed.notify_all();
 }
 

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
+
+namespace aispm::v1 {
+class Approval;
+}
 
 namespace aispm::collector {
 
@@ -19,28 +25,35 @@ struct NotifyConfig {
   bool allow_private = false;
 };
 
-// Sends messages to one webhook, one after another, on a thread of its own: POST with a JSON body
-// and `x-aispm-signature: t=<Unix seconds>,v1=<HMAC-SHA-256 of "<t>.<body>">`. What is not taken
-// (no status 2xx) is tried again, up to kTries times.
+// Tells one webhook of the approvals in the store that wait (store/notice_box.hpp), one after
+// another, on a thread of its own: POST with a JSON body and `x-aispm-signature: t=<Unix
+// seconds>,v1=<HMAC-SHA-256 of "<t>.<body>">`. What is not taken (no status 2xx) is tried again,
+// also after a restart, until it is taken or nobody is asked any more.
 class Notifier {
  public:
-  static constexpr std::size_t kMaxWaiting = 1000;
-  static constexpr int kTries = 5;
+  // The pause after the first try that failed; then twice as long each time, up to the last.
+  static constexpr std::chrono::milliseconds kFirstPause{500};
+  static constexpr std::chrono::milliseconds kLastPause{300'000};
+  using MakeBody = std::function<std::string(const aispm::v1::Approval&)>;
 
-  static Result<std::unique_ptr<Notifier>> start(const NotifyConfig& config);
-  // Ends soon; what waits is not sent any more.
+  // Opens the store of that path for itself.
+  static Result<std::unique_ptr<Notifier>> start(const NotifyConfig& config,
+                                                 const std::string& store_path, MakeBody make_body);
+  // Ends soon; what waits stays in the store.
   ~Notifier();
   Notifier(const Notifier&) = delete;
   Notifier& operator=(const Notifier&) = delete;
 
-  // Any thread; never blocks. Beyond kMaxWaiting messages are dropped and counted.
-  void send(std::string body);
+  // Somebody may be asked. Any thread; never blocks.
+  void wake();
 
+  // Since the start.
   struct Counts {
     std::uint64_t sent = 0;
-    std::uint64_t failed = 0;  // given up
-    std::uint64_t dropped = 0;
-    std::string problem;  // of the last that failed; empty when the last was taken
+    std::uint64_t retried = 0;   // tries that failed
+    std::uint64_t given_up = 0;  // answered or expired before it was taken
+    std::uint64_t waiting = 0;   // now
+    std::string problem;         // of the last that failed; empty when the last was taken
   };
   Counts counts() const;
 

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "gateway/mcp/asked_link.hpp"
+#include "gateway/proxy/decide/chain_freezes.hpp"
 #include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/observe/head_rules.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
@@ -147,6 +148,12 @@ std::string ExchangeState::request_key() const {
   std::uint64_t hash = static_cast<std::uint64_t>(api) + request.parts.size();
   std::uint64_t bytes = 0;
   mix(hash, request.model);
+  // What other rules said is no answer.
+  if (context.book) mix(hash, context.book->policy->version());
+  if (const auto& enforced = context.policies.enforced) {
+    mix(hash, enforced->id);
+    mix(hash, enforced->version());
+  }
   for (const codec::TextPart& part : request.parts) {
     mix(hash, part.text);
     mix(hash, codec::name_of(part.surface));
@@ -193,11 +200,11 @@ Step ExchangeState::check_readable() {
 }
 
 void ExchangeState::watch_model(std::optional<FreezeList::Entry>& entry, const std::string& model) {
-  entry.emplace(worker.freezes(),
-                FreezeKey{caller.agent_id, caller.session_id, caller.tenant, model},
-                [this](const policy::Freeze* freeze) {
-                  if (freeze) hear_freeze(*freeze);
-                });
+  entry.emplace(
+      worker.freezes(), FreezeKey{caller.agent_id, caller.session_id, caller.tenant, model},
+      hear_for_chain(worker.freezes(), proofs.delegation, [this](const policy::Freeze* freeze) {
+        if (freeze) hear_freeze(*freeze);
+      }));
   const auto book = services.freezes.load(std::memory_order_acquire);
   if (const auto* freeze = book->find(entry->key().subject(), wall_now())) hear_freeze(*freeze);
 }

@@ -140,6 +140,13 @@ std::vector<RouteEntry> all_routes() {
        {RouteEntry{"GET", "/", RouteKind::kRoot},
         RouteEntry{"GET", "/v1/models", RouteKind::kModels},
         RouteEntry{"GET", "/v1/models/{model}", RouteKind::kModels},
+        RouteEntry{"GET", "/v1beta/models", RouteKind::kModels},
+        RouteEntry{"GET", "/v1beta/models/{model}", RouteKind::kModels},
+        RouteEntry{"POST", "/v1beta/models/{model}:generateContent", RouteKind::kLlm},
+        RouteEntry{"POST", "/v1beta/models/{model}:streamGenerateContent", RouteKind::kLlm},
+        RouteEntry{"POST", "/v1beta/models/{model}:countTokens", RouteKind::kLlm},
+        RouteEntry{"POST", "/v1beta/models/{model}:embedContent", RouteKind::kLlm},
+        RouteEntry{"POST", "/v1beta/models/{model}:batchEmbedContents", RouteKind::kLlm},
         RouteEntry{"POST", "/mcp", RouteKind::kMcp}, RouteEntry{"DELETE", "/mcp", RouteKind::kMcp},
         RouteEntry{"GET", "/.well-known/oauth-protected-resource", RouteKind::kMcpMetadata},
         RouteEntry{"GET", "/.well-known/oauth-protected-resource/mcp", RouteKind::kMcpMetadata}})

@@ -18,15 +18,15 @@ std::optional<FreezeWord> parse_freeze(std::string_view line) {
 
 void FreezeLink::keep(Clock::time_point now) {
   if (now < due_) return;
+  if (socket_) close();  // it fell silent: whoever listens there hears of no freeze any more
   due_ = now + kPause;
-  if (socket_) return;
   auto socket = link_.begin("GET", "/aispm/v1/freeze");
   if (!socket) return;  // the gateway is away: so are the agent's ways out
   socket_ = std::move(*socket);
   line_.clear();
   is_head_over_ = false;
   if (!loop_.add(socket_.get(), EPOLLIN, [this](std::uint32_t) { read(); })) return socket_.reset();
-  due_ = Clock::time_point::max();
+  due_ = now + kSilence;
 }
 
 void FreezeLink::read() {
@@ -36,6 +36,7 @@ void FreezeLink::read() {
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) return;
     if (size <= 0) return close();
+    due_ = Clock::now() + kSilence;
     take({buffer, static_cast<std::size_t>(size)});
     if (!socket_) return;
   }

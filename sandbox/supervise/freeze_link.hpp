@@ -22,13 +22,15 @@ struct FreezeWord {
 // A line of the gateway: "free", "frozen REASON", "killed REASON". Nothing for any other.
 std::optional<FreezeWord> parse_freeze(std::string_view line);
 
-// Listens to the gateway for as long as the run lasts, over as many connections as it takes. While
-// there is none, the last word stands. Not thread-safe.
+// Listens to the gateway for as long as the run lasts, over as many connections as it takes: a
+// gateway repeats its word every few seconds, and a connection without one for kSilence is made
+// anew. While there is none, the last word stands. Not thread-safe.
 class FreezeLink {
  public:
   using Clock = std::chrono::steady_clock;
   using Hear = std::function<void(const FreezeWord&)>;
   static constexpr std::size_t kMaxLineBytes = 4096;
+  static constexpr std::chrono::seconds kSilence{20};
 
   FreezeLink(GatewayLink link, EventLoop& loop, Hear hear)
       : link_(std::move(link)), loop_(loop), hear_(std::move(hear)) {}
@@ -38,7 +40,8 @@ class FreezeLink {
 
   // When keep() is due.
   Clock::time_point due() const { return due_; }
-  // Connects, where there is no connection and it is time.
+  // When it is time: connects where there is no connection, or ends one that fell silent and
+  // connects again.
   void keep(Clock::time_point now);
 
  private:

@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "sdk/core/common/file.hpp"
+#include "sdk/core/detect/recorded_detections.hpp"
 #include "sdk/core/policy/explain.hpp"
 #include "sdk/core/policy/learn.hpp"
 #include "sdk/core/policy/replay.hpp"
@@ -93,7 +94,11 @@ Result<> simulate_file(const SimulateWords& words, const Output& output) {
     AISPM_TRY(texts, policy::Policy::load(words.texts));
   }
   if (!bundle && !texts) return no_candidate();
-  policy::Replay replay(bundle, texts, {policy::Glob(words.agent), output.now});
+  policy::ReplayOptions options{policy::Glob(words.agent), output.now};
+  if (bundle && bundle->detect()) {
+    AISPM_TRY(options.detect, detect::judge_recorded_by(*bundle->detect()));
+  }
+  policy::Replay replay(bundle, texts, std::move(options));
   AISPM_CHECK(each_event(words.events, [&](const v1::Event& event) { replay.add(event); }));
   return print_simulation(replay.report(), output);
 }

@@ -44,9 +44,9 @@ char* denial(std::string_view rule, std::string_view reason) {
 
 char* decide(const policy::Bundle& bundle, std::string_view action) {
   if (action.size() > kMaxActionBytes) return denial("action.unreadable", "The action is too long");
-  const auto asked = policy::ActionJson::parse(action);
+  auto asked = policy::ActionJson::parse(action);
   if (!asked) return denial("action.unreadable", asked.error().message);
-  const policy::BundleDecision said = policy::judge_by_bundle(bundle, *asked, wall_now());
+  const policy::BundleDecision said = policy::judge_by_bundle(bundle, std::move(*asked), wall_now());
   return answer(said.outcome, said.rule_id, said.reason,
                 {{"approver_role", said.approver_role}, {"policy_version", bundle.version()}});
 }

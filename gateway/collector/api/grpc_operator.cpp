@@ -101,8 +101,8 @@ using Unary = grpc::ServerUnaryReactor;
 
 class OperatorService final : public pb::Operator::CallbackService {
  public:
-  OperatorService(const Operator& handlers, Workers& workers)
-      : handlers_(handlers), workers_(workers) {}
+  OperatorService(const Operator& handlers, Workers& workers, Workers& urgent)
+      : handlers_(handlers), workers_(workers), urgent_(urgent) {}
 
   // Each method: authenticated, then answered by the worker that takes it.
   // clang-format off
@@ -170,13 +170,15 @@ class OperatorService final : public pb::Operator::CallbackService {
              google::protobuf::Message* reply) {
     Unary* const reactor = context->DefaultReactor();
     const Route* const route = handlers_.route(method);
-    auto posted = workers_.post([this, reactor, route, request, reply,
-                                 authorization = authorization_of(*context)](Desk& desk) {
-      auto answered = answer(desk, *route, authorization, *request);
-      if (!answered) return reactor->Finish(to_grpc(answered.error()));
-      reply->GetReflection()->Swap(reply, answered->get());
-      reactor->Finish(grpc::Status::OK);
-    });
+    const bool is_freeze = method == "CreateFreeze" || method == "LiftFreeze";
+    auto posted = (is_freeze ? urgent_ : workers_)
+                      .post([this, reactor, route, request, reply,
+                             authorization = authorization_of(*context)](Desk& desk) {
+                        auto answered = answer(desk, *route, authorization, *request);
+                        if (!answered) return reactor->Finish(to_grpc(answered.error()));
+                        reply->GetReflection()->Swap(reply, answered->get());
+                        reactor->Finish(grpc::Status::OK);
+                      });
     if (!posted) reactor->Finish(to_grpc(posted.error()));
     return reactor;
   }
@@ -190,14 +192,16 @@ class OperatorService final : public pb::Operator::CallbackService {
 
   const Operator& handlers_;
   Workers& workers_;
+  Workers& urgent_;
 };
 
 #undef AISPM_UNARY
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> make_operator_service(const Operator& handlers, Workers& workers) {
-  return std::make_unique<OperatorService>(handlers, workers);
+std::unique_ptr<grpc::Service> make_operator_service(const Operator& handlers, Workers& workers,
+                                                     Workers& urgent) {
+  return std::make_unique<OperatorService>(handlers, workers, urgent);
 }
 
 }  // namespace aispm::collector::api

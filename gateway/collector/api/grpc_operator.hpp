@@ -11,7 +11,8 @@
 namespace aispm::collector::api {
 
 // Service Operator over gRPC: the token comes as `authorization` metadata, the work is done by
-// workers. Both references outlive the server.
-std::unique_ptr<grpc::Service> make_operator_service(const Operator& handlers, Workers& workers);
+// workers, freezes by `urgent`. All references outlive the server.
+std::unique_ptr<grpc::Service> make_operator_service(const Operator& handlers, Workers& workers,
+                                                     Workers& urgent);
 
 }  // namespace aispm::collector::api

@@ -62,10 +62,11 @@ struct HttpFront::Call {
   std::shared_ptr<net::HttpReply> reply;
 };
 
-HttpFront::HttpFront(const Operator& handlers, Workers& workers, Approvals& approvals,
-                     Assets assets, std::string openapi)
+HttpFront::HttpFront(const Operator& handlers, Workers& workers, Workers& urgent,
+                     Approvals& approvals, Assets assets, std::string openapi)
     : handlers_(handlers),
       workers_(workers),
+      urgent_(urgent),
       approvals_(approvals),
       assets_(std::move(assets)),
       openapi_(std::move(openapi)) {}
@@ -88,7 +89,9 @@ void HttpFront::handle(const net::HttpRequest& request, std::shared_ptr<net::Htt
       Call{request.method, std::string(path),
            std::string(question == std::string_view::npos ? "" : target.substr(question + 1)),
            std::string(request.header("authorization")), request.body, reply});
-  auto posted = workers_.post([this, call](Desk& desk) { answer_call(desk, *call); });
+  const bool is_freeze = call->verb == "POST" && path.starts_with("/api/v1/freezes");
+  auto posted =
+      (is_freeze ? urgent_ : workers_).post([this, call](Desk& desk) { answer_call(desk, *call); });
   if (!posted) reply->send(error_response(posted.error()));
 }
 

@@ -22,8 +22,9 @@ std::size_t body_limit(std::string_view method, std::string_view target);
 // references outlive it.
 class HttpFront {
  public:
-  HttpFront(const Operator& handlers, Workers& workers, Approvals& approvals, Assets assets,
-            std::string openapi);
+  // `urgent`: for freezes, which must not wait behind somebody's search.
+  HttpFront(const Operator& handlers, Workers& workers, Workers& urgent, Approvals& approvals,
+            Assets assets, std::string openapi);
 
   // For net::HttpServer: hands API calls to the workers and answers everything else at once.
   void handle(const net::HttpRequest& request, std::shared_ptr<net::HttpReply> reply);
@@ -38,6 +39,7 @@ class HttpFront {
 
   const Operator& handlers_;
   Workers& workers_;
+  Workers& urgent_;
   Approvals& approvals_;
   const Assets assets_;
   const std::string openapi_;

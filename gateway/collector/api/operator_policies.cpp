@@ -39,11 +39,21 @@ Result<PolicyShelf::Checked> compile(const pb::PushPolicyRequest& request,
   return PolicyShelf::Checked{bundle->version(), bundle->signed_by(), bundle->expires()};
 }
 
-// Those who are connected and follow policies.
+// Those who are connected and follow policies, each by its instance where it names one
+// (ingest/follower.hpp).
 PolicyShelf::Followers followers_of(const Links& links) {
   PolicyShelf::Followers followers;
-  for (const auto& name : links.connected())
-    if (name.second == "gateway" || name.second == "sensord") followers.insert(name);
+  Links::Name last;  // in order: "gateway" stands before "gateway /one" of the same host
+  for (const auto& name : links.connected()) {
+    const bool follows = name.second == "gateway" || name.second == "sensord" ||
+                         name.second.starts_with("gateway ") || name.second.starts_with("sensord ");
+    if (!follows) continue;
+    if (last.first == name.first && name.second.starts_with(last.second + " "))
+      followers.erase(last);  // one of those that tell themselves apart
+    else
+      last = name;
+    followers.insert(name);
+  }
   return followers;
 }
 

@@ -8,6 +8,7 @@
 #include "gateway/collector/store/approval_book.hpp"
 #include "gateway/collector/store/policy_shelf.hpp"
 #include "sdk/core/detect/bundle_rules.hpp"
+#include "sdk/core/detect/recorded_detections.hpp"
 #include "sdk/core/policy/explain.hpp"
 #include "sdk/core/policy/learn.hpp"
 #include "sdk/core/policy/problems.hpp"
@@ -118,14 +119,19 @@ Result<pb::Simulation> simulate(Desk& desk, const pb::SimulatePolicyRequest& req
   const std::string agent = request.agent().empty() ? "*" : request.agent();
   AISPM_TRY(pb::ListEventsRequest events, window(request.hours(), kSimulateHours, now));
   if (policy::Glob(agent).is_name()) events.set_agent_id(agent);
-  policy::Replay replay(bundle, texts, {policy::Glob(agent), now});
+  policy::ReplayOptions options{policy::Glob(agent), now};
+  if (bundle && bundle->detect()) {
+    AISPM_TRY(options.detect, detect::judge_recorded_by(*bundle->detect()));
+  }
+  const bool judges_texts = texts || options.detect;
+  policy::Replay replay(bundle, texts, std::move(options));
   Budget budget;
   const auto take = [&replay](const pb::Event& event) { replay.add(event); };
   if (bundle) {
     events.set_kind("action_call");
     AISPM_CHECK(each_event(desk, events, budget, take));
   }
-  if (texts) {
+  if (judges_texts) {
     events.set_kind("llm_call");
     AISPM_CHECK(each_event(desk, events, budget, take));
   }

@@ -7,6 +7,7 @@
 #include "aispm/v1/ingest.grpc.pb.h"
 #include "gateway/collector/grpc_status.hpp"
 #include "gateway/collector/ingest/approval_calls.hpp"
+#include "gateway/collector/ingest/follower.hpp"
 #include "gateway/collector/ingest/peer.hpp"
 #include "gateway/collector/ingest/validate.hpp"
 #include "gateway/collector/ingest/watches.hpp"
@@ -229,24 +230,24 @@ class IngestService final : public Base {
   }
   grpc::ServerWriteReactor<pb::PolicySnapshot>* WatchPolicies(
       grpc::CallbackServerContext* context, const pb::WatchPoliciesRequest*) override {
-    return make_policy_watch(surroundings_, identify(*context, surroundings_.tenant));
+    return make_policy_watch(surroundings_, follower(*context));
   }
   grpc::ServerUnaryReactor* AckPolicies(grpc::CallbackServerContext* context,
                                         const pb::AckPoliciesRequest* request,
                                         pb::AckPoliciesReply*) override {
     auto* const reactor = context->DefaultReactor();
-    answer_policy_ack(surroundings_, identify(*context, surroundings_.tenant), *request, reactor);
+    answer_policy_ack(surroundings_, follower(*context), *request, reactor);
     return reactor;
   }
   grpc::ServerWriteReactor<pb::FreezeSnapshot>* WatchFreezes(
       grpc::CallbackServerContext* context, const pb::WatchFreezesRequest*) override {
-    return make_freeze_watch(surroundings_, identify(*context, surroundings_.tenant));
+    return make_freeze_watch(surroundings_, follower(*context));
   }
   grpc::ServerUnaryReactor* AckFreezes(grpc::CallbackServerContext* context,
                                        const pb::AckFreezesRequest* request,
                                        pb::AckFreezesReply*) override {
     auto* const reactor = context->DefaultReactor();
-    answer_freeze_ack(surroundings_, identify(*context, surroundings_.tenant), *request, reactor);
+    answer_freeze_ack(surroundings_, follower(*context), *request, reactor);
     return reactor;
   }
   grpc::ServerUnaryReactor* RequestApproval(grpc::CallbackServerContext* context,
@@ -271,6 +272,11 @@ class IngestService final : public Base {
   }
 
  private:
+  Result<pki::Identity> follower(const grpc::ServerContextBase& context) const {
+    AISPM_TRY(pki::Identity who, identify(context, surroundings_.tenant));
+    return with_instance(std::move(who), context);
+  }
+
   const IngestSurroundings surroundings_;
   std::atomic<std::size_t> streams_{0};
 };

@@ -27,6 +27,7 @@ struct IngestSurroundings {
   WallClock clock;
   std::string tenant;
   Control& control;
+  Workers& urgent;  // for what must not wait behind somebody's search: freezes
 };
 
 // Service Ingest: Report (streams of batches), and what daemons watch and acknowledge. Needs client

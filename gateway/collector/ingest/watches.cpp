@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "gateway/collector/ingest/follower.hpp"
 #include "gateway/collector/ingest/peer.hpp"
 #include "gateway/collector/ingest/policy_orders.hpp"
 #include "gateway/collector/ingest/snapshot_watch.hpp"
@@ -65,7 +66,9 @@ Result<> take_order_ack(Desk& desk, const std::string& host, const std::string& 
 
 Result<> must_be_daemon(const Result<pki::Identity>& caller) {
   if (!caller) return fail(caller.error());
-  if (caller->component != "gateway" && caller->component != "sensord")
+  // An instance may stand behind it (follower.hpp).
+  const std::string component = caller->component.substr(0, caller->component.find(' '));
+  if (component != "gateway" && component != "sensord")
     return fail(Errc::kDenied, "only a gateway or a sensor may call this");
   return {};
 }
@@ -93,8 +96,8 @@ grpc::ServerWriteReactor<pb::AgentKeySnapshot>* make_key_watch(
 
 grpc::ServerWriteReactor<pb::OrderSnapshot>* make_order_watch(
     const IngestSurroundings& surroundings, const Result<pki::Identity>& identity) {
-  return new SnapshotWatch<pb::OrderSnapshot>(
-      surroundings.workers, surroundings.order_changes, must_be("sensord", identity),
+  return new SnapshotWatch<pb::OrderSnapshot>(  // freezes are among them
+      surroundings.urgent, surroundings.order_changes, must_be("sensord", identity),
       [host = identity ? identity->host_id : "", clock = surroundings.clock,
        tenant = surroundings.tenant](Desk& desk) {
         return orders_for(desk, host, tenant, clock());
@@ -114,7 +117,9 @@ grpc::ServerWriteReactor<pb::PolicySnapshot>* make_policy_watch(
     const IngestSurroundings& surroundings, const Result<pki::Identity>& identity) {
   return new SnapshotWatch<pb::PolicySnapshot>(
       surroundings.workers, surroundings.control.policy_changes, must_be_daemon(identity),
-      [host = identity ? identity->host_id : ""](Desk& desk) {
+      [host = identity ? identity->host_id : "",
+       link = identity ? hold_link(surroundings.links, {identity->host_id, identity->component})
+                       : nullptr](Desk& desk) {
         return store::PolicyShelf(desk.database).snapshot_for(host);
       });
 }
@@ -122,7 +127,7 @@ grpc::ServerWriteReactor<pb::PolicySnapshot>* make_policy_watch(
 grpc::ServerWriteReactor<pb::FreezeSnapshot>* make_freeze_watch(
     const IngestSurroundings& surroundings, const Result<pki::Identity>& identity) {
   return new SnapshotWatch<pb::FreezeSnapshot>(
-      surroundings.workers, surroundings.control.freeze_changes, must_be_daemon(identity),
+      surroundings.urgent, surroundings.control.freeze_changes, must_be_daemon(identity),
       [clock = surroundings.clock, tenant = surroundings.tenant](Desk& desk) {
         return store::FreezeLedger(desk.database, tenant).snapshot(clock());
       });

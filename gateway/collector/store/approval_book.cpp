@@ -256,9 +256,10 @@ Result<pb::Approval> ApprovalBook::request(const pb::RequestApprovalRequest& req
   const std::string body = wanted.SerializeAsString();
   AISPM_CHECK(run_sql(database_,
                       "INSERT INTO approvals (approval_id, agent_id, session_id, digest, state, "
-                      "body, expires, changed) VALUES (?,?,?,?,?,?,?,?)",
+                      "body, expires, changed, notice_due) VALUES (?,?,?,?,?,?,?,?,?)",
                       wanted.id(), wanted.agent_id(), wanted.session_id(), wanted.digest(),
-                      static_cast<int>(wanted.state()), Blob{body}, expires, now.nanoseconds));
+                      static_cast<int>(wanted.state()), Blob{body}, expires, now.nanoseconds,
+                      now.nanoseconds));
   AISPM_CHECK(run_sql(database_, "INSERT INTO approval_hosts VALUES (?,?)", wanted.id(), host_id));
   AISPM_CHECK(store(wanted, now));
   AISPM_CHECK(transaction.commit());
@@ -351,6 +352,33 @@ Result<pb::ApprovalSnapshot> ApprovalBook::snapshot_for(const std::string& host_
     if (!is_row) return snapshot;
     AISPM_TRY(*snapshot.add_approvals(), read(*find, 0, now));
   }
+}
+
+Result<std::uint64_t> forget_approvals(Database& database, WallTime oldest, WallTime now,
+                                       std::uint32_t limit) {
+  AISPM_TRY(Statement* const find,
+            database.cached("SELECT approval_id FROM approvals WHERE changed<?1 AND expires<?1 "
+                            "ORDER BY changed LIMIT ?2"));
+  find->bind(oldest.nanoseconds, limit);
+  std::vector<std::string> ids;
+  for (;;) {
+    AISPM_TRY(const bool is_row, find->step());
+    if (!is_row) break;
+    ids.push_back(find->text(0));
+  }
+  for (const std::string& id : ids)
+    for (const char* const sql : {"DELETE FROM approval_links WHERE approval_id=?",
+                                  "DELETE FROM approval_hosts WHERE approval_id=?",
+                                  "DELETE FROM approvals WHERE approval_id=?"})
+      AISPM_CHECK(run_sql(database, sql, id));
+  if (ids.empty()) return 0;
+  pb::OperatorAction noted;
+  noted.set_who("retention");
+  noted.set_action("approval.forget");
+  noted.set_target(std::to_string(ids.size()) + " approvals");
+  noted.set_reason("they ended longer ago than retention.max_age");
+  AISPM_CHECK(note_operator_action(database, noted, now));
+  return ids.size();
 }
 
 }  // namespace aispm::collector::store

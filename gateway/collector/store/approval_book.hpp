@@ -70,6 +70,11 @@ class ApprovalBook {
   Database& database_;
 };
 
+// Forgets at most `limit` approvals that last changed and expired before `oldest`, with their
+// links, and notes how many as an action of "retention". Within the caller's transaction.
+Result<std::uint64_t> forget_approvals(Database& database, WallTime oldest, WallTime now,
+                                       std::uint32_t limit);
+
 // Whether somebody may still answer.
 bool is_open(pb::ApprovalState state);
 // "pending", "approved", ...

@@ -5,6 +5,9 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <chrono>
+#include <cstdint>
+#include <thread>
 #include <utility>
 
 #include "gateway/collector/embedded.hpp"
@@ -44,6 +47,16 @@ tl::unexpected<Error> fail_sqlite(sqlite3* connection, int status) {
       connection != nullptr ? sqlite3_errmsg(connection) : sqlite3_errstr(status);
   return fail(code_of(status), std::string("store: ") + words,
               connection != nullptr ? sqlite3_system_errno(connection) : 0);
+}
+
+// Called while another connection writes; `limit` milliseconds in all, `looked` times before. The
+// waits of SQLite's own handler grow up to 100 ms: too late for what must be heard at once.
+int wait_for_writer(void* limit, int looked) {
+  constexpr std::chrono::milliseconds kLook{1};
+  if (looked * kLook.count() >= static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(limit)))
+    return 0;
+  std::this_thread::sleep_for(kLook);
+  return 1;
 }
 
 Result<std::int64_t> read_integer(Database& database, const char* sql) {
@@ -151,7 +164,8 @@ Result<Database> Database::open(const std::string& path, const DatabaseOptions& 
 }
 
 Result<> Database::run_pragmas(const DatabaseOptions& options) {
-  sqlite3_busy_timeout(connection_.get(), static_cast<int>(options.busy.count()));
+  sqlite3_busy_handler(connection_.get(), &wait_for_writer,
+                       reinterpret_cast<void*>(static_cast<std::intptr_t>(options.busy.count())));
   AISPM_CHECK(execute("PRAGMA page_size=8192"));
   AISPM_CHECK(execute("PRAGMA journal_mode=WAL"));
   AISPM_CHECK(execute("PRAGMA synchronous=FULL"));

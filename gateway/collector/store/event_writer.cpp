@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "gateway/collector/store/approval_book.hpp"
+
 namespace aispm::collector::store {
 namespace {
 
@@ -301,6 +303,7 @@ Result<std::uint64_t> EventWriter::retain(WallTime oldest, std::uint64_t max_byt
   const auto deleted = static_cast<std::uint64_t>(database_.changes());
   // What the inventory forgets depends on age alone.
   AISPM_CHECK(fleet_.retain(oldest, limit));
+  AISPM_CHECK(forget_approvals(database_, oldest, wall_now(), limit));
   if (deleted == 0) {
     AISPM_CHECK(transaction.commit());
     return 0;

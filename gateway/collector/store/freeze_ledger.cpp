@@ -5,6 +5,7 @@
 
 #include "gateway/collector/limits.hpp"
 #include "gateway/collector/store/checks.hpp"
+#include "gateway/collector/store/daemons.hpp"
 #include "gateway/collector/store/operator_log.hpp"
 #include "gateway/collector/store/paging.hpp"
 #include "gateway/collector/store/policy_shelf.hpp"
@@ -258,10 +259,11 @@ Result<> FreezeLedger::acknowledge(const std::string& host_id, const std::string
         database_,
         "INSERT INTO freeze_states (freeze_id, host_id, component, problem, time, latency_us) "
         "SELECT freeze_id, ?2, ?3, ?4, ?5, MAX(0, ?5 - created) / 1000 FROM freezes "
-        "WHERE freeze_id=?1 ON CONFLICT DO UPDATE SET "
+        "WHERE freeze_id=?1 AND (SELECT COUNT(*) FROM freeze_states s WHERE s.freeze_id=?1 AND "
+        "s.host_id=?2 AND s.component<>?3)<?6 ON CONFLICT DO UPDATE SET "
         "latency_us=CASE WHEN freeze_states.problem='' THEN latency_us ELSE excluded.latency_us "
         "END, problem=excluded.problem, time=excluded.time",
-        state.freeze_id(), host_id, component, problem, now.nanoseconds));
+        state.freeze_id(), host_id, component, problem, now.nanoseconds, kMaxDaemonsOfHost));
   }
   return transaction.commit();
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "gateway/collector/limits.hpp"
+#include "gateway/collector/store/daemons.hpp"
 #include "gateway/collector/store/policy_shelf.hpp"
 #include "sdk/core/common/utf8.hpp"
 
@@ -54,10 +55,12 @@ Result<> PolicyShelf::acknowledge(const std::string& host_id, const std::string&
     AISPM_CHECK(run_sql(database_,
                         "INSERT INTO policy_states (policy_id, version, host_id, component, "
                         "problem, time) SELECT policy_id, version, ?3, ?4, ?5, ?6 FROM "
-                        "policy_versions WHERE policy_id=?1 AND version=?2 "
+                        "policy_versions WHERE policy_id=?1 AND version=?2 AND (SELECT COUNT(*) "
+                        "FROM policy_states s WHERE s.policy_id=?1 AND s.version=?2 AND "
+                        "s.host_id=?3 AND s.component<>?4)<?7 "
                         "ON CONFLICT DO UPDATE SET problem=excluded.problem, time=excluded.time",
                         state.policy_id(), state.version(), host_id, component, problem,
-                        now.nanoseconds));
+                        now.nanoseconds, kMaxDaemonsOfHost));
   }
   return transaction.commit();
 }

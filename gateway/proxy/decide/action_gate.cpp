@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/proxy/decide/data_cut.hpp"
+#include "gateway/proxy/decide/watched_context.hpp"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/utf8.hpp"
 #include "sdk/core/policy/strictness.hpp"
@@ -168,7 +169,9 @@ void ActionGate::count_use(JudgedAction& action) {
 void ActionGate::judge_watched(const ActionAsk& ask, const JudgedAction& like, WallTime now) {
   for (const auto& policy : policies_.monitored)
     if (JudgedAction* const action = watch(like))
-      action->verdict = judge_action(*policy, context(), ask, now);
+      action->verdict = WatchedContext(*policy, context(), now).ask([&](const ActionContext& who) {
+        return judge_action(*policy, who, ask, now);
+      });
 }
 
 JudgedAction* ActionGate::watch(const JudgedAction& like) {
@@ -207,7 +210,9 @@ JudgedAction* ActionGate::judge_prompt(std::string_view whole, std::string_view 
   action.shown = cut ? clean : "(withheld: " + cut.error().message + ")";
   cut_utf8(action.shown, kMaxShownPrompt);
   for (const auto& policy : policies_.monitored) {
-    ActionVerdict said = gateway::judge_prompt(*policy, context(), whole, now);
+    ActionVerdict said = WatchedContext(*policy, context(), now).ask([&](const ActionContext& who) {
+      return gateway::judge_prompt(*policy, who, whole, now);
+    });
     if (said.outcome == Outcome::kAllow) continue;
     if (JudgedAction* const watched = watch(action)) watched->verdict = std::move(said);
   }
@@ -251,7 +256,9 @@ void ActionGate::close_reply(const ReplyFacts& reply) {
   JudgedAction action;
   action.tool = "reply";
   for (const auto& policy : policies_.monitored) {
-    ActionVerdict said = judge_output(*policy, context(), reply, now);
+    ActionVerdict said = WatchedContext(*policy, context(), now).ask([&](const ActionContext& who) {
+      return judge_output(*policy, who, reply, now);
+    });
     if (said.outcome == Outcome::kAllow) continue;
     if (JudgedAction* const watched = watch(action)) watched->verdict = std::move(said);
   }

@@ -2,6 +2,7 @@
 #include "gateway/proxy/decide/asked_action.hpp"
 
 #include "gateway/proxy/decide/action_record.hpp"
+#include "gateway/proxy/decide/chain_freezes.hpp"
 #include "gateway/proxy/limits/rate_limiter.hpp"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/policy/freeze_book.hpp"
@@ -15,7 +16,8 @@ AskedAction::AskedAction(Worker& worker, Caller caller, ActionQuestion question)
       caller_(std::move(caller)),
       question_(std::move(question)),
       freezable_(worker.freezes(), FreezeKey{caller_.agent_id, caller_.session_id, caller_.tenant},
-                 [this](const policy::Freeze* freeze) { hear(freeze); }) {
+                 hear_for_chain(worker.freezes(), question_.delegation,
+                                [this](const policy::Freeze* freeze) { hear(freeze); })) {
   if (caller_.trace_id.empty()) caller_.trace_id = make_trace_id();
 }
 

@@ -29,6 +29,16 @@ Result<> check_times(const boost::json::object& claims, WallTime now) {
   return {};
 }
 
+// The first token of `rest`, which then begins behind it.
+std::string_view next_token(std::string_view& rest) {
+  const std::size_t end = std::min(rest.find(','), rest.size());
+  std::string_view token = rest.substr(0, end);
+  rest.remove_prefix(std::min(end + 1, rest.size()));
+  while (!token.empty() && token.front() == ' ') token.remove_prefix(1);
+  while (!token.empty() && token.back() == ' ') token.remove_suffix(1);
+  return token;
+}
+
 // Adds one step to the chain.
 Result<> take(const policy::AgentRegistry& registry, std::string_view token, WallTime now,
               Handed& handed) {
@@ -60,11 +70,7 @@ Result<Handed> read_delegation(const policy::AgentRegistry& registry, std::strin
                                std::string_view agent_id, WallTime now) {
   Handed handed;
   for (std::string_view rest = header; !rest.empty();) {
-    const std::size_t end = std::min(rest.find(','), rest.size());
-    std::string_view token = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    while (!token.empty() && token.front() == ' ') token.remove_prefix(1);
-    while (!token.empty() && token.back() == ' ') token.remove_suffix(1);
+    const std::string_view token = next_token(rest);
     if (handed.chain.size() >= policy::kMaxDelegationChain) return denied("too many tokens");
     AISPM_CHECK(take(registry, token, now, handed));
   }
@@ -73,6 +79,15 @@ Result<Handed> read_delegation(const policy::AgentRegistry& registry, std::strin
     return denied("its last token is for " + handed.chain.back() + ", not for " +
                   std::string(agent_id));
   return handed;
+}
+
+std::vector<std::string> issuers_of(std::string_view header) {
+  std::vector<std::string> issuers;
+  for (std::string_view rest = header;
+       !rest.empty() && issuers.size() < policy::kMaxDelegationChain;)
+    if (std::string issuer = issuer_of(next_token(rest)); !issuer.empty())
+      issuers.push_back(std::move(issuer));
+  return issuers;
 }
 
 }  // namespace aispm::gateway

@@ -24,4 +24,8 @@ struct Handed {
 Result<Handed> read_delegation(const policy::AgentRegistry& registry, std::string_view header,
                                std::string_view agent_id, WallTime now);
 
+// Who handed the task on by the words of the tokens alone, whoever signed them: first to last, at
+// most policy::kMaxDelegationChain, without those that cannot be read. Pure.
+std::vector<std::string> issuers_of(std::string_view header);
+
 }  // namespace aispm::gateway

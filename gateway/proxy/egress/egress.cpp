@@ -11,6 +11,7 @@
 #include "gateway/proxy/egress/egress_state.hpp"
 #include "gateway/proxy/fleet/run_freezes.hpp"
 #include "gateway/proxy/fleet/run_rules.hpp"
+#include "gateway/proxy/fleet/watched_hosts.hpp"
 #include "sdk/core/common/id.hpp"
 
 namespace aispm::gateway {
@@ -200,6 +201,7 @@ awaitable<bool> serve_egress(Client& client, const Head& head) {
     (void)co_await say_no(client, egress.host, std::move(*no));
     co_return false;
   }
+  record_watched_hosts(client, egress.host);
   const auto lease =
       services.egress.take(client.caller.session_id, services.config.egress.connections);
   if (!lease) {

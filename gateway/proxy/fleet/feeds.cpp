@@ -13,8 +13,9 @@
 namespace aispm::gateway {
 namespace {
 
-// A worker that does not come back to its loop for so long is not waited for.
-constexpr std::chrono::seconds kCutLimit{1};
+// A worker that does not come back to its loop for so long is not waited for: it is said to be
+// late.
+constexpr std::chrono::milliseconds kCutLimit{250};
 
 // Without a collector.
 class NoFeeds final : public Feeds {
@@ -22,24 +23,40 @@ class NoFeeds final : public Feeds {
   void attach(std::span<const std::unique_ptr<Worker>>) override {}
 };
 
-// Counts workers that have done their part.
-class Waited {
+// Workers that cut what runs, and who has not done so yet.
+class Cut {
  public:
+  Cut(std::size_t workers, report::FreezeWatcher::Say say)
+      : workers_(workers), say_(std::move(say)) {}
+
+  // On a worker's thread.
   void done() {
     const std::lock_guard lock(mutex_);
     ++count_;
     changed_.notify_all();
+    if (was_late_) tell();
   }
-  void wait(std::size_t count) {
+  void wait() {
     std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, kCutLimit, [&] { return count_ >= count; }))
-      log::warn("freeze.slow_worker", {{"workers", count - count_}});
+    was_late_ = !changed_.wait_for(lock, kCutLimit, [&] { return count_ >= workers_; });
+    if (was_late_) log::warn("freeze.slow_worker", {{"workers", workers_ - count_}});
+    tell();
   }
 
  private:
+  void tell() const {
+    say_(count_ >= workers_
+             ? std::string()
+             : "new requests are refused; " + std::to_string(workers_ - count_) + " of " +
+                   std::to_string(workers_) + " workers have not cut yet what runs");
+  }
+
+  const std::size_t workers_;
+  const report::FreezeWatcher::Say say_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::size_t count_ = 0;
+  bool was_late_ = false;
 };
 
 class CollectorFeeds final : public Feeds {
@@ -50,8 +67,9 @@ class CollectorFeeds final : public Feeds {
     const report::ReporterOptions options = reporter_options(services_.config);
     const PolicyDemands& demands = services_.config.policies;
     AISPM_TRY(freezes_, report::FreezeWatcher::open(
-                            options, [this](std::shared_ptr<const policy::FreezeBook> book) {
-                              enforce(book);
+                            options, [this](std::shared_ptr<const policy::FreezeBook> book,
+                                            report::FreezeWatcher::Say say) {
+                              enforce(book, std::move(say));
                             }));
     AISPM_TRY(policies_, report::PolicyWatcher::open(
                              options, policy::PolicyRules{bundle_options(), demands.required},
@@ -75,13 +93,15 @@ class CollectorFeeds final : public Feeds {
             .take_detect = [this](const auto& part) { return services_.rules.admit(part); }};
   }
 
-  // New requests see the book at once; what runs is cut before this returns.
-  void enforce(const std::shared_ptr<const policy::FreezeBook>& book) {
+  // New requests see the book at once; what runs is cut before this returns, or it is said who is
+  // late.
+  void enforce(const std::shared_ptr<const policy::FreezeBook>& book,
+               report::FreezeWatcher::Say say) {
     services_.freezes.store(book, std::memory_order_release);
     const std::lock_guard lock(mutex_);
-    const auto waited = std::make_shared<Waited>();
-    for (const auto& worker : workers_) worker->apply_freezes(book, [waited] { waited->done(); });
-    waited->wait(workers_.size());
+    const auto cut = std::make_shared<Cut>(workers_.size(), std::move(say));
+    for (const auto& worker : workers_) worker->apply_freezes(book, [cut] { cut->done(); });
+    cut->wait();
   }
 
   Services& services_;

@@ -18,8 +18,8 @@ class Feeds {
   // Returns once what is on disk is in force. `services` outlives it.
   static Result<std::unique_ptr<Feeds>> open(Services& services);
   virtual ~Feeds() = default;
-  // From now on a freeze counts as in force when these workers have cut what it fits, or after a
-  // second: a worker that is later is logged (freeze.slow_worker), not waited for. Detach (an empty
+  // From now on a freeze is in force here when these workers have cut what it fits. After a quarter
+  // of a second the collector hears how many have not, and again when they have. Detach (an empty
   // span) before they end.
   virtual void attach(std::span<const std::unique_ptr<Worker>> workers) = 0;
 };

@@ -8,6 +8,9 @@ namespace {
 
 // Freezes also end by the clock alone.
 constexpr std::chrono::seconds kLook{1};
+// The word is said again after so long, that aispm-run knows that somebody is there
+// (FreezeLink::kSilence).
+constexpr std::chrono::seconds kRepeat{5};
 
 FreezeKey key_of(const Caller& caller) {
   return {caller.agent_id, caller.session_id, caller.tenant, {}};
@@ -47,11 +50,16 @@ net::Task<bool> serve_run_freezes(Client& client, codec::http1::Head head) {
                                   changed.cancel();
                                 });
   std::string told;
+  auto told_at = net::Clock::now();
   while (!worker.stopping() && !client.stream().peer_is_gone()) {
     const std::uint64_t seen = changes;
     const auto book = worker.services().freezes.load(std::memory_order_acquire);
     std::string line = line_of(book->find(entry.key().subject(), wall_now()));
-    if (line != told) AISPM_CO_CHECK(co_await client.send(line));
+    const auto now = net::Clock::now();
+    if (line != told || now - told_at >= kRepeat) {
+      AISPM_CO_CHECK(co_await client.send(line));
+      told_at = now;
+    }
     told = std::move(line);
     client.stream().expire_never();
     if (changes != seen) continue;

@@ -94,6 +94,43 @@ Result<> check_bundle_rules(const std::string& content, const std::string& name)
   return engine->verify();
 }
 
+Result<BundleThresholds> BundleThresholds::parse(const std::string& content,
+                                                 const std::string& name) {
+  RuleSet own;
+  AISPM_CHECK(read_into(content, name, false, own));
+  BundleThresholds thresholds;
+  if (!own.rules.empty()) {
+    AISPM_TRY(thresholds.rules_, Engine::compile(std::move(own)));
+  }
+  AISPM_TRY(const YamlMap root, YamlMap::parse(content, name));
+  for (const YamlMap& map : root.maps("thresholds")) {
+    const Threshold one = read_threshold(map);
+    thresholds.may_find_weaker_ =
+        thresholds.may_find_weaker_ || one.together || (one.alone && *one.alone < kStandsAlone);
+    thresholds.entries_.push_back({one.category, one.rule, one.surfaces, one.alone, one.together});
+  }
+  return thresholds;
+}
+
+std::optional<double> BundleThresholds::alone(std::string_view rule_id, Category category,
+                                              Surface surface) const {
+  for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
+    const bool fits =
+        (entry->surfaces & surface_bit(surface)) != 0 &&
+        (entry->category ? *entry->category == category : entry->rule.matches(rule_id));
+    if (fits && entry->alone) return entry->alone;
+  }
+  return std::nullopt;
+}
+
+std::optional<double> BundleThresholds::together(Category category, Surface surface) const {
+  for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry)
+    if ((entry->surfaces & surface_bit(surface)) != 0 && entry->category == category &&
+        entry->together)
+      return entry->together;
+  return std::nullopt;
+}
+
 Result<> add_bundle_rules(const std::string& content, const std::string& name, RuleSet& rules) {
   return read_into(content, name, true, rules);
 }

@@ -96,6 +96,7 @@ struct ActionJson::State {
   Action action;
   ToolSight sight;
   ToolState state;
+  std::optional<AgentFacts> facts;  // of a registry
 
   Result<> read();
   Result<> read_arguments();
@@ -175,6 +176,16 @@ Result<ActionJson> ActionJson::parse(std::string_view text) {
   return ActionJson(std::move(state));
 }
 
+void ActionJson::take_facts(AgentFacts facts) {
+  const AgentFacts& kept = state_->facts.emplace(std::move(facts));
+  Action& action = state_->action;
+  action.agent_type = kept.type;
+  action.environment = kept.environment;
+  action.roles = kept.roles;
+  action.trust = kept.trust;
+  state_->state.scopes = kept.scopes;
+}
+
 const Action& ActionJson::action() const { return state_->action; }
 const ToolState& ActionJson::state() const { return state_->state; }
 
@@ -187,6 +198,14 @@ std::string ActionJson::rego_input() const {
   input["tool"] = {{"name", text(action.tool)}, {"provider", text(action.tool_provider)}};
   input["agent"] = {{"id", text(action.agent)}, {"type", text(action.agent_type)}};
   input["trust"] = text(name_of(action.trust));
+  if (state_->facts) {
+    const auto list = [](const std::vector<std::string>& texts) {
+      return json::array(texts.begin(), texts.end());
+    };
+    input["environment"] = text(action.environment);
+    input["roles"] = list(state_->facts->roles);
+    input["scopes"] = list(state_->facts->scopes);
+  }
   for (const char* list : {"roles", "scopes", "labels", "signals"})
     if (!input.contains(list)) input[list] = json::array();
   return json::serialize(input);

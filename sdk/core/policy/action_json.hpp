@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "sdk/core/policy/agent_registry.hpp"
 #include "sdk/core/policy/tool_gate.hpp"
 
 namespace aispm::policy {
@@ -26,6 +27,9 @@ class ActionJson {
   ActionJson(ActionJson&&) noexcept;
   ActionJson& operator=(ActionJson&&) noexcept;
   ~ActionJson();
+
+  // Puts what a registry has of the agent in the place of what the object says of it.
+  void take_facts(AgentFacts facts);
 
   const Action& action() const;
   const ToolState& state() const;

@@ -12,14 +12,37 @@ namespace {
 constexpr const char* kModule = "tools";
 constexpr const char* kPackage = "data.aispm.tools";
 
+// What the registry has of an agent at that time; nobody registered has nothing.
+AgentFacts facts_of(const AgentRegistry& registry, const RegisteredAgent* known, WallTime now) {
+  if (known == nullptr) return {};
+  AgentFacts facts = known->facts;
+  if (!registry.scores_trust()) return facts;
+  facts.trust =
+      evaluate_trust(
+          {.registered = facts.trust,
+           .in_production = facts.environment == "prod" || facts.environment == "production",
+           .is_attested = known->attested_until.has_value(),
+           .is_attestation_expired = known->attested_until && *known->attested_until < now,
+           .max_delegation_depth = registry.max_delegation()})
+          .level;
+  return facts;
+}
+
 }  // namespace
 
-BundleDecision judge_by_bundle(const Bundle& bundle, const ActionJson& asked, WallTime now) {
+BundleDecision judge_by_bundle(const Bundle& bundle, ActionJson asked, WallTime now) {
   std::optional<BundleDecision> strictest;
   const auto take = [&](BundleDecision decision) {
     if (!strictest || strictness(decision.outcome) > strictness(strictest->outcome))
       strictest = std::move(decision);
   };
+  if (const AgentRegistry* const agents = bundle.agents()) {
+    const RegisteredAgent* const known = agents->find(asked.action().agent);
+    asked.take_facts(facts_of(*agents, known, now));
+    if (known != nullptr && known->only_delegated)
+      take({model::Outcome::kDeny, "agent.delegation",
+            "This agent acts only for somebody who handed it the task", ""});
+  }
   if (bundle.tools() != nullptr) {
     const ToolVerdict said = bundle.tools()->judge(asked.action(), asked.state());
     if (!said.rule_id.empty())

@@ -15,10 +15,11 @@ struct BundleDecision {
   std::string approver_role;
 };
 
-// What a bundle says of one action: the strictest of tools.yaml, actions.yaml and the Rego module
-// `tools`; of equal ones the first named here. A bundle that says nothing of actions, and whatever
-// cannot be evaluated, denies. Counts nothing, so limits and sequences of tools.yaml have no say.
-// Any thread.
-BundleDecision judge_by_bundle(const Bundle& bundle, const ActionJson& asked, WallTime now);
+// What a bundle says of one action: the strictest of agents.yaml, tools.yaml, actions.yaml and the
+// Rego module `tools`; of equal ones the first named here. A bundle that says nothing of actions,
+// and whatever cannot be evaluated, denies. With agents.yaml what `asked` claims of its agent does
+// not count: as in the gateway, for an agent to whom nobody handed a task, by day. Counts nothing,
+// so limits and sequences of tools.yaml have no say. Any thread.
+BundleDecision judge_by_bundle(const Bundle& bundle, ActionJson asked, WallTime now);
 
 }  // namespace aispm::policy

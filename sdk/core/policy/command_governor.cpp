@@ -118,10 +118,12 @@ class CommandGovernor::Judge {
     if (const std::string danger = danger_of_builtin(words); !danger.empty())
       fall_back(show(words), danger);
     // What stands behind the first word may be a program, too: `sudo rm`, `xargs rm`, `find -exec
-    // rm`.
+    // rm`. A rule for all programs that asks for no argument is about the first: any word would
+    // fit it.
     for (std::size_t at = 1; at < words.size(); ++at)
       for (const Rule& rule : governor_.rules_)
-        if (rule.source.outcome == Outcome::kDeny && matches_loosely(rule, words.subspan(at)))
+        if (rule.source.outcome == Outcome::kDeny && !is_catch_all(rule) &&
+            matches_loosely(rule, words.subspan(at)))
           return add(Outcome::kDeny, &rule, show(words), rule.source.reason);
     for (const Rule& rule : governor_.rules_) {
       const bool strict = rule.source.outcome == Outcome::kAllow;
@@ -146,6 +148,10 @@ class CommandGovernor::Judge {
                                                              "/dev/stderr"};
     if (redirect.target.is_fixed && kDevices.contains(redirect.target.text)) return;
     judge_program(std::vector<ShellWord>{{redirect.op, true}, redirect.target});
+  }
+
+  static bool is_catch_all(const Rule& rule) {
+    return rule.words.size() == 1 && rule.words[0].find_first_not_of("*?/") == std::string::npos;
   }
 
   static bool matches_strictly(const Rule& rule, std::span<const ShellWord> words) {

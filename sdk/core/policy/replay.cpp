@@ -2,7 +2,9 @@
 #include "sdk/core/policy/replay.hpp"
 
 #include <algorithm>
+#include <array>
 #include <span>
+#include <string_view>
 
 namespace aispm::policy {
 namespace {
@@ -46,6 +48,14 @@ bool is_later(const google::protobuf::Timestamp& left, const google::protobuf::T
   return std::pair(left.seconds(), left.nanos()) > std::pair(right.seconds(), right.nanos());
 }
 
+// Those of the gateway itself are no rules over what is found.
+bool rests_on_detection(const v1::Decision& decision) {
+  constexpr std::array<std::string_view, 4> kOthers = {"aispm.", "agent.", "policy.", "budget."};
+  return std::none_of(kOthers.begin(), kOthers.end(), [&](std::string_view prefix) {
+    return decision.rule_id().starts_with(prefix);
+  });
+}
+
 }  // namespace
 
 Replay::Replay(std::shared_ptr<const Bundle> candidate, std::shared_ptr<const Policy> texts,
@@ -60,7 +70,9 @@ Replay::Replay(std::shared_ptr<const Bundle> candidate, std::shared_ptr<const Po
 void Replay::add(const v1::Event& event) {
   if (!options_.agent.matches(event.agent_id())) return;
   if (event.has_action_call() && candidate_) return add_action(event);
-  if (event.has_llm_call() && event.source() == v1::SOURCE_GATEWAY && texts_) add_call(event);
+  if (!event.has_llm_call() || event.source() != v1::SOURCE_GATEWAY) return;
+  if (texts_) return add_call(event);
+  if (options_.detect) add_detections(event);
 }
 
 void Replay::note_time(const v1::Event& event) {
@@ -104,13 +116,42 @@ void Replay::add_call(const v1::Event& event) {
   const Context context{event.agent_id(), call.provider(), call.request_model()};
   ReplayVerdict after{Outcome::kAllow, "", "", ""};
   keep_strictest(texts_->authorise(context), after);
-  const auto asked = facts_of(event.detections(), false);
-  const auto answered = facts_of(event.detections(), true);
+  std::vector<v1::Detection> detections(event.detections().begin(), event.detections().end());
+  if (options_.detect) {
+    DetectSaid said = options_.detect(event);
+    if (!said.unknown.empty()) return cannot("detect.yaml: " + said.unknown);
+    detections = std::move(said.kept);
+    detections.insert(detections.end(), said.found.begin(), said.found.end());
+  }
+  const auto asked = facts_of(detections, false);
+  const auto answered = facts_of(detections, true);
   keep_strictest(texts_->decide(context, Direction::kRequest, asked, {}), after);
   keep_strictest(texts_->decide(context, Direction::kReply, answered, {}), after);
   // The detection that the deciding rule is about; the first of them names the group.
   const std::string about = event.detections().empty() ? "" : event.detections(0).rule_id();
   count(event, "text", about, after);
+}
+
+// Without the rules over detections: what was decided stands where as much is found as before, and
+// falls where nothing is.
+void Replay::add_detections(const v1::Event& event) {
+  note_time(event);
+  const Outcome before = applied_outcome(event.decision());
+  if (before == Outcome::kKillSwitch) return cannot("a freeze stopped it, no policy");
+  const DetectSaid said = options_.detect(event);
+  if (!said.found.empty())
+    return cannot("detect.yaml finds " + said.found.front().rule_id() +
+                  "; what follows is said by the gateway's rules (--texts)");
+  if (said.lost.empty() && !said.unknown.empty()) return cannot("detect.yaml: " + said.unknown);
+  if (said.lost.empty() || before == Outcome::kAllow || !rests_on_detection(event.decision()))
+    return count(event, "detection", "", {before, event.decision().rule_id(), "", ""});
+  if (!said.kept.empty() || !said.unknown.empty())
+    return cannot(
+        "some of what was found would be no detection any more; what follows is said by "
+        "the gateway's rules (--texts)");
+  count(
+      event, "detection", said.lost.front(),
+      {Outcome::kAllow, "detect.yaml", "Nothing that was found would be a detection any more", ""});
 }
 
 void Replay::count(const v1::Event& event, const std::string& kind, const std::string& tool,

@@ -11,6 +11,7 @@
 #include "aispm/v1/simulate.pb.h"
 #include "sdk/core/common/time.hpp"
 #include "sdk/core/policy/bundle.hpp"
+#include "sdk/core/policy/detect_said.hpp"
 #include "sdk/core/policy/glob.hpp"
 #include "sdk/core/policy/policy.hpp"
 #include "sdk/core/policy/recorded_action.hpp"
@@ -41,8 +42,9 @@ ReplayVerdict judge_recorded(const Bundle& bundle, const RecordedAction& recorde
 model::Outcome applied_outcome(const v1::Decision& decision);
 
 struct ReplayOptions {
-  Glob agent;    // only events of these
-  WallTime now;  // for what expires
+  Glob agent;                   // only events of these
+  WallTime now;                 // for what expires
+  JudgeDetections detect = {};  // by the candidate's detect.yaml; empty: it has none
 };
 
 class Replay {
@@ -52,7 +54,8 @@ class Replay {
   static constexpr int kMaxExamples = 5;              // of each
   static constexpr std::size_t kMaxWaited = 200'000;  // that are told apart
 
-  // Either may be null: then those events are left alone.
+  // Either may be null: then those events are left alone. With options.detect exchanges are judged
+  // also without `texts`, as far as that can be told.
   Replay(std::shared_ptr<const Bundle> candidate, std::shared_ptr<const Policy> texts,
          ReplayOptions options);
 
@@ -74,6 +77,7 @@ class Replay {
   bool is_known(const v1::Event& event);
   void add_action(const v1::Event& event);
   void add_call(const v1::Event& event);
+  void add_detections(const v1::Event& event);
   void count(const v1::Event& event, const std::string& kind, const std::string& tool,
              const ReplayVerdict& after);
   void cannot(const std::string& why) { ++not_judged_[why]; }

@@ -15,6 +15,7 @@
 #include "aispm/v1/ingest.grpc.pb.h"
 #include "sdk/core/common/log.hpp"
 #include "sdk/core/report/backoff.hpp"
+#include "sdk/core/report/instance.hpp"
 
 namespace aispm::report {
 
@@ -24,8 +25,9 @@ template <typename Ack, typename Reply>
 class AckSender {
  public:
   using Call = grpc::Status (v1::Ingest::Stub::*)(grpc::ClientContext*, const Ack&, Reply*);
-  // `name` begins the log events.
-  AckSender(std::string name, Call call) : name_(std::move(name)), call_(call) {}
+  // `name` begins the log events; `state_folder` as in name_instance().
+  AckSender(std::string name, Call call, std::string state_folder = {})
+      : name_(std::move(name)), call_(call), state_folder_(std::move(state_folder)) {}
 
   // Never blocks.
   void say(Ack ack) {
@@ -63,6 +65,7 @@ class AckSender {
   bool send(v1::Ingest::Stub& stub, const Ack& ack, const std::stop_token& end) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kLimit);
+    name_instance(context, state_folder_);
     const std::stop_callback cancel(end, [&context] { context.TryCancel(); });
     Reply reply;
     const grpc::Status status = (stub.*call_)(&context, ack, &reply);
@@ -73,6 +76,7 @@ class AckSender {
 
   const std::string name_;
   const Call call_;
+  const std::string state_folder_;
   std::mutex mutex_;
   std::optional<Ack> ack_;
   std::condition_variable_any changed_;

@@ -2,6 +2,7 @@
 #include "sdk/core/report/freeze_watcher.hpp"
 
 #include <future>
+#include <mutex>
 
 #include "sdk/core/report/ack_sender.hpp"
 #include "sdk/core/report/snapshot_follower.hpp"
@@ -11,11 +12,58 @@ namespace {
 
 using FreezeFollower = SnapshotFollower<v1::WatchFreezesRequest, v1::FreezeSnapshot>;
 
+// What is said to the collector about the newest book. Any thread.
+class Answer {
+ public:
+  using Sender = AckSender<v1::AckFreezesRequest, v1::AckFreezesReply>;
+  explicit Answer(std::string instance)
+      : sender_("freezes", &v1::Ingest::Stub::AckFreezes, std::move(instance)) {}
+
+  // A new book: nothing is said of it before stored().
+  std::uint64_t begin(v1::AckFreezesRequest ack) {
+    const std::lock_guard lock(mutex_);
+    ack_ = std::move(ack);
+    late_.clear();
+    is_stored_ = false;
+    return ++book_;
+  }
+  void set_late(std::uint64_t book, const std::string& late) {
+    const std::lock_guard lock(mutex_);
+    if (book != book_) return;
+    late_ = late;
+    if (is_stored_) say();
+  }
+  // In force it is in any case; whether it will be after a restart the collector must know.
+  void stored(const Result<>& stored) {
+    const std::lock_guard lock(mutex_);
+    kept_ = stored ? "" : "not kept over a restart: " + stored.error().message;
+    is_stored_ = true;
+    say();
+  }
+  Sender& sender() { return sender_; }
+
+ private:
+  void say() {
+    v1::AckFreezesRequest ack = ack_;
+    for (v1::AckFreezesRequest::State& state : *ack.mutable_states())
+      if (state.problem().empty()) state.set_problem(late_.empty() ? kept_ : late_);
+    sender_.say(std::move(ack));
+  }
+
+  std::mutex mutex_;
+  v1::AckFreezesRequest ack_;  // without what is late or not kept
+  std::uint64_t book_ = 0;
+  std::string late_;
+  std::string kept_;
+  bool is_stored_ = false;
+  Sender sender_;
+};
+
 class GrpcFreezeWatcher final : public FreezeWatcher {
  public:
   GrpcFreezeWatcher(const ReporterOptions& options, OnChange on_change)
       : on_change_(std::move(on_change)),
-        acks_("freezes", &v1::Ingest::Stub::AckFreezes),
+        answer_(std::make_shared<Answer>(options.state_folder)),
         follower_(options, subject()) {}
 
   void wait_for_first() { first_.get_future().wait(); }
@@ -26,24 +74,25 @@ class GrpcFreezeWatcher final : public FreezeWatcher {
         .name = "freezes",
         .call = [](v1::Ingest::Stub& stub, auto... rest) { stub.async()->WatchFreezes(rest...); },
         .take = [this](const v1::FreezeSnapshot& snapshot) { take(snapshot); },
-        .take_nothing = [this] { announce(std::make_shared<const policy::FreezeBook>()); },
+        .take_nothing = [this] { announce(std::make_shared<const policy::FreezeBook>(), {}); },
         .meanwhile = [this](const auto& channel,
-                            const std::stop_token& end) { acks_.run(channel, end); },
+                            const std::stop_token& end) { answer_->sender().run(channel, end); },
         .take_damaged =
             [this](const std::string& reason) {
               announce(
-                  policy::FreezeBook::closed("the freezes kept on disk cannot be used: " + reason));
+                  policy::FreezeBook::closed("the freezes kept on disk cannot be used: " + reason),
+                  {});
             },
-        .stored = [this](const Result<>& stored) { acknowledge(stored); },
+        .stored = [this](const Result<>& stored) { answer_->stored(stored); },
         .is_urgent = true};
   }
 
   void take(const v1::FreezeSnapshot& snapshot) {
-    ack_.Clear();
-    ack_.set_version(snapshot.version());
+    v1::AckFreezesRequest ack;
+    ack.set_version(snapshot.version());
     std::vector<policy::Freeze> freezes;
     for (const v1::Freeze& one : snapshot.freezes()) {
-      auto* const state = ack_.add_states();
+      auto* const state = ack.add_states();
       state->set_freeze_id(one.id());
       auto freeze = from_proto(one);
       if (freeze && freezes.size() < policy::FreezeBook::kMaxFreezes)
@@ -53,28 +102,22 @@ class GrpcFreezeWatcher final : public FreezeWatcher {
                                   : freeze.error().message);
     }
     announce(std::make_shared<const policy::FreezeBook>(std::move(freezes), snapshot.tenant(),
-                                                        snapshot.version()));
+                                                        snapshot.version()),
+             std::move(ack));
   }
 
-  // In force it is in any case; whether it will be after a restart the collector must know.
-  void acknowledge(const Result<>& stored) {
-    if (!stored)
-      for (v1::AckFreezesRequest::State& state : *ack_.mutable_states())
-        if (state.problem().empty())
-          state.set_problem("not kept over a restart: " + stored.error().message);
-    acks_.say(std::exchange(ack_, {}));
-  }
-
-  void announce(std::shared_ptr<const policy::FreezeBook> book) {
-    on_change_(std::move(book));
+  void announce(std::shared_ptr<const policy::FreezeBook> book, v1::AckFreezesRequest ack) {
+    const std::uint64_t number = answer_->begin(std::move(ack));
+    on_change_(std::move(book), [answer = answer_, number](const std::string& late) {
+      answer->set_late(number, late);
+    });
     if (!std::exchange(was_announced_, true)) first_.set_value();
   }
 
   const OnChange on_change_;
   bool was_announced_ = false;  // of the follower's thread
-  v1::AckFreezesRequest ack_;   // likewise: said when the snapshot will outlive a restart
   std::promise<void> first_;
-  AckSender<v1::AckFreezesRequest, v1::AckFreezesReply> acks_;
+  const std::shared_ptr<Answer> answer_;
   FreezeFollower follower_;  // last: its threads use the rest
 };
 

@@ -15,10 +15,14 @@ namespace aispm::report {
 // state folder as a Reporter). The last snapshot is kept on disk.
 class FreezeWatcher {
  public:
-  // Runs on a thread of the watcher with every new book, and puts it in force before it returns:
-  // then the collector is told. First with what is on disk (without a file with an empty book, with
-  // a damaged one with a book that freezes everybody).
-  using OnChange = std::function<void(std::shared_ptr<const policy::FreezeBook>)>;
+  // Says what of a book is not in force yet ("" = all is), once before OnChange returns and again
+  // whenever that changes. The collector is told. Any thread, for ever; a word about an older book
+  // than the last is passed over.
+  using Say = std::function<void(const std::string& late)>;
+  // Runs on a thread of the watcher with every new book and puts it in force. First with what is on
+  // disk (without a file with an empty book, with a damaged one with a book that freezes
+  // everybody).
+  using OnChange = std::function<void(std::shared_ptr<const policy::FreezeBook>, Say)>;
   // Returns when `on_change` has been called once.
   static Result<std::unique_ptr<FreezeWatcher>> open(const ReporterOptions& options,
                                                      OnChange on_change);

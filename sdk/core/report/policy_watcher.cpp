@@ -17,7 +17,7 @@ class GrpcPolicyWatcher final : public PolicyWatcher {
   GrpcPolicyWatcher(const ReporterOptions& options, policy::PolicyRules rules, OnChange on_change)
       : rules_(std::move(rules)),
         on_change_(std::move(on_change)),
-        acks_("policies", &v1::Ingest::Stub::AckPolicies),
+        acks_("policies", &v1::Ingest::Stub::AckPolicies, options.state_folder),
         follower_(options, subject()) {}
 
   void wait_for_first() { first_.get_future().wait(); }

@@ -68,7 +68,7 @@ class SnapshotFollower {
     auto certificate = obtain_certificate(options_, stop);
     if (!certificate) return certificate.error();
     const auto channel = open_channel(options_, *certificate);
-    SnapshotStream<Request, Snapshot> stream(channel);
+    SnapshotStream<Request, Snapshot> stream(channel, options_.state_folder);
     stream.begin(subject_.call);
     std::jthread beside;
     if (subject_.meanwhile)

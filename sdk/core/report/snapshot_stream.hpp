@@ -7,9 +7,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "aispm/v1/ingest.grpc.pb.h"
+#include "sdk/core/report/instance.hpp"
 
 namespace aispm::report {
 
@@ -18,8 +20,11 @@ namespace aispm::report {
 template <typename Request, typename Snapshot>
 class SnapshotStream final : public grpc::ClientReadReactor<Snapshot> {
  public:
-  explicit SnapshotStream(const std::shared_ptr<grpc::Channel>& channel)
-      : stub_(v1::Ingest::NewStub(channel)) {}
+  // `state_folder` as in name_instance().
+  SnapshotStream(const std::shared_ptr<grpc::Channel>& channel, const std::string& state_folder)
+      : stub_(v1::Ingest::NewStub(channel)) {
+    name_instance(context_, state_folder);
+  }
 
   // `call(stub, context, request, reactor)` makes the call.
   template <typename Call>

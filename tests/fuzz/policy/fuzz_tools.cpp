@@ -30,7 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   const std::string tools(part(rest));
   const std::string pins(part(rest));
-  const auto asked = ActionJson::parse(part(rest));
+  const std::string_view action = part(rest);
+  const auto asked = ActionJson::parse(action);
   const auto gate = ToolGate::parse(tools, pins);
   if (!gate) {
     require(gate.error().message.find(".yaml:") != std::string::npos);
@@ -46,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (tool == nullptr && gate->requires_registration())
     require(once.outcome == model::Outcome::kDeny);
   if (tool != nullptr && tool->is_blocked) require(once.outcome == model::Outcome::kDeny);
-  const BundleDecision decision = judge_by_bundle(**bundle, *asked, {1});
+  const BundleDecision decision = judge_by_bundle(**bundle, std::move(*ActionJson::parse(action)), {1});
   require(decision.outcome == once.outcome || once.rule_id.empty());
   ToolUsage usage;
   for (std::uint64_t i = 1; i < 4; ++i)

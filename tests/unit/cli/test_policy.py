@@ -56,6 +56,22 @@ def test_decides_and_says_why(bundle: Path) -> None:
     assert answer("decide", str(bundle), text=json.dumps(dump))["rule"] == "bulk-export"
 
 
+def test_what_agents_yaml_says_counts_and_not_what_the_action_claims(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    folder.mkdir(mode=0o755)
+    (folder / "actions.yaml").write_text("defaults: {outcome: deny}\n"
+                                         "rules: [{id: staff, match: {roles: [support], trust_min: verified}, outcome: allow}]\n")
+    claimed = {"tool": "t", "agent": "alice/bot", "roles": ["support"], "trust": "system"}
+    assert answer("decide", str(folder), text=json.dumps(claimed))["outcome"] == "allow", "nobody knows better"
+    (folder / "agents.yaml").write_text("agents:\n  - {agent: alice/planner, roles: [support], trust: verified}\n"
+                                        "  - {agent: alice/robot, roles: [support], trust: verified, only_delegated: true}\n")
+    assert answer("decide", str(folder), text=json.dumps(claimed))["rule"] == "defaults", "not registered"
+    known = {"tool": "t", "agent": "alice/planner", "roles": [], "trust": "untrusted"}
+    assert answer("decide", str(folder), text=json.dumps(known))["rule"] == "staff"
+    handed = {**known, "agent": "alice/robot"}
+    assert answer("decide", str(folder), text=json.dumps(handed))["rule"] == "agent.delegation"
+
+
 @pytest.mark.parametrize(("line", "outcome", "rule"), [
     ("npm test", "allow", "npm-test"),
     ("git status && npm test", "allow", "git-status"),

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 
 #include "gateway/collector/store/approval_links.hpp"
+#include "gateway/collector/store/operator_log.hpp"
 #include "tests/unit/collector/support.hpp"
 
 namespace aispm::collector::test {
@@ -68,6 +69,32 @@ TEST_F(ApprovalBookTest, IsUsedOnceAndForItsOwnActionOnly) {
   EXPECT_EQ(use(asked.id(), kDigest, 2, "eve/agent").error().code, Errc::kDenied);
   EXPECT_TRUE(use(asked.id()));
   EXPECT_THAT(use(asked.id()).error().message, HasSubstr("used"));
+}
+
+TEST_F(ApprovalBookTest, IsForgottenWithItsLinksLongAfterItEnded) {
+  const auto old = request(refund());
+  const auto waits = request([] {
+    auto wanted = refund();
+    wanted.mutable_approval()->set_digest(std::string(64, 'c'));
+    wanted.set_valid_seconds(86400);
+    return wanted;
+  }());
+  must(bench.database().execute(
+      ("INSERT INTO approval_links VALUES ('l', '" + old.id() + "', 'x', '', 0, 'x', NULL)")
+          .c_str()));
+  const auto forget = [&](double oldest) {
+    return must(store::forget_approvals(bench.database(), at(oldest), at(oldest), 100));
+  };
+  EXPECT_EQ(forget(3600), 0U);  // it ends with this second
+  EXPECT_EQ(forget(3601), 1U);
+  EXPECT_EQ(book.get(old.id(), at(3601)).error().code, Errc::kNotFound);
+  EXPECT_TRUE(book.get(waits.id(), at(3601)));
+  const auto noted = must(store::waiting_actions(bench.database(), 10));
+  ASSERT_EQ(noted.size(), 1U);
+  EXPECT_THAT(noted[0].event, HasSubstr("1 approvals"));
+  auto left = must(bench.database().prepare("SELECT COUNT(*) FROM approval_links"));
+  ASSERT_TRUE(must(left.step()));
+  EXPECT_EQ(left.integer(0), 0);
 }
 
 TEST_F(ApprovalBookTest, GivesTheSameCaseForTheSameQuestion) {

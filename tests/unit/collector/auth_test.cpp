@@ -41,9 +41,10 @@ class Auth : public testing::Test {
             must(store::EventWriter::open(must(store::Database::open(bench_.path())))), feed_, {},
             wall_now)),
         workers_(must(Workers::start(bench_.path(), "default", 2))),
+        urgent_(must(Workers::start(bench_.path(), "default", 1))),
         handlers_(must(Operator::make({*writer_, feed_, links_, key_changes_, order_changes_,
                                        approvals_, wall_now, "f00d", "0", 30, control_}))),
-        front_(*handlers_, *workers_, approvals_, must(Assets::load("")),
+        front_(*handlers_, *workers_, *urgent_, approvals_, must(Assets::load("")),
                must(make_openapi(embedded_descriptors().at(0).content, "0"))) {
     for (const Role role : {Role::kViewer, Role::kOperator, Role::kAdmin})
       tokens_[role] =
@@ -70,6 +71,7 @@ class Auth : public testing::Test {
   Approvals approvals_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Workers> workers_;
+  std::unique_ptr<Workers> urgent_;
   std::unique_ptr<Operator> handlers_;
   HttpFront front_;
   std::map<Role, std::string> tokens_;
@@ -98,6 +100,15 @@ TEST_F(Auth, RestLetsEachRoleDoWhatItMayAndNoMore) {
       else
         EXPECT_TRUE(status != 401 && status != 403 && status < 500) << route.path << " " << status;
     }
+}
+
+TEST_F(Auth, AFreezeWaitsForNobodysSearch) {
+  std::promise<void> over;
+  const std::shared_future<void> done = over.get_future();
+  for (int i = 0; i < 2; ++i)  // every thread for other calls
+    must(workers_->post([done](Desk&) { done.wait(); }));
+  EXPECT_EQ(http("POST", "/api/v1/freezes", tokens_[Role::kAdmin]).status, 400);  // answered
+  over.set_value();
 }
 
 TEST_F(Auth, RestTellsNobodyWithoutATokenWhichPathsExist) {
@@ -165,7 +176,7 @@ grpc::StatusCode call(const std::shared_ptr<grpc::Channel>& channel,
 }
 
 TEST_F(Auth, GrpcLetsEachRoleDoWhatItMayAndNoMore) {
-  const auto service = make_operator_service(*handlers_, *workers_);
+  const auto service = make_operator_service(*handlers_, *workers_, *urgent_);
   grpc::ServerBuilder builder;
   builder.RegisterService(service.get());
   const auto server = builder.BuildAndStart();

@@ -8,10 +8,14 @@
 
 #include <cstring>
 
+#include "gateway/collector/store/approval_book.hpp"
 #include "sdk/core/common/unique_fd.hpp"
+#include "tests/unit/collector/support.hpp"
 
 namespace aispm::collector {
 namespace {
+
+namespace pb = aispm::v1;
 
 constexpr int kWaitMilliseconds = 20'000;
 
@@ -51,33 +55,96 @@ std::string read_request(const UniqueFd& connection) {
   return request;
 }
 
+void answer(const Receiver& receiver, const char* with, const char* expected) {
+  const UniqueFd connection = receiver.accept();
+  ASSERT_GE(connection.get(), 0);
+  EXPECT_NE(read_request(connection).find(expected), std::string::npos);
+  EXPECT_GT(::send(connection.get(), with, std::strlen(with), MSG_NOSIGNAL), 0);
+}
+
+// A store in which somebody is asked for something.
+class NotifierTest : public ::testing::Test {
+ protected:
+  pb::Approval ask(char digit, std::uint32_t seconds = 0) {
+    pb::RequestApprovalRequest request;
+    request.mutable_approval()->set_kind(pb::APPROVAL_KIND_APPROVAL);
+    request.mutable_approval()->set_agent_id("bob/agent");
+    request.mutable_approval()->set_tool("refund");
+    request.mutable_approval()->set_digest(std::string(64, digit));
+    request.set_valid_seconds(seconds);
+    return test::must(store::ApprovalBook(bench.database()).request(request, "h", wall_now()));
+  }
+  std::unique_ptr<Notifier> start(const Receiver& receiver) {
+    return test::must(Notifier::start(receiver.config(), bench.path(), [](const auto& approval) {
+      return "{\"id\":\"" + approval.id() + "\"}";
+    }));
+  }
+  template <typename Is>
+  static bool wait(const Notifier& notifier, Is is) {
+    for (int i = 0; i < 400; ++i) {
+      if (is(notifier.counts())) return true;
+      ::poll(nullptr, 0, 50);
+    }
+    return false;
+  }
+
+  test::Bench bench;
+};
+
 // What hangs in it ends with it, before what it uses: for the sanitizers.
-TEST(Notifier, EndsWhileItsReceiverSaysNothing) {
+TEST_F(NotifierTest, EndsWhileItsReceiverSaysNothing) {
   const Receiver receiver;
-  auto notifier = Notifier::start(receiver.config());
-  ASSERT_TRUE(notifier);
-  (*notifier)->send("{}");
+  auto notifier = start(receiver);
+  ask('a');
+  notifier->wake();
   const UniqueFd connection = receiver.accept();
   ASSERT_GE(connection.get(), 0);
   EXPECT_NE(read_request(connection).find("x-aispm-signature: t="), std::string::npos);
-  notifier->reset();
+  notifier.reset();
 }
 
-TEST(Notifier, HasNoProblemAnyMoreOnceOneWasTaken) {
+TEST_F(NotifierTest, HasNoProblemAnyMoreOnceOneWasTaken) {
   const Receiver receiver;
-  auto notifier = Notifier::start(receiver.config());
-  ASSERT_TRUE(notifier);
-  (*notifier)->send("{}");
-  for (const char* answer : {"HTTP/1.1 503 Busy\r\n\r\n", "HTTP/1.1 204 Taken\r\n\r\n"}) {
-    const UniqueFd connection = receiver.accept();
-    ASSERT_GE(connection.get(), 0);
-    EXPECT_FALSE(read_request(connection).empty());
-    EXPECT_GT(::send(connection.get(), answer, std::strlen(answer), MSG_NOSIGNAL), 0);
+  const auto notifier = start(receiver);
+  const std::string id = ask('a').id();
+  notifier->wake();
+  answer(receiver, "HTTP/1.1 503 Busy\r\n\r\n", id.c_str());
+  answer(receiver, "HTTP/1.1 204 Taken\r\n\r\n", id.c_str());
+  EXPECT_TRUE(wait(*notifier, [](const auto& counts) { return counts.sent == 1; }));
+  EXPECT_EQ(notifier->counts().retried, 1U);
+  EXPECT_EQ(notifier->counts().given_up, 0U);
+  EXPECT_EQ(notifier->counts().problem, "");
+}
+
+// Whoever was to be told when the collector ended is told when it begins again, once.
+TEST_F(NotifierTest, TellsAfterARestartWhatWasNotTakenBefore) {
+  const Receiver receiver;
+  const std::string id = ask('a').id();
+  {
+    const auto before = start(receiver);
+    answer(receiver, "HTTP/1.1 503 Busy\r\n\r\n", id.c_str());
+    ASSERT_TRUE(wait(*before, [](const auto& counts) { return counts.retried == 1; }));
   }
-  for (int i = 0; i < 200 && (*notifier)->counts().sent == 0; ++i) ::poll(nullptr, 0, 50);
-  EXPECT_EQ((*notifier)->counts().sent, 1U);
-  EXPECT_EQ((*notifier)->counts().failed, 0U);
-  EXPECT_EQ((*notifier)->counts().problem, "");
+  {
+    const auto after = start(receiver);
+    answer(receiver, "HTTP/1.1 204 Taken\r\n\r\n", id.c_str());
+    ASSERT_TRUE(wait(*after, [](const auto& counts) { return counts.sent == 1; }));
+  }
+  const std::string second = ask('b').id();
+  const auto again = start(receiver);
+  answer(receiver, "HTTP/1.1 204 Taken\r\n\r\n", second.c_str());
+  ASSERT_TRUE(wait(*again, [](const auto& counts) { return counts.sent == 1; }));
+  EXPECT_EQ(again->counts().waiting, 0U);
+}
+
+TEST_F(NotifierTest, GivesUpWhenNobodyIsAskedAnyMore) {
+  const Receiver receiver;
+  ask('a', 1);
+  const auto notifier = start(receiver);
+  answer(receiver, "HTTP/1.1 503 Busy\r\n\r\n", "POST");
+  EXPECT_TRUE(wait(*notifier, [](const auto& counts) { return counts.given_up == 1; }));
+  EXPECT_EQ(notifier->counts().waiting, 0U);
+  EXPECT_EQ(notifier->counts().problem, "");
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <openssl/pem.h>
 
 #include "gateway/proxy/decide/action_judge.hpp"
+#include "gateway/proxy/decide/chain_freezes.hpp"
+#include "gateway/proxy/decide/delegation.hpp"
 #include "gateway/proxy/decide/denial_streaks.hpp"
 
 namespace aispm::gateway {
@@ -168,6 +170,40 @@ TEST(Identity, RefusesChainsThatAreTooDeepOrCircles) {
                               wide.coder.hands_on("team/coder", "team/planner"),
                 .now = {}});
   ASSERT_TRUE(circle.objection);
+}
+
+// POL-028: what runs for an agent that is stopped is cut, not only what it begins.
+TEST(ChainFreezes, HearOfEverybodyWhoHandedTheTaskOn) {
+  const World world;
+  const std::string header = world.planner.hands_on("team/planner", "team/coder") + ", " +
+                             world.coder.hands_on("team/coder", "team/tester") + ",x, ";
+  EXPECT_THAT(issuers_of(header), ElementsAre("team/planner", "team/coder"));
+  EXPECT_THAT(issuers_of(std::string(20'000, ',')), IsEmpty());
+  FreezeList list;
+  unsigned stopped = 0;
+  unsigned told = 0;
+  std::optional<FreezeList::Entry> entry(
+      std::in_place, list, FreezeKey{.agent = "team/tester", .session = {}, .tenant = {}},
+      hear_for_chain(list, header, [&](const policy::Freeze* freeze) {
+        ++told;
+        if (freeze != nullptr) ++stopped;
+      }));
+  const auto freeze = [&](policy::FreezeScope scope, const char* value) {
+    policy::Freeze one;
+    one.scope = scope;
+    one.value = policy::Glob(value);
+    stopped = told = 0;
+    list.apply(policy::FreezeBook(std::vector<policy::Freeze>{one}), {kNow * 1'000'000'000});
+    return stopped;
+  };
+  EXPECT_EQ(freeze(policy::FreezeScope::kAgent, "team/planner"), 1U);
+  EXPECT_EQ(freeze(policy::FreezeScope::kAgent, "team/coder"), 1U);
+  EXPECT_EQ(freeze(policy::FreezeScope::kUser, "team"), 3U);  // it, and both
+  EXPECT_EQ(freeze(policy::FreezeScope::kAgent, "team/other"), 0U);
+  EXPECT_EQ(told, 1U);  // that it is free: of itself alone
+  entry.reset();
+  EXPECT_EQ(freeze(policy::FreezeScope::kAgent, "team/planner"), 0U);
+  EXPECT_EQ(told, 0U);
 }
 
 TEST(Identity, RefusesTokensThatProveNothing) {

@@ -159,7 +159,9 @@ TEST(RefusalTable, HasAStatusAndACodeOfItsOwnForEachReason) {
       {RefusalKind::kHeaders, 431},         {RefusalKind::kUpstream, 502},
       {RefusalKind::kUnrecorded, 503},      {RefusalKind::kOverloaded, 503},
       {RefusalKind::kUpstreamTimeout, 504}, {RefusalKind::kNotReady, 503},
-      {RefusalKind::kFrozen, 403},          {RefusalKind::kForbidden, 403}};
+      {RefusalKind::kFrozen, 403},          {RefusalKind::kForbidden, 403},
+      {RefusalKind::kRateLimited, 429},     {RefusalKind::kBudget, 429},
+      {RefusalKind::kModel, 403},           {RefusalKind::kCircuitOpen, 503}};
   std::set<std::string> codes;
   for (const auto& [kind, status] : table) {
     const Refusal refusal{.kind = kind, .message = "m", .decision = "deny", .case_id = "c"};
@@ -194,7 +196,7 @@ TEST(AllRoutes, AreFoundAsTheyAreTold) {
   for (const RouteEntry& route : all_routes()) {
     std::string path(route.path);
     if (const auto open = path.find('{'); open != std::string::npos)
-      path = path.substr(0, open) + "x";
+      path.replace(open, path.find('}') + 1 - open, "x");
     EXPECT_EQ(find_route(route.method, path, false).kind, route.kind) << path;
   }
   EXPECT_EQ(find_route("GET", "/api/v1/nothing", false).dialect, Dialect::kOpenAi);

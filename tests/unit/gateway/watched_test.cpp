@@ -21,17 +21,45 @@ std::shared_ptr<const PolicyView> denying_bundle(bool enforced) {
 struct Watching {
   ScanContext context = make_context();
   ActionGate gate;
-  explicit Watching(PolicySet policies)
+  explicit Watching(PolicySet policies, AgentFacts facts = {}, unsigned depth = 0)
       : gate(context, std::move(policies),
              {.agent_id = "bob/agent",
               .tenant = {},
               .session_id = {},
-              .facts = {},
+              .facts = std::move(facts),
               .surface = "api",
               .provider = {},
-              .model = {}},
+              .model = {},
+              .delegation_depth = depth},
              {}) {}
 };
+
+std::shared_ptr<const PolicyView> staff_only(bool enforced, const std::string& agents) {
+  auto bundle = policy::Bundle::compile(
+      {{"actions.yaml",
+        "defaults: {outcome: deny}\nrules: [{id: staff, match: {roles: [support]}, outcome: allow}]"},
+       {"agents.yaml", "agents: [" + agents + "]"}});
+  EXPECT_TRUE(bundle) << bundle.error().message;
+  return PolicyView::make("test", *bundle, enforced);
+}
+
+// Once it is enforced its own registry counts: so that is what it is watched by.
+TEST(ActionGate, AWatchedPolicyKnowsAgentsByItsOwnRegistry) {
+  const auto watched_says = [](const std::string& agents, unsigned depth) {
+    Watching watching({.enforced = staff_only(true, "{agent: x, roles: [support]}"),
+                       .monitored = {staff_only(false, agents)}},
+                      {.roles = {"support"}}, depth);
+    EXPECT_EQ(watching.gate.judge({.tool = "x"}).say, ActionGate::Say::kPass);
+    return watching.gate.watched().front().verdict.rule_id;
+  };
+  EXPECT_EQ(watched_says("{agent: bob/agent, roles: [support]}", 0), "staff");
+  EXPECT_EQ(watched_says("{agent: bob/agent, roles: [other]}", 0), "defaults");
+  EXPECT_EQ(watched_says("{agent: alice/agent, roles: [support]}", 0), "defaults");
+  const std::string robot = "{agent: bob/agent, roles: [support], only_delegated: true}";
+  EXPECT_EQ(watched_says(robot, 0), "agent.delegation");
+  EXPECT_EQ(watched_says(robot, 1), "staff");
+  EXPECT_EQ(watched_says("{agent: bob/agent, roles: [support, other]}", 4), "agent.delegation");
+}
 
 TEST(ActionGate, SaysMonitorWhereNothingIsEnforced) {
   Watching watching({.enforced = nullptr, .monitored = {denying_bundle(false)}});

@@ -118,5 +118,20 @@ TEST(ToolArguments, HaveALimit) {
   EXPECT_FALSE(check_arguments(book.tools()[0], "{\"a\":\"" + most + "a\"}"));
 }
 
+// Many pages, each small enough: what a server may make this process keep is bounded in all.
+TEST(ToolBook, TakesFourMebibytesOfAllPagesTogether) {
+  const auto page = [](char name, std::size_t bytes) {
+    const std::string head = std::string(R"({"tools":[{"name":")") + name + R"(","description":")";
+    const std::string rest = R"(","inputSchema":{"type":"object"}}]})";
+    return head + std::string(bytes - head.size() - rest.size(), 'x') + rest;
+  };
+  constexpr std::size_t kHalf = ToolBook::kMaxBookBytes / 2;
+  ToolBook full;
+  ASSERT_TRUE(full.add_page("s", page('a', kHalf)));
+  EXPECT_TRUE(full.add_page("s", page('b', kHalf)));  // to the byte
+  EXPECT_EQ(full.add_page("s", page('c', 100)).error().code, Errc::kTooLarge);
+  EXPECT_EQ(full.find("c"), nullptr);
+}
+
 }  // namespace
 }  // namespace aispm::gateway

@@ -138,6 +138,26 @@ TEST(CommandGovernor, JudgesWhatBuiltinsExpandThoughARuleAllowsThem) {
   }
 }
 
+// `*` at the end of a list of rules is about programs, not about the words behind them.
+TEST(CommandGovernor, ARuleForAllProgramsDoesNotFitArguments) {
+  const auto governor = CommandGovernor::compile(
+      {{"tests", "npm test *", kYes, ""}, {"root", "sudo ls", kYes, ""}, {"rest", "*", kNo, ""}},
+      Outcome::kRequireApproval);
+  ASSERT_TRUE(governor);
+  for (const char* script : {"npm test", "npm test -- --watch", "X=1 npm test a b"})
+    EXPECT_EQ(governor->judge(script).outcome, kYes)
+        << script << " -> " << show(governor->judge(script));
+  for (const char* script :
+       {"npm install", "npm test; evil", "npm test $(evil)", "sudo ls", "bash -c evil"})
+    EXPECT_EQ(governor->judge(script).rule_id, "rest") << script;
+  // One that asks for an argument is about arguments wherever they stand.
+  const auto forced = CommandGovernor::compile(
+      {{"force", "* --force", kNo, ""}, {"git", "git *", kYes, ""}}, Outcome::kRequireApproval);
+  ASSERT_TRUE(forced);
+  EXPECT_EQ(forced->judge("git push --force").rule_id, "force");
+  EXPECT_EQ(forced->judge("git push").rule_id, "git");
+}
+
 TEST(CommandGovernor, JudgesWhatAllowedProgramsStart) {
   const CommandGovernor governor = governor_of({"ls *", "find *", "xargs *", "sudo *", "watch *",
                                                 "flock *", "taskset *", "chrt *", "doas *"});

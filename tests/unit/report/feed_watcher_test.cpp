@@ -17,11 +17,13 @@ namespace {
 template <typename Book>
 class Latest {
  public:
-  std::function<void(std::shared_ptr<const Book>)> callback() {
-    return [this](std::shared_ptr<const Book> book) {
+  // Freezes also want to hear that they are in force.
+  auto callback() {
+    return [this](std::shared_ptr<const Book> book, const auto&... say) {
       const std::scoped_lock guard(mutex_);
       book_ = std::move(book);
       changed_.notify_all();
+      (say(""), ...);
     };
   }
   template <typename Is>
@@ -114,6 +116,33 @@ TEST_F(FreezeWatcherTest, SaysWhatWillNotOutliveARestart) {
       [](auto& fake) { return fake.last_freeze_ack && fake.last_freeze_ack->states_size() == 1; }));
   EXPECT_TRUE(is_frozen(*seen.now(), "a"));
   EXPECT_THAT(collector.last_freeze_ack->states(0).problem(), ::testing::HasSubstr("restart"));
+}
+
+TEST_F(FreezeWatcherTest, SaysWhatIsLateAndWhenItIsNotAnyMore) {
+  std::mutex mutex;
+  FreezeWatcher::Say say;
+  FreezeWatcher::Say say_of_before;
+  const auto watcher =
+      FreezeWatcher::open(options(collector.make_token()), [&](const auto&,
+                                                               FreezeWatcher::Say told) {
+        told("a worker is late");
+        const std::scoped_lock guard(mutex);
+        say_of_before = std::exchange(say, std::move(told));
+      }).value();
+  collector.set_freezes({freeze("a")});
+  const auto problem_is = [&](const std::string& problem) {
+    return collector.wait([&](auto& fake) {
+      return fake.last_freeze_ack && fake.last_freeze_ack->states_size() == 1 &&
+             fake.last_freeze_ack->states(0).problem() == problem;
+    });
+  };
+  ASSERT_TRUE(problem_is("a worker is late"));
+  {
+    const std::scoped_lock guard(mutex);
+    say_of_before("of a book that is gone");
+    say("");
+  }
+  EXPECT_TRUE(problem_is(""));
 }
 
 TEST_F(FreezeWatcherTest, ADamagedFileFreezesEverybody) {

@@ -63,11 +63,10 @@ TEST_F(FreezeLinkTest, HearsWordsOverCutsAndConnections) {
   ASSERT_EQ(heard_.size(), 2U);
   EXPECT_EQ(heard_[1].freeze, Freeze::kFrozen);
   EXPECT_EQ(heard_[1].reason, "because");
-  EXPECT_EQ(link.due(), FreezeLink::Clock::time_point::max());
   ::shutdown(first.get(), SHUT_RDWR);
   ASSERT_TRUE(loop_.run_once(1000));
   EXPECT_EQ(heard_.size(), 2U);  // the last word stands
-  EXPECT_LT(link.due(), FreezeLink::Clock::time_point::max());
+  EXPECT_LT(link.due(), FreezeLink::Clock::now() + FreezeLink::kSilence / 2);
   link.keep(link.due());
   EXPECT_TRUE(accept());
 }
@@ -78,8 +77,30 @@ TEST_F(FreezeLinkTest, AnEndlessLineEndsTheConnection) {
   link.keep(FreezeLink::Clock::now());
   const UniqueFd peer = accept();
   say(peer, "HTTP/1.1 200 OK\r\n\r\n" + std::string(FreezeLink::kMaxLineBytes + 1, 'x'));
-  while (link.due() == FreezeLink::Clock::time_point::max()) ASSERT_TRUE(loop_.run_once(1000));
+  while (link.due() > FreezeLink::Clock::now() + FreezeLink::kSilence / 2)
+    ASSERT_TRUE(loop_.run_once(1000));
   EXPECT_TRUE(heard_.empty());
+}
+
+TEST_F(FreezeLinkTest, AGatewayThatFallsSilentIsAskedAnew) {
+  FreezeLink link(GatewayLink(folder_ + "/s", ""), loop_,
+                  [this](const FreezeWord& word) { heard_.push_back(word); });
+  const auto begun = FreezeLink::Clock::now();
+  link.keep(begun);
+  const UniqueFd first = accept();
+  say(first, "HTTP/1.1 200 OK\r\n\r\nfrozen because\n");
+  ASSERT_TRUE(loop_.run_once(1000));
+  link.keep(begun + FreezeLink::kSilence / 2);  // not yet: it spoke
+  char bytes[256];
+  ASSERT_GT(::recv(first.get(), bytes, sizeof(bytes), MSG_DONTWAIT), 0);  // the request
+  EXPECT_EQ(::recv(first.get(), bytes, sizeof(bytes), MSG_DONTWAIT), -1);
+  link.keep(link.due());
+  EXPECT_EQ(::recv(first.get(), bytes, sizeof(bytes), MSG_DONTWAIT), 0);  // hung up
+  const UniqueFd second = accept();
+  say(second, "HTTP/1.1 200 OK\r\n\r\nfree\n");
+  ASSERT_TRUE(loop_.run_once(1000));
+  ASSERT_EQ(heard_.size(), 2U);
+  EXPECT_EQ(heard_[1].freeze, Freeze::kFree);
 }
 
 TEST_F(FreezeLinkTest, WithoutAGatewayItTriesAgain) {

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/decide/chain_freezes.hpp"
+
+#include <list>
+#include <memory>
+
+#include "gateway/proxy/decide/delegation.hpp"
+
+namespace aispm::gateway {
+
+using Entry = FreezeList::Entry;
+
+Entry::Hear hear_for_chain(FreezeList& freezes, std::string_view delegation, Entry::Hear hear) {
+  if (delegation.empty()) return hear;
+  const auto chain = std::make_shared<std::list<Entry>>();
+  for (std::string& agent : issuers_of(delegation))
+    chain->emplace_back(freezes, FreezeKey{.agent = std::move(agent), .session = {}, .tenant = {}},
+                        [hear](const policy::Freeze* freeze) {
+                          if (freeze != nullptr) hear(freeze);
+                        });
+  return [hear = std::move(hear), chain](const policy::Freeze* freeze) { hear(freeze); };
+}
+
+}  // namespace aispm::gateway
