@@ -25,6 +25,7 @@ void read_names(const YamlMap& provider, TranslateConfig& config) {
   const YamlMap names = provider.map("model_names");
   for (const std::string& asked : names.keys()) {
     const std::string sent = names.required_text(asked);
+    if (sent.empty()) names.reject(asked, "the name that is sent is empty");
     if (asked.size() > codec::kMaxNameBytes || sent.size() > codec::kMaxNameBytes)
       names.reject(asked, "a model's name of more than 256 bytes");
     config.model_names.emplace(asked, sent);

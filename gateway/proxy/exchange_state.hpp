@@ -74,7 +74,8 @@ struct ExchangeState {
   std::string patched_body;
   // The provider speaks another protocol than the client; null: the same.
   std::unique_ptr<translate::Translation> translation;
-  std::string translated;  // a reply that came whole, in the client's protocol
+  std::string translated_request;
+  std::string translated_reply;  // one that came whole
   bool redacted = false;
   bool strip_usage = false;
   std::shared_ptr<Opinions> opinions;  // of slower judges; null: nobody is asked
@@ -153,8 +154,12 @@ struct ExchangeState {
   std::string_view model_sent() const {
     return sent_model.empty() ? std::string_view(request.model) : std::string_view(sent_model);
   }
-  std::string_view outgoing_body() const {
+  // As the client said it, without what was cut out.
+  std::string_view redacted_body() const {
     return patched_body.empty() ? body : std::string_view(patched_body);
+  }
+  std::string_view outgoing_body() const {
+    return translation ? std::string_view(translated_request) : redacted_body();
   }
   // What slower judges said so far denies the request, and is to be applied.
   bool opinions_deny() const;

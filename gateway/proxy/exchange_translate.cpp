@@ -58,7 +58,6 @@ Step ExchangeState::find_translation() {
           .max_tokens = config.translate.max_tokens,
           .is_openai_itself = provider->event_name() == "openai"},
       translate::Names{.id = event_id, .model = request.model, .now = started_wall});
-  counters.translated.add();
   forwarded_headers.clear();
   append_request_headers(config.dialect, {}, forwarded_headers);
   // Known before anybody is asked about it; what is sent is translated when it is redacted.
@@ -67,14 +66,15 @@ Step ExchangeState::find_translation() {
                         "provider " + config.name + " speaks the protocol of " +
                             std::string(name_of(config.dialect)) +
                             ", and this request cannot be said in it: " + tried.error().message);
+  counters.translated.add();
   return {};
 }
 
 Step ExchangeState::translate_request() {
   if (!translation) return {};
-  auto told = translation->request(outgoing_body());
+  auto told = translation->request(redacted_body());
   if (!told) return cannot_scan("the request", "redacted, " + told.error().message);
-  patched_body = std::move(*told);
+  translated_request = std::move(*told);
   return {};
 }
 
@@ -104,8 +104,8 @@ Step ExchangeState::translate_reply(std::string_view& reply) {
     return upstream_refusal(
         fail(Errc::kInvalid, "answered something that is no reply: " + told.error().message)
             .value());
-  translated = std::move(*told);
-  reply = translated;
+  translated_reply = std::move(*told);
+  reply = translated_reply;
   return {};
 }
 
