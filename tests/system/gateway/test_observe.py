@@ -216,7 +216,7 @@ def test_history_has_true_totals_and_shows_an_agent_its_own(observed: Observed) 
     assert page["total"] == before + 5
     assert len(page["scans"]) == 2
     assert {one["agent"] for one in page["scans"]} == {"tests/tenant"}
-    threats = observed.ask("GET", "/api/v1/threats?type=prompt_injection&limit=3", key=TENANT_KEY).json
+    threats = observed.ask("GET", "/api/v1/threats?type=prompt_injection&rule=injection.override&limit=3", key=TENANT_KEY).json
     assert (threats["total"], len(threats["threats"])) == (before + 5, 3)
     assert observed.ask("GET", "/api/v1/scans?agent=tests/tenant").status == 400
     everybody = observed.admin("GET", "/api/v1/scans?agent=tests/tenant").json
