@@ -19,6 +19,7 @@ std::string capabilities_of(const McpOffers& offers) {
   std::string json = "{\"tools\":{},\"logging\":{}";
   if (offers.prompts) json += ",\"prompts\":{}";
   if (offers.resources) json += ",\"resources\":{}";
+  if (offers.prompts || offers.resources) json += ",\"completions\":{}";
   return json + "}";
 }
 

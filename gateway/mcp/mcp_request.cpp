@@ -184,6 +184,7 @@ class Reader {
     }
     if (message_.kind != RpcKind::kRequest) return std::nullopt;
     message_.has_cursor = tree_.find(rpc_.params, "cursor") != kNone;
+    if (message_.method == "completion/complete") message_.arguments = text_of(rpc_.params);
     if (!names_one() && message_.method != "logging/setLevel") return std::nullopt;
     const std::size_t inputs = tree_.find(rpc_.params, "inputResponses");
     message_.is_retry = inputs != kNone;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/mcp/mcp_call.hpp"
+#include "gateway/mcp/mcp_complete.hpp"
 #include "gateway/mcp/mcp_listing.hpp"
 #include "gateway/mcp/mcp_token.hpp"
 #include "gateway/mcp/server_link.hpp"
@@ -139,6 +140,11 @@ class McpPost {
     if (method == "tools/call" || (method == "prompts/get" && offers().prompts) ||
         (method == "resources/read" && offers().resources))
       co_return co_await serve_act();
+    if (method == "completion/complete" && (offers().prompts || offers().resources)) {
+      std::string completed =
+          co_await serve_completion(client_.worker(), *session_, caller_, proofs_, message_);
+      co_return co_await send(200, std::move(completed));
+    }
     co_return co_await send(message_.is_stateless ? 404 : 200,
                             mcp_error(message_.id, mcp_code::kUnknownMethod, "Method not found"));
   }

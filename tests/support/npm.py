@@ -14,12 +14,12 @@ INSTALL_SECONDS = 240
 RUN_SECONDS = 120
 
 
-def install(source: Path, target: Path) -> Path:
-    """`target` with the packages that `source` locks, and its clients.mjs; skips where npm cannot."""
+def install(source: Path, target: Path, files: tuple[str, ...] = ("package.json", "package-lock.json", "clients.mjs")) -> Path:
+    """`target` with the packages that `source` locks, and its other `files`; skips where npm cannot."""
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("node or npm is not installed")
     target.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json", "clients.mjs"):
+    for name in files:
         shutil.copy(source / name, target / name)
     done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=target, capture_output=True, text=True, check=False,
                           timeout=INSTALL_SECONDS)

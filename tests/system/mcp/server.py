@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import anyio
 import uvicorn
 from mcp.server.mcpserver import Context, Elicit, ListRoots, MCPServer, Resolve, Sample
-from mcp_types import CreateMessageResult, ListRootsResult, SamplingMessage, TextContent
+from mcp_types import Completion, CreateMessageResult, ListRootsResult, SamplingMessage, TextContent
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -208,6 +208,12 @@ def diary() -> str:
 def one_letter(number: str) -> str:
     note("one_letter", number=number)
     return f"letter {number}"
+
+
+@server.completion()
+async def complete(ref: Any, argument: Any, _: Any) -> Completion:
+    note("complete", name=argument.name, value=argument.value)
+    return Completion(values=[INJECTION] if argument.value == "bad" else ["kind", "keen"], total=2, has_more=False)
 
 
 def changing(x: str) -> str:

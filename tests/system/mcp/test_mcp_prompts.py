@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import FORMS, KEY, OTHER_KEY
 from mcp import Client, MCPError
+from mcp_types import PromptReference, ResourceTemplateReference
 from test_mcp import ERAS, INJECTION, META, open_session, post, with_client
 
 
@@ -136,3 +137,26 @@ def test_capabilities_are_those_of_the_agent(gateway: Any) -> None:
     session = {"mcp-session-id": open_session(gateway), "mcp-protocol-version": "2025-11-25"}
     ask = {"jsonrpc": "2.0", "id": 2, "method": "resources/subscribe", "params": {"uri": "mcp+sse+office://stamps"}}
     assert post(gateway, ask, session)[1]["error"]["code"] == -32601
+
+
+def propose(ref: PromptReference | ResourceTemplateReference, value: str) -> Ask:
+    async def use(client: Client) -> str:
+        return ",".join((await client.complete(ref, {"name": "tone", "value": value})).completion.values)
+
+    return use
+
+
+@pytest.mark.parametrize("mode", ERAS)
+@pytest.mark.parametrize("server", FORMS)
+def test_completions_come_from_the_server_and_are_judged(gateway: Any, server: str, mode: str) -> None:
+    letter = PromptReference(type="ref/prompt", name=f"{server}__letter")
+    assert with_client(gateway, propose(letter, "k"), mode) == "kind,keen"
+    assert with_client(gateway, propose(letter, "bad"), mode) == ""
+    template = ResourceTemplateReference(type="ref/resource", uri=f"mcp+{server}+office://letters/{{number}}")
+    assert with_client(gateway, propose(template, "k"), mode) == "kind,keen"
+
+
+@pytest.mark.parametrize("ref", [PromptReference(type="ref/prompt", name="sse__private"), PromptReference(type="ref/prompt", name="letter"),
+                                 ResourceTemplateReference(type="ref/resource", uri="mcp+sse+private://{x}")])
+def test_nothing_is_completed_that_is_not_granted(gateway: Any, ref: Any) -> None:
+    assert refusal(gateway, propose(ref, "k"))[0] == -32602

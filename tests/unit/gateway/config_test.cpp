@@ -258,5 +258,42 @@ TEST(Config, PutsTheKeyOfAnMcpServerIntoTheHeaderThatItWants) {
   ::unlink(path.c_str());
 }
 
+TEST(Config, GrantsMcpServersWhatIsNamedAndNothingElse) {
+  const auto none = parse_config(std::string(kGood) + kServer, "gw.yaml");
+  ASSERT_TRUE(none) << none.error().message;
+  EXPECT_TRUE(none->mcp.servers[0].grants.empty());
+  EXPECT_EQ(none->mcp.asked_by_model, policy::Mode::kMonitor);
+  const auto some = parse_config(
+      std::string(kGood) + kServer + "      grants: [sampling]\n  asked_by_model: enforce\n",
+      "gw.yaml");
+  ASSERT_TRUE(some) << some.error().message;
+  EXPECT_EQ(some->mcp.servers[0].grants, std::vector<std::string>{"sampling"});
+  EXPECT_EQ(some->mcp.asked_by_model, policy::Mode::kEnforce);
+  const auto wrong =
+      parse_config(std::string(kGood) + kServer + "      grants: [everything]\n", "gw.yaml");
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error().message, HasSubstr("sampling, elicitation, roots"));
+}
+
+TEST(Config, HasToolsOfTheWebOnlyWhereTheyAreNamed) {
+  const std::string web = std::string(kGood) + "mcp:\n  web:\n    agents: ['team/*']\n";
+  const auto fetching = parse_config(web + "    fetch: {hosts: ['*.example']}\n", "gw.yaml");
+  ASSERT_TRUE(fetching) << fetching.error().message;
+  ASSERT_EQ(fetching->mcp.servers.size(), 1U);
+  EXPECT_EQ(fetching->mcp.servers[0].endpoint.name, "aispm");
+  EXPECT_EQ(fetching->mcp.servers[0].agents, std::vector<std::string>{"team/*"});
+  for (const char* const wrong :
+       {"", "    fetch: {private_hosts: [localhost]}\n", "    fetch: {ca_file: /nowhere.pem}\n",
+        "    search: {form: oracle, origin: 'https://s.example'}\n", "    search: {}\n",
+        "    search: {origin: 'https://s.example', path: 'x'}\n"})
+    EXPECT_FALSE(parse_config(web + wrong, "gw.yaml")) << wrong;
+  const auto taken = parse_config(
+      std::string(kGood) +
+          "mcp: {servers: [{name: aispm, origin: 'https://mcp.example', agents: ['*']}]}\n",
+      "gw.yaml");
+  ASSERT_FALSE(taken);
+  EXPECT_THAT(taken.error().message, HasSubstr("own tools"));
+}
+
 }  // namespace
 }  // namespace aispm::gateway

@@ -19,7 +19,8 @@ struct GatedRelay {
   StreamRelay relay;
   std::string out;
 
-  GatedRelay(codec::Api api, const std::string& rules)
+  using OnCall = std::function<void(std::string_view tool, std::string_view arguments)>;
+  GatedRelay(codec::Api api, const std::string& rules, OnCall on_call = {})
       : gate(context, policies(rules),
              {.agent_id = "bob/agent",
               .tenant = {},
@@ -36,7 +37,8 @@ struct GatedRelay {
                         .case_id = "case-1",
                         .model = "m",
                         .now = 1,
-                        .gate = &gate}) {}
+                        .gate = &gate,
+                        .on_call = std::move(on_call)}) {}
   static PolicySet policies(const std::string& rules) {
     auto bundle = policy::Bundle::compile({{"actions.yaml", rules}});
     EXPECT_TRUE(bundle) << bundle.error().message;
@@ -98,6 +100,31 @@ TEST(StreamRelay, NeverBeginsAToolCallThatPolicyDenies) {
     EXPECT_THAT(gated.out, Not(HasSubstr("amount")));
     EXPECT_THAT(gated.out, HasSubstr("no-refunds"));
     EXPECT_TRUE(gated.relay.denied_action());
+  }
+}
+
+TEST(StreamRelay, TellsOfToolCallsBeforeTheyLeaveAndOnce) {
+  for (const auto& [dialect, stream] : kCalls) {
+    std::vector<std::string> told;
+    const GatedRelay* relay = nullptr;
+    GatedRelay gated(dialect, "rules: [{id: all, match: {tool: refund}, outcome: allow}]",
+                     [&](std::string_view tool, std::string_view arguments) {
+                       EXPECT_THAT(relay->out, Not(HasSubstr("amount")));
+                       told.push_back(std::string(tool) + std::string(arguments));
+                     });
+    relay = &gated;
+    gated.relay.feed(stream, gated.out);
+    EXPECT_THAT(gated.out, HasSubstr("amount"));
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_THAT(told.front(), ::testing::MatchesRegex(R"(refund\{"amount": ?5000\})"));
+  }
+}
+
+TEST(StreamRelay, TellsOfNoToolCallThatNeverLeaves) {
+  for (const auto& [dialect, stream] : kCalls) {
+    GatedRelay gated(dialect, "rules: [{id: no-refunds, match: {tool: refund}, outcome: deny}]",
+                     [](std::string_view, std::string_view) { FAIL() << "it never left"; });
+    gated.relay.feed(stream, gated.out);
   }
 }
 
