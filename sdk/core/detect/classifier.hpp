@@ -40,8 +40,10 @@ struct ClassifierFeature {
 
 enum class ClassifierLevel : std::uint8_t {
   kNone,
-  kSuspect,  // about 1 % of harmless texts of unseen sources reach this: record, ask, judge again
-  kSure,     // about 0.1 % do
+  // About 1 % of harmless texts of unseen sources reach this: record, ask, judge again. Fetched
+  // code and markup does not (code_text.hpp).
+  kSuspect,
+  kSure,  // about 0.1 % do
 };
 
 struct ClassifierVerdict {

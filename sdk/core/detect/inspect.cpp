@@ -141,6 +141,20 @@ model::Detection describe_verdict(const Engine& engine, std::string_view text, S
   return detection;
 }
 
+// Takes away matches whose surroundings tier 1 finds harmless, where their rules ask for that. Only
+// of what stands in the text as it is: what was hidden is no manual.
+void drop_unsupported(const Engine& engine, std::string_view text, Surface surface,
+                      TextClassifier& classifier, std::vector<Match>& matches) {
+  std::size_t asked = 0;
+  std::erase_if(matches, [&](const Match& match) {
+    if (!engine.rules()[match.rule].needs_support_on(surface)) return false;
+    if (match.encoded || match.trick != Trick::kNone || ++asked > kMaxSupportAsked) return false;
+    const std::size_t begin = match.offset > kSupportBytes ? match.offset - kSupportBytes : 0;
+    const std::size_t bytes = match.offset + match.length + kSupportBytes - begin;
+    return classifier.classify(text.substr(begin, bytes), surface).score < kSupportScore;
+  });
+}
+
 }  // namespace
 
 std::string_view name_of(Layer layer) { return kLayerNames.at(static_cast<std::size_t>(layer)); }
@@ -192,6 +206,7 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
       const ClassifierVerdict verdict = options.classifier->classify(text, surface);
       if (HiddenTexts::is_worse(verdict, out.verdict)) out.verdict = verdict;
     }
+    if (runs) drop_unsupported(engine, text, surface, *options.classifier, out.matches);
     books.close(Layer::kClassifier, from, !runs);
   }
   return {};

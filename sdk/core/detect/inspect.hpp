@@ -88,6 +88,13 @@ struct Inspection {
   bool is_complete() const;  // no layer was cut
 };
 
+// A match of a rule that needs support (Rule::supported) counts only where tier 1 gives the match
+// and what stands around it at least this score, in log odds of 1/32: 0 is where an attack is as
+// likely as not. Wording such as "skip validation" stands in manuals, too.
+inline constexpr std::int32_t kSupportScore = 0;
+inline constexpr std::size_t kSupportBytes = 200;    // before and after the match
+inline constexpr std::size_t kMaxSupportAsked = 64;  // matches of one text; more of them count
+
 // Replaces `out`. The rules always run to their end (they are bounded by work, and a text that
 // needs more fails closed with kExhausted); the other layers are cut when their budget or the total
 // is used up, and say so. No allocation of its own once `out` and `scratch` have grown.

@@ -67,6 +67,21 @@ void read_grades(const YamlMap& map, Rule& rule) {
   }
 }
 
+// support: [tool_result, email_or_web]
+SurfaceBits read_support(const YamlMap& map, const Rule& rule) {
+  if (!map.has("support")) return 0;
+  SurfaceBits bits = 0;
+  for (const std::string& name : map.texts("support")) {
+    const auto surface = read_surface(map, "support", name);
+    if (!surface) continue;
+    if (!rule.applies_to(*surface)) map.reject("support", "`surfaces` does not name " + name);
+    bits = static_cast<SurfaceBits>(bits | surface_bit(*surface));
+  }
+  if (is_data(rule.category))
+    map.reject("support", "is for rules about wording, not for secret and pii");
+  return bits;
+}
+
 // A word that names something: letters, digits, `_`, `-` and `.`.
 bool is_word(std::string_view text) {
   return !text.empty() && text.size() <= kMaxWordBytes &&
@@ -176,6 +191,7 @@ void read_meaning(const YamlMap& map, Category category, Rule& rule) {
   rule.confidence = map.number("confidence", 0.5, 0, 1);
   rule.surfaces = read_surfaces(map);
   read_grades(map, rule);
+  rule.supported = read_support(map, rule);
   rule.tags = read_tags(map);
   rule.family = read_word(map, "family", "");
   rule.label = read_word(map, "label", "");

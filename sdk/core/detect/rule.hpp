@@ -134,6 +134,7 @@ struct Rule {
   double confidence = 0.5;
   SurfaceBits surfaces = kAllSurfaces;  // bit per Surface
   std::array<SurfaceGrade, kSurfaceCount> by_surface;
+  SurfaceBits supported = 0;  // where a match counts only with tier 1's support (inspect.hpp)
   std::vector<std::string>
       tags;            // of frameworks: "owasp-llm:LLM01", "asi:ASI01", "atlas:AML.T0051"
   std::string family;  // technique, e.g. "override"; "" = none
@@ -163,6 +164,7 @@ struct Rule {
   bool applies_to(Surface surface) const {
     return ((surfaces >> static_cast<unsigned>(surface)) & 1U) != 0;
   }
+  bool needs_support_on(Surface surface) const { return (supported & surface_bit(surface)) != 0; }
   model::Severity severity_on(Surface surface) const {
     return by_surface[static_cast<std::size_t>(surface)].severity.value_or(severity);
   }

@@ -32,17 +32,45 @@ std::size_t longest_run(std::string_view text) {
   return longest;
 }
 
-// `$NAME` or `%NAME%`.
+// An instance variable of Ruby and what it holds: `@user.password`.
+bool is_member(std::string_view text) {
+  return text.size() > 1 && text.front() == '@' &&
+         std::all_of(text.begin() + 1, text.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || c == '_' || c == '.'; });
+}
+
+// `$NAME`, `%NAME%` or `@name`.
 bool is_variable(std::string_view text) {
+  if (is_member(text)) return true;
   if (text.size() < 2 || (text.front() != '$' && text.front() != '%')) return false;
   if (text.front() == '%' && text.back() == '%') text.remove_suffix(1);
   return std::all_of(text.begin() + 1, text.end(),
                      [](char c) { return is_letter(c) || is_digit(c) || c == '_'; });
 }
 
-// Keys that vendors print in their manuals and build into their emulators: everybody has them.
-// Sources: AWS documentation, Azurite and the Cosmos DB emulator, Stripe's API reference. Small
-// letters.
+// A third of it are pieces of the alphabet: "klmnopqrstuvwx-1234fghijklmnop". Digits in order do
+// not count: manuals and tests of scanners write keys with them where others write real ones.
+bool is_alphabet(std::string_view text) {
+  constexpr std::size_t kMinText = 16;
+  constexpr std::size_t kMinRun = 5;
+  std::size_t signs = 0;
+  std::size_t covered = 0;
+  std::size_t run = 0;
+  char last = 0;
+  for (const char raw : text) {
+    const char c = lower(raw);
+    if (!is_digit(c) && !is_letter(c)) continue;
+    ++signs;
+    run = is_letter(c) && c == last + 1 ? run + 1 : 1;
+    last = is_letter(c) ? c : '\0';
+    if (run >= kMinRun) covered += run == kMinRun ? kMinRun : 1;
+  }
+  return signs >= kMinText && covered * 3 >= signs;
+}
+
+// Keys that vendors print in their manuals and build into their emulators and examples: everybody
+// has them. Sources: AWS documentation, Azurite and the Cosmos DB emulator, Stripe's API reference,
+// the sample projects of firebase-android-sdk (as gitleaks lists them). Small letters.
 bool is_published(std::string_view text) {
   constexpr std::string_view kKeys[] = {
       "iosfodnn7example",
@@ -51,6 +79,21 @@ bool is_published(std::string_view text) {
       "eby8vdm02xnocqflquwjpllmetlcdxj1ouzft50usrz6ifsufq2uverc",
       "c2y6ydjf5/r+ob0n8a7cgv30vrdjiwehlm+4qdu5de2nq9ndu",
       "sk_test_4ec39hqlyjwdarjtt1zdp7dc",
+      "la7nfelquw1tjfpx_eqc",
+      "ehvjf3pdurdt6d1ykomi",
+      "ascliylx7f0npdeji1qm",
+      "asb-2pezvqmkml6m9n6n",
+      "xibfmlxbie6mczdlqaqi",
+      "os2zb6ncsk1pcdz4-p6g",
+      "wm6hmtmdywpgmnjrbjxc",
+      "uvh9h9bsuccjsu2pcmek",
+      "_ivawfq8abutznudcwer",
+      "urcgxgwqftfai3no3t7l",
+      "b51jiicb6ojpwwmicsek",
+      "2rraim4a0mo64eshqfqf",
+      "e-ooibhjyr83gm4r2mfc",
+      "qgxt4ec15vitgn44duc5",
+      "vmapnrhnfe0bapf4hoz1",
   };
   return holds_any(text, kKeys);
 }
@@ -60,6 +103,7 @@ struct Shape {
   std::size_t digits = 0;
   std::size_t number_changes = 0;  // between letters and digits
   std::size_t changes = 0;         // between upper case, lower case and digits
+  std::size_t capitals = 0;
 };
 
 Shape shape_of(std::string_view text) {
@@ -69,6 +113,7 @@ Shape shape_of(std::string_view text) {
     const char kind = is_digit(c) ? '0' : c >= 'A' && c <= 'Z' ? 'A' : is_letter(c) ? 'a' : '\0';
     if (kind == 0) continue;
     ++(kind == '0' ? shape.digits : shape.letters);
+    shape.capitals += kind == 'A' ? 1U : 0U;
     if (last != 0 && kind != last) {
       ++shape.changes;
       shape.number_changes += kind == '0' || last == '0' ? 1U : 0U;
@@ -98,7 +143,9 @@ bool is_random_piece(std::string_view piece) {
   if (shape.digits >= 2 && shape.number_changes >= 3 &&
       shape.digits * 100 >= kMinDigitPercent * piece.size())
     return true;
-  if (shape.changes * 10 >= piece.size() * 5) return true;
+  // "NetSockPeerAddrKey" is a name: of random letters more are capitals.
+  const bool is_name = shape.digits == 0 && shape.capitals * 3 <= piece.size();
+  if (!is_name && shape.changes * 10 >= piece.size() * 5) return true;
   return piece.size() >= kLongPiece && shape.digits >= 2;
 }
 
@@ -158,9 +205,9 @@ bool is_one_of(std::string_view text, std::span<const std::string_view> words) {
 
 bool is_name_of_password(std::string_view text) {
   constexpr std::string_view kNames[] = {
-      "password", "passwd", "pass",   "pwd",        "passphrase", "username", "user", "string",
-      "token",    "apikey", "value",  "required",   "optional",   "hidden",   "text", "xxx",
-      "true",     "false",  "mypass", "mypassword", "userpass",   "password1"};
+      "password", "passwd", "pass",   "pwd",        "passphrase", "username",  "user",   "string",
+      "token",    "apikey", "value",  "required",   "optional",   "hidden",    "text",   "xxx",
+      "true",     "false",  "mypass", "mypassword", "userpass",   "password1", "string!"};
   return is_one_of(text, kNames);
 }
 
@@ -198,7 +245,9 @@ bool is_no_dummy(std::string_view text) {
       "changeme",    "change_me", "${",    "redacted",   "dummy",     "****",
       "....",        "{{",        "<",     "$(",         "tokenhere", "_here",
       "-here",       "insert",    "xxxx",  "stringhere", "my-bot"};
-  return longest_run(text) < kFiller && !holds_any(text, kWords) && !is_published(text);
+  const bool cut = text.ends_with("..");  // "eyJhbGciOi...": nobody can use it
+  return !cut && longest_run(text) < kFiller && !holds_any(text, kWords) && !is_alphabet(text) &&
+         !is_published(text);
 }
 
 bool is_no_reference(std::string_view text) {

@@ -116,6 +116,24 @@ TEST(Validator, KeysThatTheirVendorPublishesAreNoSecrets) {
   EXPECT_TRUE(check("not_dummy", "AKIAIOSFODNN7EXAMPLX"));
 }
 
+TEST(Validator, PiecesOfTheAlphabetAreNoSecrets) {
+  for (const char* text :
+       {"sk-ant-api03-abc123xyz-456de-klMnopqrstuvwx-3456yza789bcde-1234fghijklmnopAA",
+        "AIzaSyabcdefghijklmnopqrstuvwxyz1234567", "ops_eyJzaWduSW5BZGRyZXNzIjoi..."})
+    EXPECT_FALSE(check("not_dummy", text)) << text;
+  for (const char* text : {"12345678-ABCD-ABCD-ABCD-1234567890AB",
+                           "sqa_91f2ABCDE77Q0cc8d1e5a4b3f2d7c6b5a4", "abcdefgh"})
+    EXPECT_TRUE(check("not_dummy", text)) << text;
+}
+
+TEST(Validator, MembersOfObjectsAreNoPasswords) {
+  EXPECT_FALSE(check("password", "@user.password"));
+  EXPECT_FALSE(check("password", "string!"));
+  EXPECT_TRUE(check("password", "@User.Pass7"));
+  EXPECT_FALSE(check("random", "semconv.NetSockPeerAddrKey"));
+  EXPECT_TRUE(check("random", "QxRtZbVkLmWpYsHg"));
+}
+
 TEST(Validator, ReferencesAreNoSecrets) {
   for (const char* text : {"os.environ[x]", "process.env.KEY", "secrets.TOKEN", "self.token2"})
     EXPECT_FALSE(check("not_reference", text)) << text;
