@@ -147,7 +147,7 @@ void answer_policy_ack(const IngestSurroundings& surroundings,
 void answer_freeze_ack(const IngestSurroundings& surroundings,
                        const Result<pki::Identity>& identity, const pb::AckFreezesRequest& request,
                        grpc::ServerUnaryReactor* reactor) {
-  answer_later(surroundings.workers, must_be_daemon(identity), reactor,
+  answer_later(surroundings.urgent, must_be_daemon(identity), reactor,
                [request, who = identity ? *identity : pki::Identity{}, clock = surroundings.clock,
                 tenant = surroundings.tenant](Desk& desk) {
                  return store::FreezeLedger(desk.database, tenant)

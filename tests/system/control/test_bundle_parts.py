@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import World, free_port, wait_for
+from conftest import Gateway, World, free_port, wait_for
 from real_collector import binary
 
 TOLD_SECONDS = 60  # rules are compiled, and machines of tests are busy
@@ -163,6 +163,35 @@ def test_a_run_is_held_to_what_its_policy_permits(world: World, tmp_path: Path, 
         for path in shared.iterdir():
             path.unlink()
         shared.rmdir()
+
+
+def test_hosts_that_a_watched_policy_would_refuse_are_events(world: World, tmp_path: Path, boxed: str, provider: tuple[int, Path]) -> None:
+    (tmp_path / "gw").mkdir()
+    open_gateway = Gateway(tmp_path / "gw", world.collector, *provider, extra="egress: {allow_hosts: ['watched.test:80', 'good.test:80']}\n")
+    open_gateway.start()
+    try:
+        push(world, tmp_path, boxed, f"*/{boxed}", "sandbox.yaml", "rules: [{id: few, allow_hosts: ['good.test:80'], reason: Nothing else}]\n")
+        assert world.promote(boxed, "MONITOR").status == 200
+        wait_for(lambda: len([s for s in world.states(boxed) if s["problem"] == ""]) == 2, TOLD_SECONDS, "both gateways' words")
+        (tmp_path / "profile.yaml").write_text("network: {allow_hosts: ['watched.test:80', 'good.test:80']}\n")
+        # Neither name exists: what counts is that the gateway would go there.
+        code = ("import urllib.request\nfor host in ('good', 'watched'):\n    try: urllib.request.urlopen(f'http://{host}.test/')\n"
+                "    except OSError as error: print(host, getattr(error, 'code', error))\n")
+        ended = subprocess.run([str(binary("aispm-run")), "--gateway", str(open_gateway.socket), "--agent", boxed, "--profile",
+                                str(tmp_path / "profile.yaml"), "--", "/usr/bin/python3", "-c", code], cwd=tmp_path, capture_output=True, text=True,
+                               check=False, timeout=120, env={**os.environ, "HOME": str(tmp_path)})
+        assert ended.stdout.split() == ["good", "502", "watched", "502"], (ended.stdout, ended.stderr)
+
+        def watched() -> list[Any]:
+            events = world.rest("GET", "/api/v1/events?page_size=500&kind=socket_close").body["events"]
+            return [e for e in events if e.get("agent_id", "").endswith(boxed) and e.get("decision", {}).get("mode") == "monitor"]
+
+        found: Any = wait_for(watched, TOLD_SECONDS, "what would be refused")
+        assert [(e["socket_close"]["name"], e["decision"]["rule_id"], e["decision"]["outcome"]) for e in found] == [
+            ("watched.test", "few", "OUTCOME_DENY")]
+    finally:
+        open_gateway.stop()
+        world.promote(boxed, "DEPRECATED")
 
 
 class OldGreeting:

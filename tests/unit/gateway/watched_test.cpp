@@ -35,10 +35,10 @@ struct Watching {
 };
 
 std::shared_ptr<const PolicyView> staff_only(bool enforced, const std::string& agents) {
-  auto bundle = policy::Bundle::compile(
-      {{"actions.yaml",
-        "defaults: {outcome: deny}\nrules: [{id: staff, match: {roles: [support]}, outcome: allow}]"},
-       {"agents.yaml", "agents: [" + agents + "]"}});
+  auto bundle = policy::Bundle::compile({{"actions.yaml",
+                                          "defaults: {outcome: deny}\nrules: [{id: staff, match: "
+                                          "{roles: [support]}, outcome: allow}]"},
+                                         {"agents.yaml", "agents: [" + agents + "]"}});
   EXPECT_TRUE(bundle) << bundle.error().message;
   return PolicyView::make("test", *bundle, enforced);
 }
@@ -46,9 +46,11 @@ std::shared_ptr<const PolicyView> staff_only(bool enforced, const std::string& a
 // Once it is enforced its own registry counts: so that is what it is watched by.
 TEST(ActionGate, AWatchedPolicyKnowsAgentsByItsOwnRegistry) {
   const auto watched_says = [](const std::string& agents, unsigned depth) {
+    AgentFacts facts;
+    facts.roles = {"support"};
     Watching watching({.enforced = staff_only(true, "{agent: x, roles: [support]}"),
                        .monitored = {staff_only(false, agents)}},
-                      {.roles = {"support"}}, depth);
+                      facts, depth);
     EXPECT_EQ(watching.gate.judge({.tool = "x"}).say, ActionGate::Say::kPass);
     return watching.gate.watched().front().verdict.rule_id;
   };
