@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "gateway/proxy/config.hpp"
+#include "gateway/proxy/wire_error.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -17,6 +18,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 const Breaker::Time kStart = Breaker::Time() + std::chrono::hours(1000);
 
@@ -261,6 +264,21 @@ TEST(Traffic, LimitsShadowsInNumberAndBytes) {
   EXPECT_FALSE(traffic.enter_shadow(0));
   traffic.leave_shadow(60);
   EXPECT_TRUE(traffic.enter_shadow(60));
+}
+
+TEST(WireError, OfOpenCircuitsSaysWhenToTryAgainInEveryDialect) {
+  Refusal refusal = make_refusal(RefusalKind::kCircuitOpen, "left alone");
+  refusal.retry_after_seconds = 7;
+  for (const Dialect dialect : {Dialect::kOpenAi, Dialect::kAnthropic, Dialect::kOllama}) {
+    const std::string reply = error_reply(dialect, refusal, true);
+    EXPECT_THAT(reply, StartsWith("HTTP/1.1 503 "));
+    EXPECT_THAT(reply, HasSubstr("retry-after: 7\r\n"));
+    EXPECT_THAT(reply, Not(HasSubstr("x-should-retry")));
+  }
+  EXPECT_THAT(error_body(Dialect::kOpenAi, refusal), HasSubstr(R"("code":"aispm_circuit_open")"));
+  EXPECT_THAT(error_body(Dialect::kAnthropic, refusal), HasSubstr(R"("type":"overloaded_error")"));
+  refusal.retry_after_seconds = 0;
+  EXPECT_THAT(error_reply(Dialect::kOpenAi, refusal, true), Not(HasSubstr("retry-after")));
 }
 
 std::string configuration(const std::string& more) {
