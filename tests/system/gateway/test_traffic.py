@@ -242,6 +242,36 @@ def test_who_may_not_use_a_provider_does_not_reach_it_by_a_route(world: World) -
     assert not world["two"].bodies
 
 
+PROMPT_REGO = """package aispm.prompt
+
+import rego.v1
+
+default decision := {"outcome": "allow", "rule": "prompt.any", "reason": "asked of an approved model"}
+
+decision := {"outcome": "deny", "rule": "prompt.small", "reason": "not this model"} if input.model == "small"
+"""
+
+
+def test_what_a_bundle_denies_to_a_model_it_gets_neither_as_a_fallback_nor_as_a_shadow(world: World, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    (bundle / "rego").mkdir(parents=True)
+    for folder in (bundle, bundle / "rego"):
+        folder.chmod(0o700)
+    for name, text in (("actions.yaml", "rules:\n  - {id: all, match: {tool: '*'}, outcome: allow}\n"), ("rego/prompt.rego", PROMPT_REGO)):
+        (bundle / name).write_text(text)
+        (bundle / name).chmod(0o600)
+    candidates = "    providers: [{provider: one, model: big}, {provider: two, model: small}, {provider: three, model: big}]\n"
+    world.start(route(candidates + "    shadow: {provider: two, model: small, name: shadow}\n") + f"bundle: {{folder: {bundle}}}\n",
+                names=("one", "two", "three"))
+    assert world.say() == "I am one."
+    world["one"].mode = 500
+    assert world.say() == "I am three."
+    assert not world["two"].bodies
+    call = world.calls(2)[1]
+    assert [text.split(":")[0] for text in call["failed_attempts"]] == ["one", "two"] and "prompt.small" in call["failed_attempts"][1]
+    assert world.counter("shadows_skipped", 2)["shadows"] == 0
+
+
 def test_a_circuit_opens_is_tried_once_and_closes(world: World) -> None:
     world.start(route(extra="traffic: {breaker: {failures: 3, cooldown: 2s}}\n"))
     world["one"].mode = 500
