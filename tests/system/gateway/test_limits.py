@@ -6,10 +6,12 @@ GW-005, GW-006, GW-015, GW-016, GW-043, GW-044, GW-045, GW-059.
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -39,7 +41,13 @@ class Made:
         gateway = Gateway(self.folder)
         gateway.start(gateway.configure(self.provider.port, self.certificate.cert, extra, policy))
         self.running.append(gateway)
-        return gateway
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline:  # its rules are compiled
+            with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(gateway.url + "/healthz", timeout=20) as reply:
+                if reply.status == 200:
+                    return gateway
+            time.sleep(0.1)
+        raise AssertionError("the gateway's rules were not loaded: " + gateway.log.read_text())
 
     def report(self) -> str:
         """A section that has events kept on disk; nobody fetches them there."""
