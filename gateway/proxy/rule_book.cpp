@@ -69,6 +69,12 @@ OutcomeTables::Table without_weak(const RuleBook& book, const detect::Outcomes& 
   return table;
 }
 
+// Tells books apart for as long as they live: the book in force holds all that belong to it. Names
+// do not: agents without a tenant may have a book of their own beside everybody's.
+std::string address_of(const RuleBook& book) {
+  return std::to_string(reinterpret_cast<std::uintptr_t>(&book)) + " ";
+}
+
 }  // namespace
 
 std::shared_ptr<const OutcomeTables> RuleBook::make_tables(const policy::Context& context) const {
@@ -355,24 +361,17 @@ Result<RuleDesk::Rules> RuleDesk::rules(std::string_view tenant, std::string_vie
   const auto own = book->tenants.find(tenant);
   if (own != book->tenants.end()) book = own->second;
   if (book == rules_.book) return rules_;
-  std::string key;
-  key.append(additions).append(1, '\0').append(book->tenant);
+  const std::string key = address_of(*book);
   if (const auto known = of_some_.find(key); known != of_some_.end()) return known->second;
   AISPM_TRY(Rules opened, open(std::move(book)));
-  return of_some_.emplace(std::move(key), std::move(opened)).first->second;
+  return of_some_.emplace(key, std::move(opened)).first->second;
 }
 
 std::shared_ptr<const OutcomeTables> RuleDesk::tables(const RuleBook& book,
                                                       const policy::Context& context) {
   if (book.for_all) return book.for_all;
-  std::string key;
-  key.reserve(context.agent.size() + context.provider.size() + context.model.size() +
-              book.tenant.size() + book.additions.size() + 4);
-  key.append(book.additions)
-      .append(1, '\0')
-      .append(book.tenant)
-      .append(1, '\0')
-      .append(context.agent)
+  std::string key = address_of(book);
+  key.append(context.agent)
       .append(1, '\0')
       .append(context.provider)
       .append(1, '\0')

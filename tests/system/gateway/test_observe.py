@@ -222,7 +222,9 @@ def test_history_has_true_totals_and_shows_an_agent_its_own(observed: Observed) 
     everybody = observed.admin("GET", "/api/v1/scans?agent=tests/tenant").json
     assert everybody["total"] == before + 5
     assert "ignore all previous" not in json.dumps(everybody)
-    assert observed.ask("GET", "/api/v1/scans?limit=0").json["total"] > 0
+    observed.scan("hello")
+    own = observed.ask("GET", "/api/v1/scans?limit=0").json
+    assert (own["total"] > 0, own["scans"]) == (True, [])
 
 
 def test_a_guardrail_stops_the_next_request_of_a_real_client(observed: Observed) -> None:

@@ -33,7 +33,8 @@ class GuardrailTest : public ::testing::Test {
               ("aispm-guardrails-" + std::to_string(::getpid()));
     std::filesystem::create_directories(folder_ / "packs");
     std::ofstream(folder_ / "packs" / "people.yaml") << kPack;
-    std::ofstream(folder_ / "policy.yaml") << "defaults: {mode: enforce, fail: closed}\nrules: []\n";
+    std::ofstream(folder_ / "policy.yaml")
+        << "defaults: {mode: enforce, fail: closed}\nrules: []\n";
     open();
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
@@ -69,7 +70,8 @@ class GuardrailTest : public ::testing::Test {
       EXPECT_TRUE(applied) << applied.error().message;
       context.book = *applied;
     }
-    context.tables = context.book->make_tables(context.caller);
+    context.tables = policies != nullptr ? context.book->make_tables(context.caller)
+                                         : desk_->tables(*context.book, context.caller);
     ScanQuestion question;
     question.item.text = text;
     question.item.surface = is_output ? detect::Surface::kReply : detect::Surface::kPrompt;
@@ -120,6 +122,19 @@ TEST_F(GuardrailTest, AreForAgentsWithoutATenantWhereNoneIsNamed) {
   EXPECT_EQ(action("acme", "bluebird"), "allow");
   open();
   EXPECT_EQ(action("", "bluebird"), "block");
+}
+
+// One desk serves both, and policy that looks at agents makes it keep tables for each of them.
+TEST_F(GuardrailTest, OfAgentsWithoutATenantAreNotThoseOfUnknownTenants) {
+  std::ofstream(folder_ / "policy.yaml")
+      << "defaults: {mode: enforce, fail: closed}\nrules:\n"
+         "  - {id: some, match: {category: pii, agent: 'x*'}, outcome: deny, reason: r}\n";
+  open();
+  ASSERT_EQ(ask("POST", "", keyword("bluebird")).status, 201);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(action("unknown", "bluebird"), "allow");
+    EXPECT_EQ(action("", "bluebird"), "block");
+  }
 }
 
 TEST_F(GuardrailTest, RedactWarnAndLookInOneDirectionOnly) {
