@@ -245,6 +245,10 @@ class McpAct {
     for (const std::string& wish : link.wishes()) asked.action().findings.push_back(wish_of(wish));
     for (const std::string& wish : desk.refused()) asked.action().findings.push_back(wish_of(wish));
     if (!said && is_given_up_) co_return given_up(asked);
+    if (!said && desk.has_bad_answer()) {
+      asked.withhold(Outcome::kDeny, "mcp.answer", said.error().message);
+      co_return mcp_error(message_.id, mcp_code::kInvalidParams, "AISPM: " + said.error().message);
+    }
     if (!said) co_return failed("AISPM: the server did not answer: " + said.error().message);
     needs_input_ = said->needs_input;
     if (needs_input_) co_return mcp_result(message_, said->result, true);
@@ -263,8 +267,11 @@ class McpAct {
     if (is_error && !is_tool) {
       codec::JsonTree tree;
       const bool is_read = tree.read(look.result, codec::kMaxRpcDepth).has_value();
+      const bool is_resource = subject_.kind == McpSubject::Kind::kResource;
+      const std::string uri = "{\"uri\":" + json_string(message_.target) + "}";
       co_return mcp_error(message_.id, said->error_code,
-                          is_read ? tree.string_at(0, "message") : std::string_view{});
+                          is_read ? tree.string_at(0, "message") : std::string_view{},
+                          is_resource ? std::string_view(uri) : std::string_view{});
     }
     if (is_error) co_return mcp_result(message_, look.result);
     const auto known = as_client_knows(look.result);

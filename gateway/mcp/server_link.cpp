@@ -260,6 +260,11 @@ Task<ServerSession> ServerLink::open() {
     own.offers.tools = true;
     co_return session_.adopt(server_, std::move(own));
   }
+  // What clients without sessions can be asked only servers can ask that speak their version.
+  if (session_.id().empty()) {
+    auto found = co_await discover();
+    if (found || is_aborted_) co_return found;
+  }
   const std::string id = codec::json_string(make_span_id());
   const McpAbilities abilities = granted(config().grants, session_.abilities());
   const std::string hello = server_request(id, "initialize", server_hello(kVersion, abilities));

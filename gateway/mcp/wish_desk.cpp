@@ -165,10 +165,9 @@ Result<std::string> WishDesk::bring(const std::string& params) const {
     const auto question =
         std::find_if(round.questions.begin(), round.questions.end(),
                      [&](const InputRound::Question& one) { return one.key == key; });
-    if (question == round.questions.end())
-      return fail(Errc::kDenied, "it answers what nobody asked");
-    const auto kind = wish_kind(question->method);
-    if (!kind) return fail(Errc::kDenied, "it answers what nobody asked");
+    const auto kind =
+        question == round.questions.end() ? std::nullopt : wish_kind(question->method);
+    if (!kind) continue;  // nobody asked for that: it goes nowhere
     AISPM_TRY(std::string clean, check_answer(*kind, answer));
     checked.emplace_back(key, std::move(clean));
   }
@@ -200,8 +199,10 @@ Task<std::string> WishDesk::pass_round(InputRound round) {
 
 Task<ServerMessage> WishDesk::ask(ServerLink& link, ServerAsk what) {
   const std::string params = what.params;
-  AISPM_CO_TRY(std::string brought, bring(params));
-  if (!brought.empty()) what.params = std::move(brought);
+  auto brought = bring(params);
+  has_bad_answer_ = !brought;
+  if (!brought) co_return fail(brought.error());
+  if (!brought->empty()) what.params = std::move(*brought);
   what.takes_input = true;
   for (int round = 0; round < kMaxRounds; ++round) {
     AISPM_CO_TRY(ServerMessage said, co_await link.ask(what));

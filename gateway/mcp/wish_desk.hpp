@@ -25,18 +25,19 @@ class WishDesk {
   // Takes over what `link`'s server asks while its stream runs, where anything is granted.
   void attach(ServerLink& link);
 
-  // 2026-07-28: the answers that came with the request, as members of its params; "" = none came.
-  // Errors: not what was asked, or withheld.
-  Result<std::string> bring(const std::string& params) const;
   // Asks the server, answering what it wants to know as long as this client can be asked here and
   // now. A result that needs_input is for the client: with what it is to be asked.
   net::Task<ServerMessage> ask(ServerLink& link, ServerAsk what);
 
+  // What came with the request is no answer to what this client was asked, or withheld.
+  bool has_bad_answer() const { return has_bad_answer_; }
   // What was refused, for the record of the request.
   const std::vector<std::string>& refused() const { return refused_; }
 
  private:
   struct Reply;
+  // 2026-07-28: the params of the request with the answers that came along; "" = none came.
+  Result<std::string> bring(const std::string& params) const;
   net::Task<std::string> admit(WishKind kind, const std::string& method, std::string params);
   Result<std::string> check_answer(WishKind kind, std::string_view result) const;
   net::Task<std::string> ask_client(WishKind kind, const std::string& method,
@@ -58,6 +59,7 @@ class WishDesk {
   const McpAbilities can_;  // of this client, for this server
   ServerLink* link_ = nullptr;
   std::vector<std::string> refused_;
+  bool has_bad_answer_ = false;
 };
 
 }  // namespace aispm::gateway

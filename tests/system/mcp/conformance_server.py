@@ -16,8 +16,14 @@ from mcp.server.mcpserver import Context, MCPServer, UserMessage
 from mcp_types import (
     AudioContent,
     Completion,
+    CreateMessageRequest,
+    CreateMessageRequestParams,
+    ElicitRequest,
+    ElicitRequestFormParams,
     EmbeddedResource,
     ImageContent,
+    InputRequiredResult,
+    ListRootsRequest,
     SamplingMessage,
     TextContent,
     TextResourceContents,
@@ -131,6 +137,63 @@ async def test_elicitation_sep1034_defaults(ctx: Context) -> str:
 @server.tool(description="Asks with choices")
 async def test_elicitation_sep1330_enums(ctx: Context) -> str:
     return "Elicitation completed: " + await ask(ctx, "Please choose", ENUMS)
+
+
+def elicit(message: str, name: str, kind: str = "string") -> ElicitRequest:
+    schema: Any = {"type": "object", "properties": {name: {"type": kind}}, "required": [name]}
+    return ElicitRequest(params=ElicitRequestFormParams(message=message, requested_schema=schema))
+
+
+def sample(question: str) -> CreateMessageRequest:
+    message = SamplingMessage(role="user", content=TextContent(type="text", text=question))
+    return CreateMessageRequest(params=CreateMessageRequestParams(messages=[message], max_tokens=100))
+
+
+def need(**questions: Any) -> InputRequiredResult:
+    return InputRequiredResult(input_requests=questions)
+
+
+@server.tool(description="Needs a name")
+def test_input_required_result_elicitation(ctx: Context) -> str | InputRequiredResult:
+    answers: Any = ctx.input_responses
+    if not answers or "user_name" not in answers:
+        return need(user_name=elicit("What is your name?", "name"))
+    return f"Hello, {answers['user_name'].content['name']}!"
+
+
+@server.tool(description="Needs a thought")
+def test_input_required_result_sampling(ctx: Context) -> str | InputRequiredResult:
+    answers: Any = ctx.input_responses
+    return f"{answers['capital_question'].content.text}" if answers else need(capital_question=sample("What is the capital of France?"))
+
+
+@server.tool(description="Needs to know where files are")
+def test_input_required_result_list_roots(ctx: Context) -> str | InputRequiredResult:
+    answers: Any = ctx.input_responses
+    return str([str(root.uri) for root in answers["client_roots"].roots]) if answers else need(client_roots=ListRootsRequest())
+
+
+@server.tool(description="Needs a confirmation, and keeps a state")
+def test_input_required_result_request_state(ctx: Context) -> str | InputRequiredResult:
+    if not ctx.input_responses:
+        return InputRequiredResult(input_requests={"confirm": elicit("Please confirm", "ok", "boolean")}, request_state="asked for ok")
+    return "state-ok" if ctx.request_state == "asked for ok" else "another state"
+
+
+@server.tool(description="Needs several things")
+def test_input_required_result_multiple_inputs(ctx: Context) -> str | InputRequiredResult:
+    if not ctx.input_responses:
+        questions: Any = {"user_name": elicit("What is your name?", "name"), "greeting": sample("Generate a greeting"), "client_roots": ListRootsRequest()}
+        return InputRequiredResult(input_requests=questions, request_state="asked for three")
+    return ",".join(sorted(ctx.input_responses))
+
+
+@server.prompt(description="Needs something")
+def test_input_required_result_prompt(ctx: Context) -> Any:
+    answers: Any = ctx.input_responses
+    if not answers:
+        return need(user_context=elicit("What context should the prompt use?", "context"))
+    return f"Use this context: {answers['user_context'].content['context']}"
 
 
 @server.resource("test://static-text", description="A text", mime_type="text/plain")

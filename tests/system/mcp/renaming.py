@@ -44,6 +44,9 @@ def serve(port: int, key: str, server: str) -> Iterator[str]:
             body = to_gateway(self.rfile.read(int(self.headers.get("content-length") or 0)), server)
             headers = {name: value for name, value in self.headers.items() if name.lower() not in ("content-length", "connection", "host")}
             headers["authorization"] = "Bearer " + key
+            for name, value in headers.items():
+                if name.lower() == "mcp-name" and value:
+                    headers[name] = f"mcp+{server}+{value}" if headers.get("Mcp-Method", headers.get("mcp-method")) == "resources/read" else f"{server}__{value}"
             gateway = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             gateway.request(self.command, self.path, body=body or None, headers=headers)
             reply = gateway.getresponse()

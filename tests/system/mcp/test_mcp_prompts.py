@@ -131,7 +131,7 @@ def test_capabilities_are_those_of_the_agent(gateway: Any) -> None:
     assert with_client(gateway, use) == (True, True, True)
     assert with_client(gateway, use, key=OTHER_KEY) == (True, False, False)
     ask: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": META}}
-    for key, offered in ((KEY, {"tools", "logging", "prompts", "resources"}), (OTHER_KEY, {"tools", "logging"})):
+    for key, offered in ((KEY, {"tools", "logging", "prompts", "resources", "completions"}), (OTHER_KEY, {"tools", "logging"})):
         headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": "server/discover", "authorization": "Bearer " + key}
         assert set(post(gateway, ask, headers)[1]["result"]["capabilities"]) == offered
     session = {"mcp-session-id": open_session(gateway), "mcp-protocol-version": "2025-11-25"}

@@ -13,7 +13,7 @@ from test_mcp import INJECTION, post, with_client
 
 SECRET = "AKIA" + "Z7QJ3XNVB5KD2M4T"
 # Server, era of the client: all in which a client can be asked while a call of its runs.
-WAYS = [("sse", "legacy"), ("modern", "legacy"), ("modern", "2026-07-28")]
+WAYS = [("sse", "legacy"), ("sse", "2026-07-28"), ("modern", "legacy"), ("modern", "2026-07-28")]
 
 
 class Person:
@@ -122,21 +122,21 @@ META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28",
 
 def test_answers_that_nobody_asked_for_go_nowhere(gateway: Any) -> None:
     """A state that is not the gateway's, one of another call, and an answer to another question."""
-    def make(tool: str, arguments: dict[str, Any], **more: object) -> dict[str, Any]:
+    def make(tool: str, arguments: dict[str, Any], member: str = "result", **more: object) -> dict[str, Any]:
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments, "_meta": META, **more}}
         headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": tool}
         status, answer, _ = post(gateway, body, headers)
         assert status == 200
-        result: dict[str, Any] = answer["result"]
-        return result
+        said: dict[str, Any] = answer[member]
+        return said
 
     asked = make("modern__look", {})
     assert asked["resultType"] == "input_required" and len(asked["inputRequests"]) == 1
     key = next(iter(asked["inputRequests"]))
     answers = {key: {"roots": [{"uri": "file:///somewhere"}]}}
     for tool, arguments, state in (("modern__look", {}, "made up"), ("modern__think", {"question": "x"}, asked["requestState"])):
-        refused = make(tool, arguments, inputResponses=answers, requestState=state)
-        assert refused["isError"] and "requestState" in refused["content"][0]["text"]
-    refused = make("modern__look", {}, inputResponses={"other": answers[key]}, requestState=asked["requestState"])
-    assert refused["isError"] and "nobody asked" in refused["content"][0]["text"]
+        refused = make(tool, arguments, "error", inputResponses=answers, requestState=state)
+        assert refused["code"] == -32602 and "requestState" in refused["message"]
+    again = make("modern__look", {}, inputResponses={"other": answers[key]}, requestState=asked["requestState"])
+    assert again["resultType"] == "input_required"
     assert make("modern__look", {}, inputResponses=answers, requestState=asked["requestState"])["content"][0]["text"] == "file:///somewhere"
