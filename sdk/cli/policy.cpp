@@ -122,7 +122,8 @@ Result<> decide_action(const std::string& folder, const std::string& action_file
   AISPM_TRY(const std::string text, read_text(action_file, kMaxInputBytes));
   auto asked = policy::ActionJson::parse(text);
   if (!asked) return fail(asked.error().code, action_file + ": " + asked.error().message);
-  const policy::BundleDecision decision = policy::judge_by_bundle(*bundle, std::move(*asked), output.now);
+  const policy::BundleDecision decision =
+      policy::judge_by_bundle(*bundle, std::move(*asked), output.now);
   print(output, {{"outcome", model::name_of(decision.outcome)},
                  {"rule", decision.rule_id},
                  {"reason", decision.reason},

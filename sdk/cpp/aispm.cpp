@@ -46,7 +46,8 @@ char* decide(const policy::Bundle& bundle, std::string_view action) {
   if (action.size() > kMaxActionBytes) return denial("action.unreadable", "The action is too long");
   auto asked = policy::ActionJson::parse(action);
   if (!asked) return denial("action.unreadable", asked.error().message);
-  const policy::BundleDecision said = policy::judge_by_bundle(bundle, std::move(*asked), wall_now());
+  const policy::BundleDecision said =
+      policy::judge_by_bundle(bundle, std::move(*asked), wall_now());
   return answer(said.outcome, said.rule_id, said.reason,
                 {{"approver_role", said.approver_role}, {"policy_version", bundle.version()}});
 }

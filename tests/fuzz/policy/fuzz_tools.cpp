@@ -47,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (tool == nullptr && gate->requires_registration())
     require(once.outcome == model::Outcome::kDeny);
   if (tool != nullptr && tool->is_blocked) require(once.outcome == model::Outcome::kDeny);
-  const BundleDecision decision = judge_by_bundle(**bundle, std::move(*ActionJson::parse(action)), {1});
+  const BundleDecision decision =
+      judge_by_bundle(**bundle, std::move(*ActionJson::parse(action)), {1});
   require(decision.outcome == once.outcome || once.rule_id.empty());
   ToolUsage usage;
   for (std::uint64_t i = 1; i < 4; ++i)
