@@ -23,7 +23,7 @@ constexpr char kFooter[] =
     "\nExamples:\n"
     "  aispm-gateway                                     serve as /etc/aispm/gateway.yaml says\n"
     "  aispm-gateway --config my.yaml --check-config     load everything, say what is wrong, end\n"
-    "  kill -HUP $(pidof aispm-gateway)                  load policy, packs, keys, providers anew\n\n"
+    "  kill -HUP $(pidof aispm-gateway)                  load rules, keys and providers anew\n\n"
     "Exit status: 0 ended as asked, 1 could not start or serve, 2 bad usage or configuration.";
 
 int complain(const aispm::Error& error, int status) {

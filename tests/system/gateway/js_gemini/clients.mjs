@@ -56,7 +56,7 @@ for (const stream of [false, true]) {
 }
 
 await check('stream-stopped', async () => {
-  const all = await replies('emit private key split=5', true);
+  const all = await replies('emit private key split=7', true);
   const said = text(all);
   const ends = all.at(-1).candidates[0].finishReason;
   return said.includes('AISPM stopped this reply: rule private-keys') && !said.includes('BEGIN') && ends === 'SAFETY' ? '' : `got ${said} ${ends}`;
