@@ -134,6 +134,13 @@ TEST(TranslatedReply, NeverCompletesACallThatWasCutForLength) {
       testing::AllOf(Not(HasSubstr("tool_use")), HasSubstr(R"("stop_reason":"max_tokens")")));
 }
 
+TEST(TranslatedReply, NeverBeginsACallThatWasCutBeforeItsArguments) {
+  const std::string cut =
+      R"({"id":"c","model":"m","choices":[{"index":0,"message":{"content":"a","tool_calls":[{"id":"t",)"
+      R"("type":"function","function":{"name":"f","arguments":""}}]},"finish_reason":"length"}]})";
+  EXPECT_THAT(reply(kMessages, kChat, cut), Not(HasSubstr("tool_use")));
+}
+
 TEST(TranslatedReply, IsRefusedWhereItCannotBeTold) {
   const auto chat = [](const std::string& message, const std::string& reason = "stop") {
     return R"({"id":"c","model":"m","choices":[{"index":0,"message":)" + message +
