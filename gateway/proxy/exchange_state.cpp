@@ -238,10 +238,10 @@ Refusal ExchangeState::upstream_refusal(const Error& error) {
 }
 
 Result<> ExchangeState::patch_body() {
-  if (auto usage = codec::include_usage_patch(request, body);
-      usage && api == codec::Api::kOpenAiChat) {
+  if (auto asks = codec::include_usage_patch(request, body);
+      asks && api == codec::Api::kOpenAiChat) {
     strip_usage = true;
-    patches.push_back(std::move(*usage));
+    patches.push_back(std::move(*asks));
   }
   if (!services.config.provider_history)
     if (auto keep_nothing = codec::no_store_patch(request, body))
