@@ -55,8 +55,8 @@ class AskedCalls {
  public:
   using Time = std::chrono::steady_clock::time_point;
   static constexpr std::size_t kMaxAgents = 4096;
-  static constexpr std::size_t kMaxCalls = 256;    // of one agent that nobody has made yet
-  static constexpr std::size_t kMaxTool = 256;     // longer names are no tool's of this endpoint
+  static constexpr std::size_t kMaxCalls = 256;  // of one agent that nobody has made yet
+  static constexpr std::size_t kMaxTool = 256;   // longer names are no tool's of this endpoint
 
   explicit AskedCalls(std::chrono::milliseconds within) : within_(within) {}
 

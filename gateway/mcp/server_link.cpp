@@ -261,7 +261,7 @@ Task<ServerSession> ServerLink::open() {
     co_return session_.adopt(server_, std::move(own));
   }
   // What clients without sessions can be asked only servers can ask that speak their version.
-  if (session_.id().empty()) {
+  if (session_.id().empty() && !config().grants.empty()) {
     auto found = co_await discover();
     if (found || is_aborted_) co_return found;
   }

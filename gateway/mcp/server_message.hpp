@@ -35,7 +35,7 @@ std::string server_params(std::string_view params, const ServerMeta& meta,
 // To a request of the server that it may not make.
 std::string server_denial(std::string_view id, std::string_view method);
 std::string server_hello(std::string_view own_version,
-                         const McpAbilities& abilities);  // params of initialize
+                         const McpAbilities& abilities);                     // params of initialize
 std::string server_call(std::string_view tool, std::string_view arguments);  // of tools/call
 std::string server_list(std::string_view cursor);                            // of */list
 std::string server_prompt(std::string_view prompt, std::string_view arguments);  // of prompts/get

@@ -135,11 +135,11 @@ struct McpServerConfig {
   std::string path = "/mcp";  // of its streamable HTTP endpoint
   std::string key_header;     // carries `key`; "" = the endpoint's is a bearer
   Secret key;
-  std::vector<std::string> agents;             // globs: who may use it
-  std::vector<std::string> tools;              // globs: what of it; empty: nothing
-  std::vector<std::string> prompts;            // likewise
-  std::vector<std::string> resources;          // likewise, of their URIs
-  std::vector<std::string> grants;             // "sampling", "elicitation", "roots": may be asked of clients
+  std::vector<std::string> agents;     // globs: who may use it
+  std::vector<std::string> tools;      // globs: what of it; empty: nothing
+  std::vector<std::string> prompts;    // likewise
+  std::vector<std::string> resources;  // likewise, of their URIs
+  std::vector<std::string> grants;  // "sampling", "elicitation", "roots": may be asked of clients
   std::shared_ptr<const StdioConfig> stdio;    // a program; null: it is reached at its origin
   std::chrono::milliseconds call{60'000};      // whole, also of a list
   std::chrono::milliseconds list_age{10'000};  // until it is asked again what its tools are
@@ -166,7 +166,7 @@ struct McpConfig {
   std::optional<McpAuthorization> authorization;
   // Calls that no model asked for: kOff: nobody looks; kMonitor: told of; kEnforce: denied.
   policy::Mode asked_by_model = policy::Mode::kMonitor;
-  std::shared_ptr<const WebConfig> web;  // the gateway's own tools; null: it has none
+  std::shared_ptr<const WebConfig> web;             // the gateway's own tools; null: it has none
   std::chrono::milliseconds asked_within{900'000};  // from a model's reply to the call
 };
 

@@ -87,7 +87,7 @@ struct Services {
   McpSessions mcp_sessions;
   std::shared_ptr<StdioServers> stdio_servers;  // null: none is configured
   RuleShelf rules;
-  PolicyShelf bundles;  // of this host's own
+  PolicyShelf bundles;                            // of this host's own
   const std::unique_ptr<AskedCalls> asked_calls;  // null: nobody wants to know
   PolicyViews views;
   SessionRisks risks;

@@ -12,8 +12,8 @@ from ui import ROOT, Refusal, confirm, run, step
 
 COMMON = """
 build-essential cmake ninja-build ccache git pkg-config clang llvm libbpf-dev libelf-dev zlib1g-dev libbrotli-dev
-libzstd-dev libnghttp2-dev libseccomp-dev libssl-dev libsimdjson-dev libre2-dev libxml2-dev libprotobuf-dev protobuf-compiler libgrpc++-dev
-protobuf-compiler-grpc libsqlite3-dev libyaml-cpp-dev libspdlog-dev libtomlplusplus-dev libcli11-dev libexpected-dev
+libzstd-dev libnghttp2-dev libseccomp-dev libssl-dev libsimdjson-dev libre2-dev libprotobuf-dev protobuf-compiler libgrpc++-dev
+protobuf-compiler-grpc libsqlite3-dev libyaml-cpp-dev libspdlog-dev libxml2-dev libtomlplusplus-dev libcli11-dev libexpected-dev
 libicu-dev libzydis-dev libsentencepiece-dev libeigen3-dev openssl ca-certificates curl iproute2 python3 python3-venv
 """.split()
 TESTING = """
