@@ -27,15 +27,12 @@ struct McpOwner {
   bool operator==(const McpOwner&) const = default;
 };
 
-class StdioProcess;
-
 // The gateway's session with one server on behalf of one session of a client.
 struct ServerSession {
   bool is_open = false;
   std::string id;       // as the server named it; "" = it keeps none
   std::string version;  // agreed on; 2026-07-28: there is no session, but the server is known
   ServerOffers offers = {};
-  std::shared_ptr<StdioProcess> process = {};  // null: it is reached over HTTP
 };
 
 // One client's session. Any thread.

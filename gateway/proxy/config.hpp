@@ -3,8 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,8 +15,8 @@
 #include "gateway/proxy/observe/observe_config.hpp"
 #include "gateway/proxy/pipeline/guard.hpp"
 #include "gateway/proxy/tenant_config.hpp"
-#include "gateway/proxy/translate/translate_config.hpp"
 #include "gateway/proxy/traffic/config_traffic.hpp"
+#include "gateway/proxy/translate/translate_config.hpp"
 #include "sdk/core/common/host_rule.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
@@ -126,7 +126,6 @@ struct AdminConfig {
   AdminPortConfig port;      // the same on TCP
 };
 
-struct StdioConfig;
 struct WebConfig;
 
 // An MCP server behind this gateway's endpoint. As with providers, its key is bound to its origin.
@@ -140,7 +139,6 @@ struct McpServerConfig {
   std::vector<std::string> prompts;    // likewise
   std::vector<std::string> resources;  // likewise, of their URIs
   std::vector<std::string> grants;  // "sampling", "elicitation", "roots": may be asked of clients
-  std::shared_ptr<const StdioConfig> stdio;    // a program; null: it is reached at its origin
   std::chrono::milliseconds call{60'000};      // whole, also of a list
   std::chrono::milliseconds list_age{10'000};  // until it is asked again what its tools are
 };

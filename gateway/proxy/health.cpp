@@ -3,8 +3,8 @@
 
 #include <array>
 
-#include "gateway/proxy/traffic/traffic_health.hpp"
 #include "gateway/proxy/observe/observatory.hpp"
+#include "gateway/proxy/traffic/traffic_health.hpp"
 #include "gateway/proxy/version.hpp"
 #include "sdk/core/policy/policy_book.hpp"
 

@@ -17,7 +17,8 @@ constexpr char kDescription[] =
     "Serves clients of OpenAI (point OPENAI_BASE_URL at http://127.0.0.1:8088/v1), Anthropic\n"
     "(ANTHROPIC_BASE_URL at http://127.0.0.1:8088), Gemini (GOOGLE_GEMINI_BASE_URL, likewise) and\n"
     "Ollama (OLLAMA_HOST, likewise); use a key made by `aispm agent create-key`. /docs lists all\n"
-    "paths; /live and /ready are for load balancers; metrics, guardrails and more stand at `admin:`.";
+    "paths; /live and /ready are for load balancers; metrics, guardrails and more stand at "
+    "`admin:`.";
 
 constexpr char kFooter[] =
     "\nExamples:\n"

@@ -4,8 +4,8 @@
 #include <ctime>
 
 #include "gateway/proxy/client.hpp"
-#include "gateway/proxy/traffic/traffic.hpp"
 #include "gateway/proxy/observe/observatory.hpp"
+#include "gateway/proxy/traffic/traffic.hpp"
 #include "sdk/core/policy/policy_book.hpp"
 
 namespace aispm::gateway {

@@ -36,7 +36,6 @@ namespace aispm::gateway {
 struct Caller;
 class Traffic;
 class Observatory;
-class StdioServers;
 
 // What all threads share: each member is immutable or safe for any thread by itself. Outlives the
 // workers.
@@ -85,7 +84,6 @@ struct Services {
   ProviderShelf providers;
   const ProviderSet mcp_servers;  // in the order of config.mcp.servers
   McpSessions mcp_sessions;
-  std::shared_ptr<StdioServers> stdio_servers;  // null: none is configured
   RuleShelf rules;
   PolicyShelf bundles;                            // of this host's own
   const std::unique_ptr<AskedCalls> asked_calls;  // null: nobody wants to know

@@ -110,9 +110,9 @@ Step ExchangeState::reserve_use() {
         std::clamp<std::uint64_t>(request.choices, 1, kMostChoices);
   Spent spent{.tokens = most.input_tokens + most.output_tokens};
   if (budgets.has_money()) {
-    const Price* const price =
-        services.use.prices ? services.use.prices->find(provider->event_name(), model_sent())
-                            : nullptr;
+    const Price* const price = services.use.prices
+                                   ? services.use.prices->find(provider->event_name(), model_sent())
+                                   : nullptr;
     if (price != nullptr) {
       spent.nano_usd = cost_of(*price, most);
     } else if (!budgets.config().allows_unknown_price) {
