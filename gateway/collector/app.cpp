@@ -186,7 +186,8 @@ Result<> run_collector(const Config& config, const std::string& version) {
   const auto writer = Writer::start(std::move(event_writer), feed, config.retention, wall_now);
   AISPM_TRY(const auto workers,
             Workers::start(store_path(config), config.tenant, limits::kWorkers));
-  AISPM_TRY(const auto urgent, Workers::start(store_path(config), config.tenant, 1));
+  // Two: one tells hosts of a freeze while the other stores it.
+  AISPM_TRY(const auto urgent, Workers::start(store_path(config), config.tenant, 2));
   const auto audit = Audit::start(*writer, *workers, links, config.tenant, version);
   control.audit = audit->waker();
   AISPM_TRY(const auto redteam_runs, redteam::Runs::open(config.redteam, config.state_folder));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gateway/collector/ingest/links.hpp"
+#include "gateway/collector/pending_freezes.hpp"
 
 namespace aispm::collector {
 
@@ -14,6 +15,7 @@ namespace aispm::collector {
 struct Control {
   PolicyChanges policy_changes;
   FreezeChanges freeze_changes;
+  PendingFreezes pending_freezes;
   // Called after every change that was noted as an operator's action; any thread, never blocks.
   std::function<void()> audit = [] {};
   // Of bundles that are pushed: public keys, PEM.

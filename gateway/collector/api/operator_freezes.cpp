@@ -42,6 +42,27 @@ pb::Freeze changed(Control& control, OrderChanges& order_changes, pb::Freeze fre
   return freeze;
 }
 
+// Hosts hear of it before it is on disk, the operator after: a disk that is busy must not keep an
+// agent going.
+Result<pb::Freeze> create(Desk& desk, Control& control, OrderChanges& order_changes,
+                          const pb::CreateFreezeRequest& request, WallTime now) {
+  FreezeLedger ledger(desk.database, control.tenant);
+  AISPM_TRY(pb::Freeze freeze, ledger.prepare(request, desk.caller.name, now));
+  auto held = control.pending_freezes.hold(freeze);
+  const auto announce = [&] {
+    control.freeze_changes.announce();
+    order_changes.announce();
+  };
+  announce();
+  const Result<> stored = ledger.store(freeze, now);
+  held.reset();
+  if (!stored) {
+    announce();  // it is not in force
+    return fail(stored.error());
+  }
+  return changed(control, order_changes, std::move(freeze), "freeze.created", desk.caller.name);
+}
+
 }  // namespace
 
 void add_freezes(Handlers& handlers, const WallClock& clock, OrderChanges& order_changes,
@@ -51,11 +72,7 @@ void add_freezes(Handlers& handlers, const WallClock& clock, OrderChanges& order
       [clock, &order_changes, &control](
           Desk& desk, const pb::CreateFreezeRequest& request) -> Result<pb::Freeze> {
         AISPM_CHECK(check_role(desk, request.freeze()));
-        AISPM_TRY(
-            pb::Freeze freeze,
-            FreezeLedger(desk.database, control.tenant).create(request, desk.caller.name, clock()));
-        return changed(control, order_changes, std::move(freeze), "freeze.created",
-                       desk.caller.name);
+        return create(desk, control, order_changes, request, clock());
       });
   add_handler<pb::ListFreezesRequest, pb::FreezeList>(
       handlers, "ListFreezes",

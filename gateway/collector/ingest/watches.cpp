@@ -29,11 +29,13 @@ Result<PolicyOrders> policies_for(Desk& desk, const std::string& host, const std
 
 // Orders, and policies and freezes as orders.
 Result<pb::OrderSnapshot> orders_for(Desk& desk, const std::string& host, const std::string& tenant,
-                                     WallTime now) {
+                                     const PendingFreezes& pending, WallTime now) {
+  auto ordered = pending.list();  // before the store is read
   AISPM_TRY(pb::OrderSnapshot snapshot, store::OrderBook(desk.database).snapshot_for(host, now));
   AISPM_TRY(PolicyOrders policies, policies_for(desk, host, tenant, snapshot.orders_size()));
   for (pb::Order& order : policies.orders) *snapshot.add_orders() = std::move(order);
-  AISPM_TRY(auto freezes, store::FreezeLedger(desk.database, tenant).orders(now));
+  AISPM_TRY(auto freezes,
+            store::FreezeLedger(desk.database, tenant).orders(now, std::move(ordered)));
   for (pb::Order& order : freezes) *snapshot.add_orders() = std::move(order);
   return snapshot;
 }
@@ -99,8 +101,8 @@ grpc::ServerWriteReactor<pb::OrderSnapshot>* make_order_watch(
   return new SnapshotWatch<pb::OrderSnapshot>(  // freezes are among them
       surroundings.urgent, surroundings.order_changes, must_be("sensord", identity),
       [host = identity ? identity->host_id : "", clock = surroundings.clock,
-       tenant = surroundings.tenant](Desk& desk) {
-        return orders_for(desk, host, tenant, clock());
+       tenant = surroundings.tenant, &pending = surroundings.control.pending_freezes](Desk& desk) {
+        return orders_for(desk, host, tenant, pending, clock());
       });
 }
 
@@ -128,8 +130,10 @@ grpc::ServerWriteReactor<pb::FreezeSnapshot>* make_freeze_watch(
     const IngestSurroundings& surroundings, const Result<pki::Identity>& identity) {
   return new SnapshotWatch<pb::FreezeSnapshot>(
       surroundings.urgent, surroundings.control.freeze_changes, must_be_daemon(identity),
-      [clock = surroundings.clock, tenant = surroundings.tenant](Desk& desk) {
-        return store::FreezeLedger(desk.database, tenant).snapshot(clock());
+      [clock = surroundings.clock, tenant = surroundings.tenant,
+       &pending = surroundings.control.pending_freezes](Desk& desk) {
+        auto ordered = pending.list();  // before the store is read
+        return store::FreezeLedger(desk.database, tenant).snapshot(clock(), std::move(ordered));
       });
 }
 

@@ -80,6 +80,14 @@ bool match_of(const pb::Freeze& freeze, const std::string& own_tenant, pb::Order
   }
 }
 
+void add_pending(std::vector<pb::Freeze> pending, std::vector<pb::Freeze>& freezes) {
+  for (pb::Freeze& one : pending) {
+    const bool is_stored = std::any_of(freezes.begin(), freezes.end(),
+                                       [&](const auto& other) { return other.id() == one.id(); });
+    if (!is_stored && freezes.size() < FreezeLedger::kMaxLive) freezes.push_back(std::move(one));
+  }
+}
+
 pb::OrderAction action_of(const pb::Freeze& freeze) {
   if (freeze.scope() == pb::FREEZE_SCOPE_MODEL) return pb::ORDER_ACTION_BLOCK;
   return freeze.kill() ? pb::ORDER_ACTION_KILL : pb::ORDER_ACTION_QUARANTINE;
@@ -133,8 +141,22 @@ Result<> FreezeLedger::add_states(pb::Freeze* freeze) {
   }
 }
 
+Result<> FreezeLedger::check_room(WallTime now) {
+  AISPM_TRY(const auto in_force, live(now));
+  if (in_force.size() >= kMaxLive)
+    return fail(Errc::kExhausted, "at most 48 freezes may be in force: lift some, or freeze all");
+  return {};
+}
+
 Result<pb::Freeze> FreezeLedger::create(const pb::CreateFreezeRequest& request,
                                         const std::string& who, WallTime now) {
+  AISPM_TRY(pb::Freeze freeze, prepare(request, who, now));
+  AISPM_CHECK(store(freeze, now));
+  return freeze;
+}
+
+Result<pb::Freeze> FreezeLedger::prepare(const pb::CreateFreezeRequest& request,
+                                         const std::string& who, WallTime now) {
   AISPM_CHECK(check_freeze(request.freeze()));
   if (request.valid_seconds() > kMaxValidSeconds)
     return fail(Errc::kInvalid, "valid_seconds: at most 31622400 (366 days) is allowed");
@@ -146,24 +168,27 @@ Result<pb::Freeze> FreezeLedger::create(const pb::CreateFreezeRequest& request,
   freeze.set_reason(request.freeze().reason());
   freeze.set_created_by(who);
   set_time(now.nanoseconds, freeze.mutable_created());
+  if (request.valid_seconds() > 0)
+    set_time(now.nanoseconds + std::int64_t{request.valid_seconds()} * 1'000'000'000,
+             freeze.mutable_expires());
+  AISPM_CHECK(check_room(now));
+  return freeze;
+}
+
+Result<> FreezeLedger::store(const pb::Freeze& freeze, WallTime now) {
   std::optional<std::int64_t> expires;
-  if (request.valid_seconds() > 0) {
-    expires = now.nanoseconds + std::int64_t{request.valid_seconds()} * 1'000'000'000;
-    set_time(*expires, freeze.mutable_expires());
-  }
+  if (freeze.has_expires())
+    expires = freeze.expires().seconds() * 1'000'000'000 + freeze.expires().nanos();
   AISPM_TRY(Transaction transaction, Transaction::begin(database_));
-  AISPM_TRY(const auto in_force, live(now));
-  if (in_force.size() >= kMaxLive)
-    return fail(Errc::kExhausted, "at most 48 freezes may be in force: lift some, or freeze all");
+  AISPM_CHECK(check_room(now));
   const std::string body = freeze.SerializeAsString();
   AISPM_CHECK(run_sql(database_,
                       "INSERT INTO freezes (freeze_id, body, created, expires) VALUES (?,?,?,?)",
                       freeze.id(), Blob{body}, now.nanoseconds, expires));
   AISPM_CHECK(raise_version());
-  AISPM_CHECK(note(database_, freeze, freeze.kill() ? "freeze.kill" : "freeze.create", who,
-                   freeze.reason(), now));
-  AISPM_CHECK(transaction.commit());
-  return freeze;
+  AISPM_CHECK(note(database_, freeze, freeze.kill() ? "freeze.kill" : "freeze.create",
+                   freeze.created_by(), freeze.reason(), now));
+  return transaction.commit();
 }
 
 Result<pb::FreezeList> FreezeLedger::list(const pb::ListFreezesRequest& request, WallTime now) {
@@ -217,18 +242,20 @@ Result<std::vector<pb::Freeze>> FreezeLedger::live(WallTime now) {
   }
 }
 
-Result<pb::FreezeSnapshot> FreezeLedger::snapshot(WallTime now) {
+Result<pb::FreezeSnapshot> FreezeLedger::snapshot(WallTime now, std::vector<pb::Freeze> pending) {
   pb::FreezeSnapshot snapshot;
   AISPM_TRY(const std::uint64_t version, read_counter(database_, "freeze_version"));
   snapshot.set_version(version);
   snapshot.set_tenant(tenant_);
   AISPM_TRY(auto freezes, live(now));
+  add_pending(std::move(pending), freezes);
   for (pb::Freeze& freeze : freezes) *snapshot.add_freezes() = std::move(freeze);
   return snapshot;
 }
 
-Result<std::vector<pb::Order>> FreezeLedger::orders(WallTime now) {
-  AISPM_TRY(const auto freezes, live(now));
+Result<std::vector<pb::Order>> FreezeLedger::orders(WallTime now, std::vector<pb::Freeze> pending) {
+  AISPM_TRY(auto freezes, live(now));
+  add_pending(std::move(pending), freezes);
   std::vector<pb::Order> orders;
   for (const pb::Freeze& freeze : freezes) {
     pb::Order order;

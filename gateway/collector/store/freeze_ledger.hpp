@@ -26,7 +26,12 @@ class FreezeLedger {
   FreezeLedger(Database& database, std::string tenant)
       : database_(database), tenant_(std::move(tenant)) {}
 
-  // kInvalid: names nobody, or gives no reason. kExhausted: kMaxLive are in force.
+  // kInvalid: names nobody, or gives no reason. kExhausted: kMaxLive are in force. Stores nothing.
+  Result<pb::Freeze> prepare(const pb::CreateFreezeRequest& request, const std::string& who,
+                             WallTime now);
+  // One that was prepared.
+  Result<> store(const pb::Freeze& freeze, WallTime now);
+  // Both.
   Result<pb::Freeze> create(const pb::CreateFreezeRequest& request, const std::string& who,
                             WallTime now);
   // Newest first, with what each host makes of them.
@@ -35,15 +40,17 @@ class FreezeLedger {
   Result<pb::Freeze> lift(const pb::LiftFreezeRequest& request, const std::string& who,
                           WallTime now);
 
-  Result<pb::FreezeSnapshot> snapshot(WallTime now);
+  // `pending`: further ones that are about to be stored (PendingFreezes).
+  Result<pb::FreezeSnapshot> snapshot(WallTime now, std::vector<pb::Freeze> pending = {});
   // The same as orders to sensors: quarantine, or kill. What a kernel cannot tell apart (sessions,
   // other tenants) has none.
-  Result<std::vector<pb::Order>> orders(WallTime now);
+  Result<std::vector<pb::Order>> orders(WallTime now, std::vector<pb::Freeze> pending = {});
   // What a component of a host says. What it was not given is ignored.
   Result<> acknowledge(const std::string& host_id, const std::string& component,
                        const pb::AckFreezesRequest& request, WallTime now);
 
  private:
+  Result<> check_room(WallTime now);
   Result<> raise_version();
   Result<pb::Freeze> read(const Statement& row);
   Result<> add_states(pb::Freeze* freeze);

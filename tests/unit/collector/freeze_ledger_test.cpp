@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "gateway/collector/pending_freezes.hpp"
 #include "gateway/collector/store/operator_log.hpp"
 #include "tests/unit/collector/support.hpp"
 
@@ -28,6 +29,30 @@ class FreezeLedgerTest : public ::testing::Test {
   Bench bench;
   FreezeLedger ledger{bench.database(), "acme"};
 };
+
+// Hosts get it before it is stored, and once when it is.
+TEST_F(FreezeLedgerTest, GivesOutWhatIsAboutToBeStored) {
+  pb::CreateFreezeRequest request;
+  request.mutable_freeze()->set_scope(pb::FREEZE_SCOPE_AGENT);
+  request.mutable_freeze()->set_value("alice/codex");
+  request.mutable_freeze()->set_reason("because");
+  const pb::Freeze freeze = must(ledger.prepare(request, "alice", at(0)));
+  PendingFreezes pending;
+  auto held = pending.hold(freeze);
+  EXPECT_EQ(live(), 0);
+  const auto given = [&] { return must(ledger.snapshot(at(0), pending.list())); };
+  const auto before = given();
+  ASSERT_EQ(before.freezes_size(), 1);
+  EXPECT_EQ(must(ledger.orders(at(0), pending.list())).size(), 1U);
+  must(ledger.store(freeze, at(0)));
+  EXPECT_EQ(given().freezes_size(), 1);
+  EXPECT_EQ(must(ledger.orders(at(0), pending.list())).size(), 1U);
+  // Hosts say anew what came of it: before, there was nothing to note it with.
+  EXPECT_GT(given().version(), before.version());
+  held.reset();
+  EXPECT_TRUE(pending.list().empty());
+  EXPECT_EQ(given().freezes_size(), 1);
+}
 
 TEST_F(FreezeLedgerTest, IsInForceUntilItIsLifted) {  // GRD-009
   const auto freeze = must(create(pb::FREEZE_SCOPE_AGENT, "alice/codex"));
