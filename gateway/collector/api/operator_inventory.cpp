@@ -38,9 +38,8 @@ void add_assets(Handlers& handlers, const WallClock& clock, std::uint32_t stale_
         return desk.inventory.summary(request, clock());
       });
   add_handler<pb::GetSpendRequest, pb::Spend>(
-      handlers, "GetSpend", [clock](Desk& desk, const auto& request) {
-        return desk.inventory.spend(request, clock());
-      });
+      handlers, "GetSpend",
+      [clock](Desk& desk, const auto& request) { return desk.inventory.spend(request, clock()); });
 }
 
 void add_views(Handlers& handlers, const WallClock& clock) {
