@@ -51,7 +51,6 @@ std::int32_t parameter(std::size_t index) {
   return static_cast<std::int32_t>(kClassifierWeights[index]);
 }
 
-constexpr double kUnsuspicious = 0.49;       // a confidence below that of a suspicion
 constexpr std::int32_t kNoWords = -30 * 32;  // less than any text with words
 constexpr std::size_t kNoSlot = SIZE_MAX;
 
@@ -182,15 +181,9 @@ ClassifierVerdict judge(std::string_view text, Kind kind, State& own) {
   verdict.confidence = 1 / (1 + std::exp(-above / kScale));
   if (above >= 0) verdict.level = ClassifierLevel::kSuspect;
   if (verdict.score >= parameter(kSure + index)) verdict.level = ClassifierLevel::kSure;
-  // Of what is fetched most is code and markup, and a suspicion there is mostly wrong.
-  if (verdict.level == ClassifierLevel::kSuspect && kind == Kind::kFetched &&
-      reads_like_code(text.substr(verdict.begin, verdict.end - verdict.begin))) {
-    verdict.level = ClassifierLevel::kNone;
-    verdict.confidence = std::min(verdict.confidence, kUnsuspicious);
-  }
   if (verdict.level != ClassifierLevel::kNone && is_plain_uri(text)) {
     verdict.level = ClassifierLevel::kNone;
-    verdict.confidence = std::min(verdict.confidence, kUnsuspicious);
+    verdict.confidence = std::min(verdict.confidence, kNoSuspicion);
   }
   if (verdict.level != ClassifierLevel::kNone) explain(text, kind, own, verdict);
   return verdict;

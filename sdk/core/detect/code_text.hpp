@@ -6,6 +6,9 @@
 // Is this code, markup or a dump rather than sentences? Pure; any bytes; one pass.
 namespace aispm::detect {
 
+// The most confidence that tier 1 has in a text which is not suspected for what it is.
+inline constexpr double kNoSuspicion = 0.49;
+
 // At least one character in ten is a sign of code, or names of code (`a_b`, `aB`, `f(`, `--x=`) are
 // a fifth of the words, or less than three fifths are letters and spaces. A text without words is
 // none. Bytes beyond ASCII count as letters.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <tuple>
 
+#include "sdk/core/detect/code_text.hpp"
 #include "sdk/core/detect/redact.hpp"
 #include "sdk/core/detect/split_words.hpp"
 
@@ -141,6 +142,17 @@ model::Detection describe_verdict(const Engine& engine, std::string_view text, S
   return detection;
 }
 
+// Of what is fetched most is code and markup, and a suspicion there is mostly wrong. Not so of what
+// a disguise hides.
+void trust_code(std::string_view text, Surface surface, ClassifierVerdict& verdict) {
+  const bool fetched = surface == Surface::kToolResult || surface == Surface::kEmailOrWeb ||
+                       surface == Surface::kRetrievedDocument || surface == Surface::kMemoryWrite;
+  if (!fetched || verdict.level != ClassifierLevel::kSuspect) return;
+  if (!reads_like_code(text.substr(verdict.begin, verdict.end - verdict.begin))) return;
+  verdict.level = ClassifierLevel::kNone;
+  verdict.confidence = std::min(verdict.confidence, kNoSuspicion);
+}
+
 // Takes away matches whose surroundings tier 1 finds harmless, where their rules ask for that. Only
 // of what stands in the text as it is: what was hidden is no manual.
 void drop_unsupported(const Engine& engine, std::string_view text, Surface surface,
@@ -203,7 +215,8 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
     const bool runs = books.has_time();
     // Halves of words are no language: it would guess, while it has read them put together.
     if (runs && !(has_read_mended && is_mostly_split(text))) {
-      const ClassifierVerdict verdict = options.classifier->classify(text, surface);
+      ClassifierVerdict verdict = options.classifier->classify(text, surface);
+      trust_code(text, surface, verdict);
       if (HiddenTexts::is_worse(verdict, out.verdict)) out.verdict = verdict;
     }
     if (runs) drop_unsupported(engine, text, surface, *options.classifier, out.matches);

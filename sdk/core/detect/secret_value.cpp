@@ -51,7 +51,7 @@ bool is_variable(std::string_view text) {
 // A third of it are pieces of the alphabet: "klmnopqrstuvwx-1234fghijklmnop". Digits in order do
 // not count: manuals and tests of scanners write keys with them where others write real ones.
 bool is_alphabet(std::string_view text) {
-  constexpr std::size_t kMinText = 16;
+  constexpr std::size_t kMinText = 20;
   constexpr std::size_t kMinRun = 5;
   std::size_t signs = 0;
   std::size_t covered = 0;
