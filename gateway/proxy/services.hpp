@@ -82,8 +82,8 @@ struct Services {
   StickyVerdicts sticky;
   EgressTable egress;
   PlaceholderShelf placeholders;
-  std::unique_ptr<Voter> voter;                     // null: none is configured
-  std::unique_ptr<detect::SemanticJudge> semantic;  // null: likewise; ends before the workers
+  std::vector<std::unique_ptr<Voter>> voters;       // empty: none is configured
+  std::unique_ptr<detect::SemanticJudge> semantic;  // null: none; ends before the workers
   std::unique_ptr<Approvals> approvals;  // null: there is nobody to ask; ends before the workers
   std::unique_ptr<TicketDesk> tickets;   // null: none is configured
   std::unique_ptr<Recorder> recorder;
