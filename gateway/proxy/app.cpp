@@ -65,8 +65,9 @@ Result<> open_judges(Services& services) {
   if (!services.config.decide.tickets.url.empty()) {
     AISPM_TRY(services.tickets, TicketDesk::open(services.config.decide.tickets));
   }
-  if (detect.voter) {
-    AISPM_TRY(services.voter, Voter::open(*detect.voter));
+  for (const VoterConfig& config : detect.voters) {
+    AISPM_TRY(std::unique_ptr<Voter> voter, Voter::open(config));
+    services.voters.push_back(std::move(voter));
   }
   if (!detect.opinions.model.empty()) {
     detect::SemanticJudge::Options options;

@@ -98,6 +98,9 @@ struct OpinionConfig {
 
 // A guard model behind an OpenAI-compatible endpoint, asked likewise.
 struct VoterConfig {
+  static constexpr std::size_t kMax = 8;       // of one gateway
+  static constexpr std::size_t kMaxName = 32;  // characters
+  std::string name;  // tells several apart; "" = the only one, without a name of its own
   ProviderConfig endpoint;
   std::string model;  // of Presidio: the language of texts
   GuardForm form = GuardForm::kLlamaGuard;
@@ -116,7 +119,7 @@ struct DetectConfig {
     return options;
   }();
   OpinionConfig opinions;
-  std::optional<VoterConfig> voter;
+  std::vector<VoterConfig> voters;
 };
 
 // The operator's own door (`admin:`).

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/config_detect.hpp"
 
+#include <algorithm>
+
 namespace aispm::gateway {
 namespace {
 
@@ -26,7 +28,6 @@ void read_opinions(const YamlMap& map, OpinionConfig& opinions) {
 
 VoterConfig read_voter(const YamlMap& map) {
   VoterConfig voter;
-  voter.endpoint.name = "guard model";
   read_endpoint(map, voter.endpoint);
   std::vector<std::string> forms;
   for (const GuardForm known : kGuardForms) forms.emplace_back(name_of(known));
@@ -39,7 +40,34 @@ VoterConfig read_voter(const YamlMap& map) {
   voter.deadline = map.duration("deadline", voter.deadline);
   voter.concurrency = static_cast<std::size_t>(map.integer("concurrency", 8, {1, 1024}));
   voter.bytes = map.size_bytes("bytes", voter.bytes, 1U << 20);
+  voter.name = map.text("name", "");
+  if (voter.name.size() > VoterConfig::kMaxName ||
+      voter.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") != std::string::npos)
+    map.reject("name", "must be at most 32 of a-z 0-9 _ -");
   return voter;
+}
+
+// One guard model, or a list of them, each with a name of its own: the form's, unless it says one.
+std::vector<VoterConfig> read_voters(const YamlMap& map) {
+  std::vector<VoterConfig> voters;
+  if (!map.has("guard_model")) return voters;
+  if (!map.is_list("guard_model")) {
+    voters.push_back(read_voter(map.map("guard_model")));
+  } else {
+    for (const YamlMap& one : map.maps("guard_model")) {
+      voters.push_back(read_voter(one));
+      std::string& name = voters.back().name;
+      if (name.empty()) name = name_of(voters.back().form);
+      const bool taken = std::any_of(voters.begin(), voters.end() - 1,
+                                     [&](const VoterConfig& other) { return other.name == name; });
+      if (taken) one.reject("name", "'" + name + "' is taken: give each guard model a `name`");
+    }
+    if (voters.empty() || voters.size() > VoterConfig::kMax)
+      map.reject("guard_model", "a list must hold 1 to 8 guard models");
+  }
+  for (VoterConfig& voter : voters)
+    voter.endpoint.name = voter.name.empty() ? "guard model" : "guard model " + voter.name;
+  return voters;
 }
 
 }  // namespace
@@ -67,7 +95,7 @@ DetectConfig read_detect(const YamlMap& map) {
   DetectConfig config;
   read_inspection(map, config.inspect);
   read_opinions(map.map("semantic"), config.opinions);
-  if (map.has("guard_model")) config.voter = read_voter(map.map("guard_model"));
+  config.voters = read_voters(map);
   return config;
 }
 

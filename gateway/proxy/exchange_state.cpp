@@ -81,7 +81,7 @@ Step ExchangeState::open_rules() {
   if (!opened) return make_refusal(RefusalKind::kNotReady, opened.error().message);
   context = std::move(*opened);
   context.hash_key = &services.hash_key;
-  context.keeps_looks = services.semantic || services.voter;
+  context.keeps_looks = services.semantic || !services.voters.empty();
   const policy::Policy& policy = *context.book->policy;
   if (policy.uses_placeholders()) {
     placeholders = services.placeholders.of(caller.tenant, caller.agent_id, caller.session_id,

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/guard_call.hpp"
 
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
 #include "gateway/proxy/message_io.hpp"
 #include "gateway/proxy/providers/upstream.hpp"
 #include "gateway/proxy/worker.hpp"
@@ -73,11 +77,11 @@ Task<GuardAnswer> ask_guard(Worker& worker, Voter& voter, std::string text) {
     counts.failed.fetch_add(1, std::memory_order_relaxed);
     co_return fail(Errc::kUnavailable, voter.provider().config().missing_key);
   }
-  if (!voter.enter()) co_return fail(Errc::kExhausted, "too many questions at once");
+  AISPM_CO_CHECK(voter.enter());
   counts.asked.fetch_add(1, std::memory_order_relaxed);
   auto answer =
       co_await net::with_deadline(call(worker, voter, std::move(text)), voter.config().deadline);
-  voter.leave();
+  voter.leave(answer || answer.error().code == Errc::kInvalid);  // nonsense is an answer, too
   if (!answer) {
     const bool late = answer.error().code == Errc::kDeadlineExceeded;
     (late ? counts.late : counts.failed).fetch_add(1, std::memory_order_relaxed);
@@ -87,6 +91,49 @@ Task<GuardAnswer> ask_guard(Worker& worker, Voter& voter, std::string text) {
   voter.provider().note_success();
   if (answer->unsafe) counts.flagged.fetch_add(1, std::memory_order_relaxed);
   co_return answer;
+}
+
+namespace {
+
+// Beyond the deadline of the slowest, for a thread that was not scheduled.
+constexpr std::chrono::seconds kGrace{1};
+
+// Those who are asked about one text, and what they said so far. On the worker's thread.
+struct Panel {
+  explicit Panel(net::asio::io_context& context) : wake(context) {}
+  net::asio::steady_timer wake;
+  std::vector<GuardSaid> said;
+  std::size_t open = 0;
+};
+
+net::asio::awaitable<void> ask_one(std::shared_ptr<Panel> panel, Worker& worker, Voter& voter,
+                                   std::string text, std::size_t seat) {
+  Result<GuardAnswer> answer = co_await ask_guard(worker, voter, std::move(text));
+  panel->said[seat].answer = std::move(answer);
+  --panel->open;
+  panel->wake.cancel();
+}
+
+}  // namespace
+
+Task<std::vector<GuardSaid>> ask_guards(Worker& worker, std::string text) {
+  const auto panel = std::make_shared<Panel>(worker.context());
+  std::chrono::milliseconds limit{0};
+  for (const std::unique_ptr<Voter>& voter : worker.services().voters) {
+    panel->said.push_back({voter.get(), fail(Errc::kUnavailable, "gave no answer at all")});
+    limit = std::max(limit, voter->config().deadline);
+  }
+  panel->open = panel->said.size();
+  for (std::size_t seat = 0; seat < panel->said.size(); ++seat)
+    net::asio::co_spawn(worker.context(),
+                        ask_one(panel, worker, *worker.services().voters[seat], text, seat),
+                        net::asio::detached);
+  const auto until = net::Clock::now() + limit + kGrace;
+  while (panel->open > 0 && net::Clock::now() < until) {
+    panel->wake.expires_at(until);
+    (void)co_await panel->wake.async_wait(net::kNoThrow);
+  }
+  co_return panel->said;
 }
 
 }  // namespace aispm::gateway

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "gateway/net/io.hpp"
 #include "gateway/proxy/voter.hpp"
 
@@ -11,5 +14,15 @@ class Worker;
 // Asks the guard model about one text, within its deadline. Errors say in words why there is no
 // answer; each kind is counted. On the worker's thread; `worker` and `voter` outlive it.
 net::Task<GuardAnswer> ask_guard(Worker& worker, Voter& voter, std::string text);
+
+// What one guard model said, or why it said nothing.
+struct GuardSaid {
+  const Voter* voter = nullptr;
+  Result<GuardAnswer> answer;
+};
+
+// Asks all guard models at the same time, each within its own deadline; in the order of the
+// configuration. On the worker's thread; `worker` outlives it.
+net::Task<std::vector<GuardSaid>> ask_guards(Worker& worker, std::string text);
 
 }  // namespace aispm::gateway

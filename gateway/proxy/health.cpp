@@ -148,22 +148,27 @@ void add_semantic(const Services& services, model::ComponentHealth& health) {
   health.counters["semantic_dropped"] = state.dropped;
 }
 
-void add_voter(const Services& services, model::ComponentHealth& health) {
-  if (!services.voter) {
-    health.features["guard_model"] = "off";
-    return;
-  }
-  const Voter::Counts& counts = services.voter->counts();
-  const Provider& provider = services.voter->provider();
+void add_voter(const Voter& voter, model::ComponentHealth& health) {
+  const std::string key =
+      voter.config().name.empty() ? "guard_model" : "guard_model." + voter.config().name;
+  const Provider& provider = voter.provider();
+  const std::string& who = provider.config().name;
   const std::string& missing = provider.config().missing_key;
-  health.features["guard_model"] = provider.is_failing() || !missing.empty() ? "failing" : "ok";
-  if (!missing.empty()) health.reasons.push_back("guard model: " + missing);
-  if (provider.is_failing()) health.reasons.push_back("guard model: " + provider.last_failure());
-  health.counters["guard_model_asked"] = counts.asked.load();
-  health.counters["guard_model_flagged"] = counts.flagged.load();
-  health.counters["guard_model_late"] = counts.late.load();
-  health.counters["guard_model_failed"] = counts.failed.load();
-  health.counters["guard_model_dropped"] = counts.dropped.load();
+  health.features[key] = provider.is_failing() || !missing.empty() ? "failing" : "ok";
+  if (!missing.empty()) health.reasons.push_back(who + ": " + missing);
+  if (provider.is_failing()) health.reasons.push_back(who + ": " + provider.last_failure());
+  const Voter::Counts& counts = voter.counts();
+  health.counters[key + "_asked"] = counts.asked.load();
+  health.counters[key + "_flagged"] = counts.flagged.load();
+  health.counters[key + "_late"] = counts.late.load();
+  health.counters[key + "_failed"] = counts.failed.load();
+  health.counters[key + "_dropped"] = counts.dropped.load();
+  health.counters[key + "_rested"] = counts.rested.load();
+}
+
+void add_voters(const Services& services, model::ComponentHealth& health) {
+  if (services.voters.empty()) health.features["guard_model"] = "off";
+  for (const std::unique_ptr<Voter>& voter : services.voters) add_voter(*voter, health);
 }
 
 void add_export(const Services& services, model::ComponentHealth& health) {
@@ -252,7 +257,7 @@ model::Event describe_health(const Services& services,
     health.counters["mcp_asked_forgotten"] = services.asked_calls->forgotten();
   }
   add_semantic(services, health);
-  add_voter(services, health);
+  add_voters(services, health);
   add_export(services, health);
   add_control(services, health);
   add_bundle(services, health);

@@ -40,10 +40,11 @@ struct VoterCall {
     const std::size_t bytes = text.size();
     auto answer = co_await ask_guard(worker, voter, std::move(text));
     if (answer) {
-      for (model::Detection& detection : describe_guard(*answer, surface, bytes))
+      for (model::Detection& detection : describe_guard(*answer, surface, bytes, voter.name()))
         opinions->answers_.detections.push_back(std::move(detection));
     } else if (!voter.config().optional) {
-      opinions->answers_.missing.push_back("guard model: " + answer.error().message);
+      opinions->answers_.missing.push_back(voter.provider().config().name + ": " +
+                                           answer.error().message);
     } else {
       opinions->keys_.clear();  // whom it did not look at it did not find clean
     }
@@ -56,7 +57,7 @@ std::shared_ptr<Opinions> Opinions::ask(Worker& worker, const Question& question
   Services& services = worker.services();
   const OpinionConfig& config = services.config.detect.opinions;
   const bool judges = question.classify && services.semantic && services.semantic->health().ready;
-  if (!judges && !services.voter) return nullptr;
+  if (!judges && services.voters.empty()) return nullptr;
   const OpinionTexts texts = texts_for_opinion(question.request, question.looks, bench->tier1,
                                                bench->opined, config.bytes);
   if (texts.skipped_bytes > 0) worker.counters().opinions_partial.add();
@@ -66,7 +67,8 @@ std::shared_ptr<Opinions> Opinions::ask(Worker& worker, const Question& question
   opinions->limit_ = config.deadline;
   for (const OpinionText& text : texts.texts)
     if (text.key != 0) opinions->keys_.push_back(text.key);
-  if (services.voter) opinions->ask_voter(worker, *services.voter, texts.texts);
+  for (const std::unique_ptr<Voter>& voter : services.voters)
+    opinions->ask_voter(worker, *voter, texts.texts);
   if (judges) opinions->ask_semantic(*services.semantic, texts.texts);
   return opinions;
 }

@@ -19,7 +19,7 @@ class Worker;
 struct Workbench;
 
 // What slower judges say of one request while its provider works on it: the semantic tier on
-// threads of its own, the guard model over HTTP. Every question is answered by its deadline, if
+// threads of its own, guard models over HTTP. Every question is answered by its deadline, if
 // only by saying that no answer came. Lives on its worker's thread; held by those who still have to
 // answer.
 class Opinions : public std::enable_shared_from_this<Opinions> {

@@ -20,10 +20,14 @@ Task<ScreenOpinions> ask_judges(Worker& worker, const ScanContext& context, cons
     semantic = Opinions::ask_semantic_tier(
         worker, text_for_opinion(item.text, item.surface, look, context.bench->tier1,
                                  services.config.detect.opinions.bytes));
-  if (Voter* const voter = services.voter.get()) {
-    said.guard_name = name_of(voter->config().form);
-    auto answer = co_await ask_guard(worker, *voter, item.text);
-    if (answer || !voter->config().optional) said.guard.emplace(std::move(answer));
+  if (!services.voters.empty()) {
+    AISPM_CO_TRY(std::vector<GuardSaid> answers, co_await ask_guards(worker, item.text));
+    for (GuardSaid& one : answers) {
+      if (one.answer)
+        said.guards.push_back({one.voter->name(), std::move(*one.answer)});
+      else if (!one.voter->config().optional && said.no_guard.empty())
+        said.no_guard = one.voter->provider().config().name + ": " + one.answer.error().message;
+    }
   }
   if (!semantic) co_return said;
   (void)co_await semantic->wait();

@@ -97,8 +97,8 @@ struct Services {
   EgressTable egress;
   PlaceholderShelf placeholders;
   std::shared_ptr<Observatory> observatory;         // never null
-  std::unique_ptr<Voter> voter;                     // null: none is configured
-  std::unique_ptr<detect::SemanticJudge> semantic;  // null: likewise; ends before the workers
+  std::vector<std::unique_ptr<Voter>> voters;       // empty: none is configured
+  std::unique_ptr<detect::SemanticJudge> semantic;  // null: none; ends before the workers
   std::unique_ptr<Approvals> approvals;  // null: there is nobody to ask; ends before the workers
   std::unique_ptr<TicketDesk> tickets;   // null: none is configured
   std::shared_ptr<Traffic> traffic;      // null: neither routes nor a cache are configured

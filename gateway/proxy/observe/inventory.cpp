@@ -35,6 +35,26 @@ json::array providers_of(const ProviderSet& set) {
   return list;
 }
 
+json::object guard_of(const Services& services, const Voter& voter) {
+  const VoterConfig& config = voter.config();
+  const Provider& provider = voter.provider();
+  json::object guard{{"judge", "guard model"},           {"name", voter.name()},
+                     {"backend", name_of(config.form)},  {"model", config.model},
+                     {"origin", config.endpoint.origin}, {"state", state_of(provider)},
+                     {"optional", config.optional}};
+  if (state_of(provider) == "ok") return guard;
+  const bool has_semantic = services.semantic && services.semantic->health().ready;
+  const auto book = services.rules.current();
+  const bool denies =
+      !config.optional && book && book->policy->fail_closed() && book->policy->waits_for_opinions();
+  guard["fallback"] = denies         ? "none: what it should judge is denied"
+                      : has_semantic ? "rules+classifier+semantic"
+                                     : "rules+classifier";
+  guard["reason"] = provider.config().missing_key.empty() ? provider.last_failure()
+                                                          : provider.config().missing_key;
+  return guard;
+}
+
 // Each judge, and who judges in its place while it is away.
 json::array judges_of(const Services& services) {
   json::array list;
@@ -51,28 +71,9 @@ json::array judges_of(const Services& services) {
     }
   }
   list.push_back(std::move(semantic));
-  json::object guard{{"judge", "guard model"}, {"state", "off"}};
-  if (services.voter) {
-    const VoterConfig& config = services.voter->config();
-    const Provider& provider = services.voter->provider();
-    guard["backend"] = name_of(config.form);
-    guard["model"] = config.model;
-    guard["origin"] = config.endpoint.origin;
-    guard["state"] = state_of(provider);
-    guard["optional"] = config.optional;
-    if (state_of(provider) != "ok") {
-      const bool has_semantic = services.semantic && services.semantic->health().ready;
-      const auto book = services.rules.current();
-      const bool denies = !config.optional && book && book->policy->fail_closed() &&
-                          book->policy->waits_for_opinions();
-      guard["fallback"] = denies         ? "none: what it should judge is denied"
-                          : has_semantic ? "rules+classifier+semantic"
-                                         : "rules+classifier";
-      guard["reason"] = provider.config().missing_key.empty() ? provider.last_failure()
-                                                              : provider.config().missing_key;
-    }
-  }
-  list.push_back(std::move(guard));
+  if (services.voters.empty())
+    list.push_back(json::object{{"judge", "guard model"}, {"state", "off"}});
+  for (const auto& voter : services.voters) list.push_back(guard_of(services, *voter));
   return list;
 }
 

@@ -13,9 +13,13 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr const char* kGuardModel = "guard model";
-
 std::string probe_name(const Provider& provider) { return "provider " + provider.config().name; }
+
+// "guard model", with its own name where there are several.
+std::string guard_name(const Voter& voter) {
+  const std::string& name = voter.config().name;
+  return name.empty() ? "guard model" : "guard model " + name;
+}
 
 void fail_check(Readiness& readiness, const std::string& part, std::string why, bool matters) {
   readiness.checks[part] = std::move(why);
@@ -49,13 +53,14 @@ void check_providers(const Services& services, const std::map<std::string, std::
 void check_judges(const Services& services, const std::map<std::string, std::string>& missing,
                   Readiness& readiness) {
   const auto book = services.rules.current();
-  if (!services.voter) return;
-  const auto unreachable = missing.find(kGuardModel);
-  readiness.checks[kGuardModel] = "ok";
-  if (unreachable == missing.end()) return;
   const bool decides = book && book->policy->fail_closed() && book->policy->waits_for_opinions();
-  fail_check(readiness, kGuardModel, unreachable->second,
-             decides && !services.voter->config().optional);
+  for (const auto& voter : services.voters) {
+    const std::string name = guard_name(*voter);
+    const auto unreachable = missing.find(name);
+    readiness.checks[name] = "ok";
+    if (unreachable != missing.end())
+      fail_check(readiness, name, unreachable->second, decides && !voter->config().optional);
+  }
 }
 
 }  // namespace
@@ -102,7 +107,7 @@ std::vector<DependencyProbe::Target> find_suspects(const Services& services) {
   };
   const auto providers = services.providers.current();
   for (const auto& provider : providers->all()) add(probe_name(*provider), *provider);
-  if (services.voter) add(kGuardModel, services.voter->provider());
+  for (const auto& voter : services.voters) add(guard_name(*voter), voter->provider());
   return suspects;
 }
 

@@ -77,16 +77,13 @@ Opined take_opinions(const ScanQuestion& question, const ScreenOpinions& opinion
   opined.judges = opinions.semantic ? "rules+classifier+semantic" : "rules+classifier";
   for (const model::Detection& detection : opinions.detections) findings.add(detection);
   if (!opinions.missing.empty()) opined.trouble = opinions.missing;
-  if (!opinions.guard) return opined;
-  if (!*opinions.guard) {
-    opined.trouble = "guard model: " + opinions.guard->error().message;
-    return opined;
-  }
-  opined.judges += "+" + std::string(opinions.guard_name);
+  if (!opinions.no_guard.empty()) opined.trouble = opinions.no_guard;
   const ScreenText& item = question.item;
-  for (model::Detection& detection :
-       describe_guard(**opinions.guard, item.surface, item.text.size()))
-    findings.add(std::move(detection));
+  for (const auto& [name, answer] : opinions.guards) {
+    opined.judges.append("+").append(name);
+    for (model::Detection& detection : describe_guard(answer, item.surface, item.text.size(), name))
+      findings.add(std::move(detection));
+  }
   return opined;
 }
 

@@ -283,7 +283,7 @@ model::Detection describe_finding(const GuardFinding& finding, detect::Surface s
 }  // namespace
 
 std::vector<model::Detection> describe_guard(const GuardAnswer& answer, detect::Surface surface,
-                                             std::size_t text_bytes) {
+                                             std::size_t text_bytes, std::string_view guard) {
   std::vector<model::Detection> detections;
   if (!answer.unsafe) return detections;
   const auto add = [&](std::optional<std::size_t> index) {
@@ -310,6 +310,8 @@ std::vector<model::Detection> describe_guard(const GuardAnswer& answer, detect::
   for (const GuardFinding& finding : answer.findings)
     detections.push_back(describe_finding(finding, surface, text_bytes));
   if (detections.empty()) add(std::nullopt);
+  for (model::Detection& detection : detections)
+    detection.features.push_back("guard: " + std::string(guard));
   return detections;
 }
 

@@ -78,8 +78,8 @@ Result<GuardAnswer> read_guard_answer(GuardForm form, std::string_view content);
 
 // One per class and finding, or one for an unsafe answer without any. Rule "guard.s9", category
 // harmful; S15 and classifiers: prompt_injection. Of findings "guard.email_address", category pii
-// or secret.
+// or secret. The features name who said so.
 std::vector<model::Detection> describe_guard(const GuardAnswer& answer, detect::Surface surface,
-                                             std::size_t text_bytes);
+                                             std::size_t text_bytes, std::string_view guard);
 
 }  // namespace aispm::gateway

@@ -151,16 +151,14 @@ std::string describe_screened(const ScanContext& context, const ScreenText& item
   Tally tally;
   std::string reason;
   std::vector<model::Detection> said = opinions.detections;
-  if (opinions.guard && *opinions.guard) {
-    const GuardAnswer& answer = **opinions.guard;
+  for (const auto& [name, answer] : opinions.guards) {
     tally.add(answer);
-    reason = answer.reason;
-    backend += "+" + std::string(opinions.guard_name);
-    for (model::Detection& detection : describe_guard(answer, item.surface, item.text.size()))
+    if (reason.empty()) reason = answer.reason;
+    backend.append("+").append(name);
+    for (model::Detection& detection : describe_guard(answer, item.surface, item.text.size(), name))
       said.push_back(std::move(detection));
-  } else if (opinions.guard) {
-    trouble = "guard model: " + opinions.guard->error().message;
   }
+  if (!opinions.no_guard.empty()) trouble = opinions.no_guard;
   const std::size_t first = findings.detections.size();
   for (model::Detection& detection : said) findings.add(std::move(detection));
   judge(findings, first, context, direction_of(item));

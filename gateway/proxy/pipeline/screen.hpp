@@ -40,9 +40,13 @@ struct ScreenOpinions {
   bool semantic = false;                     // the semantic tier was asked
   std::vector<model::Detection> detections;  // of that tier
   std::string missing;                       // why it did not answer; "" = it did
-  // The guard model's, where there is one; an error is why it said nothing.
-  std::optional<Result<GuardAnswer>> guard;
-  std::string_view guard_name;
+  // Guard models that answered.
+  struct Guard {
+    std::string_view name;
+    GuardAnswer answer;
+  };
+  std::vector<Guard> guards;
+  std::string no_guard;  // which of those that must answer did not, and why; "" = all did
 };
 
 // One result as JSON: verdict (allow, flag, block), score, categories, detections (never the text),

@@ -25,7 +25,7 @@ void check_answer(const GuardAnswer& answer) {
   for (const std::size_t index : answer.classes) require(index < kGuardClasses);
   require(answer.unsafe || (answer.classes.empty() && answer.findings.empty()));
   require(answer.reason.size() <= kMaxGuardReason);
-  const auto detections = describe_guard(answer, aispm::detect::Surface::kPrompt, 99);
+  const auto detections = describe_guard(answer, aispm::detect::Surface::kPrompt, 99, "one");
   require(detections.empty() == !answer.unsafe);
   for (const auto& detection : detections)
     require(detection.confidence > 0 && detection.confidence <= 1 && detection.length == 99);

@@ -246,6 +246,33 @@ def test_a_guard_model_that_does_not_answer_follows_the_fail_mode(
         assert running.stop() == 0, running.log.read_text()
 
 
+def test_several_guard_models_vote_and_one_that_is_gone_does_not_hold_up_the_others(
+        provider: Provider, certificate: Certificate, tmp_path: Path, guard: GuardModel) -> None:
+    """Any of them denies; one that is gone and optional costs nothing but its vote."""
+    gone = GuardModel()
+    gone.server_close()
+    extra = ("detect:\n  guard_model:\n"
+             f"    - {{name: ours, origin: 'http://127.0.0.1:{guard.server_port}', model: guard, deadline: 5s, allow_private: true}}\n"
+             f"    - {{name: gone, origin: 'http://127.0.0.1:{gone.server_port}', model: guard, form: json, deadline: 5s,\n"
+             "       allow_private: true, optional: true}\n")
+    running = start(tmp_path, provider, certificate, GUARD_POLICY.replace("FAIL", "closed").replace("OPINIONS", "wait"), extra)
+    try:
+        for number in range(5):
+            assert ask(running, f"What is the capital of country number {number}?")
+        assert len(guard.asked) == 5
+        guard.answer = "unsafe\nS9"
+        with pytest.raises(openai.BadRequestError) as refused:
+            ask(running, "Another question, please.")
+        assert "denied by rule harm" in str(refused.value)
+        status, found = call(running, "/aispm/v1/screen", {"text": "a question"})
+        assert status == 200
+        assert found["verdict"] == "block"
+        assert found["backend"] == "rules+classifier+ours"
+        assert found["categories"] == ["S9"]
+    finally:
+        assert running.stop() == 0, running.log.read_text()
+
+
 def test_a_policy_that_only_records_opinions_does_not_wait(
         provider: Provider, certificate: Certificate, tmp_path: Path, guard: GuardModel) -> None:
     guard.answer = "unsafe\nS9"

@@ -192,9 +192,10 @@ tenants:
   EXPECT_EQ(config->detect.inspect.budgets[1], std::chrono::milliseconds(7));
   EXPECT_EQ(config->detect.inspect.total, std::chrono::milliseconds(90));
   EXPECT_EQ(config->detect.opinions.bytes, 16U << 10);
-  ASSERT_TRUE(config->detect.voter);
-  EXPECT_EQ(config->detect.voter->form, GuardForm::kPromptGuard);
-  EXPECT_EQ(config->detect.voter->concurrency, 3U);
+  ASSERT_EQ(config->detect.voters.size(), 1U);
+  EXPECT_EQ(config->detect.voters[0].form, GuardForm::kPromptGuard);
+  EXPECT_EQ(config->detect.voters[0].concurrency, 3U);
+  EXPECT_EQ(config->detect.voters[0].endpoint.name, "guard model");
   EXPECT_EQ(config->tenants.at("acme").pii_entities.front(), "US_SSN");
   EXPECT_FALSE(config->tenants.at("acme").layers[0]);
   EXPECT_EQ(config->reload_every, std::chrono::hours(1));
@@ -219,6 +220,32 @@ TEST(Config, RefusesAGuardModelOfNoKnownForm) {
       "gw.yaml");
   ASSERT_FALSE(config);
   EXPECT_THAT(config.error().message, HasSubstr("llama_guard"));
+}
+
+TEST(Config, TakesSeveralGuardModelsEachWithAName) {
+  const std::string one = "{origin: 'http://127.0.0.1:1', model: m, allow_private: true";
+  const auto config = parse_config(std::string(kGood) + "detect: {guard_model: [" + one + "}, " +
+                                       one + ", name: second, deadline: 90ms, optional: true}]}\n",
+                                   "gw.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  const auto& voters = config->detect.voters;
+  ASSERT_EQ(voters.size(), 2U);
+  EXPECT_EQ(voters[0].name, "llama_guard");
+  EXPECT_EQ(voters[0].endpoint.name, "guard model llama_guard");
+  EXPECT_FALSE(voters[0].optional);
+  EXPECT_EQ(voters[1].endpoint.name, "guard model second");
+  EXPECT_EQ(voters[1].deadline, std::chrono::milliseconds(90));
+  EXPECT_TRUE(voters[1].optional);
+  const auto twins = parse_config(
+      std::string(kGood) + "detect: {guard_model: [" + one + "}, " + one + "}]}\n", "gw.yaml");
+  ASSERT_FALSE(twins);
+  EXPECT_THAT(twins.error().message, HasSubstr("'llama_guard' is taken"));
+  std::string many;
+  for (int i = 0; i < 9; ++i) many += one + ", name: g" + std::to_string(i) + "}, ";
+  for (const std::string& wrong : {std::string(), many, one + ", name: 'A B'}"})
+    EXPECT_FALSE(
+        parse_config(std::string(kGood) + "detect: {guard_model: [" + wrong + "]}\n", "gw.yaml"))
+        << wrong;
 }
 
 constexpr char kServer[] =

@@ -147,7 +147,7 @@ TEST(GuardDetections, NameTheKindsThatAScannerFound) {
   const auto answer = read_guard_answer(
       GuardForm::kLlmGuard, R"({"is_valid":false,"scanners":{"Secrets":1.0,"Anonymize":0.8}})");
   ASSERT_TRUE(answer) << answer.error().message;
-  const auto found = describe_guard(*answer, detect::Surface::kPrompt, 9);
+  const auto found = describe_guard(*answer, detect::Surface::kPrompt, 9, "llm_guard");
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].rule_id, "guard.secrets");
   EXPECT_EQ(found[0].category, "secret");
@@ -157,30 +157,28 @@ TEST(GuardDetections, NameTheKindsThatAScannerFound) {
   const auto other =
       read_guard_answer(GuardForm::kLlmGuard, R"({"is_valid":false,"scanners":{"BanTopics":0.9}})");
   ASSERT_TRUE(other);
-  EXPECT_EQ(describe_guard(*other, detect::Surface::kPrompt, 9).front().rule_id, "guard.unsafe");
+  EXPECT_EQ(describe_guard(*other, detect::Surface::kPrompt, 9, "llm_guard").front().rule_id,
+            "guard.unsafe");
 }
 
 TEST(GuardDetections, SayTheClassAndNeverTheText) {
   GuardAnswer answer{.unsafe = true, .classes = {8, 9}, .score = 0.7, .reason = "bomb recipe"};
-  const auto detections = describe_guard(answer, detect::Surface::kPrompt, 120);
+  const auto detections = describe_guard(answer, detect::Surface::kPrompt, 120, "ours");
   ASSERT_EQ(detections.size(), 2U);
   EXPECT_EQ(detections[0].rule_id, "guard.s9");
   EXPECT_EQ(detections[0].category, "harmful");
   EXPECT_EQ(detections[0].severity, model::Severity::kHigh);
   EXPECT_EQ(detections[1].severity, model::Severity::kMedium);
   EXPECT_EQ(detections[0].evidence, "[120 bytes]");
-  EXPECT_THAT(describe_guard({}, detect::Surface::kPrompt, 5), IsEmpty());
+  for (const auto& detection : detections)
+    EXPECT_THAT(detection.features, ::testing::Contains("guard: ours"));
+  EXPECT_THAT(describe_guard({}, detect::Surface::kPrompt, 5, "ours"), IsEmpty());
 }
 
-using GuardOpinion = std::optional<Result<GuardAnswer>>;
-
-boost::json::value screened(const std::string& text, const GuardOpinion& guard = {},
+boost::json::value screened(const std::string& text, const ScreenOpinions& opinions = {},
                             const std::string& policy = kPolicy) {
   const ScreenText item{.text = text, .surface = detect::Surface::kPrompt};
   const ScanContext context = make_context(policy);
-  ScreenOpinions opinions;
-  opinions.guard = guard;
-  opinions.guard_name = "llama_guard";
   const std::string json = describe_screened(context, item, screen_text(context, item), opinions,
                                              std::chrono::steady_clock::now());
   EXPECT_THAT(json, Not(HasSubstr(kSecret)));
@@ -194,8 +192,8 @@ TEST(Screen, AddsWhatTheSemanticTierSays) {
     return boost::json::parse(describe_screened(context, item, screen_text(context, item), opinions,
                                                 std::chrono::steady_clock::now()));
   };
-  ScreenOpinions fired{
-      .semantic = true, .detections = {}, .missing = {}, .guard = {}, .guard_name = {}};
+  ScreenOpinions fired;
+  fired.semantic = true;
   EXPECT_EQ(describe(fired).at("verdict").as_string(), "allow");
   model::Detection detection;
   detection.rule_id = "classifier.tier2";
@@ -210,11 +208,9 @@ TEST(Screen, AddsWhatTheSemanticTierSays) {
             "classifier.tier2");
   EXPECT_EQ(found.at("categories").as_array().front().as_string(), "S15");
   EXPECT_NE(found.at("verdict").as_string(), "allow");
-  const ScreenOpinions late{.semantic = true,
-                            .detections = {},
-                            .missing = "semantic tier: late",
-                            .guard = {},
-                            .guard_name = {}};
+  ScreenOpinions late;
+  late.semantic = true;
+  late.missing = "semantic tier: late";
   EXPECT_EQ(describe(late).at("verdict").as_string(), "block");
   EXPECT_EQ(describe(late).at("error").as_string(), "semantic tier: late");
 }
@@ -233,20 +229,30 @@ TEST(Screen, SaysVerdictScoreCategoriesBackendAndTime) {
 }
 
 TEST(Screen, AddsWhatAGuardModelSays) {
-  const GuardOpinion weapon = Result<GuardAnswer>(
-      GuardAnswer{.unsafe = true, .classes = {8}, .score = 0.35, .reason = "weapons"});
+  const GuardAnswer weapons{.unsafe = true, .classes = {8}, .score = 0.35, .reason = "weapons"};
+  const GuardAnswer hatred{.unsafe = true, .classes = {9}, .score = 0.35, .reason = {}};
+  ScreenOpinions weapon;
+  weapon.guards = {{"llama_guard", weapons}};
   const auto blocked = screened("a question", weapon);
   EXPECT_EQ(blocked.at("verdict").as_string(), "block");
   EXPECT_EQ(blocked.at("categories").as_array().at(0).as_string(), "S9");
   EXPECT_NEAR(blocked.at("score").as_double(), 0.35, 1e-9);
   EXPECT_EQ(blocked.at("backend").as_string(), "rules+classifier+llama_guard");
-  const GuardOpinion hate =
-      Result<GuardAnswer>(GuardAnswer{.unsafe = true, .classes = {9}, .score = 0.35, .reason = {}});
+  ScreenOpinions hate;
+  hate.guards = {{"llama_guard", hatred}};
   EXPECT_EQ(screened("a question", hate).at("verdict").as_string(), "flag");
+  ScreenOpinions both;
+  both.guards = {{"first", hatred}, {"second", weapons}};
+  const auto two = screened("a question", both);
+  EXPECT_EQ(two.at("verdict").as_string(), "block");
+  EXPECT_EQ(two.at("categories").as_array().size(), 2U);
+  EXPECT_EQ(two.at("backend").as_string(), "rules+classifier+first+second");
+  EXPECT_EQ(two.at("reason").as_string(), "weapons");
 }
 
 TEST(Screen, FollowsTheFailModeWhenTheGuardModelIsSilent) {
-  const GuardOpinion silent = Result<GuardAnswer>(fail(Errc::kDeadlineExceeded, "timed out"));
+  ScreenOpinions silent;
+  silent.no_guard = "guard model: timed out";
   EXPECT_EQ(screened("a question", silent).at("verdict").as_string(), "block");
   std::string open = kPolicy;
   open.replace(open.find("fail: closed"), 12, "fail: open");

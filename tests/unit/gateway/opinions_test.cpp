@@ -91,9 +91,10 @@ class OpinionsTest : public ::testing::Test {
   }
 
   // A guard model that is not there.
-  void vote_with_nobody(bool optional) {
+  void vote_with_nobody(bool optional, const std::string& name = "") {
     VoterConfig config;
-    config.endpoint.name = "guard model";
+    config.name = name;
+    config.endpoint.name = "guard model" + (name.empty() ? "" : " " + name);
     config.endpoint.origin = "http://127.0.0.1:1";
     config.endpoint.allow_private = true;
     config.model = "guard";
@@ -101,7 +102,7 @@ class OpinionsTest : public ::testing::Test {
     config.optional = optional;
     auto voter = Voter::open(config);
     ASSERT_TRUE(voter) << voter.error().message;
-    services_->voter = std::move(*voter);
+    services_->voters.push_back(std::move(*voter));
   }
 
   std::filesystem::path folder_;
@@ -230,8 +231,40 @@ TEST_F(OpinionsTest, SayThatAGuardModelCannotBeReached) {
   ASSERT_TRUE(opinions);
   ASSERT_EQ(opinions->answers().missing.size(), 1U);
   EXPECT_THAT(opinions->answers().missing.front(), HasSubstr("guard model: "));
-  EXPECT_EQ(services_->voter->counts().failed, 1U);
-  EXPECT_TRUE(services_->voter->provider().is_failing());
+  EXPECT_EQ(services_->voters[0]->counts().failed, 1U);
+  EXPECT_TRUE(services_->voters[0]->provider().is_failing());
+}
+
+TEST_F(OpinionsTest, AskEveryGuardModelAndNameThoseThatDidNotAnswer) {
+  vote_with_nobody(false, "first");
+  vote_with_nobody(true, "second");
+  vote_with_nobody(false, "third");
+  const auto opinions = ask();
+  ASSERT_TRUE(opinions);
+  EXPECT_THAT(opinions->answers().missing,
+              ::testing::UnorderedElementsAre(HasSubstr("guard model first: "),
+                                              HasSubstr("guard model third: ")));
+  for (const auto& voter : services_->voters) EXPECT_EQ(voter->counts().asked, 1U);
+}
+
+TEST_F(OpinionsTest, LeaveAGuardModelAloneThatDidNotAnswerAndTryItAgain) {
+  vote_with_nobody(false);
+  Voter& voter = *services_->voters[0];
+  const auto now = Voter::Clock::now();
+  const auto ask_at = [&](std::chrono::seconds later, bool spoke) {
+    const auto entered = voter.enter(now + later);
+    if (entered) voter.leave(spoke, now + later);
+    return entered.has_value();
+  };
+  using std::chrono::seconds;
+  for (std::uint32_t i = 0; i < Voter::kRestAfter; ++i) EXPECT_TRUE(ask_at(seconds(0), false));
+  EXPECT_FALSE(ask_at(seconds(1), true));
+  EXPECT_EQ(voter.counts().rested, 1U);
+  const seconds over = Voter::kRest;
+  EXPECT_TRUE(ask_at(over, false)) << "one tries";
+  EXPECT_FALSE(ask_at(over, true)) << "the others wait for how that ends";
+  EXPECT_TRUE(ask_at(2 * over, true));
+  EXPECT_TRUE(ask_at(2 * over, true)) << "it spoke";
 }
 
 TEST_F(OpinionsTest, DoNotRememberAsCleanWhatAnOptionalGuardDidNotLookAt) {
