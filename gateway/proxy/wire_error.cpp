@@ -100,7 +100,7 @@ std::string_view google_status(int status) {
 }
 
 std::string gemini_error(const Refusal& refusal) {
-  const int status = form_of(refusal.kind).status;
+  const int status = status_of(refusal.kind, Dialect::kGemini);
   std::string body =
       R"({"error":{"code":)" + std::to_string(status) + R"(,"message":)" +
       codec::json_string(refusal.message) + R"(,"status":")" + std::string(google_status(status)) +

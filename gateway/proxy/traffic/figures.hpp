@@ -8,8 +8,9 @@
 
 namespace aispm::gateway {
 
-// How long calls took, for percentiles that are at most an eighth too high. Any thread.
-class LatencyHistogram {
+// How long calls took, for percentiles that are at most an eighth too high. Unlike LatencyHistogram
+// all threads add.
+class SharedLatencies {
  public:
   void add(std::uint64_t microseconds) {
     buckets_[bucket_of(microseconds)].fetch_add(1, std::memory_order_relaxed);
@@ -61,8 +62,8 @@ struct ArmFigures {
   std::atomic<std::uint64_t> output_tokens{0};
   std::atomic<std::uint64_t> flagged{0};  // replies in which detection found something
   std::atomic<std::uint64_t> denied{0};   // and that were withheld for it
-  LatencyHistogram latency;               // whole calls
-  LatencyHistogram first_byte;            // until the reply's head
+  SharedLatencies latency;               // whole calls
+  SharedLatencies first_byte;            // until the reply's head
 };
 
 }  // namespace aispm::gateway

@@ -233,23 +233,23 @@ TEST(AnswerCache, HoldsOneAnswerForAKey) {
   EXPECT_EQ(cache.find("k", kStart)->body, "xx");
 }
 
-TEST(LatencyHistogram, IsAtMostAnEighthTooHigh) {
+TEST(SharedLatencies, IsAtMostAnEighthTooHigh) {
   for (const std::uint64_t value :
        {0ULL, 1ULL, 7ULL, 8ULL, 9ULL, 100ULL, 4095ULL, 4096ULL, 1'000'000ULL, 987'654'321ULL}) {
-    LatencyHistogram histogram;
+    SharedLatencies histogram;
     histogram.add(value);
     EXPECT_GE(histogram.percentile(0.5), value);
     EXPECT_LE(histogram.percentile(0.5), value + value / 8);
   }
 }
 
-TEST(LatencyHistogram, FindsTheShareOfAll) {
-  LatencyHistogram histogram;
+TEST(SharedLatencies, FindsTheShareOfAll) {
+  SharedLatencies histogram;
   for (int i = 0; i < 95; ++i) histogram.add(10);
   for (int i = 0; i < 5; ++i) histogram.add(1000);
   EXPECT_EQ(histogram.percentile(0.5), 10U);
   EXPECT_GE(histogram.percentile(0.95), 1000U);
-  EXPECT_EQ(LatencyHistogram().percentile(0.5), 0U);
+  EXPECT_EQ(SharedLatencies().percentile(0.5), 0U);
 }
 
 TEST(Traffic, LimitsShadowsInNumberAndBytes) {
