@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "gateway/proxy/pipeline/scan_reply.hpp"
+#include "gateway/proxy/pipeline/text_judge.hpp"
 #include "tests/unit/gateway/rules_fixture.hpp"
 
 namespace aispm::gateway {
@@ -81,12 +82,11 @@ TEST(Judge, FindsAgainWhatItFoundBeforeAndRemembersWhatIsClean) {
     EXPECT_TRUE(scan(context, kChat, user(kTakeover)).findings.denied()) << i;
   const std::string clean = "A long and harmless sentence about the garden, the weather and tea.";
   EXPECT_FALSE(scan(context, kChat, user(clean)).findings.denied());
-  const auto key =
-      context.bench->known.key_of(static_cast<std::uint64_t>(detect::Surface::kPrompt), clean);
-  EXPECT_TRUE(context.bench->known.contains(key));
-  const auto elsewhere =
-      context.bench->known.key_of(static_cast<std::uint64_t>(detect::Surface::kToolResult), clean);
-  EXPECT_FALSE(context.bench->known.contains(elsewhere));
+  Findings findings;
+  const TextJudge judge(context, policy::Direction::kRequest, findings);
+  EXPECT_TRUE(judge.find_known(clean, {.surface = detect::Surface::kPrompt}).is_known);
+  EXPECT_FALSE(judge.find_known(clean, {.surface = detect::Surface::kToolResult}).is_known);
+  EXPECT_FALSE(judge.find_known(kTakeover, {.surface = detect::Surface::kPrompt}).is_known);
 }
 
 std::chrono::steady_clock::time_point stepping_clock() {
