@@ -37,15 +37,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(port: int) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + OPEN_SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         except OSError:
             time.sleep(0.05)
-    raise SystemExit(f"port {port} did not open")
+    raise SystemExit(f"{process.args[0]} did not open port {port}: {log.read_text()[-400:]}")  # type: ignore[index]
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def running(command: list[str], port: int, log: Path, **options: object) -> Iter
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, **options)  # type: ignore[call-overload]
         try:
-            wait_for(port)
+            wait_for(port, process, log)
             yield process.pid
         finally:
             process.terminate()
@@ -120,7 +120,7 @@ def haproxy_proxy(folder: Path, port: int, upstream: int) -> list[str] | None:
     path.write_text(f"""
 global
   nbthread 1
-  maxconn 30000
+  maxconn 4000
 defaults
   mode http
   timeout connect 5s
