@@ -62,8 +62,8 @@ struct ArmFigures {
   std::atomic<std::uint64_t> output_tokens{0};
   std::atomic<std::uint64_t> flagged{0};  // replies in which detection found something
   std::atomic<std::uint64_t> denied{0};   // and that were withheld for it
-  SharedLatencies latency;               // whole calls
-  SharedLatencies first_byte;            // until the reply's head
+  SharedLatencies latency;                // whole calls
+  SharedLatencies first_byte;             // until the reply's head
 };
 
 }  // namespace aispm::gateway

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any text as a rule pack, and as detect.yaml of a bundle: parse, compile, scan; nothing but a Result may come out.
+// Any text as a rule pack, and as detect.yaml of a bundle: parse, compile, scan; nothing but a
+// Result may come out.
 #include <cstdint>
 #include <string>
 #include <utility>
