@@ -2,7 +2,7 @@
 """Streams through the gateway, all checks on, against nginx before the same upstream: what an event costs and how long it is on its way,
 and what an idle stream holds. JSON lines.
 
-The upstream writes the time into each event (a token of its text), so that the delay is that of one event and not of a mean."""
+Client and upstream are one process, so that the delay is that of each word and not of a mean."""
 
 from __future__ import annotations
 
@@ -31,14 +31,8 @@ FILES_BESIDE = 500
 WORDS = "the capital of france is paris and it has been so for a long time with few breaks in between".split()
 
 
-LETTERS = str.maketrans("0123456789", "abcdefghij")
-DIGITS = str.maketrans("abcdefghij", "0123456789")
-STAMP = re.compile(rb"at ([a-j]{10,}) ")
-
-
-def stamp() -> str:
-    """In letters: digits are held back by who looks for numbers of cards."""
-    return f"at {str(time.monotonic_ns()).translate(LETTERS)} "
+CONTENT = re.compile(rb'"content": ?"([^"]*)"')
+sent: dict[str, list[int]] = {}  # when each word of a paced stream was written, by the stream's model
 
 
 def event(word: str) -> bytes:
@@ -63,16 +57,17 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             for start in range(0, FAST_EVENTS, len(events)):
                 writer.write(b"".join(events[:FAST_EVENTS - start]))
                 await writer.drain()
-        elif model == "paced":
-            for _ in range(PACED_EVENTS):
-                writer.write(event(stamp()))
+        elif model.startswith("paced"):
+            for index in range(PACED_EVENTS):
+                sent[model].append(time.monotonic_ns())
+                writer.write(event(WORDS[index % len(WORDS)] + " "))
                 await writer.drain()
                 await asyncio.sleep(PACE_SECONDS)
         else:
             await reader.read()  # until the other side goes
         writer.write(LAST)
         await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
         pass
     finally:
         writer.close()
@@ -98,16 +93,20 @@ async def read_all(port: int, model: str) -> bytes:
 
 
 async def delays(port: int) -> list[float]:
-    """Microseconds from when the upstream wrote an event until it is here."""
-    reader, writer = await open_stream(port, "paced")
-    times = []
+    """Microseconds from when the upstream wrote a word until it is here."""
+    model = f"paced-{len(sent)}"
+    sent[model] = [time.monotonic_ns()]  # of the greeting
+    reader, writer = await open_stream(port, model)
+    times: list[float] = []
+    text = b""
     while line := await reader.readline():
         now = time.monotonic_ns()
-        times += [(now - int(found.decode().translate(DIGITS))) / 1000 for found in STAMP.findall(line)]
+        text += b"".join(CONTENT.findall(line))
+        times += [(now - one) / 1000 for one in sent[model][len(times):len(text.split())]]
         if b"[DONE]" in line:
             break
     writer.close()
-    return times
+    return times[1:]
 
 
 async def fast_cost(port: int, pid: int) -> tuple[float, float]:
@@ -127,7 +126,7 @@ async def idle_bytes(port: int, pid: int, count: int) -> float:
     for start in range(0, count, 100):
         opened = await asyncio.gather(*(open_stream(port, "idle") for _ in range(min(100, count - start))))
         for reader, _ in opened:
-            await reader.readuntil(b"hello ")
+            await reader.readuntil(b"\r\n\r\n")
         streams += opened
     held = (rig.resident_bytes(pid) - before) / count
     for _, writer in streams:
