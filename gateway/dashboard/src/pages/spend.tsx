@@ -7,7 +7,7 @@ import { spendQuery } from "../api/queries";
 import { columnsOf, DataTable, type Column } from "../components/data-table";
 import { Page, Panel } from "../components/page";
 import { EmptyState, QueryView } from "../components/states";
-import { formatCompact, formatCount, formatUsd, NOTHING } from "../format";
+import { formatCompact, formatCount, formatUsd, NOTHING, plural } from "../format";
 
 const BY = { agent: "Agent", user: "User", model: "Model", provider: "Provider", day: "Day" } as const;
 type By = keyof typeof BY;
@@ -44,10 +44,10 @@ function Total({ data }: { data: Spend }) {
   const { total } = data;
   if (!total) return null;
   return (
-    <div className="tiles">
+    <div className="tiles tiles-3">
       <div className="tile" data-testid="tile-Cost"><Text size="xs" c="dimmed">Cost</Text><div className="tile-value"><Cost row={total} /></div></div>
       <div className="tile" data-testid="tile-Calls"><Text size="xs" c="dimmed">Calls</Text><div className="tile-value">{formatCompact(total.calls)}</div></div>
-      <div className="tile" data-testid="tile-Tokens"><Text size="xs" c="dimmed">Tokens</Text><div className="tile-value">{formatCompact(total.inputTokens + total.outputTokens)}</div><Text size="xs" c="dimmed">{formatCount(total.estimatedCalls)} calls estimated</Text></div>
+      <div className="tile" data-testid="tile-Tokens"><Text size="xs" c="dimmed">Tokens</Text><div className="tile-value">{formatCompact(total.inputTokens + total.outputTokens)}</div><Text size="xs" c="dimmed">{plural(total.estimatedCalls, "call")} estimated</Text></div>
     </div>
   );
 }
