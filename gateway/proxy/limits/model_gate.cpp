@@ -6,6 +6,7 @@
 #include "gateway/proxy/decide/tickets.hpp"
 #include "gateway/proxy/message_io.hpp"
 #include "gateway/proxy/providers/upstream.hpp"
+#include "gateway/proxy/providers/upstream_path.hpp"
 #include "gateway/proxy/worker.hpp"
 
 namespace aispm::gateway {
@@ -17,22 +18,6 @@ namespace {
 
 constexpr std::size_t kMaxAnswerBytes = 256U << 10;
 constexpr std::string_view kMark = "{model}";
-
-// As one part of a path: nothing in it may lead elsewhere.
-std::string encode(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  std::string encoded;
-  for (const char c : text) {
-    const bool is_plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                          (c >= '0' && c <= '9') || c == '-' || c == '_';
-    const auto byte = static_cast<unsigned char>(c);
-    if (is_plain)
-      encoded += c;
-    else
-      encoded.append({'%', kHex[byte >> 4U], kHex[byte & 15U]});
-  }
-  return encoded;
-}
 
 bool names(const std::vector<policy::Glob>& globs, std::string_view text) {
   return globs.empty() ||
@@ -68,6 +53,7 @@ Result<std::unique_ptr<ModelGate>> ModelGate::open(const ModelGateConfig& config
 
 Result<> ModelGate::check_list(const ModelAsk& ask) const {
   if (ask.model.size() > kMaxModelBytes) return fail(Errc::kDenied, "the model's name is too long");
+  if (leads_elsewhere(ask.model)) return fail(Errc::kDenied, "this is no name of a model");
   if (!config_.has_list) return {};
   const bool is_approved = std::ranges::any_of(
       config_.models, [&](const ApprovedModel& one) { return approves_for(one, ask); });
@@ -80,7 +66,7 @@ Result<> ModelGate::check_list(const ModelAsk& ask) const {
 
 std::string ModelGate::path_of(std::string_view model) const {
   std::string path = path_;
-  const std::string encoded = encode(model);
+  const std::string encoded = percent_encoded(model);
   for (auto at = path.find(kMark); at != std::string::npos; at = path.find(kMark, at))
     path.replace(at, kMark.size(), encoded);
   return path;

@@ -13,6 +13,16 @@ Result<std::string> refuse(const ProviderConfig& config, const ClientTarget& ask
                                    std::string(asked.path) + ": its cloud has no such API");
 }
 
+// The model as one segment of a path. A client chooses its name, and some names would lead
+// elsewhere at the provider, escaped or not.
+Result<std::string> segment_of(const ProviderConfig& config, std::string_view model) {
+  const std::string_view name = deployment_of(config, model);
+  if (leads_elsewhere(name))
+    return fail(Errc::kNotFound,
+                "provider " + config.name + " has no model '" + std::string(name) + "'");
+  return percent_encoded(name);
+}
+
 // "/v1/chat/completions" without its version.
 std::string_view without_version(std::string_view path) {
   return path.starts_with("/v1/") ? path.substr(kVersion.size()) : path;
@@ -26,15 +36,17 @@ Result<std::string> azure_target(const ProviderConfig& config, const ClientTarge
   if (config.api_version.empty())
     return "/openai/v1" + std::string(rest) + std::string(asked.query);
   std::string target = "/openai";
-  if (!asked.is_list && asked.api != Api::kOpenAiResponses)
-    target += "/deployments/" + percent_encoded(deployment_of(config, asked.model));
+  if (!asked.is_list && asked.api != Api::kOpenAiResponses) {
+    AISPM_TRY(const std::string deployment, segment_of(config, asked.model));
+    target += "/deployments/" + deployment;
+  }
   return target.append(rest).append("?api-version=").append(config.api_version);
 }
 
 Result<std::string> bedrock_target(const ProviderConfig& config, const ClientTarget& asked) {
   if (asked.is_list || asked.api != Api::kAnthropicMessages) return refuse(config, asked);
-  return "/model/" + percent_encoded(deployment_of(config, asked.model)) +
-         (asked.streams ? "/invoke-with-response-stream" : "/invoke");
+  AISPM_TRY(const std::string model, segment_of(config, asked.model));
+  return "/model/" + model + (asked.streams ? "/invoke-with-response-stream" : "/invoke");
 }
 
 }  // namespace
@@ -43,6 +55,10 @@ std::string_view deployment_of(const ProviderConfig& config, std::string_view mo
   if (config.deployments.empty()) return model;
   const auto found = config.deployments.find(std::string(model));
   return found == config.deployments.end() ? model : std::string_view(found->second);
+}
+
+bool leads_elsewhere(std::string_view segment) {
+  return segment.empty() || segment == "." || segment == "..";
 }
 
 std::string percent_encoded(std::string_view text) {

@@ -14,6 +14,8 @@ std::string_view deployment_of(const ProviderConfig& config, std::string_view mo
 
 // `text` with every byte escaped that RFC 3986 does not call unreserved: one segment of a path.
 std::string percent_encoded(std::string_view text);
+// No name, or one that servers take for a step within the path ("..").
+bool leads_elsewhere(std::string_view segment);
 
 struct ClientTarget {
   codec::Api api = codec::Api::kOpenAiChat;

@@ -99,6 +99,26 @@ AwsRequest example(std::string_view method, std::string_view path = "/") {
           .service = "service"};
 }
 
+// The client names the model: it must not walk through the provider's paths.
+TEST(UpstreamPath, OfACloudIsRefusedToNamesThatLeadElsewhere) {
+  for (const Service service : {Service::kAzure, Service::kBedrock}) {
+    ProviderConfig config;
+    config.service = service;
+    config.api_version = "2024-10-21";
+    const auto is_found = [&](std::string_view model) {
+      return target_at(config, {.api = service == Service::kAzure ? Api::kOpenAiChat
+                                                                  : Api::kAnthropicMessages,
+                                .path = "/v1/x",
+                                .query = {},
+                                .model = model})
+          .has_value();
+    };
+    for (const char* const model : {"", ".", ".."}) EXPECT_FALSE(is_found(model)) << model;
+    for (const char* const model : {"...", "a..b", "../a", "gpt-4.1"})
+      EXPECT_TRUE(is_found(model)) << model;
+  }
+}
+
 TEST(AwsSignature, IsThatOfThePublishedVectors) {
   const std::string get = aws_signature_lines(example("GET"), kExample, kExampleTime);
   EXPECT_EQ(get,
