@@ -144,11 +144,13 @@ Result<std::shared_ptr<const Engine>> Engine::compile(RuleSet rules, DatabaseCac
   DatabaseCache none;
   AISPM_TRY(Compiled compiled, (cache != nullptr ? *cache : none).make(rules.rules, plan.jobs));
   AISPM_TRY(state->automata, Automata::make(rules.rules, std::move(compiled.automata)));
-  const auto screens = compiled.databases.begin() + static_cast<std::ptrdiff_t>(plan.prefilters);
   AISPM_TRY(const std::optional<char> separator, Screen::separator(rules.rules));
-  state->screen = Screen(
-      {std::move_iterator(screens), std::move_iterator(compiled.databases.end())}, separator);
-  compiled.databases.erase(screens, compiled.databases.end());
+  std::vector<Screen::Part> screens;
+  for (std::size_t i = plan.prefilters; i < compiled.databases.size(); ++i)
+    screens.push_back(
+        Screen::describe(rules.rules, plan.jobs.databases[i], std::move(compiled.databases[i])));
+  state->screen = Screen(std::move(screens), separator);
+  compiled.databases.resize(plan.prefilters);
   state->prefilters = std::move(compiled.databases);
   state->rules = std::move(rules);
   state->tables = {&state->rules.rules, &state->automata, state->prefilters, &state->vocabulary,
@@ -174,10 +176,11 @@ Result<Scratch> Engine::make_scratch() const {
     scratch->hyperscan.reset(raw);
     return status == HS_SUCCESS;
   };
-  const auto& screens = state_->screen.databases();
+  const auto& screens = state_->screen.parts();
   const auto& prefilters = state_->prefilters;
   if (!std::all_of(prefilters.begin(), prefilters.end(), grow) ||
-      !std::all_of(screens.begin(), screens.end(), grow))
+      !std::all_of(screens.begin(), screens.end(),
+                   [&](const Screen::Part& part) { return grow(part.database); }))
     return fail(Errc::kExhausted, "Hyperscan: no memory for scratch");
   for (ScanBuffers::Level& level : scratch->buffers.levels)
     level.fired.has_fired.resize(rules().size());
