@@ -94,12 +94,31 @@ Result<Automata> Automata::make(const std::vector<Rule>& rules,
 }
 
 void Automata::note_starts(const Rule& rule, std::size_t index) {
-  for (std::size_t surface = 0; surface < kSurfaceCount; ++surface) {
-    if (!rule.applies_to(static_cast<Surface>(surface))) continue;
-    for (std::size_t byte = 0; byte < 256; ++byte)
-      if (automata_[index].dfa->first_bytes().test(byte))
-        starts_[surface][byte].push_back(static_cast<std::uint16_t>(index));
+  // A character of the normalised form stands for up to four bytes.
+  constexpr std::uint64_t kMaxUnitBytes = 4;
+  const RuleAutomaton& automaton = automata_[index];
+  Start start;
+  start.rule = static_cast<std::uint16_t>(index);
+  start.surfaces = rule.surfaces;
+  start.border = border_of(automaton.not_after);
+  for (std::size_t byte = 0; byte < starts_.size(); ++byte) {
+    if (!automaton.dfa->first_bytes().test(byte)) continue;
+    start.state = automaton.dfa->next(Dfa::kStart, static_cast<std::uint8_t>(byte));
+    start.goes_on = start.state != Dfa::kDead && !automaton.dfa->accepts(start.state) &&
+                    automaton.max_bytes > kMaxUnitBytes;
+    starts_[byte].push_back(start);
   }
+}
+
+std::uint8_t Automata::border_of(const ByteSet& not_after) {
+  const auto known = std::find(borders_.begin(), borders_.end(), not_after);
+  if (known != borders_.end()) return static_cast<std::uint8_t>(known - borders_.begin());
+  if (borders_.size() >= kAskRule) return kAskRule;
+  const auto border = static_cast<std::uint8_t>(borders_.size());
+  borders_.push_back(not_after);
+  for (std::size_t byte = 0; byte < closed_.size(); ++byte)
+    if (not_after.test(byte)) closed_[byte] |= std::uint64_t{1} << border;
+  return border;
 }
 
 std::optional<Automata::Span> Automata::resolve_view(const Rule& rule, std::uint32_t index,

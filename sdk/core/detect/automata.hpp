@@ -46,10 +46,19 @@ class Automata {
 
   const RuleAutomaton& of(std::uint32_t rule) const { return automata_[rule]; }
 
-  // Rules of `surface` whose match can start with `byte`.
-  std::span<const std::uint16_t> starting_with(Surface surface, std::uint8_t byte) const {
-    return starts_[static_cast<std::size_t>(surface)][byte];
-  }
+  // A rule whose match can start with a byte, and what is known of the attempt after that byte.
+  struct Start {
+    std::uint16_t rule = 0;
+    Dfa::State state = Dfa::kStart;
+    SurfaceBits surfaces = 0;
+    std::uint8_t border = 0;  // for is_closed()
+    bool goes_on = false;     // no match yet, and it may become longer, whatever its borders say
+  };
+  std::span<const Start> starting_with(std::uint8_t byte) const { return starts_[byte]; }
+  // The borders that do not let a rule start after `byte`, as bits; rules share few of them.
+  // A start with border kAskRule asks its rule's `not_after` itself.
+  static constexpr std::uint8_t kAskRule = 63;
+  std::uint64_t closed_after(std::uint8_t byte) const { return closed_[byte]; }
 
   struct Span {
     std::size_t begin = 0;  // bytes, relative to the start of the attempt
@@ -69,9 +78,12 @@ class Automata {
 
  private:
   void note_starts(const Rule& rule, std::size_t index);
+  std::uint8_t border_of(const ByteSet& not_after);
 
   std::vector<RuleAutomaton> automata_;
-  std::array<std::array<std::vector<std::uint16_t>, 256>, kSurfaceCount> starts_;
+  std::array<std::vector<Start>, 256> starts_;
+  std::vector<ByteSet> borders_;  // that rules have, at most kAskRule
+  std::array<std::uint64_t, 256> closed_ = {};
 };
 
 }  // namespace aispm::detect

@@ -2,6 +2,7 @@
 #include "sdk/core/detect/engine.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 
 #include "sdk/core/detect/automata.hpp"
@@ -104,10 +105,44 @@ Result<Plan> plan_jobs(const RuleSet& rules, const Vocabulary& vocabulary) {
 
 }  // namespace
 
+namespace {
+
+// Short texts that hold no secret, word for word: events say the same models, hosts and tools all
+// the time. A newer text takes the place of an older one. At most 24 KB.
+class CleanTexts {
+ public:
+  bool contains(std::string_view text, SurfaceBits surfaces) const {
+    const Entry& entry = entries_[place_of(text)];
+    return entry.text == text && (surfaces & ~entry.surfaces) == 0;
+  }
+  void add(std::string_view text, SurfaceBits surfaces) {
+    if (text.size() > kMaxBytes) return;
+    Entry& entry = entries_[place_of(text)];
+    entry.text = text;
+    entry.surfaces = surfaces;
+  }
+
+ private:
+  static constexpr std::size_t kEntries = 128;
+  static constexpr std::size_t kMaxBytes = 128;
+  struct Entry {
+    std::string text;
+    SurfaceBits surfaces = kAllSurfaces;  // the empty text holds nothing anywhere
+  };
+  static std::size_t place_of(std::string_view text) {
+    return std::hash<std::string_view>{}(text) % kEntries;
+  }
+  std::array<Entry, kEntries> entries_;
+};
+
+}  // namespace
+
 struct Scratch::State {
   HsScratch hyperscan;
   ScanBuffers buffers;
   Screen::Buffers screen;
+  CleanTexts without_secrets;
+  std::vector<std::string_view> asked;  // of one question, those that are not among these
 };
 
 struct Engine::State {
@@ -144,11 +179,13 @@ Result<std::shared_ptr<const Engine>> Engine::compile(RuleSet rules, DatabaseCac
   DatabaseCache none;
   AISPM_TRY(Compiled compiled, (cache != nullptr ? *cache : none).make(rules.rules, plan.jobs));
   AISPM_TRY(state->automata, Automata::make(rules.rules, std::move(compiled.automata)));
-  const auto screens = compiled.databases.begin() + static_cast<std::ptrdiff_t>(plan.prefilters);
   AISPM_TRY(const std::optional<char> separator, Screen::separator(rules.rules));
-  state->screen = Screen(
-      {std::move_iterator(screens), std::move_iterator(compiled.databases.end())}, separator);
-  compiled.databases.erase(screens, compiled.databases.end());
+  std::vector<Screen::Part> screens;
+  for (std::size_t i = plan.prefilters; i < compiled.databases.size(); ++i)
+    screens.push_back(
+        Screen::describe(rules.rules, plan.jobs.databases[i], std::move(compiled.databases[i])));
+  state->screen = Screen(std::move(screens), separator);
+  compiled.databases.resize(plan.prefilters);
   state->prefilters = std::move(compiled.databases);
   state->rules = std::move(rules);
   state->tables = {&state->rules.rules, &state->automata, state->prefilters, &state->vocabulary,
@@ -174,10 +211,11 @@ Result<Scratch> Engine::make_scratch() const {
     scratch->hyperscan.reset(raw);
     return status == HS_SUCCESS;
   };
-  const auto& screens = state_->screen.databases();
+  const auto& screens = state_->screen.parts();
   const auto& prefilters = state_->prefilters;
   if (!std::all_of(prefilters.begin(), prefilters.end(), grow) ||
-      !std::all_of(screens.begin(), screens.end(), grow))
+      !std::all_of(screens.begin(), screens.end(),
+                   [&](const Screen::Part& part) { return grow(part.database); }))
     return fail(Errc::kExhausted, "Hyperscan: no memory for scratch");
   for (ScanBuffers::Level& level : scratch->buffers.levels)
     level.fired.has_fired.resize(rules().size());
@@ -216,7 +254,14 @@ Result<bool> Engine::may_match(std::span<const std::string_view> texts, SurfaceB
 
 Result<bool> Engine::may_hold_secret(std::span<const std::string_view> texts, SurfaceBits surfaces,
                                      Scratch& scratch) const {
-  return screen(texts, surfaces, true, scratch);
+  Scratch::State& own = *scratch.state_;
+  own.asked.clear();
+  for (const std::string_view text : texts)
+    if (!own.without_secrets.contains(text, surfaces)) own.asked.push_back(text);
+  AISPM_TRY(const bool may, screen(own.asked, surfaces, true, scratch));
+  if (!may)
+    for (const std::string_view text : own.asked) own.without_secrets.add(text, surfaces);
+  return may;
 }
 
 const std::vector<std::uint32_t>& Engine::rules_of(Signal signal) const {

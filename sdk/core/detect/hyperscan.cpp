@@ -32,7 +32,7 @@ bool is_caseless(const Rule& rule, std::string_view pattern) {
 Result<HsPattern> prefilter_pattern(const std::vector<Rule>& rules, std::uint32_t index,
                                     std::string_view pattern) {
   const Rule& rule = rules[index];
-  HsPattern result{{}, is_caseless(rule, pattern), rule_id(index)};
+  HsPattern result{{}, is_caseless(rule, pattern), rule_id(index), {}};
   const bool bordered = rule.triggers.empty();  // a trigger may stand anywhere in a match
   if (bordered && !rule.not_after.empty()) {
     AISPM_TRY(const ByteSet set, parse_class(rule.not_after));

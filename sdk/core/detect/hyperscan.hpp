@@ -11,6 +11,7 @@
 
 #include "sdk/core/common/c_ptr.hpp"
 #include "sdk/core/common/result.hpp"
+#include "sdk/core/detect/needs.hpp"
 #include "sdk/core/detect/rule.hpp"
 
 // What block scanning needs of Hyperscan.
@@ -36,6 +37,7 @@ struct HsPattern {
   std::string text;
   bool caseless = false;
   std::uint32_t id = 0;
+  TextNeeds needs = {};  // of texts worth asking about
 };
 
 bool is_caseless(const Rule& rule, std::string_view pattern);

@@ -11,6 +11,10 @@
 namespace aispm::detect {
 namespace {
 
+// Longer texts are asked about as they are: they have enough of everything, and the look at them is
+// not for free.
+constexpr std::size_t kMaxShapedBytes = 4U << 10;
+
 struct Question {
   const std::vector<Rule>* rules;
   Screen::Wanted wanted;
@@ -26,10 +30,13 @@ int on_match(unsigned id, unsigned long long, unsigned long long, unsigned, void
   return (rule.surfaces & wanted.surfaces) != 0 ? 1 : 0;
 }
 
-Result<bool> fires(const std::vector<HsDatabase>& databases, std::string_view text,
+Result<bool> fires(const std::vector<Screen::Part>& parts, std::string_view text,
                    hs_scratch_t* scratch, Question question) {
-  for (const HsDatabase& database : databases) {
-    const hs_error_t status = scan_block(database.get(), text, scratch, on_match, &question);
+  std::optional<TextShape> shape;
+  if (text.size() <= kMaxShapedBytes) shape = shape_of(text);
+  for (const Screen::Part& part : parts) {
+    if (!part.answers(question.wanted) || (shape && !part.needs.are_met_by(*shape))) continue;
+    const hs_error_t status = scan_block(part.database.get(), text, scratch, on_match, &question);
     if (status == HS_SCAN_TERMINATED) return true;
     if (status != HS_SUCCESS) return fail(Errc::kInternal, "Hyperscan: scan failed");
   }
@@ -51,6 +58,7 @@ Result<> add_rule(const std::vector<Rule>& rules, std::uint32_t index, Patterns&
       continue;
     }
     AISPM_TRY(HsPattern whole, prefilter_pattern(rules, index, pattern));
+    whole.needs = needs_of(node);
     (is_sparse(node) ? patterns.apart : patterns.together).push_back(std::move(whole));
   }
   return {};
@@ -82,6 +90,24 @@ Result<> Screen::add_databases(const std::vector<Rule>& rules, std::uint32_t beg
   add_turned_database(words, databases);
   for (HsPattern& pattern : patterns.apart) databases.push_back({std::move(pattern)});
   return {};
+}
+
+Screen::Part Screen::describe(const std::vector<Rule>& rules,
+                              const std::vector<HsPattern>& patterns, HsDatabase database) {
+  Part part;
+  part.database = std::move(database);
+  if (!patterns.empty()) part.needs = patterns.front().needs;
+  for (const HsPattern& pattern : patterns) {
+    part.needs = part.needs.or_else(pattern.needs);
+    if (is_turned(pattern.id)) {
+      part.has_turned_words = true;
+      continue;
+    }
+    const Rule& rule = rules[rule_of(pattern.id)];
+    part.surfaces |= rule.surfaces;
+    if (rule.category == Category::kSecret) part.secret_surfaces |= rule.surfaces;
+  }
+  return part;
 }
 
 struct Screen::Asked {
@@ -138,13 +164,13 @@ Result<bool> Screen::may_hide(const Asked& asked, std::string_view text, std::st
 
 Result<bool> Screen::may_hold(const Asked& asked, std::string_view text, unsigned depth) const {
   if (depth > kMaxDepth) return true;
-  AISPM_TRY(bool fired, fires(databases_, text, asked.scratch, asked.question));
+  AISPM_TRY(bool fired, fires(parts_, text, asked.scratch, asked.question));
   if (fired) return true;
   std::string_view reading = text;
   if (!is_ascii(text)) {
     Shadow& folded = asked.buffers.levels[depth].folded;
     normalise(text, folded);
-    AISPM_TRY(fired, fires(databases_, folded.text, asked.scratch, asked.question));
+    AISPM_TRY(fired, fires(parts_, folded.text, asked.scratch, asked.question));
     if (fired || (depth == 0 && has_signal(asked.tables, text, asked.buffers.hits))) return true;
     reading = folded.text;
   }
@@ -155,7 +181,7 @@ Result<bool> Screen::may_hold(const Asked& asked, std::string_view text, unsigne
 Result<bool> Screen::may_match(const ScanTables& tables, std::span<const std::string_view> texts,
                                const Wanted& wanted, hs_scratch_t* scratch,
                                Buffers& buffers) const {
-  if (databases_.empty()) return true;
+  if (parts_.empty()) return true;
   const Asked asked{tables, {tables.rules, wanted}, scratch, buffers};
   if (separator_ && texts.size() > 1) {
     buffers.joined.clear();

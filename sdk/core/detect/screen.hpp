@@ -41,21 +41,39 @@ class Screen {
                                 std::uint32_t end, const std::vector<std::string>& words,
                                 std::vector<std::vector<HsPattern>>& databases);
 
-  Screen() = default;  // everything may match
-  Screen(std::vector<HsDatabase> databases, std::optional<char> separator)
-      : databases_(std::move(databases)), separator_(separator) {}
-
   struct Wanted {
     SurfaceBits surfaces = 0;   // a bit for each Surface that the texts stand on
     bool deeper = true;         // also in encodings and disguises
     bool secrets_only = false;  // rules of other categories do not count
   };
+  // A database and what it can say: whether a question needs it. A call costs most of what it costs
+  // for any text, however short.
+  struct Part {
+    HsDatabase database;
+    SurfaceBits surfaces = 0;         // of all its rules
+    SurfaceBits secret_surfaces = 0;  // of those of category secret
+    bool has_turned_words = false;
+    TextNeeds needs = {};  // of any of its rules
+
+    bool answers(const Wanted& wanted) const {
+      if (wanted.secrets_only) return (secret_surfaces & wanted.surfaces) != 0;
+      return (surfaces & wanted.surfaces) != 0 || (has_turned_words && wanted.deeper);
+    }
+  };
+  // `patterns` are those that `database` was made of.
+  static Part describe(const std::vector<Rule>& rules, const std::vector<HsPattern>& patterns,
+                       HsDatabase database);
+
+  Screen() = default;  // everything may match
+  Screen(std::vector<Part> parts, std::optional<char> separator)
+      : parts_(std::move(parts)), separator_(separator) {}
+
   // False only if no wanted rule matches anywhere. kInternal: Hyperscan failed.
   Result<bool> may_match(const ScanTables& tables, std::span<const std::string_view> texts,
                          const Wanted& wanted, hs_scratch_t* scratch, Buffers& buffers) const;
 
   // All that scratch must be allocated for.
-  const std::vector<HsDatabase>& databases() const { return databases_; }
+  const std::vector<Part>& parts() const { return parts_; }
 
  private:
   struct Asked;
@@ -63,7 +81,7 @@ class Screen {
   Result<bool> may_hide(const Asked& asked, std::string_view text, std::string_view reading,
                         unsigned depth) const;
 
-  std::vector<HsDatabase> databases_;  // none: everything may match
+  std::vector<Part> parts_;  // none: everything may match
   std::optional<char> separator_;
 };
 

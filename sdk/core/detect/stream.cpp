@@ -22,16 +22,17 @@ constexpr std::size_t kKeptCapacity = 1024;
 // Takes one byte; false when the attempt is over (and resolved). Same steps as the block scan's.
 bool StreamScanner::State::advance(Attempt& attempt, std::uint8_t byte, std::uint64_t end,
                                    const Lane& lane, View view) {
-  const RuleAutomaton& automaton = engine->automata().of(attempt.rule);
-  if (automaton.dfa->accepts(attempt.state) && !automaton.not_before.test(byte))
+  const RuleAutomaton& automaton = automata.of(attempt.rule);
+  const Dfa& dfa = *automaton.dfa;
+  if (dfa.accepts(attempt.state) && !automaton.not_before.test(byte))
     attempt.accepted_end = lane.last_end;
-  attempt.state = automaton.dfa->next(attempt.state, byte);
+  attempt.state = dfa.next(attempt.state, byte);
   if (attempt.state == Dfa::kDead) {
-    resolve(attempt, view);
+    if (attempt.accepted_end != 0) resolve(attempt, view);
     return false;
   }
-  if (automaton.dfa->accepts(attempt.state)) {
-    if (automaton.has_not_before || !automaton.dfa->is_final(attempt.state)) return true;
+  if (dfa.accepts(attempt.state)) {
+    if (automaton.has_not_before || !dfa.is_final(attempt.state)) return true;
     attempt.accepted_end = end;
     resolve(attempt, view);
     return false;
@@ -41,12 +42,20 @@ bool StreamScanner::State::advance(Attempt& attempt, std::uint8_t byte, std::uin
 
 void StreamScanner::State::spawn(Lane& lane, std::uint8_t byte, std::uint64_t begin,
                                  std::uint64_t end, View view) {
-  for (const std::uint16_t rule : engine->automata().starting_with(surface, byte)) {
-    const model::Outcome outcome = (*outcomes)[rule];
+  const std::uint64_t closed = lane.has_last ? automata.closed_after(lane.last_byte) : 0;
+  const SurfaceBits here = surface_bit(surface);
+  for (const Automata::Start& start : automata.starting_with(byte)) {
+    if ((start.surfaces & here) == 0 || (closed >> start.border & 1) != 0) continue;
+    const model::Outcome outcome = (*outcomes)[start.rule];
     if (outcome == model::Outcome::kUnspecified) continue;
-    if (lane.has_last && engine->automata().of(rule).not_after.test(lane.last_byte)) continue;
-    Attempt attempt{begin, 0, rule, Dfa::kStart, holds(outcome)};
-    if (!advance(attempt, byte, end, lane, view)) continue;
+    if (start.border == Automata::kAskRule && lane.has_last &&
+        automata.of(start.rule).not_after.test(lane.last_byte))
+      continue;
+    Attempt attempt{begin, 0, start.rule, start.state, holds(outcome)};
+    if (!start.goes_on) {
+      attempt.state = Dfa::kStart;
+      if (!advance(attempt, byte, end, lane, view)) continue;
+    }
     if (lane.attempts.size() >= kMaxAttempts) {
       fail_closed(Errc::kExhausted, "reply takes too long to scan");
       return;

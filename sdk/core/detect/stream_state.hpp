@@ -57,9 +57,13 @@ inline bool holds(model::Outcome outcome) {
 struct StreamScanner::State {
   State(std::shared_ptr<const Engine> the_engine, Surface the_surface,
         std::shared_ptr<const Outcomes> the_outcomes)
-      : engine(std::move(the_engine)), outcomes(std::move(the_outcomes)), surface(the_surface) {}
+      : engine(std::move(the_engine)),
+        automata(engine->automata()),
+        outcomes(std::move(the_outcomes)),
+        surface(the_surface) {}
 
   std::shared_ptr<const Engine> engine;
+  const Automata& automata;  // the engine's
   std::shared_ptr<const Outcomes> outcomes;
   Surface surface;
   Redactor* redactor = nullptr;

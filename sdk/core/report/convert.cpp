@@ -3,6 +3,9 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <cstring>
+#include <memory>
+
 #include "sdk/core/common/utf8.hpp"
 #include "sdk/core/report/convert_parts.hpp"
 
@@ -22,6 +25,26 @@ void put_time(WallTime time, google::protobuf::Timestamp& out) {
   out.set_nanos(static_cast<std::int32_t>(rest));
 }
 
+// Eight bytes at a time: nearly every text is ASCII to its end.
+bool is_ascii(std::string_view text) {
+  std::uint64_t seen = 0;
+  std::uint64_t word = 0;
+  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
+    std::memcpy(&word, text.data(), sizeof word);
+    seen |= word;
+  }
+  for (const char c : text) seen |= static_cast<std::uint8_t>(c);
+  return (seen & 0x8080808080808080U) == 0;
+}
+
+// As to_utf8(), into memory that is used again.
+void put_text(std::string_view from, std::string& to) {
+  if (is_ascii(from))
+    to.assign(from);
+  else
+    to = to_utf8(from);
+}
+
 void put_detection(const model::Detection& detection, v1::Detection& out) {
   out.set_rule_id(to_utf8(detection.rule_id));
   out.set_category(to_utf8(detection.category));
@@ -38,11 +61,11 @@ void put_detection(const model::Detection& detection, v1::Detection& out) {
 
 void put_decision(const model::Decision& decision, v1::Decision& out) {
   out.set_outcome(static_cast<v1::Decision::Outcome>(decision.outcome));
-  out.set_mode(to_utf8(decision.mode));
-  out.set_rule_id(to_utf8(decision.rule_id));
-  out.set_reason(to_utf8(decision.reason));
-  out.set_policy_version(to_utf8(decision.policy_version));
-  out.set_case_id(to_utf8(decision.case_id));
+  put_text(decision.mode, *out.mutable_mode());
+  put_text(decision.rule_id, *out.mutable_rule_id());
+  put_text(decision.reason, *out.mutable_reason());
+  put_text(decision.policy_version, *out.mutable_policy_version());
+  put_text(decision.case_id, *out.mutable_case_id());
 }
 
 // One overload a body: adding an alternative to the variant without one does not compile.
@@ -75,41 +98,41 @@ struct PutBody {
   }
   void operator()(const model::LlmCall& body) const {
     auto& to = *out.mutable_llm_call();
-    to.set_provider(to_utf8(body.provider));
-    to.set_api(to_utf8(body.api));
-    to.set_host(to_utf8(body.host));
-    to.set_request_model(to_utf8(body.request_model));
-    to.set_response_model(to_utf8(body.response_model));
+    put_text(body.provider, *to.mutable_provider());
+    put_text(body.api, *to.mutable_api());
+    put_text(body.host, *to.mutable_host());
+    put_text(body.request_model, *to.mutable_request_model());
+    put_text(body.response_model, *to.mutable_response_model());
     to.set_stream(body.stream);
     to.set_status(body.status);
     to.set_input_tokens(body.input_tokens);
     to.set_output_tokens(body.output_tokens);
     put(body.tools_offered, to.mutable_tools_offered());
     put(body.tools_called, to.mutable_tools_called());
-    to.set_prompt_sha256(to_utf8(body.prompt_sha256));
-    to.set_reply_sha256(to_utf8(body.reply_sha256));
-    to.set_prompt_text(to_utf8(body.prompt_text));
-    to.set_reply_text(to_utf8(body.reply_text));
+    put_text(body.prompt_sha256, *to.mutable_prompt_sha256());
+    put_text(body.reply_sha256, *to.mutable_reply_sha256());
+    put_text(body.prompt_text, *to.mutable_prompt_text());
+    put_text(body.reply_text, *to.mutable_reply_text());
     to.set_request_bytes(body.request_bytes);
     to.set_response_bytes(body.response_bytes);
     to.set_duration_us(body.duration_us);
     to.set_first_byte_us(body.first_byte_us);
-    to.set_finish_reason(to_utf8(body.finish_reason));
-    to.set_response_id(to_utf8(body.response_id));
+    put_text(body.finish_reason, *to.mutable_finish_reason());
+    put_text(body.response_id, *to.mutable_response_id());
     to.set_partial(body.partial);
-    to.set_route(to_utf8(body.route));
-    to.set_destination_address(to_utf8(body.destination_address));
+    put_text(body.route, *to.mutable_route());
+    put_text(body.destination_address, *to.mutable_destination_address());
     to.set_destination_port(body.destination_port);
-    to.set_attribution(to_utf8(body.attribution));
+    put_text(body.attribution, *to.mutable_attribution());
     to.set_attribution_confidence(body.attribution_confidence);
     to.set_tokens_estimated(body.tokens_estimated);
     if (body.cost_nano_usd) to.set_cost_nano_usd(*body.cost_nano_usd);
-    to.set_upstream(to_utf8(body.upstream));
-    to.set_route_name(to_utf8(body.route_name));
-    to.set_arm(to_utf8(body.arm));
+    put_text(body.upstream, *to.mutable_upstream());
+    put_text(body.route_name, *to.mutable_route_name());
+    put_text(body.arm, *to.mutable_arm());
     put(body.failed_attempts, to.mutable_failed_attempts());
     to.set_fallback(body.fallback);
-    to.set_shadow_of(to_utf8(body.shadow_of));
+    put_text(body.shadow_of, *to.mutable_shadow_of());
     to.set_cached(body.cached);
   }
   void operator()(const model::SandboxStart& body) const {
@@ -201,19 +224,38 @@ struct PutBody {
   }
 };
 
+// Clears `out`, but keeps the parts that this event will fill again, with the memory of their
+// texts: a thread converts one event after the other, nearly all of them calls of models.
+void clear_for(const model::Event& event, v1::Event& out) {
+  const bool is_call = std::holds_alternative<model::LlmCall>(event.body);
+  std::unique_ptr<v1::LlmCall> call(is_call ? out.release_llm_call() : nullptr);
+  std::unique_ptr<v1::Decision> decision(event.decision ? out.release_decision() : nullptr);
+  std::unique_ptr<google::protobuf::Timestamp> time(out.release_time());
+  out.Clear();
+  if (call) {
+    call->Clear();
+    out.set_allocated_llm_call(call.release());
+  }
+  if (decision) {
+    decision->Clear();
+    out.set_allocated_decision(decision.release());
+  }
+  if (time) out.set_allocated_time(time.release());
+}
+
 }  // namespace
 
 void to_proto(const model::Event& event, v1::Event& out) {
-  out.Clear();
-  out.set_id(to_utf8(event.id));
+  clear_for(event, out);
+  put_text(event.id, *out.mutable_id());
   put_time(event.time, *out.mutable_time());
-  out.set_tenant(to_utf8(event.tenant));
-  out.set_host_id(to_utf8(event.host_id));
-  out.set_agent_id(to_utf8(event.agent_id));
-  out.set_session_id(to_utf8(event.session_id));
-  out.set_trace_id(to_utf8(event.trace_id));
-  out.set_span_id(to_utf8(event.span_id));
-  out.set_parent_span_id(to_utf8(event.parent_span_id));
+  put_text(event.tenant, *out.mutable_tenant());
+  put_text(event.host_id, *out.mutable_host_id());
+  put_text(event.agent_id, *out.mutable_agent_id());
+  put_text(event.session_id, *out.mutable_session_id());
+  put_text(event.trace_id, *out.mutable_trace_id());
+  put_text(event.span_id, *out.mutable_span_id());
+  put_text(event.parent_span_id, *out.mutable_parent_span_id());
   out.set_source(static_cast<v1::Source>(event.source));
   if (event.process) put(*event.process, *out.mutable_process());
   std::visit(PutBody{out}, event.body);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/core/report/writer.hpp"
 
+#include <array>
+#include <cstring>
+
 #include "aispm/v1/ingest.pb.h"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/log.hpp"
@@ -10,6 +13,8 @@ namespace aispm::report {
 namespace {
 
 constexpr std::chrono::seconds kUntoldDelay{1};
+// A thread keeps the memory of its last event for the next one, but not that of a large one.
+constexpr std::size_t kMaxKeptMessageBytes = 16U << 10;
 
 // The event as one `events` field of an EventBatch: such pieces are put together to a batch without
 // parsing them again.
@@ -17,14 +22,18 @@ std::string serialize(const model::Event& event) {
   thread_local v1::Event message;
   to_proto(event, message);
   const std::size_t size = message.ByteSizeLong();
-  std::string bytes;
-  bytes.reserve(size + 8);
-  bytes += static_cast<char>(v1::EventBatch::kEventsFieldNumber << 3 | 2);
+  std::array<char, 12> head;
+  std::size_t head_size = 0;
+  head[head_size++] = static_cast<char>(v1::EventBatch::kEventsFieldNumber << 3 | 2);
   for (std::size_t rest = size;; rest >>= 7) {
-    bytes += static_cast<char>(rest >= 0x80 ? rest | 0x80 : rest);
+    head[head_size++] = static_cast<char>(rest >= 0x80 ? rest | 0x80 : rest);
     if (rest < 0x80) break;
   }
-  message.AppendToString(&bytes);
+  std::string bytes(head_size + size, '\0');
+  std::memcpy(bytes.data(), head.data(), head_size);
+  message.SerializeWithCachedSizesToArray(
+      reinterpret_cast<std::uint8_t*>(bytes.data() + head_size));
+  if (size > kMaxKeptMessageBytes) v1::Event().Swap(&message);
   return bytes;
 }
 

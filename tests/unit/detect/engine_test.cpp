@@ -208,6 +208,26 @@ TEST(Screen, AsksForSecretsAlone) {
   EXPECT_FALSE(may_hold(attack, Surface::kPrompt));
 }
 
+TEST(Screen, AsksAgainWhereATextHoldsASecretOrStandsElsewhere) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]+", "surfaces: [prompt]"));
+  auto scratch = engine->make_scratch();
+  const auto may_hold = [&](std::vector<std::string_view> texts, SurfaceBits surfaces) {
+    return engine->may_hold_secret(texts, surfaces, *scratch).value();
+  };
+  const SurfaceBits prompt = surface_bit(Surface::kPrompt), reply = surface_bit(Surface::kReply);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(may_hold({"a model", ""}, prompt));
+    EXPECT_FALSE(may_hold({"key-12"}, reply));
+    EXPECT_TRUE(may_hold({"a model", "key-12"}, prompt));
+    EXPECT_TRUE(may_hold({"key-12"}, prompt));
+  }
+  for (int i = 0; i < 2000; ++i) {
+    const std::string model = "model " + std::to_string(i);
+    EXPECT_FALSE(may_hold({model, "a model"}, prompt));
+    EXPECT_TRUE(may_hold({"a key-" + std::to_string(i)}, prompt));
+  }
+}
+
 TEST(Screen, LooksThroughDisguises) {
   const auto engine = engine_of(rule_line("secret.a", "key-[0-9]+"));
   EXPECT_TRUE(may_match(*engine, {"a", "ke\xe2\x80\x8by-12"}, Surface::kPrompt));

@@ -57,6 +57,29 @@ void expect_all_cuts(const std::shared_ptr<const Engine>& engine, const std::str
   }
 }
 
+// More borders than fit into one word of bits.
+TEST(StreamScanner, KeepsTheBorderOfEachOfManyRules) {
+  const std::string letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  std::string rules;
+  for (std::size_t i = 0; i < 100; ++i) {
+    const std::string border = {letters[i % letters.size()], i < letters.size() ? '#' : '='};
+    rules += rule_line("secret.r" + std::to_string(i), "key" + std::to_string(i) + "[.]",
+                       "not_after: '[" + border + "]'");
+  }
+  const auto engine = engine_of(rules);
+  const auto outcomes = all_rules(*engine, Outcome::kRedact);
+  std::string text, expected;
+  for (std::size_t i = 0; i < 100; ++i)
+    for (const char before : {letters[i % letters.size()], '!', '#'}) {
+      const std::string key = "key" + std::to_string(i) + ".";
+      const bool is_closed = before != '!' && (before != '#' || i < letters.size());
+      text += before + key;
+      expected += before + (is_closed ? key : "[REDACTED:secret.r" + std::to_string(i) + "]");
+    }
+  EXPECT_EQ(redacted(*engine, text, *outcomes), expected);
+  expect_stream(engine, outcomes, cut_every(text, 3), expected);
+}
+
 TEST(StreamScanner, HidesEveryHitOfEveryShippedRuleUnderEveryCut) {
   const auto engine = shipped_engine();
   ASSERT_NE(engine, nullptr);

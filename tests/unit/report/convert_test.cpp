@@ -129,6 +129,28 @@ TEST_P(EveryBody, KeepsEveryFieldThroughJson) {
 INSTANTIATE_TEST_SUITE_P(Convert, EveryBody, ::testing::ValuesIn(body_names()),
                          [](const auto& instance) { return instance.param; });
 
+// A thread converts one event after the other into one message.
+TEST(Convert, NothingOfTheEventBeforeIsLeft) {
+  v1::Event call = full_event("llm_call");
+  for (const std::string& body : body_names()) {
+    const v1::Event other = full_event(body);
+    model::Event bare = from_proto(call).value();
+    bare.decision.reset();
+    bare.body.emplace<model::LlmCall>().provider = "openai";
+    bare.id = "\xff";
+    v1::Event fresh, used;
+    to_proto(bare, fresh);
+    for (const model::Event& event : {from_proto(call).value(), from_proto(other).value(), bare})
+      to_proto(event, used);
+    EXPECT_TRUE(MessageDifferencer::Equals(fresh, used)) << used.DebugString();
+    to_proto(from_proto(other).value(), used);
+    EXPECT_TRUE(MessageDifferencer::Equals(other, used)) << used.DebugString();
+    to_proto(model::Event{}, used);
+    EXPECT_EQ(used.body_case(), v1::Event::BODY_NOT_SET);
+    EXPECT_FALSE(used.has_decision());
+  }
+}
+
 TEST(Convert, AnEmptyEventStaysEmpty) {
   v1::Event message;
   to_proto(model::Event{}, message);
