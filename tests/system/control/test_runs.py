@@ -167,31 +167,6 @@ def known_agent(world: World, run: Run) -> str:
     return str(answer.body["session"]["agent_id"])
 
 
-def kernel_has(world: World, frozen: dict[str, object]) -> bool:
-    return any(state["component"] == "sensord" and not state.get("problem") for state in world.freeze_states(frozen))
-
-
-@pytest.mark.usefixtures("sensor")
-def test_a_session_is_its_run_to_the_kernel_grd_009(world: World, start: Start) -> None:
-    run, other = start("boxed.py"), start("other.py")
-    assert run.says("free") and other.says("free")
-    known_agent(world, run)
-    assert world.gateway.process is not None
-    # The gateway cannot tell aispm-run: what stops the run now is the kernel alone.
-    world.gateway.process.send_signal(signal.SIGSTOP)
-    try:
-        frozen = world.freeze("SESSION", run.session)
-        wait_for(lambda: run.says("refused"), WAIT_SECONDS, "the kernel refuses")
-        wait_for(lambda: kernel_has(world, frozen), WAIT_SECONDS, "the sensor's word")
-        [state] = [one for one in world.freeze_states(frozen) if one["component"] == "sensord"]
-        print(f"in force in the kernel after {int(state['latency_us']) / 1000:.1f} ms")
-        assert other.says("free")
-        world.lift(frozen)
-        wait_for(lambda: run.says("free"), WAIT_SECONDS, "the kernel refuses no longer")
-    finally:
-        world.gateway.process.send_signal(signal.SIGCONT)
-
-
 @pytest.mark.usefixtures("sensor")
 def test_a_run_for_a_frozen_agent_is_stopped_by_the_kernel_too(world: World, start: Start) -> None:
     parent = start("boss.py")
