@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sandbox/supervise/gateway_link.hpp"
+#include "sandbox/supervise/proxy_header.hpp"
 #include "sdk/core/common/host_rule.hpp"
 #include "sdk/core/policy/sandbox_rules.hpp"
 
@@ -19,6 +20,14 @@ struct Greeting {
   std::vector<HostRule> permitted;            // further hosts, by its operator
   std::string policy;                         // id of the policy that `rules` are of
   std::optional<policy::SandboxRules> rules;  // nothing: that policy has none, or there is none
+  // For whom this run is to run, the first of all first, and what their policies say.
+  struct Parent {
+    ParentRun run;
+    std::string agent_id;
+    std::string policy;
+    std::optional<policy::SandboxRules> rules;
+  };
+  std::vector<Parent> parents;
 };
 
 // Asks the gateway who we are, whether its operator permits the hosts of the profile, and what the

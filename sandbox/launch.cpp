@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "sandbox/apply/digest.hpp"
+#include "sandbox/apply/init_facts.hpp"
 #include "sandbox/apply/placeholders.hpp"
 #include "sandbox/apply/workspace_quota.hpp"
 #include "sandbox/begin.hpp"
@@ -25,6 +26,7 @@
 #include "sandbox/supervise/supervisor.hpp"
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/id.hpp"
+#include "sdk/core/model/run_facts.hpp"
 
 namespace aispm::sandbox {
 namespace {
@@ -100,6 +102,18 @@ std::vector<std::string> mechanisms_of(const Plan& plan, const RootPrefix& prefi
   if (!plan.packages.id.empty()) names.push_back("packages:" + plan.packages.id);
   names.emplace_back(plan.gateway_socket.empty() ? "network:none" : "network:gateway");
   return names;
+}
+
+// What is told of the start besides: its process 1, and the runs that this one runs for, which are
+// of the same user. Not part of the boundary, which is compared between runs.
+std::vector<std::string> with_run_facts(const RunIdentity& run,
+                                        std::vector<std::string> mechanisms) {
+  const std::string user = run.agent_id.substr(0, run.agent_id.find('/') + 1);
+  if (run.init.pid != 0) mechanisms.push_back(model::describe_run_init(run.init));
+  for (const ParentRun& parent : run.parents)
+    mechanisms.push_back(std::string(model::kRunsFor) + parent.session_id + " " + user +
+                         parent.agent);
+  return mechanisms;
 }
 
 // Who sees refused files. Landlock's refusals reach only the kernel's audit stream, which only root
@@ -202,9 +216,15 @@ int refuse_admission(const NotAdmitted& found, const RunIdentity& run, Delivery&
 // The plan within what the agent's policy permits. kDenied: it does not permit the run.
 Result<> obey_policy(const Host& host, const Greeting& greeting, LaunchOptions& options,
                      Plan& plan) {
-  if (!greeting.rules) return {};
-  AISPM_TRY(const auto notes,
-            narrow(host, greeting.rules->of(greeting.agent_id), plan, options.request));
+  std::vector<const policy::SandboxRule*> rules;
+  const auto add = [&](const auto& file, const std::string& agent) {
+    if (!file) return;
+    for (const policy::SandboxRule* rule : file->of(agent)) rules.push_back(rule);
+  };
+  add(greeting.rules, greeting.agent_id);
+  for (const Greeting::Parent& parent : greeting.parents) add(parent.rules, parent.agent_id);
+  if (rules.empty()) return {};
+  AISPM_TRY(const auto notes, narrow(host, rules, plan, options.request));
   if (notes.empty()) return {};
   if (options.needs_all_hosts && options.request.profile.allow_hosts != plan.allow_hosts)
     return fail(Errc::kDenied, notes.front());
@@ -212,6 +232,16 @@ Result<> obey_policy(const Host& host, const Greeting& greeting, LaunchOptions& 
   narrowed.needs_all_hosts = plan.needs_all_hosts;
   plan = std::move(narrowed);
   for (const auto& note : notes) say("note: " + note);
+  return {};
+}
+
+// A gateway that does not know of parents would let the run have all its own rights.
+Result<> take_parents(const Greeting& greeting, RunIdentity& run) {
+  if (greeting.parents.empty())
+    return fail(Errc::kUnavailable,
+                "this gateway knows of no runs that run for others (--parent): update it. Nothing "
+                "was started");
+  for (const Greeting::Parent& parent : greeting.parents) run.parents.push_back(parent.run);
   return {};
 }
 
@@ -232,10 +262,17 @@ Result<int> perform(const Host& host, Plan plan, LaunchOptions options) {
   std::optional<GatewayLink> link;
   Greeting greeting;
   if (!plan.gateway_socket.empty()) {
-    link.emplace(plan.gateway_socket,
-                 make_proxy_header(Speaker::kLauncher, run.session_id, plan.agent, run.trace_id));
+    const auto say_who = [&](const HeaderExtras& extras) {
+      link.emplace(plan.gateway_socket, make_proxy_header(Speaker::kLauncher, run.session_id,
+                                                          plan.agent, run.trace_id, extras));
+    };
+    say_who({.egress_host = {}, .parents = {}, .parent_session = options.parent_session});
     AISPM_TRY(greeting, greet_gateway(*link, plan.gateway_socket));
     run.agent_id = greeting.agent_id;
+    if (!options.parent_session.empty()) {
+      AISPM_CHECK(take_parents(greeting, run));
+      say_who({.egress_host = {}, .parents = run.parents, .parent_session = {}});
+    }
     if (auto obeyed = obey_policy(host, greeting, options, plan); !obeyed) {
       if (obeyed.error().code != Errc::kDenied) return fail(obeyed.error());
       return refuse_by_policy(greeting.policy, obeyed.error().message, options);
@@ -270,6 +307,7 @@ Result<int> perform(const Host& host, Plan plan, LaunchOptions options) {
       !prefix.groups().limits_memory())
     say("note: limits.memory does not hold: this host gives you no control group for it, and "
         "gVisor has no limit of its own");
+  run.init = find_init(watched.init, watched.init_fd ? watched.init_fd.get() : -1);
   watched.signals = signals.take();
   watched.gateway = link;
   if (quota.project() != 0) watch_quota(quota, watched);
@@ -279,7 +317,7 @@ Result<int> perform(const Host& host, Plan plan, LaunchOptions options) {
     if (quota.project() != 0) mechanisms.emplace_back("workspace:project_quota");
     mechanisms.push_back(watch_files(plan, std::move(built.audit), built.landlock_abi, watched));
     if (auto accepted = delivery->deliver_first(start_event(
-            run, plan.argv, plan.profile, mechanisms,
+            run, plan.argv, plan.profile, with_run_facts(run, mechanisms),
             describe_boundary(plan, mechanisms, built.digests), plan.workspace, built.kind));
         !accepted)
       return fail(accepted.error().code,

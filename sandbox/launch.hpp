@@ -19,6 +19,8 @@ struct LaunchOptions {
   // Socket of the warm pool; empty: the sandbox is built for this run.
   std::string pool_socket;
   bool is_verbose = false;
+  // Session of the run that this one runs for; empty: nobody's.
+  std::string parent_session;
 };
 
 // One run from the request to the exit code: the program's own, 128+n when signal n ended it, 124

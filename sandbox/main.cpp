@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <exception>
 #include <iostream>
 #include <set>
@@ -87,6 +89,9 @@ void declare(CLI::App& app, Options& options) {
   app.add_option("--gateway", options.gateway,
                  "Unix socket of the gateway (default: $AISPM_GATEWAY_SOCKET or "
                  "/var/lib/aispm/run/gateway.sock)");
+  app.add_option("--parent", options.launch.parent_session,
+                 "Session of the run of yours that this one runs for: it has no more rights, and "
+                 "stands still with it (default: the run in whose environment this is called)");
   app.add_flag("--offline", options.offline, "No gateway: no network at all");
   app.add_option("--events", options.launch.events_path,
                  "Append every event to this file as JSON lines");
@@ -184,6 +189,28 @@ std::string kept_home(const Host& host, const std::string& agent) {
   return folder + "home." + name;
 }
 
+bool is_uuid_text(std::string_view text) {
+  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  const auto fits = [](char form, char c) {
+    return form == '-' ? c == '-' : std::isxdigit(static_cast<unsigned char>(c)) != 0;
+  };
+  return text.size() == kForm.size() && std::equal(kForm.begin(), kForm.end(), text.begin(), fits);
+}
+
+// A run's environment names the run: who calls us in it runs for it.
+Result<> choose_parent(Options& options, const Host& host) {
+  std::string& parent = options.launch.parent_session;
+  const bool is_offline = options.launch.request.gateway_socket.empty();
+  if (!parent.empty() && is_offline)
+    return fail(Errc::kInvalid, "--parent: only a gateway binds runs to each other");
+  if (parent.empty() && !is_offline && host.environment("AISPM_AGENT_ID"))
+    parent = host.environment("AISPM_SESSION_ID").value_or("");
+  if (!parent.empty() && !is_uuid_text(parent))
+    return fail(Errc::kInvalid,
+                "--parent " + parent + ": must be the session of a run (AISPM_SESSION_ID in it)");
+  return {};
+}
+
 Result<> complete(Options& options, const Host& host) {
   Request& request = options.launch.request;
   if (!options.profile.empty()) {
@@ -215,6 +242,7 @@ Result<> complete(Options& options, const Host& host) {
             ? options.gateway
             : host.environment("AISPM_GATEWAY_SOCKET").value_or("/var/lib/aispm/run/gateway.sock");
   }
+  AISPM_CHECK(choose_parent(options, host));
   if (options.uses_pool && options.launch.pool_socket.empty())
     options.launch.pool_socket =
         host.environment("AISPM_POOL_SOCKET").value_or("/var/lib/aispm/run/pool.sock");

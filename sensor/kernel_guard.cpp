@@ -173,8 +173,8 @@ void KernelGuard::know_running() {
   for (const ListedProcess& one : *listed) {
     const std::string agent = parts_.agent_of(one.id);
     if (const Decider::Known* known = decider_.known(one.id);
-        known != nullptr && known->agent_id == agent)
-      continue;
+        known != nullptr && known->agent_id == agent && known->parent == one.parent)
+      continue;  // who lost its parent belongs to the tree that it was given to
     model::Process process = describe_process(one.id);
     process.parent = one.parent;
     process.uid = one.uid;

@@ -19,6 +19,7 @@
 #include "gateway/collector/authority.hpp"
 #include "gateway/collector/embedded.hpp"
 #include "gateway/collector/ingest/accept.hpp"
+#include "gateway/collector/ingest/run_watch.hpp"
 #include "gateway/collector/limits.hpp"
 #include "gateway/collector/notifier.hpp"
 #include "gateway/collector/seeds.hpp"
@@ -188,6 +189,7 @@ Result<> run_collector(const Config& config, const std::string& version) {
             Workers::start(store_path(config), config.tenant, limits::kWorkers));
   // Two: one tells hosts of a freeze while the other stores it.
   AISPM_TRY(const auto urgent, Workers::start(store_path(config), config.tenant, 2));
+  AISPM_TRY(const auto run_watch, RunWatch::open(feed, *urgent, order_changes, wall_now));
   const auto audit = Audit::start(*writer, *workers, links, config.tenant, version);
   control.audit = audit->waker();
   AISPM_TRY(const auto redteam_runs, redteam::Runs::open(config.redteam, config.state_folder));

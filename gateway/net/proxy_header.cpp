@@ -19,6 +19,8 @@ constexpr std::uint8_t kTlvSession = 0xE0;
 constexpr std::uint8_t kTlvAgent = 0xE1;
 constexpr std::uint8_t kTlvTrace = 0xE2;
 constexpr std::uint8_t kTlvEgress = 0xE3;
+constexpr std::uint8_t kTlvRunsFor = 0xE4;
+constexpr std::uint8_t kTlvParent = 0xE5;
 
 std::uint8_t byte_at(std::string_view bytes, std::size_t at) {
   return static_cast<std::uint8_t>(bytes[at]);
@@ -33,6 +35,19 @@ Result<> take(std::string& field, std::string_view value, bool valid, const char
     return fail(Errc::kInvalid, std::string("PROXY header: ") + what + " is given twice");
   if (!valid) return fail(Errc::kInvalid, std::string("PROXY header: bad ") + what);
   field = value;
+  return {};
+}
+
+// "SESSION AGENT"
+Result<> take_run(std::string_view value, std::vector<ProxyHeader::Run>& runs) {
+  constexpr std::size_t kUuidBytes = 36;
+  const std::string_view session = value.substr(0, kUuidBytes);
+  const bool is_run = value.size() > kUuidBytes && value[kUuidBytes] == ' ' && is_uuid(session) &&
+                      is_agent_name(value.substr(kUuidBytes + 1));
+  if (!is_run) return fail(Errc::kInvalid, "PROXY header: bad run to run for");
+  if (runs.size() >= kMaxRunParents)
+    return fail(Errc::kInvalid, "PROXY header: too many runs to run for");
+  runs.push_back({std::string(session), std::string(value.substr(kUuidBytes + 1))});
   return {};
 }
 
@@ -53,11 +68,18 @@ Result<> parse_tlvs(std::string_view rest, ProxyHeader& header) {
       AISPM_CHECK(take(header.trace_id, value, is_trace_id(value), "trace id"));
     if (type == kTlvEgress)
       AISPM_CHECK(take(header.egress, value, parse_authority(value, 0).has_value(), "host"));
+    if (type == kTlvRunsFor) AISPM_CHECK(take_run(value, header.parents));
+    if (type == kTlvParent)
+      AISPM_CHECK(take(header.parent, value, is_uuid(value), "parent's session id"));
     // Other types (ALPN, NOOP, CRC32C, ...) say nothing about identity and are skipped, as the
     // protocol demands.
   }
-  std::transform(header.session_id.begin(), header.session_id.end(), header.session_id.begin(),
-                 to_lower);
+  const auto lower = [](std::string& text) {
+    std::transform(text.begin(), text.end(), text.begin(), to_lower);
+  };
+  lower(header.session_id);
+  lower(header.parent);
+  for (ProxyHeader::Run& run : header.parents) lower(run.session_id);
   return {};
 }
 

@@ -5,21 +5,34 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sdk/core/common/result.hpp"
 
 namespace aispm::net {
 
 // What aispm-run says in front of a relayed connection: PROXY protocol version 2, binary, with TLVs
-// of our own (0xE0 session id, 0xE1 agent name, 0xE2 trace id, 0xE3 host). Source:
+// of our own (0xE0 session id, 0xE1 agent name, 0xE2 trace id, 0xE3 host, 0xE4 a run that this one
+// runs for, 0xE5 the run that was named as such). Source:
 // https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt section 2.2.
 struct ProxyHeader {
+  // Another run of the same user: "SESSION AGENT".
+  struct Run {
+    std::string session_id;
+    std::string agent;
+  };
+
   bool is_local = false;   // command LOCAL: aispm-run itself; else PROXY: bytes of an agent follow
   std::string session_id;  // UUID in lower case, or empty
   std::string agent;       // 1..128 of [A-Za-z0-9._-/@]; empty when not given
   std::string trace_id;    // 32 lower-case hex digits, or empty
   std::string egress;      // "host:port" that this connection is for, or empty
+  std::vector<Run> parents;  // for whom it runs, the first of all first; at most kMaxRunParents
+  std::string parent;        // session id of the run that aispm-run was told to run for, or empty
 };
+
+// So many names fit into a header.
+inline constexpr std::size_t kMaxRunParents = 3;
 
 inline constexpr std::size_t kMaxProxyHeaderBytes = 16 + 1024;
 

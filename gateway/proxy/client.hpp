@@ -17,9 +17,16 @@ struct Caller {
   std::string session_id;
   std::string tenant;
   std::string trace_id;  // the run's, when the relay named one
+  // Runs of the same user for whom it runs, the first of all first: it has no more rights than they
+  // have. Only of a run.
+  std::vector<model::RunParent> parents = {};
 
   // Of what is kept about an agent: two tenants may have agents of one name. NUL is in no name.
   std::string key() const { return tenant + std::string(1, '\0') + agent_id; }
+  // By whom freezes find it.
+  FreezeKey freeze_key(std::string model = {}) const {
+    return {agent_id, session_id, tenant, std::move(model), parents};
+  }
 };
 
 enum class Entrance : std::uint8_t {
@@ -61,8 +68,9 @@ class Client {
   Caller caller;  // of a relayed connection
   // Of a relayed connection: the host that aispm-run opened it for, after asking the run's profile.
   std::optional<HostPort> egress;
-  std::string correlation;  // id that the request brought, "" = none
-  std::string reply_lines;  // header lines that the next reply carries besides
+  std::string named_parent;  // session of the run that aispm-run was told to run for, "" = none
+  std::string correlation;   // id that the request brought, "" = none
+  std::string reply_lines;   // header lines that the next reply carries besides
 
  private:
   Worker& worker_;

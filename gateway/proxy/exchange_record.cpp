@@ -156,6 +156,7 @@ void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State s
   counters.inspections_cut.add(relay.findings().cut);
   close_reply(relay.findings());
   take_findings(relay.findings());
+  watch_stream(reply);
   if (frozen_refusal()) return;
   if (state == StreamRelay::State::kBroken) {
     counters.upstream_failures.add();
@@ -242,6 +243,7 @@ void ExchangeState::record() {
   for (std::string* text : {&call.prompt_text, &call.reply_text})
     if (cut_utf8(*text, kMaxRecordedTextBytes)) call.partial = true;
   event.body = std::move(call);
+  record_watched();
   event.detections = std::move(detections);
   if (!decision && context.book) {
     decision = context.book->policy->to_decision(verdict);

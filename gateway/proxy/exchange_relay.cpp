@@ -213,8 +213,7 @@ class StreamPass {
   bool is_client_there_ = false;
 };
 
-// Judges a whole reply and sends what may be sent of it.
-awaitable<Step> send_whole(ExchangeState& x, Client& client, std::string_view bytes) {
+awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view bytes) {
   if (Step step = x.judge_whole(bytes); step) co_return step;
   if (x.gate) {
     Step step = co_await x.settle_actions();
@@ -230,6 +229,13 @@ awaitable<Step> send_whole(ExchangeState& x, Client& client, std::string_view by
   const auto sent = co_await client.send(x.reply_head, body);
   if (!sent) x.client_left();
   co_return Step{};
+}
+
+// Judges a whole reply and sends what may be sent of it.
+awaitable<Step> send_whole(ExchangeState& x, Client& client, std::string_view bytes) {
+  Step step = co_await send_judged(x, client, bytes);
+  x.watch_reply(bytes);
+  co_return step;
 }
 
 }  // namespace

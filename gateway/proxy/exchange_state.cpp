@@ -201,12 +201,12 @@ Step ExchangeState::check_readable() {
 
 void ExchangeState::watch_model(std::optional<FreezeList::Entry>& entry, const std::string& model) {
   entry.emplace(
-      worker.freezes(), FreezeKey{caller.agent_id, caller.session_id, caller.tenant, model},
+      worker.freezes(), caller.freeze_key(model),
       hear_for_chain(worker.freezes(), proofs.delegation, [this](const policy::Freeze* freeze) {
         if (freeze) hear_freeze(*freeze);
       }));
   const auto book = services.freezes.load(std::memory_order_acquire);
-  if (const auto* freeze = book->find(entry->key().subject(), wall_now())) hear_freeze(*freeze);
+  if (const auto* freeze = entry->key().find(*book, wall_now())) hear_freeze(*freeze);
 }
 
 Step ExchangeState::watch_freezes() {

@@ -9,6 +9,7 @@
 #include "gateway/proxy/client.hpp"
 #include "gateway/proxy/decide/action_gate.hpp"
 #include "gateway/proxy/decide/settlement.hpp"
+#include "gateway/proxy/decide/watched_detection.hpp"
 #include "gateway/proxy/limits/budget_ledger.hpp"
 #include "gateway/proxy/pipeline/scan_reply.hpp"
 #include "gateway/proxy/pipeline/stream_relay.hpp"
@@ -107,7 +108,9 @@ struct ExchangeState {
   bool reply_cut = false;  // a stream that did not come to its end
   Reservation reservation;
   std::uint64_t response_bytes = 0;
-  model::LlmCall call;  // what the reply said
+  model::LlmCall call;                    // what the reply said
+  std::vector<WatchedDetection> watched;  // once `has_watched`
+  bool has_watched = false;
 
   void take_trace(std::string_view traceparent);
   // Rates, sizes, approved models and budgets: limits/exchange_limits.cpp.
@@ -182,6 +185,9 @@ struct ExchangeState {
   net::asio::awaitable<void> settle(JudgedAction& action, const OnPulse& on_pulse);
   // Settles all that wait, one after another; a refusal when one may not go on.
   net::asio::awaitable<Step> settle_actions();
+  // What detect.yaml of policies that are only watched says of a reply: after the client has it.
+  void watch_reply(std::string_view reply);
+  void watch_stream(const codec::StreamReply& reply);
   Refusal deny_action(const JudgedAction& action, const Settled& settled);
   // One event for what became of it.
   void record_action(JudgedAction& action, const Settled& settled);
@@ -211,6 +217,8 @@ struct ExchangeState {
 
  private:
   void hear_freeze(const policy::Freeze& freeze);
+  std::vector<WatchedDetection>& watched_detections();
+  void record_watched();
   void watch_model(std::optional<FreezeList::Entry>& entry, const std::string& model);
   std::string request_key() const;
   Refusal refuse_use(RefusalKind kind, model::Outcome outcome, std::string rule,

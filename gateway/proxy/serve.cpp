@@ -9,6 +9,7 @@
 #include "gateway/proxy/egress/egress_request.hpp"
 #include "gateway/proxy/exchange.hpp"
 #include "gateway/proxy/fleet/run_freezes.hpp"
+#include "gateway/proxy/fleet/run_parents.hpp"
 #include "gateway/proxy/fleet/run_rules.hpp"
 #include "gateway/proxy/limits/limits_route.hpp"
 #include "gateway/proxy/observe/head_rules.hpp"
@@ -47,6 +48,9 @@ Task<> greet(Client& client) {
       client.caller.agent_id = header.agent.empty() ? user.name : user.name + "/" + header.agent;
       client.caller.session_id = std::move(header.session_id);
       client.caller.trace_id = std::move(header.trace_id);
+      client.named_parent = std::move(header.parent);
+      for (net::ProxyHeader::Run& run : header.parents)
+        client.caller.parents.push_back({user.name + "/" + run.agent, std::move(run.session_id)});
       if (!header.egress.empty()) {
         AISPM_CO_TRY(client.egress, parse_authority(header.egress, 0));
       }
@@ -221,12 +225,15 @@ Task<bool> serve_request(Client& client, Head head) {
       co_return co_await serve_small(client, head, route.kind);
     case RouteKind::kHello:
       if (!is_run) break;
+      if (auto unbound = bind_to_parent(client))
+        co_return co_await serve_refusal(client, head, route.dialect, std::move(*unbound));
       if (auto frozen = find_freeze(client.worker().services(), client.caller))
         co_return co_await serve_refusal(client, head, route.dialect, std::move(*frozen));
       if (RunRules rules = find_run_rules(client, head); rules.objection)
         co_return co_await serve_refusal(client, head, route.dialect, std::move(*rules.objection));
       else
-        co_return co_await serve_small(client, head, route.kind, std::move(rules.fields));
+        co_return co_await serve_small(client, head, route.kind,
+                                       std::move(rules.fields) + parents_field(client.caller));
     case RouteKind::kHealth:
       if (!client.worker().services().rules.current())
         co_return co_await serve_refusal(client, head, route.dialect, RefusalKind::kNotReady,

@@ -29,23 +29,27 @@ PolicySet Services::policies_for(std::string_view agent, std::string_view tenant
   return set;
 }
 
-Identity Services::identify(const PolicySet& decides, const Caller& caller,
-                            std::string_view delegation, std::string_view intent) const {
+const policy::AgentRegistry& Services::registry_of(const PolicySet& decides) const {
   const auto& bundle = decides.enforced ? decides.enforced->bundle : nullptr;
   const policy::AgentRegistry* const own = bundle ? bundle->agents() : nullptr;
+  return own ? *own : config.decide.agents;
+}
+
+Identity Services::identify(const PolicySet& decides, const Caller& caller,
+                            std::string_view delegation, std::string_view intent) const {
   const WallTime now = wall_now();
   const std::time_t seconds = now.nanoseconds / 1'000'000'000;
   std::tm local{};
   ::localtime_r(&seconds, &local);
   const auto frozen = freezes.load(std::memory_order_acquire);
-  return gateway::identify(own ? *own : config.decide.agents,
-                           {.agent_id = caller.agent_id,
-                            .delegation = delegation,
-                            .intent = intent,
-                            .freezes = frozen.get(),
-                            .denials_in_row = streaks.of(caller.key()),
-                            .hour = local.tm_hour,
-                            .now = now});
+  return gateway::identify(registry_of(decides), {.agent_id = caller.agent_id,
+                                                  .parents = caller.parents,
+                                                  .delegation = delegation,
+                                                  .intent = intent,
+                                                  .freezes = frozen.get(),
+                                                  .denials_in_row = streaks.of(caller.key()),
+                                                  .hour = local.tm_hour,
+                                                  .now = now});
 }
 
 Result<> Services::load_rules() {

@@ -14,6 +14,7 @@
 #include "gateway/proxy/decide/risk_facts.hpp"
 #include "gateway/proxy/decide/tickets.hpp"
 #include "gateway/proxy/egress/egress_table.hpp"
+#include "gateway/proxy/fleet/run_table.hpp"
 #include "gateway/proxy/key_store.hpp"
 #include "gateway/proxy/limits/use_limits.hpp"
 #include "gateway/proxy/placeholder_shelf.hpp"
@@ -66,6 +67,9 @@ struct Services {
   Identity identify(const PolicySet& decides, const Caller& caller, std::string_view delegation,
                     std::string_view intent) const;
 
+  // The registry that counts: of the bundle that decides, else this host's own.
+  const policy::AgentRegistry& registry_of(const PolicySet& decides) const;
+
   // The rules alone, for the first time.
   Result<> load_rules();
 
@@ -95,6 +99,7 @@ struct Services {
   KeyStore keys;
   StickyVerdicts sticky;
   EgressTable egress;
+  RunTable runs;
   PlaceholderShelf placeholders;
   std::shared_ptr<Observatory> observatory;         // never null
   std::vector<std::unique_ptr<Voter>> voters;       // empty: none is configured

@@ -9,8 +9,10 @@
 
 #include "sandbox/model/denial.hpp"
 #include "sandbox/supervise/lines.hpp"
+#include "sandbox/supervise/proxy_header.hpp"
 #include "sandbox/supervise/relay.hpp"
 #include "sdk/core/common/time.hpp"
+#include "sdk/core/model/run_facts.hpp"
 
 namespace aispm::sandbox {
 
@@ -23,6 +25,8 @@ struct RunIdentity {
   std::string session_id;
   std::string trace_id;
   std::uint64_t pid_namespace = 0;
+  std::vector<ParentRun> parents = {};  // for whom it runs
+  model::RunInit init = {};             // its process 1 as this host knows it; pid 0: not known
 };
 
 // Whether the sandbox waited in the pool, and if the pool was asked in vain, why.

@@ -145,7 +145,7 @@ Result<std::string> GatewayLink::call(const std::string& method, const std::stri
     if (size > 0) {
       bytes.append(buffer, static_cast<std::size_t>(size));
       if (bytes.size() > kMaxReplyBytes)
-        return fail(Errc::kTooLarge, "the gateway's answer is larger than 64 KiB");
+        return fail(Errc::kTooLarge, "the gateway's answer is larger than 128 KiB");
     } else if (errno == EAGAIN || errno == EINTR) {
       AISPM_CHECK(wait_for(socket.get(), POLLIN, deadline));
     } else {

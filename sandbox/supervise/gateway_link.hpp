@@ -25,7 +25,7 @@ std::string find_json_text(const std::string& json, const std::string& field);
 // no state.
 class GatewayLink {
  public:
-  static constexpr std::size_t kMaxReplyBytes = 64 * 1024;
+  static constexpr std::size_t kMaxReplyBytes = 128 * 1024;
 
   GatewayLink(std::string socket_path, std::string proxy_header)
       : socket_path_(std::move(socket_path)), proxy_header_(std::move(proxy_header)) {}

@@ -24,12 +24,15 @@ void append_tlv(std::string& text, unsigned char type, const std::string& value)
 
 std::string make_proxy_header(Speaker speaker, const std::string& session_id,
                               const std::string& agent, const std::string& trace_id,
-                              const std::string& egress_host) {
+                              const HeaderExtras& extras) {
   std::string tlvs;
   append_tlv(tlvs, 0xE0, session_id);
   append_tlv(tlvs, 0xE1, agent);
   append_tlv(tlvs, 0xE2, trace_id);
-  append_tlv(tlvs, 0xE3, egress_host);
+  append_tlv(tlvs, 0xE3, extras.egress_host);
+  for (const ParentRun& parent : extras.parents)
+    append_tlv(tlvs, 0xE4, parent.session_id + " " + parent.agent);
+  append_tlv(tlvs, 0xE5, extras.parent_session);
   std::string header(kSignature);
   header += speaker == Speaker::kAgent ? '\x21' : '\x20';
   header += '\0';  // AF_UNSPEC

@@ -36,8 +36,11 @@ Result<> Supervisor::watch_network(std::vector<std::string> gateway_hosts) {
   settings.policy = {!plan_.gateway_socket.empty(), plan_.allow_hosts, std::move(gateway_hosts),
                      plan_.profile};
   settings.header = [this](const std::optional<HostPort>& host) {
-    return make_proxy_header(Speaker::kAgent, run_.session_id, plan_.agent, run_.trace_id,
-                             host ? host->name + ":" + std::to_string(host->port) : "");
+    return make_proxy_header(
+        Speaker::kAgent, run_.session_id, plan_.agent, run_.trace_id,
+        {.egress_host = host ? host->name + ":" + std::to_string(host->port) : "",
+         .parents = run_.parents,
+         .parent_session = {}});
   };
   settings.on_refused = [this](Denial denial) { add_denial(std::move(denial)); };
   settings.on_carried = [this](const Carried& carried) {

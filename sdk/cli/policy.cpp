@@ -12,6 +12,7 @@
 #include "sdk/core/detect/bundle_rules.hpp"
 #include "sdk/core/policy/bundle.hpp"
 #include "sdk/core/policy/bundle_judge.hpp"
+#include "sdk/core/policy/problems.hpp"
 
 namespace aispm::cli {
 namespace {
@@ -57,11 +58,29 @@ void print(const Output& output, const json::object& answer) {
   }
 }
 
+// The first problem of each file, "FOLDER/FILE:LINE:COLUMN: what is wrong", divided by "; ".
+std::string describe_problems(const std::string& folder,
+                              const std::vector<policy::FolderFile>& files,
+                              const policy::BundleOptions& options) {
+  std::string text;
+  for (const auto& problem : policy::validate_bundle(files, options).problems()) {
+    text += (text.empty() ? "" : "; ") + folder;
+    if (!problem.path().empty()) text += "/" + problem.path();
+    for (const std::uint32_t place : {problem.line(), problem.column()})
+      if (place != 0) text += ":" + std::to_string(place);
+    text += ": " + problem.message();
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<> check_bundle(const std::string& folder, const TrustedKeys& keys, const Output& output) {
   AISPM_TRY(const policy::BundleOptions options, options_of(keys));
-  AISPM_TRY(const auto bundle, Bundle::load(folder, options));
+  AISPM_TRY(const auto files, policy::read_safe_folder(folder));
+  const auto compiled = Bundle::compile(files, options);
+  if (!compiled) return fail(compiled.error().code, describe_problems(folder, files, options));
+  const auto& bundle = *compiled;
   json::object answer{{"version", bundle->version()}, {"signed_by", bundle->signed_by()}};
   if (bundle->actions() != nullptr) answer["action_rules"] = bundle->actions()->rule_count();
   if (bundle->commands() != nullptr) answer["command_rules"] = bundle->commands()->rule_count();

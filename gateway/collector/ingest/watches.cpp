@@ -2,6 +2,7 @@
 #include "gateway/collector/ingest/watches.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "gateway/collector/ingest/follower.hpp"
 #include "gateway/collector/ingest/peer.hpp"
@@ -35,21 +36,28 @@ Result<pb::OrderSnapshot> orders_for(Desk& desk, const std::string& host, const 
   AISPM_TRY(PolicyOrders policies, policies_for(desk, host, tenant, snapshot.orders_size()));
   for (pb::Order& order : policies.orders) *snapshot.add_orders() = std::move(order);
   AISPM_TRY(auto freezes,
-            store::FreezeLedger(desk.database, tenant).orders(now, std::move(ordered)));
+            store::FreezeLedger(desk.database, tenant).orders(host, now, std::move(ordered)));
   for (pb::Order& order : freezes) *snapshot.add_orders() = std::move(order);
   return snapshot;
 }
 
 // What a sensor says about freezes that it was given as orders.
 pb::AckFreezesRequest freeze_states(const pb::AckOrdersRequest& request) {
+  std::map<std::string, std::string> problems;  // by freeze: of several orders the first problem
+  for (const auto& state : request.states()) {
+    std::string_view id = state.order_id();
+    if (!id.starts_with(store::FreezeLedger::kOrderPrefix)) continue;
+    id.remove_prefix(store::FreezeLedger::kOrderPrefix.size());
+    std::string& problem =
+        problems[std::string(id.substr(0, id.find(store::FreezeLedger::kRunMark)))];
+    if (problem.empty()) problem = state.problem();
+  }
   pb::AckFreezesRequest freezes;
   freezes.set_version(request.version());
-  for (const auto& state : request.states()) {
-    const std::string_view id = state.order_id();
-    if (!id.starts_with(store::FreezeLedger::kOrderPrefix)) continue;
+  for (auto& [id, problem] : problems) {
     auto* const one = freezes.add_states();
-    one->set_freeze_id(std::string(id.substr(store::FreezeLedger::kOrderPrefix.size())));
-    one->set_problem(state.problem());
+    one->set_freeze_id(id);
+    one->set_problem(std::move(problem));
   }
   return freezes;
 }

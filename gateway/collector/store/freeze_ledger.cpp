@@ -6,11 +6,13 @@
 #include "gateway/collector/limits.hpp"
 #include "gateway/collector/store/checks.hpp"
 #include "gateway/collector/store/daemons.hpp"
+#include "gateway/collector/store/frozen_runs.hpp"
 #include "gateway/collector/store/operator_log.hpp"
 #include "gateway/collector/store/paging.hpp"
 #include "gateway/collector/store/policy_shelf.hpp"
 #include "gateway/collector/store/registry.hpp"
 #include "sdk/core/common/id.hpp"
+#include "sdk/core/common/log.hpp"
 #include "sdk/core/common/utf8.hpp"
 
 namespace aispm::collector::store {
@@ -56,7 +58,7 @@ Result<> note(Database& database, const pb::Freeze& freeze, const char* action,
   return note_operator_action(database, done, now);
 }
 
-// False: no order to a kernel says the same.
+// False: no order to a kernel says the same; runs may.
 bool match_of(const pb::Freeze& freeze, const std::string& own_tenant, pb::OrderMatch* match) {
   switch (freeze.scope()) {
     case pb::FREEZE_SCOPE_AGENT:
@@ -91,6 +93,19 @@ void add_pending(std::vector<pb::Freeze> pending, std::vector<pb::Freeze>& freez
 pb::OrderAction action_of(const pb::Freeze& freeze) {
   if (freeze.scope() == pb::FREEZE_SCOPE_MODEL) return pb::ORDER_ACTION_BLOCK;
   return freeze.kill() ? pb::ORDER_ACTION_KILL : pb::ORDER_ACTION_QUARANTINE;
+}
+
+pb::Order make_order(const pb::Freeze& freeze) {
+  pb::Order order;
+  order.set_id(std::string(FreezeLedger::kOrderPrefix) + freeze.id());
+  order.set_action(action_of(freeze));
+  order.set_mode(pb::ORDER_MODE_ENFORCE);
+  order.set_kill(freeze.kill());
+  order.set_reason(freeze.reason());
+  *order.mutable_created() = freeze.created();
+  order.set_created_by(freeze.created_by());
+  if (freeze.has_expires()) *order.mutable_expires() = freeze.expires();
+  return order;
 }
 
 }  // namespace
@@ -253,22 +268,30 @@ Result<pb::FreezeSnapshot> FreezeLedger::snapshot(WallTime now, std::vector<pb::
   return snapshot;
 }
 
-Result<std::vector<pb::Order>> FreezeLedger::orders(WallTime now, std::vector<pb::Freeze> pending) {
+Result<std::vector<pb::Order>> FreezeLedger::orders(const std::string& host_id, WallTime now,
+                                                    std::vector<pb::Freeze> pending) {
   AISPM_TRY(auto freezes, live(now));
   add_pending(std::move(pending), freezes);
   std::vector<pb::Order> orders;
+  if (freezes.empty()) return orders;
+  AISPM_TRY(const FrozenRuns runs, FrozenRuns::of_host(database_, host_id));
   for (const pb::Freeze& freeze : freezes) {
-    pb::Order order;
-    if (!match_of(freeze, tenant_, order.mutable_match())) continue;
-    order.set_id(std::string(kOrderPrefix) + freeze.id());
-    order.set_action(action_of(freeze));
-    order.set_mode(pb::ORDER_MODE_ENFORCE);
-    order.set_kill(freeze.kill());
-    order.set_reason(freeze.reason());
-    *order.mutable_created() = freeze.created();
-    order.set_created_by(freeze.created_by());
-    if (freeze.has_expires()) *order.mutable_expires() = freeze.expires();
-    orders.push_back(std::move(order));
+    pb::Order order = make_order(freeze);
+    if (match_of(freeze, tenant_, order.mutable_match())) orders.push_back(order);
+  }
+  for (const pb::Freeze& freeze : freezes) {
+    for (const model::RunInit& init : runs.meant_by(freeze, tenant_)) {
+      if (orders.size() >= kMaxOrders) {
+        log::warn("freeze.no_room", {{"host", host_id}, {"most", kMaxOrders}});
+        return orders;
+      }
+      pb::Order order = make_order(freeze);
+      order.set_id(order.id() + std::string(kRunMark) + std::to_string(init.pid));
+      order.mutable_match()->set_host_id(host_id);
+      order.mutable_match()->set_pid(init.pid);
+      order.mutable_match()->set_start_boottime_ns(init.start_boottime_ns);
+      orders.push_back(std::move(order));
+    }
   }
   return orders;
 }

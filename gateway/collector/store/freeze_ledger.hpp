@@ -22,6 +22,10 @@ class FreezeLedger {
   static constexpr std::size_t kMaxLive = 48;  // each is one order to sensors, which hold 256
   static constexpr std::uint32_t kMaxValidSeconds = 366 * 86400;
   static constexpr std::string_view kOrderPrefix = "freeze:";
+  // Behind it in an order about one run: "freeze:ID/PID".
+  static constexpr char kRunMark[] = "/";
+  // What sensors have room for beside the orders of operators and policies.
+  static constexpr std::size_t kMaxOrders = 56;
 
   FreezeLedger(Database& database, std::string tenant)
       : database_(database), tenant_(std::move(tenant)) {}
@@ -42,9 +46,11 @@ class FreezeLedger {
 
   // `pending`: further ones that are about to be stored (PendingFreezes).
   Result<pb::FreezeSnapshot> snapshot(WallTime now, std::vector<pb::Freeze> pending = {});
-  // The same as orders to sensors: quarantine, or kill. What a kernel cannot tell apart (sessions,
-  // other tenants) has none.
-  Result<std::vector<pb::Order>> orders(WallTime now, std::vector<pb::Freeze> pending = {});
+  // The same as orders to the sensor of a host: quarantine, or kill. Each run in a sandbox there
+  // that is meant, or runs for one that is, has an order of its own, at most kMaxOrders in all.
+  // What a kernel cannot tell apart (sessions without a run on that host, other tenants) has none.
+  Result<std::vector<pb::Order>> orders(const std::string& host_id, WallTime now,
+                                        std::vector<pb::Freeze> pending = {});
   // What a component of a host says. What it was not given is ignored.
   Result<> acknowledge(const std::string& host_id, const std::string& component,
                        const pb::AckFreezesRequest& request, WallTime now);

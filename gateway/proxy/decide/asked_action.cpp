@@ -15,7 +15,7 @@ AskedAction::AskedAction(Worker& worker, Caller caller, ActionQuestion question)
     : worker_(worker),
       caller_(std::move(caller)),
       question_(std::move(question)),
-      freezable_(worker.freezes(), FreezeKey{caller_.agent_id, caller_.session_id, caller_.tenant},
+      freezable_(worker.freezes(), caller_.freeze_key(),
                  hear_for_chain(worker.freezes(), question_.delegation,
                                 [this](const policy::Freeze* freeze) { hear(freeze); })) {
   if (caller_.trace_id.empty()) caller_.trace_id = make_trace_id();
@@ -81,7 +81,7 @@ void AskedAction::take_rate(RateLimiter& rates) {
 
 void AskedAction::obey_freezes() {
   const auto freezes = worker_.services().freezes.load(std::memory_order_acquire);
-  const auto* const freeze = freezes->find(freezable_.key().subject(), wall_now());
+  const auto* const freeze = freezable_.key().find(*freezes, wall_now());
   if (freeze == nullptr) return;
   worker_.counters().frozen.add();
   overrule(Outcome::kKillSwitch, "freeze." + freeze->id, freeze->reason);

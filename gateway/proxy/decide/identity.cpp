@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/decide/identity.hpp"
 
+#include <algorithm>
+
 #include "gateway/proxy/decide/delegation.hpp"
 
 namespace aispm::gateway {
@@ -35,27 +37,59 @@ void object_to_frozen(const std::vector<std::string>& acts_for, const IdentityAs
   }
 }
 
+// `chain` behind the agents of the runs that it runs for. An agent that runs for a run of its own
+// is named once: nobody gets other rights by that.
+std::vector<std::string> behind_parents(std::span<const model::RunParent> parents,
+                                        const std::vector<std::string>& chain) {
+  std::vector<std::string> all;
+  for (const model::RunParent& parent : parents)
+    if (all.empty() || all.back() != parent.agent_id) all.push_back(parent.agent_id);
+  if (!all.empty() && all.back() == chain.front()) all.pop_back();
+  all.insert(all.end(), chain.begin(), chain.end());
+  return all;
+}
+
+policy::Delegated delegate(const policy::AgentRegistry& registry,
+                           const std::vector<std::string>& chain, std::size_t runs) {
+  std::vector<policy::AgentRights> rights;
+  for (const std::string& agent : chain) rights.push_back(rights_of(registry, agent));
+  policy::Delegated delegated = policy::delegate_rights(rights, registry.max_delegation());
+  delegated.depth = std::max(delegated.depth, static_cast<unsigned>(runs));
+  delegated.is_too_deep = delegated.is_too_deep || delegated.depth > registry.max_delegation();
+  return delegated;
+}
+
+std::optional<Identity::Objection> object_to(const policy::AgentRegistry& registry,
+                                             const policy::Delegated& delegated) {
+  if (delegated.is_too_deep)
+    return Identity::Objection{
+        "agent.delegation",
+        "The task was handed on more than " + std::to_string(registry.max_delegation()) + " times"};
+  if (delegated.is_circle)
+    return Identity::Objection{"agent.delegation", "The task came back to who handed it on"};
+  return {};
+}
+
 // Cuts the rights of who acts to what everybody in the chain has.
-void take_chain(const policy::AgentRegistry& registry, Handed handed, const IdentityAsk& ask,
-                Identity& identity) {
-  std::vector<policy::AgentRights> chain;
-  for (const std::string& agent : handed.chain) chain.push_back(rights_of(registry, agent));
-  policy::Delegated delegated = policy::delegate_rights(chain, registry.max_delegation());
+void take_chain(const policy::AgentRegistry& registry, std::vector<std::string> chain,
+                const IdentityAsk& ask, Identity& identity) {
+  policy::Delegated delegated = delegate(registry, chain, ask.parents.size());
   identity.delegation_depth = delegated.depth;
+  if (delegated.is_denied()) delegated.rights = {};
   identity.facts.roles = std::move(delegated.rights.roles);
   identity.facts.scopes = std::move(delegated.rights.scopes);
   identity.facts.trust = delegated.rights.trust;
-  if (delegated.is_too_deep)
-    identity.objection.emplace(
-        "agent.delegation",
-        "The task was handed on more than " + std::to_string(registry.max_delegation()) + " times");
-  else if (delegated.is_circle)
-    identity.objection.emplace("agent.delegation", "The task came back to who handed it on");
-  if (!identity.intent.empty() && !handed.intent.empty() && identity.intent != handed.intent)
+  identity.objection = object_to(registry, delegated);
+  chain.pop_back();  // who acts now
+  object_to_frozen(chain, ask, identity);
+}
+
+// What the task is for, as its tokens say.
+void take_intent(std::string intent, Identity& identity) {
+  if (intent.empty()) return;
+  if (!identity.intent.empty() && identity.intent != intent && !identity.objection)
     identity.objection.emplace("agent.intent", "The task was handed on for something else");
-  if (!handed.intent.empty()) identity.intent = std::move(handed.intent);
-  handed.chain.pop_back();  // who acts now
-  object_to_frozen(handed.chain, ask, identity);
+  identity.intent = std::move(intent);
 }
 
 policy::TrustLevel trust_now(const policy::AgentRegistry& registry, const Identity& identity,
@@ -75,6 +109,13 @@ policy::TrustLevel trust_now(const policy::AgentRegistry& registry, const Identi
 
 }  // namespace
 
+std::optional<Identity::Objection> object_to_parents(const policy::AgentRegistry& registry,
+                                                     std::string_view agent_id,
+                                                     std::span<const model::RunParent> parents) {
+  const std::vector<std::string> chain = behind_parents(parents, {std::string(agent_id)});
+  return object_to(registry, delegate(registry, chain, parents.size()));
+}
+
 Identity identify(const policy::AgentRegistry& registry, const IdentityAsk& ask) {
   Identity identity;
   const policy::RegisteredAgent* const known = registry.find(ask.agent_id);
@@ -82,17 +123,25 @@ Identity identify(const policy::AgentRegistry& registry, const IdentityAsk& ask)
   if (known != nullptr) identity.facts = known->facts;
   identity.max_delegation = registry.max_delegation();
   identity.intent = ask.intent;
+  std::vector<std::string> chain{std::string(ask.agent_id)};
+  std::string intent;
+  std::optional<Identity::Objection> no_token;
   if (!ask.delegation.empty()) {
-    auto handed = read_delegation(registry, ask.delegation, ask.agent_id, ask.now);
-    if (handed)
-      take_chain(registry, std::move(*handed), ask, identity);
-    else
-      identity.objection.emplace("agent.delegation", handed.error().message);
+    if (auto handed = read_delegation(registry, ask.delegation, ask.agent_id, ask.now)) {
+      chain = std::move(handed->chain);
+      intent = std::move(handed->intent);
+    } else {
+      no_token.emplace("agent.delegation", handed.error().message);
+    }
   } else if (known != nullptr && known->only_delegated) {
-    identity.objection.emplace("agent.delegation",
-                               "This agent acts only for somebody who handed it the task "
-                               "(x-aispm-delegation)");
+    no_token.emplace("agent.delegation",
+                     "This agent acts only for somebody who handed it the task "
+                     "(x-aispm-delegation)");
   }
+  if (chain.size() > 1 || !ask.parents.empty())
+    take_chain(registry, behind_parents(ask.parents, chain), ask, identity);
+  take_intent(std::move(intent), identity);
+  if (no_token && !identity.objection) identity.objection = std::move(no_token);
   identity.facts.trust = trust_now(registry, identity, known, ask);
   return identity;
 }

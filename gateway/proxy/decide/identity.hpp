@@ -2,10 +2,12 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "sdk/core/common/time.hpp"
+#include "sdk/core/model/run_facts.hpp"
 #include "sdk/core/policy/agent_registry.hpp"
 #include "sdk/core/policy/freeze_book.hpp"
 
@@ -31,13 +33,19 @@ struct Identity {
 // What one request shows, and what is known of the caller's past.
 struct IdentityAsk {
   std::string_view agent_id;
-  std::string_view delegation = {};             // x-aispm-delegation
-  std::string_view intent = {};                 // x-aispm-intent
-  const policy::FreezeBook* freezes = nullptr;  // null: nobody is stopped
+  std::span<const model::RunParent> parents = {};  // runs for whom it runs, the first of all first
+  std::string_view delegation = {};                // x-aispm-delegation
+  std::string_view intent = {};                    // x-aispm-intent
+  const policy::FreezeBook* freezes = nullptr;     // null: nobody is stopped
   unsigned denials_in_row = 0;
   int hour = 12;  // 0..23, this host's
   WallTime now;
 };
+
+// Why a run of `agent_id` may not run for these: too many, or one of them is itself again. Pure.
+std::optional<Identity::Objection> object_to_parents(const policy::AgentRegistry& registry,
+                                                     std::string_view agent_id,
+                                                     std::span<const model::RunParent> parents);
 
 // Pure.
 Identity identify(const policy::AgentRegistry& registry, const IdentityAsk& ask);

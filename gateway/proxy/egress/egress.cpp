@@ -220,14 +220,12 @@ awaitable<bool> serve_egress(Client& client, const Head& head) {
   }
   worker.counters().egress_connections.add();
   egress.upstream = std::move(*upstream);
-  const FreezeList::Entry freezable(
-      worker.freezes(),
-      FreezeKey{client.caller.agent_id, client.caller.session_id, client.caller.tenant, {}},
-      [&egress](const policy::Freeze* freeze) {
-        if (freeze == nullptr) return;
-        egress.ended_by = "an operator stopped it: " + freeze->reason;
-        egress.abort();
-      });
+  const FreezeList::Entry freezable(worker.freezes(), client.caller.freeze_key(),
+                                    [&egress](const policy::Freeze* freeze) {
+                                      if (freeze == nullptr) return;
+                                      egress.ended_by = "an operator stopped it: " + freeze->reason;
+                                      egress.abort();
+                                    });
   if (auto frozen = find_freeze(services, client.caller)) {  // while the host was dialled
     (void)co_await say_no(client, egress.host, No{403, frozen->message, true});
     co_return false;

@@ -4,7 +4,9 @@
 #include <functional>
 #include <list>
 #include <string>
+#include <vector>
 
+#include "sdk/core/model/run_facts.hpp"
 #include "sdk/core/policy/freeze_book.hpp"
 
 namespace aispm::gateway {
@@ -15,6 +17,7 @@ struct FreezeKey {
   std::string session;
   std::string tenant;
   std::string model = {};
+  std::vector<model::RunParent> parents = {};  // for whom it runs: what stops them stops it
 
   policy::FreezeSubject subject() const {
     return {.agent = agent,
@@ -22,6 +25,22 @@ struct FreezeKey {
             .user = policy::user_of_agent(agent),
             .model = model,
             .tenant = tenant};
+  }
+
+  // The freeze that stops it, one that kills before others; null: none.
+  const policy::Freeze* find(const policy::FreezeBook& book, WallTime now) const {
+    const policy::Freeze* found = book.find(subject(), now);
+    for (const model::RunParent& parent : parents) {
+      if (found != nullptr && found->kills) break;
+      const policy::Freeze* const of_parent =
+          book.find({.agent = parent.agent_id,
+                     .session = parent.session_id,
+                     .user = policy::user_of_agent(parent.agent_id),
+                     .tenant = tenant},
+                    now);
+      if (of_parent != nullptr && (found == nullptr || of_parent->kills)) found = of_parent;
+    }
+    return found;
   }
 };
 
@@ -51,7 +70,7 @@ class FreezeList {
   };
 
   void apply(const policy::FreezeBook& book, WallTime now) const {
-    for (const Entry* const entry : entries_) entry->hear_(book.find(entry->key_.subject(), now));
+    for (const Entry* const entry : entries_) entry->hear_(entry->key_.find(book, now));
   }
 
  private:

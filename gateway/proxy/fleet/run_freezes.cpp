@@ -12,10 +12,6 @@ constexpr std::chrono::seconds kLook{1};
 // (FreezeLink::kSilence).
 constexpr std::chrono::seconds kRepeat{5};
 
-FreezeKey key_of(const Caller& caller) {
-  return {caller.agent_id, caller.session_id, caller.tenant, {}};
-}
-
 std::string line_of(const policy::Freeze* freeze) {
   if (freeze == nullptr) return "free\n";
   std::string line = (freeze->kills ? "killed " : "frozen ") + freeze->reason;
@@ -27,9 +23,9 @@ std::string line_of(const policy::Freeze* freeze) {
 }  // namespace
 
 std::optional<Refusal> find_freeze(const Services& services, const Caller& caller) {
-  const FreezeKey key = key_of(caller);
+  const FreezeKey key = caller.freeze_key();
   const auto book = services.freezes.load(std::memory_order_acquire);
-  const policy::Freeze* const freeze = book->find(key.subject(), wall_now());
+  const policy::Freeze* const freeze = key.find(*book, wall_now());
   if (freeze == nullptr) return {};
   return Refusal{.kind = RefusalKind::kFrozen,
                  .message = "AISPM: an operator has stopped this: " + freeze->reason,
@@ -44,7 +40,8 @@ net::Task<bool> serve_run_freezes(Client& client, codec::http1::Head head) {
       "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n"));
   net::asio::steady_timer changed(worker.context());
   std::uint64_t changes = 0;
-  const FreezeList::Entry entry(worker.freezes(), key_of(client.caller),
+  const auto known = worker.services().runs.enter(client.caller);
+  const FreezeList::Entry entry(worker.freezes(), client.caller.freeze_key(),
                                 [&](const policy::Freeze*) {
                                   ++changes;
                                   changed.cancel();
@@ -54,7 +51,7 @@ net::Task<bool> serve_run_freezes(Client& client, codec::http1::Head head) {
   while (!worker.stopping() && !client.stream().peer_is_gone()) {
     const std::uint64_t seen = changes;
     const auto book = worker.services().freezes.load(std::memory_order_acquire);
-    std::string line = line_of(book->find(entry.key().subject(), wall_now()));
+    std::string line = line_of(entry.key().find(*book, wall_now()));
     const auto now = net::Clock::now();
     if (line != told || now - told_at >= kRepeat) {
       AISPM_CO_CHECK(co_await client.send(line));

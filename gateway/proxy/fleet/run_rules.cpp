@@ -19,44 +19,63 @@ std::string unusable(const PolicyView& view) {
   return "policy " + view.id + " cannot be used: " + view.problem;
 }
 
-}  // namespace
-
-RunRules find_run_rules(Client& client, const codec::http1::Head& head) {
-  RunRules rules;
-  const auto enforced = client.worker()
-                            .services()
-                            .policies_for(client.caller.agent_id, client.caller.tenant)
-                            .enforced;
-  if (!enforced) return rules;
+// What the policy that decides about one agent says, as fields of the greeting.
+void add_rules(const PolicySet& decides, const std::string& which, const codec::http1::Head& head,
+               RunRules& rules) {
+  const auto& enforced = decides.enforced;
+  if (!enforced) return;
   if (!enforced->bundle) {
     rules.objection = make_refusal(RefusalKind::kNotReady, unusable(*enforced));
-    return rules;
+    return;
   }
   const policy::SandboxRules* const sandbox = enforced->bundle->sandbox();
-  if (sandbox == nullptr) return rules;
+  if (sandbox == nullptr) return;
   if (!obeys_rules(head)) {
     rules.objection = make_refusal(RefusalKind::kBadRequest,
                                    "policy " + enforced->id +
                                        " has a sandbox.yaml, which this aispm-run does not know: "
                                        "update it to the gateway's version");
-    return rules;
+    return;
   }
-  rules.fields = ",\"policy\":" + codec::json_string(enforced->id) + ",\"sandbox\":\"" +
-                 policy::as_hex(sandbox->text()) + "\"";
+  rules.fields += ",\"policy" + which + "\":" + codec::json_string(enforced->id) + ",\"sandbox" +
+                  which + "\":\"" + policy::as_hex(sandbox->text()) + "\"";
+}
+
+std::optional<HostObjection> object_to_host(Services& services, const std::string& agent_id,
+                                            const std::string& tenant, const HostPort& host) {
+  const auto enforced = services.policies_for(agent_id, tenant).enforced;
+  if (!enforced) return {};
+  if (!enforced->bundle) return HostObjection{unusable(*enforced), false};
+  const policy::SandboxRules* const rules = enforced->bundle->sandbox();
+  const policy::SandboxRule* const refusing =
+      rules == nullptr ? nullptr : rules->refusing(agent_id, host);
+  if (refusing == nullptr) return {};
+  return HostObjection{"policy " + enforced->id + " does not permit it (rule " + refusing->id +
+                       " of sandbox.yaml)"};
+}
+
+}  // namespace
+
+RunRules find_run_rules(Client& client, const codec::http1::Head& head) {
+  RunRules rules;
+  Services& services = client.worker().services();
+  const Caller& caller = client.caller;
+  add_rules(services.policies_for(caller.agent_id, caller.tenant), "", head, rules);
+  for (std::size_t i = 0; i < caller.parents.size() && !rules.objection; ++i)
+    add_rules(services.policies_for(caller.parents[i].agent_id, caller.tenant),
+              "_" + std::to_string(i + 1), head, rules);
   return rules;
 }
 
 std::optional<HostObjection> find_host_objection(Services& services, const Caller& caller,
                                                  const HostPort& host) {
-  const auto enforced = services.policies_for(caller.agent_id, caller.tenant).enforced;
-  if (!enforced) return {};
-  if (!enforced->bundle) return HostObjection{unusable(*enforced), false};
-  const policy::SandboxRules* const rules = enforced->bundle->sandbox();
-  const policy::SandboxRule* const refusing =
-      rules == nullptr ? nullptr : rules->refusing(caller.agent_id, host);
-  if (refusing == nullptr) return {};
-  return HostObjection{"policy " + enforced->id + " does not permit it (rule " + refusing->id +
-                       " of sandbox.yaml)"};
+  if (auto own = object_to_host(services, caller.agent_id, caller.tenant, host)) return own;
+  for (const model::RunParent& parent : caller.parents)
+    if (auto objection = object_to_host(services, parent.agent_id, caller.tenant, host)) {
+      objection->reason += ", which counts for " + parent.agent_id + ", for whom this runs";
+      return objection;
+    }
+  return {};
 }
 
 }  // namespace aispm::gateway

@@ -184,9 +184,7 @@ awaitable<void> run_shadow(std::shared_ptr<ShadowCall> shadow) {
   worker.counters().shadows.add();
   // The exchange goes first.
   co_await net::asio::post(worker.context(), net::asio::use_awaitable);
-  const FreezeList::Entry freezable(worker.freezes(),
-                                    FreezeKey{shadow->caller.agent_id, shadow->caller.session_id,
-                                              shadow->caller.tenant, shadow->model},
+  const FreezeList::Entry freezable(worker.freezes(), shadow->caller.freeze_key(shadow->model),
                                     [&call = *shadow](const policy::Freeze* freeze) {
                                       if (freeze == nullptr) return;
                                       call.is_stopped = true;

@@ -86,10 +86,9 @@ bool bundles_allow(const ExchangeState& x) {
 }
 
 bool is_frozen(const ExchangeState& x) {
-  const FreezeKey key{x.caller.agent_id, x.caller.session_id, x.caller.tenant,
-                      std::string(x.model_sent())};
   const auto book = x.services.freezes.load(std::memory_order_acquire);
-  return book->find(key.subject(), wall_now()) != nullptr;
+  const FreezeKey key = x.caller.freeze_key(std::string(x.model_sent()));
+  return key.find(*book, wall_now()) != nullptr;
 }
 
 std::shared_ptr<ShadowCall> make_call(ExchangeState& x, Traffic::Arm& arm) {

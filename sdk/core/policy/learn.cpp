@@ -49,7 +49,8 @@ std::string text_of(const Arguments::Value& value) {
 void Learner::add(const v1::Event& event) {
   if (!event.has_action_call() || event.agent_id() != agent_) return;
   const v1::ActionCall& call = event.action_call();
-  if (call.surface() == "prompt" || call.surface() == "output") return;
+  if (call.surface() == "prompt" || call.surface() == "output" || call.surface() == "detection")
+    return;  // no tool was called
   ++events_;
   const Outcome outcome = applied_outcome(event.decision());
   const bool was_asked = outcome == Outcome::kApproved || outcome == Outcome::kRequireApproval ||

@@ -95,6 +95,37 @@ def test_detection_is_for_those_whose_policy_it_is(world: World, tmp_path: Path)
     wait_for(lambda: found(world, key, f"kingfisher {aws}") == {"secret.aws_access_key"}, TOLD_SECONDS, "the policy is gone")
 
 
+def test_detection_that_is_only_watched_is_tried_on_what_passes_pol_019(world: World, tmp_path: Path) -> None:
+    agent = "tests/watching"
+    key = str(world.collector.cli("agent", "create-key", agent)["key"])
+    aws = "AKIA" + "Z7QJ3XNVB5KD2M4T"
+    text = pack("bluebird") + "thresholds: [{rule: secret.aws_access_key, alone: 1}, {category: secret, together: 1}]\n"
+    push(world, tmp_path, "watching", agent, "detect.yaml", text)
+    assert world.promote("watching", "MONITOR").status == 200
+    assert problem(world, "watching", 1) == ""
+    wait_for(lambda: world.gateway.ask(key, "nothing to find").status == 200, TOLD_SECONDS, "the gateway knows the key")
+
+    def told() -> list[tuple[str, str, list[str]]]:
+        events = world.rest("GET", f"/api/v1/events?page_size=200&kind=action_call&agent_id={agent}").body.get("events", [])
+        return [(e["decision"]["mode"], e["decision"]["outcome"], sorted(e["action_call"]["inputs"])) for e in events
+                if e["action_call"]["surface"] == "detection" and e["action_call"]["policy_id"] == "watching"]
+
+    assert world.gateway.ask(key, f"look at {aws}").status == 200
+    other = [("monitor", "OUTCOME_ALLOW", ["not found: prompt secret.aws_access_key"])]
+    wait_for(lambda: told() == other, TOLD_SECONDS, "what it would not find")
+    with urllib.request.urlopen(world.gateway.request(key, 'split=1 say "a bluebird sings"', stream=True), timeout=60) as reply:
+        assert b"[DONE]" in reply.read(), "nothing of it is applied"
+    found_both = ("monitor", "OUTCOME_ALLOW", ["found: prompt custom.bird", "found: reply custom.bird"])
+    wait_for(lambda: told() == [found_both, *other], TOLD_SECONDS, "what it would find in a stream")
+    assert world.gateway.ask(key, 'say "a bluebird sings"').status == 200
+    wait_for(lambda: told() == [found_both, found_both, *other], TOLD_SECONDS, "and in a whole reply")
+    assert world.gateway.ask(world.key, "a bluebird").status == 200
+    calls = world.rest("GET", f"/api/v1/events?page_size=200&kind=llm_call&agent_id={agent}").body["events"]
+    assert [d["rule_id"] for e in calls for d in e.get("detections", [])] == ["secret.aws_access_key"], "counted is what is in force"
+    assert world.promote("watching", "DEPRECATED").status == 200
+    assert len(told()) == 3
+
+
 def test_detection_that_does_not_do_what_its_examples_say_is_refused_at_the_door(world: World) -> None:
     wrong = pack("bluebird").replace("hits: ['bluebird']", "hits: ['heron']")
     made = world.push("wrong", detect__yaml=wrong)

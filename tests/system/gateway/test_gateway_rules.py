@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,34 @@ def test_a_change_is_recorded_with_who_made_it(gateway: Gateway) -> None:
                   (path.read_bytes() for path in (gateway.folder / "state").rglob("*") if path.is_file())):
         assert time.monotonic() < deadline, "the change was not recorded"
         time.sleep(0.1)
+
+
+def test_a_door_without_descriptors_waits_and_then_answers(provider: Provider, certificate: Certificate, tmp_path: Path) -> None:
+    """Whoever knocks stays in the backlog: the door looks again ten times a second, not as often as it can."""
+    gateway = start(tmp_path, provider, certificate, POLICY, f"admin: {{socket: {tmp_path}/admin.sock, rules_folder: {tmp_path}/given}}\n")
+    assert gateway.process
+    soft, hard = resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with ThreadPoolExecutor(1) as asking:
+            answer = asking.submit(rules, gateway, "list")
+
+            def refusals() -> int:
+                return gateway.log.read_text().count("event=admin.busy")
+
+            until = time.monotonic() + 30
+            while refusals() == 0:
+                assert time.monotonic() < until, "the door says nothing of what it lacks"
+                time.sleep(0.05)
+            before = refusals()
+            time.sleep(1)
+            looks = refusals() - before
+            resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+            assert answer.result(timeout=60).returncode == 0
+        assert looks < 50, "it looked as often as it could"
+    finally:
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        assert gateway.stop() == 0, gateway.log.read_text()
 
 
 def test_nobody_else_may_ask(gateway: Gateway) -> None:

@@ -114,7 +114,7 @@ def test_errors_name_the_place(bundle: Path) -> None:
     line = next(number for number, text in enumerate(rules.read_text().splitlines(), 1) if "perhaps" in text)
     done = aispm("check", str(bundle))
     assert done.returncode == 2
-    assert f"actions.yaml:{line}: " in done.stderr, done.stderr
+    assert f"actions.yaml:{line}:5: outcome: " in done.stderr, done.stderr  # POL-021: and the column
 
 
 def test_refuses_what_others_may_change(bundle: Path) -> None:

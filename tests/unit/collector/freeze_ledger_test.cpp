@@ -5,6 +5,7 @@
 
 #include "gateway/collector/pending_freezes.hpp"
 #include "gateway/collector/store/operator_log.hpp"
+#include "sdk/core/model/run_facts.hpp"
 #include "tests/unit/collector/support.hpp"
 
 namespace aispm::collector::test {
@@ -43,10 +44,10 @@ TEST_F(FreezeLedgerTest, GivesOutWhatIsAboutToBeStored) {
   const auto given = [&] { return must(ledger.snapshot(at(0), pending.list())); };
   const auto before = given();
   ASSERT_EQ(before.freezes_size(), 1);
-  EXPECT_EQ(must(ledger.orders(at(0), pending.list())).size(), 1U);
+  EXPECT_EQ(must(ledger.orders("", at(0), pending.list())).size(), 1U);
   must(ledger.store(freeze, at(0)));
   EXPECT_EQ(given().freezes_size(), 1);
-  EXPECT_EQ(must(ledger.orders(at(0), pending.list())).size(), 1U);
+  EXPECT_EQ(must(ledger.orders("", at(0), pending.list())).size(), 1U);
   // Hosts say anew what came of it: before, there was nothing to note it with.
   EXPECT_GT(given().version(), before.version());
   held.reset();
@@ -71,6 +72,85 @@ TEST_F(FreezeLedgerTest, IsInForceUntilItIsLifted) {  // GRD-009
   all.set_with_past(true);
   EXPECT_EQ(must(ledger.list(all, at(2))).freezes_size(), 1);
   EXPECT_EQ(must(store::waiting_actions(bench.database(), 9)).size(), 2U);
+}
+
+pb::Event run_start(const std::string& session, const std::string& agent,
+                    const std::vector<std::string>& mechanisms) {
+  pb::Event event = make_event(pb::SOURCE_SANDBOX, 1);
+  event.set_session_id(session);
+  event.set_agent_id(agent);
+  event.mutable_sandbox_start()->add_mechanisms("seccomp");
+  for (const std::string& one : mechanisms) event.mutable_sandbox_start()->add_mechanisms(one);
+  return event;
+}
+
+std::vector<std::uint32_t> pids_of(const std::vector<pb::Order>& orders) {
+  std::vector<std::uint32_t> pids;
+  for (const pb::Order& order : orders)
+    if (order.match().pid() != 0) pids.push_back(order.match().pid());
+  return pids;
+}
+
+constexpr char kSession[] = "0190a000-0000-7000-8000-000000000001";
+constexpr char kChild[] = "0190a000-0000-7000-8000-000000000002";
+
+// GRD-009: a kernel knows a session by its run, on the host where that is, for as long as it is.
+TEST_F(FreezeLedgerTest, ASessionIsItsRunToAKernel) {
+  must(create(pb::FREEZE_SCOPE_SESSION, kSession));
+  EXPECT_TRUE(must(ledger.orders(bench.host_id(), at(1))).empty());
+  bench.report("gateway", {run_start(kSession, "alice/agent.py", {"init:4711@5000000000"}),
+                           run_start(kChild, "alice/other.py", {"init:4712@5000000000"})});
+  const auto orders = must(ledger.orders(bench.host_id(), at(2)));
+  ASSERT_EQ(orders.size(), 1U);
+  EXPECT_EQ(orders[0].action(), pb::ORDER_ACTION_QUARANTINE);
+  EXPECT_EQ(orders[0].match().pid(), 4711U);
+  EXPECT_EQ(orders[0].match().start_boottime_ns(), 5'000'000'000U);
+  EXPECT_EQ(orders[0].match().host_id(), bench.host_id());
+  EXPECT_THAT(orders[0].id(), ::testing::EndsWith("/4711"));
+  EXPECT_TRUE(must(ledger.orders("another-host", at(2))).empty());
+  pb::Event end = make_event(pb::SOURCE_SANDBOX, 3);
+  end.set_session_id(kSession);
+  end.mutable_sandbox_exit();
+  bench.report("gateway", {end});
+  EXPECT_TRUE(must(ledger.orders(bench.host_id(), at(4))).empty());
+}
+
+TEST_F(FreezeLedgerTest, WhoRunsForAFrozenRunIsFrozenInTheKernelToo) {  // POL-029
+  bench.report("gateway", {run_start(kSession, "alice/agent.py", {"init:4711@5000000000"}),
+                           run_start(kChild, "alice/worker.py",
+                                     {"init:4712@5000000000",
+                                      "runs_for:" + std::string(kSession) + " alice/agent.py"})});
+  const auto frozen = must(create(pb::FREEZE_SCOPE_SESSION, kChild));
+  const auto orders = [&] { return must(ledger.orders(bench.host_id(), at(2))); };
+  EXPECT_THAT(pids_of(orders()), ::testing::ElementsAre(4712));
+  pb::LiftFreezeRequest lift;
+  lift.set_freeze_id(frozen.id());
+  lift.set_reason("over");
+  must(ledger.lift(lift, "bob", at(1)));
+  must(create(pb::FREEZE_SCOPE_AGENT, "alice/agent.py"));
+  EXPECT_EQ(orders().front().match().agent_id(), "alice/agent.py") << "also outside of sandboxes";
+  EXPECT_THAT(pids_of(orders()), ::testing::UnorderedElementsAre(4711, 4712));
+  must(create(pb::FREEZE_SCOPE_MODEL, "gpt-*"));
+  EXPECT_THAT(pids_of(orders()), ::testing::SizeIs(2));
+}
+
+TEST_F(FreezeLedgerTest, SensorsGetNoMoreOrdersThanTheyHaveRoomFor) {
+  std::vector<pb::Event> starts;
+  for (int i = 0; i < 80; ++i)
+    starts.push_back(run_start("0190a000-0000-7000-8000-0000000001" + std::to_string(10 + i),
+                               "alice/agent.py", {"init:" + std::to_string(100 + i) + "@7"}));
+  bench.report("gateway", starts);
+  must(create(pb::FREEZE_SCOPE_USER, "alice"));
+  EXPECT_EQ(must(ledger.orders(bench.host_id(), at(2))).size(), FreezeLedger::kMaxOrders);
+}
+
+TEST(RunFacts, AreReadOnlyWhereTheyAreWhole) {
+  for (const char* wrong : {"init:", "init:7", "init:7@", "init:x@7", "init:7@x", "init:1@7",
+                            "init:7@0", "init:7@8 ", "init:99999999999@7", "seccomp"})
+    EXPECT_FALSE(model::parse_run_init(wrong)) << wrong;
+  EXPECT_EQ(model::parse_run_init(model::describe_run_init({7, 8}))->start_boottime_ns, 8U);
+  EXPECT_FALSE(model::parse_runs_for("runs_for:x"));
+  EXPECT_EQ(model::parse_runs_for("runs_for:s a/b")->agent_id, "a/b");
 }
 
 TEST_F(FreezeLedgerTest, EndsByItself) {  // GRD-009
@@ -98,7 +178,7 @@ TEST_F(FreezeLedgerTest, SensorsGetOrders) {
   must(create(pb::FREEZE_SCOPE_SESSION, "s1"));    // no kernel knows sessions
   must(create(pb::FREEZE_SCOPE_TENANT, "other"));  // not ours
   must(create(pb::FREEZE_SCOPE_TENANT, "acme"));
-  const auto orders = must(ledger.orders(at(1)));
+  const auto orders = must(ledger.orders("", at(1)));
   ASSERT_EQ(orders.size(), 4U);
   EXPECT_EQ(orders[0].action(), pb::ORDER_ACTION_QUARANTINE);
   EXPECT_EQ(orders[0].match().agent_id(), "alice/*");

@@ -263,6 +263,75 @@ TEST(Identity, ActsForNobodyWhomAnOperatorHasStopped) {
   EXPECT_EQ(objection(FreezeScope::kAgent, "team/coder", one), "");
 }
 
+// POL-029: a run that runs for another one has no more rights than that has.
+TEST(Identity, ARunHasNoMoreRightsThanThoseItRunsFor) {
+  const World world;
+  const std::vector<model::RunParent> planner = {{"team/planner", "s-1"}};
+  const Identity child = world.ask({.agent_id = "team/coder", .parents = planner, .now = {}});
+  EXPECT_FALSE(child.objection) << child.objection->reason;
+  EXPECT_EQ(child.delegation_depth, 1U);
+  EXPECT_THAT(child.facts.roles, ElementsAre("write"));
+  EXPECT_THAT(child.facts.scopes, ElementsAre("b"));
+  EXPECT_EQ(child.facts.trust, TrustLevel::kVerified);
+  // A stranger to the registry has no rights to hand on.
+  const std::vector<model::RunParent> stranger = {{"nobody/x", "s-1"}};
+  EXPECT_THAT(world.ask({.agent_id = "team/coder", .parents = stranger, .now = {}}).facts.roles,
+              IsEmpty());
+  // It is no proof that somebody handed the task on.
+  EXPECT_TRUE(world.ask({.agent_id = "team/robot", .parents = planner, .now = {}}).objection);
+}
+
+TEST(Identity, RunsForRunsAreLimitedInDepth) {
+  const World world("max_delegation: 2\n");
+  std::vector<model::RunParent> parents = {{"team/coder", "s-1"}, {"team/coder", "s-2"}};
+  const Identity own = world.ask({.agent_id = "team/coder", .parents = parents, .now = {}});
+  EXPECT_FALSE(own.objection) << "who runs for itself has the same rights";
+  EXPECT_EQ(own.delegation_depth, 2U);
+  EXPECT_THAT(own.facts.roles, ::testing::Not(IsEmpty()));
+  EXPECT_FALSE(object_to_parents(world.registry, "team/coder", parents));
+  parents.push_back({"team/coder", "s-3"});
+  const Identity deep = world.ask({.agent_id = "team/coder", .parents = parents, .now = {}});
+  ASSERT_TRUE(deep.objection);
+  EXPECT_THAT(deep.objection->reason, HasSubstr("more than 2 times"));
+  EXPECT_THAT(deep.facts.roles, IsEmpty());
+  EXPECT_TRUE(object_to_parents(world.registry, "team/coder", parents));
+  const std::vector<model::RunParent> circle = {{"team/planner", "s-1"}, {"team/coder", "s-2"}};
+  EXPECT_TRUE(object_to_parents(world.registry, "team/planner", circle));
+  // Tokens and runs are one chain.
+  const std::vector<model::RunParent> planner = {{"team/planner", "s-1"}};
+  EXPECT_EQ(world
+                .ask({.agent_id = "team/coder",
+                      .parents = planner,
+                      .delegation = world.planner.hands_on("team/planner", "team/coder"),
+                      .now = {}})
+                .delegation_depth,
+            1U);
+}
+
+// GRD-009, POL-029: what stops a run stops those that run for it.
+TEST(FreezeKey, FindsWhatStopsThoseItRunsFor) {
+  const FreezeKey key{
+      .agent = "team/coder", .session = "s-2", .tenant = {}, .parents = {{"team/planner", "s-1"}}};
+  const auto finds = [&](policy::FreezeScope scope, const char* value, bool kills = false) {
+    policy::Freeze one;
+    one.scope = scope;
+    one.value = policy::Glob(value);
+    one.kills = kills;
+    policy::Freeze own;
+    own.scope = policy::FreezeScope::kSession;
+    own.value = policy::Glob("s-2");
+    const policy::FreezeBook book(std::vector<policy::Freeze>{one});
+    const policy::FreezeBook both(std::vector<policy::Freeze>{own, one});
+    const policy::Freeze* const found = key.find(book, {});
+    EXPECT_NE(key.find(both, {}), nullptr);
+    EXPECT_EQ(found != nullptr && key.find(both, {})->kills, kills);
+    return found != nullptr;
+  };
+  EXPECT_TRUE(finds(policy::FreezeScope::kSession, "s-1"));
+  EXPECT_TRUE(finds(policy::FreezeScope::kAgent, "team/planner", true));
+  EXPECT_FALSE(finds(policy::FreezeScope::kSession, "s-3"));
+}
+
 TEST(Identity, SomeActOnlyForOthers) {
   const World world;
   EXPECT_TRUE(world.ask({.agent_id = "team/robot", .now = {}}).objection);

@@ -47,6 +47,31 @@ TEST(ProxyHeader, NamesAHostForEgressAndNeverAnAddress) {
     EXPECT_FALSE(parse_proxy_header(tlv(bad))) << bad;
 }
 
+// POL-029
+TEST(ProxyHeader, NamesTheRunsThatARunRunsFor) {
+  const std::string upper = "0190F4A2-7C1E-7ABC-8DEF-0123456789AB";
+  const std::string agent = tlv('\xE1', "child.py");
+  const auto parsed = parse_proxy_header(header('\x21', agent + tlv('\xE4', upper + " planner.py") +
+                                                            tlv('\xE4', kSession + " coder.py"s) +
+                                                            tlv('\xE5', upper)));
+  ASSERT_TRUE(parsed && *parsed);
+  const ProxyHeader& said = (*parsed)->header;
+  ASSERT_EQ(said.parents.size(), 2U);
+  EXPECT_EQ(said.parents[0].session_id, kSession);
+  EXPECT_EQ(said.parents[0].agent, "planner.py");
+  EXPECT_EQ(said.parents[1].agent, "coder.py");
+  EXPECT_EQ(said.parent, kSession);
+  std::string many = agent;
+  for (std::size_t i = 0; i <= kMaxRunParents; ++i) many += tlv('\xE4', kSession + " a"s);
+  EXPECT_FALSE(parse_proxy_header(header('\x21', many)));
+  // As long as names may be, so many fit.
+  std::string full = tlv('\xE0', kSession) + tlv('\xE1', std::string(128, 'a'));
+  full += tlv('\xE2', std::string(32, 'a')) + tlv('\xE3', std::string(200, 'h') + ":443");
+  for (std::size_t i = 0; i < kMaxRunParents; ++i)
+    full += tlv('\xE4', kSession + " "s + std::string(128, 'a'));
+  EXPECT_TRUE(parse_proxy_header(header('\x21', full)));
+}
+
 TEST(ProxyHeader, KnowsAispmRunByTheLocalCommand) {
   const auto parsed = parse_proxy_header(header('\x20', ""));
   ASSERT_TRUE(parsed && *parsed);
@@ -103,6 +128,10 @@ INSTANTIATE_TEST_SUITE_P(
                       Bad{"AgentTooLong", header('\x21', tlv('\xE1', std::string(129, 'a')))},
                       Bad{"SessionNoUuid", header('\x21', tlv('\xE0', "1234"))},
                       Bad{"TraceAllZero", header('\x21', tlv('\xE2', std::string(32, '0')))},
+                      Bad{"ParentNoUuid", header('\x21', tlv('\xE4', "1234 a"))},
+                      Bad{"ParentWithoutName", header('\x21', tlv('\xE4', kSession + " "s))},
+                      Bad{"ParentOfStrangeBytes", header('\x21', tlv('\xE4', kSession + " a b"s))},
+                      Bad{"NamedParentNoUuid", header('\x21', tlv('\xE5', "1234"))},
                       Bad{"TooLong", header('\x21', tlv('\x04', std::string(1100, 'x')))}),
     [](const auto& row) { return row.param.name; });
 

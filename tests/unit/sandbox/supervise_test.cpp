@@ -12,6 +12,7 @@
 namespace aispm::sandbox {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
 
 TEST(JsonText, EscapesAndRepairs) {
@@ -128,6 +129,11 @@ TEST(ProxyHeader, IsVersion2WithTheAgreedTlvs) {
       29);
   EXPECT_EQ(header, expected);
   EXPECT_EQ(make_proxy_header(Speaker::kLauncher, "s", "b", "t")[12], '\x20');
+  const std::string child = make_proxy_header(
+      Speaker::kAgent, "s", "b", "",
+      {.egress_host = {}, .parents = {{"s-1", "planner"}, {"s-2", "coder"}}, .parent_session = {}});
+  EXPECT_THAT(child, EndsWith(std::string("\xE4\x00\x0Bs-1 planner", 14) +
+                              std::string("\xE4\x00\x09s-2 coder", 12)));
 }
 
 TEST(Reply, ReadsStatusAndBody) {
