@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
-#include <string>
 
 #include "sdk/core/detect/example_value.hpp"
 
@@ -172,22 +171,30 @@ bool is_name_of_password(std::string_view text) {
   return is_one_of(text, kNames);
 }
 
-// As a reader takes it: small letters, signs that look like letters as such, and without up to
-// four digits and signs of exclamation at the end.
-std::string without_ornament(std::string_view text) {
+// A word as a reader takes it, without memory of its own.
+struct PlainWord {
+  static constexpr std::size_t kMaxBytes = 32;  // longer ones are no word
+  std::array<char, kMaxBytes> bytes{};
+  std::size_t size = 0;
+
+  std::string_view text() const { return {bytes.data(), size}; }
+};
+
+// Small letters, signs that look like letters as such, and without up to four digits and signs of
+// exclamation at the end.
+PlainWord without_ornament(std::string_view text) {
   constexpr std::size_t kMaxTail = 4;
-  constexpr std::size_t kMaxText = 32;  // longer ones are no word
   constexpr std::string_view kSigns = "@$0134";
   constexpr std::string_view kLetters = "asoiea";
-  if (text.size() > kMaxText) return {};
+  PlainWord plain;
+  if (text.size() > PlainWord::kMaxBytes) return plain;
   for (std::size_t i = 0; i < kMaxTail && !text.empty(); ++i) {
     if (!is_digit(text.back()) && text.back() != '!') break;
     text.remove_suffix(1);
   }
-  std::string plain(text);
-  for (char& c : plain) {
+  for (const char c : text) {
     const auto sign = kSigns.find(c);
-    c = sign == std::string_view::npos ? lower(c) : kLetters[sign];
+    plain.bytes.at(plain.size++) = sign == std::string_view::npos ? lower(c) : kLetters[sign];
   }
   return plain;
 }
@@ -195,7 +202,8 @@ std::string without_ornament(std::string_view text) {
 // What manuals and tests write where rules want two kinds of characters: "P@ssw0rd1!", "secret2".
 bool is_demo_password(std::string_view text) {
   constexpr std::string_view kNumbered[] = {"secret", "test", "demo", "example", "changeme"};
-  const std::string plain = without_ornament(text);
+  const PlainWord word = without_ornament(text);
+  const std::string_view plain = word.text();
   const bool is_word = std::all_of(plain.begin(), plain.end(), is_letter);
   return (is_word && plain.ends_with("password")) || is_name_of_password(plain) ||
          is_one_of(plain, kNumbered);
