@@ -286,7 +286,8 @@ bool DeepScan::scan_mended(const Frame& frame, std::string_view reading) {
       const std::string_view there = reading.substr(from, to - from);
       if (shown == there) return true;  // nothing was mended: it was found as it is
       // "instruction-shaped" is not "instructions".
-      if (is_letter_at(mended.text, match.end - 1) && is_letter_at(mended.text, match.end))
+      if (there.size() > shown.size() && is_letter_at(mended.text, match.end - 1) &&
+          is_letter_at(mended.text, match.end))
         return true;
       Place place = place_mended(frame, mended, is_folded, match.begin, match.end);
       if (place.trick == Trick::kNone)
