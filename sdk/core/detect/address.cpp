@@ -111,7 +111,8 @@ bool is_phone(std::string_view text) {
   const auto is_split = [&](std::size_t first, std::size_t second, std::size_t third) {
     return groups[0] == first && groups[1] == second && groups[2] == third;
   };
-  return !is_split(2, 2, 4) && !is_split(4, 2, 2) && !is_split(3, 2, 4);
+  return !is_split(2, 2, 4) && !is_split(4, 2, 2) && !is_split(3, 2, 4) && !is_split(4, 4, 2) &&
+         !(is_split(3, 2, 3) && text.find('-') != std::string_view::npos);  // of articles
 }
 
 }  // namespace aispm::detect

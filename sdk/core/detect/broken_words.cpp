@@ -95,6 +95,16 @@ bool reads_as_letter(std::string_view text, std::size_t at) {
   return (c != '!' && c != '|') || inner;
 }
 
+// "user's", "don't": an apostrophe that hides nothing.
+bool is_contraction(std::string_view text, std::size_t at) {
+  if (text[at] != '\'') return false;
+  std::size_t end = at + 1;
+  while (end < text.size() && end < at + 4 && is(text, end, kLetter)) ++end;
+  const std::string_view tail = text.substr(at + 1, end - at - 1);
+  constexpr std::string_view kTails[] = {"s", "t", "d", "m", "re", "ll", "ve"};
+  return std::find(std::begin(kTails), std::end(kTails), tail) != std::end(kTails);
+}
+
 bool mend(std::string_view text, Token token, const std::array<char, 256>& letters, Mended& out) {
   out.size = 0;
   bool changed = false;
@@ -115,7 +125,7 @@ bool mend(std::string_view text, Token token, const std::array<char, 256>& lette
       continue;
     }
     const std::size_t next = skip_breaks(text, i);
-    broken = out.size > 0;
+    broken = out.size > 0 && !is_contraction(text, i);
     i = next == i ? i + 1 : next;
   }
   return changed && has_letter;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "sdk/core/detect/mention.hpp"
+
 namespace aispm::detect {
 namespace {
 
@@ -29,17 +31,20 @@ bool has_word(std::string_view text, std::string_view word) {
 
 }  // namespace
 
-bool is_near(const Context& context, std::string_view before, std::string_view after) {
+bool is_near(const Context& context, std::string_view before, std::string_view match,
+             std::string_view after) {
   const auto stands = [&](const std::string& word) {
     return has_word(before, word) || has_word(after, word);
   };
   if (std::any_of(context.without.begin(), context.without.end(), stands)) return false;
+  if (!context.mentions && is_mention(before, match, after)) return false;
   return context.words.empty() || std::any_of(context.words.begin(), context.words.end(), stands);
 }
 
 bool is_near(const Context& context, std::string_view text, std::size_t begin, std::size_t end) {
   const std::size_t from = begin - std::min(begin, context.within);
-  return is_near(context, text.substr(from, begin - from), text.substr(end, context.within));
+  return is_near(context, text.substr(from, begin - from), text.substr(begin, end - begin),
+                 text.substr(end, context.within));
 }
 
 }  // namespace aispm::detect

@@ -18,6 +18,11 @@ void turn_rot13(std::string_view text, std::string& out) {
   }
 }
 
+bool is_letter_at(std::string_view text, std::size_t at) {
+  const char c = at < text.size() ? static_cast<char>(text[at] | 0x20) : '\0';
+  return c >= 'a' && c <= 'z';
+}
+
 }  // namespace
 
 // Where pieces of a frame's text stand in the whole.
@@ -45,6 +50,7 @@ DeepScan::DeepScan(const ScanTables& tables, Surface surface, const ScanOptions&
       block_(*tables.rules, *tables.automata, tables.databases, surface, work_left_) {}
 
 Result<> DeepScan::scan(std::string_view text, std::size_t work) {
+  whole_ = text;
   work_left_ = work;
   decode_left_ = kDecodeFloor + kMaxDecodedTimes * text.size();
   Frame root;
@@ -96,6 +102,16 @@ DeepScan::Place DeepScan::place_of(const Frame& frame, std::size_t begin, std::s
     }
     place.trick = at->trick;
   }
+  return place;
+}
+
+// Where a match in a view comes from. What stands in the whole text just so is not hidden, even if
+// other parts of it are: the view is one of all of the text.
+DeepScan::Place DeepScan::place_of_match(const Frame& frame, const ViewMatch& match) const {
+  Place place = place_of(frame, match.begin, match.end);
+  if (whole_.substr(place.begin, place.end - place.begin) ==
+      frame.text.substr(match.begin, match.end - match.begin))
+    place.trick = Trick::kNone;
   return place;
 }
 
@@ -151,7 +167,7 @@ bool DeepScan::scan_view(const Frame& frame, std::string_view text,
     const bool done =
         block_.run(rule, fired, text, frame.text, folded, buffers_.resolving, [&](ViewMatch match) {
           if (!stands_in_context(rule, frame.text, match)) return true;
-          return add(rule, place_of(frame, match.begin, match.end), match.validated);
+          return add(rule, place_of_match(frame, match), match.validated);
         });
     if (!done) return false;
   }
@@ -269,6 +285,10 @@ bool DeepScan::scan_mended(const Frame& frame, std::string_view reading) {
           std::string_view(mended.text).substr(match.begin, match.end - match.begin);
       const std::string_view there = reading.substr(from, to - from);
       if (shown == there) return true;  // nothing was mended: it was found as it is
+      // "instruction-shaped" is not "instructions".
+      if (there.size() > shown.size() && is_letter_at(mended.text, match.end - 1) &&
+          is_letter_at(mended.text, match.end))
+        return true;
       Place place = place_mended(frame, mended, is_folded, match.begin, match.end);
       if (place.trick == Trick::kNone)
         place.trick = there.size() > shown.size() ? Trick::kBroken : Trick::kLeet;

@@ -84,6 +84,7 @@ class DeepScan {
   };
 
   Place place_of(const Frame& frame, std::size_t begin, std::size_t end) const;
+  Place place_of_match(const Frame& frame, const ViewMatch& match) const;
   bool applies(std::uint32_t rule, const Frame& frame, bool mended) const;
   bool stands_in_context(std::uint32_t rule, std::string_view text, ViewMatch& match) const;
   bool add(std::uint32_t rule, const Place& place, bool validated);
@@ -110,6 +111,7 @@ class DeepScan {
   bool add_signal(Signal signal, const Place& place);
 
   const ScanTables& tables_;
+  std::string_view whole_;  // what is scanned
   Surface surface_;
   const ScanOptions& options_;
   hs_scratch_t* hyperscan_;

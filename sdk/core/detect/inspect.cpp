@@ -44,15 +44,22 @@ class Books {
   Clock::time_point start_;
 };
 
+// Of what is fetched most is code and markup, and a suspicion there is mostly wrong. Not so of what
+// a disguise hides.
+void trust_code(std::string_view text, Surface surface, ClassifierVerdict& verdict) {
+  const bool fetched = surface == Surface::kToolResult || surface == Surface::kEmailOrWeb ||
+                       surface == Surface::kRetrievedDocument || surface == Surface::kMemoryWrite;
+  if (!fetched || verdict.level != ClassifierLevel::kSuspect) return;
+  if (!reads_like_code(text.substr(verdict.begin, verdict.end - verdict.begin))) return;
+  verdict.level = ClassifierLevel::kNone;
+  verdict.confidence = std::min(verdict.confidence, kNoSuspicion);
+}
+
 // Lets the classifier read what disguises hide, and keeps the worst verdict.
 class HiddenTexts final : public ViewReader {
  public:
   HiddenTexts(TextClassifier& classifier, std::string_view text, Surface surface, Inspection& out)
-      : classifier_(classifier),
-        text_bytes_(text.size()),
-        surface_(surface),
-        out_(out),
-        worst_(out.verdict) {}
+      : classifier_(classifier), text_(text), surface_(surface), out_(out), worst_(out.verdict) {}
 
   // Whether all of the text was read with its broken words mended.
   bool has_read_mended() const { return has_read_mended_; }
@@ -61,7 +68,7 @@ class HiddenTexts final : public ViewReader {
     ClassifierVerdict verdict = classifier_.classify(view, surface_);
     if (trick == Trick::kBroken && !view.empty()) {
       const Span whole = origin.of(0, view.size());
-      has_read_mended_ = has_read_mended_ || (whole.end - whole.begin) * 10 >= text_bytes_ * 9;
+      has_read_mended_ = has_read_mended_ || (whole.end - whole.begin) * 10 >= text_.size() * 9;
     }
     if (view.size() <= Inspection::kMaxHiddenBytes &&
         (out_.hidden.empty() || verdict.score > out_.hidden_score)) {
@@ -79,10 +86,16 @@ class HiddenTexts final : public ViewReader {
       begin = place.begin;
       end = place.end;
     };
+    const std::size_t read_bytes = verdict.end - std::min(verdict.begin, verdict.end);
     move_span(verdict.begin, verdict.end);
     for (std::size_t i = 0; i < verdict.feature_count; ++i)
       move_span(verdict.features.at(i).begin, verdict.features.at(i).end);
     verdict.trick = trick;
+    if (is_unchanged(read_bytes, verdict)) {
+      verdict.trick = Trick::kNone;
+      trust_code(text_, surface_, verdict);
+      if (verdict.level == ClassifierLevel::kNone) return;
+    }
     worst_ = verdict;
   }
 
@@ -91,8 +104,19 @@ class HiddenTexts final : public ViewReader {
   }
 
  private:
+  // A view of all of the text shows parts as they stand there, give or take a hyphen: what is
+  // suspected in such a part is no disguise.
+  bool is_unchanged(std::size_t read_bytes, const ClassifierVerdict& verdict) const {
+    constexpr std::size_t kPartChanged = 50;  // one byte of so many
+    const std::size_t bytes = verdict.end - verdict.begin;
+    const std::size_t changed = bytes > read_bytes ? bytes - read_bytes : read_bytes - bytes;
+    return (verdict.trick == Trick::kBroken || verdict.trick == Trick::kEscape ||
+            verdict.trick == Trick::kEntity || verdict.trick == Trick::kPercent) &&
+           changed * kPartChanged <= bytes;
+  }
+
   TextClassifier& classifier_;
-  std::size_t text_bytes_;
+  std::string_view text_;
   bool has_read_mended_ = false;
   Surface surface_;
   Inspection& out_;
@@ -140,17 +164,6 @@ model::Detection describe_verdict(const Engine& engine, std::string_view text, S
     detection.features.push_back(std::move(what));
   }
   return detection;
-}
-
-// Of what is fetched most is code and markup, and a suspicion there is mostly wrong. Not so of what
-// a disguise hides.
-void trust_code(std::string_view text, Surface surface, ClassifierVerdict& verdict) {
-  const bool fetched = surface == Surface::kToolResult || surface == Surface::kEmailOrWeb ||
-                       surface == Surface::kRetrievedDocument || surface == Surface::kMemoryWrite;
-  if (!fetched || verdict.level != ClassifierLevel::kSuspect) return;
-  if (!reads_like_code(text.substr(verdict.begin, verdict.end - verdict.begin))) return;
-  verdict.level = ClassifierLevel::kNone;
-  verdict.confidence = std::min(verdict.confidence, kNoSuspicion);
 }
 
 // Takes away matches whose surroundings tier 1 finds harmless, where their rules ask for that. Only
@@ -219,6 +232,9 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
       trust_code(text, surface, verdict);
       if (HiddenTexts::is_worse(verdict, out.verdict)) out.verdict = verdict;
     }
+    // Who writes the system prompt need not take the model over: to be told of, not to be sure of.
+    if (surface == Surface::kSystem && out.verdict.level == ClassifierLevel::kSure)
+      out.verdict.level = ClassifierLevel::kSuspect;
     if (runs) drop_unsupported(engine, text, surface, *options.classifier, out.matches);
     books.close(Layer::kClassifier, from, !runs);
   }

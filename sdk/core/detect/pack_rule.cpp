@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "sdk/core/detect/mention.hpp"
 #include "sdk/core/detect/pack.hpp"
 #include "sdk/core/detect/pattern.hpp"
 #include "sdk/core/detect/signal.hpp"
@@ -158,17 +159,22 @@ std::vector<std::string> read_words(const YamlMap& map, const std::string& key) 
   return words;
 }
 
-// context: {words: [ssn, social security], without: [order], within: 60, required: true}
+// context: {words: [ssn, social security], without: [order], within: 60, required: true}, or
+// context: {mentions: false}
 Context read_context(const YamlMap& map) {
   Context context;
   if (!map.has("context")) return context;
   const YamlMap entry = map.map("context");
   context.words = read_words(entry, "words");
   context.without = read_words(entry, "without");
+  context.mentions = entry.flag("mentions", true);
+  const std::int64_t usual = context.mentions ? 60 : static_cast<std::int64_t>(kMentionBytes);
   context.within = static_cast<std::size_t>(
-      entry.integer("within", 60, {1, static_cast<std::int64_t>(Context::kMaxWithin)}));
+      entry.integer("within", usual, {1, static_cast<std::int64_t>(Context::kMaxWithin)}));
   context.required = entry.flag("required", true);
-  if (context.empty()) map.reject("context", "needs `words`, `without` or both");
+  if (context.empty()) map.reject("context", "needs `words`, `without` or `mentions: false`");
+  if (!context.mentions && !context.required)
+    map.reject("context", "`mentions: false` cannot be had with `required: false`");
   return context;
 }
 

@@ -106,8 +106,9 @@ struct Context {
   std::vector<std::string> without;  // words of which none may stand there
   std::size_t within = 60;           // bytes of the original text before and after the match
   bool required = true;              // false: only decides whether the match counts as validated
+  bool mentions = true;  // false: wording that is only spoken of (mention.hpp) is no match
 
-  bool empty() const { return words.empty() && without.empty(); }
+  bool empty() const { return words.empty() && without.empty() && mentions; }
 };
 
 // What a surface changes about a rule.

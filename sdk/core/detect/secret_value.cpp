@@ -6,7 +6,8 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
-#include <string>
+
+#include "sdk/core/detect/example_value.hpp"
 
 namespace aispm::detect {
 namespace {
@@ -46,56 +47,6 @@ bool is_variable(std::string_view text) {
   if (text.front() == '%' && text.back() == '%') text.remove_suffix(1);
   return std::all_of(text.begin() + 1, text.end(),
                      [](char c) { return is_letter(c) || is_digit(c) || c == '_'; });
-}
-
-// A third of it are pieces of the alphabet: "klmnopqrstuvwx-1234fghijklmnop". Digits in order do
-// not count: manuals and tests of scanners write keys with them where others write real ones.
-bool is_alphabet(std::string_view text) {
-  constexpr std::size_t kMinText = 20;
-  constexpr std::size_t kMinRun = 5;
-  std::size_t signs = 0;
-  std::size_t covered = 0;
-  std::size_t run = 0;
-  char last = 0;
-  for (const char raw : text) {
-    const char c = lower(raw);
-    if (!is_digit(c) && !is_letter(c)) continue;
-    ++signs;
-    run = is_letter(c) && c == last + 1 ? run + 1 : 1;
-    last = is_letter(c) ? c : '\0';
-    if (run >= kMinRun) covered += run == kMinRun ? kMinRun : 1;
-  }
-  return signs >= kMinText && covered * 3 >= signs;
-}
-
-// Keys that vendors print in their manuals and build into their emulators and examples: everybody
-// has them. Sources: AWS documentation, Azurite and the Cosmos DB emulator, Stripe's API reference,
-// the sample projects of firebase-android-sdk (as gitleaks lists them). Small letters.
-bool is_published(std::string_view text) {
-  constexpr std::string_view kKeys[] = {
-      "iosfodnn7example",
-      "i44qh8dhbexample",
-      "utnfemi/k7mdeng/bpxrficyexamplekey",
-      "eby8vdm02xnocqflquwjpllmetlcdxj1ouzft50usrz6ifsufq2uverc",
-      "c2y6ydjf5/r+ob0n8a7cgv30vrdjiwehlm+4qdu5de2nq9ndu",
-      "sk_test_4ec39hqlyjwdarjtt1zdp7dc",
-      "la7nfelquw1tjfpx_eqc",
-      "ehvjf3pdurdt6d1ykomi",
-      "ascliylx7f0npdeji1qm",
-      "asb-2pezvqmkml6m9n6n",
-      "xibfmlxbie6mczdlqaqi",
-      "os2zb6ncsk1pcdz4-p6g",
-      "wm6hmtmdywpgmnjrbjxc",
-      "uvh9h9bsuccjsu2pcmek",
-      "_ivawfq8abutznudcwer",
-      "urcgxgwqftfai3no3t7l",
-      "b51jiicb6ojpwwmicsek",
-      "2rraim4a0mo64eshqfqf",
-      "e-ooibhjyr83gm4r2mfc",
-      "qgxt4ec15vitgn44duc5",
-      "vmapnrhnfe0bapf4hoz1",
-  };
-  return holds_any(text, kKeys);
 }
 
 struct Shape {
@@ -161,6 +112,15 @@ bool any_piece(std::string_view text, Take&& take) {
   return false;
 }
 
+// One sign over and over fills a form: "AKIAXXXXXXXXXXXXXXXX". Not where a random piece is left
+// ("xoxa-2-511111111-...-e039d02840a0b9379c").
+bool is_filled(std::string_view text) {
+  constexpr std::size_t kFiller = 6;
+  return longest_run(text) >= kFiller && !any_piece(text, [](std::string_view piece) {
+           return longest_run(piece) < kFiller && is_random_piece(piece);
+         });
+}
+
 // Groups of letters and digits: "2FTJTA1C-BXO0DV4J-HGTP9E62".
 bool is_grouped(std::string_view text) {
   constexpr std::size_t kMinGroup = 4;
@@ -211,6 +171,44 @@ bool is_name_of_password(std::string_view text) {
   return is_one_of(text, kNames);
 }
 
+// A word as a reader takes it, without memory of its own.
+struct PlainWord {
+  static constexpr std::size_t kMaxBytes = 32;  // longer ones are no word
+  std::array<char, kMaxBytes> bytes{};
+  std::size_t size = 0;
+
+  std::string_view text() const { return {bytes.data(), size}; }
+};
+
+// Small letters, signs that look like letters as such, and without up to four digits and signs of
+// exclamation at the end.
+PlainWord without_ornament(std::string_view text) {
+  constexpr std::size_t kMaxTail = 4;
+  constexpr std::string_view kSigns = "@$0134";
+  constexpr std::string_view kLetters = "asoiea";
+  PlainWord plain;
+  if (text.size() > PlainWord::kMaxBytes) return plain;
+  for (std::size_t i = 0; i < kMaxTail && !text.empty(); ++i) {
+    if (!is_digit(text.back()) && text.back() != '!') break;
+    text.remove_suffix(1);
+  }
+  for (const char c : text) {
+    const auto sign = kSigns.find(c);
+    plain.bytes.at(plain.size++) = sign == std::string_view::npos ? lower(c) : kLetters[sign];
+  }
+  return plain;
+}
+
+// What manuals and tests write where rules want two kinds of characters: "P@ssw0rd1!", "secret2".
+bool is_demo_password(std::string_view text) {
+  constexpr std::string_view kNumbered[] = {"secret", "test", "demo", "example", "changeme"};
+  const PlainWord word = without_ornament(text);
+  const std::string_view plain = word.text();
+  const bool is_word = std::all_of(plain.begin(), plain.end(), is_letter);
+  return (is_word && plain.ends_with("password")) || is_name_of_password(plain) ||
+         is_one_of(plain, kNumbered);
+}
+
 // What follows "the password is" in manuals: how it is kept.
 
 bool is_technical(std::string_view text) {
@@ -239,14 +237,14 @@ double entropy(std::string_view text) {
 }
 
 bool is_no_dummy(std::string_view text) {
-  constexpr std::size_t kFiller = 6;
   constexpr std::string_view kWords[] = {
       "placeholder", "your_",     "your-", "yourkey",    "yourtoken", "yourpass",
       "changeme",    "change_me", "${",    "redacted",   "dummy",     "****",
       "....",        "{{",        "<",     "$(",         "tokenhere", "_here",
       "-here",       "insert",    "xxxx",  "stringhere", "my-bot"};
   const bool cut = text.ends_with("..");  // "eyJhbGciOi...": nobody can use it
-  return !cut && longest_run(text) < kFiller && !holds_any(text, kWords) && !is_alphabet(text) &&
+  return !cut && !is_filled(text) && !holds_any(text, kWords) && !is_alphabet(text) &&
+         !repeats_group(text) && !is_token_header(text) && !is_encoded_words(text) &&
          !is_published(text);
 }
 
@@ -290,7 +288,7 @@ bool is_password(std::string_view text) {
   if (is_variable(text) || is_technical(text)) return false;
   const Shape shape = shape_of(text);
   const bool strong_sign = text.find_first_of("!@#$%^&*+~?") != std::string_view::npos;
-  return is_no_password_word(text) &&
+  return is_no_password_word(text) && !is_demo_password(text) &&
          ((shape.letters > 0 && shape.digits > 0) || (strong_sign && shape.letters > 2));
 }
 
@@ -304,9 +302,10 @@ bool is_phrase(std::string_view text) {
   constexpr std::size_t kSayingPassword = 12;    // "thisismypassword", but not "dbpassword"
   constexpr std::string_view kSelf[] = {"password", "passwd", "passphrase", "pwd"};
   constexpr std::string_view kNone[] = {
-      "enter",   "invalid", "incorrect", "missing", "please",  "wrong",   "current", "expired",
-      "visible", "empty",   "valid",     "input",   "default", "bearer",  "basic",   "plain",
-      "field",   "prompt",  "number",    "object",  "boolean", "default", "unknown", "secret"};
+      "enter",   "invalid", "incorrect", "missing", "please",  "wrong",   "current",
+      "expired", "visible", "empty",     "valid",   "input",   "default", "bearer",
+      "basic",   "plain",   "field",     "prompt",  "number",  "object",  "boolean",
+      "unknown", "secret",  "always",    "never",   "present", "absent"};
   while (!text.empty() && kQuotes.find(text.back()) != std::string_view::npos)
     text.remove_suffix(1);
   if (is_variable(text) || is_technical(text) || is_name_of_password(text)) return false;

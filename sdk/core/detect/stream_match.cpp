@@ -74,7 +74,8 @@ void StreamScanner::State::settle(const Pending& match) {
   const Context& context = engine->rules()[match.rule].context;
   const std::uint64_t from = match.begin - std::min<std::uint64_t>(match.begin, context.within);
   const std::uint64_t to = std::min<std::uint64_t>(match.end + context.within, total);
-  const bool near = is_near(context, original(from, match.begin), original(match.end, to));
+  const bool near = is_near(context, original(from, match.begin), original(match.begin, match.end),
+                            original(match.end, to));
   if (!near && context.required) return;
   record(match.rule, match.begin, match.end, match.validated || near);
   if (match.holds) hide(match.begin, match.end, match.rule);

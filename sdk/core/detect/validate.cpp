@@ -6,6 +6,7 @@
 #include <string>
 
 #include "sdk/core/detect/address.hpp"
+#include "sdk/core/detect/example_value.hpp"
 #include "sdk/core/detect/national_id.hpp"
 #include "sdk/core/detect/secret_value.hpp"
 
@@ -139,6 +140,7 @@ constexpr Name kNames[] = {
     {"github_checksum", passes_github},
     {"aws_key_id", passes_aws},
     {"not_dummy", is_no_dummy},
+    {"not_published", [](std::string_view text) { return !is_published(text); }},
     {"not_placeholder", is_no_placeholder},
     {"not_reference", is_no_reference},
     {"mixed", is_mixed},

@@ -291,5 +291,33 @@ TEST(Validator, PhoneNumbersHaveSevenToFifteenDigitsAndAreNoDates) {
     EXPECT_FALSE(check("phone", other)) << other;
 }
 
+TEST(Validator, DummiesAreWhatEverybodyHasOrCanRead) {
+  for (const char* dummy :
+       {"xoxp-1234-1234-1234-4ddbc191d40ee098cbaae6f3523ada2d",  // groups over and over
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9",                  // the header of a token, no token
+        "dGhlIHNhbXBsZSBub25jZQ==", "YmVkcm9jay5hbWF6b25hd3MuY29t",  // words in Base64
+        "2YotnFZFEjr1zCsicMWpAA", "AKIAXXXXXXXXXXXXXXXX", "4b1dXXXXXXXXXXXXXXXXXXXXXXXXXX"})
+    EXPECT_FALSE(check("not_dummy", dummy)) << dummy;
+  for (const char* secret : {"xoxa-2-511111111-31111111111-3111111111111-e039d02840a0b9379c",
+                             "dXNlcjpwYXNzd29yZA==", "12345678-ABCD-ABCD-ABCD-1234567890AB",
+                             "eyJrIjoiT0tTcG1pUlY2RnVKZTFVaDFsNFZXdE9ZWmNrMkZYbk"})
+    EXPECT_TRUE(check("not_dummy", secret)) << secret;
+}
+
+TEST(Validator, PasswordsOfManualsAreNone) {
+  for (const char* demo : {"P@ssw0rd1!", "B0bP4ssw0rd", "secret2", "Test1234"})
+    EXPECT_FALSE(check("password", demo)) << demo;
+  for (const char* secret : {"Wq8#kd02Lm", "s3cr3tPw9", "test1234x"})
+    EXPECT_TRUE(check("password", secret)) << secret;
+  EXPECT_TRUE(check("not_password_word", "P@ssw0rd$1"));
+}
+
+TEST(Validator, PhoneRefusesNumbersOfArticlesAndBuilds) {
+  for (const char* other : {"006-77-006", "0119.0119.04"})
+    EXPECT_FALSE(check("phone", other)) << other;
+  for (const char* phone : {"434 14 557", "35 2958-5048"})
+    EXPECT_TRUE(check("phone", phone)) << phone;
+}
+
 }  // namespace
 }  // namespace aispm::detect
