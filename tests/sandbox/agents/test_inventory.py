@@ -12,7 +12,7 @@ from typing import Any
 from agent_provider import Provider
 from conftest import Sandbox
 from fleet import Fleet
-from test_agents import AGENTS, agent, project  # noqa: F401 - fixtures
+from test_agents import AGENTS, PROMPT, agent, project, search_path  # noqa: F401 - fixtures
 
 pytest_plugins = ("behind",)
 LIVE_SECONDS = 5.0  # SBX-032
@@ -43,7 +43,7 @@ def test_a_wrapped_agent_is_in_the_inventory_with_its_policy(agent: tuple[str, P
                                                              fleet: Fleet) -> None:
     name, program = agent
     provider.target = str(project / "made.txt")
-    ended = run(sandbox, fleet, "--", name, *AGENTS[name], cwd=project, path=f"{program.parent}:/usr/bin:/bin")
+    ended = run(sandbox, fleet, "--", name, *AGENTS[name], PROMPT, cwd=project, path=search_path(program))
     events = sandbox.events()
     start, session_id, agent_id = events[0]["sandbox_start"], events[0]["session_id"], events[0]["agent_id"]
     story = fleet.story(session_id)
@@ -51,7 +51,7 @@ def test_a_wrapped_agent_is_in_the_inventory_with_its_policy(agent: tuple[str, P
     assert (session["profile"], session["workspace"]) == ("coding-agent", str(project))
     assert session["mechanisms"] == start["mechanisms"]
     assert session["agent_id"] == agent_id and agent_id.endswith(f"/{name}")
-    assert session["command"] == [name, *AGENTS[name]]
+    assert session["command"] == [name, *AGENTS[name], PROMPT]
     assert session.get("exit_code", 0) == ended.returncode
     for kind in ("sandbox_start", "sandbox_exit", "sandbox_denial", "agent_log"):
         assert told(story["events"], kind) == told(events, kind), kind
