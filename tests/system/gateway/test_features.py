@@ -37,7 +37,8 @@ class Canned(Upstream):
         self.headers = {name.lower(): value for name, value in handler.headers.items()}
         if self.refusals:
             status, headers = self.refusals.pop(0)
-            return self.send(handler, status, {"error": {"message": "busy", "type": "server_error"}}, headers)
+            self.send(handler, status, {"error": {"message": "busy", "type": "server_error"}}, headers)
+            return
         kind, content = self.reply
         handler.send_response(200)
         handler.send_header("content-type", kind)
