@@ -48,6 +48,8 @@ def last_tool_result(body: dict[str, Any]) -> str:
     if last.get("type") == "function_call_output":
         return str(last.get("output"))
     parts = last["content"] if isinstance(last.get("content"), list) else []
+    if any(isinstance(part, dict) and part.get("type") == "text" for part in parts):
+        return ""  # the user has said something after it
     results = [part for part in parts if isinstance(part, dict) and part.get("type") == "tool_result"]
     return _text_of(results[0].get("content")) if results else ""
 
