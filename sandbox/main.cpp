@@ -95,10 +95,11 @@ void declare(CLI::App& app, Options& options) {
   app.add_flag("--offline", options.offline, "No gateway: no network at all");
   app.add_option("--events", options.launch.events_path,
                  "Append every event to this file as JSON lines");
-  app.add_option("--profile", options.profile,
-                 "Sandbox profile: " + names_of_profiles() +
-                     ", or a YAML file (default: coding-agent for claude, codex and opencode, "
-                     "node for node and agent.js, else default)");
+  app.add_option(
+      "--profile", options.profile,
+      "Sandbox profile: " + names_of_profiles() +
+          ", or a YAML file (default: coding-agent for claude, codex, opencode and gemini, "
+          "node for node and agent.js, else default)");
   app.add_option("--isolation", options.isolation,
                  "kernel, or gvisor: gVisor's runsc between the program and this kernel "
                  "(default: as the profile says)")

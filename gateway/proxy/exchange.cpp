@@ -48,6 +48,8 @@ Step identify(ExchangeState& x, Client& client, const Head& head) {
   x.caller = std::move(*caller);
   x.proofs = read_proofs(head);
   x.wants_notices = head.find("x-aispm-events") == "approvals";
+  // Codex takes response.incomplete for a broken connection: five attempts, and no answer.
+  x.repeats_incomplete = head.find("originator").value_or(std::string_view{}).starts_with("codex");
   x.take_trace(head.find("traceparent").value_or(std::string_view{}));
   if (!x.services.cannot_record()) return {};
   x.counters.unrecorded_refusals.add();

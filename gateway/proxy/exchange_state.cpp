@@ -343,6 +343,7 @@ StreamRelay::Options ExchangeState::relay_options() {
           .case_id = event_id,
           .model = request.model,
           .now = started_wall.nanoseconds / 1'000'000'000,
+          .ends_complete = repeats_incomplete,
           .gate = gate.get(),
           .on_call = hear_asked(*this)};
 }

@@ -86,6 +86,7 @@ struct ExchangeState {
   Settlement* settling = nullptr;      // somebody is being asked just now
   ShownProofs proofs;                  // what the caller showed: a ticket, a fresh sign-in
   bool wants_notices = false;          // streams tell the client that somebody is being asked
+  bool repeats_incomplete = false;     // the client asks again where a reply ends incomplete
 
   // --- upstream and reply
   std::string request_head;

@@ -14,7 +14,8 @@ DASHBOARD = ROOT / "gateway" / "dashboard"
 PRESETS = ("dev", "release", "asan", "tsan", "fuzz")
 PROGRAMS = ["aispm-sensord", "aispm-run", "aispm-pool", "aispm-gateway", "aispm-collector", "aispm"]
 PYTHON_PACKAGES = ["pytest", "openai", "anthropic", "ollama", "mcp", "mypy", "ruff", "jsonschema", "pyyaml",
-                   "opentelemetry-proto", "openapi-spec-validator", "google-genai", "botocore"]
+                   "opentelemetry-proto", "openapi-spec-validator", "google-genai", "botocore",
+                   "openai-agents", "langchain-openai", "langchain-anthropic"]
 
 
 def binary(name: str, preset: str = "release") -> Path:

@@ -35,4 +35,5 @@ def run_checks(folder: Path, *arguments: str, expected: int) -> None:
     checks = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
     assert len(checks) == expected, done.stdout
-    assert [check for check in checks if not check["ok"]] == []
+    failed = [check for check in checks if not check["ok"]]
+    assert not failed, failed

@@ -42,12 +42,15 @@ class Ending {
     if (!at_.open) open_message();
     if (!at_.open->part) open_part();
     write_text();
-    event("response.incomplete",
-          R"("response":)" + response("incomplete", R"({"reason":"content_filter"})"));
+    event("response." + std::string(end()),
+          R"("response":)" +
+              response(end(), notice_.as_complete ? "null" : R"({"reason":"content_filter"})"));
     return std::move(out_);
   }
 
  private:
+  std::string_view end() const { return notice_.as_complete ? "completed" : "incomplete"; }
+
   void event(std::string_view type, const std::string& members) {
     out_ +=
         codec::serialise_sse(type, R"({"type":")" + std::string(type) + R"(","sequence_number":)" +
@@ -89,7 +92,7 @@ class Ending {
           place() + R"(,"text":)" + json_string(whole) + R"(,"logprobs":[])");
     event("response.content_part.done", place() + R"(,"part":)" + part(whole));
     at_.open->parts.push_back(part(whole));
-    std::string item = message("incomplete");
+    std::string item = message(end());
     event("response.output_item.done",
           R"("output_index":)" + std::to_string(at_.open->index) + R"(,"item":)" + item);
     at_.items.push_back(std::move(item));

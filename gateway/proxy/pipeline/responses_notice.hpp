@@ -41,10 +41,12 @@ struct ResponsesNotice {
   std::int64_t created = 0;  // Unix seconds
   std::string_view shown;    // what the client has of the open text part
   std::string_view notice;
+  bool as_complete = false;  // the client takes an incomplete answer for a broken connection
 };
 
 // Ends the stream as an incomplete answer: the notice as text, then every event that says again
-// what there is, then response.incomplete with reason content_filter.
+// what there is, then response.incomplete with reason content_filter, or response.completed where
+// it is to pass for complete.
 std::string replace_responses(ResponsesPosition position, const ResponsesNotice& notice);
 
 }  // namespace aispm::gateway

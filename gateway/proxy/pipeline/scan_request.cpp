@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/proxy/pipeline/text_judge.hpp"
+#include "sdk/core/codec/picture_text.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -73,6 +74,18 @@ Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest&
   return context.book->engine->may_match(texts, surfaces, context.bench->scratch);
 }
 
+// What a picture says beside its pixels. It cannot be cut out: what would be redacted is denied.
+Result<> judge_picture(const ScanContext& context, std::string_view encoded, TextJudge& judge) {
+  AISPM_TRY(const std::string text, codec::encoded_picture_text(encoded));
+  if (text.empty()) return {};
+  constexpr detect::Surface kSurface = detect::Surface::kRetrievedDocument;
+  AISPM_CHECK(judge.judge(text, {.surface = kSurface,
+                                 .outcomes = &context.tables->of_request(kSurface),
+                                 .classify = false,  // it is no prose, and may hold noise
+                                 .editable = false}));
+  return {};
+}
+
 }  // namespace
 
 policy::Verdict verdict_on(const ScanContext& context, policy::Direction direction,
@@ -125,6 +138,7 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
       findings.redactions += judge.cut_out(part.text, clean);
       result.patches.push_back(codec::string_patch(part.span, clean));
     }
+    if (is_media) AISPM_CHECK(judge_picture(context, part.text, judge));
     if (part.surface != codec::Surface::kToolArguments) continue;
     AISPM_CHECK(scan_unescaped(context, part.text, ask.surface, *ask.outcomes, findings,
                                policy::Direction::kRequest));

@@ -88,7 +88,8 @@ std::string replace_rest(codec::Api api, const StreamPosition& position, std::st
                                                 .model = position.model,
                                                 .created = position.created,
                                                 .shown = position.shown,
-                                                .notice = notice});
+                                                .notice = notice,
+                                                .as_complete = position.ends_complete});
 }
 
 std::string stream_error(codec::Api api, const StreamPosition& position, const Refusal& refusal) {

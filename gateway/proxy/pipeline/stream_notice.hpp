@@ -26,6 +26,7 @@ struct StreamPosition {
   std::uint64_t output_tokens = 0;                // as far as known
   ResponsesPosition responses;                    // OpenAI's Responses
   std::string shown;                              // Responses: what was sent of the open text part
+  bool ends_complete = false;                     // Responses: a notice ends what passes for whole
   codec::Framing framing = codec::Framing::kSse;  // Gemini: its pieces may be one array's elements
   bool begun = false;                             // Gemini: the array's first was sent
 };

@@ -57,6 +57,7 @@ StreamRelay::StreamRelay(const ScanContext& context, Options options)
       reply_(options_.api) {
   position_.created = options_.now;
   position_.framing = options_.framing;
+  position_.ends_complete = options_.ends_complete;
 }
 
 StreamRelay::~StreamRelay() = default;

@@ -42,6 +42,7 @@ class StreamRelay {
     std::string case_id;         // named in notices
     std::string model;           // for notices when the reply named none
     std::int64_t now = 0;        // Unix seconds, for notices
+    bool ends_complete = false;  // Responses: the client asks again where a reply is incomplete
     ActionGate* gate = nullptr;  // judges tool calls; null: nobody does
     // Hears of each tool call, with its arguments as the client gets them, before that does.
     std::function<void(std::string_view tool, std::string_view arguments)> on_call = {};

@@ -132,9 +132,13 @@ void StreamRelay::block(std::string& out) {
   std::string why = failure_.empty() ? "rule " + std::string(findings_.verdict.rule_id)
                                      : "it could not be scanned";
   if (denied_action_) why = describe_denial(options_.gate->actions()[*denied_action_]);
-  if (const auto& open = position_.responses.open; open && open->part) {
-    const Lane* const lane = find_lane({ChannelKind::kText, open->index, *open->part});
-    if (lane != nullptr) position_.shown = lane->shown;
+  if (auto& open = position_.responses.open; open && open->type == "message") {
+    // Some servers begin a part with its first text.
+    const auto part = open->part.value_or(static_cast<std::uint32_t>(open->parts.size()));
+    if (const Lane* const lane = find_lane({ChannelKind::kText, open->index, part})) {
+      open->part = part;
+      position_.shown = lane->shown;
+    }
   }
   out += replace_rest(options_.api, position_,
                       "\n[AISPM stopped this reply: " + why + ", case " + options_.case_id + "]");

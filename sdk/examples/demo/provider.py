@@ -15,6 +15,7 @@ The last user message selects the answer; words in it act as switches:
   break stream    the connection ends in the middle of a stream
   html            the answer is an HTML page with status 502
   slow            half a second passes between the chunks of a stream
+After a tool's result the answer is what the tool said.
 GET /_seen lists the requests received so far (newest last, at most 64): method, path, headers, body.
 """
 
@@ -54,6 +55,7 @@ class Question:
         self.text = last_user_text(body.get("messages") or []) or protocols.last_input_text(body)
         split = re.search(r"split=(\d+)", self.text)
         self.split = max(1, int(split.group(1))) if split else 4
+        self.tool_result = body.get("tool_result") or protocols.last_tool_result(body)
         status = re.search(r"status=(\d{3})", self.text)
         self.status = int(status.group(1)) if status else 200
 
@@ -61,7 +63,7 @@ class Question:
         return words in self.text.lower()
 
     def calls_tool(self) -> bool:
-        return self.has("call tool") and bool(self.tools)
+        return self.has("call tool") and bool(self.tools) and not self.tool_result
 
     def tool_name(self) -> str:
         tool = self.tools[0]
@@ -74,6 +76,8 @@ class Question:
         return json.dumps({"text": SECRET if self.has("secret") else "hello", "count": 2})
 
     def answer(self) -> str:
+        if self.tool_result:
+            return f"The tool said {self.tool_result}."
         said = re.search(r'say "([^"]*)"', self.text)
         if said:
             return said.group(1)

@@ -39,7 +39,11 @@ def normalised(body: dict[str, Any], model: str, verb: str) -> dict[str, Any]:
                 *(one.get("content", {}) for one in body.get("requests", []))]
     said = [_texts(content) for content in contents if content.get("role", "user") == "user"]
     tools = [tool for group in body.get("tools") or [] for tool in group.get("functionDeclarations", [])]
-    return {"model": model, "stream": verb == "streamGenerateContent", "tools": tools, "input": said[-1] if said else ""}
+    last = contents[-1].get("parts", []) if contents else []
+    results = [part["functionResponse"] for part in last if "functionResponse" in part]
+    asked = next((text for text in reversed(said) if text), "")
+    return {"model": model, "stream": verb == "streamGenerateContent", "tools": tools, "input": asked,
+            "tool_result": json.dumps(results[0].get("response")) if results else ""}
 
 
 def counted(verb: str, body: dict[str, Any]) -> dict[str, Any] | None:

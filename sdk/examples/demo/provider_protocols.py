@@ -39,6 +39,25 @@ def last_input_text(body: dict[str, Any]) -> str:
     return ""
 
 
+def last_tool_result(body: dict[str, Any]) -> str:
+    """What a tool gave, where that is the last word of the conversation; else ""."""
+    items = body.get("messages") or body.get("input")
+    last = items[-1] if isinstance(items, list) and items and isinstance(items[-1], dict) else {}
+    if last.get("role") == "tool":
+        return str(last.get("content"))
+    if last.get("type") == "function_call_output":
+        return str(last.get("output"))
+    parts = last["content"] if isinstance(last.get("content"), list) else []
+    if any(isinstance(part, dict) and part.get("type") == "text" for part in parts):
+        return ""  # the user has said something after it
+    results = [part for part in parts if isinstance(part, dict) and part.get("type") == "tool_result"]
+    return _text_of(results[0].get("content")) if results else ""
+
+
+def _text_of(content: Any) -> str:
+    return content if isinstance(content, str) else "".join(str(part.get("text", "")) for part in content or [])
+
+
 def _pieces(text: str, size: int) -> list[str]:
     return [text[i:i + size] for i in range(0, len(text), size)]
 

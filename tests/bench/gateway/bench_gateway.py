@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway, all checks on, against nginx, haproxy and Portkey before the same upstream, one worker each.
+"""The gateway, all checks on, against nginx, haproxy, Portkey and LiteLLM before the same upstream, one worker each. (agentgateway is published on
+neither npm nor crates.io, and Bifrost's npm package downloads its program from elsewhere: they are not measured.)
 
 Rounds are interleaved, so that whatever else the machine does meets all; the ratio of one round is what counts.
 Prints JSON lines; figures in absolute terms are this machine's and nobody else's.
 
 Each size is asked in two ways: `same` sends one body over and over, as a client that retries does (the gateway remembers
 that it found nothing in these texts), `fresh` has a new last message in each, as an agent's next step has.
+
+`own_work` is what Bifrost's published figure counts: the time from a request's head to the end of its reply less the time from when the upstream was
+asked until it began to answer. The wall clock stands beside it as `p50_added`.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +35,8 @@ ROUNDS = int(os.environ.get("AISPM_BENCH_ROUNDS", "3"))
 SECONDS = int(os.environ.get("AISPM_BENCH_SECONDS", "2"))
 CONNECTIONS = 32
 MARK = "@NUMBER@"
+ENVIRONMENT = {"portkey": {"TRUSTED_CUSTOM_HOSTS": "127.0.0.1"},
+               "litellm": {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}}
 
 REPLY = json.dumps({
     "id": "chatcmpl-bench", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini-2024-07-18",
@@ -45,12 +52,17 @@ class Load(NamedTuple):
     body: str  # MARK stands where each request of a fresh load has a number
     rate_target: float | None
     added_target: float | None
+    own_target: float | None = None
 
 
 class Round(NamedTuple):
     rate: float  # requests a second
     p50: float  # microseconds
     p99: float
+
+
+class NoAnswer(Exception):
+    """Too slow to be measured on this machine; the load is in the message."""
 
 
 def small_request(question: str) -> str:
@@ -75,7 +87,7 @@ def large_request(size: int, tool_count: int, question: str) -> str:
 
 def loads() -> list[Load]:
     ask, fresh = "What is the capital of France, and why is it?", f"What is the capital of France, and why is it? ({MARK})"
-    return [Load("239B.same", small_request(ask), 1.0, 45.0), Load("239B.fresh", small_request(fresh), 1.0, 45.0),
+    return [Load("239B.same", small_request(ask), 1.0, 45.0, 8.0), Load("239B.fresh", small_request(fresh), 1.0, 45.0, 8.0),
             Load("4KB.fresh", large_request(4_096, 1, fresh), None, None),
             Load("76KB.same", large_request(76_000, 24, ask), None, 400.0),
             Load("76KB.fresh", large_request(76_000, 24, fresh), None, 400.0)]
@@ -109,34 +121,61 @@ end
     done = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "-s", str(script), f"http://127.0.0.1:{port}"],
                           capture_output=True, text=True, check=True)
     found = re.search(r"RESULT (\d+) (\d+) ([\d.]+) ([\d.]+) (\d+)", done.stdout)
-    if not found or int(found.group(5)) > 0 or int(found.group(1)) == 0:
+    if not found or int(found.group(5)) > 0:
         raise SystemExit(f"wrk: {done.stdout} {done.stderr}")
+    if int(found.group(1)) == 0:
+        raise NoAnswer(f"no answer in {SECONDS} s at {connections} connections, {load.name}")
     return Round(int(found.group(1)) / (int(found.group(2)) / 1e6), float(found.group(3)), float(found.group(4)))
 
 
 class Bench:
-    def __init__(self, folder: Path, ports: dict[str, int], pids: dict[str, int]) -> None:
-        self.folder, self.ports, self.pids = folder, ports, pids
+    def __init__(self, folder: Path, ports: dict[str, int], pids: dict[str, int], operators: int) -> None:
+        self.folder, self.ports, self.pids, self.operators = folder, ports, pids, operators
+
+    def spent(self) -> tuple[int, float]:
+        """Exchanges of the gateway so far, and the seconds in them that were not the upstream's."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.operators}/metrics", headers={"Authorization": f"Bearer {rig.KEY}"})
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            lines = [line.rsplit(" ", 1) for line in reply.read().decode().splitlines() if not line.startswith("#")]
+
+        def total(metric: str) -> float:
+            return sum(float(value) for name, value in lines if re.match(rf"\w*{metric}(?:{{|$)", name))
+
+        return int(total("exchange_seconds_count")), total("exchange_seconds_sum") - total("upstream_first_byte_seconds_sum")
 
     def headers(self, name: str) -> dict[str, str]:
         if name == "portkey":
             return {"x-portkey-provider": "openai", "x-portkey-custom-host": f"http://127.0.0.1:{self.ports['direct']}/v1",
                     "Authorization": "Bearer none"}
-        return {"Authorization": f"Bearer {rig.KEY}"}
+        return {"Authorization": f"Bearer {rig.LITELLM_KEY if name == 'litellm' else rig.KEY}"}
 
     def measure(self, load: Load) -> None:
         one: dict[str, list[Round]] = {name: [] for name in self.ports}
         many: dict[str, list[Round]] = {name: [] for name in self.ports}
         costs: dict[str, list[float]] = {name: [] for name in self.ports}
+        own: list[float] = []
         for _ in range(ROUNDS):
-            for name, port in self.ports.items():
-                one[name].append(wrk(port, self.folder, load, 1, self.headers(name)))
-                before = rig.cpu_seconds(self.pids[name])
-                many[name].append(wrk(port, self.folder, load, CONNECTIONS, self.headers(name)))
+            for name, port in list(self.ports.items()):
+                so_far = self.spent() if name == "gateway" else (0, 0.0)
+                try:
+                    one[name].append(wrk(port, self.folder, load, 1, self.headers(name)))
+                    if name == "gateway":
+                        count, seconds = (now - then for now, then in zip(self.spent(), so_far, strict=True))
+                        own.append(seconds * 1e6 / count)
+                    before = rig.cpu_seconds(self.pids[name])
+                    many[name].append(wrk(port, self.folder, load, CONNECTIONS, self.headers(name)))
+                except NoAnswer as why:
+                    if name in ("direct", "nginx", "gateway"):
+                        raise SystemExit(f"{name}: {why}") from why
+                    print(f"without {name} from here on: {why}", file=sys.stderr)
+                    del self.ports[name]
+                    continue
                 costs[name].append((rig.cpu_seconds(self.pids[name]) - before) * 1e6 / (many[name][-1].rate * SECONDS))
         ratio = statistics.median(a.rate / b.rate for a, b in zip(many["gateway"], many["nginx"], strict=True))
         show(f"gateway.{load.name}.c{CONNECTIONS}.rps_ratio_to_nginx", round(ratio, 3), "x", load.rate_target,
              None if load.rate_target is None else ratio >= load.rate_target)
+        work = statistics.median(own)
+        show(f"gateway.{load.name}.c1.own_work_mean", round(work, 1), "us", load.own_target, None if load.own_target is None else work <= load.own_target)
         for name in self.ports:
             if name == "direct":
                 continue
@@ -148,7 +187,15 @@ class Bench:
             show(f"{name}.{load.name}.c1.p50_added", round(added, 1), "us", load.added_target if is_ours else None,
                  added <= load.added_target if is_ours and load.added_target is not None else None)
 
+    def warm_up(self) -> None:
+        """LiteLLM's first answer takes seconds."""
+        for name, port in self.ports.items():
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/chat/completions", small_request("hello").encode(),
+                                             {"Content-Type": "application/json", **self.headers(name)})
+            urllib.request.urlopen(request, timeout=60).close()
+
     def run(self) -> None:
+        self.warm_up()
         for load in loads():
             self.measure(load)
         for name in self.ports:
@@ -165,20 +212,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         folder.chmod(0o755)
-        ports = {each: rig.free_port() for each in ("direct", "nginx", "haproxy", "portkey", "gateway")}
+        ports = {each: rig.free_port() for each in ("direct", "nginx", "haproxy", "portkey", "litellm", "gateway")}
+        operators = rig.free_port()
         upstream = ports["direct"]
         commands = {"direct": rig.nginx_upstream(folder, upstream, REPLY), "nginx": rig.nginx_proxy(folder, ports["nginx"], upstream),
                     "haproxy": rig.haproxy_proxy(folder, ports["haproxy"], upstream), "portkey": rig.portkey_proxy(ports["portkey"]),
-                    "gateway": rig.gateway_command(folder, ports["gateway"], upstream)}
+                    "litellm": rig.litellm_proxy(folder, ports["litellm"], upstream),
+                    "gateway": rig.gateway_command(folder, ports["gateway"], upstream, operators)}
         pids: dict[str, int] = {}
         for each, command in commands.items():
             if command is None:
                 print(f"without {each}: it is not installed", file=sys.stderr)
                 del ports[each]
                 continue
-            options = {"env": {**os.environ, "TRUSTED_CUSTOM_HOSTS": "127.0.0.1"}} if each == "portkey" else {}
+            options = {"env": {**os.environ, **ENVIRONMENT[each]}} if each in ENVIRONMENT else {}
             pids[each] = stack.enter_context(rig.running(command, ports[each], folder / f"{each}.out", **options))
-        Bench(folder, ports, pids).run()
+        Bench(folder, ports, pids, operators).run()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ ROOT = Path(os.environ.get("AISPM_SOURCE_DIR", Path(__file__).resolve().parents[
 GATEWAY = Path(os.environ.get("AISPM_BIN_DIR", ROOT / "build" / "release" / "bin")) / "aispm-gateway"
 KEY = "aispm-bench-" + "k" * 31
 PORTKEY = "@portkey-ai/gateway@1.15.2"
+LITELLM = "litellm[proxy]==1.106.2"
+LITELLM_KEY = "sk-aispm-bench-" + "k" * 31
+INSTALL_SECONDS = 480
 OPEN_SECONDS = 120  # the first start compiles rules
 
 
@@ -151,7 +154,36 @@ def portkey_proxy(port: int) -> list[str] | None:
     return ["node", str(script), f"--port={port}", "--headless"]
 
 
-def gateway_command(folder: Path, port: int, upstream: int) -> list[str]:
+def litellm_proxy(folder: Path, port: int, upstream: int) -> list[str] | None:
+    """LiteLLM's proxy without a database, installed from PyPI the first time (740 MB, some minutes)."""
+    home = ROOT / "build" / "bench-peers" / "litellm"
+    program, stamp = home / "bin" / "litellm", home / ".aispm-version"
+    if not stamp.exists() or stamp.read_text() != LITELLM:
+        shutil.rmtree(home, ignore_errors=True)
+        try:
+            for command in (["/usr/bin/python3", "-m", "venv", str(home)],
+                            [str(home / "bin" / "pip"), "install", "-q", "--disable-pip-version-check", LITELLM]):
+                subprocess.run(command, capture_output=True, check=True, timeout=INSTALL_SECONDS)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        stamp.write_text(LITELLM)
+    path = folder / "litellm.yaml"
+    path.write_text(f"""
+model_list:
+  - model_name: gpt-4o-mini
+    litellm_params: {{model: openai/gpt-4o-mini, api_base: 'http://127.0.0.1:{upstream}/v1', api_key: none}}
+general_settings: {{master_key: {LITELLM_KEY}}}
+""")
+    return [str(program), "--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
+
+
+def gateway_command(folder: Path, port: int, upstream: int, operators: int = 0) -> list[str]:
+    """With `operators`, also its port for operators, whose token is KEY."""
+    admin = ""
+    if operators:
+        (folder / "operators.token").write_text(KEY + "\n")
+        admin = (f"admin: {{socket: {folder}/admin.sock, rules_folder: {folder}/given, listen: '127.0.0.1:{operators}', "
+                 f"token_file: {folder}/operators.token}}\n")
     (folder / "keys.yaml").write_text(f"keys:\n  - sha256: {hashlib.sha256(KEY.encode()).hexdigest()}\n    agent: bench\n")
     path = folder / "gateway.yaml"
     path.write_text(f"""
@@ -162,7 +194,7 @@ packs: {ROOT}/policies/detect
 keys_file: {folder}/keys.yaml
 audit: best_effort
 limits: {{connections: 20000}}
-report:
+{admin}report:
   collector: 127.0.0.1:1
   state_folder: {folder}/state
 providers:

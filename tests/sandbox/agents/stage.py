@@ -21,22 +21,25 @@ ROOT = Path(__file__).resolve().parents[3]
 PROVIDER_KEY = "sk-of-the-provider"
 
 
-class Gateway:
-    """A real aispm-gateway: it alone holds the providers' key. `report` is that section of its configuration."""
+MONITOR = "defaults: {mode: monitor, store_text: false, fail: closed}\nrules: []\n"
 
-    def __init__(self, folder: Path, provider: Provider, report: str = "") -> None:
+
+class Gateway:
+    """A real aispm-gateway: it alone holds the providers' key. `more` are sections of its configuration beside the usual ones."""
+
+    def __init__(self, folder: Path, provider: Provider, more: str = "", policy: str = MONITOR) -> None:
         self.folder = folder
         self.socket = folder / "gateway.sock"
         (folder / "keys.yaml").write_text("keys: []\n")
-        (folder / "policy.yaml").write_text("defaults: {mode: monitor, store_text: false, fail: closed}\nrules: []\n")
+        (folder / "policy.yaml").write_text(policy)
         (folder / "key").write_text(PROVIDER_KEY + "\n")
         (folder / "key").chmod(0o600)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = port = int(probe.getsockname()[1])
         text = (f"listen: 127.0.0.1:{port}\nsocket: {self.socket}\nworkers: 1\npolicy: {folder}/policy.yaml\n"
-                f"packs: {ROOT}/policies/detect\nkeys_file: {folder}/keys.yaml\naudit: best_effort\n{report}providers:\n")
-        for name in ("openai", "anthropic"):
+                f"packs: {ROOT}/policies/detect\nkeys_file: {folder}/keys.yaml\naudit: best_effort\n{more}providers:\n")
+        for name in ("openai", "anthropic", "gemini"):
             text += (f"  - {{name: {name}, dialect: {name}, origin: 'https://localhost:{provider.port}', ca_file: {provider.certificate}, "
                      f"key_file: {folder}/key, allow_private: true}}\n")
         (folder / "gateway.yaml").write_text(text)

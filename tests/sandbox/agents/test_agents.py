@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SBX-033: `aispm-run -- claude`, codex and opencode, as published and without options, work in a project behind a real gateway."""
+"""SBX-033: `aispm-run -- claude`, codex, opencode and gemini, as published and without options, work in a project behind a real gateway."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ import fixtures  # noqa: E402
 
 pytest_plugins = ("behind",)
 PROMPT = "write the file and say pong"
-# What each is started with, as a user would to have it work without questions.
+# What each is started with before its prompt, as a user would to have it work without questions.
 AGENTS = {
-    "claude": ("-p", PROMPT, "--permission-mode", "acceptEdits"),
-    "codex": ("exec", "-m", "gpt-5", PROMPT),
-    "opencode": ("run", "-m", "anthropic/claude-sonnet-4-5", PROMPT),
+    "claude": ("--permission-mode", "acceptEdits", "-p"),
+    "codex": ("exec", "-m", "gpt-5"),
+    "opencode": ("run", "-m", "anthropic/claude-sonnet-4-5"),
+    "gemini": ("--skip-trust", "--yolo", "-m", "gemini-2.5-pro", "-p"),
 }
 
 
@@ -33,6 +34,12 @@ def agent(request: pytest.FixtureRequest) -> tuple[str, Path]:
         return request.param, fixtures.get(request.param)
     except fixtures.Unavailable as reason:
         pytest.skip(f"{request.param}: {reason}")
+
+
+def search_path(program: Path) -> str:
+    """PATH with the agent and, for gemini, its Node.js."""
+    scripts = [fixtures.node().parent] if program.name in fixtures.SCRIPTS else []
+    return ":".join(map(str, [program.parent, *scripts, "/usr/bin", "/bin"]))
 
 
 @pytest.fixture
@@ -57,8 +64,8 @@ def test_it_edits_the_project_through_the_gateway(agent: tuple[str, Path], sandb
     provider.target = str(project / "made.txt")
     before = {path.name for path in project.iterdir()}
     # Real keys of the caller, which must not reach the agent or the provider.
-    environment = sandbox.environment({"PATH": f"{program.parent}:/usr/bin:/bin", "ANTHROPIC_API_KEY": "sk-ant-callers", "OPENAI_API_KEY": "sk-callers"})
-    ended = subprocess.run(sandbox.command("--gateway", between.socket, "--events", sandbox.folder / "events.jsonl", "--", name, *AGENTS[name]), env=environment,
+    environment = sandbox.environment({"PATH": search_path(program), "ANTHROPIC_API_KEY": "sk-ant-callers", "OPENAI_API_KEY": "sk-callers"})
+    ended = subprocess.run(sandbox.command("--gateway", between.socket, "--events", sandbox.folder / "events.jsonl", "--", name, *AGENTS[name], PROMPT), env=environment,
                            cwd=project, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
     told = f"{ended.returncode}\n{ended.stdout[-2000:]}\n{ended.stderr[-3000:]}\n{sandbox.denials()}"
     assert ended.returncode == 0, told
@@ -70,7 +77,7 @@ def test_it_edits_the_project_through_the_gateway(agent: tuple[str, Path], sandb
     calls = [(path, headers) for path, headers, request in provider.seen if request.get("tools")]
     assert len(calls) >= 2, "the model's answers did not come through the gateway"
     for _, headers in calls:
-        assert PROVIDER_KEY in headers.get("authorization", "") + headers.get("x-api-key", "")
+        assert PROVIDER_KEY in headers.get("authorization", "") + headers.get("x-api-key", "") + headers.get("x-goog-api-key", "")
         assert "callers" not in str(headers)
         assert "aispm-sandbox" not in str(headers)
     assert {path.name for path in project.iterdir()} == before | {"made.txt"}, "something was left in the project"

