@@ -35,6 +35,18 @@ void object_to_frozen(const std::vector<std::string>& acts_for, const IdentityAs
   }
 }
 
+// Whoever acts for an agent that the registry refuses is refused, too.
+void object_to_refused(const policy::AgentRegistry& registry,
+                       const std::vector<std::string>& agents, WallTime now, Identity& identity) {
+  for (const std::string& agent : agents) {
+    const policy::RegisteredAgent* const known = registry.find(agent);
+    const std::string_view rule = known == nullptr ? "" : known->refused_by(now);
+    if (rule.empty()) continue;
+    identity.objection.emplace(std::string(rule), agent + ": " + policy::refusal_of(*known, now));
+    return;
+  }
+}
+
 // Cuts the rights of who acts to what everybody in the chain has.
 void take_chain(const policy::AgentRegistry& registry, Handed handed, const IdentityAsk& ask,
                 Identity& identity) {
@@ -55,6 +67,7 @@ void take_chain(const policy::AgentRegistry& registry, Handed handed, const Iden
     identity.objection.emplace("agent.intent", "The task was handed on for something else");
   if (!handed.intent.empty()) identity.intent = std::move(handed.intent);
   handed.chain.pop_back();  // who acts now
+  object_to_refused(registry, handed.chain, ask.now, identity);
   object_to_frozen(handed.chain, ask, identity);
 }
 
@@ -93,6 +106,7 @@ Identity identify(const policy::AgentRegistry& registry, const IdentityAsk& ask)
                                "This agent acts only for somebody who handed it the task "
                                "(x-aispm-delegation)");
   }
+  object_to_refused(registry, {std::string(ask.agent_id)}, ask.now, identity);
   identity.facts.trust = trust_now(registry, identity, known, ask);
   return identity;
 }

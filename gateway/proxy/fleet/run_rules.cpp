@@ -19,14 +19,32 @@ std::string unusable(const PolicyView& view) {
   return "policy " + view.id + " cannot be used: " + view.problem;
 }
 
+// Why an agent may do nothing at all, by the registry of the bundle that decides, else by this
+// host's own; empty: it may. `view` may be null.
+std::string refused_by_registry(const Services& services, const PolicyView* view,
+                                const Caller& caller) {
+  const policy::AgentRegistry* const own =
+      view != nullptr && view->bundle ? view->bundle->agents() : nullptr;
+  const policy::AgentRegistry& agents = own ? *own : services.config.decide.agents;
+  const policy::RegisteredAgent* const known = agents.find(caller.agent_id);
+  const WallTime now = wall_now();
+  if (known == nullptr || known->refused_by(now).empty()) return {};
+  return caller.agent_id + ": " + policy::refusal_of(*known, now) + " (rule " +
+         std::string(known->refused_by(now)) + ")";
+}
+
 }  // namespace
 
 RunRules find_run_rules(Client& client, const codec::http1::Head& head) {
   RunRules rules;
-  const auto enforced = client.worker()
-                            .services()
-                            .policies_for(client.caller.agent_id, client.caller.tenant)
-                            .enforced;
+  Services& services = client.worker().services();
+  const auto enforced =
+      services.policies_for(client.caller.agent_id, client.caller.tenant).enforced;
+  if (std::string refusal = refused_by_registry(services, enforced.get(), client.caller);
+      !refusal.empty()) {
+    rules.objection = make_refusal(RefusalKind::kPolicy, std::move(refusal));
+    return rules;
+  }
   if (!enforced) return rules;
   if (!enforced->bundle) {
     rules.objection = make_refusal(RefusalKind::kNotReady, unusable(*enforced));
@@ -49,6 +67,8 @@ RunRules find_run_rules(Client& client, const codec::http1::Head& head) {
 std::optional<HostObjection> find_host_objection(Services& services, const Caller& caller,
                                                  const HostPort& host) {
   const auto enforced = services.policies_for(caller.agent_id, caller.tenant).enforced;
+  if (std::string refusal = refused_by_registry(services, enforced.get(), caller); !refusal.empty())
+    return HostObjection{std::move(refusal)};
   if (!enforced) return {};
   if (!enforced->bundle) return HostObjection{unusable(*enforced), false};
   const policy::SandboxRules* const rules = enforced->bundle->sandbox();

@@ -17,6 +17,8 @@
 // pins.yaml of a bundle (docs/policy-language.md).
 namespace aispm::policy {
 
+class RegistryPart;
+
 // What is known of a call beside the action itself. Views must outlive the decision only.
 struct ToolState {
   double posture = 0;  // fused risk, 0..1
@@ -50,7 +52,11 @@ class ToolGate {
 
   // Contents of tools.yaml and pins.yaml; an empty one counts as not there. Errors read `file:line:
   // what is wrong`.
-  static Result<ToolGate> parse(const std::string& tools, const std::string& pins);
+  static Result<ToolGate> parse(const std::string& tools, const std::string& pins,
+                                const RegistryPart* registry = nullptr);
+  // Of a bundle without these files: blocks and pins of the collector's registry alone. A tool that
+  // is not in it is not asked about.
+  static ToolGate of_registry(const RegistryPart& registry);
 
   // The first objection of: registration, block, provenance and pins, roles, lockdowns, intent,
   // scope, risk, destination. kAllow with an empty rule says only that there is none. Does not
