@@ -146,7 +146,8 @@ void ActionGate::judge_offer(const ActionAsk& ask, JudgedAction& action) {
 // How often, and in which order: `limits` and `sequences` of tools.yaml.
 void ActionGate::count_use(JudgedAction& action) {
   const auto& bundle = policies_.enforced->bundle;
-  if (usage_ == nullptr || !bundle || bundle->tools() == nullptr) return;
+  if (usage_ == nullptr || !bundle || bundle->tools() == nullptr || !bundle->tools()->has_file())
+    return;
   const policy::UsageVerdict said =
       usage_->count(bundle->tools()->limits(),
                     {.tenant = caller_.tenant,

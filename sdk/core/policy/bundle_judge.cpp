@@ -61,7 +61,8 @@ BundleDecision judge_by_bundle(const Bundle& bundle, ActionJson asked, WallTime 
           std::move(said.approver_role)});
   }
   if (strictest) return *strictest;
-  if (bundle.tools() != nullptr) return {model::Outcome::kAllow, "tools.allow", "", ""};
+  if (bundle.tools() != nullptr && bundle.tools()->has_file())
+    return {model::Outcome::kAllow, "tools.allow", "", ""};
   return {model::Outcome::kDeny, "bundle.silent", "The bundle says nothing about actions", ""};
 }
 

@@ -39,6 +39,7 @@ enum class FirstUse : std::uint8_t {
   kTrust,  // the first one seen is as good as pinned: whoever sees definitions keeps ToolSightings
   kApprove,  // denied until somebody has approved it
   kIgnore,   // any will do
+  kNoFile,   // there is no tools.yaml to say so: what the collector's registry has is judged alone
 };
 
 // Immutable; any thread.
@@ -74,6 +75,9 @@ class ToolGate {
   const ToolRegistry& registry() const { return registry_; }
   const UsageLimits& limits() const { return limits_; }
   FirstUse first_use() const { return first_use_; }
+  // False: only the collector's registry is in it. Then no objection is no permission, and its
+  // limits() are nobody's.
+  bool has_file() const { return first_use_ != FirstUse::kNoFile; }
   bool requires_registration() const { return requires_registration_; }
 
  private:

@@ -101,7 +101,7 @@ void ToolGate::add_builtin() {
 ToolGate ToolGate::of_registry(const RegistryPart& registry) {
   ToolGate gate;
   gate.requires_registration_ = false;
-  gate.first_use_ = FirstUse::kIgnore;
+  gate.first_use_ = FirstUse::kNoFile;
   gate.registry_.add_registered(registry.tools());
   return gate;
 }

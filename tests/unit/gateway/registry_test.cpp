@@ -7,10 +7,13 @@
 #include <fstream>
 
 #include "gateway/mcp/told_tools.hpp"
+#include "gateway/proxy/decide/action_gate.hpp"
+#include "gateway/proxy/decide/action_judge.hpp"
 #include "gateway/proxy/decide/identity.hpp"
 #include "gateway/proxy/decide/offered_tools.hpp"
 #include "gateway/proxy/decide/policy_shelf.hpp"
 #include "tests/support/temp_folder.hpp"
+#include "tests/unit/gateway/rules_fixture.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -99,6 +102,60 @@ TEST_F(OwnBundle, KeepsTheAgentsOfTheHostBesideThoseOfTheRegistry) {
   const AgentRegistry* const known = shelf.local()->bundle->agents();
   EXPECT_EQ(refused(*known, "lost", kNow), "agent.blocked");
   EXPECT_EQ(known->find("of-host")->facts.trust, policy::TrustLevel::kBasic);
+}
+
+// --- the registry where no file speaks of tools
+
+std::shared_ptr<const PolicyView> view(const std::string& id,
+                                       const std::vector<policy::FolderFile>& files,
+                                       const std::string& registry) {
+  policy::BundleOptions options;
+  if (!registry.empty()) options.registry = part(registry);
+  auto bundle = policy::Bundle::compile(files, options);
+  EXPECT_TRUE(bundle) << (bundle ? "" : bundle.error().message);
+  return PolicyView::make(id, *bundle, true);
+}
+
+std::string judged(const PolicyView& policy, std::string_view tool) {
+  const AgentFacts facts;
+  return judge_action(policy, {.agent_id = "a", .facts = &facts, .surface = "reply"},
+                      {.tool = tool, .arguments = "{}"}, wall_now())
+      .rule_id;
+}
+
+constexpr char kBlocked[] = "tools: [{name: send, blocked: true}]\n";
+
+TEST(RegistryAlone, DeniesWhatIsBlockedAndPassesTheRest) {
+  const auto tools = view(policy::kRegistryPolicy, {{policy::kRegistryFile, kBlocked}}, "");
+  EXPECT_EQ(judged(*tools, "send"), "tools.blocked");
+  EXPECT_EQ(judged(*tools, "read"), "registry.silent");
+  const auto only_agents =
+      view(policy::kRegistryPolicy, {{policy::kRegistryFile, "agents: [{agent: a}]\n"}}, "");
+  EXPECT_EQ(judged(*only_agents, "read"), "registry.silent");
+}
+
+TEST(RegistryAlone, IsNoWordOfAPolicyThatIsSilent) {
+  const auto silent = view("p", {{"risk.yaml", "{}\n"}}, kBlocked);
+  EXPECT_EQ(judged(*silent, "send"), "tools.blocked");
+  EXPECT_EQ(judged(*silent, "read"), "bundle.silent");
+}
+
+TEST(RegistryAlone, SetsNoLimits) {
+  const auto calls_denied = [](std::shared_ptr<const PolicyView> enforced) {
+    const ScanContext scan = make_context();
+    policy::ToolUsage usage;
+    ActionGate gate(scan, {.enforced = std::move(enforced), .monitored = {}},
+                    {.agent_id = "a", .tenant = "", .session_id = "s", .facts = {},
+                     .surface = "reply", .provider = "", .model = ""},
+                    {}, &usage);
+    int denied = 0;
+    for (int i = 0; i < 30; ++i)
+      if (gate.judge({.tool = "read", .arguments = "{}"}).say == ActionGate::Say::kDeny) ++denied;
+    return denied;
+  };
+  EXPECT_EQ(calls_denied(view(policy::kRegistryPolicy, {{policy::kRegistryFile, kBlocked}}, "")), 0);
+  EXPECT_EQ(calls_denied(view("p", {{"tools.yaml", "require_registration: false\n"}}, kBlocked)),
+            10);
 }
 
 // --- what gateways tell of tools
