@@ -15,6 +15,9 @@ Result<std::uint64_t> PolicyShelf::set_registry(std::vector<pb::PolicyFile> file
     pb::PushPolicyRequest request;
     request.set_policy_id(id);
     request.set_description("Agents and tools, as decided in the collector");
+    // A gateway that is older than the registry takes it for a policy that it cannot use: then it
+    // denies those for whom there is no other, and not everybody.
+    request.mutable_scope()->set_priority(kMaxPriority);
     AISPM_CHECK(make(request, who, now));
   }
   AISPM_TRY(pb::Policy policy, find(id));

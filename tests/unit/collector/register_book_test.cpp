@@ -259,6 +259,7 @@ TEST_F(RegisterBookTest, ADecisionIsAVersionThatIsEnforcedAtOnceAndOldOnesGo) {
   const auto policy = must(shelf.get(policy::kRegistryPolicy));
   EXPECT_EQ(policy.stage(), pb::POLICY_STAGE_ENFORCED);
   EXPECT_EQ(policy.version(), 202U);
+  EXPECT_EQ(policy.scope().priority(), store::PolicyShelf::kMaxPriority);
   EXPECT_EQ(bench.count("SELECT COUNT(*) FROM policy_versions WHERE policy_id='aispm.registry'"),
             200);
   ASSERT_EQ(must(shelf.snapshot_for("h")).policies_size(), 1);

@@ -145,15 +145,21 @@ TEST(RegistryAlone, SetsNoLimits) {
     const ScanContext scan = make_context();
     policy::ToolUsage usage;
     ActionGate gate(scan, {.enforced = std::move(enforced), .monitored = {}},
-                    {.agent_id = "a", .tenant = "", .session_id = "s", .facts = {},
-                     .surface = "reply", .provider = "", .model = ""},
+                    {.agent_id = "a",
+                     .tenant = "",
+                     .session_id = "s",
+                     .facts = {},
+                     .surface = "reply",
+                     .provider = "",
+                     .model = ""},
                     {}, &usage);
     int denied = 0;
     for (int i = 0; i < 30; ++i)
       if (gate.judge({.tool = "read", .arguments = "{}"}).say == ActionGate::Say::kDeny) ++denied;
     return denied;
   };
-  EXPECT_EQ(calls_denied(view(policy::kRegistryPolicy, {{policy::kRegistryFile, kBlocked}}, "")), 0);
+  EXPECT_EQ(calls_denied(view(policy::kRegistryPolicy, {{policy::kRegistryFile, kBlocked}}, "")),
+            0);
   EXPECT_EQ(calls_denied(view("p", {{"tools.yaml", "require_registration: false\n"}}, kBlocked)),
             10);
 }

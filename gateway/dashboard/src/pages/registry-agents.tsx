@@ -51,7 +51,7 @@ function Rights({ agent }: { agent: RegisteredAgent }) {
       trust, environment, roles: words(roles), scopes: words(scopes) },
   });
   return (
-    <Decide choices={[{ state: "approved", label: "Save registration", color: "blue" }]} decide={register}>
+    <Decide title="Registration" choices={[{ state: "approved", label: "Save registration", color: "blue" }]} decide={register}>
       <Group grow>
         <Select size="xs" label="Trust" data={LEVELS} value={trust} allowDeselect={false} onChange={(value) => setTrust(value ?? "untrusted")} />
         <TextInput size="xs" label="Environment" placeholder="prod" value={environment} onChange={(event) => setEnvironment(event.currentTarget.value)} />

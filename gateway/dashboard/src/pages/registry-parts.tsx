@@ -23,7 +23,7 @@ export function RegistryState({ state }: { state: string }) {
 export type Choice = { readonly state: string; readonly label: string; readonly color: string; readonly variant?: "light" | "default" };
 
 // A reason, and a button for each decision that can be made; only admins' tokens may.
-export function Decide({ choices, decide, children }: { choices: readonly Choice[]; decide: (state: string, reason: string) => Promise<unknown>; children?: ReactNode }) {
+export function Decide({ title = "Decision", choices, decide, children }: { title?: string; choices: readonly Choice[]; decide: (state: string, reason: string) => Promise<unknown>; children?: ReactNode }) {
   const [reason, setReason] = useState("");
   const change = useMutation({
     mutationFn: (state: string) => decide(state, reason),
@@ -33,8 +33,8 @@ export function Decide({ choices, decide, children }: { choices: readonly Choice
     },
   });
   return (
-    <section aria-label="Decision">
-      <Title order={3} mb={6}>Decision</Title>
+    <section aria-label={title}>
+      <Title order={3} mb={6}>{title}</Title>
       <Stack gap="sm">
         {children}
         <TextInput size="xs" label="Reason" placeholder="for the record, and for who meets it" maxLength={500} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />

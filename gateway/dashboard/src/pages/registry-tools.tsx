@@ -71,8 +71,8 @@ function Definitions({ found, chosen, choose }: { found: RegisteredTool; chosen:
 
 function Details({ found }: { found: RegisteredTool }) {
   const newest = found.definitions.find((definition) => !definition.pinned) ?? found.definitions[0];
-  const [picked, setPicked] = useState("");
-  const chosen = picked || (newest ? keyOf(newest) : "");
+  // Stays as it was when somebody began to read: a definition that comes in meanwhile is not approved by the same click.
+  const [chosen, setChosen] = useState(newest ? keyOf(newest) : "");
   const definition = found.definitions.find((one) => keyOf(one) === chosen);
   const choices: Choice[] = [{ state: "approved", label: definition ? "Approve this definition" : "Approve, whatever it says", color: "green" }];
   if (found.state !== "blocked") choices.push({ state: "blocked", label: "Block", color: "red", variant: "light" });
@@ -101,7 +101,7 @@ function Details({ found }: { found: RegisteredTool }) {
       </Facts>
       <Decide choices={choices} decide={decide}>
         <Title order={4} size="sm">What it says of itself</Title>
-        <Definitions found={found} chosen={chosen} choose={setPicked} />
+        <Definitions found={found} chosen={chosen} choose={setChosen} />
       </Decide>
       <RegistryHistory history={found.history} />
     </Stack>
