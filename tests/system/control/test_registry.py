@@ -16,7 +16,7 @@ from conftest import Answer, World, wait_for
 AGENT = "tests/registry"
 TOLD_SECONDS = 30  # generous: machines of tests are busy
 ACTIONS = "defaults: {outcome: allow}\nrules: []\n"
-TOOLS = "require_registration: false\nbuiltin: false\nfirst_use: approve\n"
+TOOLS = "require_registration: true\nbuiltin: false\nfirst_use: approve\n"
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +29,19 @@ def key(world: World) -> Iterator[str]:
     assert world.rest("POST", "/api/v1/policies/registry-test/scope", scope).status == 200
     assert world.promote("registry-test", "MONITOR").status == 200
     assert world.promote("registry-test", "ENFORCED", force=True).status == 200
-    wait_for(lambda: ask(world, made, "One").status in (200, 400), TOLD_SECONDS, "the gateway knows the key")
+    wait_for(lambda: world.gateway.ask(made).status == 200, TOLD_SECONDS, "the gateway knows the key")
+    # The gateway's word on this version was given while it was only monitored.
+    wait_for(lambda: not is_called(ask(world, made, "None", tool="nobody")), TOLD_SECONDS, "the policy is enforced")
     yield made
     world.promote("registry-test", "DEPRECATED")
+
+
+def settle(world: World) -> None:
+    """Until the gateway says that it has the newest decision; tools may be called 20 times a minute, so nothing polls by calls."""
+    policy = "aispm.registry"
+    version = world.rest("GET", f"/api/v1/policies/{policy}").body["version"]
+    wait_for(lambda: [s for s in world.states(policy) if s["version"] == version and not s["problem"]], TOLD_SECONDS,
+             f"the gateway has version {version} of {policy}")
 
 
 def ask(world: World, key: str, description: str, tool: str = "send_mail") -> Answer:
@@ -66,15 +76,15 @@ def rules(world: World, agent: str) -> set[str]:
 
 
 def test_a_tool_is_called_as_somebody_approved_it_until_somebody_blocks_it(world: World, key: str) -> None:
-    wait_for(lambda: not is_called(ask(world, key, "One")), TOLD_SECONDS, "nobody approved the tool")
+    assert not is_called(ask(world, key, "One")), "nobody approved the tool"
     seen = tool_of(world, "send_mail")
     assert seen["state"] == "undecided" and not seen["definitions"][0]["pinned"]
     assert seen["first_seen"] and seen["hosts"]
 
     approved = world.collector.cli("tool", "approve", "send_mail", "--reason", "SEC-1: read it")
     assert approved["state"] == "approved" and approved["pins"] == 1
-    wait_for(lambda: is_called(ask(world, key, "One")), TOLD_SECONDS, "an approval is in force")
-    wait_for(lambda: [s for s in world.states("aispm.registry") if not s["problem"]], TOLD_SECONDS, "the gateway acknowledges it")
+    settle(world)
+    assert is_called(ask(world, key, "One")), "an approval is in force"
 
     # Another text is another tool until somebody has read it.
     assert not is_called(ask(world, key, "Two"))
@@ -83,11 +93,13 @@ def test_a_tool_is_called_as_somebody_approved_it_until_somebody_blocks_it(world
     other = next(d for d in changed["definitions"] if not d["pinned"])
     review = {"state": "approved", "reason": "SEC-2", "description_sha256": other["description_sha256"], "schema_sha256": other["schema_sha256"]}
     assert world.rest("POST", f"/api/v1/registry/tools/{changed['id']}/review", review).status == 200
-    wait_for(lambda: is_called(ask(world, key, "Two")), TOLD_SECONDS, "the second definition is approved")
+    settle(world)
+    assert is_called(ask(world, key, "Two")), "the second definition is approved"
     assert is_called(ask(world, key, "One"))
 
     world.collector.cli("tool", "block", "send_mail", "--reason", "It lies")
-    wait_for(lambda: not is_called(ask(world, key, "One")), TOLD_SECONDS, "a block is in force")
+    settle(world)
+    assert not is_called(ask(world, key, "One")), "a block is in force"
     wait_for(lambda: "tools.blocked" in rules(world, AGENT), TOLD_SECONDS, "the block is on record")
     shown = world.collector.cli("tool", "show", "send_mail")
     assert [c["action"] for c in shown["history"]] == ["tool.block", "tool.approve", "tool.approve"]
@@ -100,10 +112,12 @@ def test_a_tool_is_called_as_somebody_approved_it_until_somebody_blocks_it(world
 def test_a_block_holds_where_no_policy_decides(world: World, key: str) -> None:
     assert is_called(ask(world, world.key, "Any", tool="rm_all")), "another agent, for whom nothing is enforced"
     world.collector.cli("tool", "block", "rm_all", "--reason", "nobody needs it")
-    wait_for(lambda: not is_called(ask(world, world.key, "Any", tool="rm_all")), TOLD_SECONDS, "the block is in force for everybody")
+    settle(world)
+    assert not is_called(ask(world, world.key, "Any", tool="rm_all")), "the block is in force for everybody"
     assert is_called(ask(world, world.key, "Any", tool="read_all")), "only that tool"
     world.collector.cli("tool", "forget", "rm_all", "--reason", "test is over")
-    wait_for(lambda: is_called(ask(world, world.key, "Any", tool="rm_all")), TOLD_SECONDS, "the decision is gone")
+    settle(world)
+    assert is_called(ask(world, world.key, "Any", tool="rm_all")), "the decision is gone"
 
 
 def test_an_agent_is_refused_while_it_is_blocked(world: World, key: str) -> None:
@@ -117,10 +131,12 @@ def test_an_agent_is_refused_while_it_is_blocked(world: World, key: str) -> None
     assert parts["level"] == 50 and parts["no"] == -10 and made["trust_score"] == sum(p["points"] for p in made["trust_parts"])
 
     world.collector.cli("agent", "block", AGENT, "--reason", "SEC-4")
-    refused = wait_for(lambda: [a for a in [world.gateway.ask(key)] if a.status != 200], TOLD_SECONDS, "the block is in force")[0]
-    assert "agent.blocked" in json.dumps(refused.body)
+    settle(world)
+    refused = world.gateway.ask(key)
+    assert refused.status != 200 and "agent.blocked" in json.dumps(refused.body)
     world.collector.cli("agent", "approve", AGENT, "--reason", "SEC-5")
-    wait_for(lambda: world.gateway.ask(key).status == 200, TOLD_SECONDS, "the agent may go on")
+    settle(world)
+    assert world.gateway.ask(key).status == 200, "the agent may go on"
     call = world.rest("GET", f"/api/v1/registry/agents/{quote(AGENT, safe='')}").body
     assert call["rights"]["trust"] == "verified", "a block takes no rights away for good"
 
