@@ -179,6 +179,7 @@ Result<> run_collector(const Config& config, const std::string& version) {
     control.policy_key_ids.push_back(std::move(id));
   }
   control.policies_must_be_signed = config.policies_must_be_signed;
+  control.registry_key = config.registry_key;
   control.tenant = config.tenant;
   Approvals approvals;
   AISPM_TRY(approvals.link_key, load_hash_key(config.state_folder));

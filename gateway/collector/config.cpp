@@ -53,6 +53,16 @@ void read_policies(const YamlMap& policies, Config& config) {
   }
   if (config.policy_keys.size() > kMaxPolicyKeys)
     policies.reject("trusted_keys", "more than 32 keys");
+  if (const std::string path = policies.text("registry_key", ""); !path.empty()) {
+    auto pem = read_file(path, kMaxKeyFileBytes);
+    if (pem) {
+      config.registry_key = Secret(std::move(*pem));
+      if (auto key = ed25519::public_of(config.registry_key); !key)
+        policies.reject("registry_key", path + ": " + key.error().message);
+    } else {
+      policies.reject("registry_key", path + ": " + pem.error().message);
+    }
+  }
   config.policies_must_be_signed = policies.flag("must_be_signed", false);
   if (config.policies_must_be_signed && config.policy_keys.empty())
     policies.reject("must_be_signed", "no key is trusted: name one in `trusted_keys`");

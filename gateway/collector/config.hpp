@@ -8,6 +8,7 @@
 
 #include "gateway/collector/notifier.hpp"
 #include "sdk/core/common/result.hpp"
+#include "sdk/core/common/secret.hpp"
 
 namespace aispm::collector {
 
@@ -40,6 +41,7 @@ struct Config {
   // one; where it is demanded there must be one.
   std::vector<std::string> policy_keys;
   bool policies_must_be_signed = false;
+  Secret registry_key;  // private key (PEM) that signs the registry; empty: nothing does
   RedTeamConfig redteam;
 };
 

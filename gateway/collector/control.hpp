@@ -7,6 +7,7 @@
 
 #include "gateway/collector/ingest/links.hpp"
 #include "gateway/collector/pending_freezes.hpp"
+#include "sdk/core/common/secret.hpp"
 
 namespace aispm::collector {
 
@@ -22,6 +23,7 @@ struct Control {
   std::vector<std::string> policy_keys;
   std::vector<std::string> policy_key_ids;  // of policy_keys
   bool policies_must_be_signed = false;
+  Secret registry_key;  // PEM; signs versions of the registry. Empty: they are not signed
   std::string tenant = "default";
 };
 

@@ -73,6 +73,8 @@ class ServerLink {
   net::Task<ServerSession> open();
   net::Task<ServerSession> discover();
   net::Task<std::shared_ptr<const ToolBook>> list();
+  // The collector's registry learns of definitions that this process has not told of yet.
+  void tell_tools(const ToolBook& book);
   net::Task<> read_shelf(Catalogue& read);
   net::Task<> give_up();
   std::string head_of(std::string_view verb, const ServerSession& session,

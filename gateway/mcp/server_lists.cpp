@@ -2,6 +2,7 @@
 // What a server offers: asked page by page, kept for its session.
 #include "gateway/mcp/mcp_request.hpp"
 #include "gateway/mcp/server_link.hpp"
+#include "sdk/core/common/id.hpp"
 
 namespace aispm::gateway {
 
@@ -26,6 +27,33 @@ Task<std::shared_ptr<const ToolBook>> ServerLink::list() {
   } while (!cursor.empty());
   book->finish(config().endpoint.name);
   co_return std::shared_ptr<const ToolBook>(std::move(book));
+}
+
+void ServerLink::tell_tools(const ToolBook& book) {
+  Services& services = worker_.services();
+  const std::string& server = config().endpoint.name;
+  if (!services.told_tools.is_news(server, book)) return;
+  model::McpTools list;
+  list.transport = "http";
+  list.server_name = server;
+  const std::string& origin = config().endpoint.origin;
+  const std::size_t scheme = origin.find("://");
+  list.server_host = scheme == std::string::npos ? origin : origin.substr(scheme + 3);
+  for (const McpTool& tool : book.tools()) {
+    model::McpTool& told = list.tools.emplace_back();
+    told.name = tool.definition.name;
+    told.description_sha256 = tool.definition.description_sha256;
+    told.schema_sha256 = tool.definition.schema_sha256;
+    if (tool.hides_text) told.findings.emplace_back("HIDDEN_TEXT");
+    if (tool.speaks_of_others) told.findings.emplace_back("CROSS_TOOL_REFERENCE");
+  }
+  model::Event event;
+  event.id = make_uuid();
+  event.time = wall_now();
+  event.source = model::Source::kGateway;
+  event.host_id = services.host_id;
+  event.body = std::move(list);
+  worker_.record(std::move(event));
 }
 
 Task<> ServerLink::read_shelf(Catalogue& read) {
@@ -53,6 +81,7 @@ Task<std::shared_ptr<const ToolBook>> ServerLink::tools(std::chrono::millisecond
   if (auto known = session_.tools(server_, age, net::Clock::now())) co_return known;
   AISPM_CO_TRY(auto listed, co_await list());
   session_.keep_tools(server_, listed, net::Clock::now());
+  tell_tools(*listed);
   co_return listed;
 }
 

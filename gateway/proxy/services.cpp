@@ -21,7 +21,11 @@ PolicySet Services::policies_for(std::string_view agent, std::string_view tenant
     const auto view = [&](const policy::AssignedPolicy& one, bool enforced) {
       return views.of(one.id, one.bundle, enforced, one.problem);
     };
-    if (choice.enforced != nullptr) set.enforced = view(*choice.enforced, true);
+    // The registry alone decides where nothing else does; this host's own bundle has it, too.
+    const bool is_for_others = choice.enforced != nullptr && choice.enforced->bundle &&
+                               choice.enforced->id == policy::kRegistryPolicy;
+    if (is_for_others) set.enforced = bundles.local();
+    if (choice.enforced != nullptr && !set.enforced) set.enforced = view(*choice.enforced, true);
     for (const policy::AssignedPolicy* one : choice.monitored)
       set.monitored.push_back(view(*one, false));
   }

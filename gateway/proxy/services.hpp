@@ -6,6 +6,7 @@
 
 #include "gateway/mcp/asked_calls.hpp"
 #include "gateway/mcp/mcp_sessions.hpp"
+#include "gateway/mcp/told_tools.hpp"
 #include "gateway/proxy/config.hpp"
 #include "gateway/proxy/decide/approvals.hpp"
 #include "gateway/proxy/decide/denial_streaks.hpp"
@@ -51,7 +52,7 @@ struct Services {
                      config.mcp.servers.size()),
         rules(config.pack_folder, config.policy_file, config.cache_folder, config.tenants,
               config.admin ? config.admin->rules_folder : std::string()),
-        bundles(config.decide.bundle),
+        bundles(config.decide.bundle, config.decide.agents),
         asked_calls(config.mcp.servers.empty() || config.mcp.asked_by_model == policy::Mode::kOff
                         ? nullptr
                         : std::make_unique<AskedCalls>(config.mcp.asked_within)),
@@ -96,6 +97,7 @@ struct Services {
   DenialStreaks streaks;
   policy::ToolUsage usage;
   policy::ToolSightings sightings;  // of tools without a pin
+  ToldTools told_tools;
   KeyStore keys;
   StickyVerdicts sticky;
   EgressTable egress;

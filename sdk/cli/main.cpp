@@ -16,6 +16,7 @@
 #include "sdk/cli/order_commands.hpp"
 #include "sdk/cli/policy_commands.hpp"
 #include "sdk/cli/redteam.hpp"
+#include "sdk/cli/registry_commands.hpp"
 #include "sdk/cli/simulate_commands.hpp"
 #include "sdk/cli/tools.hpp"
 
@@ -42,6 +43,8 @@ constexpr const char* kFooter =
     "  aispm events --follow --kind llm_call     LLM calls as they happen\n"
     "  aispm session show last                   the newest run of an agent as a story\n"
     "  aispm agent create-key billing-bot        a key with which that agent may use the gateway\n"
+    "  aispm tool approve search_mail --reason 'read it'   a tool that changed may be called "
+    "again\n"
     "  aispm block --agent '*/codex' --provider openai   refuse it on all hosts; `aispm undo` ends "
     "that\n"
     "  aispm policy push tools policies/starter  keep a bundle; `aispm policy promote` puts it in "
@@ -138,8 +141,10 @@ void add_sessions(CLI::App& app, Arguments& arguments, Action& action) {
 }
 
 void add_keys(CLI::App& app, Arguments& arguments, Action& action) {
-  auto* const agent = app.add_subcommand("agent", "Keys with which agents use the gateway");
+  auto* const agent = app.add_subcommand(
+      "agent", "Agents: the collector's registry, and keys with which they use the gateway");
   agent->require_subcommand(1);
+  cli::add_registered_agents(*agent, [&action](Action chosen) { action = std::move(chosen); });
   auto* const create = agent->add_subcommand("create-key", "Make a key and print it, once");
   create
       ->add_option("name", arguments.agent, "The agent: 1..128 characters of A-Z a-z 0-9 . _ - / @")
@@ -221,7 +226,9 @@ int run(int argc, char** argv) {
   cli::add_approval_commands(app, [&action](Action chosen) { action = std::move(chosen); });
   cli::LocalAction local;
   cli::add_policy_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
-  cli::add_tool_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
+  cli::add_tool_commands(
+      app, [&local](cli::LocalAction chosen) { local = std::move(chosen); },
+      [&action](Action chosen) { action = std::move(chosen); });
   cli::add_detect_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   cli::add_gateway_commands(app, [&local](cli::LocalAction chosen) { local = std::move(chosen); });
   cli::add_control_commands(app, [&action](Action chosen) { action = std::move(chosen); });

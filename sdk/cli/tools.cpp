@@ -233,6 +233,24 @@ Result<> scan_tools(const std::string& file, const std::string& folder, const Ou
   return {};
 }
 
+Result<std::vector<ScannedTool>> scan_definitions(const std::string& file) {
+  AISPM_TRY(const std::string text, read_list(file));
+  const auto tools = codec::read_tool_list(text);
+  if (!tools) return fail(tools.error().code, file + ": " + tools.error().message);
+  boost::system::error_code error;
+  const json::value root = json::parse(text, error);
+  if (error) return fail(Errc::kInvalid, file + ": " + error.message());
+  const policy::ScanReport report = policy::scan_server(manifest_of(root));
+  std::vector<ScannedTool> scanned;
+  for (const codec::ToolDefinition& tool : *tools) {
+    ScannedTool one{tool.name, tool.description_sha256, tool.schema_sha256, {}};
+    for (const policy::ScanFinding& finding : report.findings)
+      if (finding.subject == tool.name) one.findings.push_back(finding.rule);
+    scanned.push_back(std::move(one));
+  }
+  return scanned;
+}
+
 Result<> approve_tool(const ToolReview& review, const Output& output) {
   AISPM_TRY(const std::string text, read_list(review.list));
   const auto tools = codec::read_tool_list(text);

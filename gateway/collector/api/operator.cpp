@@ -8,6 +8,7 @@
 #include "gateway/collector/api/operator_orders.hpp"
 #include "gateway/collector/api/operator_policies.hpp"
 #include "gateway/collector/api/operator_redteam.hpp"
+#include "gateway/collector/api/operator_registry.hpp"
 #include "gateway/collector/api/operator_simulate.hpp"
 #include "sdk/core/common/log.hpp"
 
@@ -67,6 +68,7 @@ void Operator::add_all() {
   if (surroundings_.redteam != nullptr)
     add_redteam(handlers_, surroundings_.clock, *surroundings_.redteam);
   add_simulation(handlers_, surroundings_.clock);
+  add_registry(handlers_, surroundings_.clock, surroundings_.control);
   add_approvals(handlers_, surroundings_.clock, surroundings_.approvals);
 }
 

@@ -24,6 +24,8 @@ Result<PolicyShelf::Checked> compile(const pb::PushPolicyRequest& request,
   for (const pb::PolicyFile& file : request.files()) {
     bytes += file.content().size();
     files.push_back({file.path(), file.content()});
+    if (file.path() == policy::kRegistryFile)
+      return fail(Errc::kInvalid, file.path() + ": is made by the collector's registry alone");
   }
   if (bytes > PolicyShelf::kMaxBundleBytes || files.size() > PolicyShelf::kMaxFiles)
     return fail(Errc::kTooLarge, "a bundle may have 512 files of 1 MiB all together");
@@ -105,6 +107,7 @@ void add_policies(Handlers& handlers, const WallClock& clock, const Links& links
       handlers, "RestorePolicy",
       [clock, &order_changes, &control](
           Desk& desk, const pb::RestorePolicyRequest& request) -> Result<pb::Policy> {
+        AISPM_CHECK(store::refuse_registry(request.policy_id()));
         AISPM_TRY(pb::Policy policy,
                   PolicyShelf(desk.database).restore(request, desk.caller.name, clock()));
         return changed(control, order_changes, std::move(policy), "policy.restored",
@@ -114,6 +117,7 @@ void add_policies(Handlers& handlers, const WallClock& clock, const Links& links
       handlers, "PromotePolicy",
       [clock, &links, &order_changes, &control](
           Desk& desk, const pb::PromotePolicyRequest& request) -> Result<pb::Policy> {
+        AISPM_CHECK(store::refuse_registry(request.policy_id()));
         AISPM_TRY(pb::Policy policy,
                   PolicyShelf(desk.database,
                               control.policies_must_be_signed ? &control.policy_key_ids : nullptr)
@@ -125,6 +129,7 @@ void add_policies(Handlers& handlers, const WallClock& clock, const Links& links
       handlers, "SetPolicyScope",
       [clock, &order_changes, &control](
           Desk& desk, const pb::SetPolicyScopeRequest& request) -> Result<pb::Policy> {
+        AISPM_CHECK(store::refuse_registry(request.policy_id()));
         AISPM_TRY(pb::Policy policy,
                   PolicyShelf(desk.database).set_scope(request, desk.caller.name, clock()));
         return changed(control, order_changes, std::move(policy), "policy.scope_set",

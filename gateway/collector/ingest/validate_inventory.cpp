@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/collector/ingest/validate_inventory.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "gateway/collector/limits.hpp"
@@ -50,6 +51,15 @@ Result<> check_asset(const pb::Asset& asset) {
   return {};
 }
 
+constexpr int kMaxFindings = 16;
+
+// "HIDDEN_TEXT"
+bool is_finding(const std::string& name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || c == '_';
+  });
+}
+
 Result<> check_tools(const pb::McpTools& tools) {
   if (!are_names(tools.transport(), tools.server_name(), tools.server_version(),
                  tools.server_host()))
@@ -61,6 +71,9 @@ Result<> check_tools(const pb::McpTools& tools) {
       return refuse("mcp_tools.tools.name: must be 1..256 bytes");
     if (!is_hash(tool.description_sha256()) || !is_hash(tool.schema_sha256()))
       return refuse("mcp_tools.tools: a hash is not one of SHA-256");
+    if (tool.findings_size() > kMaxFindings ||
+        !std::all_of(tool.findings().begin(), tool.findings().end(), is_finding))
+      return refuse("mcp_tools.tools.findings: more than 16, or not one of A-Z and _");
   }
   return {};
 }
@@ -72,6 +85,8 @@ Result<> check_action(const pb::ActionCall& call) {
                  call.environment(), call.call_event_id(), call.model(), call.provider()))
     return refuse("action_call: the tool is empty, or a name is too long");
   if (!is_hash(call.digest())) return refuse("action_call.digest: not one of SHA-256");
+  if (!is_hash(call.description_sha256()) || !is_hash(call.schema_sha256()))
+    return refuse("action_call: a hash of the tool's definition is not one of SHA-256");
   if (!is_share(call.risk())) return refuse("action_call.risk: must be 0..1");
   if (call.arguments_text().size() > limits::kMaxTextBytes)
     return refuse("action_call.arguments_text: too long");

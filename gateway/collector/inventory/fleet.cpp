@@ -9,6 +9,7 @@ Result<> Fleet::add(const Concern& concern, const aispm::v1::Event& event) {
   // First, so that what a sensor reports finds the row that stood for its agent.
   if (event.body_case() == Event::kAsset) AISPM_CHECK(assets_.see(concern, event.asset()));
   assets_.see_agent(concern, event);
+  sightings_.see(concern, event);
   switch (event.body_case()) {
     case Event::kMcpCall:
       servers_.see_call(concern, event);
@@ -30,8 +31,10 @@ Result<> Fleet::flush() {
   AISPM_CHECK(graph_.flush());
   AISPM_CHECK(servers_.flush());
   AISPM_CHECK(coverage_.flush());
+  AISPM_CHECK(sightings_.flush());
   const std::uint64_t refused = assets_.take_refused() + servers_.take_refused() +
-                                graph_.take_refused() + coverage_.take_refused();
+                                graph_.take_refused() + coverage_.take_refused() +
+                                sightings_.take_refused();
   if (refused == 0) return {};
   return store::raise_counter(database_, "inventory_refused", refused);
 }
@@ -41,6 +44,7 @@ void Fleet::forget() {
   graph_.forget();
   coverage_.forget();
   servers_.forget();
+  sightings_.forget();
 }
 
 Result<> Fleet::retain(WallTime oldest, std::uint32_t limit) {
@@ -59,6 +63,12 @@ Result<> Fleet::retain(WallTime oldest, std::uint32_t limit) {
       "BY ref LIMIT ?)",
       "DELETE FROM assets WHERE ref IN (SELECT ref FROM assets WHERE last_seen<? AND gone IS NOT "
       "NULL AND changed IS NULL LIMIT ?)",
+      "DELETE FROM registry_definitions WHERE tool IN (SELECT ref FROM registry_tools WHERE "
+      "state=0 AND last_seen<? ORDER BY ref LIMIT ?)",
+      "DELETE FROM registry_tool_hosts WHERE tool IN (SELECT ref FROM registry_tools WHERE "
+      "state=0 AND last_seen<? ORDER BY ref LIMIT ?)",
+      "DELETE FROM registry_tools WHERE ref IN (SELECT ref FROM registry_tools WHERE state=0 AND "
+      "last_seen<? ORDER BY ref LIMIT ?)",
       "DELETE FROM edges WHERE (agent, source, target, host) IN (SELECT agent, source, target, "
       "host FROM edges WHERE last_seen<? LIMIT ?)",
   };

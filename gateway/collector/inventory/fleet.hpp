@@ -5,6 +5,7 @@
 #include "gateway/collector/inventory/coverage.hpp"
 #include "gateway/collector/inventory/graph.hpp"
 #include "gateway/collector/inventory/mcp.hpp"
+#include "gateway/collector/inventory/sightings.hpp"
 
 namespace aispm::collector::inventory {
 
@@ -17,7 +18,8 @@ class Fleet {
         assets_(database),
         servers_(database),
         graph_(database),
-        coverage_(database) {}
+        coverage_(database),
+        sightings_(database) {}
 
   Result<> add(const Concern& concern, const aispm::v1::Event& event);
   // Writes what was summed. Counts what was refused as "inventory_refused".
@@ -33,6 +35,7 @@ class Fleet {
   McpServers servers_;
   Graph graph_;
   Coverage coverage_;
+  Sightings sightings_;
 };
 
 }  // namespace aispm::collector::inventory

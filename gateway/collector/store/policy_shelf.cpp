@@ -102,7 +102,7 @@ Result<bool> PolicyShelf::is_empty() {
 
 Result<> PolicyShelf::add_version(const std::string& policy_id, std::uint64_t number,
                                   pb::PolicyVersion version, const Checked& checked) {
-  if (number > kMaxVersions)
+  if (number > kMaxVersions && refuse_registry(policy_id))
     return fail(Errc::kExhausted, "the policy has 10000 versions: begin a new one");
   version.set_policy_id(policy_id);
   version.set_version(number);

@@ -64,6 +64,14 @@ class PolicyShelf {
                                WallTime now);
   Result<bool> is_empty();
 
+  // The registry of agents and tools as the newest version of its own policy, enforced at once;
+  // gives its number. The same files make no new one. Within the caller's transaction, which also
+  // notes the action; kRegistryVersions are kept.
+  static constexpr std::uint64_t kRegistryVersions = 200;
+  Result<std::uint64_t> set_registry(std::vector<pb::PolicyFile> files, const Checked& checked,
+                                     const std::string& comment, const std::string& who,
+                                     WallTime now);
+
   // What a host is to have in force.
   Result<pb::PolicySnapshot> snapshot_for(const std::string& host_id);
   // What a component of a host says about it. What it was not given is ignored.
@@ -92,5 +100,7 @@ class PolicyShelf {
 // kInvalid with what is wrong and what is allowed.
 Result<> check_scope(const pb::PolicyScope& scope);
 Result<> check_reason(const std::string& reason);
+// kExists (409) for the policy that only the registry makes.
+Result<> refuse_registry(const std::string& policy_id);
 
 }  // namespace aispm::collector::store

@@ -12,6 +12,7 @@ import { LoginPage } from "./pages/login";
 import { McpPage } from "./pages/mcp";
 import { OverviewPage } from "./pages/overview";
 import { RedTeamPage } from "./pages/redteam";
+import { RegistryPage } from "./pages/registry";
 import { PoliciesPage } from "./pages/policies";
 import { PolicyPage } from "./pages/policy";
 import { SessionPage } from "./pages/session";
@@ -44,6 +45,9 @@ export function App() {
         <Route path="/sessions" element={<SessionsPage />} />
         <Route path="/sessions/:sessionId" element={<SessionPage />} />
         <Route path="/redteam" element={<RedTeamPage />} />
+        <Route path="/registry" element={<Navigate to="/registry/tools" replace />} />
+        <Route path="/registry/:tab" element={<RegistryPage />} />
+        <Route path="/registry/:tab/:id" element={<RegistryPage />} />
         <Route path="/policies" element={<PoliciesPage />} />
         <Route path="/policies/:policyId" element={<PolicyPage />} />
         <Route path="/status" element={<StatusPage />} />

@@ -11,6 +11,7 @@ import { Icon, type IconName } from "./components/icons";
 const PAGES: readonly { readonly path: string; readonly label: string; readonly icon: IconName }[] = [
   { path: "/", label: "Overview", icon: "overview" },
   { path: "/inventory", label: "Inventory", icon: "inventory" },
+  { path: "/registry", label: "Registry", icon: "registry" },
   { path: "/topology", label: "Topology", icon: "topology" },
   { path: "/mcp", label: "MCP servers", icon: "mcp" },
   { path: "/coverage", label: "Coverage", icon: "coverage" },

@@ -103,7 +103,7 @@ ActionGate::Answer ActionGate::judge(const ActionAsk& asked) {
     return answer;
   }
   action.verdict = judge_action(*policies_.enforced, context(), ask, now);
-  judge_offer(ask, action.verdict);
+  judge_offer(ask, action);
   if (!classes) deny(action.verdict, "arguments.unscannable", classes.error().message);
   if (actions_.size() >= kMaxActions)
     deny(action.verdict, "actions.too_many",
@@ -131,8 +131,10 @@ void ActionGate::offer(std::string_view request) {
 }
 
 // What the tool said of itself when it was offered.
-void ActionGate::judge_offer(const ActionAsk& ask, ActionVerdict& verdict) {
+void ActionGate::judge_offer(const ActionAsk& ask, JudgedAction& action) {
   const auto& bundle = policies_.enforced->bundle;
+  ActionVerdict& verdict = action.verdict;
+  if (offered_) action.definition = offered_->find(ask.tool);
   if (!offered_ || verdict.outcome == Outcome::kDeny || !bundle || bundle->tools() == nullptr)
     return;
   const policy::ToolVerdict said =
@@ -144,7 +146,8 @@ void ActionGate::judge_offer(const ActionAsk& ask, ActionVerdict& verdict) {
 // How often, and in which order: `limits` and `sequences` of tools.yaml.
 void ActionGate::count_use(JudgedAction& action) {
   const auto& bundle = policies_.enforced->bundle;
-  if (usage_ == nullptr || !bundle || bundle->tools() == nullptr) return;
+  if (usage_ == nullptr || !bundle || bundle->tools() == nullptr || !bundle->tools()->has_file())
+    return;
   const policy::UsageVerdict said =
       usage_->count(bundle->tools()->limits(),
                     {.tenant = caller_.tenant,
@@ -276,6 +279,8 @@ model::Event action_event(const JudgedAction& action, const ActionGate::Caller& 
   call.tool_provider = action.tool_provider;
   call.destination = action.destination;
   call.digest = verdict.digest;
+  call.description_sha256 = action.definition.description_sha256;
+  call.schema_sha256 = action.definition.schema_sha256;
   if (record.store_text) call.arguments_text = action.shown;
   call.data_labels = action.labels;
   call.inputs = verdict.inputs;

@@ -20,6 +20,7 @@ struct JudgedAction {
   std::string destination;
   std::string shown;  // arguments without secrets and personal data
   std::vector<std::string> labels;
+  codec::ToolDefinition definition;  // as the tool was offered; without hashes: that was not seen
   ActionVerdict verdict;
   std::string approval_id;
   std::string call_id;                     // the tool call's own id in the reply
@@ -100,7 +101,7 @@ class ActionGate {
   ActionContext context() const;
 
  private:
-  void judge_offer(const ActionAsk& ask, ActionVerdict& verdict);
+  void judge_offer(const ActionAsk& ask, JudgedAction& action);
   void count_use(JudgedAction& action);
   void judge_watched(const ActionAsk& ask, const JudgedAction& like, WallTime now);
   // Room for one more word; null: there is none, and that is counted.

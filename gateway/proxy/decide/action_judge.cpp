@@ -165,6 +165,7 @@ void ask_tools(const PolicyView& policy, const ActionContext& context, const pol
     state.signals = context.risk->signals;
   }
   const policy::ToolVerdict said = tools->judge(action, state);
+  if (said.rule_id.empty() && !tools->has_file()) return;
   strengthen(verdict, said.outcome, said.rule_id.empty() ? "tools.allow" : said.rule_id,
              said.reason, "");
 }
@@ -259,7 +260,10 @@ ActionVerdict judge_action(const PolicyView& policy, const ActionContext& contex
       if (!ask.asked_by_model.empty()) input["asked_by_model"] = to_utf8(ask.asked_by_model);
       ask_rego(policy, "tools", input, verdict);
     }
-    if (verdict.rule_id.empty())
+    // The registry says what must not be; a policy that is silent denies.
+    if (verdict.rule_id.empty() && policy.id == policy::kRegistryPolicy)
+      strengthen(verdict, Outcome::kAllow, "registry.silent", "", "");
+    else if (verdict.rule_id.empty())
       strengthen(verdict, Outcome::kDeny, "bundle.silent", "The bundle says nothing about actions",
                  "");
   }

@@ -70,6 +70,18 @@ std::optional<Identity::Objection> object_to(const policy::AgentRegistry& regist
   return {};
 }
 
+// Whoever acts for an agent that the registry refuses is refused, too.
+void object_to_refused(const policy::AgentRegistry& registry,
+                       const std::vector<std::string>& agents, WallTime now, Identity& identity) {
+  for (const std::string& agent : agents) {
+    const policy::RegisteredAgent* const known = registry.find(agent);
+    const std::string_view rule = known == nullptr ? "" : known->refused_by(now);
+    if (rule.empty()) continue;
+    identity.objection.emplace(std::string(rule), agent + ": " + policy::refusal_of(*known, now));
+    return;
+  }
+}
+
 // Cuts the rights of who acts to what everybody in the chain has.
 void take_chain(const policy::AgentRegistry& registry, std::vector<std::string> chain,
                 const IdentityAsk& ask, Identity& identity) {
@@ -81,6 +93,7 @@ void take_chain(const policy::AgentRegistry& registry, std::vector<std::string> 
   identity.facts.trust = delegated.rights.trust;
   identity.objection = object_to(registry, delegated);
   chain.pop_back();  // who acts now
+  object_to_refused(registry, chain, ask.now, identity);
   object_to_frozen(chain, ask, identity);
 }
 
@@ -142,6 +155,7 @@ Identity identify(const policy::AgentRegistry& registry, const IdentityAsk& ask)
     take_chain(registry, behind_parents(ask.parents, chain), ask, identity);
   take_intent(std::move(intent), identity);
   if (no_token && !identity.objection) identity.objection = std::move(no_token);
+  object_to_refused(registry, {std::string(ask.agent_id)}, ask.now, identity);
   identity.facts.trust = trust_now(registry, identity, known, ask);
   return identity;
 }

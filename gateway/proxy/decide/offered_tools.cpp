@@ -29,6 +29,18 @@ OfferedTools OfferedTools::of(codec::ToolDefinition tool) {
   return offered;
 }
 
+codec::ToolDefinition OfferedTools::find(std::string_view name) const {
+  const codec::ToolDefinition* found = nullptr;
+  for (const codec::ToolDefinition& tool : tools_) {
+    if (tool.name != name) continue;
+    if (found != nullptr && (found->description_sha256 != tool.description_sha256 ||
+                             found->schema_sha256 != tool.schema_sha256))
+      return {};
+    found = &tool;
+  }
+  return found == nullptr ? codec::ToolDefinition() : *found;
+}
+
 policy::ToolVerdict OfferedTools::judge(const policy::ToolGate& gate, std::string_view tenant,
                                         std::string_view agent_id, const ActionAsk& ask,
                                         policy::ToolSightings* sightings) const {

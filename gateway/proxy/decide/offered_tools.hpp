@@ -19,6 +19,9 @@ class OfferedTools {
   // One tool as its server tells of it.
   static OfferedTools of(codec::ToolDefinition tool);
 
+  // How the tool of that name was offered; empty: not at all, or in more ways than one.
+  codec::ToolDefinition find(std::string_view name) const;
+
   // What pins and the first sight of these tools say; an empty rule: no objection. Judges every
   // definition of that name. `sightings` null: first sights are not known.
   policy::ToolVerdict judge(const policy::ToolGate& gate, std::string_view tenant,

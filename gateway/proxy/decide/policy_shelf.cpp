@@ -5,8 +5,10 @@ namespace aispm::gateway {
 
 std::shared_ptr<const PolicyView> PolicyView::make(std::string id,
                                                    std::shared_ptr<const policy::Bundle> bundle,
-                                                   bool enforced) {
+                                                   bool enforced,
+                                                   std::vector<policy::FolderFile> files) {
   auto view = std::make_shared<PolicyView>();
+  view->files = std::move(files);
   view->id = std::move(id);
   view->enforced = enforced;
   if (const policy::Rego* const rego = bundle->rego())
@@ -62,14 +64,33 @@ std::shared_ptr<const PolicyView> PolicyViews::of(
   return views_.emplace(key, PolicyView::make(id, bundle, enforced)).first->second;
 }
 
+policy::BundleOptions PolicyShelf::options() const {
+  return {.trusted_keys = config_.keys,
+          .must_be_signed = config_.must_be_signed,
+          .registry = registry_.load(std::memory_order_acquire),
+          .host_agents = &agents_};
+}
+
 Result<std::shared_ptr<const PolicyView>> PolicyShelf::load() const {
   if (!is_configured()) return std::shared_ptr<const PolicyView>();
-  auto loaded = policy::Bundle::load(
-      config_.folder, {.trusted_keys = config_.keys, .must_be_signed = config_.must_be_signed});
+  AISPM_TRY(std::vector<policy::FolderFile> files, policy::read_safe_folder(config_.folder));
+  auto loaded = policy::Bundle::compile(files, options());
   if (!loaded && loaded.error().code == Errc::kDenied && !local())
-    return PolicyView::denying("local", true, "policy.unsigned", loaded.error().message);
-  if (!loaded) return fail(loaded.error().code, loaded.error().message);
-  return PolicyView::make("local", std::move(*loaded), true);
+    return PolicyView::denying("local", true, "policy.unsigned",
+                               config_.folder + "/" + loaded.error().message);
+  if (!loaded) return fail(loaded.error().code, config_.folder + "/" + loaded.error().message);
+  return PolicyView::make("local", std::move(*loaded), true, std::move(files));
+}
+
+Result<> PolicyShelf::take_registry(std::shared_ptr<const policy::RegistryPart> registry) {
+  if (registry_.load(std::memory_order_acquire) == registry) return {};
+  registry_.store(std::move(registry), std::memory_order_release);
+  const std::shared_ptr<const PolicyView> before = local();
+  if (!before || !before->bundle) return {};
+  auto again = policy::Bundle::compile(before->files, options());
+  if (!again) return fail(again.error().code, config_.folder + "/" + again.error().message);
+  take(PolicyView::make("local", std::move(*again), true, before->files));
+  return {};
 }
 
 void PolicyShelf::take(std::shared_ptr<const PolicyView> view) {

@@ -31,10 +31,12 @@ struct PolicyView {
   std::string problem_rule;  // "policy.unsigned", "policy.unusable"
   bool enforced = true;      // false: judged and recorded, not applied
   RegoModules modules;
+  std::vector<policy::FolderFile> files;  // of this host's own bundle, as they were loaded
 
   static std::shared_ptr<const PolicyView> make(std::string id,
                                                 std::shared_ptr<const policy::Bundle> bundle,
-                                                bool enforced);
+                                                bool enforced,
+                                                std::vector<policy::FolderFile> files = {});
   // One that denies everything.
   static std::shared_ptr<const PolicyView> denying(std::string id, bool enforced, std::string rule,
                                                    std::string problem);
@@ -72,12 +74,17 @@ class PolicyViews {
 // thread, but one at a time reloads.
 class PolicyShelf {
  public:
-  explicit PolicyShelf(const BundleConfig& config) : config_(config) {}
+  // `agents`: for bundles that name none themselves. Both outlive the shelf.
+  PolicyShelf(const BundleConfig& config, const policy::AgentRegistry& agents)
+      : config_(config), agents_(agents) {}
 
   // Errors name file and line. A first bundle without the signature that it must have is no error:
   // then everything is denied.
   Result<> reload();
-  // The two halves of that. Null: none is configured.
+  // The same files with another registry of the collector's; null: it has none. What changed in
+  // the folder meanwhile waits for a reload. An error leaves in force what was.
+  Result<> take_registry(std::shared_ptr<const policy::RegistryPart> registry);
+  // The two halves of a reload. Null: none is configured.
   Result<std::shared_ptr<const PolicyView>> load() const;
   void take(std::shared_ptr<const PolicyView> view);
   // Null: none is configured, or none was loaded yet.
@@ -85,7 +92,11 @@ class PolicyShelf {
   bool is_configured() const { return !config_.folder.empty(); }
 
  private:
+  policy::BundleOptions options() const;
+
   const BundleConfig& config_;
+  const policy::AgentRegistry& agents_;
+  std::atomic<std::shared_ptr<const policy::RegistryPart>> registry_;
   std::atomic<std::shared_ptr<const PolicyView>> local_;
 };
 

@@ -24,7 +24,8 @@ void keep_common(std::vector<std::string>& names, const std::vector<std::string>
 
 WatchedContext::WatchedContext(const PolicyView& policy, const ActionContext& usual, WallTime now)
     : policy_(policy), context_(usual) {
-  const policy::AgentRegistry* const registry = policy.bundle ? policy.bundle->agents() : nullptr;
+  const bool has_own = policy.bundle && policy.bundle->has_agents_file();
+  const policy::AgentRegistry* const registry = has_own ? policy.bundle->agents() : nullptr;
   if (registry == nullptr) return;
   Identity own =
       identify(*registry, {.agent_id = usual.agent_id, .hour = hour_of(now), .now = now});

@@ -74,7 +74,7 @@ class CollectorFeeds final : public Feeds {
     AISPM_TRY(policies_, report::PolicyWatcher::open(
                              options, policy::PolicyRules{bundle_options(), demands.required},
                              [this](std::shared_ptr<const policy::PolicyBook> book) {
-                               services_.policies.store(std::move(book), std::memory_order_release);
+                               take(std::move(book));
                              }));
     return {};
   }
@@ -90,7 +90,15 @@ class CollectorFeeds final : public Feeds {
     const PolicyDemands& demands = services_.config.policies;
     return {.trusted_keys = demands.trusted_keys,
             .must_be_signed = demands.must_be_signed,
-            .take_detect = [this](const auto& part) { return services_.rules.admit(part); }};
+            .take_detect = [this](const auto& part) { return services_.rules.admit(part); },
+            .host_agents = &services_.config.decide.agents};
+  }
+
+  void take(std::shared_ptr<const policy::PolicyBook> book) {
+    // What blocks must block under this host's own bundle as well.
+    if (const auto taken = services_.bundles.take_registry(book->registry()); !taken)
+      log::error("registry.not_in_own_bundle", {{"reason", taken.error().message}});
+    services_.policies.store(std::move(book), std::memory_order_release);
   }
 
   // New requests see the book at once; what runs is cut before this returns, or it is said who is

@@ -19,10 +19,29 @@ std::string unusable(const PolicyView& view) {
   return "policy " + view.id + " cannot be used: " + view.problem;
 }
 
+// Why an agent may do nothing at all, by the registry of the bundle that decides, else by this
+// host's own; empty: it may. `view` may be null.
+std::string refused_by_registry(const Services& services, const PolicyView* view,
+                                const std::string& agent_id) {
+  const policy::AgentRegistry* const own =
+      view != nullptr && view->bundle ? view->bundle->agents() : nullptr;
+  const policy::AgentRegistry& agents = own ? *own : services.config.decide.agents;
+  const policy::RegisteredAgent* const known = agents.find(agent_id);
+  const WallTime now = wall_now();
+  if (known == nullptr || known->refused_by(now).empty()) return {};
+  return agent_id + ": " + policy::refusal_of(*known, now) + " (rule " +
+         std::string(known->refused_by(now)) + ")";
+}
+
 // What the policy that decides about one agent says, as fields of the greeting.
-void add_rules(const PolicySet& decides, const std::string& which, const codec::http1::Head& head,
-               RunRules& rules) {
-  const auto& enforced = decides.enforced;
+void add_rules(const Services& services, const std::string& agent_id, const std::string& tenant,
+               const std::string& which, const codec::http1::Head& head, RunRules& rules) {
+  const auto enforced = services.policies_for(agent_id, tenant).enforced;
+  if (std::string refusal = refused_by_registry(services, enforced.get(), agent_id);
+      !refusal.empty()) {
+    rules.objection = make_refusal(RefusalKind::kPolicy, std::move(refusal));
+    return;
+  }
   if (!enforced) return;
   if (!enforced->bundle) {
     rules.objection = make_refusal(RefusalKind::kNotReady, unusable(*enforced));
@@ -44,6 +63,9 @@ void add_rules(const PolicySet& decides, const std::string& which, const codec::
 std::optional<HostObjection> object_to_host(Services& services, const std::string& agent_id,
                                             const std::string& tenant, const HostPort& host) {
   const auto enforced = services.policies_for(agent_id, tenant).enforced;
+  if (std::string refusal = refused_by_registry(services, enforced.get(), agent_id);
+      !refusal.empty())
+    return HostObjection{std::move(refusal)};
   if (!enforced) return {};
   if (!enforced->bundle) return HostObjection{unusable(*enforced), false};
   const policy::SandboxRules* const rules = enforced->bundle->sandbox();
@@ -60,10 +82,10 @@ RunRules find_run_rules(Client& client, const codec::http1::Head& head) {
   RunRules rules;
   Services& services = client.worker().services();
   const Caller& caller = client.caller;
-  add_rules(services.policies_for(caller.agent_id, caller.tenant), "", head, rules);
+  add_rules(services, caller.agent_id, caller.tenant, "", head, rules);
   for (std::size_t i = 0; i < caller.parents.size() && !rules.objection; ++i)
-    add_rules(services.policies_for(caller.parents[i].agent_id, caller.tenant),
-              "_" + std::to_string(i + 1), head, rules);
+    add_rules(services, caller.parents[i].agent_id, caller.tenant, "_" + std::to_string(i + 1),
+              head, rules);
   return rules;
 }
 

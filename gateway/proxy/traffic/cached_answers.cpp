@@ -66,6 +66,8 @@ std::string key_of(const ExchangeState& x, bool whole_tenant) {
   if (policies.enforced) {
     add(text, policies.enforced->id);
     add(text, policies.enforced->version());
+    const auto& bundle = policies.enforced->bundle;
+    add(text, bundle && bundle->registry() ? bundle->registry()->digest() : "");
   }
   for (const auto& view : policies.monitored) {
     add(text, view->id);

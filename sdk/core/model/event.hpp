@@ -224,6 +224,7 @@ struct McpTool {
   std::string name;
   std::string description_sha256;
   std::string schema_sha256;
+  std::vector<std::string> findings = {};
   bool operator==(const McpTool&) const = default;
 };
 struct McpTools {
@@ -333,6 +334,8 @@ struct ActionCall {
   std::string call_event_id;
   std::string model;
   std::string provider;
+  std::string description_sha256;
+  std::string schema_sha256;
 };
 struct OperatorAction {
   std::string who;

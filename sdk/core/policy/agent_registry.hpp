@@ -31,7 +31,19 @@ struct RegisteredAgent {
   std::optional<WallTime> attested_until;  // nothing: nobody has vouched for how it is built
   std::string key;              // public key, PEM: signs what this agent hands on; "" = nothing
   bool only_delegated = false;  // acts only for somebody who handed it the task
+  bool is_blocked = false;      // nothing of what it wants may go on
+  std::string blocked_reason;
+  std::optional<WallTime> expires;  // from when the entry grants nothing and the agent is refused
+  // False only in the collector's registry: the entry blocks or lets expire, and the rights are
+  // those that other files grant.
+  bool has_rights = true;
+
+  // Why nothing of what it wants may go on; empty: it may.
+  std::string_view refused_by(WallTime now) const;  // "agent.blocked", "agent.expired"
 };
+
+// Why refused_by() names a rule, for people; `known` is refused.
+std::string refusal_of(const RegisteredAgent& known, WallTime now);
 
 // The first entry whose name fits counts. Immutable; any thread.
 class AgentRegistry {
@@ -44,6 +56,12 @@ class AgentRegistry {
   static Result<AgentRegistry> parse(const std::string& content, const std::string& name);
   // Only the list, at `key`; errors go to the map.
   static AgentRegistry read(const YamlMap& root, const std::string& key);
+  // Those of the collector's registry: names stand for themselves, and an entry without `trust`
+  // grants nothing of its own. Errors go to the map.
+  static std::vector<RegisteredAgent> read_registered(const YamlMap& root, const std::string& key);
+  // The same with these before its own. One without rights has those of the first of its own that
+  // fits.
+  AgentRegistry with_registered(const std::vector<RegisteredAgent>& registered) const;
 
   // Null: nobody by that name is registered. Valid as long as the registry.
   const RegisteredAgent* find(std::string_view agent_id) const;

@@ -91,6 +91,11 @@ Result<> Bundle::add(const FolderFile& file, std::vector<RegoModule>& modules, s
   }
   if (file.path == "agents.yaml") {
     AISPM_TRY(agents_, AgentRegistry::parse(file.content, file.path));
+    has_agents_file_ = true;
+    return {};
+  }
+  if (file.path == kRegistryFile) {
+    AISPM_TRY(registry_, RegistryPart::parse(file.content, file.path));
     return {};
   }
   // Read together by add_tools().
@@ -107,7 +112,7 @@ Result<> Bundle::add(const FolderFile& file, std::vector<RegoModule>& modules, s
               file.path +
                   ": no part of a bundle; there are actions.yaml, commands.yaml, "
                   "risk.yaml, detect.yaml, sandbox.yaml, sensor.yaml, tools.yaml, pins.yaml, "
-                  "agents.yaml, data.json, rego/*.rego, "
+                  "agents.yaml, registry.yaml, data.json, rego/*.rego, "
                   "rego/tests and bundle.sig");
 }
 
@@ -118,11 +123,31 @@ Result<> Bundle::add_tools(const std::vector<FolderFile>& files) {
     if (file.path == kToolsFile) tools = &file;
     if (file.path == kPinsFile) pins = &file;
   }
-  if (tools == nullptr && pins == nullptr) return {};
+  if (tools == nullptr && pins == nullptr) {
+    if (registry_ && !registry_->tools().empty()) tools_ = ToolGate::of_registry(*registry_);
+    return {};
+  }
   if (tools == nullptr) return fail(Errc::kInvalid, "pins.yaml: counts only beside a tools.yaml");
-  AISPM_TRY(ToolGate gate, ToolGate::parse(tools->content, pins == nullptr ? "" : pins->content));
+  AISPM_TRY(ToolGate gate,
+            ToolGate::parse(tools->content, pins == nullptr ? "" : pins->content, registry_.get()));
   tools_ = std::move(gate);
   return {};
+}
+
+Result<> Bundle::take_registry(const std::shared_ptr<const RegistryPart>& registry) {
+  if (!registry) return {};
+  if (registry_)
+    return fail(Errc::kInvalid, std::string(kRegistryFile) +
+                                    ": the collector's registry is in force here, and there can "
+                                    "be but one");
+  registry_ = registry;
+  return {};
+}
+
+void Bundle::add_registered_agents(const AgentRegistry* host_agents) {
+  if (!registry_ || registry_->agents().empty()) return;
+  if (!agents_) agents_ = host_agents == nullptr ? AgentRegistry() : *host_agents;
+  agents_ = agents_->with_registered(registry_->agents());
 }
 
 Result<std::shared_ptr<const Bundle>> Bundle::compile(const std::vector<FolderFile>& files,
@@ -141,7 +166,9 @@ Result<std::shared_ptr<const Bundle>> Bundle::compile(const std::vector<FolderFi
   std::vector<RegoModule> modules;
   std::string data = "{}";
   for (const FolderFile& file : files) AISPM_CHECK(bundle->add(file, modules, data));
+  AISPM_CHECK(bundle->take_registry(options.registry));
   AISPM_CHECK(bundle->add_tools(files));
+  bundle->add_registered_agents(options.host_agents);
   if (!modules.empty()) {
     AISPM_TRY(Rego rego, Rego::compile(modules, data));
     bundle->rego_ = std::move(rego);

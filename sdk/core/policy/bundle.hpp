@@ -12,6 +12,7 @@
 #include "sdk/core/policy/action_policy.hpp"
 #include "sdk/core/policy/agent_registry.hpp"
 #include "sdk/core/policy/command_governor.hpp"
+#include "sdk/core/policy/registry_part.hpp"
 #include "sdk/core/policy/rego.hpp"
 #include "sdk/core/policy/risk.hpp"
 #include "sdk/core/policy/safe_folder.hpp"
@@ -30,6 +31,7 @@
 //   sandbox.yaml     what sandboxes may do (sandbox_rules.hpp)
 //   pins.yaml        what was approved and blocked of them (`aispm tool approve`)
 //   agents.yaml      who the agents are: roles, scopes, trust (agent_registry.hpp)
+//   registry.yaml    what people decided in the collector about both (registry_part.hpp)
 //   bundle.sig       the signature (`aispm policy sign`)
 //
 // All but the signature is optional; files of other names are refused, so that nothing is thought
@@ -49,6 +51,11 @@ struct BundleOptions {
   // Checks a detect.yaml, or makes it ready for use; its error is the bundle's. Asked last. Empty:
   // who compiles the bundle does not detect anything, or checks it elsewhere.
   std::function<Result<>(const std::shared_ptr<const DetectPart>&)> take_detect = {};
+  // The collector's registry, which counts beside the bundle's own files and is no part of its
+  // version; null: none, or the bundle's registry.yaml.
+  std::shared_ptr<const RegistryPart> registry = {};
+  // Who the agents are for bundles that do not say it themselves; outlives the call. Null: nobody.
+  const AgentRegistry* host_agents = nullptr;
 };
 
 // Immutable; any thread.
@@ -65,7 +72,11 @@ class Bundle {
   const ActionPolicy* actions() const { return actions_.get(); }  // null: the bundle has none
   const CommandGovernor* commands() const { return commands_ ? &*commands_ : nullptr; }
   const ToolGate* tools() const { return tools_ ? &*tools_ : nullptr; }
+  // With those of the registry; null: neither it nor the bundle names any.
   const AgentRegistry* agents() const { return agents_ ? &*agents_ : nullptr; }
+  // The bundle itself says who the agents are.
+  bool has_agents_file() const { return has_agents_file_; }
+  const std::shared_ptr<const RegistryPart>& registry() const { return registry_; }  // null: none
   const Rego* rego() const { return rego_ ? &*rego_ : nullptr; }
   static constexpr const char* kSensorFile = "sensor.yaml";
   // For sensors, with the ids and modes of the file.
@@ -87,6 +98,8 @@ class Bundle {
   Bundle() = default;
   Result<> add(const FolderFile& file, std::vector<RegoModule>& modules, std::string& data);
   Result<> add_tools(const std::vector<FolderFile>& files);
+  Result<> take_registry(const std::shared_ptr<const RegistryPart>& registry);
+  void add_registered_agents(const AgentRegistry* host_agents);
 
   std::shared_ptr<const ActionPolicy> actions_;
   std::optional<CommandGovernor> commands_;
@@ -96,6 +109,8 @@ class Bundle {
   std::optional<SandboxRules> sandbox_;
   std::vector<model::Order> sensor_orders_;
   std::shared_ptr<const DetectPart> detect_;
+  std::shared_ptr<const RegistryPart> registry_;
+  bool has_agents_file_ = false;
   RiskModel risk_;
   bool has_risk_ = false;
   std::string version_;

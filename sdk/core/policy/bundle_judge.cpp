@@ -42,6 +42,8 @@ BundleDecision judge_by_bundle(const Bundle& bundle, ActionJson asked, WallTime 
     if (known != nullptr && known->only_delegated)
       take({model::Outcome::kDeny, "agent.delegation",
             "This agent acts only for somebody who handed it the task", ""});
+    if (const std::string_view rule = known ? known->refused_by(now) : ""; !rule.empty())
+      take({model::Outcome::kDeny, std::string(rule), refusal_of(*known, now), ""});
   }
   if (bundle.tools() != nullptr) {
     const ToolVerdict said = bundle.tools()->judge(asked.action(), asked.state());
@@ -59,7 +61,8 @@ BundleDecision judge_by_bundle(const Bundle& bundle, ActionJson asked, WallTime 
           std::move(said.approver_role)});
   }
   if (strictest) return *strictest;
-  if (bundle.tools() != nullptr) return {model::Outcome::kAllow, "tools.allow", "", ""};
+  if (bundle.tools() != nullptr && bundle.tools()->has_file())
+    return {model::Outcome::kAllow, "tools.allow", "", ""};
   return {model::Outcome::kDeny, "bundle.silent", "The bundle says nothing about actions", ""};
 }
 

@@ -35,7 +35,8 @@ Result<std::shared_ptr<const Bundle>> bundle_of(const PolicyBook& previous,
                                    digest.substr(0, 12) + ", not " + offer.digest.substr(0, 12));
   for (const AssignedPolicy& one : previous.policies())
     if (one.id == offer.id && one.version == offer.version && one.bundle &&
-        one.bundle->version() == digest)
+        one.bundle->version() == digest &&
+        (offer.id == kRegistryPolicy || one.bundle->registry() == rules.bundle.registry))
       return one.bundle;
   return Bundle::compile(offer.files, rules.bundle);
 }
@@ -101,10 +102,51 @@ std::shared_ptr<const PolicyBook> closed_book(const std::string& reason) {
   return std::make_shared<const PolicyBook>(std::vector<AssignedPolicy>{std::move(unknown)});
 }
 
+namespace {
+
+// Its bundle; what is in force of it where it cannot be used; a policy that denies everybody where
+// nothing is.
+AssignedPolicy assign_registry(const PolicyBook& previous, const OfferedPolicy& offer,
+                               const PolicyRules& rules, std::string& problem) {
+  AssignedPolicy one;
+  one.id = offer.id;
+  one.version = offer.version;
+  one.stage = PolicyStage::kEnforced;
+  one.scope.priority = kRegistryPriority;
+  auto bundle = bundle_of(previous, offer, rules);
+  if (bundle && (*bundle)->registry()) {
+    one.bundle = std::move(*bundle);
+    return one;
+  }
+  problem = bundle ? std::string(kRegistryFile) + ": is missing" : bundle.error().message;
+  one.problem = problem;
+  const AssignedPolicy* const before = find(previous, offer.id, PolicyStage::kEnforced);
+  if (before != nullptr && before->bundle) {
+    one.bundle = before->bundle;
+    one.version = before->version;
+  }
+  one.is_required = !one.bundle;
+  return one;
+}
+
+}  // namespace
+
 PolicyUpdate update_book(const PolicyBook& previous, std::vector<OfferedPolicy> offered,
-                         std::uint64_t version, const PolicyRules& rules) {
+                         std::uint64_t version, const PolicyRules& given) {
   PolicyUpdate update;
   std::vector<AssignedPolicy> next;
+  PolicyRules rules = given;
+  const auto registry = std::find_if(offered.begin(), offered.end(), [](const auto& offer) {
+    return offer.id == kRegistryPolicy && offer.stage == PolicyStage::kEnforced;
+  });
+  if (registry != offered.end()) {
+    PolicyState state{registry->id, registry->version, ""};
+    next.push_back(assign_registry(previous, *registry, given, state.problem));
+    if (state.problem.size() > kMaxProblemBytes) state.problem.resize(kMaxProblemBytes);
+    update.states.push_back(std::move(state));
+    if (next.front().bundle) rules.bundle.registry = next.front().bundle->registry();
+    offered.erase(registry);
+  }
   for (OfferedPolicy& offer : offered) {
     auto bundle = next.size() < PolicyBook::kMaxPolicies
                       ? bundle_of(previous, offer, rules)
@@ -135,7 +177,9 @@ PolicyUpdate update_book(const PolicyBook& previous, std::vector<OfferedPolicy> 
     update.states.push_back(std::move(state));
   }
   keep_required(previous, rules, next);
-  update.book = std::make_shared<const PolicyBook>(std::move(next), version);
+  const auto book = std::make_shared<PolicyBook>(std::move(next), version);
+  book->set_registry(rules.bundle.registry);
+  update.book = book;
   return update;
 }
 

@@ -81,13 +81,20 @@ class PolicyBook {
   // name none.
   Choice choose(std::string_view agent, std::string_view tenant) const;
 
+  // The collector's registry, which every bundle of the book was compiled with; null: it has none.
+  const std::shared_ptr<const RegistryPart>& registry() const { return registry_; }
+  void set_registry(std::shared_ptr<const RegistryPart> registry) {
+    registry_ = std::move(registry);
+  }
+
   bool empty() const { return policies_.empty(); }
   const std::vector<AssignedPolicy>& policies() const { return policies_; }
   std::uint64_t version() const { return version_; }
 
  private:
   std::vector<AssignedPolicy> policies_;  // required ones, then by priority, id, stage
-  std::uint64_t version_ = 0;             // of the collector's snapshot
+  std::shared_ptr<const RegistryPart> registry_;
+  std::uint64_t version_ = 0;  // of the collector's snapshot
 };
 
 struct PolicyUpdate {
@@ -98,9 +105,14 @@ struct PolicyUpdate {
 // A book by which everybody is denied: what is to be in force is not known.
 std::shared_ptr<const PolicyBook> closed_book(const std::string& reason);
 
-// The next book. Bundles that are in `previous` are taken over as they are. What cannot be
-// compiled, is not signed as it must be or does not have its digest leaves in force what `previous`
-// had of that policy, and says why.
+// Of the collector's registry itself: it decides where no other policy does.
+inline constexpr std::uint32_t kRegistryPriority = UINT32_MAX;
+
+// The next book. A policy of the name kRegistryPolicy is the collector's registry: all others are
+// compiled with it, so that one book never has two; where it cannot be used and there is no older
+// one, everybody is denied. Bundles that are in `previous` are taken over as they are. What cannot
+// be compiled, is not signed as it must be or does not have its digest leaves in force what
+// `previous` had of that policy, and says why.
 PolicyUpdate update_book(const PolicyBook& previous, std::vector<OfferedPolicy> offered,
                          std::uint64_t version, const PolicyRules& rules);
 

@@ -17,6 +17,8 @@
 // pins.yaml of a bundle (docs/policy-language.md).
 namespace aispm::policy {
 
+class RegistryPart;
+
 // What is known of a call beside the action itself. Views must outlive the decision only.
 struct ToolState {
   double posture = 0;  // fused risk, 0..1
@@ -37,6 +39,7 @@ enum class FirstUse : std::uint8_t {
   kTrust,  // the first one seen is as good as pinned: whoever sees definitions keeps ToolSightings
   kApprove,  // denied until somebody has approved it
   kIgnore,   // any will do
+  kNoFile,   // there is no tools.yaml to say so: what the collector's registry has is judged alone
 };
 
 // Immutable; any thread.
@@ -50,7 +53,11 @@ class ToolGate {
 
   // Contents of tools.yaml and pins.yaml; an empty one counts as not there. Errors read `file:line:
   // what is wrong`.
-  static Result<ToolGate> parse(const std::string& tools, const std::string& pins);
+  static Result<ToolGate> parse(const std::string& tools, const std::string& pins,
+                                const RegistryPart* registry = nullptr);
+  // Of a bundle without these files: blocks and pins of the collector's registry alone. A tool that
+  // is not in it is not asked about.
+  static ToolGate of_registry(const RegistryPart& registry);
 
   // The first objection of: registration, block, provenance and pins, roles, lockdowns, intent,
   // scope, risk, destination. kAllow with an empty rule says only that there is none. Does not
@@ -68,6 +75,9 @@ class ToolGate {
   const ToolRegistry& registry() const { return registry_; }
   const UsageLimits& limits() const { return limits_; }
   FirstUse first_use() const { return first_use_; }
+  // False: only the collector's registry is in it. Then no objection is no permission, and its
+  // limits() are nobody's.
+  bool has_file() const { return first_use_ != FirstUse::kNoFile; }
   bool requires_registration() const { return requires_registration_; }
 
  private:

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "sdk/core/policy/policy_text.hpp"
+#include "sdk/core/policy/registry_part.hpp"
 #include "sdk/core/policy/tool_gate.hpp"
 
 namespace aispm::policy {
@@ -97,7 +98,16 @@ void ToolGate::add_builtin() {
   }
 }
 
-Result<ToolGate> ToolGate::parse(const std::string& tools, const std::string& pins) {
+ToolGate ToolGate::of_registry(const RegistryPart& registry) {
+  ToolGate gate;
+  gate.requires_registration_ = false;
+  gate.first_use_ = FirstUse::kNoFile;
+  gate.registry_.add_registered(registry.tools());
+  return gate;
+}
+
+Result<ToolGate> ToolGate::parse(const std::string& tools, const std::string& pins,
+                                 const RegistryPart* registry) {
   AISPM_TRY(const YamlMap root, parse_part(tools, "tools.yaml"));
   AISPM_TRY(const YamlMap reviews, parse_part(pins, "pins.yaml"));
   ToolGate gate;
@@ -109,6 +119,7 @@ Result<ToolGate> ToolGate::parse(const std::string& tools, const std::string& pi
                                             : FirstUse::kTrust;
   gate.registry_ = ToolRegistry::read(root, has_builtin);
   gate.registry_.read_pins(reviews);
+  if (registry != nullptr) gate.registry_.add_registered(registry->tools());
   gate.read_rest(root);
   if (has_builtin) gate.add_builtin();
   gate.limits_ = UsageLimits::read(root);

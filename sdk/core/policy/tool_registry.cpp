@@ -197,23 +197,68 @@ void ToolRegistry::read_pins(const YamlMap& root) {
   if (is_full) root.reject("pins", "more than " + std::to_string(kMaxPins) + " of one tool");
 }
 
-void ToolRegistry::apply(const Review& review) {
+std::vector<Tool*> ToolRegistry::entries_for(const std::string& name, const std::string& provider) {
   std::vector<Tool*> meant;
   for (Tool& tool : tools_)
-    if (tool.name.is_name() && tool.name.text() == review.tool &&
-        (review.provider.empty() ||
-         (tool.provider.is_name() && tool.provider.text() == review.provider)))
+    if (tool.name.is_name() && tool.name.text() == name &&
+        (provider.empty() || (tool.provider.is_name() && tool.provider.text() == provider)))
       meant.push_back(&tool);
-  if (meant.empty()) {
-    const Tool* known = find(review.tool, review.provider);
-    Tool tool = known == nullptr ? Tool() : *known;
-    tool.name = Glob::literal(review.tool);
-    if (!review.provider.empty()) tool.provider = Glob::literal(review.provider);
-    tools_.insert(tools_.begin(), std::move(tool));
-    index();
-    meant = {&tools_.front()};
+  if (!meant.empty()) return meant;
+  const Tool* known = find(name, provider);
+  Tool tool = known == nullptr ? Tool() : *known;
+  tool.name = Glob::literal(name);
+  if (!provider.empty()) tool.provider = Glob::literal(provider);
+  tools_.insert(tools_.begin(), std::move(tool));
+  index();
+  return {&tools_.front()};
+}
+
+std::vector<Tool> ToolRegistry::read_registered(const YamlMap& root) {
+  std::vector<Tool> registered;
+  for (const YamlMap& map : root.maps("tools")) {
+    if (registered.size() >= kMaxTools) {
+      map.reject("", "more than " + std::to_string(kMaxTools) + " tools");
+      break;
+    }
+    Tool tool = read_tool(map, {});
+    // A server chooses the names of its tools: one called `*` is not all of them.
+    tool.name = Glob::literal(tool.name.text());
+    if (map.has("provider")) tool.provider = Glob::literal(tool.provider.text());
+    registered.push_back(std::move(tool));
   }
-  for (Tool* tool : meant) {
+  return registered;
+}
+
+void ToolRegistry::add_registered(const std::vector<Tool>& registered) {
+  const auto fill = [](std::string& own, const std::string& other) {
+    if (own.empty()) own = other;
+  };
+  // Those of any provider first, as with pins.
+  for (const bool of_any : {true, false}) {
+    for (const Tool& from : registered) {
+      if (from.provider.is_name() == of_any) continue;
+      for (Tool* tool : entries_for(from.name.text(), of_any ? "" : from.provider.text())) {
+        if (from.is_blocked && !tool->is_blocked) {
+          tool->is_blocked = true;
+          tool->blocked_reason = from.blocked_reason;
+        }
+        tool->pins.insert(tool->pins.end(), from.pins.begin(), from.pins.end());
+        fill(tool->version, from.version);
+        fill(tool->publisher, from.publisher);
+        fill(tool->source, from.source);
+        fill(tool->sha256, from.sha256);
+        fill(tool->risk, from.risk);
+        fill(tool->scope, from.scope);
+        if (tool->permissions.empty()) tool->permissions = from.permissions;
+        tool->is_verified = tool->is_verified || from.is_verified;
+        tool->posture_below = std::min(tool->posture_below, from.posture_below);
+      }
+    }
+  }
+}
+
+void ToolRegistry::apply(const Review& review) {
+  for (Tool* tool : entries_for(review.tool, review.provider)) {
     if (review.is_blocked) {
       tool->is_blocked = true;
       tool->blocked_reason = review.reason;

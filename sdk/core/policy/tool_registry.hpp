@@ -73,6 +73,12 @@ class ToolRegistry {
   // provider it is meant for the tools of that name of all providers.
   void read_pins(const YamlMap& root);
 
+  // `tools` of the collector's registry: names stand for themselves. Errors go to the map.
+  static std::vector<Tool> read_registered(const YamlMap& root);
+  // What the collector's registry says beside these files. A tool is blocked by either, any pin of
+  // either fits, and what the files say of it stands where they say something.
+  void add_registered(const std::vector<Tool>& registered);
+
   // One review of pins.yaml.
   struct Review {
     std::string tool;
@@ -97,6 +103,8 @@ class ToolRegistry {
       return std::hash<std::string_view>()(text);
     }
   };
+  // The entries of just that name and provider (empty: of any), made where there are none.
+  std::vector<Tool*> entries_for(const std::string& name, const std::string& provider);
   void apply(const Review& review);
   void index();
 

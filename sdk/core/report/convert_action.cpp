@@ -22,6 +22,8 @@ void put(const model::ActionCall& body, v1::ActionCall& to) {
   to.set_call_event_id(to_utf8(body.call_event_id));
   to.set_model(to_utf8(body.model));
   to.set_provider(to_utf8(body.provider));
+  to.set_description_sha256(to_utf8(body.description_sha256));
+  to.set_schema_sha256(to_utf8(body.schema_sha256));
 }
 
 void put(const model::OperatorAction& body, v1::OperatorAction& to) {
@@ -53,6 +55,8 @@ model::ActionCall get(const v1::ActionCall& from) {
   out.call_event_id = from.call_event_id();
   out.model = from.model();
   out.provider = from.provider();
+  out.description_sha256 = from.description_sha256();
+  out.schema_sha256 = from.schema_sha256();
   return out;
 }
 

@@ -144,6 +144,7 @@ void put(const model::McpTools& body, v1::McpTools& to) {
     tool.set_name(to_utf8(one.name));
     tool.set_description_sha256(to_utf8(one.description_sha256));
     tool.set_schema_sha256(to_utf8(one.schema_sha256));
+    put(one.findings, tool.mutable_findings());
   }
   put(body.added, to.mutable_added());
   put(body.removed, to.mutable_removed());
@@ -269,7 +270,8 @@ model::McpTools get(const v1::McpTools& from) {
   out.server_host = from.server_host();
   if (from.has_server_process()) out.server_process = get(from.server_process());
   for (const auto& one : from.tools())
-    out.tools.push_back({one.name(), one.description_sha256(), one.schema_sha256()});
+    out.tools.push_back(
+        {one.name(), one.description_sha256(), one.schema_sha256(), get(one.findings())});
   out.added = get(from.added());
   out.removed = get(from.removed());
   out.changed = get(from.changed());

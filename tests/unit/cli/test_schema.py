@@ -33,6 +33,8 @@ FULL: dict[str, dict[str, Any]] = {
     "pins": {"pins": [{"tool": "t", "schema": HASH, "state": "approved", "by": "me"}]},
     "risk": {"weights": {"exfiltration": 0.5}, "thresholds": {"block_at": 0.9}},
     "agents": {"trust": "scored", "max_delegation": 3, "agents": [{"agent": "alice/*", "roles": ["r"], "trust": "basic"}]},
+    "registry": {"tools": [{"name": "t", "provider": "mail", "pins": [{"description": HASH}], "blocked": True, "reason": "r"}],
+                 "agents": [{"agent": "alice/x", "blocked": True, "reason": "r", "expires_at": "2027-01-21T00:00:00Z"}]},
     "detect": {"thresholds": [{"category": "pii", "surfaces": ["reply"], "alone": 0.8, "together": 0.9}, {"rule": "pii.*", "alone": 0.4}],
                "packs": [{"pack": "own", "category": "custom", "thresholds": {"reply": 0.6}, "rules": [
                    {"id": "custom.a", "label": "a", "message": "m", "together": {"first": ["heron"], "second": ["stork"]},
@@ -52,6 +54,7 @@ WRONG: dict[str, list[dict[str, Any]]] = {
     "pins": [{"pins": [{"tool": "t", "state": "unsure", "schema": HASH}]}, {"pins": [{"schema": HASH}]}],
     "risk": [{"base": 2}, {"weights": {"exfiltration": -1}}],
     "agents": [{"agents": [{"roles": ["r"]}]}, {"max_delegation": 99}, {"trust": "perhaps"}, {"agents": [{"agent": "a", "trust": "some"}]}],
+    "registry": [{"tools": [{"pins": [{"description": HASH}]}]}, {"tools": [{"name": "t", "pins": [{}]}]}, {"agents": [{"agent": "a", "trust": "some"}]}],
     "detect": [{"thresholds": [{"category": "birds", "alone": 0.5}]}, {"thresholds": [{"rule": "pii.*", "together": 0.5}]},
                {"thresholds": [{"category": "pii"}]}, {"thresholds": [{"category": "pii", "rule": "pii.*", "alone": 1}]},
                {"packs": [{"pack": "own", "category": "pii", "rules": [{"id": "pii.a", "patterns": ["a"], "message": "m", "misses": ["b"]}]}]}],

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 const PATHS = {
   overview: "M3 3h8v10H3zM13 3h8v6h-8zM13 11h8v10h-8zM3 15h8v6H3z",
   inventory: "M4 4h16v6H4zM4 14h16v6H4zM8 7h.01M8 17h.01",
+  registry: "M5 4h11l3 3v13H5zM8.500 9h7M8.500 13h4M14.500 16.500l1.500 1.500 3-3.500",
   topology: "M3 9h6v6H3zM15 3h6v6h-6zM15 15h6v6h-6zM9 12h3V6h3M12 12v6h3",
   mcp: "M9 3v5M15 3v5M6 8h12v4a6 6 0 0 1-12 0zM12 18v3",
   coverage: "M2 12s3.500-6 10-6 10 6 10 6-3.500 6-10 6-10-6-10-6zM12 9a3 3 0 1 0 0 6 3 3 0 0 0 0-6z",
