@@ -428,3 +428,28 @@ def test_codex_talks_to_a_model_of_another_protocol(gateway: Gateway, provider: 
     sent = str(provider.seen()[-1]["body"])
     assert "exec_command" in sent
     assert "multi_agent_v1__close_agent" in sent
+
+
+def test_a_route_leads_to_candidates_of_another_protocol(provider: Provider, certificate: Certificate, tmp_path: Path) -> None:
+    """A candidate that cannot be told the request is passed over; when nobody is left the field is named."""
+    running = Gateway(tmp_path)
+    config = running.configure(provider.port, certificate.cert)
+    text = config.read_text().split("providers:\n")[0]
+    text += "routes:\n  - {name: r, models: [far, near], providers: [{provider: anthropic, model: c-1}, {provider: gemini, model: g-1}]}\nproviders:\n"
+    for name in ("anthropic", "gemini"):
+        text += (f"  - {{name: {name}, dialect: {name}, origin: 'https://localhost:{provider.port}', ca_file: {certificate.cert},\n"
+                 f"     key_file: {running.folder}/provider.key, allow_private: true, serves: [openai]}}\n")
+    config.write_text(text)
+    running.start(config)
+    turns: list[Turn] = [{"role": "user", "content": "What is the capital of France?"}]
+    try:
+        for stream in (False, True):
+            assert ask_openai(running.url, "far", turns, stream, False).text == "The capital of France is Paris."
+            assert provider.seen()[-1]["path"] == "/v1/messages"
+            assert json.loads(str(provider.seen()[-1]["body"]))["model"] == "c-1"
+            assert ask_openai(running.url, "far", turns, stream, False, seed=7).text == "The capital of France is Paris."
+            assert str(provider.seen()[-1]["path"]).startswith("/v1beta/models/g-1:")
+        with pytest.raises(openai.BadRequestError, match="logit_bias: has no counterpart there"):
+            ask_openai(running.url, "far", turns, False, False, logit_bias={"1": 5})
+    finally:
+        assert running.stop() == 0, running.log.read_text()
