@@ -9,8 +9,10 @@
 #include "gateway/mcp/mcp_subject.hpp"
 #include "gateway/mcp/wish_desk.hpp"
 #include "gateway/proxy/decide/asked_action.hpp"
+#include "gateway/proxy/observe/observatory.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
+#include "sdk/core/common/id.hpp"
 
 namespace aispm::gateway {
 
@@ -29,6 +31,14 @@ model::Detection wish_of(const std::string& method) {
   detection.surface = "tool_result";
   detection.message = "A server asked its client for " + method + ", which nobody granted";
   return detection;
+}
+
+// Whether a tool says that it failed.
+bool is_tool_error(const std::string& result) {
+  codec::JsonTree tree;
+  if (!tree.read(result, codec::kMaxRpcDepth)) return false;
+  const std::size_t node = tree.find(0, "isError");
+  return node != codec::JsonTree::kNone && tree[node].kind == codec::JsonKind::kTrue;
 }
 
 // Ends a call of a client without sessions soon after that has closed its connection, which is how
@@ -88,7 +98,9 @@ class McpAct {
     co_await ask_people(asked);
     std::string said;
     if (asked.settled().passes) {
+      const auto begun = net::Clock::now();
       said = co_await forward(asked, link, server);
+      tell_span(asked, server, begun);
       if (!needs_input_) claim.keep();
     } else {
       said = explain(asked);
@@ -249,11 +261,18 @@ class McpAct {
       asked.withhold(Outcome::kDeny, "mcp.answer", said.error().message);
       co_return mcp_error(message_.id, mcp_code::kInvalidParams, "AISPM: " + said.error().message);
     }
-    if (!said) co_return failed("AISPM: the server did not answer: " + said.error().message);
+    if (!said) {
+      failure_ = "unavailable";
+      co_return failed("AISPM: the server did not answer: " + said.error().message);
+    }
     needs_input_ = said->needs_input;
     if (needs_input_) co_return mcp_result(message_, said->result, true);
     const bool is_error = said->kind == ServerMessage::Kind::kError;
     const bool is_tool = subject_.tool != nullptr;
+    if (is_error)
+      failure_ = std::to_string(said->error_code);
+    else if (is_tool && is_tool_error(said->result))
+      failure_ = "tool_error";
     std::string words = !is_error ? std::move(said->result)
                         : is_tool ? mcp_tool_error(said->error_message)
                                   : "{\"message\":" + json_string(said->error_message) + "}";
@@ -315,7 +334,32 @@ class McpAct {
     }
   }
 
+  void tell_span(AskedAction& asked, const McpServerConfig& server,
+                 net::Clock::time_point begun) const {
+    OtlpExporter* const otlp = worker_.services().observatory->otlp.get();
+    if (otlp == nullptr) return;
+    const auto took =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(net::Clock::now() - begun);
+    std::string_view host = server.endpoint.origin;
+    host.remove_prefix(std::min(host.find("://") + 3, host.size()));
+    SpanRecord span = make_span(McpSpan{
+        .method = message_.method, .target = subject_.name, .host = host, .error_type = failure_});
+    span.end_ns = static_cast<std::uint64_t>(wall_now().nanoseconds);
+    span.start_ns = span.end_ns - static_cast<std::uint64_t>(took.count());
+    span.trace_id = asked.caller().trace_id;
+    span.span_id = make_span_id();
+    span.tenant = caller_.tenant;
+    span.agent = caller_.agent_id;
+    span.session = caller_.session_id;
+    span.correlation = client_.correlation;
+    span.decision = model::name_of(asked.settled().outcome);
+    span.rule = asked.action().verdict.rule_id;
+    span.detections = asked.action().findings.size();
+    otlp->offer(std::move(span));
+  }
+
   std::string given_up(AskedAction& asked) {
+    failure_ = "cancelled";
     asked.withhold(Outcome::kDeny, "mcp.cancelled", "The client gave the request up");
     return mcp_error(message_.id, mcp_code::kCancelled, "AISPM: the request was cancelled");
   }
@@ -331,6 +375,7 @@ class McpAct {
   std::shared_ptr<std::function<void()>> stop_;
   bool is_told_ = false;
   bool is_given_up_ = false;
+  std::string failure_;       // how the server failed, in a word; "" = it did not
   bool needs_input_ = false;  // the same call comes again, with answers
 };
 

@@ -14,6 +14,7 @@
 #include "gateway/proxy/limits/config_limits.hpp"
 #include "gateway/proxy/observe/observe_config.hpp"
 #include "gateway/proxy/pipeline/guard.hpp"
+#include "gateway/proxy/pipeline/leak_screen.hpp"
 #include "gateway/proxy/tenant_config.hpp"
 #include "gateway/proxy/traffic/config_traffic.hpp"
 #include "gateway/proxy/translate/translate_config.hpp"
@@ -107,7 +108,12 @@ struct VoterConfig {
   std::chrono::milliseconds deadline{800};
   std::size_t concurrency = 8;  // questions at once
   std::size_t bytes = 4U << 10;
+  // Shorter texts are not worth a question: rules alone judge them.
+  std::size_t min_bytes = 8;
   bool optional = false;  // without its answer the others' count; else policy's fail mode does
+  // Judges replies as well, whole, before anything of them leaves.
+  bool replies = false;
+  std::chrono::milliseconds reply_deadline{2'000};
 };
 
 // How texts are judged (`detect:`).
@@ -120,6 +126,7 @@ struct DetectConfig {
   }();
   OpinionConfig opinions;
   std::vector<VoterConfig> voters;
+  LeakConfig leaks;
 };
 
 // The operator's own door (`admin:`).

@@ -40,6 +40,9 @@ VoterConfig read_voter(const YamlMap& map) {
   voter.deadline = map.duration("deadline", voter.deadline);
   voter.concurrency = static_cast<std::size_t>(map.integer("concurrency", 8, {1, 1024}));
   voter.bytes = map.size_bytes("bytes", voter.bytes, 1U << 20);
+  voter.min_bytes = static_cast<std::size_t>(map.integer("min_bytes", 8, {1, 4096}));
+  voter.replies = map.flag("replies", false);
+  voter.reply_deadline = map.duration("reply_deadline", voter.reply_deadline);
   voter.name = map.text("name", "");
   if (voter.name.size() > VoterConfig::kMaxName ||
       voter.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") != std::string::npos)
@@ -70,6 +73,22 @@ std::vector<VoterConfig> read_voters(const YamlMap& map) {
   return voters;
 }
 
+LeakConfig read_leaks(const YamlMap& map) {
+  LeakConfig leaks;
+  leaks.prompt_echo = map.flag("prompt_echo", true);
+  leaks.tool_schemas = map.flag("tool_schemas", true);
+  leaks.sentinels = map.texts("sentinels");
+  if (leaks.sentinels.size() > LeakConfig::kMaxSentinels)
+    map.reject("sentinels", "more than 64 strings");
+  for (const std::string& one : leaks.sentinels)
+    if (one.size() < LeakConfig::kMinSentinel || one.size() > LeakConfig::kMaxSentinel ||
+        std::any_of(one.begin(), one.end(), [](char c) { return c < ' ' || c > '~'; }))
+      map.reject("sentinels",
+                 "each must have 21 to 256 printable ASCII characters: shorter ones stand in "
+                 "ordinary answers, too");
+  return leaks;
+}
+
 }  // namespace
 
 Tenants read_tenants(const YamlMap& map) {
@@ -96,6 +115,7 @@ DetectConfig read_detect(const YamlMap& map) {
   read_inspection(map, config.inspect);
   read_opinions(map.map("semantic"), config.opinions);
   config.voters = read_voters(map);
+  config.leaks = read_leaks(map.map("leaks"));
   return config;
 }
 

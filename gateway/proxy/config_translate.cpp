@@ -12,12 +12,14 @@ namespace {
 void read_serves(const YamlMap& provider, Dialect own, TranslateConfig& config) {
   for (const std::string& name : provider.texts("serves")) {
     bool known = false;
-    for (const Dialect dialect : {Dialect::kOpenAi, Dialect::kAnthropic, Dialect::kOllama}) {
+    for (const Dialect dialect :
+         {Dialect::kOpenAi, Dialect::kAnthropic, Dialect::kOllama, Dialect::kGemini}) {
       if (name != name_of(dialect)) continue;
       known = true;
       if (dialect != own) config.serves.push_back(dialect);  // its own it serves anyway
     }
-    if (!known) provider.reject("serves", "'" + name + "'; allowed: openai, anthropic, ollama");
+    if (!known)
+      provider.reject("serves", "'" + name + "'; allowed: openai, anthropic, ollama, gemini");
   }
 }
 

@@ -104,6 +104,7 @@ Step scan(ExchangeState& x) {
   x.take_findings(std::move(scanned->findings));
   x.patches = std::move(scanned->patches);
   x.looks = std::move(scanned->looks);
+  x.open_leaks();
   return late;
 }
 
@@ -225,7 +226,7 @@ awaitable<bool> run_exchange(Client& client, const Head& head, const Route& rout
   if (!step) {
     // Two statements: GCC 12 copies the temporaries of a conditional co_await bit by bit.
     if (x.reply_streams)
-      co_await relay_stream(x, client, reply);
+      step = co_await relay_stream(x, client, reply);
     else
       step = co_await relay_whole(x, client, reply);
   }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What slower judges said of an exchange's request, and what follows from it.
 #include "gateway/proxy/exchange_state.hpp"
+#include "gateway/proxy/guard_call.hpp"
 #include "gateway/proxy/opinions.hpp"
+#include "gateway/proxy/pipeline/explain.hpp"
 
 namespace aispm::gateway {
 
@@ -49,8 +51,59 @@ Step ExchangeState::take_opinions(bool apply) {
     services.sticky.remember(caller.key(), request_key(), *decision, net::Clock::now());
     return refusal;
   }
-  if (apply && !answers.missing.empty()) return unscannable("the request", answers.missing.front());
+  if (apply && !answers.missing.empty()) return unheard("the request", answers.missing.front());
   return {};
+}
+
+// A judge that must speak did not.
+Step ExchangeState::unheard(std::string_view what, const std::string& why) {
+  counters.unscannable.add();
+  if (!context.book->policy->fail_closed()) return {};
+  model::Decision denial;
+  denial.mode = "enforce";
+  denial.rule_id = kGuardRule;
+  denial.reason = std::string(what) + " could not be judged: " + why;
+  denial.policy_version = context.book->policy->version();
+  return deny(std::move(denial));
+}
+
+bool ExchangeState::guards_reply() const {
+  return context.book && context.book->policy->waits_for_opinions() && services.judges_replies();
+}
+
+net::asio::awaitable<Step> ExchangeState::hear_reply_guards(std::string text) {
+  const std::size_t bytes = text.size();
+  auto answers = co_await ask_guards(worker, std::move(text), GuardAbout::kReply);
+  if (!answers) co_return unheard("the reply", answers.error().message);
+  const policy::Policy& policy = *context.book->policy;
+  Findings findings;
+  std::string missing;
+  for (const GuardSaid& said : *answers) {
+    if (!said.answer) {
+      if (!said.voter->config().optional && missing.empty())
+        missing = said.voter->provider().config().name + ": " + said.answer.error().message;
+      continue;
+    }
+    for (model::Detection& detection :
+         describe_guard(*said.answer, detect::Surface::kReply, bytes, said.voter->name())) {
+      policy::Verdict judged =
+          policy.judge(context.caller, policy::Direction::kReply, policy::fact_of(detection));
+      if (denies(judged.applied)) judged.decided = judged.applied = Outcome::kDeny;
+      strengthen(findings.verdict, judged);
+      findings.add(std::move(detection));
+    }
+  }
+  const bool denied = findings.denied();
+  take_findings(std::move(findings));
+  if (denied) {
+    counters.denied_replies.add();
+    Refusal refusal = deny(policy.to_decision(verdict));
+    services.sticky.remember(caller.key(), request_key(), *decision, net::Clock::now());
+    co_return refusal;
+  }
+  if (missing.empty()) co_return Step{};
+  counters.opinions_missing.add();
+  co_return unheard("the reply", missing);
 }
 
 }  // namespace aispm::gateway

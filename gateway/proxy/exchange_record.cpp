@@ -251,8 +251,9 @@ void ExchangeState::record() {
   }
   event.decision = std::move(decision);
   const bool was_answered = asked_at != net::Clock::time_point{} && first_byte > asked_at;
-  note_exchange(worker.figures(), api, event,
-                was_answered ? microseconds(first_byte - asked_at) : 0);
+  const std::uint64_t answered_us = was_answered ? microseconds(first_byte - asked_at) : 0;
+  if (was_answered && provider) provider->note_latency(answered_us);
+  note_exchange(worker.figures(), api, event, answered_us);
   if (OtlpExporter* const otlp = services.observatory->otlp.get())
     otlp->offer(make_span(api, event, client.correlation));
   worker.record(std::move(event));

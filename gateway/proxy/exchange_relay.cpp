@@ -48,15 +48,15 @@ class StreamPass {
         reply_(reply),
         upstream_(*reply.upstream),
         reader_(reply.head),
-        relay_(x.context, x.relay_options()) {
+        relay_(x.context, x.relay_options()),
+        is_held_(x.guards_reply()) {
     upstream_.input.consume(reply.head.size_bytes);
   }
 
-  awaitable<void> run() {
+  awaitable<Step> run() {
     x_.counters.streams.add();
-    x_.sent = true;
-    x_.write_stream_head();
-    is_client_there_ = (co_await client_.send(x_.reply_head)).has_value();
+    is_client_there_ = true;
+    if (!is_held_) co_await begin();
     x_.in_flight = upstream_.stream.get();
     while (goes_on()) {
       feed();
@@ -66,13 +66,34 @@ class StreamPass {
       if (goes_on() && upstream_.input.empty()) co_await receive();
     }
     x_.in_flight = nullptr;
-    co_await end();
+    co_await close();
+    Step step;
+    if (is_held_) {
+      x_.finish_stream(relay_, relay_.state());
+      step = co_await hear_guards();
+    }
+    if (!step) co_await end();
     keep_connection();
-    x_.finish_stream(relay_, relay_.state());
+    if (!is_held_) x_.finish_stream(relay_, relay_.state());
+    co_return step;
   }
 
  private:
   using State = StreamRelay::State;
+
+  awaitable<void> begin() {
+    x_.sent = true;
+    x_.write_stream_head();
+    is_client_there_ = (co_await client_.send(x_.reply_head)).has_value();
+  }
+
+  // Of a reply that came to its end: what was stopped in its midst tells so itself.
+  awaitable<Step> hear_guards() {
+    if (relay_.state() != State::kEnded || x_.frozen) co_return Step{};
+    std::string text = relay_.reply().text();
+    Step step = co_await x_.hear_reply_guards(std::move(text));
+    co_return step;
+  }
 
   bool goes_on() const {
     return is_client_there_ && relay_.state() == State::kRunning && !reader_.done() &&
@@ -124,6 +145,11 @@ class StreamPass {
   }
 
   awaitable<void> flush() {
+    if (is_held_) {
+      if (out_.size() > x_.services.config.limits.reply_bytes)
+        broken_ = "the reply is larger than can be held back for guard models";
+      co_return;
+    }
     if (is_client_there_ && !out_.empty())
       is_client_there_ = (co_await x_.send_stream(client_, out_)).has_value();
     out_.clear();
@@ -145,6 +171,7 @@ class StreamPass {
   }
 
   awaitable<bool> send_pulse(const JudgedAction& action, const Settled& so_far) {
+    if (is_held_) co_return !client_.stream().peer_is_gone();
     std::string text;
     if (dialect_of(x_.api) == Dialect::kGemini) {
       text = gemini_pulse(x_.framing.value_or(codec::Framing::kSse), x_.request.model);
@@ -172,7 +199,8 @@ class StreamPass {
     if (auto ended = reader_.finish(); !ended) broken_ = ended.error().message;
   }
 
-  awaitable<void> end() {
+  // The end of what the provider says.
+  awaitable<void> close() {
     if (x_.frozen) broken_ = "an operator has stopped this: " + x_.frozen->reason;
     if (is_client_there_) finish_translation();
     if (is_client_there_) relay_.finish(out_, broken_);
@@ -181,7 +209,15 @@ class StreamPass {
       if (x_.frozen) broken_ = "an operator has stopped this: " + x_.frozen->reason;
       if (is_client_there_) relay_.finish(out_, broken_);
     }
-    co_await flush();
+  }
+
+  awaitable<void> end() {
+    if (is_held_) {
+      co_await begin();
+      if (is_client_there_) is_client_there_ = (co_await x_.send_stream(client_, out_)).has_value();
+    } else {
+      co_await flush();
+    }
     if (is_client_there_) is_client_there_ = (co_await x_.end_stream(client_)).has_value();
     if (!is_client_there_) x_.client_left();
   }
@@ -205,6 +241,7 @@ class StreamPass {
   Upstream& upstream_;
   codec::http1::BodyReader reader_;
   StreamRelay relay_;
+  const bool is_held_;  // until guard models have spoken
   std::string out_;
   std::string translated_;
   std::string broken_;
@@ -215,6 +252,14 @@ class StreamPass {
 
 awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view bytes) {
   if (Step step = x.judge_whole(bytes); step) co_return step;
+  if (x.guards_reply()) {
+    Step step;
+    std::string text;
+    if (const auto parsed = codec::parse_reply(x.api, bytes); parsed)
+      text = codec::reply_text(*parsed);
+    if (x.status == 200 && !text.empty()) step = co_await x.hear_reply_guards(std::move(text));
+    if (step) co_return step;
+  }
   if (x.gate) {
     Step step = co_await x.settle_actions();
     if (step) co_return step;
@@ -265,9 +310,10 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
   co_return Step{};
 }
 
-awaitable<void> relay_stream(ExchangeState& x, Client& client, UpstreamReply& reply) {
+awaitable<Step> relay_stream(ExchangeState& x, Client& client, UpstreamReply& reply) {
   StreamPass pass(x, client, reply);
-  co_await pass.run();
+  Step step = co_await pass.run();
+  co_return step;
 }
 
 }  // namespace aispm::gateway

@@ -10,7 +10,8 @@ namespace aispm::gateway {
 net::asio::awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& reply);
 
 // A streamed reply: scanned and rewritten as it passes; tool calls wait for people on the way. How
-// it ends, the client hears within the stream.
-net::asio::awaitable<void> relay_stream(ExchangeState& x, Client& client, UpstreamReply& reply);
+// it ends, the client hears within the stream. Where guard models judge replies it is held back
+// to its end, and what they deny is told the client instead.
+net::asio::awaitable<Step> relay_stream(ExchangeState& x, Client& client, UpstreamReply& reply);
 
 }  // namespace aispm::gateway

@@ -38,6 +38,13 @@ std::string_view only_element(std::string_view reply) {
   return reply.substr(begin + 1, end - begin - 1);
 }
 
+// The model's name in the provider's path. Routes and `model_names` name models before clouds do.
+std::string_view model_named(const ExchangeState& x) {
+  if (!x.translation || !x.sent_model.empty()) return x.model_sent();
+  const ProviderConfig& config = x.provider->config();
+  return sent_model(config.translate, config.models, x.request.model);
+}
+
 }  // namespace
 
 Step ExchangeState::address_provider() {
@@ -45,11 +52,12 @@ Step ExchangeState::address_provider() {
   const ProviderConfig& config = provider->config();
   if (config.base_path.empty() && config.service == Service::kNone) return {};
   service_call = std::make_unique<ServiceCall>();
-  auto found = target_at(config, {.api = api,
+  const std::string path = translation ? translation->path() : std::string(route.path);
+  auto found = target_at(config, {.api = translation ? translation->provider() : api,
                                   .is_list = route.kind != RouteKind::kLlm,
-                                  .path = translation ? translation->path() : route.path,
-                                  .query = translation ? std::string_view{} : route.query,
-                                  .model = model_sent(),
+                                  .path = path,
+                                  .query = translation ? translation->query() : route.query,
+                                  .model = model_named(*this),
                                   .streams = request.stream});
   if (!found) return make_refusal(RefusalKind::kNotFound, found.error().message);
   service_call->target = std::move(*found);
@@ -57,7 +65,8 @@ Step ExchangeState::address_provider() {
 }
 
 Result<> ExchangeState::adapt_body() {
-  if (provider->config().service != Service::kBedrock) return {};
+  // Of a translation: once it is made.
+  if (provider->config().service != Service::kBedrock || translation) return {};
   const std::string_view betas = value_of(forwarded_headers, "anthropic-beta");
   AISPM_TRY(patched_body, bedrock_body(outgoing_body(), betas));
   return {};
@@ -83,11 +92,14 @@ void ExchangeState::write_service_lines() {
 
 void ExchangeState::adapt_reply_head(const codec::http1::Head& head) {
   if (provider->config().service != Service::kBedrock) return;
-  const bool is_binary = framing == codec::Framing::kEventStream;
+  const bool is_binary =
+      head.status == 200 && codec::find_framing(codec::Api::kAnthropicMessages, head.content_type,
+                                                request.stream) == codec::Framing::kEventStream;
   if (is_binary) {
     service_call->stream.emplace();
-    framing = codec::Framing::kSse;
+    if (!translation) framing = codec::Framing::kSse;
   }
+  if (translation) return;
   reply_headers =
       is_binary ? "content-type: text/event-stream\r\n" : "content-type: application/json\r\n";
   if (const auto id = head.find("x-amzn-requestid"))
@@ -96,7 +108,9 @@ void ExchangeState::adapt_reply_head(const codec::http1::Head& head) {
 
 std::string_view ExchangeState::adapted_reply(std::string_view reply) {
   if (status < 400) return reply;
-  if (route.streams) return only_element(reply);
+  const bool is_gemini =
+      translation ? translation->provider() == codec::Api::kGeminiGenerate : route.streams;
+  if (is_gemini) return only_element(reply);
   if (!service_call || provider->config().service != Service::kBedrock) return reply;
   service_call->reply = bedrock_error(status, reply);
   return service_call->reply;

@@ -7,6 +7,7 @@
 #include "gateway/proxy/decide/chain_freezes.hpp"
 #include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/observe/head_rules.hpp"
+#include "gateway/proxy/pipeline/explain.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
 #include "gateway/proxy/translate/translation.hpp"
 #include "sdk/core/common/id.hpp"
@@ -20,6 +21,25 @@ namespace {
 
 void mix(std::uint64_t& hash, std::string_view text) {
   hash ^= std::hash<std::string_view>{}(text) + 0x9e3779b97f4a7c15ULL + (hash << 6U) + (hash >> 2U);
+}
+
+// What programs read of a denial.
+std::shared_ptr<const BlockFacts> describe_block(const ExchangeState& x,
+                                                 const model::Decision& denial) {
+  std::vector<model::Detection> deciding;
+  if (x.context.book)
+    for (const model::Detection& detection : x.detections) {
+      const auto direction = detection.surface == detect::name_of(detect::Surface::kReply)
+                                 ? policy::Direction::kReply
+                                 : policy::Direction::kRequest;
+      const Outcome applied = verdict_on(x.context, direction, detection).applied;
+      if (applied == Outcome::kDeny || applied == Outcome::kRedact) deciding.push_back(detection);
+    }
+  // Of what is only cut out nothing is told where something else denies.
+  auto facts = std::make_shared<BlockFacts>(read_block(denial.rule_id, deciding));
+  facts->session_id = x.caller.session_id;
+  facts->correlation_id = x.client.correlation.empty() ? x.trace_id : x.client.correlation;
+  return facts;
 }
 
 }  // namespace
@@ -103,6 +123,13 @@ void ExchangeState::take_findings(Findings findings) {
   }
 }
 
+void ExchangeState::open_leaks() {
+  const LeakConfig& config = services.config.detect.leaks;
+  if (config.prompt_echo)
+    context.leaks.prompt = context.bench->prompts.of(request, context.bench->known);
+  if (config.tool_schemas && !request.tools_offered.empty()) context.leaks.tools = &request;
+}
+
 Step ExchangeState::unscannable(std::string_view what, const std::string& why) {
   if (context.book->policy->fail_closed()) return cannot_scan(what, why);
   counters.unscannable.add();
@@ -137,7 +164,8 @@ Refusal ExchangeState::deny(model::Decision denial) {
   Refusal refusal{.kind = RefusalKind::kPolicy,
                   .message = std::move(message),
                   .decision = "deny",
-                  .case_id = denial.case_id};
+                  .case_id = denial.case_id,
+                  .blocked = describe_block(*this, denial)};
   decision = std::move(denial);
   return refusal;
 }
@@ -261,7 +289,7 @@ void ExchangeState::write_request_head() {
   if (service_call)
     request_head.append(service_call->target);
   else if (translation)
-    request_head.append(translation->path());
+    request_head.append(translation->path()).append(translation->query());
   else
     request_head.append(route.path).append(route.query);
   request_head.append(" HTTP/1.1\r\n").append(provider->request_lines());

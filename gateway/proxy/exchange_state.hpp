@@ -130,12 +130,16 @@ struct ExchangeState {
   // Something could not be scanned: a denial, unless policy lets such exchanges pass (`fail:
   // open`).
   Step unscannable(std::string_view what, const std::string& why);
+  // A judge that must speak did not: likewise.
+  Step unheard(std::string_view what, const std::string& why);
   // Counts what took too long; like unscannable() when something was not looked through for want of
   // time.
   Step check_time(std::string_view what, const Findings& findings);
   // A denial whatever policy says: what should be sent does not exist.
   Refusal cannot_scan(std::string_view what, const std::string& why);
   Refusal deny(model::Decision denial);
+  // What replies are held against: after the request was scanned.
+  void open_leaks();
   // What of the request nobody here can look through, whatever its texts say.
   Step check_readable();
   // From now on a freeze that fits ends this exchange. A refusal when one is there already.
@@ -170,6 +174,11 @@ struct ExchangeState {
   // Takes what they said into the record. With `apply` it also counts: a refusal where policy
   // denies or, where one did not speak, fails closed.
   Step take_opinions(bool apply);
+  // Guard models judge replies here, and policy waits for them: nothing leaves before they spoke.
+  bool guards_reply() const;
+  // Asks them about the text of a reply that came to its end; a refusal where policy denies, or
+  // where one did not speak and policy fails closed.
+  net::asio::awaitable<Step> hear_reply_guards(std::string text);
   // Judges the prompt by the policy bundles and makes the gate; nothing when there are none. The
   // action that must be settled before the request may go on stands in gate->actions().
   Step judge_prompt();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The half of ExchangeState that is about providers of another protocol than the client's.
+#include "gateway/proxy/exchange_translate.hpp"
+
 #include <algorithm>
 
-#include "gateway/proxy/exchange_state.hpp"
 #include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/providers/upstream_path.hpp"
 #include "gateway/proxy/translate/translation.hpp"
@@ -32,8 +33,8 @@ std::size_t find_serving(const Providers& all, Dialect client, std::string_view 
   std::size_t fallback = all.size();
   for (std::size_t i = 0; i < all.size(); ++i) {
     const ProviderConfig& config = all[i]->config();
-    if (config.service != Service::kNone || config.translate.serves.empty() ||
-        !serves(config, client) || !translate::api_of(config.dialect))
+    if (config.translate.serves.empty() || !serves(config, client) ||
+        !translate::api_of(config.dialect))
       continue;
     if (names(config, model)) return i;
     if (also_default && config.models.empty()) fallback = std::min(fallback, i);
@@ -43,31 +44,53 @@ std::size_t find_serving(const Providers& all, Dialect client, std::string_view 
 
 }  // namespace
 
+// For the provider in its place; the model is the candidate's of a route, where there is one.
+Step begin_translation(ExchangeState& x) {
+  const ProviderConfig& config = x.provider->config();
+  const std::string_view asked = x.model_sent();
+  std::string_view named = gateway::sent_model(config.translate, config.models, asked);
+  if (!x.sent_model.empty()) named = asked;
+  if (config.service != Service::kNone) named = deployment_of(config, named);
+  x.translation = std::make_unique<translate::Translation>(
+      x.api,
+      translate::Target{.api = *translate::api_of(config.dialect),
+                        .model = std::string(named),
+                        .max_tokens = config.translate.max_tokens,
+                        .is_openai_itself = x.provider->event_name() == "openai",
+                        .streams = x.request.stream,
+                        .is_bedrock = config.service == Service::kBedrock},
+      translate::Names{.id = x.event_id,
+                       .model = x.request.model,
+                       .now = x.started_wall,
+                       .as_array = x.route.query.find("alt=sse") == std::string_view::npos});
+  // Of the client's own dialect: nothing of them is for another.
+  x.forwarded_headers.clear();
+  append_request_headers(config.dialect, {}, x.forwarded_headers);
+  // Known before anybody is asked about it; what is sent is translated when it is redacted.
+  if (auto tried = x.translation->request(x.body); !tried) {
+    x.translation.reset();
+    return make_refusal(RefusalKind::kBadRequest,
+                        "provider " + config.name + " speaks the protocol of " +
+                            std::string(name_of(config.dialect)) +
+                            ", and this request cannot be said in it: " + tried.error().message);
+  }
+  x.counters.translated.add();
+  return {};
+}
+
+bool can_translate(const ExchangeState& x, const Provider& provider) {
+  const ProviderConfig& config = provider.config();
+  return translate::is_translatable(x.api) && serves(config, x.route.dialect) &&
+         translate::api_of(config.dialect);
+}
+
 Step ExchangeState::find_translation() {
   if (!translate::is_translatable(api)) return {};
   const Providers& all = providers->all();
   const std::size_t found = find_serving(all, route.dialect, request.model, provider == nullptr);
   if (found == all.size() || (provider && names(provider->config(), request.model))) return {};
   provider = all[found].get();
-  const ProviderConfig& config = provider->config();
-  translation = std::make_unique<translate::Translation>(
-      api,
-      translate::Target{
-          .api = *translate::api_of(config.dialect),
-          .model = std::string(gateway::sent_model(config.translate, config.models, request.model)),
-          .max_tokens = config.translate.max_tokens,
-          .is_openai_itself = provider->event_name() == "openai"},
-      translate::Names{.id = event_id, .model = request.model, .now = started_wall});
-  forwarded_headers.clear();
-  append_request_headers(config.dialect, {}, forwarded_headers);
-  // Known before anybody is asked about it; what is sent is translated when it is redacted.
-  if (auto tried = translation->request(body); !tried)
-    return make_refusal(RefusalKind::kBadRequest,
-                        "provider " + config.name + " speaks the protocol of " +
-                            std::string(name_of(config.dialect)) +
-                            ", and this request cannot be said in it: " + tried.error().message);
-  counters.translated.add();
-  return {};
+  return begin_translation(*this);
 }
 
 Step ExchangeState::translate_request() {
@@ -75,6 +98,10 @@ Step ExchangeState::translate_request() {
   auto told = translation->request(redacted_body());
   if (!told) return cannot_scan("the request", "redacted, " + told.error().message);
   translated_request = std::move(*told);
+  if (!service_call || provider->config().service != Service::kBedrock) return {};
+  auto adapted = bedrock_body(translated_request, {});
+  if (!adapted) return cannot_scan("the request", adapted.error().message);
+  translated_request = std::move(*adapted);
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include "gateway/proxy/worker.hpp"
 #include "sdk/core/codec/llm.hpp"
 #include "sdk/core/common/id.hpp"
+#include "sdk/core/common/utf8.hpp"
 
 namespace aispm::gateway {
 
@@ -38,7 +39,8 @@ std::string make_nonce() {
   return nonce;
 }
 
-Task<GuardAnswer> call(Worker& worker, Voter& voter, std::string text) {
+Task<GuardAnswer> call(Worker& worker, Voter& voter, std::string text,
+                       std::chrono::milliseconds deadline) {
   const VoterConfig& config = voter.config();
   const std::string body = guard_request(config.form, config.model, text, make_nonce());
   const std::string request = head_of(voter.provider(), guard_path(config.form), body.size());
@@ -47,7 +49,7 @@ Task<GuardAnswer> call(Worker& worker, Voter& voter, std::string text) {
       UpstreamReply reply,
       co_await ask_upstream(worker.context(), worker.watchdog(), voter.provider(),
                             worker.voter_pool(), {.head = request, .body = body, .method = "POST"},
-                            {.connect = config.deadline, .silence = config.deadline}, &in_flight));
+                            {.connect = deadline, .silence = deadline}, &in_flight));
   const Head head = reply.head;
   if (head.status != 200)
     co_return fail(Errc::kUnavailable, "answered with status " + std::to_string(head.status));
@@ -71,7 +73,8 @@ Task<GuardAnswer> call(Worker& worker, Voter& voter, std::string text) {
 
 }  // namespace
 
-Task<GuardAnswer> ask_guard(Worker& worker, Voter& voter, std::string text) {
+Task<GuardAnswer> ask_guard(Worker& worker, Voter& voter, std::string text,
+                            std::chrono::milliseconds deadline) {
   Voter::Counts& counts = voter.counts();
   if (!voter.provider().config().missing_key.empty()) {
     counts.failed.fetch_add(1, std::memory_order_relaxed);
@@ -80,7 +83,7 @@ Task<GuardAnswer> ask_guard(Worker& worker, Voter& voter, std::string text) {
   AISPM_CO_CHECK(voter.enter());
   counts.asked.fetch_add(1, std::memory_order_relaxed);
   auto answer =
-      co_await net::with_deadline(call(worker, voter, std::move(text)), voter.config().deadline);
+      co_await net::with_deadline(call(worker, voter, std::move(text), deadline), deadline);
   voter.leave(answer || answer.error().code == Errc::kInvalid);  // nonsense is an answer, too
   if (!answer) {
     const bool late = answer.error().code == Errc::kDeadlineExceeded;
@@ -106,9 +109,22 @@ struct Panel {
   std::size_t open = 0;
 };
 
+// Both ends of a text that is longer than a guard reads.
+std::string ends_of(const std::string& text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return to_utf8(text);
+  const std::string_view all(text);
+  return to_utf8(std::string(all.substr(0, max_bytes / 2)) + "\n" +
+                 std::string(all.substr(all.size() - max_bytes / 2)));
+}
+
+bool is_asked(const VoterConfig& config, const std::string& text, GuardAbout about) {
+  return text.size() >= config.min_bytes && (about == GuardAbout::kText || config.replies);
+}
+
 net::asio::awaitable<void> ask_one(std::shared_ptr<Panel> panel, Worker& worker, Voter& voter,
-                                   std::string text, std::size_t seat) {
-  Result<GuardAnswer> answer = co_await ask_guard(worker, voter, std::move(text));
+                                   std::string text, std::chrono::milliseconds deadline,
+                                   std::size_t seat) {
+  Result<GuardAnswer> answer = co_await ask_guard(worker, voter, std::move(text), deadline);
   panel->said[seat].answer = std::move(answer);
   --panel->open;
   panel->wake.cancel();
@@ -116,18 +132,27 @@ net::asio::awaitable<void> ask_one(std::shared_ptr<Panel> panel, Worker& worker,
 
 }  // namespace
 
-Task<std::vector<GuardSaid>> ask_guards(Worker& worker, std::string text) {
+Task<std::vector<GuardSaid>> ask_guards(Worker& worker, std::string text, GuardAbout about) {
   const auto panel = std::make_shared<Panel>(worker.context());
   std::chrono::milliseconds limit{0};
+  std::vector<Voter*> asked;
   for (const std::unique_ptr<Voter>& voter : worker.services().voters) {
+    if (!is_asked(voter->config(), text, about)) continue;
+    asked.push_back(voter.get());
     panel->said.push_back({voter.get(), fail(Errc::kUnavailable, "gave no answer at all")});
-    limit = std::max(limit, voter->config().deadline);
   }
   panel->open = panel->said.size();
-  for (std::size_t seat = 0; seat < panel->said.size(); ++seat)
+  for (std::size_t seat = 0; seat < asked.size(); ++seat) {
+    const VoterConfig& config = asked[seat]->config();
+    const auto deadline = about == GuardAbout::kReply ? config.reply_deadline : config.deadline;
+    limit = std::max(limit, deadline);
+    if (about == GuardAbout::kReply && text.size() > config.bytes)
+      worker.counters().opinions_partial.add();
+    std::string part = about == GuardAbout::kReply ? ends_of(text, config.bytes) : text;
     net::asio::co_spawn(worker.context(),
-                        ask_one(panel, worker, *worker.services().voters[seat], text, seat),
+                        ask_one(panel, worker, *asked[seat], std::move(part), deadline, seat),
                         net::asio::detached);
+  }
   const auto until = net::Clock::now() + limit + kGrace;
   while (panel->open > 0 && net::Clock::now() < until) {
     panel->wake.expires_at(until);

@@ -19,10 +19,12 @@ namespace {
 // Beyond the deadline of the slowest judge, for a thread that was not scheduled.
 constexpr std::chrono::seconds kGrace{1};
 
-std::string joined(const std::vector<OpinionText>& texts, std::size_t max_bytes) {
+std::string joined(const std::vector<OpinionText>& texts, std::size_t min_bytes,
+                   std::size_t max_bytes) {
   std::string all;
   for (const OpinionText& text : texts) {
     if (all.size() >= max_bytes) break;
+    if (text.text.size() < min_bytes) continue;
     if (!all.empty()) all += "\n\n";
     all += text.text.substr(0, max_bytes - std::min(max_bytes, all.size()));
   }
@@ -38,7 +40,7 @@ struct VoterCall {
   static awaitable<void> run(std::shared_ptr<Opinions> opinions, Worker& worker, Voter& voter,
                              std::string text, detect::Surface surface) {
     const std::size_t bytes = text.size();
-    auto answer = co_await ask_guard(worker, voter, std::move(text));
+    auto answer = co_await ask_guard(worker, voter, std::move(text), voter.config().deadline);
     if (answer) {
       for (model::Detection& detection : describe_guard(*answer, surface, bytes, voter.name()))
         opinions->answers_.detections.push_back(std::move(detection));
@@ -58,8 +60,11 @@ std::shared_ptr<Opinions> Opinions::ask(Worker& worker, const Question& question
   const OpinionConfig& config = services.config.detect.opinions;
   const bool judges = question.classify && services.semantic && services.semantic->health().ready;
   if (!judges && services.voters.empty()) return nullptr;
+  std::size_t min_bytes = kMinOpinionBytes;
+  for (const std::unique_ptr<Voter>& voter : services.voters)
+    min_bytes = std::min(min_bytes, voter->config().min_bytes);
   const OpinionTexts texts = texts_for_opinion(question.request, question.looks, bench->tier1,
-                                               bench->opined, config.bytes);
+                                               bench->opined, config.bytes, min_bytes);
   if (texts.skipped_bytes > 0) worker.counters().opinions_partial.add();
   if (texts.texts.empty()) return nullptr;
   auto opinions = std::make_shared<Opinions>(worker);
@@ -84,6 +89,8 @@ std::shared_ptr<Opinions> Opinions::ask_semantic_tier(Worker& worker, const Opin
 }
 
 void Opinions::ask_voter(Worker& worker, Voter& voter, const std::vector<OpinionText>& texts) {
+  std::string asked = joined(texts, voter.config().min_bytes, voter.config().bytes);
+  if (asked.empty()) return;  // all of them are too short for it
   ++open_;
   limit_ = std::max(limit_, voter.config().deadline);
   std::size_t bytes = 0;
@@ -92,16 +99,17 @@ void Opinions::ask_voter(Worker& worker, Voter& voter, const std::vector<Opinion
     worker.counters().opinions_partial.add();
     keys_.clear();  // what the guard model has not seen whole is not known
   }
-  net::asio::co_spawn(context_,
-                      VoterCall::run(shared_from_this(), worker, voter,
-                                     joined(texts, voter.config().bytes), texts.front().surface),
-                      net::asio::detached);
+  net::asio::co_spawn(
+      context_,
+      VoterCall::run(shared_from_this(), worker, voter, std::move(asked), texts.front().surface),
+      net::asio::detached);
 }
 
 void Opinions::ask_semantic(detect::SemanticJudge& judge, const std::vector<OpinionText>& texts) {
   const auto deadline = detect::SteadyTime::clock::now() + limit_;
-  open_ += texts.size();
   for (const OpinionText& text : texts) {
+    if (text.text.size() < kMinOpinionBytes) continue;
+    ++open_;
     judge.submit(text.text, text.surface, deadline,
                  [self = shared_from_this(), text](const detect::SemanticAnswer& answer) {
                    net::asio::post(self->context_,

@@ -75,6 +75,15 @@ std::string address_of(const RuleBook& book) {
   return std::to_string(reinterpret_cast<std::uintptr_t>(&book)) + " ";
 }
 
+// The shipped packs, and the gateway's own beside them.
+Result<detect::RuleSet> load_with(const std::string& pack_folder, const std::string& own_pack) {
+  AISPM_TRY(detect::RuleSet rules, detect::load_packs(pack_folder));
+  if (own_pack.empty()) return rules;
+  AISPM_CHECK(detect::parse_pack(own_pack, "detect.leaks", rules));
+  rules.version = sha256_hex(rules.version + sha256_hex(own_pack));
+  return rules;
+}
+
 }  // namespace
 
 std::shared_ptr<const OutcomeTables> RuleBook::make_tables(const policy::Context& context) const {
@@ -95,9 +104,16 @@ std::shared_ptr<const OutcomeTables> RuleBook::make_tables(const policy::Context
 
 Result<std::shared_ptr<const RuleBook>> RuleBook::load(
     const std::string& pack_folder, const std::string& policy_file, detect::DatabaseCache* cache,
-    const Tenants& tenants, const TenantPacks& packs, const Guardrails& guardrails) {
+    const Tenants& tenants, const TenantPacks& packs, const Guardrails& guardrails,
+    const std::string& own_pack) {
   auto book = std::make_shared<RuleBook>();
-  AISPM_TRY(book->engine, detect::Engine::open(pack_folder, cache));
+  if (own_pack.empty()) {
+    AISPM_TRY(book->engine, detect::Engine::open(pack_folder, cache));
+  } else {
+    AISPM_TRY(detect::RuleSet rules, load_with(pack_folder, own_pack));
+    AISPM_TRY(book->engine, detect::Engine::compile(std::move(rules), cache));
+    AISPM_CHECK(book->engine->verify());
+  }
   AISPM_TRY(book->policy, policy::Policy::load(policy_file));
   book->make_common_tables();
   Tenants all = tenants;
@@ -110,7 +126,7 @@ Result<std::shared_ptr<const RuleBook>> RuleBook::load(
     if (const auto pack = packs.find(name); pack != packs.end()) given.pack = pack->second;
     if (const auto own = guardrails.find(name); own != guardrails.end())
       given.guardrails = own->second;
-    AISPM_CHECK(book->add_tenant(name, tenant, given, pack_folder, cache));
+    AISPM_CHECK(book->add_tenant(name, tenant, given, pack_folder, own_pack, cache));
   }
   return book;
 }
@@ -122,7 +138,7 @@ void RuleBook::make_common_tables() {
 
 Result<> RuleBook::add_tenant(const std::string& name, const TenantConfig& config,
                               const Given& given, const std::string& pack_folder,
-                              detect::DatabaseCache* databases) {
+                              const std::string& own_pack, detect::DatabaseCache* databases) {
   auto book = std::make_shared<RuleBook>();
   book->tenant = name;
   book->own = config;
@@ -131,7 +147,7 @@ Result<> RuleBook::add_tenant(const std::string& name, const TenantConfig& confi
   book->guardrails = given.guardrails;
   const std::string guardrail_pack = given.guardrails ? given.guardrails->pack() : std::string();
   if (!config.rules_file.empty() || !given.pack.empty() || !guardrail_pack.empty()) {
-    AISPM_TRY(detect::RuleSet rules, detect::load_packs(pack_folder));
+    AISPM_TRY(detect::RuleSet rules, load_with(pack_folder, own_pack));
     rules.shared_rules = rules.rules.size();
     const auto add_pack = [&](const std::string& pack, const std::string& from) -> Result<> {
       if (pack.size() > TenantConfig::kMaxRulesBytes)
@@ -213,8 +229,9 @@ Result<std::shared_ptr<const RuleBook>> RuleShelf::compile(const TenantPacks& pa
       log::warn("packs.not_cached", {{"reason", opened.error().message}});
     }
   }
-  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded,
-            RuleBook::load(pack_folder_, policy_file_, &cache_, tenants_, packs, guardrails));
+  AISPM_TRY(
+      const std::shared_ptr<const RuleBook> loaded,
+      RuleBook::load(pack_folder_, policy_file_, &cache_, tenants_, packs, guardrails, own_pack_));
   auto book = std::make_shared<RuleBook>(*loaded);
   std::erase_if(parts_, [](const auto& held) { return held.expired(); });
   for (const auto& held : parts_)

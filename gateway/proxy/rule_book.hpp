@@ -11,6 +11,7 @@
 
 #include "gateway/proxy/observe/guardrails.hpp"
 #include "gateway/proxy/pipeline/known_texts.hpp"
+#include "gateway/proxy/pipeline/leak_screen.hpp"
 #include "gateway/proxy/tenant_config.hpp"
 #include "gateway/proxy/tenant_rules.hpp"
 #include "sdk/core/common/result.hpp"
@@ -65,12 +66,10 @@ struct RuleBook {
 
   // Errors read `file:line: ...`, of `packs`, which were given at run time, `tenant NAME:line`.
   // `cache` may be null.
-  static Result<std::shared_ptr<const RuleBook>> load(const std::string& pack_folder,
-                                                      const std::string& policy_file,
-                                                      detect::DatabaseCache* cache,
-                                                      const Tenants& tenants = {},
-                                                      const TenantPacks& packs = {},
-                                                      const Guardrails& guardrails = {});
+  static Result<std::shared_ptr<const RuleBook>> load(
+      const std::string& pack_folder, const std::string& policy_file, detect::DatabaseCache* cache,
+      const Tenants& tenants = {}, const TenantPacks& packs = {}, const Guardrails& guardrails = {},
+      const std::string& own_pack = {});
   std::shared_ptr<const OutcomeTables> make_tables(const policy::Context& context) const;
 
   // The same book, tenants' books included, with what a bundle says about detection; its rules'
@@ -90,7 +89,8 @@ struct RuleBook {
   };
   // Adds the book of a tenant to this one.
   Result<> add_tenant(const std::string& name, const TenantConfig& config, const Given& given,
-                      const std::string& pack_folder, detect::DatabaseCache* databases);
+                      const std::string& pack_folder, const std::string& own_pack,
+                      detect::DatabaseCache* databases);
   void make_common_tables();
 };
 
@@ -100,12 +100,13 @@ class RuleShelf {
  public:
   // What packs compile to is kept in `cache_folder`: the next start takes it from there. "" = none.
   // `tenants` must outlive it. What is given to tenants at run time is kept in `tenant_folder`; "":
-  // nothing can be given.
+  // nothing can be given. `own_pack` holds beside the shipped ones, for everybody; "" = none.
   RuleShelf(std::string pack_folder, std::string policy_file, std::string cache_folder,
-            const Tenants& tenants, std::string tenant_folder = {})
+            const Tenants& tenants, std::string tenant_folder = {}, std::string own_pack = {})
       : pack_folder_(std::move(pack_folder)),
         policy_file_(std::move(policy_file)),
         cache_folder_(std::move(cache_folder)),
+        own_pack_(std::move(own_pack)),
         tenants_(tenants),
         guardrail_files_(tenant_folder),
         files_(std::move(tenant_folder)) {}
@@ -153,6 +154,7 @@ class RuleShelf {
   std::string pack_folder_;
   std::string policy_file_;
   std::string cache_folder_;
+  std::string own_pack_;
   const Tenants& tenants_;
   GuardrailFiles guardrail_files_;
   TenantRuleFiles files_;
@@ -178,6 +180,7 @@ struct Workbench {
   detect::Tier1 tier1 = {};
   KnownTexts known = {};   // to tier 1
   KnownTexts opined = {};  // to slower judges
+  PromptIndexes prompts = {};
 };
 
 // One thread's view of the rules: the book, working memory, and outcome tables of recent callers.

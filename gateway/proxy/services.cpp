@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/services.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include "gateway/proxy/client.hpp"
@@ -30,6 +31,26 @@ PolicySet Services::policies_for(std::string_view agent, std::string_view tenant
       set.monitored.push_back(view(*one, false));
   }
   if (!set.enforced && bundles.is_configured()) set.enforced = bundles.local();
+  return set;
+}
+
+std::optional<PolicySet> Services::find_policy(std::string_view id, std::string_view tenant) {
+  const auto book = policies.load(std::memory_order_acquire);
+  if (!book) return std::nullopt;
+  const auto frozen = freezes.load(std::memory_order_acquire);
+  const std::string_view own = tenant.empty() ? frozen->tenant() : tenant;
+  const policy::AssignedPolicy* found = nullptr;
+  for (const policy::AssignedPolicy& one : book->policies()) {
+    const auto& tenants = one.scope.tenants;
+    const bool is_for =
+        tenants.empty() || std::find(tenants.begin(), tenants.end(), own) != tenants.end();
+    if (one.id != id || !is_for) continue;
+    // Of two versions the one in force.
+    if (found == nullptr || one.stage == policy::PolicyStage::kEnforced) found = &one;
+  }
+  if (found == nullptr) return std::nullopt;
+  PolicySet set;
+  set.enforced = views.of(found->id, found->bundle, true, found->problem);
   return set;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 #include <string>
 
 #include "gateway/mcp/asked_calls.hpp"
@@ -51,7 +52,8 @@ struct Services {
                       .idle = config.mcp.session_idle},
                      config.mcp.servers.size()),
         rules(config.pack_folder, config.policy_file, config.cache_folder, config.tenants,
-              config.admin ? config.admin->rules_folder : std::string()),
+              config.admin ? config.admin->rules_folder : std::string(),
+              sentinel_pack(config.detect.leaks)),
         bundles(config.decide.bundle, config.decide.agents),
         asked_calls(config.mcp.servers.empty() || config.mcp.asked_by_model == policy::Mode::kOff
                         ? nullptr
@@ -63,6 +65,10 @@ struct Services {
   // What decides about the actions of an agent now: the collector's policies, else this host's own
   // bundle.
   PolicySet policies_for(std::string_view agent, std::string_view tenant);
+
+  // The policy of that id that the collector has distributed and that is for the agents of this
+  // tenant, however it is assigned; nothing: there is none.
+  std::optional<PolicySet> find_policy(std::string_view id, std::string_view tenant);
 
   // Who acts, by the registry of the bundle that decides, else by this host's own.
   Identity identify(const PolicySet& decides, const Caller& caller, std::string_view delegation,
@@ -103,8 +109,13 @@ struct Services {
   EgressTable egress;
   RunTable runs;
   PlaceholderShelf placeholders;
-  std::shared_ptr<Observatory> observatory;         // never null
-  std::vector<std::unique_ptr<Voter>> voters;       // empty: none is configured
+  std::shared_ptr<Observatory> observatory;    // never null
+  std::vector<std::unique_ptr<Voter>> voters;  // empty: none is configured
+  bool judges_replies() const {                // some of them do
+    for (const auto& voter : voters)
+      if (voter->config().replies) return true;
+    return false;
+  }
   std::unique_ptr<detect::SemanticJudge> semantic;  // null: none; ends before the workers
   std::unique_ptr<Approvals> approvals;  // null: there is nobody to ask; ends before the workers
   std::unique_ptr<TicketDesk> tickets;   // null: none is configured

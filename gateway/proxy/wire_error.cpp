@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "gateway/proxy/pipeline/explain.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 
 namespace aispm::gateway {
@@ -74,6 +75,11 @@ std::string code_of(const Refusal& refusal) {
 
 namespace {
 
+// As a member of an object that has others.
+std::string blocked_member(const Refusal& refusal) {
+  return refusal.blocked ? R"(,"blocked":)" + block_json(*refusal.blocked) : std::string();
+}
+
 // Google's canonical word for an HTTP status.
 std::string_view google_status(int status) {
   switch (status) {
@@ -106,8 +112,13 @@ std::string gemini_error(const Refusal& refusal) {
       codec::json_string(refusal.message) + R"(,"status":")" + std::string(google_status(status)) +
       R"(","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":)" +
       codec::json_string(code_of(refusal)) + R"(,"domain":"aispm")";
-  if (!refusal.case_id.empty())
-    body += R"(,"metadata":{"case_id":)" + codec::json_string(refusal.case_id) + "}";
+  std::string metadata;
+  if (!refusal.case_id.empty()) metadata = R"("case_id":)" + codec::json_string(refusal.case_id);
+  // Its values are strings.
+  if (refusal.blocked)
+    for (const auto& [name, value] : block_words(*refusal.blocked))
+      metadata += (metadata.empty() ? "\"" : ",\"") + name + "\":" + codec::json_string(value);
+  if (!metadata.empty()) body += R"(,"metadata":{)" + metadata + "}";
   return body + "}]}}";
 }
 
@@ -118,12 +129,13 @@ std::string error_body(Dialect dialect, const Refusal& refusal) {
   std::string body;
   if (dialect == Dialect::kGemini) return gemini_error(refusal);
   if (dialect == Dialect::kOllama)
-    return R"({"error":)" + codec::json_string(refusal.message) + "}";
+    return R"({"error":)" + codec::json_string(refusal.message) + blocked_member(refusal) + "}";
   if (dialect == Dialect::kOpenAi) {
     body = R"({"error":{"message":)";
     body += codec::json_string(refusal.message);
     body.append(R"(,"type":")").append(form.openai_type).append(R"(","param":null,"code":)");
     body += codec::json_string(code_of(refusal));
+    body += blocked_member(refusal);
     body += "}}";
     return body;
   }
@@ -132,6 +144,7 @@ std::string error_body(Dialect dialect, const Refusal& refusal) {
   body += codec::json_string(refusal.message);
   body += R"(,"details":{"error_code":)";
   body += codec::json_string(code_of(refusal));
+  body += blocked_member(refusal);
   body += "}}";
   if (!refusal.case_id.empty()) {
     body += R"(,"request_id":)";

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "gateway/proxy/dialect.hpp"
 
 namespace aispm::gateway {
+
+struct BlockFacts;
 
 // Why the gateway itself answers instead of a provider.
 enum class RefusalKind : std::uint8_t {
@@ -40,6 +43,8 @@ struct Refusal {
   std::string case_id;       // kPolicy, kFrozen: what to quote when asking; else empty
   std::string headers = {};  // further lines of the reply's head, each with its end
   std::uint32_t retry_after_seconds = 0;  // 0: nothing is said
+  // Of a denial: what programs read of it (pipeline/explain.hpp); null: nothing is said.
+  std::shared_ptr<const BlockFacts> blocked = {};
 };
 
 // One without a decision behind it.

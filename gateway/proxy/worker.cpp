@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 
 #include "gateway/proxy/client.hpp"
+#include "gateway/proxy/observe/observatory.hpp"
 #include "sdk/core/common/log.hpp"
 #include "sdk/core/detect/scrub.hpp"
 
@@ -157,9 +158,10 @@ void Worker::wait_for_end() {
   drain_.async_wait([this](net::error_code) { wait_for_end(); });
 }
 
-Result<ScanContext> Worker::open_rules(std::string_view tenant, const policy::Context& caller) {
+Result<ScanContext> Worker::open_rules(std::string_view tenant, const policy::Context& caller,
+                                       const PolicySet* policies) {
   ScanContext context;
-  context.policies = services_.policies_for(caller.agent, tenant);
+  context.policies = policies ? *policies : services_.policies_for(caller.agent, tenant);
   const auto part = detect_part(context.policies.enforced.get());
   AISPM_TRY(RuleDesk::Rules rules, desk_.rules(tenant, part ? part->digest : std::string_view()));
   context.book = std::move(rules.book);
@@ -180,6 +182,7 @@ void Worker::record(model::Event event) {
   } else {
     counters_.event_texts_withheld.add(detect::withhold_texts(event));
   }
+  if (!event.session_id.empty()) services_.observatory->sessions.add(event);
   services_.recorder->offer(std::move(event));
 }
 

@@ -46,8 +46,10 @@ class Worker {
   // Any thread: ends what the book freezes, then calls `done` on the worker's thread.
   void apply_freezes(std::shared_ptr<const policy::FreezeBook> book, std::function<void()> done);
   // The rules in force for a caller; views in `caller` must outlive what is scanned with it.
-  // kUnavailable: rules are still being loaded.
-  Result<ScanContext> open_rules(std::string_view tenant, const policy::Context& caller);
+  // kUnavailable: rules are still being loaded. `policies`: in place of those that decide about the
+  // caller; null: those.
+  Result<ScanContext> open_rules(std::string_view tenant, const policy::Context& caller,
+                                 const PolicySet* policies = nullptr);
   // Gives an event to the recorder, without the secrets that stand where none was looked for.
   void record(model::Event event);
 

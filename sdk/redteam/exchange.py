@@ -175,7 +175,7 @@ class Exchanges:
         everything = [(0, len(text.encode("utf-8", "replace")))]
         if heard.decision == "deny":
             rule = _RULE.search(heard.error)
-            if rule and rule.group(1) == "aispm.unscannable":
+            if rule and rule.group(1) in ("aispm.unscannable", "aispm.guard_unavailable"):
                 if is_busy(heard.error):
                     raise Unjudged("the gateway had no time", busy=True)
                 return Verdict(refused=heard.error)

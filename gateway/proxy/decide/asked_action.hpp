@@ -58,6 +58,7 @@ class AskedAction {
 
   JudgedAction& action() { return gate_->actions().front(); }
   const ActionGate& gate() const { return *gate_; }
+  const Caller& caller() const { return caller_; }  // with the trace of the action
   const ScanContext& scan() const { return scan_; }
   // The arguments without secrets and personal data, where policy wants that; "" = as they are.
   const std::string& changed() const { return changed_; }

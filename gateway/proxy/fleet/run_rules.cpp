@@ -21,7 +21,7 @@ std::string unusable(const PolicyView& view) {
 
 // Why an agent may do nothing at all, by the registry of the bundle that decides, else by this
 // host's own; empty: it may. `view` may be null.
-std::string refused_by_registry(const Services& services, const PolicyView* view,
+std::string refused_by_registry(Services& services, const PolicyView* view,
                                 const std::string& agent_id) {
   const policy::AgentRegistry* const own =
       view != nullptr && view->bundle ? view->bundle->agents() : nullptr;
@@ -34,7 +34,7 @@ std::string refused_by_registry(const Services& services, const PolicyView* view
 }
 
 // What the policy that decides about one agent says, as fields of the greeting.
-void add_rules(const Services& services, const std::string& agent_id, const std::string& tenant,
+void add_rules(Services& services, const std::string& agent_id, const std::string& tenant,
                const std::string& which, const codec::http1::Head& head, RunRules& rules) {
   const auto enforced = services.policies_for(agent_id, tenant).enforced;
   if (std::string refusal = refused_by_registry(services, enforced.get(), agent_id);

@@ -2,17 +2,13 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "gateway/net/io.hpp"
 #include "gateway/proxy/limits/config_limits.hpp"
-#include "gateway/proxy/providers/provider.hpp"
+#include "gateway/proxy/providers/status_lookup.hpp"
 
 namespace aispm::gateway {
 
@@ -30,8 +26,6 @@ struct ModelAsk {
 // where both are there. What is not known is not approved. Any thread.
 class ModelGate {
  public:
-  using Time = std::chrono::steady_clock::time_point;
-  static constexpr std::size_t kMaxKept = 4096;
   static constexpr std::size_t kMaxModelBytes = 256;
 
   // kInvalid: the registry's URL is none.
@@ -42,12 +36,7 @@ class ModelGate {
   bool asks_environments() const { return asks_environments_; }
 
   // Null: there is none.
-  const Provider* registry() const { return registry_.get(); }
-  const ModelRegistryConfig& registry_config() const { return *config_.registry; }
-  std::string path_of(std::string_view model) const;
-  // What was heard of a model less than `cache` ago; "": it does not know that model.
-  std::optional<std::string> known(std::string_view model, Time now) const;
-  void remember(std::string_view model, const std::string& status, Time now);
+  StatusLookup* registry() const { return registry_.get(); }
   bool approves(const std::string& status) const;
 
   void note_failure() { failed_.fetch_add(1, std::memory_order_relaxed); }
@@ -55,17 +44,10 @@ class ModelGate {
 
  private:
   explicit ModelGate(const ModelGateConfig& config) : config_(config) {}
-  struct Kept {
-    std::string status;
-    Time until;
-  };
   const ModelGateConfig config_;
   bool asks_environments_ = false;
-  std::string path_;  // with {model}
-  std::shared_ptr<Provider> registry_;
+  std::unique_ptr<StatusLookup> registry_;
   std::atomic<std::uint64_t> failed_{0};
-  mutable std::mutex mutex_;
-  std::unordered_map<std::string, Kept> kept_;
 };
 
 // Asks the registry, unless it said so a moment ago. kDenied says why the model is not approved,

@@ -30,6 +30,8 @@ constexpr std::array kOperatorRoutes = {
                   "Security metrics: rates, verdicts, threats, P50, P95 and P99"},
     OperatorRoute{"GET", "/api/v1/scans", "Scans of all tenants, newest first"},
     OperatorRoute{"GET", "/api/v1/threats", "What scans of all tenants found, newest first"},
+    OperatorRoute{"GET", "/sessions", "Sessions of all tenants, the latest first"},
+    OperatorRoute{"GET", "/sessions/{id}/events", "What happened in a session, in order"},
     OperatorRoute{"GET", "/api/v1/guardrails", "Guardrails of a tenant"},
     OperatorRoute{"POST", "/api/v1/guardrails", "A new guardrail, in force for the next request"},
     OperatorRoute{"GET", "/api/v1/guardrails/{id}", "One guardrail"},
@@ -151,6 +153,14 @@ json::array parameters_of(std::string_view path) {
                                       {"in", "query"},
                                       {"description", "left out: agents whose key names none"},
                                       {"schema", json::object{{"type", "string"}}}});
+  if (path.starts_with("/sessions")) {
+    for (const char* const name : {"tenant", "limit", "offset"})
+      parameters.push_back(json::object{
+          {"name", name}, {"in", "query"}, {"schema", json::object{{"type", "string"}}}});
+    if (path == "/sessions")
+      parameters.push_back(json::object{
+          {"name", "agent"}, {"in", "query"}, {"schema", json::object{{"type", "string"}}}});
+  }
   if (path == "/api/v1/scans" || path == "/api/v1/threats")
     for (const char* const name : {"limit", "offset", "action", "scan_type", "policy_id", "type",
                                    "rule", "severity", "since_ms", "until_ms"})

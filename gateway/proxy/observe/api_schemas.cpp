@@ -9,6 +9,8 @@ ApiSchemas schemas_of(std::string_view method, std::string_view path) {
   if (path == "/api/v1/scans") return {"", "ScanPage"};
   if (path == "/api/v1/threats") return {"", "ThreatPage"};
   if (path == "/api/v1/metrics") return {"", "SecurityMetrics"};
+  if (path == "/sessions") return {"", "SessionPage"};
+  if (path == "/sessions/{id}/events") return {"", "SessionEvents"};
   if (path == "/ready") return {"", "Readiness"};
   if (path == "/aispm/v1/admin/reload") return {"", "", "202"};
   if (!path.starts_with("/api/v1/guardrails")) return {};
@@ -46,6 +48,21 @@ const std::string_view kApiSchemas = R"json({
   "rule": {"type": "string"}, "mode": {"type": "string"}, "policy_id": {"type": "string"},
   "error": {"type": "string", "description": "why it could not be judged by all judges"},
   "judges": {"type": "string"}, "latency_ms": {"type": "number"}}},
+"SessionPage": {"type": "object", "required": ["sessions", "total", "offset", "limit", "forgotten"], "properties": {
+  "sessions": {"type": "array", "items": {"type": "object", "properties": {
+    "session_id": {"type": "string"}, "tenant": {"type": "string"}, "agent": {"type": "string"},
+    "first": {"type": "string", "format": "date-time"}, "last": {"type": "string", "format": "date-time"},
+    "events": {"type": "integer"}, "denied": {"type": "integer"}, "flagged": {"type": "integer"}}}},
+  "total": {"type": "integer"}, "offset": {"type": "integer"}, "limit": {"type": "integer"},
+  "forgotten": {"type": "integer", "description": "events of all sessions that are not remembered any more"}}},
+"SessionEvents": {"type": "object", "required": ["session_id", "tenant", "agent", "events", "total", "forgotten"], "properties": {
+  "session_id": {"type": "string"}, "tenant": {"type": "string"}, "agent": {"type": "string"},
+  "events": {"type": "array", "description": "in the order in which they ended", "items": {"type": "object", "properties": {
+    "event_id": {"type": "string"}, "time": {"type": "string", "format": "date-time"}, "kind": {"type": "string"},
+    "what": {"type": "string", "description": "model or tool"}, "where": {"type": "string", "description": "provider"},
+    "status": {"type": "integer"}, "duration_us": {"type": "integer"}, "trace_id": {"type": "string"},
+    "outcome": {"type": "string"}, "rule": {"type": "string"}, "detections": {"type": "integer"}}}},
+  "total": {"type": "integer"}, "offset": {"type": "integer"}, "limit": {"type": "integer"}, "forgotten": {"type": "integer"}}},
 "ScanPage": {"type": "object", "required": ["scans", "total", "offset", "limit", "forgotten"], "properties": {
   "scans": {"type": "array", "items": {"type": "object"}}, "total": {"type": "integer"}, "offset": {"type": "integer"},
   "limit": {"type": "integer"}, "forgotten": {"type": "integer"}}},

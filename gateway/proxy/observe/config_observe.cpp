@@ -25,6 +25,7 @@ bool is_policy_name(std::string_view name) {
 ScanConfig read_scan(const YamlMap& map) {
   ScanConfig scan;
   scan.history = static_cast<std::size_t>(map.integer("history", 10'000, {0, 1'000'000}));
+  scan.record = map.flag("record", true);
   const YamlMap policies = map.map("policies");
   for (const std::string& name : policies.keys()) {
     if (!is_policy_name(name))
@@ -106,6 +107,11 @@ ObserveConfig read_observe(const YamlMap& root) {
   config.scan = read_scan(root.map("scan"));
   const YamlMap map = root.map("observe");
   config.cors = read_cors(map.map("cors"));
+  const YamlMap sessions = map.map("sessions");
+  config.sessions.sessions =
+      static_cast<std::size_t>(sessions.integer("kept", 4096, {0, 1'000'000}));
+  config.sessions.events =
+      static_cast<std::size_t>(sessions.integer("events", 10'000, {1, 10'000'000}));
   if (map.has("otlp")) config.otlp = read_otlp(map.map("otlp"));
   config.tenant_header =
       map.choice("tenant_header", "optional", {"optional", "required"}) == "required";

@@ -24,17 +24,6 @@ Outcome outcome_of(const Guardrail& guardrail) {
   return guardrail.action == "redact" ? Outcome::kRedact : Outcome::kAllow;
 }
 
-// A text that stands for itself in a pattern.
-std::string literal(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (std::string_view(R"(\^$.|?*+()[]{}/-)").find(c) != std::string_view::npos)
-      out.push_back('\\');
-    out.push_back(c);
-  }
-  return out;
-}
-
 json::object rule_of(const Guardrail& guardrail) {
   json::object rule;
   rule["id"] = guardrail.rule_id();
@@ -50,7 +39,7 @@ json::object rule_of(const Guardrail& guardrail) {
     hits.emplace_back(guardrail.example);
   } else {
     for (const std::string& keyword : guardrail.keywords) {
-      patterns.emplace_back(literal(keyword));
+      patterns.emplace_back(literal_pattern(keyword));
       hits.emplace_back(keyword);
     }
     rule["not_after"] = R"(\w)";
@@ -63,6 +52,16 @@ json::object rule_of(const Guardrail& guardrail) {
 }
 
 }  // namespace
+
+std::string literal_pattern(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view(R"(\^$.|?*+()[]{}/-)").find(c) != std::string_view::npos)
+      out.push_back('\\');
+    out.push_back(c);
+  }
+  return out;
+}
 
 GuardrailSet::GuardrailSet(std::vector<Guardrail> guardrails) : all_(std::move(guardrails)) {
   json::array rules;

@@ -16,6 +16,9 @@
 
 namespace aispm::gateway {
 
+// A text that stands for itself in a pattern of a pack.
+std::string literal_pattern(std::string_view text);
+
 enum class GuardrailType : std::uint8_t { kRegex, kKeyword, kThreshold };
 
 // One rule that an operator gave to the running gateway, for the agents of one tenant.

@@ -97,4 +97,25 @@ class LatencyHistogram {
   std::atomic<std::uint64_t> sum_us_{0};
 };
 
+// The same for values of many threads, any of which adds.
+class SharedLatencyHistogram {
+ public:
+  void add(std::uint64_t microseconds) {
+    counts_[LatencyBuckets::index_of(microseconds)].fetch_add(1, std::memory_order_relaxed);
+    sum_us_.fetch_add(microseconds, std::memory_order_relaxed);
+  }
+  void read_into(LatencyTotals& totals) const {
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      const std::uint64_t count = counts_[i].load(std::memory_order_relaxed);
+      totals.counts[i] += count;
+      totals.count += count;
+    }
+    totals.sum_us += sum_us_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::array<std::atomic<std::uint64_t>, LatencyBuckets::kCount> counts_{};
+  std::atomic<std::uint64_t> sum_us_{0};
+};
+
 }  // namespace aispm::gateway

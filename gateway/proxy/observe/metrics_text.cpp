@@ -147,6 +147,10 @@ void add_totals(const MetricsView& view, Exposition& out) {
   out.begin("upstream_first_byte_seconds", "histogram",
             "From asking a provider to the first byte of its reply.");
   out.histogram({}, totals.upstream);
+  out.begin("provider_first_byte_seconds", "histogram",
+            "The same by provider, as configured; since it is as it is now.");
+  for (const auto& [provider, latencies] : view.by_provider)
+    out.histogram({{"provider", provider}}, latencies);
   out.begin("scan_seconds", "histogram", "Whole calls of the scan API.");
   out.histogram({}, totals.scans);
 }

@@ -17,6 +17,7 @@ struct MetricsView {
   model::ComponentHealth health;  // describe_health()'s
   FigureTotals totals;
   std::vector<std::pair<std::string_view, LatencyTotals>> by_api;  // those that were used
+  std::vector<std::pair<std::string, LatencyTotals>> by_provider;  // first bytes; likewise
   std::vector<Figure> figures;                                     // of other sources
 };
 

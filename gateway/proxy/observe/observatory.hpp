@@ -14,6 +14,7 @@
 #include "gateway/proxy/observe/otlp_exporter.hpp"
 #include "gateway/proxy/observe/scan_history.hpp"
 #include "gateway/proxy/observe/scan_policies.hpp"
+#include "gateway/proxy/observe/session_log.hpp"
 #include "gateway/proxy/observe/worker_figures.hpp"
 
 namespace aispm::gateway {
@@ -32,7 +33,9 @@ struct Figure {
 class Observatory {
  public:
   explicit Observatory(const ObserveConfig& config)
-      : scans(config.scan.history), scan_policies(config.scan.policies) {}
+      : scans(config.scan.history),
+        scan_policies(config.scan.policies),
+        sessions({.sessions = config.sessions.sessions, .events = config.sessions.events}) {}
 
   // Adds a source of further figures, asked whenever they are read, on the reader's thread.
   using Source = std::function<void(std::vector<Figure>&)>;
@@ -59,6 +62,7 @@ class Observatory {
 
   ScanHistory scans;
   ScanPolicies scan_policies;
+  SessionLog sessions;
   std::unique_ptr<OtlpExporter> otlp;      // null: nothing is exported; ends after the workers
   std::unique_ptr<DependencyProbe> probe;  // null: not begun yet
 

@@ -23,6 +23,7 @@ struct ScanPolicyConfig {
 };
 
 struct ScanConfig {
+  bool record = true;  // each scan is an event, without its text
   static constexpr std::size_t kMaxBodyBytes = 4U << 20;
   std::size_t history = 10'000;  // scans that are remembered, all tenants together; 0: none
   std::map<std::string, ScanPolicyConfig, std::less<>> policies;
@@ -47,7 +48,14 @@ struct OtlpConfig {
   std::chrono::milliseconds timeout{10'000};  // of one delivery
 };
 
+// Sessions that are remembered, all tenants together (`observe: sessions:`).
+struct SessionLogConfig {
+  std::size_t sessions = 4096;  // 0: none
+  std::size_t events = 10'000;  // of all of them
+};
+
 struct ObserveConfig {
+  SessionLogConfig sessions;
   ScanConfig scan;
   CorsConfig cors;
   OtlpConfig otlp;

@@ -56,12 +56,25 @@ AdminReply list(const Services& services, std::string_view path, std::string_vie
   return shown(path == "/api/v1/threats" ? scans.list_threats(*filter) : scans.list_scans(*filter));
 }
 
+constexpr std::string_view kSessionPath = "/sessions/";
+
+AdminReply show_sessions(const Services& services, std::string_view path, std::string_view query) {
+  const SessionLog& sessions = services.observatory->sessions;
+  const auto filter = read_session_filter(query);
+  if (!filter) return refuse_admin(filter.error());
+  if (!path.starts_with(kSessionPath)) return shown(sessions.list(*filter));
+  path.remove_prefix(kSessionPath.size());
+  const auto events = sessions.list_events(path.substr(0, path.find('/')), *filter);
+  return events ? shown(*events) : refuse_admin(events.error());
+}
+
 // `{...}` in a route's path stands for one part.
 bool fits(std::string_view route, std::string_view path) {
   const auto open = route.find('{');
   if (open == std::string_view::npos) return route == path;
-  return path.size() > open && path.starts_with(route.substr(0, open)) &&
-         path.find('/', open) == std::string_view::npos;
+  if (path.size() <= open || !path.starts_with(route.substr(0, open))) return false;
+  const auto end = std::min(path.find('/', open), path.size());
+  return end > open && path.substr(end) == route.substr(route.find('}') + 1);
 }
 
 }  // namespace
@@ -86,6 +99,11 @@ std::string OperatorDesk::prometheus() const {
     for (const auto& worker : workers_) worker->figures().exchanges[i].read_into(of_api);
     if (of_api.count > 0)
       view.by_api.emplace_back(codec::name_of(static_cast<codec::Api>(i)), of_api);
+  }
+  for (const auto& provider : services_.providers.current()->all()) {
+    LatencyTotals of_provider;
+    provider->first_bytes().read_into(of_provider);
+    if (of_provider.count > 0) view.by_provider.emplace_back(provider->config().name, of_provider);
   }
   view.figures = services_.observatory->figures();
   view.figures.push_back({.name = "operator_refused_total",
@@ -122,6 +140,7 @@ AdminReply OperatorDesk::show(std::string_view path, std::string_view query) {
     return shown(health_json(std::get<model::ComponentHealth>(
         describe_health(services_, workers_, services_.observatory->reload_error()).body)));
   if (path == "/metrics") return shown(prometheus(), kPrometheusType);
+  if (path.starts_with("/sessions")) return show_sessions(services_, path, query);
   if (path == "/inventory") return shown(describe_inventory(services_));
   if (path == "/openapi.json") return shown(openapi_document());
   if (path == "/docs") return shown(api_page(), kHtmlType);

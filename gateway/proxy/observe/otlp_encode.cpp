@@ -11,6 +11,7 @@ namespace {
 
 using codec::Api;
 
+constexpr std::uint64_t kSpanKindInternal = 1;
 constexpr std::uint64_t kSpanKindClient = 3;
 constexpr std::uint64_t kStatusError = 2;
 constexpr std::uint64_t kCumulative = 2;
@@ -23,6 +24,7 @@ constexpr std::array<double, 14> kSeconds = {0.01, 0.02, 0.04, 0.08,  0.16,  0.3
 constexpr std::array<double, 14> kTokens = {
     1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864};
 
+constexpr std::string_view kMcpDuration = "mcp.client.operation.duration";
 constexpr std::string_view kDuration = "gen_ai.client.operation.duration";
 constexpr std::string_view kFirstChunk = "gen_ai.client.operation.time_to_first_chunk";
 constexpr std::string_view kTokenUsage = "gen_ai.client.token.usage";
@@ -129,32 +131,50 @@ void add_server(Attributes& attributes, std::string_view authority) {
   if (has_port) attributes.whole("server.port", port);
 }
 
-ProtoWriter encode_span(const SpanRecord& span) {
-  ProtoWriter out;
-  out.text(1, unhex(span.trace_id));
-  out.text(2, unhex(span.span_id));
-  if (!span.parent_span_id.empty()) out.text(4, unhex(span.parent_span_id));
-  out.text(5,
-           span.request_model.empty() ? span.operation : span.operation + " " + span.request_model);
-  out.number(6, kSpanKindClient);
-  out.fixed64(7, span.start_ns);
-  out.fixed64(8, span.end_ns);
-  Attributes attributes(out, 9);
-  attributes.text("gen_ai.operation.name", span.operation);
+std::string name_of_span(const SpanRecord& span) {
+  if (span.kind == SpanRecord::Kind::kMcp)
+    return span.target.empty() ? span.method : span.method + " " + span.target;
+  if (span.kind == SpanRecord::Kind::kScan) return span.operation + " " + span.method;
+  return span.request_model.empty() ? span.operation : span.operation + " " + span.request_model;
+}
+
+void add_model(const SpanRecord& span, Attributes& attributes) {
   attributes.text("gen_ai.provider.name", span.provider);
   attributes.text("gen_ai.request.model", span.request_model);
   attributes.flag("gen_ai.request.stream", span.stream);
   attributes.text("gen_ai.response.model", span.response_model);
   attributes.text("gen_ai.response.id", span.response_id);
   attributes.list("gen_ai.response.finish_reasons", span.finish_reason);
-  attributes.text("gen_ai.conversation.id", span.session);
   if (span.input_tokens != 0) attributes.whole("gen_ai.usage.input_tokens", span.input_tokens);
   if (span.output_tokens != 0) attributes.whole("gen_ai.usage.output_tokens", span.output_tokens);
   if (span.first_chunk_us != 0)
     attributes.real("gen_ai.response.time_to_first_chunk",
                     static_cast<double>(span.first_chunk_us) / kMicroseconds);
-  add_server(attributes, span.host);
   attributes.whole("http.response.status_code", span.status);
+}
+
+void add_mcp(const SpanRecord& span, Attributes& attributes) {
+  attributes.text("mcp.method.name", span.method);
+  if (span.method == "tools/call") attributes.text("gen_ai.tool.name", span.target);
+  if (span.method == "prompts/get") attributes.text("gen_ai.prompt.name", span.target);
+}
+
+ProtoWriter encode_span(const SpanRecord& span) {
+  ProtoWriter out;
+  out.text(1, unhex(span.trace_id));
+  out.text(2, unhex(span.span_id));
+  if (!span.parent_span_id.empty()) out.text(4, unhex(span.parent_span_id));
+  out.text(5, name_of_span(span));
+  out.number(6, span.kind == SpanRecord::Kind::kScan ? kSpanKindInternal : kSpanKindClient);
+  out.fixed64(7, span.start_ns);
+  out.fixed64(8, span.end_ns);
+  Attributes attributes(out, 9);
+  attributes.text("gen_ai.operation.name", span.operation);
+  if (span.kind == SpanRecord::Kind::kModel) add_model(span, attributes);
+  if (span.kind == SpanRecord::Kind::kMcp) add_mcp(span, attributes);
+  attributes.text("gen_ai.guardrail.verdict.type", span.verdict);
+  attributes.text("gen_ai.conversation.id", span.session);
+  if (!span.host.empty()) add_server(attributes, span.host);
   attributes.text("error.type", span.error_type);
   attributes.text("aispm.tenant", span.tenant);
   attributes.text("aispm.agent.id", span.agent);
@@ -205,6 +225,7 @@ std::string_view unit_of(std::string_view metric) {
 
 std::string_view description_of(std::string_view metric) {
   if (metric == kTokenUsage) return "Tokens of an operation, as its provider told them";
+  if (metric == kMcpDuration) return "How long a request to an MCP server took";
   return metric == kDuration ? "How long an operation took"
                              : "From asking to the first chunk of a streamed reply";
 }
@@ -259,6 +280,18 @@ SpanRecord make_span(Api api, const model::Event& event, std::string_view correl
   return span;
 }
 
+SpanRecord make_span(const McpSpan& call) {
+  SpanRecord span;
+  span.kind = SpanRecord::Kind::kMcp;
+  if (call.method == "tools/call") span.operation = "execute_tool";
+  span.method = call.method;
+  // A URI may hold anything.
+  if (call.method != "resources/read") span.target = call.target;
+  span.host = call.host;
+  span.error_type = call.error_type;
+  return span;
+}
+
 std::string encode_spans(std::span<const SpanRecord> spans, const OtlpResource& resource) {
   std::vector<ProtoWriter> encoded;
   encoded.reserve(spans.size());
@@ -280,6 +313,10 @@ void OtlpMetrics::record(Key key, std::span<const double> bounds, double value) 
 }
 
 void OtlpMetrics::add(const SpanRecord& span) {
+  if (span.kind == SpanRecord::Kind::kScan) return;  // the conventions have no metric for them
+  if (span.kind == SpanRecord::Kind::kMcp)
+    return record({std::string(kMcpDuration), span.method, "", span.target, "", span.error_type},
+                  kSeconds, static_cast<double>(span.end_ns - span.start_ns) / kNanoseconds);
   const auto key = [&](std::string_view metric, std::string detail) {
     return Key{std::string(metric), span.operation,      span.provider,
                span.request_model,  span.response_model, std::move(detail)};
@@ -306,9 +343,11 @@ std::string OtlpMetrics::encode(std::uint64_t now_ns, const OtlpResource& resour
     point.packed(6, series.counts);
     point.packed(7, key.metric == kTokenUsage ? kTokens : kSeconds);
     Attributes attributes(point, 9);
-    attributes.text("gen_ai.operation.name", key.operation);
+    const bool is_mcp = key.metric == kMcpDuration;
+    attributes.text(is_mcp ? "mcp.method.name" : "gen_ai.operation.name", key.operation);
     attributes.text("gen_ai.provider.name", key.provider);
-    attributes.text("gen_ai.request.model", key.request_model);
+    if (!is_mcp || key.operation == "tools/call")
+      attributes.text(is_mcp ? "gen_ai.tool.name" : "gen_ai.request.model", key.request_model);
     attributes.text("gen_ai.response.model", key.response_model);
     attributes.text(key.metric == kTokenUsage ? "gen_ai.token.type" : "error.type", key.detail);
     histograms[key.metric].message(1, point);

@@ -17,12 +17,21 @@
 namespace aispm::gateway {
 
 struct SpanRecord {
+  enum class Kind : std::uint8_t {
+    kModel,  // a request to a model
+    kMcp,    // a request to an MCP server
+    kScan,   // a call of the scan API
+  };
+  Kind kind = Kind::kModel;
   std::string trace_id;  // hex, as parent_span_id and span_id
   std::string span_id;
   std::string parent_span_id;
   std::uint64_t start_ns = 0;
   std::uint64_t end_ns = 0;
-  std::string operation;  // "chat", "embeddings", ...
+  std::string operation;  // "chat", "embeddings", "execute_tool", "run_guardrail", ...
+  std::string method;     // kMcp: "tools/call"; kScan: "input", "output"
+  std::string target;     // kMcp: the tool's or prompt's name; "" = none, or a URI
+  std::string verdict;    // kScan: "allow", "warn", "modify", "deny"
   std::string provider;   // "openai", "anthropic", ...
   std::string request_model;
   std::string response_model;
@@ -46,6 +55,17 @@ struct SpanRecord {
 
 // `event`'s body is an LlmCall.
 SpanRecord make_span(codec::Api api, const model::Event& event, std::string_view correlation);
+
+// Of what was asked of an MCP server, without its words. `duration_us` from asking to the answer.
+struct McpSpan {
+  std::string_view method;
+  std::string_view target;
+  std::string_view host;        // of the server
+  std::string_view error_type;  // "" = none
+  std::uint64_t duration_us = 0;
+};
+// Times, ids and who it was are the caller's to fill in.
+SpanRecord make_span(const McpSpan& call);
 
 // Who tells it: attributes of the resource.
 struct OtlpResource {

@@ -105,11 +105,18 @@ bool OtlpExporter::wait_for_spans(std::vector<SpanRecord>& batch) {
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, config_.interval, [this] { return stopping_ || queue_.size() >= kBatch; });
   batch.clear();
+  if (stopping_) return false;
+  take_batch(batch);
+  return true;
+}
+
+// With the lock held.
+void OtlpExporter::take_batch(std::vector<SpanRecord>& batch) {
+  batch.clear();
   while (!queue_.empty() && batch.size() < kBatch) {
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
-  return !stopping_;
 }
 
 bool OtlpExporter::pause(std::chrono::milliseconds time) {
@@ -128,7 +135,8 @@ void OtlpExporter::note(const Result<>& delivered) {
   state_.last_error = delivered.error().message;
 }
 
-Result<> OtlpExporter::deliver(const std::string& path, const std::string& body) {
+Result<> OtlpExporter::deliver(const std::string& path, const std::string& body,
+                               std::chrono::milliseconds timeout) {
   std::string head = "POST " + config_.path + path + " HTTP/1.1\r\n";
   head.append(target_->request_lines());
   head.append("user-agent: aispm-gateway\r\nconnection: close\r\n")
@@ -138,7 +146,7 @@ Result<> OtlpExporter::deliver(const std::string& path, const std::string& body)
   net::asio::io_context context(1);
   net::Watchdog watchdog(context);
   UpstreamPool pool;
-  const Delivery delivery{*target_, std::move(head), body, config_.timeout};
+  const Delivery delivery{*target_, std::move(head), body, timeout};
   Result<> result = fail(Errc::kInternal, "was not tried");
   net::asio::co_spawn(context, run_delivery(context, watchdog, pool, delivery, result),
                       net::asio::detached);
@@ -154,7 +162,7 @@ bool OtlpExporter::deliver_spans(const std::vector<SpanRecord>& batch) {
   const std::string body = encode_spans(batch, resource_);
   std::chrono::milliseconds time = std::min<std::chrono::milliseconds>(config_.interval, kMaxPause);
   for (unsigned attempt = 1; attempt <= kAttempts; ++attempt) {
-    const Result<> delivered = deliver("/v1/traces", body);
+    const Result<> delivered = deliver("/v1/traces", body, config_.timeout);
     if (delivered) {
       const std::lock_guard lock(mutex_);
       state_.sent += batch.size();
@@ -176,10 +184,39 @@ void OtlpExporter::run() {
     // Metrics are sums since the start: a failed delivery loses none of them.
     if (deliver_spans(batch) && !batch.empty())
       (void)deliver("/v1/metrics",
-                    metrics_.encode(static_cast<std::uint64_t>(wall_now().nanoseconds), resource_));
+                    metrics_.encode(static_cast<std::uint64_t>(wall_now().nanoseconds), resource_),
+                    config_.timeout);
   }
+  flush();
+}
+
+void OtlpExporter::flush() {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point until = Clock::now() + config_.timeout;
+  const auto left = [&] {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+  };
+  std::vector<SpanRecord> batch;
+  bool has_sent = false;
+  while (left().count() > 0) {
+    {
+      const std::lock_guard lock(mutex_);
+      take_batch(batch);
+    }
+    if (batch.empty()) break;
+    for (const SpanRecord& span : batch) metrics_.add(span);
+    has_sent = deliver("/v1/traces", encode_spans(batch, resource_), left()).has_value();
+    const std::lock_guard lock(mutex_);
+    (has_sent ? state_.sent : state_.dropped) += batch.size();
+    if (!has_sent) break;
+  }
+  if (has_sent && left().count() > 0)
+    (void)deliver("/v1/metrics",
+                  metrics_.encode(static_cast<std::uint64_t>(wall_now().nanoseconds), resource_),
+                  left());
   const std::lock_guard lock(mutex_);
   state_.dropped += queue_.size();
+  if (state_.dropped > 0) log::warn("otlp.dropped", {{"spans", state_.dropped}});
 }
 
 }  // namespace aispm::gateway

@@ -28,7 +28,8 @@ class OtlpExporter {
 
   static Result<std::unique_ptr<OtlpExporter>> open(const OtlpConfig& config,
                                                     OtlpResource resource);
-  // Tries once more to deliver what waits, for at most the configured timeout.
+  // Delivers what waits, batch after batch, for at most the configured timeout (and what is on its
+  // way for its own); what is left then is counted and told in the log.
   ~OtlpExporter();
   OtlpExporter(const OtlpExporter&) = delete;
   OtlpExporter& operator=(const OtlpExporter&) = delete;
@@ -52,7 +53,10 @@ class OtlpExporter {
   // False: asked to stop meanwhile.
   bool pause(std::chrono::milliseconds time);
   bool deliver_spans(const std::vector<SpanRecord>& batch);
-  Result<> deliver(const std::string& path, const std::string& body);
+  Result<> deliver(const std::string& path, const std::string& body,
+                   std::chrono::milliseconds timeout);
+  void take_batch(std::vector<SpanRecord>& batch);
+  void flush();
   void note(const Result<>& delivered);
 
   const OtlpConfig config_;

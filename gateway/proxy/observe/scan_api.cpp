@@ -7,6 +7,7 @@
 #include <boost/json/value.hpp>
 
 #include "gateway/net/proxy_header.hpp"
+#include "sdk/core/common/crypto.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -136,7 +137,7 @@ Result<ScanQuestion> read_scan(std::string_view body, bool is_output) {
 
 ScanOutcome describe_scan(const ScanContext& context, const ScanQuestion& question,
                           Screened screened, const ScreenOpinions& opinions, ScanRecord record,
-                          std::chrono::steady_clock::time_point started) {
+                          std::chrono::steady_clock::time_point started, const BundleWord* word) {
   Findings& findings = screened.findings;
   const std::size_t first = findings.detections.size();
   Opined opined = take_opinions(question, opinions, findings);
@@ -144,7 +145,7 @@ ScanOutcome describe_scan(const ScanContext& context, const ScanQuestion& questi
         record.is_output ? policy::Direction::kReply : policy::Direction::kRequest);
   const std::string trouble = screened.trouble.empty() ? opined.trouble : screened.trouble;
   const bool fails = !trouble.empty() && context.book->policy->fail_closed();
-  record.action = action_of(screened, fails);
+  record.action = word != nullptr ? "block" : action_of(screened, fails);
   record.policy = question.policy;
   record.session = question.session;
   record.content_bytes = question.item.text.size();
@@ -165,7 +166,11 @@ ScanOutcome describe_scan(const ScanContext& context, const ScanQuestion& questi
   out["threats_not_listed"] = findings.dropped;
   if (record.action == "redact") out["content"] = screened.redacted;
   out["decided"] = model::name_of(findings.verdict.decided);
-  out["rule"] = fails ? kUnscannableRule : findings.verdict.rule_id;
+  const std::string rule(fails             ? kUnscannableRule
+                         : word != nullptr ? std::string_view(word->rule)
+                                           : findings.verdict.rule_id);
+  out["rule"] = rule;
+  if (word != nullptr && !fails) out["reason"] = word->reason;
   out["mode"] = policy::name_of(context.book->policy->default_mode());
   if (!question.policy.empty()) out["policy_id"] = question.policy;
   if (!trouble.empty()) out["error"] = trouble;
@@ -174,7 +179,41 @@ ScanOutcome describe_scan(const ScanContext& context, const ScanQuestion& questi
   record.latency_us = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(spent).count());
   out["latency_ms"] = static_cast<double>(record.latency_us) / 1000.0;
-  return {.record = std::move(record), .body = json::serialize(out)};
+  return {.record = std::move(record),
+          .body = json::serialize(out),
+          .rule = rule,
+          .detections = std::move(findings.detections)};
+}
+
+model::Event scan_event(const ScanRecord& record, const ScanContext& context, std::string_view text,
+                        std::vector<model::Detection> detections, std::string_view rule) {
+  model::Event event;
+  event.id = record.id;
+  event.time = record.time;
+  event.tenant = record.tenant;
+  event.agent_id = record.agent;
+  event.session_id = record.session;
+  event.source = model::Source::kGateway;
+  model::ActionCall call;
+  call.surface = "scan";
+  call.tool = record.is_output ? "scan.output" : "scan.input";
+  call.digest = sha256_hex(text);
+  call.policy_id = record.policy;
+  call.model = context.caller.model;
+  call.provider = context.caller.provider;
+  event.body = std::move(call);
+  event.detections = std::move(detections);
+  model::Decision decision;
+  decision.outcome = record.action == "block"    ? Outcome::kDeny
+                     : record.action == "redact" ? Outcome::kRedact
+                                                 : Outcome::kAllow;
+  decision.mode = policy::name_of(context.book->policy->default_mode());
+  decision.rule_id = rule;
+  decision.policy_version = context.policies.enforced ? context.policies.enforced->version()
+                                                      : context.book->policy->version();
+  decision.case_id = record.id;
+  event.decision = std::move(decision);
+  return event;
 }
 
 }  // namespace aispm::gateway

@@ -6,8 +6,8 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <charconv>
 
+#include "gateway/proxy/observe/query.hpp"
 #include "sdk/core/detect/rule.hpp"
 
 namespace aispm::gateway {
@@ -15,8 +15,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMaxQueryBytes = 2048;
-constexpr std::size_t kMaxValueBytes = 256;
 constexpr std::array<std::string_view, 4> kActions = {"allow", "warn", "redact", "block"};
 constexpr std::array<std::string_view, 5> kSeverities = {"info", "low", "medium", "high",
                                                          "critical"};
@@ -24,38 +22,6 @@ constexpr std::array<std::string_view, 5> kSeverities = {"info", "low", "medium"
 template <std::size_t N>
 bool is_one_of(const std::array<std::string_view, N>& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-Result<std::string> decode_percent(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(text[i] == '+' ? ' ' : text[i]);
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_value(text[i + 2]) : -1;
-    if (high < 0 || low < 0) return fail(Errc::kInvalid, "a % without two hex digits in the query");
-    out.push_back(static_cast<char>(high * 16 + low));
-    i += 2;
-  }
-  return out;
-}
-
-Result<std::uint64_t> read_number(const std::string& name, std::string_view value,
-                                  std::uint64_t high) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc{} || end != value.data() + value.size() || number > high)
-    return fail(Errc::kInvalid, name + ": a whole number from 0 to " + std::to_string(high));
-  return number;
 }
 
 Result<> read_one(ScanFilter& filter, const std::string& name, const std::string& value,
@@ -66,12 +32,12 @@ Result<> read_one(ScanFilter& filter, const std::string& name, const std::string
   if (name == "limit" || name == "offset") {
     const bool is_limit = name == "limit";
     AISPM_TRY(const std::uint64_t number,
-              read_number(name, value, is_limit ? ScanFilter::kMaxLimit : 1'000'000'000));
+              read_query_number(name, value, is_limit ? ScanFilter::kMaxLimit : 1'000'000'000));
     (is_limit ? filter.limit : filter.offset) = static_cast<std::size_t>(number);
     return {};
   }
   if (name == "since_ms" || name == "until_ms") {
-    AISPM_TRY(const std::uint64_t number, read_number(name, value, kMaxMilliseconds));
+    AISPM_TRY(const std::uint64_t number, read_query_number(name, value, kMaxMilliseconds));
     (name == "since_ms" ? filter.since : filter.until) =
         WallTime{static_cast<std::int64_t>(number) * kNanoseconds};
     return {};
@@ -184,21 +150,8 @@ class Page {
 
 Result<ScanFilter> read_scan_filter(std::string_view query, bool is_operator) {
   ScanFilter filter;
-  if (query.starts_with('?')) query.remove_prefix(1);
-  if (query.size() > kMaxQueryBytes)
-    return fail(Errc::kInvalid, "the query is longer than 2048 bytes");
-  while (!query.empty()) {
-    const auto end = std::min(query.find('&'), query.size());
-    const std::string_view pair = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
-    const auto equals = std::min(pair.find('='), pair.size());
-    const std::string name(pair.substr(0, equals));
-    AISPM_TRY(const std::string value,
-              decode_percent(pair.substr(std::min(equals + 1, pair.size()))));
-    if (value.size() > kMaxValueBytes)
-      return fail(Errc::kInvalid, name.substr(0, 32) + ": longer than 256 bytes");
-    AISPM_CHECK(read_one(filter, name, value, is_operator));
-  }
+  AISPM_TRY(const auto pairs, read_query(query));
+  for (const auto& [name, value] : pairs) AISPM_CHECK(read_one(filter, name, value, is_operator));
   return filter;
 }
 

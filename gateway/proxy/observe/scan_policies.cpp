@@ -38,7 +38,8 @@ Result<std::shared_ptr<const RuleBook>> ScanPolicies::apply(
   if (policy == loaded_.end() || config == configs_.end() || !is_for(config->second, tenant))
     return fail(Errc::kNotFound,
                 "policy_id: there is no such policy for this agent; policies are "
-                "named in `scan: policies:` of the gateway's configuration");
+                "named in `scan: policies:` of the gateway's configuration, or distributed by the "
+                "collector");
   const std::pair<std::string, const RuleBook*> key(std::string(name), book.get());
   if (const auto known = kept_.find(key); known != kept_.end() && known->second.from.lock() == book)
     return known->second.made;

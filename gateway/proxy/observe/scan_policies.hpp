@@ -21,6 +21,8 @@ class ScanPolicies {
   // `configs` must outlive it.
   explicit ScanPolicies(const Configs& configs) : configs_(configs) {}
 
+  bool knows(std::string_view name) const { return configs_.find(name) != configs_.end(); }
+
   // The two halves of a reload: reads and checks all of them; puts them in force.
   Result<Loaded> load() const;
   void take(Loaded loaded);

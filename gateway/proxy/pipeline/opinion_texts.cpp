@@ -9,14 +9,13 @@
 namespace aispm::gateway {
 namespace {
 
-constexpr std::size_t kMinBytes = 12;
 constexpr std::size_t kMaxTexts = 64;
 // Sets these keys apart from those of tier 1.
 constexpr std::uint64_t kTag = 0x100;
 constexpr double kHighConfidence = 0.8;
 
-bool is_language(const codec::TextPart& part) {
-  return !part.is_key && part.surface != codec::Surface::kMedia && part.text.size() >= kMinBytes;
+bool is_language(const codec::TextPart& part, std::size_t min_bytes) {
+  return !part.is_key && part.surface != codec::Surface::kMedia && part.text.size() >= min_bytes;
 }
 
 class Collector {
@@ -26,7 +25,7 @@ class Collector {
 
   void take(std::string_view text, detect::Surface surface, std::uint64_t key,
             const FirstLook& look) {
-    if (out_.texts.size() + 3 > kMaxTexts || left_ < kMinBytes) {
+    if (out_.texts.size() + 3 > kMaxTexts || left_ < kMinOpinionBytes) {
       out_.skipped_bytes += text.size() + look.hidden.size();
       return;
     }
@@ -72,7 +71,7 @@ class Collector {
 
 OpinionTexts texts_for_opinion(const codec::LlmRequest& request, std::span<const FirstLook> looks,
                                detect::TextClassifier& tier1, const KnownTexts& known,
-                               std::size_t max_bytes) {
+                               std::size_t max_bytes, std::size_t min_bytes) {
   static const FirstLook none;
   OpinionTexts out;
   Collector collector(out, tier1, max_bytes);
@@ -80,7 +79,7 @@ OpinionTexts texts_for_opinion(const codec::LlmRequest& request, std::span<const
     for (std::size_t i = request.parts.size(); i-- > 0;) {
       const codec::TextPart& part = request.parts[i];
       const bool is_said = part.is_message && part.surface != codec::Surface::kSystem;
-      if (is_said != message || !is_language(part)) continue;
+      if (is_said != message || !is_language(part, min_bytes)) continue;
       const detect::Surface surface = surface_of(part);
       const std::uint64_t key = known.key_of(kTag + static_cast<std::uint64_t>(surface), part.text);
       if (!known.contains(key))
@@ -92,7 +91,8 @@ OpinionTexts texts_for_opinion(const codec::LlmRequest& request, std::span<const
 OpinionTexts text_for_opinion(std::string_view text, detect::Surface surface, const FirstLook& look,
                               detect::TextClassifier& tier1, std::size_t max_bytes) {
   OpinionTexts out;
-  if (text.size() >= kMinBytes) Collector(out, tier1, max_bytes).take(text, surface, 0, look);
+  if (text.size() >= kMinOpinionBytes)
+    Collector(out, tier1, max_bytes).take(text, surface, 0, look);
   return out;
 }
 

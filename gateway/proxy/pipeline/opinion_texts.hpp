@@ -16,6 +16,9 @@
 // What slower judges than tier 1 are asked about.
 namespace aispm::gateway {
 
+// Shorter texts are names and words: the semantic tier is not asked about them.
+inline constexpr std::size_t kMinOpinionBytes = 12;
+
 struct OpinionText {
   std::string_view text;
   detect::Surface surface = detect::Surface::kPrompt;
@@ -32,11 +35,11 @@ struct OpinionTexts {
 
 // The request's messages from the newest back, then what stands around them, up to `max_bytes`:
 // what was in an earlier request and found clean (`known`) costs nothing. Of a longer text its two
-// ends are taken. `looks` has one entry per part, or none; `tier1` reads what they say nothing of.
-// Views into both.
+// ends are taken, of one shorter than `min_bytes` nothing. `looks` has one entry per part, or none;
+// `tier1` reads what they say nothing of. Views into both.
 OpinionTexts texts_for_opinion(const codec::LlmRequest& request, std::span<const FirstLook> looks,
                                detect::TextClassifier& tier1, const KnownTexts& known,
-                               std::size_t max_bytes);
+                               std::size_t max_bytes, std::size_t min_bytes = kMinOpinionBytes);
 
 // One text for its own sake, likewise.
 OpinionTexts text_for_opinion(std::string_view text, detect::Surface surface, const FirstLook& look,

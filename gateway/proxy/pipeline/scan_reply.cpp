@@ -45,7 +45,29 @@ Result<bool> screen_reply(const ScanContext& context, const codec::LlmReply& rep
   return context.book->engine->may_match(texts, surfaces, context.bench->scratch);
 }
 
+void screen_leaks(const ScanContext& context, std::string_view text, Findings& findings) {
+  if (context.leaks.prompt == nullptr && context.leaks.tools == nullptr) return;
+  LeakScreen screen(context.leaks);
+  std::vector<model::Detection> found;
+  screen.feed(text, found);
+  take_leaks(context, std::move(found), findings);
+}
+
 }  // namespace
+
+bool take_leaks(const ScanContext& context, std::vector<model::Detection> found,
+                Findings& findings) {
+  bool denied = false;
+  for (model::Detection& detection : found) {
+    policy::Verdict verdict = verdict_on(context, policy::Direction::kReply, detection);
+    if (verdict.applied == model::Outcome::kRedact)  // it stands in no one place
+      verdict.decided = verdict.applied = model::Outcome::kDeny;
+    denied = denied || verdict.applied == model::Outcome::kDeny;
+    strengthen(findings.verdict, verdict);
+    findings.add(std::move(detection));
+  }
+  return !denied;
+}
 
 Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
                              const codec::LlmReply& reply) {
@@ -72,6 +94,7 @@ Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
       findings.redactions += judge.cut_out(text.text, clean);
       result.patches.push_back(codec::string_patch(text.span, clean));
     }
+    if (text.channel.kind == codec::ChannelKind::kText) screen_leaks(context, text.text, findings);
     if (is_tool)
       AISPM_CHECK(scan_unescaped(context, text.text, surface, outcomes, findings,
                                  policy::Direction::kReply));

@@ -16,6 +16,10 @@ struct ReplyScan {
 Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
                              const codec::LlmReply& reply);
 
+// Judges what a LeakScreen found and adds it; false: policy denies. Nothing of it can be cut out.
+bool take_leaks(const ScanContext& context, std::vector<model::Detection> found,
+                Findings& findings);
+
 // Signed thinking (Anthropic) may be withheld but not edited.
 bool is_sealed(codec::Api api, codec::ChannelKind kind);
 // The outcome table of a streamed reply's channel.

@@ -6,6 +6,7 @@
 #include "gateway/proxy/decide/policy_shelf.hpp"
 #include "gateway/proxy/pipeline/findings.hpp"
 #include "gateway/proxy/pipeline/first_look.hpp"
+#include "gateway/proxy/pipeline/leak_screen.hpp"
 #include "gateway/proxy/pipeline/output_rules.hpp"
 #include "gateway/proxy/pipeline/surfaces.hpp"
 #include "gateway/proxy/placeholder_shelf.hpp"
@@ -36,6 +37,8 @@ struct ScanContext {
   std::shared_ptr<const OutputRules> output = nullptr;
   // Turns placeholders back; null: policy keeps no vault.
   std::shared_ptr<SessionPlaceholders> vault = nullptr;
+  // What replies are held against; its parts are null where nothing of it is looked for.
+  LeakSource leaks = {};
   // Slower judges will be asked: what tier 1 made of each text is kept for them.
   bool keeps_looks = false;
 };

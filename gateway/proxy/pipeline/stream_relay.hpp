@@ -105,6 +105,7 @@ class StreamRelay {
   bool pass(Lane& lane, std::string_view text, Piece& piece);
   bool pass_rest(Lane& lane, Piece& piece);
   bool settle(Lane& lane, Piece& piece, bool complete);
+  bool gives_away(Lane& lane, std::string_view released);
   bool read_window(Lane& lane, std::string_view released, bool complete);
   bool in_time();
   bool close_tool(Lane& lane);

@@ -147,4 +147,14 @@ StreamRelay::Lane* StreamRelay::find_lane(const codec::Channel& channel) {
   return found == lanes_.rend() ? nullptr : found->get();
 }
 
+// What the model was told, by what was released so far.
+bool StreamRelay::gives_away(Lane& lane, std::string_view released) {
+  if (!lane.leaks || released.empty()) return false;
+  std::vector<model::Detection> found;
+  lane.leaks->feed(released, found);
+  if (found.empty() || take_leaks(context_, std::move(found), findings_)) return false;
+  findings_.verdict.decided = findings_.verdict.applied = model::Outcome::kDeny;
+  return true;
+}
+
 }  // namespace aispm::gateway

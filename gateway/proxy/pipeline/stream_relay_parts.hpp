@@ -57,6 +57,8 @@ struct StreamRelay::Lane {
                 context.redactor, context.hash_key) {
     const bool sealed = is_sealed(api, c.kind);
     if (context.vault && !sealed && !is_tool()) vault.emplace(context.vault, false);
+    const bool can_leak = context.leaks.prompt != nullptr || context.leaks.tools != nullptr;
+    if (can_leak && c.kind == codec::ChannelKind::kText) leaks.emplace(context.leaks);
   }
 
   bool is_tool() const { return channel.kind == codec::ChannelKind::kToolArguments; }
@@ -72,7 +74,8 @@ struct StreamRelay::Lane {
   detect::StreamRuns runs;        // encodings
   detect::StreamScanner scanner;  // all else that rules see
   std::optional<PlaceholderStream> vault;
-  std::size_t recorded = 0;  // of what the scanner found
+  std::optional<LeakScreen> leaks;  // reads what passed
+  std::size_t recorded = 0;         // of what the scanner found
   std::size_t recorded_runs = 0;
   std::string unread;          // released, and not yet read by what needs more than a piece
   std::size_t read_bytes = 0;  // of it, read before

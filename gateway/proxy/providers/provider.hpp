@@ -9,6 +9,7 @@
 
 #include "gateway/net/dial.hpp"
 #include "gateway/proxy/config.hpp"
+#include "gateway/proxy/observe/latency_histogram.hpp"
 
 namespace aispm::gateway {
 
@@ -35,6 +36,9 @@ class Provider {
   void note_success() { failing_.store(false, std::memory_order_relaxed); }
   bool is_failing() const { return failing_.load(std::memory_order_relaxed); }
   std::string last_failure() const;
+  // From asking it to the first byte of its reply.
+  void note_latency(std::uint64_t microseconds) { first_bytes_.add(microseconds); }
+  const SharedLatencyHistogram& first_bytes() const { return first_bytes_; }
 
  private:
   explicit Provider(const ProviderConfig& config) : config_(config) {}
@@ -47,6 +51,7 @@ class Provider {
   Secret lines_;
   std::atomic<bool> failing_{false};
   std::atomic<std::shared_ptr<const std::string>> last_failure_;
+  SharedLatencyHistogram first_bytes_;
 };
 
 // Which provider serves a request: the first whose `models` match, else the first of the dialect

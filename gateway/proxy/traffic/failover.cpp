@@ -276,6 +276,8 @@ class Forwarding {
     if (Step cut = x_.frozen_refusal(); cut) return cut;
     if (x_.opinions_deny()) return {};
     if (plan_.attempts > 0) return x_.upstream_refusal(last_);
+    // Nobody who could have been asked: the client's own words are the matter.
+    if (plan_.cannot_say && refused_by_circuit_ == 0) return std::move(plan_.cannot_say);
     if (refused_by_circuit_ == 0) {
       std::string why = "nobody of route " + config_.name + " can be asked";
       for (const std::string& one : plan_.failures) why += "; " + one;

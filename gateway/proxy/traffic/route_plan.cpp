@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/traffic/route_plan.hpp"
 
+#include "gateway/proxy/exchange_translate.hpp"
 #include "gateway/proxy/traffic/arm_record.hpp"
+#include "gateway/proxy/translate/translation.hpp"
 #include "sdk/core/common/utf8.hpp"
 
 namespace aispm::gateway {
@@ -15,7 +17,8 @@ bool choose_candidates(const ExchangeState& x, const RouteConfig& route,
   order = order_candidates(route, x.services.hash_key, drawn_for(x.caller));
   std::erase_if(order, [&](std::size_t place) {
     const Provider* const provider = find_provider(*x.providers, route.candidates[place].provider);
-    return provider == nullptr || provider->config().dialect != x.route.dialect;
+    return provider == nullptr ||
+           (provider->config().dialect != x.route.dialect && !can_translate(x, *provider));
   });
   return !order.empty();
 }
@@ -52,6 +55,7 @@ void plan_route(ExchangeState& x) {
   RoutePlan& plan = *x.plan;
   plan.route = fits;
   plan.order = std::move(order);
+  plan.client_headers = x.forwarded_headers;
   // It is judged for whom it will most likely be sent to.
   const auto now = net::Clock::now();
   for (std::size_t place = 0; place < plan.order.size(); ++place) {
@@ -68,13 +72,21 @@ Result<> prepare_request(ExchangeState& x, const CandidateConfig& to) {
   x.patches = x.plan->patches;
   x.patched_body.clear();
   x.request_head.clear();
-  if (!to.model.empty() && to.model != x.request.model) {
+  x.translation.reset();
+  x.forwarded_headers = x.plan->client_headers;
+  if (x.provider->config().dialect != x.route.dialect) {
+    if (Step step = begin_translation(x); step) {
+      x.plan->cannot_say = std::move(*step);
+      return fail(Errc::kInvalid, x.plan->cannot_say->message);
+    }
+  } else if (!to.model.empty() && to.model != x.request.model) {
     if (x.request.model_span.empty())
       return fail(Errc::kInvalid, "the request names no model that could be replaced");
     x.patches.push_back(codec::string_patch(x.request.model_span, to.model));
   }
   if (const Step step = x.address_provider(); step) return fail(Errc::kInvalid, step->message);
   AISPM_CHECK(x.patch_body());
+  if (const Step step = x.translate_request(); step) return fail(Errc::kInvalid, step->message);
   x.write_request_head();
   return {};
 }

@@ -19,7 +19,7 @@ struct RoutePlan {
 
   Traffic& traffic;
   Traffic::Route* route = nullptr;    // null: the usual provider
-  std::vector<std::size_t> order;     // candidates of the route that speak the client's protocol
+  std::vector<std::size_t> order;     // candidates of the route that serve the client's protocol
   std::size_t begin = 0;              // the place in it that the request was judged for
   const Traffic::Arm* arm = nullptr;  // being asked, or that has answered
   Traffic::Arm* served = nullptr;     // that has answered
@@ -27,6 +27,9 @@ struct RoutePlan {
   std::size_t attempts = 0;
   std::vector<std::string> failures;
   std::vector<codec::JsonPatch> patches;  // of the request, whoever gets it
+  std::string client_headers = {};        // what of the client's own goes to its own protocol
+  // Of a candidate of another protocol: why the request cannot be said in it.
+  std::optional<Refusal> cannot_say = {};
   // Answers that are kept: what was asked, and a whole answer that was found.
   std::string cache_key;
   AnswerCache::Answer hit;
@@ -37,8 +40,8 @@ struct RoutePlan {
 // After a request was read: chooses the route and its first candidate. Without one nothing changes.
 void plan_route(ExchangeState& x);
 
-// Makes the exchange's request one to this candidate, for which it was judged. kInvalid: its model
-// cannot be put in place.
+// Makes the exchange's request one to this candidate, for which it was judged, in its protocol.
+// kInvalid: its model cannot be put in place, or the request not be said there.
 Result<> prepare_request(ExchangeState& x, const CandidateConfig& to);
 
 // The provider of that name; null: none.

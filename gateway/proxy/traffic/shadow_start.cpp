@@ -6,6 +6,7 @@
 
 #include "gateway/proxy/traffic/route_plan.hpp"
 #include "gateway/proxy/traffic/shadow.hpp"
+#include "gateway/proxy/translate/translation.hpp"
 #include "sdk/core/common/crypto.hpp"
 
 namespace aispm::gateway {
@@ -27,6 +28,9 @@ class BorrowedExchange {
         patches_(std::move(x.patches)),
         patched_body_(std::move(x.patched_body)),
         request_head_(std::move(x.request_head)),
+        translation_(std::move(x.translation)),
+        translated_request_(std::move(x.translated_request)),
+        forwarded_headers_(x.forwarded_headers),
         caller_(x.context.caller) {}
   BorrowedExchange(const BorrowedExchange&) = delete;
   BorrowedExchange& operator=(const BorrowedExchange&) = delete;
@@ -37,6 +41,9 @@ class BorrowedExchange {
     x_.patches = std::move(patches_);
     x_.patched_body = std::move(patched_body_);
     x_.request_head = std::move(request_head_);
+    x_.translation = std::move(translation_);
+    x_.translated_request = std::move(translated_request_);
+    x_.forwarded_headers = std::move(forwarded_headers_);
     x_.context.caller = caller_;
     x_.context.caller.model = x_.model_sent();
   }
@@ -49,6 +56,9 @@ class BorrowedExchange {
   std::vector<codec::JsonPatch> patches_;
   std::string patched_body_;
   std::string request_head_;
+  std::unique_ptr<translate::Translation> translation_;
+  std::string translated_request_;
+  std::string forwarded_headers_;
   const policy::Context caller_;
 };
 

@@ -27,11 +27,44 @@ std::string write_item(bool thought, const std::string& id, std::string_view sta
   return to.end_object().take();
 }
 
-std::string write_call(const Call& call, const std::string& id, std::string_view status,
-                       std::string_view arguments) {
+// A call as the client knows its tool.
+struct OwnCall {
+  OwnCall(const Call& call, const Names& names) : id(call.id), name(call.name) {
+    given = call.arguments;
+    const Tool* const tool = names.find(call.name);
+    if (tool == nullptr) return;
+    name = tool->own_name;
+    space = tool->space;
+    is_custom = tool->is_custom;
+    if (is_custom) given = input_of(call.arguments);
+  }
+  // A model that does not give the one argument is given back what it said: its tool will tell it.
+  static std::string input_of(const std::string& arguments) {
+    codec::JsonTree tree;
+    if (!tree.read(arguments, kMaxDepth)) return arguments;
+    const std::size_t input = tree.find(0, "input");
+    return input != codec::JsonTree::kNone && tree[input].is_string()
+               ? std::string(tree[input].text)
+               : arguments;
+  }
+  std::string_view kind() const { return is_custom ? "custom_tool_call" : "function_call"; }
+  std::string_view member() const { return is_custom ? "input" : "arguments"; }
+
+  static constexpr std::size_t kMaxDepth = 64;
+  std::string id;
+  std::string name;
+  std::string space;
+  std::string given;  // arguments, or the text
+  bool is_custom = false;
+};
+
+std::string write_call(const OwnCall& call, const std::string& id, std::string_view status,
+                       std::string_view given) {
   JsonWriter to;
-  to.begin_object().member("type", "function_call").member("id", id).member("status", status);
-  to.member("call_id", call.id).member("name", call.name).member("arguments", arguments);
+  to.begin_object().member("type", call.kind()).member("id", id).member("status", status);
+  to.member("call_id", call.id);
+  if (!call.space.empty()) to.member("namespace", call.space);
+  to.member("name", call.name).member(call.member(), given);
   return to.end_object().take();
 }
 
@@ -190,19 +223,21 @@ class ResponsesWriter final : public StreamWriter {
     keep_item(item);
   }
 
-  void write_call_events(const Call& call, std::string& out) {
-    const std::string id = make_id("fc_");
+  void write_call_events(const Call& said, std::string& out) {
+    const OwnCall call(said, names_);
+    const std::string id = make_id(call.is_custom ? "ctc_" : "fc_");
     item_event("response.output_item.added", write_call(call, id, "in_progress", ""), out);
-    for (const std::string_view type :
-         {"response.function_call_arguments.delta", "response.function_call_arguments.done"}) {
+    const std::string stem =
+        call.is_custom ? "response.custom_tool_call_input." : "response.function_call_arguments.";
+    for (const bool is_delta : {true, false}) {
+      const std::string type = stem + (is_delta ? "delta" : "done");
       JsonWriter to = start(type);
       to.member("item_id", id).key("output_index").number(index_);
-      const bool is_delta = type.ends_with("delta");
-      if (!is_delta) to.member("name", call.name);
-      to.member(is_delta ? "delta" : "arguments", call.arguments);
+      if (!is_delta && !call.is_custom) to.member("name", call.name);
+      to.member(is_delta ? "delta" : call.member(), call.given);
       send(type, to, out);
     }
-    const std::string item = write_call(call, id, "completed", call.arguments);
+    const std::string item = write_call(call, id, "completed", call.given);
     item_event("response.output_item.done", item, out);
     keep_item(item);
   }
@@ -236,8 +271,10 @@ std::string write_responses_reply(const Answer& answer, const Names& names) {
     if (text.empty()) continue;
     add(write_item(thought, id(thought ? "rs_" : "msg_"), "completed", write_part(thought, text)));
   }
-  for (const Call& call : answer.calls)
-    add(write_call(call, id("fc_"), "completed", call.arguments));
+  for (const Call& said : answer.calls) {
+    const OwnCall call(said, names);
+    add(write_call(call, id(call.is_custom ? "ctc_" : "fc_"), "completed", call.given));
+  }
   return write_response(answer, names, "", items);
 }
 

@@ -40,6 +40,10 @@ struct Tool {
   std::string description;
   std::string schema;  // of its arguments, a JSON object; "" = none given
   bool strict = false;
+  // Responses: what the client calls it, where that is something else than a function of that name.
+  std::string own_name = {};
+  std::string space = {};  // of names
+  bool is_custom = false;  // takes a text, here as argument `input`
 };
 
 // A value that all protocols write alike, as JSON; empty when the client gave none.

@@ -68,9 +68,42 @@ std::optional<Failure> read_failure(const JsonTree& tree) {
   failure.message = tree.string_at(error, "message");
   const std::size_t code = tree.find(error, "code");
   if (code != JsonTree::kNone && tree[code].kind != JsonKind::kNull) failure.code = tree[code].text;
+  // Google's word for it says more than its number.
+  if (const std::string_view word = tree.string_at(error, "status"); !word.empty())
+    failure.code = word;
   if (failure.message.empty()) failure.message = "the provider names no reason";
   return failure;
 }
+
+namespace {
+
+// Google's words for statuses of HTTP.
+std::string_view google_status(int status) {
+  switch (status) {
+    case 400:
+    case 422:
+      return "INVALID_ARGUMENT";
+    case 401:
+      return "UNAUTHENTICATED";
+    case 402:
+    case 403:
+      return "PERMISSION_DENIED";
+    case 404:
+      return "NOT_FOUND";
+    case 429:
+      return "RESOURCE_EXHAUSTED";
+    case 408:
+    case 504:
+      return "DEADLINE_EXCEEDED";
+    case 503:
+    case 529:
+      return "UNAVAILABLE";
+    default:
+      return "INTERNAL";
+  }
+}
+
+}  // namespace
 
 std::string write_failure(codec::Api client, int status, const Failure& failure) {
   JsonWriter to;
@@ -83,6 +116,12 @@ std::string write_failure(codec::Api client, int status, const Failure& failure)
       to.member("type", "error").key("error").begin_object();
       to.member("type", anthropic_type(status, failure)).member("message", failure.message);
       if (!code.empty()) to.key("details").begin_object().member("error_code", code).end_object();
+      return to.end_object().end_object().take();
+    }
+    case Dialect::kGemini: {
+      const int code = status == 0 ? 500 : status;
+      to.key("error").begin_object().key("code").number(static_cast<std::uint64_t>(code));
+      to.member("message", failure.message).member("status", google_status(code));
       return to.end_object().end_object().take();
     }
     default:

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "gateway/proxy/translate/field_reader.hpp"
+#include "gateway/proxy/translate/reader_parts.hpp"
 #include "gateway/proxy/translate/request_forms.hpp"
 #include "sdk/core/codec/llm.hpp"
 
@@ -18,6 +18,13 @@ namespace {
 // Labels, billing and caches: the answer is the same without them. docs/operate.md names them.
 constexpr std::array<std::string_view, 4> kIgnored = {"metadata", "service_tier", "cache_control",
                                                       "inference_geo"};
+
+constexpr std::array<SettingName, 4> kSettings = {{
+    {"max_tokens", &Conversation::max_tokens},
+    {"temperature", &Conversation::temperature},
+    {"top_p", &Conversation::top_p},
+    {"top_k", &Conversation::top_k},
+}};
 
 class AnthropicReader {
  public:
@@ -41,18 +48,11 @@ class AnthropicReader {
  private:
   bool read_settings(std::string_view name, std::size_t value) {
     const std::string field(name);
+    if (take_setting(fields_, kSettings, name, value, field, to_)) return true;
     if (name == "model") {
       to_.model = fields_.text(value, field);
     } else if (name == "stream") {
       to_.stream = fields_.flag(value, field);
-    } else if (name == "max_tokens") {
-      to_.max_tokens = fields_.number(value, field);
-    } else if (name == "temperature") {
-      to_.temperature = fields_.number(value, field);
-    } else if (name == "top_p") {
-      to_.top_p = fields_.number(value, field);
-    } else if (name == "top_k") {
-      to_.top_k = fields_.number(value, field);
     } else if (name == "stop_sequences") {
       to_.stop = fields_.texts(value, field);
     } else {
@@ -173,16 +173,9 @@ class AnthropicReader {
     fields_.only(block, field, {"type", "tool_use_id", "content", "is_error", "cache_control"});
     Message content;
     read_blocks(fields_.find(block, "content"), in(field, "content"), content);
-    Part result{.kind = Part::Kind::kResult, .field = field};
-    for (const Part& part : content.parts) {
-      if (part.kind != Part::Kind::kText)
-        return fields_.refuse(part.field, "is not text, and the result of a tool must be there");
-      result.text += part.text;
-    }
+    Part result = result_of(fields_, content, field);
     result.id = tree_.string_at(block, "tool_use_id");
-    for (const Message& message : to_.messages)
-      for (const Part& part : message.parts)
-        if (part.kind == Part::Kind::kCall && part.id == result.id) result.name = part.name;
+    result.name = tool_called(to_, result.id);
     made.parts.push_back(std::move(result));
   }
 
@@ -190,15 +183,8 @@ class AnthropicReader {
     const std::string_view type = tree_.string_at(tool, "type");
     if (!type.empty() && type != "custom")
       return fields_.refuse(field, "is the provider's own tool and has no counterpart there");
-    fields_.only(tool, field,
-                 {"type", "name", "description", "input_schema", "strict", "cache_control",
-                  "eager_input_streaming"});
-    Tool made;
-    made.name = fields_.text(fields_.find(tool, "name"), in(field, "name"));
-    made.description = fields_.text(fields_.find(tool, "description"), in(field, "description"));
-    made.schema = fields_.object(fields_.find(tool, "input_schema"), in(field, "input_schema"));
-    made.strict = fields_.flag(fields_.find(tool, "strict"), in(field, "strict"));
-    to_.tools.push_back(std::move(made));
+    to_.tools.push_back(read_function(fields_, tool, field, "input_schema",
+                                      {"type", "cache_control", "eager_input_streaming"}));
   }
 
   void read_choice(std::size_t value, const std::string& field) {

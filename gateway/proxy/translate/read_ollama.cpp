@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "gateway/proxy/translate/field_reader.hpp"
+#include "gateway/proxy/translate/reader_parts.hpp"
 #include "gateway/proxy/translate/request_forms.hpp"
 #include "sdk/core/codec/llm.hpp"
 
@@ -19,6 +19,15 @@ namespace {
 constexpr std::array<std::string_view, 11> kIgnoredOptions = {
     "num_ctx",   "num_batch",  "num_gpu",  "main_gpu", "low_vram", "use_mmap",
     "use_mlock", "num_thread", "num_keep", "numa",     "f16_kv"};
+
+constexpr std::array<SettingName, 6> kSettings = {{
+    {"temperature", &Conversation::temperature},
+    {"top_p", &Conversation::top_p},
+    {"top_k", &Conversation::top_k},
+    {"seed", &Conversation::seed},
+    {"presence_penalty", &Conversation::presence_penalty, false},
+    {"frequency_penalty", &Conversation::frequency_penalty, false},
+}};
 
 class OllamaReader {
  public:
@@ -63,21 +72,10 @@ class OllamaReader {
 
   void read_option(std::string_view name, std::size_t value) {
     const std::string field = in("options", name);
+    if (take_setting(fields_, kSettings, name, value, field, to_)) return;
     if (name == "num_predict") {
       // -1 and -2: as much as there is.
       if (tree_.number(value)) to_.max_tokens = fields_.number(value, field);
-    } else if (name == "temperature") {
-      to_.temperature = fields_.number(value, field);
-    } else if (name == "top_p") {
-      to_.top_p = fields_.number(value, field);
-    } else if (name == "top_k") {
-      to_.top_k = fields_.number(value, field);
-    } else if (name == "seed") {
-      to_.seed = fields_.number(value, field);
-    } else if (name == "presence_penalty") {
-      if (!fields_.asks_nothing(value)) to_.presence_penalty = fields_.number(value, field);
-    } else if (name == "frequency_penalty") {
-      if (!fields_.asks_nothing(value)) to_.frequency_penalty = fields_.number(value, field);
     } else if (name == "stop") {
       to_.stop = fields_.texts(value, field);
     } else if (std::find(kIgnoredOptions.begin(), kIgnoredOptions.end(), name) ==
@@ -170,14 +168,7 @@ class OllamaReader {
     const std::size_t function = fields_.find(tool, "function");
     if (function == kNone)
       return fields_.refuse(field, "is no function, and only functions have a counterpart there");
-    const std::string inner = in(field, "function");
-    fields_.only(function, inner, {"name", "description", "parameters"});
-    Tool made;
-    made.name = fields_.text(fields_.find(function, "name"), in(inner, "name"));
-    made.description =
-        fields_.text(fields_.find(function, "description"), in(inner, "description"));
-    made.schema = fields_.object(fields_.find(function, "parameters"), in(inner, "parameters"));
-    to_.tools.push_back(std::move(made));
+    to_.tools.push_back(read_function(fields_, function, in(field, "function"), "parameters", {}));
   }
 
   void read_form(std::size_t value, const std::string& field) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "gateway/proxy/translate/field_reader.hpp"
+#include "gateway/proxy/translate/reader_parts.hpp"
 #include "gateway/proxy/translate/request_forms.hpp"
 #include "sdk/core/codec/llm.hpp"
 
@@ -26,6 +26,17 @@ constexpr std::array<std::string_view, 9> kIgnored = {"user",
                                                       "prompt_cache_retention",
                                                       "stream_options"};
 
+constexpr std::array<SettingName, 8> kSettings = {{
+    {"max_tokens", &Conversation::max_tokens},
+    {"max_completion_tokens", &Conversation::max_tokens},
+    {"temperature", &Conversation::temperature},
+    {"top_p", &Conversation::top_p},
+    {"top_k", &Conversation::top_k},
+    {"seed", &Conversation::seed},
+    {"presence_penalty", &Conversation::presence_penalty, false},
+    {"frequency_penalty", &Conversation::frequency_penalty, false},
+}};
+
 class OpenAiReader {
  public:
   OpenAiReader(const JsonTree& tree, std::string_view body) : fields_(tree, body), tree_(tree) {}
@@ -43,29 +54,15 @@ class OpenAiReader {
  private:
   bool read_settings(std::string_view name, std::size_t value) {
     const std::string field(name);
+    if (take_setting(fields_, kSettings, name, value, field, to_)) return true;
     if (name == "model") {
       to_.model = fields_.text(value, field);
     } else if (name == "stream") {
       to_.stream = fields_.flag(value, field);
-    } else if (name == "max_tokens" || name == "max_completion_tokens") {
-      if (to_.max_tokens.given()) fields_.refuse(field, "says again what another field says");
-      to_.max_tokens = fields_.number(value, field);
-    } else if (name == "temperature") {
-      to_.temperature = fields_.number(value, field);
-    } else if (name == "top_p") {
-      to_.top_p = fields_.number(value, field);
-    } else if (name == "top_k") {
-      to_.top_k = fields_.number(value, field);
-    } else if (name == "seed") {
-      to_.seed = fields_.number(value, field);
-    } else if (name == "presence_penalty") {
-      if (!fields_.asks_nothing(value)) to_.presence_penalty = fields_.number(value, field);
-    } else if (name == "frequency_penalty") {
-      if (!fields_.asks_nothing(value)) to_.frequency_penalty = fields_.number(value, field);
     } else if (name == "stop") {
       to_.stop = fields_.texts(value, field);
     } else if (name == "reasoning_effort") {
-      read_effort(value, field);
+      to_.effort = read_effort_word(fields_, value, field);
     } else {
       return false;
     }
@@ -83,7 +80,9 @@ class OpenAiReader {
         read_tool(tool, at(field, index));
       });
     } else if (name == "tool_choice") {
-      read_choice(value, field);
+      const std::size_t function = fields_.find(value, "function");
+      to_.tool_choice = read_word_choice(fields_, value, field, fields_.find(function, "name"),
+                                         in(field, "function.name"));
     } else if (name == "parallel_tool_calls") {
       to_.one_call_at_a_time = !fields_.flag(value, field);
       to_.one_call_field = field;
@@ -106,14 +105,6 @@ class OpenAiReader {
       return;
     }
     if (!fields_.asks_nothing(value)) fields_.no_counterpart(field);
-  }
-
-  void read_effort(std::size_t value, const std::string& field) {
-    const std::string word = fields_.text(value, field);
-    const bool known = word == "minimal" || word == "low" || word == "medium" || word == "high" ||
-                       word == "xhigh" || word == "none";
-    if (!known) fields_.no_counterpart(field);
-    to_.effort = {word == "none" ? "off" : word, field};
   }
 
   void read_message(std::size_t message, const std::string& field) {
@@ -158,14 +149,9 @@ class OpenAiReader {
   void read_result(std::size_t message, const std::string& field, Message made) {
     Message content;
     read_parts(fields_.find(message, "content"), in(field, "content"), content);
-    Part result{.kind = Part::Kind::kResult, .field = field};
-    for (const Part& part : content.parts) {
-      if (part.kind != Part::Kind::kText)
-        return fields_.refuse(part.field, "is not text, and the result of a tool must be");
-      result.text += part.text;
-    }
+    Part result = result_of(fields_, content, field);
     result.id = fields_.text(fields_.find(message, "tool_call_id"), in(field, "tool_call_id"));
-    result.name = tool_called(result.id);
+    result.name = tool_called(to_, result.id);
     made.parts.push_back(std::move(result));
     to_.messages.push_back(std::move(made));
   }
@@ -221,44 +207,12 @@ class OpenAiReader {
     made.parts.push_back(std::move(part));
   }
 
-  std::string tool_called(const std::string& id) const {
-    for (auto message = to_.messages.rbegin(); message != to_.messages.rend(); ++message)
-      for (const Part& part : message->parts)
-        if (part.kind == Part::Kind::kCall && part.id == id) return part.name;
-    return {};
-  }
-
   void read_tool(std::size_t tool, const std::string& field) {
     const std::size_t function = fields_.find(tool, "function");
     if (function == kNone || tree_.string_at(tool, "type") != "function")
       return fields_.refuse(field, "is no function, and only functions have a counterpart there");
     fields_.only(tool, field, {"type", "function", "cache_control"});
-    const std::string inner = in(field, "function");
-    fields_.only(function, inner, {"name", "description", "parameters", "strict"});
-    Tool made;
-    made.name = fields_.text(fields_.find(function, "name"), in(inner, "name"));
-    made.description =
-        fields_.text(fields_.find(function, "description"), in(inner, "description"));
-    made.schema = fields_.object(fields_.find(function, "parameters"), in(inner, "parameters"));
-    made.strict = fields_.flag(fields_.find(function, "strict"), in(inner, "strict"));
-    to_.tools.push_back(std::move(made));
-  }
-
-  void read_choice(std::size_t value, const std::string& field) {
-    using Kind = ToolChoice::Kind;
-    to_.tool_choice.field = field;
-    if (tree_[value].is_string()) {
-      const std::string_view word = tree_[value].text;
-      if (word == "auto") to_.tool_choice.kind = Kind::kAuto;
-      if (word == "none") to_.tool_choice.kind = Kind::kNone;
-      if (word == "required") to_.tool_choice.kind = Kind::kAny;
-    } else if (tree_.string_at(value, "type") == "function") {
-      to_.tool_choice.kind = Kind::kNamed;
-      const std::size_t function = fields_.find(value, "function");
-      to_.tool_choice.name =
-          fields_.text(fields_.find(function, "name"), in(field, "function.name"));
-    }
-    if (to_.tool_choice.kind == Kind::kUnsaid) fields_.no_counterpart(field);
+    to_.tools.push_back(read_function(fields_, function, in(field, "function"), "parameters", {}));
   }
 
   void read_form(std::size_t value, const std::string& field) {

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "gateway/proxy/translate/field_reader.hpp"
+#include "gateway/proxy/translate/json_writer.hpp"
+#include "gateway/proxy/translate/reader_parts.hpp"
 #include "gateway/proxy/translate/request_forms.hpp"
 #include "sdk/core/codec/llm.hpp"
 
@@ -25,6 +26,17 @@ constexpr std::array<std::string_view, 9> kIgnored = {"user",
                                                       "client_metadata",
                                                       "prompt_cache_options",
                                                       "prompt_cache_retention"};
+
+constexpr std::array<SettingName, 3> kSettings = {{
+    {"max_output_tokens", &Conversation::max_tokens},
+    {"temperature", &Conversation::temperature},
+    {"top_p", &Conversation::top_p},
+}};
+
+// The argument that carries what a custom tool is given, which is a text.
+constexpr std::string_view kInputSchema =
+    R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"],)"
+    R"("additionalProperties":false})";
 
 class ResponsesReader {
  public:
@@ -48,16 +60,11 @@ class ResponsesReader {
  private:
   bool read_settings(std::string_view name, std::size_t value) {
     const std::string field(name);
+    if (take_setting(fields_, kSettings, name, value, field, to_)) return true;
     if (name == "model") {
       to_.model = fields_.text(value, field);
     } else if (name == "stream") {
       to_.stream = fields_.flag(value, field);
-    } else if (name == "max_output_tokens") {
-      to_.max_tokens = fields_.number(value, field);
-    } else if (name == "temperature") {
-      to_.temperature = fields_.number(value, field);
-    } else if (name == "top_p") {
-      to_.top_p = fields_.number(value, field);
     } else if (name == "reasoning") {
       read_reasoning(value, field);
     } else if (name == "text") {
@@ -74,10 +81,11 @@ class ResponsesReader {
       read_input(value, field);
     } else if (name == "tools") {
       tree_.each_element(fields_.list(value, field), [&](std::size_t tool, std::size_t index) {
-        read_tool(tool, at(field, index));
+        read_tool(tool, at(field, index), {});
       });
     } else if (name == "tool_choice") {
-      read_choice(value, field);
+      to_.tool_choice =
+          read_word_choice(fields_, value, field, fields_.find(value, "name"), in(field, "name"));
     } else if (name == "parallel_tool_calls") {
       to_.one_call_at_a_time = !fields_.flag(value, field);
       to_.one_call_field = field;
@@ -101,12 +109,7 @@ class ResponsesReader {
     fields_.only(value, field, {"effort", "summary", "generate_summary"});
     const std::size_t effort = fields_.find(value, "effort");
     if (effort == kNone) return;
-    const std::string place = in(field, "effort");
-    const std::string word = fields_.text(effort, place);
-    const bool known = word == "minimal" || word == "low" || word == "medium" || word == "high" ||
-                       word == "xhigh" || word == "none";
-    if (!known) fields_.no_counterpart(place);
-    to_.effort = {word == "none" ? "off" : word, place};
+    to_.effort = read_effort_word(fields_, effort, in(field, "effort"));
   }
 
   void read_form(std::size_t value, const std::string& field) {
@@ -142,7 +145,10 @@ class ResponsesReader {
     const std::string_view type = tree_.string_at(item, "type");
     if (type == "reasoning") return;  // only who thought it can read it
     if (type == "function_call") return read_call(item, field);
-    if (type == "function_call_output") return read_result(item, field);
+    if (type == "custom_tool_call") return read_custom_call(item, field);
+    if (type == "function_call_output" || type == "custom_tool_call_output")
+      return read_result(item, field);
+    if (type == "web_search_call") return;  // what came of it stands in the answer
     if (!type.empty() && type != "message")
       return fields_.refuse(field, "of this type has no counterpart there");
     fields_.only(item, field, {"type", "role", "content", "id", "status", "phase"});
@@ -194,61 +200,96 @@ class ResponsesReader {
 
   // Items of one turn are one message elsewhere.
   void read_call(std::size_t item, const std::string& field) {
-    fields_.only(item, field, {"type", "id", "call_id", "name", "arguments", "status"});
+    fields_.only(item, field,
+                 {"type", "id", "call_id", "name", "arguments", "status", "namespace"});
     const std::string place = in(field, "arguments");
+    add_call(item, field,
+             fields_.arguments(fields_.text(fields_.find(item, "arguments"), place), place));
+  }
+
+  void read_custom_call(std::size_t item, const std::string& field) {
+    fields_.only(item, field, {"type", "id", "call_id", "name", "input", "status", "namespace"});
+    JsonWriter to;
+    to.begin_object().member("input",
+                             fields_.text(fields_.find(item, "input"), in(field, "input")));
+    add_call(item, field, to.end_object().take());
+  }
+
+  void add_call(std::size_t item, const std::string& field, std::string arguments) {
     Part call{.kind = Part::Kind::kCall, .field = field};
     call.id = fields_.text(fields_.find(item, "call_id"), in(field, "call_id"));
-    call.name = fields_.text(fields_.find(item, "name"), in(field, "name"));
-    call.arguments = fields_.arguments(fields_.text(fields_.find(item, "arguments"), place), place);
+    call.name = flat_name(tree_.string_at(item, "namespace"),
+                          fields_.text(fields_.find(item, "name"), in(field, "name")));
+    call.arguments = std::move(arguments);
     if (to_.messages.empty() || to_.messages.back().speaker != Speaker::kAssistant)
       to_.messages.push_back({Speaker::kAssistant, {}, field});
     to_.messages.back().parts.push_back(std::move(call));
   }
 
   void read_result(std::size_t item, const std::string& field) {
-    fields_.only(item, field, {"type", "id", "call_id", "output", "status"});
+    fields_.only(item, field, {"type", "id", "call_id", "output", "status", "name"});
     Message content;
     read_parts(fields_.find(item, "output"), in(field, "output"), content);
-    Part result{.kind = Part::Kind::kResult, .field = field};
-    for (const Part& part : content.parts) {
-      if (part.kind != Part::Kind::kText)
-        return fields_.refuse(part.field, "is not text, and the result of a tool must be");
-      result.text += part.text;
-    }
+    Part result = result_of(fields_, content, field);
     result.id = fields_.text(fields_.find(item, "call_id"), in(field, "call_id"));
-    for (const Message& message : to_.messages)
-      for (const Part& part : message.parts)
-        if (part.kind == Part::Kind::kCall && part.id == result.id) result.name = part.name;
+    result.name = tool_called(to_, result.id);
     Message made{Speaker::kTool, {}, field};
     made.parts.push_back(std::move(result));
     to_.messages.push_back(std::move(made));
   }
 
-  void read_tool(std::size_t tool, const std::string& field) {
-    if (tree_.string_at(tool, "type") != "function")
+  void read_tool(std::size_t tool, const std::string& field, std::string_view space) {
+    const std::string_view type = tree_.string_at(tool, "type");
+    // The provider would search, not the client: a model elsewhere does not get this tool.
+    if (type == "web_search" || type == "web_search_preview") return;
+    if (type == "namespace" && space.empty()) return read_space(tool, field);
+    if (type != "function" && type != "custom")
       return fields_.refuse(field, "is no function, and only functions have a counterpart there");
-    fields_.only(tool, field, {"type", "name", "description", "parameters", "strict"});
     Tool made;
-    made.name = fields_.text(fields_.find(tool, "name"), in(field, "name"));
-    made.description = fields_.text(fields_.find(tool, "description"), in(field, "description"));
-    made.schema = fields_.object(fields_.find(tool, "parameters"), in(field, "parameters"));
-    made.strict = fields_.flag(fields_.find(tool, "strict"), in(field, "strict"));
+    if (type == "function") {
+      made = read_function(fields_, tool, field, "parameters", {"type", "defer_loading"});
+    } else {
+      made = read_custom(tool, field);
+    }
+    if (!space.empty() || made.is_custom) {
+      made.own_name = made.name;
+      made.space = space;
+      made.name = flat_name(space, made.name);
+    }
+    const bool is_taken = std::any_of(to_.tools.begin(), to_.tools.end(),
+                                      [&](const Tool& other) { return other.name == made.name; });
+    if (is_taken || made.name.size() > kMaxToolName)
+      return fields_.refuse(in(field, "name"), "cannot be said as one name of at most 64 bytes");
     to_.tools.push_back(std::move(made));
   }
 
-  void read_choice(std::size_t value, const std::string& field) {
-    using Kind = ToolChoice::Kind;
-    to_.tool_choice.field = field;
-    if (tree_[value].is_string()) {
-      const std::string_view word = tree_[value].text;
-      if (word == "auto") to_.tool_choice.kind = Kind::kAuto;
-      if (word == "none") to_.tool_choice.kind = Kind::kNone;
-      if (word == "required") to_.tool_choice.kind = Kind::kAny;
-    } else if (tree_.string_at(value, "type") == "function") {
-      to_.tool_choice.kind = Kind::kNamed;
-      to_.tool_choice.name = fields_.text(fields_.find(value, "name"), in(field, "name"));
-    }
-    if (to_.tool_choice.kind == Kind::kUnsaid) fields_.no_counterpart(field);
+  void read_space(std::size_t space, const std::string& field) {
+    fields_.only(space, field, {"type", "name", "description", "tools"});
+    const std::string name = fields_.text(fields_.find(space, "name"), in(field, "name"));
+    const std::string place = in(field, "tools");
+    if (name.empty()) return fields_.refuse(in(field, "name"), "is not there");
+    tree_.each_element(
+        fields_.list(fields_.find(space, "tools"), place),
+        [&](std::size_t tool, std::size_t index) { read_tool(tool, at(place, index), name); });
+  }
+
+  // A text in a form that the client describes: the model is told of the form in words.
+  Tool read_custom(std::size_t tool, const std::string& field) {
+    fields_.only(tool, field, {"type", "name", "description", "format", "defer_loading"});
+    Tool made;
+    made.is_custom = true;
+    made.name = fields_.text(fields_.find(tool, "name"), in(field, "name"));
+    made.description = fields_.text(fields_.find(tool, "description"), in(field, "description"));
+    made.schema = kInputSchema;
+    const std::size_t format = fields_.find(tool, "format");
+    if (format == kNone || tree_.string_at(format, "type") == "text") return made;
+    const std::string place = in(field, "format");
+    fields_.only(format, place, {"type", "syntax", "definition"});
+    if (tree_.string_at(format, "type") != "grammar") fields_.no_counterpart(in(place, "type"));
+    made.description += "\n\n`input` follows this grammar (" +
+                        std::string(tree_.string_at(format, "syntax")) + "):\n" +
+                        std::string(tree_.string_at(format, "definition"));
+    return made;
   }
 
   FieldReader fields_;

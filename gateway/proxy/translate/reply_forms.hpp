@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "gateway/proxy/translate/answer.hpp"
+#include "gateway/proxy/translate/conversation.hpp"
 #include "sdk/core/codec/json_tree.hpp"
 #include "sdk/core/codec/llm_api.hpp"
 #include "sdk/core/codec/sse.hpp"
@@ -56,6 +57,7 @@ std::unique_ptr<StreamReader> make_stream_reader(codec::Api provider);
 std::unique_ptr<StreamReader> make_openai_reader();
 std::unique_ptr<StreamReader> make_anthropic_reader();
 std::unique_ptr<StreamReader> make_ollama_reader();
+std::unique_ptr<StreamReader> make_gemini_reader();
 
 // A reply that came whole.
 Result<Answer> read_reply(codec::Api provider, std::string_view body);
@@ -71,11 +73,16 @@ struct Names {
   std::string id;     // without a prefix
   std::string model;  // as the client asked for it
   WallTime now;
+  bool as_array = false;         // Gemini: a stream is one array
+  std::vector<Tool> tools = {};  // Responses: those that are no plain functions to the client
+  // Null: a function by its own name.
+  const Tool* find(std::string_view sent_name) const;
 };
 
 std::string write_openai_reply(const Answer& answer, const Names& names);
 std::string write_anthropic_reply(const Answer& answer, const Names& names);
 std::string write_ollama_reply(const Answer& answer, const Names& names);
+std::string write_gemini_reply(const Answer& answer, const Names& names);
 std::string write_responses_reply(const Answer& answer, const Names& names);
 std::string write_reply(codec::Api client, const Answer& answer, const Names& names);
 
@@ -93,6 +100,7 @@ std::unique_ptr<StreamWriter> make_stream_writer(codec::Api client, const Names&
 std::unique_ptr<StreamWriter> make_openai_writer(const Names& names);
 std::unique_ptr<StreamWriter> make_anthropic_writer(const Names& names);
 std::unique_ptr<StreamWriter> make_ollama_writer(const Names& names);
+std::unique_ptr<StreamWriter> make_gemini_writer(const Names& names);
 std::unique_ptr<StreamWriter> make_responses_writer(const Names& names);
 
 // The error that a body or event of any protocol tells of.

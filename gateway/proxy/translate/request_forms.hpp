@@ -19,15 +19,19 @@ struct Target {
   std::string model;                // as the provider calls it
   std::uint64_t max_tokens = 4096;  // where its protocol demands a number and the client gave none
   bool is_openai_itself = false;    // newer words than what compatible servers know
+  bool streams = false;             // where the client's body does not say (Gemini)
+  bool is_bedrock = false;          // its binary events are read as Anthropic's own before
 };
 
 Result<Conversation> read_openai(std::string_view body);
 Result<Conversation> read_anthropic(std::string_view body);
 Result<Conversation> read_ollama(std::string_view body);
 Result<Conversation> read_responses(std::string_view body);
+Result<Conversation> read_gemini(std::string_view body);
 
 Result<std::string> write_openai(const Conversation& from, const Target& target);
 Result<std::string> write_anthropic(const Conversation& from, const Target& target);
 Result<std::string> write_ollama(const Conversation& from, const Target& target);
+Result<std::string> write_gemini(const Conversation& from, const Target& target);
 
 }  // namespace aispm::gateway::translate

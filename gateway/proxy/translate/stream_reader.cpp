@@ -45,20 +45,23 @@ std::unique_ptr<StreamReader> make_stream_reader(Api provider) {
       return make_anthropic_reader();
     case Api::kOllamaChat:
       return make_ollama_reader();
+    case Api::kGeminiGenerate:
+      return make_gemini_reader();
     default:
       return make_openai_reader();
   }
 }
 
 Result<Answer> read_reply(Api provider, std::string_view body) {
-  if (provider == Api::kOllamaChat) {
+  if (provider == Api::kOllamaChat || provider == Api::kGeminiGenerate) {
     // A whole reply is its last piece.
-    const auto reader = make_ollama_reader();
+    const auto reader = make_stream_reader(provider);
     codec::SseEvent piece;
     piece.data = body;
     piece.has_data = true;
     AISPM_CHECK(reader->read(piece));
-    if (!reader->ended()) return fail(Errc::kInvalid, "it is not done");
+    if (provider == Api::kOllamaChat && !reader->ended())
+      return fail(Errc::kInvalid, "it is not done");
     AISPM_CHECK(reader->close());
     return reader->answer();
   }
@@ -87,6 +90,12 @@ Result<> settle_calls(Answer& answer) {
   return {};
 }
 
+const Tool* Names::find(std::string_view sent_name) const {
+  for (const Tool& tool : tools)
+    if (tool.name == sent_name) return &tool;
+  return nullptr;
+}
+
 std::string write_reply(Api client, const Answer& answer, const Names& names) {
   switch (client) {
     case Api::kAnthropicMessages:
@@ -95,6 +104,8 @@ std::string write_reply(Api client, const Answer& answer, const Names& names) {
       return write_ollama_reply(answer, names);
     case Api::kOpenAiResponses:
       return write_responses_reply(answer, names);
+    case Api::kGeminiGenerate:
+      return write_gemini_reply(answer, names);
     default:
       return write_openai_reply(answer, names);
   }
@@ -108,6 +119,8 @@ std::unique_ptr<StreamWriter> make_stream_writer(Api client, const Names& names)
       return make_ollama_writer(names);
     case Api::kOpenAiResponses:
       return make_responses_writer(names);
+    case Api::kGeminiGenerate:
+      return make_gemini_writer(names);
     default:
       return make_openai_writer(names);
   }

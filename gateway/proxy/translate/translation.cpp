@@ -10,10 +10,27 @@ using codec::Framing;
 
 bool is_translatable(Api client) {
   return client == Api::kOpenAiChat || client == Api::kAnthropicMessages ||
-         client == Api::kOllamaChat || client == Api::kOpenAiResponses;
+         client == Api::kOllamaChat || client == Api::kOpenAiResponses ||
+         client == Api::kGeminiGenerate;
 }
 
 namespace {
+
+// A model's name as one segment of a path: what is not plain is escaped.
+std::string segment(std::string_view name) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : name) {
+    const bool is_plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                          (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' || c == '~';
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_plain)
+      out.push_back(c);
+    else
+      out.append({'%', kDigits[byte >> 4U], kDigits[byte & 15U]});
+  }
+  return out;
+}
 
 Result<Conversation> read_request(Api client, std::string_view body) {
   switch (client) {
@@ -23,6 +40,8 @@ Result<Conversation> read_request(Api client, std::string_view body) {
       return read_ollama(body);
     case Api::kOpenAiResponses:
       return read_responses(body);
+    case Api::kGeminiGenerate:
+      return read_gemini(body);
     default:
       return read_openai(body);
   }
@@ -38,6 +57,8 @@ std::optional<Api> api_of(Dialect provider) {
       return Api::kAnthropicMessages;
     case Dialect::kOllama:
       return Api::kOllamaChat;
+    case Dialect::kGemini:
+      return Api::kGeminiGenerate;
     default:
       return std::nullopt;
   }
@@ -46,41 +67,58 @@ std::optional<Api> api_of(Dialect provider) {
 Translation::Translation(Api client, Target target, Names names)
     : client_(client), target_(std::move(target)), names_(std::move(names)) {}
 
-std::string_view Translation::path() const {
+std::string Translation::path() const {
   switch (target_.api) {
     case Api::kAnthropicMessages:
       return "/v1/messages";
     case Api::kOllamaChat:
       return "/api/chat";
+    case Api::kGeminiGenerate:
+      return "/v1beta/models/" + segment(target_.model) +
+             (asks_stream_ ? ":streamGenerateContent" : ":generateContent");
     default:
       return "/v1/chat/completions";
   }
 }
 
-Result<std::string> Translation::request(std::string_view body) const {
-  AISPM_TRY(const Conversation conversation, read_request(client_, body));
+std::string_view Translation::query() const {
+  return target_.api == Api::kGeminiGenerate && asks_stream_ ? "?alt=sse" : std::string_view{};
+}
+
+Result<std::string> Translation::request(std::string_view body) {
+  AISPM_TRY(Conversation conversation, read_request(client_, body));
+  if (client_ == Api::kGeminiGenerate) conversation.stream = target_.streams;
+  asks_stream_ = conversation.stream;
+  names_.tools.clear();
+  for (const Tool& tool : conversation.tools)
+    if (!tool.own_name.empty()) names_.tools.push_back(tool);
   switch (target_.api) {
     case Api::kAnthropicMessages:
       return write_anthropic(conversation, target_);
     case Api::kOllamaChat:
       return write_ollama(conversation, target_);
+    case Api::kGeminiGenerate:
+      return write_gemini(conversation, target_);
     default:
       return write_openai(conversation, target_);
   }
 }
 
 std::optional<Framing> Translation::open_reply(std::string_view content_type, bool streams) {
-  const auto framing = codec::find_framing(target_.api, content_type, streams);
+  const auto found = codec::find_framing(target_.api, content_type, streams);
+  const bool is_binary = target_.is_bedrock && found == Framing::kEventStream;
+  const auto framing = is_binary ? Framing::kSse : found;
   streams_ = framing.has_value();
   if (!framing) return std::nullopt;
   framer_.emplace(*framing);
   reader_ = make_stream_reader(target_.api);
   writer_ = make_stream_writer(client_, names_);
+  if (client_ == Api::kGeminiGenerate && names_.as_array) return Framing::kArray;
   return client_ == Api::kOllamaChat ? Framing::kLines : Framing::kSse;
 }
 
 std::string_view Translation::content_type() const {
-  if (!streams_) return "application/json";
+  if (!streams_ || (client_ == Api::kGeminiGenerate && names_.as_array)) return "application/json";
   return client_ == Api::kOllamaChat ? "application/x-ndjson" : "text/event-stream; charset=utf-8";
 }
 

@@ -25,11 +25,13 @@ class Translation {
   // `target.api` is the provider's.
   Translation(codec::Api client, Target target, Names names);
 
-  // Path of the provider's API.
-  std::string_view path() const;
+  // Path of the provider's API, and what stands behind it ("?alt=sse"; "" = nothing).
+  std::string path() const;
+  std::string_view query() const;
+  codec::Api provider() const { return target_.api; }
 
   // The provider's request for the client's `body`. kInvalid: "FIELD: why it cannot be said there".
-  Result<std::string> request(std::string_view body) const;
+  Result<std::string> request(std::string_view body);
 
   // The reply begins: how the client gets it when it streams; nullopt when it is one body.
   std::optional<codec::Framing> open_reply(std::string_view content_type, bool streams);
@@ -51,6 +53,7 @@ class Translation {
   codec::Api client_;
   Target target_;
   Names names_;
+  bool asks_stream_ = false;  // the client does
   bool streams_ = false;
   bool is_begun_ = false;
   bool is_over_ = false;  // the client got its end

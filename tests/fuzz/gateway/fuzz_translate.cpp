@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // First byte: client's and provider's protocol, and what comes: a request, a whole reply or a
-// stream. Second: its step, and whether the client speaks Responses instead. What is told is
-// readable by the codec that judges it, however it was cut.
+// stream. Second: its step, and whether the client speaks Responses, or either of them Gemini's
+// protocol, instead. What is told is readable by the codec that judges it, however it was cut.
 #include <cstdint>
 #include <cstdlib>
 
@@ -64,8 +64,12 @@ void check_stream(Api client, Api provider, std::string_view bytes, std::size_t 
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2 || size > 4096) return 0;
-  const Api provider = kApis[data[0] / 3 % 3];
-  const Api client = data[1] >= 128 ? Api::kOpenAiResponses : kApis[data[0] % 3];
+  const bool is_to_gemini = (data[1] & 0x40) != 0;
+  const bool is_from_gemini = (data[1] & 0x20) != 0;
+  const Api provider = is_to_gemini ? Api::kGeminiGenerate : kApis[data[0] / 3 % 3];
+  const Api client = data[1] >= 128   ? Api::kOpenAiResponses
+                     : is_from_gemini ? Api::kGeminiGenerate
+                                      : kApis[data[0] % 3];
   if (client == provider) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
   const int kind = data[0] / 9 % 3;

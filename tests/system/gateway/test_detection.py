@@ -158,6 +158,7 @@ class GuardModel(Server):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), GuardHandler)
         self.answer = "safe"
+        self.unsafe_when = ""  # says so of texts with this word
         self.status = 200
         self.delay = 0.0
         self.asked: list[dict[str, object]] = []
@@ -170,8 +171,14 @@ class GuardHandler(JsonHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.asked.append({"path": self.path, "authorization": self.headers.get("authorization"), **body})
         time.sleep(self.server.delay)
+        if self.server.is_gone:
+            self.close_connection = True
+            return
+        said = self.server.answer
+        if self.server.unsafe_when and self.server.unsafe_when in json.dumps(body):
+            said = "unsafe\nS9"
         self.answer(self.server.status, {"id": "g", "object": "chat.completion", "created": 1, "model": "guard", "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": self.server.answer}, "finish_reason": "stop"}]})
+            {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}]})
 
 
 @contextlib.contextmanager
@@ -239,7 +246,9 @@ def test_a_guard_model_that_does_not_answer_follows_the_fail_mode(
         else:
             with pytest.raises(openai.BadRequestError) as refused:
                 ask(running, "What is the capital of France?")
-            assert "aispm.unscannable" in str(refused.value)
+            assert "aispm.guard_unavailable" in str(refused.value)
+            blocked = refused.value.body["blocked"]  # type: ignore[index]
+            assert (blocked["error"], blocked["reason"]) == ("blocked_by_policy", "guard_unavailable")
             assert "guard model: " in str(refused.value)
         assert time.monotonic() - begun < 2.9  # never as long as the model takes
     finally:

@@ -354,6 +354,32 @@ def test_spans_and_metrics_reach_a_collector(observed: Observed, collector: Coll
         assert len(point.bucket_counts) == len(point.explicit_bounds) + 1
 
 
+def test_a_scan_is_a_span_with_its_verdict(observed: Observed, collector: Collector) -> None:
+    before = len(collector.spans)
+    observed.scan("What is the capital of France?")
+    until(lambda: [span for span in collector.spans[before:] if span.name == "run_guardrail input"], "no span came")
+    span = next(span for span in collector.spans[before:] if span.name == "run_guardrail input")
+    said = attributes(span)
+    assert (span.kind, said["gen_ai.operation.name"], said["gen_ai.guardrail.verdict.type"]) == (1, "run_guardrail", "allow")
+
+
+def test_first_bytes_are_counted_by_provider(observed: Observed) -> None:
+    text = observed.admin("GET", "/metrics").text
+    assert 'aispm_gateway_provider_first_byte_seconds_count{provider="openai"}' in text
+    assert "# TYPE aispm_gateway_provider_first_byte_seconds histogram" in text
+
+
+def test_what_waits_is_sent_at_a_stop(provider: Provider, certificate: Certificate, collector: Collector, tmp_path: Path) -> None:
+    running = start(tmp_path, provider, certificate, POLICY,
+                    f"observe: {{otlp: {{origin: 'http://127.0.0.1:{collector.port}', path: /otel, allow_private: true, interval: 1h, queue: 2000}}}}\n")
+    before = len([span for span in collector.spans if span.name.startswith("chat late")])
+    client = openai.OpenAI(base_url=running.url + "/v1", api_key=KEY, timeout=30, max_retries=0)
+    for number in range(20):
+        client.chat.completions.create(model=f"late-{number}", messages=[{"role": "user", "content": 'say "hello"'}])
+    assert running.stop() == 0
+    assert len([span for span in collector.spans if span.name.startswith("chat late")]) == before + 20
+
+
 def test_a_stream_of_anthropic_is_a_span_with_its_first_chunk(observed: Observed, collector: Collector) -> None:
     client = anthropic.Anthropic(base_url=observed.gateway.url, api_key=KEY, timeout=30, max_retries=0)
     wanted = uuid.uuid4()

@@ -4,20 +4,34 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import anthropic
 import ollama
 import openai
 import pytest
-from conftest import KEY, SECRET, Certificate, Gateway, Provider
+from google import genai
+from google.genai import errors, types
+from conftest import KEY, ROOT, SECRET, Certificate, Gateway, Provider
 from test_clients import INJECTION, REDACTED, TOOL
 
 ANSWER = f"The deployment key is {REDACTED} and it works."
-PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}
-FAILURES = (openai.APIError, anthropic.APIError, ollama.ResponseError)
+PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat", "gemini": "/v1beta/models/{}:{}"}
+FAILURES = (openai.APIError, anthropic.APIError, ollama.ResponseError, errors.APIError)
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+
+
+def path_to(upstream: str, model: str, stream: bool) -> str:
+    return PATHS[upstream].format(model, "streamGenerateContent" if stream else "generateContent")
+
+
+def status_of(failed: BaseException) -> int:
+    """google-genai calls it `code`."""
+    return int(getattr(failed, "status_code", 0) or getattr(failed, "code", 0))
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +157,33 @@ def ask_responses(url: str, model: str, turns: list[Turn], stream: bool, tools: 
     return said
 
 
+def ask_gemini(url: str, model: str, turns: list[Turn], stream: bool, tools: bool, **more: object) -> Said:
+    client = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=url, timeout=20_000))
+    config = types.GenerateContentConfig(**more)  # type: ignore[arg-type]
+    if tools:
+        config.tools = [types.Tool(function_declarations=[types.FunctionDeclaration(
+            name=TOOL["name"], description=TOOL["description"], parameters_json_schema=TOOL["parameters"])])]
+        config.automatic_function_calling = types.AutomaticFunctionCallingConfig(disable=True)
+    contents = [types.Content(role="user", parts=[types.Part(text=str(turn["content"]))]) if "content" in turn
+                else types.Content.model_validate(turn) for turn in turns]
+    asked = {"model": model, "contents": contents, "config": config}
+    pieces = client.models.generate_content_stream(**asked) if stream else [client.models.generate_content(**asked)]
+    said = Said()
+    for piece in pieces:
+        for candidate in piece.candidates or []:
+            said.reason = candidate.finish_reason.name if candidate.finish_reason else said.reason
+            for part in (candidate.content.parts if candidate.content else None) or []:
+                said.text += part.text or ""
+                if part.function_call:
+                    said.tool, said.call_id = part.function_call.name or "", part.function_call.id or ""
+                    said.arguments = json.dumps(part.function_call.args)
+        if usage := piece.usage_metadata:
+            said.input_tokens, said.output_tokens = usage.prompt_token_count or 0, usage.candidates_token_count or 0
+    return said
+
+
 CLIENTS: dict[str, Callable[..., Said]] = {"openai": ask_openai, "anthropic": ask_anthropic, "ollama": ask_ollama,
-                                           "responses": ask_responses}
+                                           "responses": ask_responses, "gemini": ask_gemini}
 PAIRS = [(client, upstream) for client in CLIENTS for upstream in PATHS
          if client != upstream and (client, upstream) != ("responses", "openai")]  # OpenAI's own, not translated
 
@@ -177,18 +216,20 @@ def test_a_question_is_answered_in_the_clients_protocol_with_its_usage(pair: Pai
     prompt = "What is the capital of France?"
     said = pair.ask(prompt, stream)
     assert said.text == "The capital of France is Paris."
-    assert said.reason == {"openai": "stop", "anthropic": "end_turn", "ollama": "stop", "responses": "completed"}[pair.client]
+    assert said.reason == {"openai": "stop", "anthropic": "end_turn", "ollama": "stop", "responses": "completed",
+                           "gemini": "STOP"}[pair.client]
     assert (said.input_tokens, said.output_tokens) == (len(prompt) // 4 + 1, len(said.text) // 4 + 1)
     path, body = pair.seen()
-    assert path == PATHS[pair.upstream]
-    assert json.loads(body)["stream"] is stream
+    assert path.split("?")[0] == path_to(pair.upstream, "at-gemini", stream)
+    assert json.loads(body).get("stream", stream) is stream
 
 
 @both
 def test_a_tool_is_called_and_its_result_told(pair: Pair, stream: bool) -> None:
     said = pair.ask("call tool split=3", stream, tools=True)
     assert (said.tool, json.loads(said.arguments)) == ("send", {"text": "hello", "count": 2})
-    assert said.reason == {"openai": "tool_calls", "anthropic": "tool_use", "ollama": "stop", "responses": "completed"}[pair.client]
+    assert said.reason == {"openai": "tool_calls", "anthropic": "tool_use", "ollama": "stop", "responses": "completed",
+                           "gemini": "STOP"}[pair.client]
     arguments = json.loads(said.arguments)
     first: Turn = {"role": "user", "content": "use it"}
     last: Turn = {"role": "user", "content": "What is the capital of France?"}
@@ -201,6 +242,10 @@ def test_a_tool_is_called_and_its_result_told(pair: Pair, stream: bool) -> None:
     elif pair.client == "anthropic":
         called = {"role": "assistant", "content": [{"type": "tool_use", "id": said.call_id, "name": said.tool, "input": arguments}]}
         result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": said.call_id, "content": "it was sent"}]}
+    elif pair.client == "gemini":
+        called = {"role": "model", "parts": [{"function_call": {"id": said.call_id, "name": said.tool, "args": arguments}}]}
+        result = {"role": "user", "parts": [{"function_response": {"id": said.call_id, "name": said.tool,
+                                                                   "response": {"result": "it was sent"}}}]}
     elif pair.client == "responses":
         called = {"type": "function_call", "call_id": said.call_id, "name": said.tool, "arguments": said.arguments}
         result = {"type": "function_call_output", "call_id": said.call_id, "output": "it was sent"}
@@ -208,8 +253,9 @@ def test_a_tool_is_called_and_its_result_told(pair: Pair, stream: bool) -> None:
         called = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": said.tool, "arguments": arguments}}]}
         result = {"role": "tool", "tool_name": said.tool, "content": "it was sent"}
     assert pair.say([first, called, result, last], stream, tools=True).text == "The capital of France is Paris."
-    messages = json.loads(pair.seen()[1])["messages"]
-    assert len(messages) == (3 if pair.upstream == "anthropic" else 4)  # there, a result is the user's
+    sent = json.loads(pair.seen()[1])
+    messages = sent["contents" if pair.upstream == "gemini" else "messages"]
+    assert len(messages) == (3 if pair.upstream in ("anthropic", "gemini") else 4)  # there, a result is the user's
     assert "it was sent" in json.dumps(messages[2])
     assert arguments["text"] in json.dumps(messages[1])
 
@@ -219,7 +265,7 @@ def test_secrets_are_cut_out_both_ways(pair: Pair, stream: bool) -> None:
     assert pair.ask("Please emit secret material.", stream).text == ANSWER
     pair.ask(f"Deploy with {SECRET} please.", stream)
     path, body = pair.seen()
-    assert path == PATHS[pair.upstream]
+    assert path.split("?")[0] == path_to(pair.upstream, "at-gemini", stream)
     assert SECRET not in body
     assert REDACTED in body
     said = pair.ask("call tool with secret split=3", stream, tools=True)
@@ -236,7 +282,7 @@ def test_a_denied_prompt_is_refused_and_not_sent_on(pair: Pair, stream: bool) ->
     before = len(pair.provider.seen())
     with pytest.raises(FAILURES) as refused:
         pair.ask(INJECTION, stream)
-    assert refused.value.status_code == 400  # type: ignore[union-attr]
+    assert status_of(refused.value) == 400
     assert "denied by rule injection" in str(refused.value)
     assert len(pair.provider.seen()) == before
 
@@ -257,11 +303,11 @@ def test_a_providers_error_keeps_its_status_and_its_words(pair: Pair, stream: bo
     for status in (429, 529):
         with pytest.raises(FAILURES) as failed:
             pair.ask(f"status={status}", stream)
-        assert failed.value.status_code == status  # type: ignore[union-attr]
+        assert status_of(failed.value) == status
         assert f"asked for status {status}" in str(failed.value)
     with pytest.raises(FAILURES) as html:
         pair.ask("html please", stream)
-    assert html.value.status_code == 502  # type: ignore[union-attr]
+    assert status_of(html.value) == 502
     assert "without a JSON body" in str(html.value)
 
 
@@ -276,13 +322,15 @@ def test_a_stream_that_breaks_is_an_error_at_the_client(pair: Pair) -> None:
     ("openai", "ollama", {"tool_choice": "required"}, "tool_choice"),
     ("anthropic", "openai", {"extra_body": {"top_k": 5}}, "top_k"),
     ("ollama", "anthropic", {"options": {"repeat_penalty": 1.5}}, "options.repeat_penalty"),
+    ("gemini", "anthropic", {"seed": 7}, "generationConfig.seed"),
+    ("gemini", "openai", {"cached_content": "cachedContents/x"}, "cachedContent"),
 ])
 def test_what_cannot_be_said_there_is_refused_by_name(gateway: Gateway, provider: Provider, client: str, upstream: str,
                                                       more: dict[str, object], field: str) -> None:
     before = len(provider.seen())
     with pytest.raises(FAILURES) as refused:
         Pair(client, upstream, gateway, provider).ask("hello", False, **more)
-    assert refused.value.status_code == 400  # type: ignore[union-attr]
+    assert status_of(refused.value) == 400
     assert f"provider {upstream} speaks the protocol of {upstream}, and this request cannot be said in it: {field}: " in str(refused.value)
     assert len(provider.seen()) == before
 
@@ -291,8 +339,9 @@ def test_what_cannot_be_said_there_is_refused_by_name(gateway: Gateway, provider
 def test_a_model_has_the_name_that_its_provider_knows(gateway: Gateway, provider: Provider, client: str) -> None:
     for upstream in PATHS:  # its own, too
         CLIENTS[client](gateway.url, f"alias-{upstream}", [{"role": "user", "content": "hello"}], False, False)
-        assert json.loads(str(provider.seen()[-1]["body"]))["model"] == f"its-{upstream}"
-        path = "/v1/responses" if (client, upstream) == ("responses", "openai") else PATHS[upstream]
+        body = json.loads(str(provider.seen()[-1]["body"]))
+        assert upstream == "gemini" or body["model"] == f"its-{upstream}"
+        path = "/v1/responses" if (client, upstream) == ("responses", "openai") else path_to(upstream, "its-gemini", False)
         assert provider.seen()[-1]["path"] == path
 
 
@@ -319,3 +368,88 @@ def test_a_provider_serves_others_only_where_it_is_told_to(provider: Provider, c
             ask_anthropic(plain.url, "m", [{"role": "user", "content": "hello"}], False, False)
     finally:
         assert plain.stop() == 0
+
+
+def test_custom_tools_and_namespaces_of_responses_are_functions_elsewhere(gateway: Gateway, provider: Provider) -> None:
+    """What Codex sends: the client gets its own kind of call back."""
+    client = openai.OpenAI(base_url=gateway.url + "/v1", api_key=KEY, timeout=20, max_retries=0)
+    tools = [{"type": "custom", "name": "send", "description": "Sends.",
+              "format": {"type": "grammar", "syntax": "lark", "definition": "start: WORD"}},
+             {"type": "namespace", "name": "agents", "description": "Agents.",
+              "tools": [{"type": "function", "name": "close", "description": "Closes.", "parameters": TOOL["parameters"]}]},
+             {"type": "web_search", "external_web_access": False}]
+    for upstream in ("anthropic", "ollama", "gemini"):
+        for stream in (False, True):
+            asked = {"model": f"at-{upstream}", "store": False, "input": "call tool split=3", "tools": tools}
+            if stream:
+                types_seen = []
+                for event in client.responses.create(**asked, stream=True):  # type: ignore[call-overload]
+                    types_seen.append(event.type)
+                    if event.type == "response.completed":
+                        reply = event.response
+                assert "response.custom_tool_call_input.done" in types_seen
+            else:
+                reply = client.responses.create(**asked)  # type: ignore[call-overload]
+            calls = [item for item in reply.output if item.type == "custom_tool_call"]
+            assert [call.name for call in calls] == ["send"]
+            assert json.loads(calls[0].input) == {"text": "hello", "count": 2}  # the stand-in does not give `input`
+            sent = str(provider.seen()[-1]["body"])
+            assert "agents__close" in sent
+            assert "start: WORD" in sent
+            assert "web_search" not in sent
+
+
+CODEX_CONFIG = """
+model = "at-{upstream}"
+model_provider = "gateway"
+[model_providers.gateway]
+name = "gateway"
+base_url = "{url}/v1"
+wire_api = "responses"
+env_key = "GATEWAY_KEY"
+request_max_retries = 0
+stream_max_retries = 0
+"""
+
+
+@pytest.mark.parametrize("upstream", ["anthropic", "gemini"])
+def test_codex_talks_to_a_model_of_another_protocol(gateway: Gateway, provider: Provider, tmp_path: Path, upstream: str) -> None:
+    """The real command-line client, with all tools that it sends of its own."""
+    codex = ROOT / "build" / "fixtures" / "bin" / "codex"
+    if not codex.exists():
+        pytest.skip("codex is not among the fixtures of the runtimes")
+    (tmp_path / "home" / ".codex").mkdir(parents=True)
+    (tmp_path / "home" / ".codex" / "config.toml").write_text(CODEX_CONFIG.format(upstream=upstream, url=gateway.url))
+    (tmp_path / "work").mkdir()
+    done = subprocess.run([codex, "exec", "--skip-git-repo-check", "What is the capital of France?"], cwd=tmp_path / "work", stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=120, check=False,
+                          env={"HOME": str(tmp_path / "home"), "PATH": os.environ["PATH"], "GATEWAY_KEY": KEY})
+    assert "The capital of France is Paris." in done.stdout, done.stdout + done.stderr
+    sent = str(provider.seen()[-1]["body"])
+    assert "exec_command" in sent
+    assert "multi_agent_v1__close_agent" in sent
+
+
+def test_a_route_leads_to_candidates_of_another_protocol(provider: Provider, certificate: Certificate, tmp_path: Path) -> None:
+    """A candidate that cannot be told the request is passed over; when nobody is left the field is named."""
+    running = Gateway(tmp_path)
+    config = running.configure(provider.port, certificate.cert)
+    text = config.read_text().split("providers:\n")[0]
+    text += "routes:\n  - {name: r, models: [far, near], providers: [{provider: anthropic, model: c-1}, {provider: gemini, model: g-1}]}\nproviders:\n"
+    for name in ("anthropic", "gemini"):
+        text += (f"  - {{name: {name}, dialect: {name}, origin: 'https://localhost:{provider.port}', ca_file: {certificate.cert},\n"
+                 f"     key_file: {running.folder}/provider.key, allow_private: true, serves: [openai]}}\n")
+    config.write_text(text)
+    running.start(config)
+    turns: list[Turn] = [{"role": "user", "content": "What is the capital of France?"}]
+    try:
+        for stream in (False, True):
+            assert ask_openai(running.url, "far", turns, stream, False).text == "The capital of France is Paris."
+            assert provider.seen()[-1]["path"] == "/v1/messages"
+            assert json.loads(str(provider.seen()[-1]["body"]))["model"] == "c-1"
+            assert ask_openai(running.url, "far", turns, stream, False, seed=7).text == "The capital of France is Paris."
+            assert str(provider.seen()[-1]["path"]).startswith("/v1beta/models/g-1:")
+        with pytest.raises(openai.BadRequestError, match="logit_bias: has no counterpart there"):
+            ask_openai(running.url, "far", turns, False, False, logit_bias={"1": 5})
+    finally:
+        assert running.stop() == 0, running.log.read_text()

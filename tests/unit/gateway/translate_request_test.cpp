@@ -337,7 +337,7 @@ TEST(UntranslatableRequest, IsRefusedByTheNameOfItsField) {
        parts + R"({"type":"tool_result","tool_use_id":"a","content":[{"type":"image","source":)"
                R"({"type":"url","url":"u"}}]}]}]})",
        "messages[0].content[0].content[0]:"},
-      {Api::kOpenAiResponses, kMessages, R"({"input":"q","tools":[{"type":"web_search"}]})",
+      {Api::kOpenAiResponses, kMessages, R"({"input":"q","tools":[{"type":"file_search"}]})",
        "tools[0]:"},
       {Api::kOpenAiResponses, kMessages, R"({"input":"q","previous_response_id":"r"})",
        "previous_response_id:"},

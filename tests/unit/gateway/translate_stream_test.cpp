@@ -21,8 +21,9 @@ constexpr Api kChat = Api::kOpenAiChat;
 constexpr Api kMessages = Api::kAnthropicMessages;
 constexpr Api kOllama = Api::kOllamaChat;
 constexpr Api kResponses = Api::kOpenAiResponses;
-constexpr Api kProviders[] = {kChat, kMessages, kOllama};
-constexpr Api kClients[] = {kChat, kMessages, kOllama, kResponses};
+constexpr Api kGemini = Api::kGeminiGenerate;
+constexpr Api kProviders[] = {kChat, kMessages, kOllama, kGemini};
+constexpr Api kClients[] = {kChat, kMessages, kOllama, kResponses, kGemini};
 
 std::string chunk(const std::string& delta, const std::string& reason = "null") {
   return serialise_sse("", R"({"id":"c1","object":"chat.completion.chunk","created":1,"model":"m",)"
@@ -87,7 +88,21 @@ const std::string kOllamaStream =
     R"({"model":"m","created_at":"x","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop","prompt_eval_count":7,"eval_count":5})"
     "\n";
 
+std::string document(const std::string& parts, const std::string& rest = "") {
+  return serialise_sse("", R"({"candidates":[{"content":{"parts":[)" + parts +
+                               R"(],"role":"model"},"index":0)" + rest +
+                               R"(,"modelVersion":"m","responseId":"g1"})");
+}
+const std::string kGeminiStream =
+    document(R"({"text":"Hm.","thought":true})", "}]") + document(R"({"text":"Grü"})", "}]") +
+    document(R"({"text":"ße 😀\n"})", "}]") +
+    document(
+        R"({"functionCall":{"id":"t1","name":"f","args":{"a":"b"}},"thoughtSignature":"c2ln"})",
+        R"(,"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":7,)"
+        R"("cachedContentTokenCount":3,"candidatesTokenCount":4,"thoughtsTokenCount":1})");
+
 const std::string& stream_of(Api provider) {
+  if (provider == kGemini) return kGeminiStream;
   return provider == kChat ? kChatStream : provider == kMessages ? kMessagesStream : kOllamaStream;
 }
 std::string_view type_of(Api api) {
@@ -184,6 +199,10 @@ TEST(TranslatedStream, TellsEveryClientTheSame) {
       if (client == kMessages) expected.reason = "tool_use";
       if (client == kOllama) expected.reason = "stop";
       if (client == kResponses) expected.reason = "completed";
+      if (client == kGemini) {
+        expected.reason = "STOP";
+        expected.ended = true;
+      }
       EXPECT_EQ(hear(client, told.out), expected)
           << codec::name_of(provider) << " to " << codec::name_of(client) << "\n"
           << told.out;
