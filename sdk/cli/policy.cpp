@@ -63,7 +63,8 @@ std::string describe_problems(const std::string& folder,
                               const std::vector<policy::FolderFile>& files,
                               const policy::BundleOptions& options) {
   std::string text;
-  for (const auto& problem : policy::validate_bundle(files, options).problems()) {
+  const auto report = policy::validate_bundle(files, options);
+  for (const auto& problem : report.problems()) {
     text += (text.empty() ? "" : "; ") + folder;
     if (!problem.path().empty()) text += "/" + problem.path();
     for (const std::uint32_t place : {problem.line(), problem.column()})

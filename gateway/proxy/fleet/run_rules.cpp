@@ -19,13 +19,8 @@ std::string unusable(const PolicyView& view) {
   return "policy " + view.id + " cannot be used: " + view.problem;
 }
 
-// Why an agent may do nothing at all, by the registry of the bundle that decides, else by this
-// host's own; empty: it may. `view` may be null.
-std::string refused_by_registry(Services& services, const PolicyView* view,
-                                const std::string& agent_id) {
-  const policy::AgentRegistry* const own =
-      view != nullptr && view->bundle ? view->bundle->agents() : nullptr;
-  const policy::AgentRegistry& agents = own ? *own : services.config.decide.agents;
+// Why an agent may do nothing at all; empty: it may.
+std::string refused_by(const policy::AgentRegistry& agents, const std::string& agent_id) {
   const policy::RegisteredAgent* const known = agents.find(agent_id);
   const WallTime now = wall_now();
   if (known == nullptr || known->refused_by(now).empty()) return {};
@@ -36,12 +31,12 @@ std::string refused_by_registry(Services& services, const PolicyView* view,
 // What the policy that decides about one agent says, as fields of the greeting.
 void add_rules(Services& services, const std::string& agent_id, const std::string& tenant,
                const std::string& which, const codec::http1::Head& head, RunRules& rules) {
-  const auto enforced = services.policies_for(agent_id, tenant).enforced;
-  if (std::string refusal = refused_by_registry(services, enforced.get(), agent_id);
-      !refusal.empty()) {
+  const PolicySet decides = services.policies_for(agent_id, tenant);
+  if (std::string refusal = refused_by(services.registry_of(decides), agent_id); !refusal.empty()) {
     rules.objection = make_refusal(RefusalKind::kPolicy, std::move(refusal));
     return;
   }
+  const auto& enforced = decides.enforced;
   if (!enforced) return;
   if (!enforced->bundle) {
     rules.objection = make_refusal(RefusalKind::kNotReady, unusable(*enforced));
@@ -62,10 +57,10 @@ void add_rules(Services& services, const std::string& agent_id, const std::strin
 
 std::optional<HostObjection> object_to_host(Services& services, const std::string& agent_id,
                                             const std::string& tenant, const HostPort& host) {
-  const auto enforced = services.policies_for(agent_id, tenant).enforced;
-  if (std::string refusal = refused_by_registry(services, enforced.get(), agent_id);
-      !refusal.empty())
+  const PolicySet decides = services.policies_for(agent_id, tenant);
+  if (std::string refusal = refused_by(services.registry_of(decides), agent_id); !refusal.empty())
     return HostObjection{std::move(refusal)};
+  const auto& enforced = decides.enforced;
   if (!enforced) return {};
   if (!enforced->bundle) return HostObjection{unusable(*enforced), false};
   const policy::SandboxRules* const rules = enforced->bundle->sandbox();
