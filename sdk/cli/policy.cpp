@@ -62,9 +62,9 @@ void print(const Output& output, const json::object& answer) {
 std::string describe_problems(const std::string& folder,
                               const std::vector<policy::FolderFile>& files,
                               const policy::BundleOptions& options) {
+  const auto validation = policy::validate_bundle(files, options);
   std::string text;
-  const auto report = policy::validate_bundle(files, options);
-  for (const auto& problem : report.problems()) {
+  for (const auto& problem : validation.problems()) {
     text += (text.empty() ? "" : "; ") + folder;
     if (!problem.path().empty()) text += "/" + problem.path();
     for (const std::uint32_t place : {problem.line(), problem.column()})

@@ -87,8 +87,11 @@ ActionGate::Answer ActionGate::judge(const ActionAsk& asked) {
   action.destination = asked.destination;
   ActionAsk ask = asked;
   const auto classes = classes_of(scan_, asked.arguments, kSurface);
-  if (classes)
+  if (classes) {
+    const bool is_said = std::find(ask.labels.begin(), ask.labels.end(), "PII") != ask.labels.end();
+    if (!is_said && !classes->has_other_pii) ask.addresses = classes->addresses;
     for (std::string& label : classes->labels()) ask.labels.push_back(std::move(label));
+  }
   action.labels = ask.labels;
   std::string clean;
   const auto cut = cut_data(scan_, asked.arguments, kSurface, clean);

@@ -239,6 +239,7 @@ ActionVerdict judge_action(const PolicyView& policy, const ActionContext& contex
                                   .model = context.model,
                                   .destination = ask.destination,
                                   .labels = ask.labels,
+                                  .addresses = ask.addresses,
                                   .text = text,
                                   .arguments = &*arguments};
       ask_tools(policy, context, action, verdict);

@@ -33,6 +33,7 @@ struct ActionAsk {
   std::string_view arguments = {};  // JSON text; "" = none
   std::string_view destination = {};
   std::vector<std::string> labels = {};
+  std::vector<std::string> addresses = {};  // as in policy::Action
   // Whether a model asked for it: "exact", "changed" (with other arguments), "none", "unknown"; ""
   // = nobody looked.
   std::string_view asked_by_model = {};

@@ -7,6 +7,8 @@
 namespace aispm::gateway {
 namespace {
 
+constexpr std::string_view kAddress = "EMAIL";  // entity of rules that find mail addresses
+
 // Only what is data; all of it, whatever policy says about it elsewhere.
 Result<std::vector<detect::Match>> find_data(const ScanContext& context, std::string_view text,
                                              detect::Surface surface) {
@@ -39,6 +41,13 @@ Result<DataClasses> classes_of(const ScanContext& context, std::string_view text
     classes.has_secret = classes.has_secret || rule.category == detect::Category::kSecret;
     classes.has_pii = classes.has_pii || rule.category == detect::Category::kPii;
     classes.has_pci = classes.has_pci || rule.entity == "CREDIT_CARD";
+    if (rule.category != detect::Category::kPii) continue;
+    const bool is_address =
+        rule.entity == kAddress && !match.encoded && match.trick == detect::Trick::kNone;
+    if (is_address)
+      classes.addresses.emplace_back(text.substr(match.offset, match.length));
+    else
+      classes.has_other_pii = true;
   }
   return classes;
 }

@@ -14,6 +14,8 @@ struct DataClasses {
   bool has_secret = false;
   bool has_pii = false;
   bool has_pci = false;                     // of cards
+  bool has_other_pii = false;               // personal data that is no mail address in clear text
+  std::vector<std::string> addresses;       // of mail, in clear text, as they stand there
   std::vector<std::string> labels() const;  // "SECRET", "PII", "PCI"
 };
 Result<DataClasses> classes_of(const ScanContext& context, std::string_view text,

@@ -112,6 +112,11 @@ void add_tools(const ToolGate& gate, const RecordedAction& recorded, std::vector
       if (name_of(static_cast<RiskSignal>(i)) == name)
         state.signals.add(static_cast<RiskSignal>(i));
   const ToolVerdict said = gate.judge(recorded.action(), state);
+  // Where it goes stands in the arguments, and those with data in them are not kept as they were.
+  if (said.rule_id == "tools.destination" && !recorded.is_whole()) {
+    obstacle = "depends on arguments that were not recorded";
+    return parts.push_back(kAnything);
+  }
   // Scopes are the registry's, and events need not tell them.
   if (said.rule_id == "tools.scope" && scopes.empty()) {
     obstacle = "depends on scopes that were not recorded";

@@ -129,4 +129,17 @@ ToolVerdict EgressChannel::judge(std::string_view value,
   return host.empty() ? unreadable : judge_one(host, labels);
 }
 
+bool EgressChannel::mails_to(std::string_view value, std::string_view address) const {
+  if (kind_ != Kind::kEmail || address.empty()) return false;
+  while (!value.empty()) {
+    const std::size_t end = std::min(value.find_first_of(kAddressBorders), value.size());
+    const std::string_view word = value.substr(0, end);
+    value.remove_prefix(std::min(end + 1, value.size()));
+    if (std::equal(word.begin(), word.end(), address.begin(), address.end(),
+                   [](char left, char right) { return lower(left) == lower(right); }))
+      return true;
+  }
+  return false;
+}
+
 }  // namespace aispm::policy

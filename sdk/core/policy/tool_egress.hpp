@@ -34,6 +34,9 @@ class EgressChannel {
   // with or without port, or a text. What cannot be read is denied. Does not allocate.
   ToolVerdict judge(std::string_view value, std::span<const std::string> labels) const;
 
+  // Whether mail to `value` goes to this address, letters of any case. False for other channels.
+  bool mails_to(std::string_view value, std::string_view address) const;
+
  private:
   struct Rule {
     std::vector<Glob> to;

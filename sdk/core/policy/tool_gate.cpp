@@ -32,6 +32,24 @@ bool shows_definition(const ToolSight& sight) {
   return !sight.description.empty() || !sight.schema.empty() || !sight.endpoint.empty();
 }
 
+// Each value that says where the call goes; empty ones are no text.
+std::vector<std::string_view> destinations_of(const Tool& tool, const Action& action) {
+  std::vector<std::string_view> values;
+  if (!action.destination.empty()) values.push_back(action.destination);
+  if (action.arguments == nullptr) return values;
+  for (const Arguments::Leaf& leaf : action.arguments->leaves()) {
+    const auto names = [&](const std::string& field) {
+      return std::string_view(leaf.path).substr(0, field.size()) == field &&
+             (leaf.path.size() == field.size() || leaf.path[field.size()] == '.');
+    };
+    if (!std::any_of(tool.destination_fields.begin(), tool.destination_fields.end(), names))
+      continue;
+    const auto* text = std::get_if<std::string>(&leaf.value);
+    values.push_back(text == nullptr ? std::string_view() : std::string_view(*text));
+  }
+  return values;
+}
+
 }  // namespace
 
 ToolVerdict ToolGate::judge_definition(const Tool* tool, const ToolSight* sight) const {
@@ -82,32 +100,33 @@ ToolVerdict ToolGate::judge_caller(const Action& action, const ToolState& state)
 }
 
 ToolVerdict ToolGate::judge_destination(const Tool& tool, const Action& action) const {
-  const auto channel = channels_.find(tool.channel);
-  if (channel == channels_.end())
+  const auto known = channels_.find(tool.channel);
+  if (known == channels_.end())
     return deny("tools.destination", "The tool's channel is not described");
-  ToolVerdict strictest;
+  const EgressChannel& channel = known->second;
+  const std::vector<std::string_view> values = destinations_of(tool, action);
+  std::span<const std::string> labels = action.labels;
+  // Where a mail goes is no data that goes there.
+  std::vector<std::string> others;
+  const auto is_recipient = [&](const std::string& address) {
+    return std::any_of(values.begin(), values.end(),
+                       [&](std::string_view value) { return channel.mails_to(value, address); });
+  };
+  if (!action.addresses.empty() &&
+      std::all_of(action.addresses.begin(), action.addresses.end(), is_recipient)) {
+    std::copy_if(labels.begin(), labels.end(), std::back_inserter(others),
+                 [](const std::string& label) { return label != "PII"; });
+    labels = others;
+  }
+  ToolVerdict strictest = deny("tools.destination", "The call names no destination to be judged");
   bool is_named = false;
-  const auto take = [&](std::string_view value) {
-    const ToolVerdict verdict = channel->second.judge(value, action.labels);
+  for (const std::string_view value : values) {
+    const ToolVerdict verdict = channel.judge(value, labels);
     if (!is_named || strictness(verdict.outcome) > strictness(strictest.outcome))
       strictest = verdict;
     is_named = true;
-  };
-  if (!action.destination.empty()) take(action.destination);
-  if (action.arguments != nullptr) {
-    for (const Arguments::Leaf& leaf : action.arguments->leaves()) {
-      const auto names = [&](const std::string& field) {
-        return std::string_view(leaf.path).substr(0, field.size()) == field &&
-               (leaf.path.size() == field.size() || leaf.path[field.size()] == '.');
-      };
-      if (!std::any_of(tool.destination_fields.begin(), tool.destination_fields.end(), names))
-        continue;
-      const auto* text = std::get_if<std::string>(&leaf.value);
-      take(text == nullptr ? std::string_view() : std::string_view(*text));
-    }
   }
-  return is_named ? strictest
-                  : deny("tools.destination", "The call names no destination to be judged");
+  return strictest;
 }
 
 ToolVerdict ToolGate::judge(const Action& action, const ToolState& state) const {

@@ -294,6 +294,10 @@ def test_the_command_line_answers(gateway: Any, people: People) -> None:
     assert cli("approval", "show", asked["approval_id"])["tool"] == "mail"
     assert cli("approval", "approve", asked["approval_id"], "--reason", "ok")["state"] == "APPROVAL_STATE_APPROVED"
     assert decide(gateway, "mail", arguments=arguments)["outcome"] == "approved"
+    # APR-008: who answered, when, and under which policy.
+    past = next(one for one in cli("approval", "list", "--past")["approvals"] if one["id"] == asked["approval_id"])
+    assert (bool(past["decided_by"]), bool(past["decided"]), past["decision_reason"]) == (True, True, "ok")
+    assert (past["rule_id"], len(past["policy_version"])) == ("mails", 64)
     help_text = subprocess.run([BIN / "aispm", "approval", "--help"], check=True, capture_output=True, text=True).stdout
     for word in ("approve", "deny", "escalate", "take-over", "finish", "link"):
         assert word in help_text

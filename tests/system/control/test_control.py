@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import getpass
 import http.client
+import json
 import os
 import signal
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,40 @@ def test_who_demands_signatures_keeps_out_what_has_none_pol_006(world: World, tm
         world.gateway.start()
         world.promote("signed", "DEPRECATED")
         wait_for(lambda: world.gateway.ask(world.key).status == 200, 60, "the other gateway serves again")
+
+
+def rule_of(world: World, key: str, tool: str) -> str:
+    """The rule that decides about a call; "unknown" while the agent's key is on its way."""
+    request = urllib.request.Request(f"http://127.0.0.1:{world.gateway.port}/aispm/v1/decide", data=json.dumps({"tool": tool}).encode(),
+                                     headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return str(json.load(reply)["rule"])
+    except urllib.error.HTTPError as error:
+        if error.code == 401:
+            return "unknown"
+        raise
+
+
+def test_an_agents_policy_is_attached_and_detached_pol_024(world: World) -> None:
+    key = str(world.collector.cli("agent", "create-key", "tests/attached")["key"])
+    wait_for(lambda: rule_of(world, key, "t") != "unknown", TOLD_SECONDS, "the gateway knows the key")
+    before = rule_of(world, key, "t")
+
+    def give_to(*agents: str) -> None:
+        scoped = world.rest("POST", "/api/v1/policies/attach/scope", {"scope": {"agents": agents}, "reason": "a test says so"})
+        assert scoped.status == 200, scoped.body
+
+    assert world.push("attach", actions__yaml="rules: [{id: attached, match: {tool: t}, outcome: deny}]\n").status == 200
+    give_to("tests/somebody")
+    assert world.promote("attach", "MONITOR").status == 200
+    assert acknowledged(world, "attach", 1)[0]["problem"] == ""
+    assert world.promote("attach", "ENFORCED").status == 200
+    give_to("tests/somebody", "tests/attached")
+    wait_for(lambda: rule_of(world, key, "t") == "attached", TOLD_SECONDS, "the policy is attached")
+    give_to("tests/somebody")
+    wait_for(lambda: rule_of(world, key, "t") == before, TOLD_SECONDS, "the policy is detached")
+    assert world.promote("attach", "DEPRECATED").status == 200
 
 
 # --- freeze and kill ------------------------------------------------------------------------------------------------------

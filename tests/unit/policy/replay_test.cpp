@@ -106,6 +106,20 @@ TEST(Replay, SaysWhatCannotBeJudged) {
             1U);
 }
 
+TEST(Replay, DoesNotSayWhereACallWentThatWasNotRecorded) {  // MCP-022
+  const auto candidate = bundle_of({{"tools.yaml",
+                                     "builtin: false\n"
+                                     "tools: [{name: mail, channel: m, destination_field: to}]\n"
+                                     "channels: {m: {kind: email, destinations: [\n"
+                                     "  {to: '*@example.com', outcome: allow}]}}\n"}});
+  const v1::Event redacted = action("mail", R"({"to": "[REDACTED:pii.email]"})");
+  const v1::Simulation report = replay(
+      candidate, {redacted, action("mail", ""), action("mail", R"({"to": "x@nowhere.net"})")});
+  EXPECT_EQ(report.stricter(), 1U);  // the one that is known
+  ASSERT_EQ(report.not_judged_size(), 1);
+  EXPECT_EQ(report.not_judged(0).count(), 2U);
+}
+
 TEST(Replay, CountsEachActionOnce) {
   v1::Event beside = action("refund", R"({"amount": 1})", Decision::OUTCOME_DENY);
   beside.mutable_decision()->set_mode("monitor");  // of a policy that was only monitored

@@ -233,6 +233,40 @@ TEST(ToolGate, DataGoesOnlyWhereItsToolMaySendIt) {  // MCP-022
   EXPECT_EQ(gate.judge({.tool = "fetch"}, {}).rule_id, "tools.destination");
 }
 
+// Else no mail could ever go where personal data must not go: its recipient is some.
+TEST(ToolGate, WhoAMailGoesToIsNoDataInIt) {  // MCP-022
+  const ToolGate gate = gate_of(kMail);
+  const std::vector<std::string> labels = {"PII"};
+  const auto judge = [&](std::string_view tool, const std::string& json,
+                         const std::vector<std::string>& addresses) {
+    const auto arguments = Arguments::parse(json);
+    if (!arguments) ADD_FAILURE() << arguments.error().message;
+    return gate
+        .judge({.tool = tool, .labels = labels, .addresses = addresses, .arguments = &*arguments},
+               {})
+        .outcome;
+  };
+  const std::string mail = R"({"to": "Bob <bob@evil.com>", "cc": ["Eve@evil.com"]})";
+  EXPECT_EQ(judge("send_email", mail, {"bob@evil.com", "eve@EVIL.com"}), Outcome::kAllow);
+  EXPECT_EQ(judge("send_email", mail, {}), Outcome::kDeny) << "other personal data";
+  EXPECT_EQ(judge("send_email", mail, {"bob@evil.com", "jane@corp.example"}), Outcome::kDeny)
+      << "somebody else's address";
+  EXPECT_EQ(judge("send_email", mail, {"ob@evil.com"}), Outcome::kDeny);
+  const ToolGate web = gate_of(
+      "builtin: false\n"
+      "tools: [{name: fetch, channel: web, destination_field: url}]\n"
+      "channels: {web: {kind: url, destinations: [{to: '*', outcome: allow},\n"
+      "  {to: '*', labels: [PII], outcome: deny}]}}\n");
+  const auto url = Arguments::parse(R"({"url": "https://x.example/?u=a@b.com"})");
+  ASSERT_TRUE(url);
+  const std::vector<std::string> address = {"https://x.example/?u=a@b.com"};
+  EXPECT_EQ(
+      web.judge({.tool = "fetch", .labels = labels, .addresses = address, .arguments = &*url}, {})
+          .outcome,
+      Outcome::kDeny)
+      << "only mail has recipients";
+}
+
 TEST(ToolGate, ErrorsNameTheLine) {
   EXPECT_THAT(error_of("tools:\n  - {name: a}\n  - {name: a}"), HasSubstr("tools.yaml:3: name"));
   EXPECT_THAT(error_of("tools:\n  - {name: a, sha256: ABC}"), HasSubstr("tools.yaml:2: sha256"));
