@@ -49,7 +49,7 @@ class Worker {
   // kUnavailable: rules are still being loaded.
   Result<ScanContext> open_rules(std::string_view tenant, const policy::Context& caller);
   // Gives an event to the recorder, without the secrets that stand where none was looked for.
-  void record(model::Event event);
+  void record(model::Event&& event);
 
   static constexpr std::chrono::seconds kDrain{5};
 
