@@ -21,7 +21,7 @@ Task<std::optional<Head>> Client::next_head() {
   const Limits& limits = worker_.services().config.limits;
   if (input_.empty()) {
     stream_->expire_after(limits.idle);
-    auto more = co_await read_more(*stream_, input_, InputBuffer::kInitialBytes / 2);
+    auto more = co_await read_more(*stream_, input_, InputBuffer::kInitialBytes);
     if (!more || !*more)
       co_return std::nullopt;  // idle for too long, reset or closed: nobody waits for an answer
   }

@@ -39,6 +39,8 @@ std::string approval_notice(const JudgedAction& action, const Settled& so_far) {
   return "event: aispm.approval_required\ndata: " + data + "}\n\n";
 }
 
+constexpr std::size_t kBusyBytes = 16U << 10;  // read at once from a stream that has much to say
+
 // A streamed reply on its way.
 class StreamPass {
  public:
@@ -192,7 +194,11 @@ class StreamPass {
 
   awaitable<void> receive() {
     upstream_.stream->expire_after(x_.services.config.limits.upstream_reply);
-    auto more = co_await read_more(*upstream_.stream, upstream_.input, 4096);
+    // Many streams are silent most of the time and hold little then; a busy one reads much at once.
+    const std::size_t room = is_busy_ ? kBusyBytes : InputBuffer::kInitialBytes;
+    upstream_.input.relax(room);
+    auto more = co_await read_more(*upstream_.stream, upstream_.input, room);
+    is_busy_ = upstream_.input.size() >= InputBuffer::kInitialBytes;
     if (!more) broken_ = more.error().message;
     if (!more || *more) co_return;
     has_ended_ = true;
@@ -248,6 +254,7 @@ class StreamPass {
   std::string noticed_;  // the approval that the client was told of last
   bool has_ended_ = false;
   bool is_client_there_ = false;
+  bool is_busy_ = false;  // the last read brought more than a few events
 };
 
 awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view bytes) {

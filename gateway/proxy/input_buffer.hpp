@@ -12,8 +12,8 @@ namespace aispm::gateway {
 // free. Not thread-safe.
 class InputBuffer {
  public:
-  static constexpr std::size_t kInitialBytes = 8U << 10;
-  static constexpr std::size_t kIdleBytes = 16U << 10;  // kept between messages
+  static constexpr std::size_t kInitialBytes = 2U << 10;  // a short message, with its head
+  static constexpr std::size_t kIdleBytes = 16U << 10;    // kept between messages
 
   std::string_view view() const { return {data_.get() + begin_, end_ - begin_}; }
   std::size_t size() const { return end_ - begin_; }
@@ -29,9 +29,9 @@ class InputBuffer {
     begin_ += size;
     if (begin_ == end_) begin_ = end_ = 0;
   }
-  // Between messages: gives a large buffer back.
-  void relax() {
-    if (!empty() || capacity_ <= kIdleBytes) return;
+  // Nothing is held: gives a buffer of more than `kept` bytes back.
+  void relax(std::size_t kept = kIdleBytes) {
+    if (!empty() || capacity_ <= kept) return;
     data_.reset();
     capacity_ = begin_ = end_ = 0;
   }

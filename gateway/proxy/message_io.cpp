@@ -32,7 +32,8 @@ Task<std::optional<Head>> read_head(net::Stream& stream, InputBuffer& input,
       AISPM_CO_TRY(std::optional<Head> head, parser.parse(input.view(), request_method));
       if (head) co_return std::move(head);
     }
-    AISPM_CO_TRY(const bool more, co_await read_more(stream, input, kReadBytes));
+    const std::size_t least = input.empty() ? InputBuffer::kInitialBytes : kReadBytes;
+    AISPM_CO_TRY(const bool more, co_await read_more(stream, input, least));
     if (more) continue;
     if (input.empty()) co_return std::nullopt;
     co_return fail(Errc::kInvalid, "the connection ended within a message head");

@@ -19,7 +19,7 @@ constexpr std::chrono::seconds kFlushLimit{3};
 // Without a report section: exchanges are judged but not recorded, as the configuration says.
 class NoRecorder : public Recorder {
  public:
-  void offer(model::Event) override { refused_.fetch_add(1, std::memory_order_relaxed); }
+  void offer(model::Event&&) override { refused_.fetch_add(1, std::memory_order_relaxed); }
   bool is_failing() const override { return false; }
   void poll() override {}
   State state() const override {
@@ -37,7 +37,7 @@ class ReportRecorder : public Recorder {
                  std::unique_ptr<report::KeyWatcher> watcher)
       : watcher_(std::move(watcher)), reporter_(std::move(reporter)) {}
 
-  void offer(model::Event event) override {
+  void offer(model::Event&& event) override {
     if (reporter_->offer(std::move(event))) return;
     refused_.fetch_add(1, std::memory_order_relaxed);
     distrust();

@@ -30,7 +30,7 @@ class Recorder {
   virtual ~Recorder() = default;
 
   // Takes the event; what cannot be taken is counted and makes `is_failing` true. Never blocks.
-  virtual void offer(model::Event event) = 0;
+  virtual void offer(model::Event&& event) = 0;
   // Events are being lost: spool full, disk error, queue full. Ends by itself when events are kept
   // again.
   virtual bool is_failing() const = 0;

@@ -165,27 +165,14 @@ Task<bool> serve_refusal(Client& client, Head head, Dialect dialect, RefusalKind
   co_return co_await serve_refusal(client, head, dialect, make_refusal(kind, message));
 }
 
-// One request to its end. True when another may follow.
-Task<bool> serve_request(Client& client, Head head) {
-  client.worker().counters().requests.add();
-  if (client.entrance == Entrance::kRelayed) {
-    if (client.egress) co_return co_await serve_egress(client, head);
-    if (is_proxy_request(head) && !strip_own_authority(client.worker().services(), head))
-      co_return co_await refuse_proxy_request(client, head);
-  }
-  Route route = find_route(head.method, head.target, head.find("anthropic-version").has_value());
-  // Gemini's clients list models at OpenAI's path, too.
-  if (route.kind == RouteKind::kModels && route.dialect == Dialect::kOpenAi &&
-      head.find("x-goog-api-key"))
-    route.dialect = Dialect::kGemini;
-  const bool is_run = client.entrance == Entrance::kRun;
-  if (std::optional<Refusal> refusal = take_own_headers(client, head))
-    co_return co_await serve_refusal(client, head, route.dialect, std::move(*refusal));
+// Whatever is no call of a model. `refusal`: why it is not served at all.
+Task<bool> serve_beside(Client& client, Head head, Route route, std::optional<Refusal> refusal) {
+  if (refusal) co_return co_await serve_refusal(client, head, route.dialect, std::move(*refusal));
   if (is_preflight(client, head)) co_return co_await serve_preflight(client, head);
+  const bool is_run = client.entrance == Entrance::kRun;
   switch (route.kind) {
     case RouteKind::kLlm:
-      if (is_run) break;
-      co_return co_await run_exchange(client, head, route);
+      break;
     case RouteKind::kModels:
       if (is_run) break;
       co_return co_await list_models(client, head, route);
@@ -252,6 +239,27 @@ Task<bool> serve_request(Client& client, Head head) {
   }
   co_return co_await serve_refusal(client, head, route.dialect, RefusalKind::kNotFound,
                                    "nothing is served at this path");
+}
+
+// One request to its end. True when another may follow. Idle streams are many and wait in here, so
+// that the room which all other routes need is not in this coroutine.
+Task<bool> serve_request(Client& client, Head head) {
+  client.worker().counters().requests.add();
+  if (client.entrance == Entrance::kRelayed) {
+    if (client.egress) co_return co_await serve_egress(client, head);
+    if (is_proxy_request(head) && !strip_own_authority(client.worker().services(), head))
+      co_return co_await refuse_proxy_request(client, head);
+  }
+  Route route = find_route(head.method, head.target, head.find("anthropic-version").has_value());
+  // Gemini's clients list models at OpenAI's path, too.
+  if (route.kind == RouteKind::kModels && route.dialect == Dialect::kOpenAi &&
+      head.find("x-goog-api-key"))
+    route.dialect = Dialect::kGemini;
+  std::optional<Refusal> refusal = take_own_headers(client, head);
+  const bool is_exchange = route.kind == RouteKind::kLlm && client.entrance != Entrance::kRun &&
+                           !refusal && !is_preflight(client, head);
+  if (is_exchange) co_return co_await run_exchange(client, head, route);
+  co_return co_await serve_beside(client, head, route, std::move(refusal));
 }
 
 // What is not HTTP, or too large, is told so once.

@@ -173,7 +173,7 @@ Result<ScanContext> Worker::open_rules(std::string_view tenant, const policy::Co
   return context;
 }
 
-void Worker::record(model::Event event) {
+void Worker::record(model::Event&& event) {
   if (auto rules = desk_.rules()) {
     const auto scrubbed = detect::scrub_secrets(*rules->book->engine, rules->bench->scratch,
                                                 rules->bench->matches, event);

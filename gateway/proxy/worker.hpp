@@ -51,7 +51,7 @@ class Worker {
   Result<ScanContext> open_rules(std::string_view tenant, const policy::Context& caller,
                                  const PolicySet* policies = nullptr);
   // Gives an event to the recorder, without the secrets that stand where none was looked for.
-  void record(model::Event event);
+  void record(model::Event&& event);
 
   static constexpr std::chrono::seconds kDrain{5};
 

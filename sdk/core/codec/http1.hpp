@@ -81,7 +81,7 @@ struct Head {
 
 // Reads heads from a contiguous buffer that starts at a message boundary. Feed the same growing
 // buffer until a head comes out: bytes looked at once are not scanned again, so a head that drips
-// in byte by byte costs linear time. No allocation after construction. Not thread-safe.
+// in byte by byte costs linear time. Allocates for more headers than it has seen. Not thread-safe.
 class HeadParser {
  public:
   enum class Role : std::uint8_t { kRequest, kReply };
@@ -101,7 +101,7 @@ class HeadParser {
   Role role_;
   std::size_t line_start_ = 0;   // where the line that is not complete yet begins
   std::size_t scanned_ = 0;      // bytes known to hold no further line end
-  std::vector<Header> headers_;  // kMaxHeaders slots, allocated once
+  std::vector<Header> headers_;  // at most kMaxHeaders slots
 };
 
 // Cuts the body out of the bytes that follow a head.

@@ -247,6 +247,8 @@ Result<> finish_head(bool is_request, std::string_view request_method, const Fac
   return is_request ? finish_request(facts, head) : finish_reply(facts, request_method, head);
 }
 
+constexpr std::size_t kMoreHeaders = 12;  // slots added at once: what most heads need
+
 // One line without its CRLF.
 Result<Header> read_header(std::string_view line) {
   if (line.front() == ' ' || line.front() == '\t') return bad("folded header line");
@@ -274,7 +276,7 @@ std::optional<std::string_view> Head::find(std::string_view name) const {
   return std::nullopt;
 }
 
-HeadParser::HeadParser(Role role) : role_(role), headers_(kMaxHeaders) {}
+HeadParser::HeadParser(Role role) : role_(role) {}
 
 void HeadParser::reset() {
   line_start_ = 0;
@@ -328,6 +330,7 @@ Result<std::optional<Head>> HeadParser::parse(std::string_view buffered,
       if (count == kMaxHeaders)
         return fail(Errc::kTooLarge,
                     "http head: more than " + std::to_string(kMaxHeaders) + " headers");
+      if (count == headers_.size()) headers_.resize(count + kMoreHeaders);
       AISPM_TRY(headers_[count], read_header(line));
       AISPM_CHECK(note_header(headers_[count], head, facts));
       ++count;

@@ -100,13 +100,16 @@ void Automata::note_starts(const Rule& rule, std::size_t index) {
   Start start;
   start.rule = static_cast<std::uint16_t>(index);
   start.surfaces = rule.surfaces;
-  start.border = border_of(automaton.not_after);
+  const std::uint8_t border = border_of(automaton.not_after);
   for (std::size_t byte = 0; byte < starts_.size(); ++byte) {
     if (!automaton.dfa->first_bytes().test(byte)) continue;
     start.state = automaton.dfa->next(Dfa::kStart, static_cast<std::uint8_t>(byte));
     start.goes_on = start.state != Dfa::kDead && !automaton.dfa->accepts(start.state) &&
                     automaton.max_bytes > kMaxUnitBytes;
-    starts_[byte].push_back(start);
+    auto group = std::find_if(starts_[byte].begin(), starts_[byte].end(),
+                              [&](const Starts& one) { return one.border == border; });
+    if (group == starts_[byte].end()) group = starts_[byte].insert(group, {border, {}});
+    group->starts.push_back(start);
   }
 }
 

@@ -51,10 +51,14 @@ class Automata {
     std::uint16_t rule = 0;
     Dfa::State state = Dfa::kStart;
     SurfaceBits surfaces = 0;
-    std::uint8_t border = 0;  // for is_closed()
-    bool goes_on = false;     // no match yet, and it may become longer, whatever its borders say
+    bool goes_on = false;  // no match yet, and it may become longer, whatever its borders say
   };
-  std::span<const Start> starting_with(std::uint8_t byte) const { return starts_[byte]; }
+  // Those of one border are passed over together: within a word nearly all are.
+  struct Starts {
+    std::uint8_t border = 0;  // for closed_after()
+    std::vector<Start> starts;
+  };
+  std::span<const Starts> starting_with(std::uint8_t byte) const { return starts_[byte]; }
   // The borders that do not let a rule start after `byte`, as bits; rules share few of them.
   // A start with border kAskRule asks its rule's `not_after` itself.
   static constexpr std::uint8_t kAskRule = 63;
@@ -81,7 +85,7 @@ class Automata {
   std::uint8_t border_of(const ByteSet& not_after);
 
   std::vector<RuleAutomaton> automata_;
-  std::array<std::vector<Start>, 256> starts_;
+  std::array<std::vector<Starts>, 256> starts_;
   std::vector<ByteSet> borders_;  // that rules have, at most kAskRule
   std::array<std::uint64_t, 256> closed_ = {};
 };

@@ -6,6 +6,8 @@
 #include <map>
 #include <unordered_map>
 
+#include "sdk/core/detect/dfa_merge.hpp"
+
 namespace aispm::detect {
 namespace {
 
@@ -126,11 +128,32 @@ class DfaBuilder {
     }
     if (dfa_.accepts(Dfa::kStart))
       return fail(Errc::kInvalid, "the pattern matches the empty text");
+    merge_equal();
     dfa_.find_first_bytes();
     return std::move(dfa_);
   }
 
  private:
+  // Sets of NFA states often mean the same: the ends of alternatives, the counts of a gap.
+  void merge_equal() {
+    if (dfa_.table_.size() > kMaxMergedCells) return;
+    const std::vector<std::uint32_t> set_of =
+        find_equal_states({dfa_.table_, dfa_.marks_, dfa_.class_count_});
+    if (set_of[Dfa::kStart] != Dfa::kStart) return;  // it matches nothing at all
+    std::vector<Dfa::State> table;
+    std::vector<std::uint8_t> marks;
+    for (std::size_t state = 0; state < set_of.size(); ++state) {
+      if (set_of[state] != marks.size()) continue;  // one of its set was there before
+      marks.push_back(dfa_.marks_[state]);
+      for (std::size_t i = 0; i < dfa_.class_count_; ++i)
+        table.push_back(
+            static_cast<Dfa::State>(set_of[dfa_.table_[state * dfa_.class_count_ + i]]));
+    }
+    table.shrink_to_fit();
+    dfa_.table_ = std::move(table);
+    dfa_.marks_ = std::move(marks);
+  }
+
   // Bytes that no set tells apart share a column.
   void find_classes() {
     std::map<std::vector<bool>, std::uint8_t> known;

@@ -44,23 +44,23 @@ void StreamScanner::State::spawn(Lane& lane, std::uint8_t byte, std::uint64_t be
                                  std::uint64_t end, View view) {
   const std::uint64_t closed = lane.has_last ? automata.closed_after(lane.last_byte) : 0;
   const SurfaceBits here = surface_bit(surface);
-  for (const Automata::Start& start : automata.starting_with(byte)) {
-    if ((start.surfaces & here) == 0 || (closed >> start.border & 1) != 0) continue;
-    const model::Outcome outcome = (*outcomes)[start.rule];
-    if (outcome == model::Outcome::kUnspecified) continue;
-    if (start.border == Automata::kAskRule && lane.has_last &&
-        automata.of(start.rule).not_after.test(lane.last_byte))
-      continue;
-    Attempt attempt{begin, 0, start.rule, start.state, holds(outcome)};
-    if (!start.goes_on) {
-      attempt.state = Dfa::kStart;
-      if (!advance(attempt, byte, end, lane, view)) continue;
+  for (const Automata::Starts& group : automata.starting_with(byte)) {
+    if ((closed >> group.border & 1) != 0) continue;
+    const bool asks_rule = group.border == Automata::kAskRule && lane.has_last;
+    for (const Automata::Start& start : group.starts) {
+      if ((start.surfaces & here) == 0) continue;
+      const model::Outcome outcome = (*outcomes)[start.rule];
+      if (outcome == model::Outcome::kUnspecified) continue;
+      if (asks_rule && automata.of(start.rule).not_after.test(lane.last_byte)) continue;
+      Attempt attempt{begin, 0, start.rule, start.state, holds(outcome)};
+      if (!start.goes_on) {
+        attempt.state = Dfa::kStart;
+        if (!advance(attempt, byte, end, lane, view)) continue;
+      }
+      if (lane.attempts.size() >= kMaxAttempts)
+        return fail_closed(Errc::kExhausted, "reply takes too long to scan");
+      lane.attempts.push_back(attempt);
     }
-    if (lane.attempts.size() >= kMaxAttempts) {
-      fail_closed(Errc::kExhausted, "reply takes too long to scan");
-      return;
-    }
-    lane.attempts.push_back(attempt);
   }
 }
 

@@ -17,7 +17,7 @@ class SpoolingReporter final : public Reporter {
         sender_(options, *spool_),
         writer_(options, *spool_, [this] { sender_.wake(); }) {}
 
-  Result<> offer(model::Event event) override { return writer_.offer(std::move(event)); }
+  Result<> offer(model::Event&& event) override { return writer_.offer(std::move(event)); }
   Result<> flush(std::chrono::milliseconds deadline) override { return writer_.flush(deadline); }
 
   ReporterStats stats() const override {

@@ -60,7 +60,7 @@ class Reporter {
   // Takes the event or refuses at once (kExhausted, counted). Fills `id` and `time` when empty. Any
   // thread; never blocks on I/O. Holds at most queue_limit events and 64 MiB in memory, twice that
   // while the disk is slow.
-  virtual Result<> offer(model::Event event) = 0;
+  virtual Result<> offer(model::Event&& event) = 0;
   virtual ReporterStats stats() const = 0;
   // Waits until everything taken so far is durable on disk (not necessarily acknowledged).
   // kExhausted when some of it could not be kept, kDeadlineExceeded when the deadline ran out.

@@ -59,7 +59,7 @@ WriterStats Writer::stats() const {
   return stats_;
 }
 
-Result<> Writer::offer(model::Event event) {
+Result<> Writer::offer(model::Event&& event) {
   if (event.id.empty()) event.id = make_uuid();
   if (event.time.nanoseconds == 0) event.time = wall_now();
   std::string bytes = serialize(event);

@@ -34,7 +34,7 @@ class Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  Result<> offer(model::Event event);
+  Result<> offer(model::Event&& event);
   Result<> flush(std::chrono::milliseconds deadline);
   WriterStats stats() const;
 

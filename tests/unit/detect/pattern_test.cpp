@@ -107,6 +107,20 @@ TEST(Dfa, KnowsWhenAMatchCannotGrow) {
   EXPECT_FALSE(open->is_final(open->next(open->next(Dfa::kStart, 'a'), 'b')));
 }
 
+TEST(Dfa, HasOneStateForWhatMeansTheSame) {
+  struct Merged {
+    const char* pattern;
+    std::size_t states;  // with the dead one
+  };
+  for (const Merged& one :
+       {Merged{"abc|xbc", 5}, Merged{"(?:cat|dog|bird)s", 11}, Merged{"a[bc]d|ab?d", 5},
+        Merged{"(?:ab)+|(?:ab)+ab", 4}, Merged{"ax|by", 5}, Merged{"ab|abc", 5}}) {
+    const auto dfa = compile(one.pattern);
+    ASSERT_TRUE(dfa) << one.pattern;
+    EXPECT_EQ(dfa->state_count(), one.states) << one.pattern;
+  }
+}
+
 TEST(Pattern, WritesAClassForHyperscan) {
   EXPECT_EQ(to_class(*parse_class("[a-c_]")), "[\\x5f\\x61-\\x63]");
   EXPECT_FALSE(parse_class("ab"));
