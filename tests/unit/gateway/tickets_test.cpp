@@ -19,7 +19,7 @@ std::unique_ptr<TicketDesk> desk_of(TicketConfig config = {}) {
 
 TEST(TicketDesk, LooksUpOnlyWhatHasTheFormOfATicket) {
   const auto desk = desk_of();
-  EXPECT_EQ(desk->path_of("OPS-7"), "/rest/OPS-7?fields=status");
+  EXPECT_EQ(desk->lookup().path_of("OPS-7"), "/rest/OPS-7?fields=status");
   for (const char* good : {"OPS-7", "JIRA-123"}) EXPECT_TRUE(desk->check_form(good)) << good;
   for (const char* bad : {"", "OPS-", "ops-7", "XOPS-7", "OPS-7x", "OPS-7\n", "../OPS-7", "OPS-7/x",
                           "OPS-7?x", "OTHER-7"})
@@ -36,26 +36,26 @@ TEST(TicketDesk, OnlyApprovedOnesAllow) {
 
 TEST(TicketDesk, AnAnswerCountsForAMinute) {
   const auto desk = desk_of();
-  const TicketDesk::Time heard{std::chrono::hours(1)};
-  EXPECT_EQ(desk->known("OPS-7", heard), std::nullopt);
-  desk->remember("OPS-7", "approved", heard);
-  EXPECT_EQ(desk->known("OPS-7", heard + std::chrono::milliseconds(59'999)), "approved");
-  EXPECT_EQ(desk->known("OPS-8", heard), std::nullopt);
-  EXPECT_EQ(desk->known("OPS-7", heard + std::chrono::seconds(60)), std::nullopt);
-  desk->remember("OPS-7", "closed", heard + std::chrono::seconds(61));
-  EXPECT_EQ(desk->known("OPS-7", heard + std::chrono::seconds(62)), "closed");
-  for (std::size_t i = 0; i <= TicketDesk::kMaxKept; ++i)
-    desk->remember("OPS-" + std::to_string(100 + i), "approved", heard);
-  EXPECT_EQ(desk->known("OPS-7", heard + std::chrono::seconds(62)), std::nullopt)
+  const StatusLookup::Time heard{std::chrono::hours(1)};
+  EXPECT_EQ(desk->lookup().known("OPS-7", heard), std::nullopt);
+  desk->lookup().remember("OPS-7", "approved", heard);
+  EXPECT_EQ(desk->lookup().known("OPS-7", heard + std::chrono::milliseconds(59'999)), "approved");
+  EXPECT_EQ(desk->lookup().known("OPS-8", heard), std::nullopt);
+  EXPECT_EQ(desk->lookup().known("OPS-7", heard + std::chrono::seconds(60)), std::nullopt);
+  desk->lookup().remember("OPS-7", "closed", heard + std::chrono::seconds(61));
+  EXPECT_EQ(desk->lookup().known("OPS-7", heard + std::chrono::seconds(62)), "closed");
+  for (std::size_t i = 0; i <= StatusLookup::kMaxKept; ++i)
+    desk->lookup().remember("OPS-" + std::to_string(100 + i), "approved", heard);
+  EXPECT_EQ(desk->lookup().known("OPS-7", heard + std::chrono::seconds(62)), std::nullopt)
       << "bounded: it is asked again";
 }
 
 TEST(TicketDesk, ReadsTheStatusWhereItWasToldTo) {
   const std::string answer = R"({"fields": {"status": {"name": "approved"}, "n": 1}})";
-  EXPECT_EQ(*read_ticket_status(answer, "fields.status.name"), "approved");
+  EXPECT_EQ(*read_status(answer, "fields.status.name"), "approved");
   for (const char* field : {"fields.status", "fields.n", "status", "fields.status.name.x"})
-    EXPECT_THAT(read_ticket_status(answer, field).error().message, HasSubstr(field));
-  EXPECT_FALSE(read_ticket_status("<html>", "fields"));
+    EXPECT_THAT(read_status(answer, field).error().message, HasSubstr(field));
+  EXPECT_FALSE(read_status("<html>", "fields"));
 }
 
 TEST(TicketDesk, TheTicketIsNoPartOfTheHost) {
