@@ -271,7 +271,8 @@ TEST(PolicyShelf, KeepsTheOldOneWhenTheNewOneIsWrong) {
   };
   write("rules: [{id: a, match: {tool: x}, outcome: allow}]\n");
   const BundleConfig config{.folder = folder, .keys = {}, .must_be_signed = false};
-  PolicyShelf shelf(config);
+  const policy::AgentRegistry agents;
+  PolicyShelf shelf(config, agents);
   ASSERT_TRUE(shelf.reload());
   const auto before = shelf.local();
   write("rules: [{id: a, match: {tool: x}, outcome: perhaps}]\n");

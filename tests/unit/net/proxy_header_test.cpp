@@ -65,8 +65,10 @@ TEST(ProxyHeader, NamesTheRunsThatARunRunsFor) {
   for (std::size_t i = 0; i <= kMaxRunParents; ++i) many += tlv('\xE4', kSession + " a"s);
   EXPECT_FALSE(parse_proxy_header(header('\x21', many)));
   // As long as names may be, so many fit.
+  const std::string label(49, 'h');
+  const std::string host = label + "." + label + "." + label + "." + label;
   std::string full = tlv('\xE0', kSession) + tlv('\xE1', std::string(128, 'a'));
-  full += tlv('\xE2', std::string(32, 'a')) + tlv('\xE3', std::string(200, 'h') + ":443");
+  full += tlv('\xE2', std::string(32, 'a')) + tlv('\xE3', host + ":443");
   for (std::size_t i = 0; i < kMaxRunParents; ++i)
     full += tlv('\xE4', kSession + " "s + std::string(128, 'a'));
   EXPECT_TRUE(parse_proxy_header(header('\x21', full)));
