@@ -55,8 +55,8 @@ struct Action {
   std::span<const std::string> labels = {};  // classes of the data: "PII", "SECRET"
   // Mail addresses, where they are all that the label "PII" is for; empty: it is for other data.
   std::span<const std::string> addresses = {};
-  std::string_view text = {};                // what is said; for tools the arguments as sent
-  const Arguments* arguments = nullptr;      // null: there are none
+  std::string_view text = {};            // what is said; for tools the arguments as sent
+  const Arguments* arguments = nullptr;  // null: there are none
 };
 
 }  // namespace aispm::policy

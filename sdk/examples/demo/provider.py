@@ -304,8 +304,7 @@ async def answer(writer: asyncio.StreamWriter, method: str, path: str, body: byt
     if dialect == "ollama":
         question.stream = asked.get("stream", True)
     if question.has("html"):
-        page = b"<html><body>bad gateway</body></html>"
-        writer.write(head(502, "text/html", f"content-length: {len(page)}\r\n") + page)
+        send_html(writer)
     elif question.status != 200:
         writer.write(error(dialect, question.status))
     elif (counted := protocols.counted(route, asked)) is not None:
@@ -319,10 +318,17 @@ async def answer(writer: asyncio.StreamWriter, method: str, path: str, body: byt
     return True
 
 
+def send_html(writer: asyncio.StreamWriter) -> None:
+    page = b"<html><body>bad gateway</body></html>"
+    writer.write(head(502, "text/html", f"content-length: {len(page)}\r\n") + page)
+
+
 async def answer_gemini(writer: asyncio.StreamWriter, asked: tuple[str, str], body: dict[str, Any], *, as_events: bool) -> bool:
     model, verb = asked
     question = Question(gemini.normalised(body, model, verb))
-    if question.status != 200:
+    if question.has("html"):
+        send_html(writer)
+    elif question.status != 200:
         told = gemini.error(question.status, f"the stand-in was asked for status {question.status}")
         # As Google does where the stream would have been an array.
         writer.write(whole([told] if question.stream and not as_events else told, question.status))

@@ -40,7 +40,10 @@ def normalised(body: dict[str, Any], model: str, verb: str) -> dict[str, Any]:
     said = [_texts(content) for content in contents if content.get("role", "user") == "user"]
     tools = [tool for group in body.get("tools") or [] for tool in group.get("functionDeclarations", [])]
     last = contents[-1].get("parts", []) if contents else []
+    # Who has said something after it is answered, not the tool.
     results = [part["functionResponse"] for part in last if "functionResponse" in part]
+    if any("text" in part for part in last):
+        results = []
     asked = next((text for text in reversed(said) if text), "")
     return {"model": model, "stream": verb == "streamGenerateContent", "tools": tools, "input": asked,
             "tool_result": json.dumps(results[0].get("response")) if results else ""}

@@ -337,7 +337,9 @@ def test_what_cannot_be_said_there_is_refused_by_name(gateway: Gateway, provider
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_model_has_the_name_that_its_provider_knows(gateway: Gateway, provider: Provider, client: str) -> None:
-    for upstream in PATHS:  # its own, too
+    for upstream in PATHS:  # its own, too, but where a path that is sent on as it is names the model
+        if client == upstream == "gemini":
+            continue
         CLIENTS[client](gateway.url, f"alias-{upstream}", [{"role": "user", "content": "hello"}], False, False)
         body = json.loads(str(provider.seen()[-1]["body"]))
         assert upstream == "gemini" or body["model"] == f"its-{upstream}"
