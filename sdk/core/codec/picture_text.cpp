@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 
 #include "sdk/core/codec/base64.hpp"
 #include "sdk/core/codec/content_decoder.hpp"
@@ -241,19 +242,24 @@ Result<std::string> picture_text(std::string_view bytes) {
 Result<std::string> encoded_picture_text(std::string_view base64) {
   if (base64.starts_with("data:"))
     base64.remove_prefix(std::min(base64.find(',') + 1, base64.size()));
+  // Many decoders pass over line breaks, so they hide nothing from us.
+  std::string text;
+  std::copy_if(base64.begin(), base64.end(), std::back_inserter(text),
+               [](char c) { return static_cast<unsigned char>(c) > ' '; });
   // The first bytes of the four kinds, whatever follows them; JPEG's in both alphabets.
   constexpr std::array<std::string_view, 5> kBegins = {"iVBORw0KGg", "/9j/", "_9j_", "R0lGOD",
                                                        "UklGR"};
   if (std::none_of(kBegins.begin(), kBegins.end(),
-                   [&](std::string_view begin) { return base64.starts_with(begin); }))
+                   [&](std::string_view begin) { return text.starts_with(begin); }))
     return std::string();
-  std::string text(base64.substr(0, std::min(base64.find('='), base64.size())));
+  while (text.ends_with('=')) text.pop_back();
   std::replace(text.begin(), text.end(), '-', '+');
   std::replace(text.begin(), text.end(), '_', '/');
   if (text.size() % 4 == 1) text.pop_back();
   text.append((4 - text.size() % 4) % 4, '=');
   const auto bytes = base64_decode(text);
-  if (!bytes) return std::string();
+  // Others may read it all the same.
+  if (!bytes) return fail(Errc::kInvalid, "a picture in base64 that cannot be read");
   return picture_text(*bytes);
 }
 

@@ -20,7 +20,8 @@ inline constexpr std::size_t kMaxPictureTextBytes = 1U << 20;
 Result<std::string> picture_text(std::string_view bytes);
 
 // Likewise, of a picture as APIs take it: base64 of either alphabet, padded or not, also within
-// "data:...;base64,". "" for what is no base64.
+// "data:...;base64,"; white space in it is passed over. "" for what does not begin as a picture.
+// kInvalid: it does, and is no base64 further on.
 Result<std::string> encoded_picture_text(std::string_view base64);
 
 }  // namespace aispm::codec

@@ -133,11 +133,15 @@ TEST(PictureText, SaysNothingOfPixelsAndOtherData) {
   EXPECT_EQ(*picture_text("%PDF-1.7 " + kWords), "");
   EXPECT_EQ(*encoded_picture_text("aGVsbG8="), "");
   EXPECT_EQ(*encoded_picture_text("no base64 at all"), "");
+  for (const char* const broken : {"iVBORw0KGgo*", "/9j/4AAQ=AAAA", "R0lGODlh,AAA"})
+    EXPECT_EQ(encoded_picture_text(broken).error().code, Errc::kInvalid) << broken;
 }
 
 TEST(PictureText, ReadsWhatApisTake) {
   std::string encoded = base64_encode(jpeg(segment('\xfe', kWords)));
   EXPECT_THAT(*encoded_picture_text("data:image/jpeg;base64," + encoded), HasSubstr(kWords));
+  const std::string in_lines = "\n" + encoded.substr(0, 2) + "\r\n" + encoded.substr(2) + " \n";
+  EXPECT_THAT(*encoded_picture_text(in_lines), HasSubstr(kWords));
   for (char& c : encoded) c = c == '+' ? '-' : c == '/' ? '_' : c;
   encoded.resize(encoded.find_last_not_of('=') + 1);
   EXPECT_THAT(*encoded_picture_text(encoded), HasSubstr(kWords));
