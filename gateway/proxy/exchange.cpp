@@ -135,6 +135,7 @@ awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
   if (Step step = x.translate_request(); step) co_return step;
   if (x.plan && take_kept_answer(x)) co_return Step{};
   x.write_request_head();
+  co_await x.worker.let_others_pass();
   const Limits& limits = x.services.config.limits;
   x.asked_at = net::Clock::now();
   auto answered = co_await ask_upstream(
@@ -188,6 +189,7 @@ awaitable<Step> hear_opinions(ExchangeState& x) {
 }  // namespace
 
 awaitable<bool> run_exchange(Client& client, const Head& head, const Route& route) {
+  const Worker::Turn turn(client.worker());
   ExchangeState x(client, head, route);
   DisconnectGuard guard(client.worker().watchdog(), client.stream(), x.in_flight);
 
@@ -240,6 +242,7 @@ awaitable<bool> run_exchange(Client& client, const Head& head, const Route& rout
     (void)co_await x.opinions->wait();
     (void)x.take_opinions(false);
   }
+  co_await x.worker.let_others_pass();
   x.record();
   const bool keep = x.may_keep_alive();
   client.finish_request();

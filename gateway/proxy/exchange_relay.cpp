@@ -152,8 +152,12 @@ class StreamPass {
         broken_ = "the reply is larger than can be held back for guard models";
       co_return;
     }
-    if (is_client_there_ && !out_.empty())
-      is_client_there_ = (co_await x_.send_stream(client_, out_)).has_value();
+    if (!is_client_there_ || out_.empty()) {
+      out_.clear();
+      co_return;
+    }
+    co_await x_.worker.let_others_pass();
+    is_client_there_ = (co_await x_.send_stream(client_, out_)).has_value();
     out_.clear();
   }
 
@@ -271,6 +275,7 @@ awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view b
     Step step = co_await x.settle_actions();
     if (step) co_return step;
   }
+  co_await x.worker.let_others_pass();
   // Heard after the last byte had been read: nothing was in flight any more that it could cut.
   if (Step cut = x.frozen_refusal(); cut) co_return cut;
   x.sent = true;

@@ -173,6 +173,10 @@ Result<ScanContext> Worker::open_rules(std::string_view tenant, const policy::Co
   return context;
 }
 
+asio::awaitable<void> Worker::let_others_pass() {
+  if (exchanges_ > 1) co_await asio::post(context_, asio::use_awaitable);
+}
+
 void Worker::record(model::Event&& event) {
   if (auto rules = desk_.rules()) {
     const auto scrubbed = detect::scrub_secrets(*rules->book->engine, rules->bench->scratch,

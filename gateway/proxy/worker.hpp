@@ -50,8 +50,24 @@ class Worker {
   // caller; null: those.
   Result<ScanContext> open_rules(std::string_view tenant, const policy::Context& caller,
                                  const PolicySet* policies = nullptr);
+  // An exchange about to make a system call that wakes a peer, or to do what nobody waits for: all
+  // that is ready goes first, if another exchange runs. Peers are woken once for several writes
+  // then, instead of falling asleep between any two.
+  net::asio::awaitable<void> let_others_pass();
   // Gives an event to the recorder, without the secrets that stand where none was looked for.
   void record(model::Event&& event);
+
+  // Of one exchange, for as long as it runs.
+  class Turn {
+   public:
+    explicit Turn(Worker& worker) : worker_(worker) { ++worker_.exchanges_; }
+    ~Turn() { --worker_.exchanges_; }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    Worker& worker_;
+  };
 
   static constexpr std::chrono::seconds kDrain{5};
 
@@ -81,6 +97,7 @@ class Worker {
   net::asio::steady_timer drain_{context_};
   net::Clock::time_point drain_until_;
   bool stopping_ = false;
+  std::size_t exchanges_ = 0;
 };
 
 }  // namespace aispm::gateway
