@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gateway/proxy/pipeline/known_texts.hpp"
+#include "gateway/proxy/pipeline/prompt_echo.hpp"
 #include "sdk/core/codec/llm.hpp"
 #include "sdk/core/model/event.hpp"
 
@@ -35,119 +35,6 @@ struct LeakConfig {
 // beginning of one is held back. "" = there are none.
 std::string sentinel_pack(const LeakConfig& config);
 
-// Hashes of the last bytes of a text as it grows: a polynomial modulo the prime 2^61 - 1 at a
-// random place, so that nobody can choose texts whose hashes meet. (Modulo a power of two somebody
-// can, whatever the place: Thue-Morse words.)
-class RollingHash {
- public:
-  static constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61U) - 1;
-
-  // Of the last `window` bytes. Draws its place.
-  explicit RollingHash(std::size_t window);
-
-  std::uint64_t with(std::uint64_t hash, char in) const;
-  // What is left when the first byte of a full window and one more goes.
-  std::uint64_t without(std::uint64_t hash, char out) const;
-  // The same for the same hash, and spread over all 64 bits.
-  std::uint64_t spread(std::uint64_t hash) const;
-
- private:
-  std::uint64_t place_;
-  std::uint64_t leaving_;  // place to the power of the window
-  std::uint64_t salt_;
-};
-
-// The prose of system prompts, ready to be found again in parts. Letters and digits without case,
-// one space for all that stands between words; paths, code and markup are borders, since answers
-// have them in common with prompts for other reasons. Immutable.
-class PromptIndex {
- public:
-  static constexpr std::size_t kMaxProse = 256U << 10;  // bytes; see is_cut()
-  static constexpr std::size_t kWindow = 24;
-  static constexpr std::size_t kStride = 16;
-
-  // Of the system and developer messages of a request.
-  explicit PromptIndex(const codec::LlmRequest& request);
-
-  bool empty() const { return words_ == 0; }
-  std::size_t words_bytes() const { return words_; }  // of prose, without borders
-  // There was more prose than kMaxProse: what is beyond is not looked for.
-  bool is_cut() const { return is_cut_; }
-  // Slots that a look-up may pass at most.
-  std::size_t longest_probe() const { return longest_probe_; }
-
- private:
-  friend class PromptEcho;
-  struct Slot {
-    std::uint64_t hash = 0;
-    std::uint32_t end = 0;  // behind the window in `prose_`; 0: free
-  };
-  void add_window(std::uint64_t hash, std::size_t end);
-  const Slot* find(std::uint64_t hash) const;
-  void add_prose(std::string_view text);
-  void add_windows();
-
-  RollingHash hash_{kWindow};
-  std::string prose_;
-  std::size_t words_ = 0;
-  std::size_t longest_probe_ = 0;
-  bool is_cut_ = false;
-  std::vector<Slot> slots_;  // a power of two of them, or none
-};
-
-// The indices of the prompts that were seen last: agents send the same one with each request. Not
-// thread-safe.
-class PromptIndexes {
- public:
-  static constexpr std::size_t kKept = 8;
-  // Null where there is no prose. `keys` only for its keyed hash.
-  std::shared_ptr<const PromptIndex> of(const codec::LlmRequest& request, const KnownTexts& keys);
-
- private:
-  struct Kept {
-    std::uint64_t key = 0;
-    std::shared_ptr<const PromptIndex> index;
-  };
-  std::array<Kept, kKept> kept_{};
-  std::size_t next_ = 0;
-};
-
-// Follows one reply. A part counts from 40 characters on; shorter ones that prompt and reply have
-// in common are chance.
-class PromptEcho {
- public:
-  static constexpr std::size_t kMinPart = 40;
-  static constexpr std::size_t kMuch = 160;
-  static constexpr std::size_t kHead = 160;    // bytes in which a refusal shows
-  static constexpr std::size_t kExempt = 512;  // bytes of a refusal that may quote its reason
-
-  explicit PromptEcho(std::shared_ptr<const PromptIndex> index) : index_(std::move(index)) {}
-
-  void feed(std::string_view text);
-  // Characters of the parts so far, each of at least kMinPart.
-  std::size_t echoed() const { return echoed_; }
-  // kMuch of it, or most of a short prompt.
-  bool is_much() const;
-
- private:
-  void take(char c);
-  void align(std::size_t end);
-  void count();
-
-  const std::shared_ptr<const PromptIndex> index_;
-  std::string head_;  // the first kHead bytes
-  bool is_refusal_ = false;
-  std::string tail_;  // of the reply's prose, kWindow + kStride and more
-  std::uint64_t hash_ = 0;
-  std::size_t filled_ = 0;   // of the window
-  std::size_t place_ = 0;    // in the prompt's prose, of the next character; 0: not aligned
-  std::size_t run_ = 0;      // characters that agree up to here
-  std::size_t counted_ = 0;  // of this run
-  std::size_t echoed_ = 0;
-  std::uint64_t bytes_ = 0;  // of the reply so far
-  char last_ = '\1';
-};
-
 // Follows one reply: whether it shows definitions of the offered tools, which is JSON with
 // `parameters` (or `input_schema`) and what belongs to it beside the name of such a tool. JSON of
 // other things passes, whatever its keys.
@@ -167,7 +54,6 @@ class SchemaScreen {
   const codec::LlmRequest& request_;
   std::string tail_;
   bool saw_key_ = false;
-  bool is_fresh_ = false;  // since it was judged last
 };
 
 // What one exchange's replies are held against. Its request must outlive it.

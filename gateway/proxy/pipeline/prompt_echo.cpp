@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/proxy/pipeline/prompt_echo.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <random>
+
+namespace aispm::gateway {
+namespace {
+
+// Between parts of prose that are not to be joined.
+constexpr char kBorder = '\1';
+// Sets these keys apart from those of texts that were judged.
+constexpr std::uint64_t kTag = 0x4c45414bULL;
+
+// For each byte: a letter in lower case, ' ' for what stands between words, or a border.
+constexpr std::array<char, 256> make_prose() {
+  std::array<char, 256> table{};
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const char c = static_cast<char>(i);
+    const bool is_kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || i >= 0x80;
+    table[i] = is_kept ? c : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : ' ';
+  }
+  for (const char c : std::string_view("/\\=<>{}[]|@$_~^&"))
+    table[static_cast<std::uint8_t>(c)] = kBorder;
+  return table;
+}
+constexpr std::array<char, 256> kProse = make_prose();
+
+char prose_of(char c) { return kProse[static_cast<std::uint8_t>(c)]; }
+
+bool is_letter(char c) { return c != ' ' && c != kBorder; }
+
+// One space between words, none beside a border.
+bool is_kept(char c, char last) {
+  return is_letter(c) || (c == kBorder ? last != c : is_letter(last));
+}
+
+constexpr std::array<std::string_view, 20> kRefusals = {
+    "i can t",    "i cannot",    "i can not",       "i m sorry",         "i am sorry",
+    "sorry",      "i won t",     "i will not",      "i m not able",      "i am not able",
+    "i m unable", "i am unable", "i must decline",  "i have to decline", "unfortunately",
+    "i apologi",  "as an ai",    "i m not allowed", "i am not allowed",  "no i can"};
+
+std::uint64_t load(const char* at) {
+  std::uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+}  // namespace
+
+WindowHash::WindowHash() {
+  std::random_device random;
+  for (std::uint64_t& word : key_) word = (std::uint64_t{random()} << 32U) | random();
+}
+
+// Sums of products with key words (NH) stay apart for texts that were chosen without the key.
+std::uint64_t WindowHash::operator()(const char* window) const {
+  __extension__ using Wide = unsigned __int128;
+  const Wide sum = static_cast<Wide>(load(window) + key_[0]) * (load(window + 8) + key_[1]) +
+                   static_cast<Wide>(load(window + 16) + key_[2]) * key_[3];
+  std::uint64_t hash = static_cast<std::uint64_t>(sum) ^ static_cast<std::uint64_t>(sum >> 64U);
+  hash ^= hash >> 32U;
+  hash *= 0x9e3779b97f4a7c15ULL;
+  return hash ^ (hash >> 29U);
+}
+
+PromptIndex::PromptIndex(const codec::LlmRequest& request) {
+  for (const codec::TextPart& part : request.parts)
+    if (part.surface == codec::Surface::kSystem && !part.is_key) add_prose(part.text);
+  if (words_ < PromptEcho::kMinPart) {
+    words_ = 0;
+    return;
+  }
+  slots_.resize(std::bit_ceil(2 * (prose_.size() / kStep + 1)));
+  add_windows();
+}
+
+void PromptIndex::add_prose(std::string_view text) {
+  char last = kBorder;
+  prose_.push_back(kBorder);
+  for (const char raw : text) {
+    const char c = prose_of(raw);
+    if (!is_kept(c, last)) continue;
+    if (prose_.size() >= kMaxProse) {
+      is_cut_ = is_cut_ || is_letter(c);
+      return;
+    }
+    prose_.push_back(c);
+    last = c;
+    if (c != kBorder) ++words_;
+  }
+}
+
+void PromptIndex::add_windows() {
+  std::size_t since_border = 0;
+  for (std::size_t i = 0; i < prose_.size(); ++i) {
+    since_border = prose_[i] == kBorder ? 0 : since_border + 1;
+    if ((i + 1) % kStep == 0 && since_border >= kWindow) add_window(i + 1);
+  }
+}
+
+bool PromptIndex::is_window(std::size_t end, const char* window) const {
+  return std::memcmp(prose_.data() + end - kWindow, window, kWindow) == 0;
+}
+
+void PromptIndex::add_window(std::size_t end) {
+  const char* const window = prose_.data() + end - kWindow;
+  std::size_t probe = 1;
+  std::size_t at = hash_(window) & (slots_.size() - 1);
+  for (; slots_[at] != 0; ++probe) {
+    if (is_window(slots_[at], window)) return;
+    at = (at + 1) & (slots_.size() - 1);
+  }
+  slots_[at] = static_cast<std::uint32_t>(end);
+  longest_probe_ = std::max(longest_probe_, probe);
+}
+
+std::size_t PromptIndex::find(const char* window) const {
+  for (std::size_t at = hash_(window) & (slots_.size() - 1); slots_[at] != 0;
+       at = (at + 1) & (slots_.size() - 1))
+    if (is_window(slots_[at], window)) return slots_[at];
+  return 0;
+}
+
+std::shared_ptr<const PromptIndex> PromptIndexes::of(const codec::LlmRequest& request,
+                                                     const KnownTexts& keys) {
+  std::uint64_t key = 0;
+  for (const codec::TextPart& part : request.parts)
+    if (part.surface == codec::Surface::kSystem && !part.is_key)
+      key = keys.key_of(key ^ kTag, part.text);
+  if (key == 0) return nullptr;
+  for (const Kept& one : kept_)
+    if (one.index && one.key == key) return one.index->empty() ? nullptr : one.index;
+  auto made = std::make_shared<const PromptIndex>(request);
+  kept_[next_] = {key, made};
+  next_ = (next_ + 1) % kKept;
+  return made->empty() ? nullptr : made;
+}
+
+bool PromptEcho::is_much() const {
+  return echoed_ >= kMinPart && echoed_ >= std::min(kMuch, index_->words_bytes() * 4 / 5);
+}
+
+// The first words, without marks and borders; a typographic apostrophe is a mark.
+void PromptEcho::read_opening(std::string_view text) {
+  constexpr std::string_view kQuote = "\xe2\x80\x99";
+  const std::uint8_t before = opening_size_;
+  for (const char raw : text) {
+    if (opening_size_ == kOpening) break;
+    quote_bytes_ = raw == kQuote[quote_bytes_] ? quote_bytes_ + 1 : raw == kQuote[0] ? 1 : 0;
+    char c = prose_of(raw);
+    if (c == kBorder) c = ' ';
+    if (quote_bytes_ == kQuote.size()) {
+      opening_size_ -= std::min<std::uint8_t>(opening_size_, 2);
+      quote_bytes_ = 0;
+      c = ' ';
+    }
+    if (c == ' ' && (opening_size_ == 0 || opening_[opening_size_ - 1] == ' ')) continue;
+    opening_[opening_size_++] = c;
+  }
+  if (opening_size_ == before) return;
+  const std::string_view said(opening_.data(), opening_size_);
+  is_refusal_ = std::any_of(kRefusals.begin(), kRefusals.end(),
+                            [&](std::string_view one) { return said.starts_with(one); });
+}
+
+void PromptEcho::feed(std::string_view text) {
+  if (bytes_ < kHead && opening_size_ < kOpening) read_opening(text.substr(0, kHead - bytes_));
+  for (const char raw : text) {
+    ++bytes_;
+    const char c = prose_of(raw);
+    if (!is_kept(c, last_)) continue;
+    last_ = c;
+    if (c == kBorder)
+      start_anew();
+    else
+      take(c);
+  }
+}
+
+void PromptEcho::start_anew() {
+  tail_size_ = since_border_ = 0;
+  place_ = run_ = counted_ = 0;
+}
+
+void PromptEcho::take(char c) {
+  if (tail_size_ == tail_.size()) {
+    std::memmove(tail_.data(), tail_.data() + tail_.size() - kTail, kTail);
+    tail_size_ = kTail;
+  }
+  tail_[tail_size_++] = c;
+  ++since_border_;
+  if (place_ != 0) follow(c);
+  if (place_ != 0 || since_border_ % PromptIndex::kStride >= PromptIndex::kStep ||
+      since_border_ < PromptIndex::kWindow)
+    return;
+  if (const std::size_t end = index_->find(tail_.data() + tail_size_ - PromptIndex::kWindow);
+      end != 0)
+    align(end);
+}
+
+void PromptEcho::follow(char c) {
+  const std::string_view prose = index_->prose();
+  if (place_ < prose.size() && prose[place_] == c) {
+    ++place_;
+    ++run_;
+    return count();
+  }
+  place_ = run_ = counted_ = 0;
+}
+
+// A window of the prompt ends here: how far back do both agree?
+void PromptEcho::align(std::size_t end) {
+  const std::string_view prose = index_->prose();
+  std::size_t back = PromptIndex::kWindow;
+  while (back < tail_size_ && back < end && tail_[tail_size_ - 1 - back] == prose[end - 1 - back])
+    ++back;
+  place_ = end;
+  run_ = back;
+  count();
+}
+
+void PromptEcho::count() {
+  if (run_ < kMinPart || (is_refusal_ && bytes_ <= kExempt)) return;
+  echoed_ += run_ - counted_;
+  counted_ = run_;
+}
+
+}  // namespace aispm::gateway
