@@ -7,6 +7,7 @@ Client and upstream are one process, so that the delay is that of each word and 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -137,8 +138,10 @@ async def idle_bytes(port: int, pid: int, count: int) -> float:
 def idle_count() -> int:
     """Two descriptors a stream here (this process is client and upstream), two in the proxy."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if os.geteuid() == 0 and hard < 2 * IDLE_STREAMS + FILES_BESIDE:
-        hard = 2 * IDLE_STREAMS + FILES_BESIDE
+    wanted = max(hard, 2 * IDLE_STREAMS + FILES_BESIDE)
+    with contextlib.suppress(ValueError):  # not everybody may raise it, nor every root
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+        hard = wanted
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return min(IDLE_STREAMS, (hard - FILES_BESIDE) // 2)
 
