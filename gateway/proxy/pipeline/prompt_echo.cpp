@@ -169,37 +169,66 @@ void PromptEcho::read_opening(std::string_view text) {
 
 void PromptEcho::feed(std::string_view text) {
   if (bytes_ < kHead && opening_size_ < kOpening) read_opening(text.substr(0, kHead - bytes_));
-  for (const char raw : text) {
-    ++bytes_;
-    const char c = prose_of(raw);
-    if (!is_kept(c, last_)) continue;
-    last_ = c;
-    if (c == kBorder)
-      start_anew();
-    else
-      take(c);
+  while (!text.empty()) {
+    const std::size_t read = append(text, place_ != 0 ? 1 : until_look());
+    text.remove_prefix(read);
+    bytes_ += read;
+    if (has_new_) look();
   }
 }
 
+// How many characters more until one stands where a window is looked for.
+std::size_t PromptEcho::until_look() const {
+  constexpr std::size_t kStride = PromptIndex::kStride;
+  const std::size_t next = std::max(since_border_ + 1, PromptIndex::kWindow);
+  const std::size_t phase = next % kStride;
+  return next + (phase < PromptIndex::kStep ? 0 : kStride - phase) - since_border_;
+}
+
+// At most `most` characters of prose, or up to a border. Gives the bytes of `text` that it read.
+std::size_t PromptEcho::append(std::string_view text, std::size_t most) {
+  if (tail_size_ + most > tail_.size()) {
+    std::memmove(tail_.data(), tail_.data() + tail_size_ - kTail, kTail);
+    tail_size_ = kTail;
+  }
+  char* const begin = tail_.data() + tail_size_;
+  char* const stop = begin + most;
+  char* out = begin;
+  char last = last_;
+  std::size_t at = 0;
+  while (at < text.size() && out != stop) {
+    const char c = prose_of(text[at++]);
+    if (!is_kept(c, last)) continue;
+    last = c;
+    if (c == kBorder) break;
+    *out++ = c;
+  }
+  last_ = last;
+  if (last == kBorder) {
+    start_anew();
+    return at;
+  }
+  has_new_ = out == stop;
+  tail_size_ += static_cast<std::size_t>(out - begin);
+  since_border_ += static_cast<std::size_t>(out - begin);
+  return at;
+}
+
 void PromptEcho::start_anew() {
+  has_new_ = false;
   tail_size_ = since_border_ = 0;
   place_ = run_ = counted_ = 0;
 }
 
-void PromptEcho::take(char c) {
-  if (tail_size_ == tail_.size()) {
-    std::memmove(tail_.data(), tail_.data() + tail_.size() - kTail, kTail);
-    tail_size_ = kTail;
-  }
-  tail_[tail_size_++] = c;
-  ++since_border_;
-  if (place_ != 0) follow(c);
-  if (place_ != 0 || since_border_ % PromptIndex::kStride >= PromptIndex::kStep ||
-      since_border_ < PromptIndex::kWindow)
+// A character of a part that is followed has come, or one behind which a window may end.
+void PromptEcho::look() {
+  has_new_ = false;
+  if (place_ != 0) follow(tail_[tail_size_ - 1]);
+  if (place_ != 0 || since_border_ < PromptIndex::kWindow ||
+      since_border_ % PromptIndex::kStride >= PromptIndex::kStep)
     return;
-  if (const std::size_t end = index_->find(tail_.data() + tail_size_ - PromptIndex::kWindow);
-      end != 0)
-    align(end);
+  const std::size_t end = index_->find(tail_.data() + tail_size_ - PromptIndex::kWindow);
+  if (end != 0) align(end);
 }
 
 void PromptEcho::follow(char c) {

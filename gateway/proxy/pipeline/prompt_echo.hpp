@@ -107,8 +107,10 @@ class PromptEcho {
   static constexpr std::size_t kTail = PromptIndex::kWindow + PromptIndex::kStride;
 
   void read_opening(std::string_view text);
-  void take(char c);
+  std::size_t until_look() const;
+  std::size_t append(std::string_view text, std::size_t most);
   void start_anew();
+  void look();
   void follow(char c);
   void align(std::size_t end);
   void count();
@@ -122,6 +124,7 @@ class PromptEcho {
   std::array<char, 4 * kTail> tail_;  // of the reply's prose since its last border
   std::size_t tail_size_ = 0;
   std::size_t since_border_ = 0;
+  bool has_new_ = false;     // as many as were asked for
   std::size_t place_ = 0;    // in the prompt's prose, of the next character; 0: not aligned
   std::size_t run_ = 0;      // characters that agree up to here
   std::size_t counted_ = 0;  // of this run
