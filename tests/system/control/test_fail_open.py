@@ -21,6 +21,7 @@ defaults: {mode: enforce, store_text: false, fail: open, opinions: wait}
 rules:
   - {id: harm, match: {category: harmful, severity: high}, outcome: deny, reason: the guard model says no}
 """
+QUESTION = "Is anybody there, and who?"  # guard models are not asked about a few letters
 BROKEN = "package aispm.tools\nimport rego.v1\ndecision := {\"outcome\": \"allow\"} if input.tool.name == 1\n"
 
 
@@ -69,7 +70,7 @@ def open_world(tmp_path: Path, provider: tuple[int, Path], guard: Guard, monkeyp
     gateway.start()
     key = str(collector.cli("agent", "create-key", AGENT)["key"])
     made = World(collector, gateway, key)
-    wait_for(lambda: gateway.ask(key).status == 400, 60, "the gateway knows the agent's key, and the guard model speaks")
+    wait_for(lambda: gateway.ask(key, QUESTION).status == 400, 60, "the gateway knows the agent's key, and the guard model speaks")
     yield made
     gateway.stop()
     collector.stop()
@@ -81,15 +82,15 @@ def unjudged(world: World) -> list[dict[str, Any]]:
 
 
 def test_what_a_guard_model_could_not_judge_passes_and_is_on_record_and_the_next_is_judged(open_world: World, guard: Guard) -> None:
-    assert "harm" in json.dumps(open_world.gateway.ask(open_world.key, "one").body), "the guard model judges"
+    assert "harm" in json.dumps(open_world.gateway.ask(open_world.key, QUESTION + " one").body), "the guard model judges"
     assert not unjudged(open_world)
     guard.is_broken = True
-    assert open_world.gateway.ask(open_world.key, "two").status == 200, "fail: open"
+    assert open_world.gateway.ask(open_world.key, QUESTION + " two").status == 200, "fail: open"
     event = wait_for(lambda: unjudged(open_world), 30, "what passed is on record as not judged")[0]
     message = next(d["message"] for d in event["detections"] if d["rule_id"] == "aispm.unjudged")
     assert "fail: open" in message and "guard model" in message, message
     guard.is_broken = False
-    refused = open_world.gateway.ask(open_world.key, "three")
+    refused = open_world.gateway.ask(open_world.key, QUESTION + " three")
     assert refused.status == 400 and "harm" in json.dumps(refused.body), "asked again at once"
     assert len(unjudged(open_world)) == 1
 
@@ -102,7 +103,7 @@ def test_a_policy_bundle_is_never_open(open_world: World, guard: Guard) -> None:
     assert open_world.push("p", actions__yaml=rules).status == 200
     for stage, more in (("MONITOR", {}), ("ENFORCED", {"force": True})):
         assert open_world.promote("p", stage, **more).status == 200
-    decided = lambda: {e["decision"]["rule_id"] for e in open_world.rest("GET", "/api/v1/decisions?page_size=100").body["events"]}  # noqa: E731
+    decided = lambda: {e["decision"]["rule_id"] for e in open_world.rest("GET", "/api/v1/events?kind=action_call&page_size=100").body["events"]}  # noqa: E731
     wait_for(lambda: is_called(ask(open_world, open_world.key, "Any", tool="read")) and "rest" in decided(), 60, "the policy is enforced")
     open_world.collector.kill()
     assert not is_called(ask(open_world, open_world.key, "Any", tool="refund")), "there is nobody to ask"

@@ -160,7 +160,7 @@ def test_decisions_hold_over_restarts_and_without_a_collector(own: World) -> Non
 # --- what simulations, explanations and programs say
 
 def decisions(world: World, rule: str) -> list[dict[str, Any]]:
-    events = world.rest("GET", "/api/v1/decisions?page_size=100").body["events"]
+    events = world.rest("GET", "/api/v1/events?kind=action_call&page_size=100").body["events"]
     return [event for event in events if event["decision"]["rule_id"] == rule]
 
 
