@@ -23,6 +23,7 @@
 #include "gateway/collector/limits.hpp"
 #include "gateway/collector/notifier.hpp"
 #include "gateway/collector/seeds.hpp"
+#include "gateway/collector/store/notice_box.hpp"
 #include "sdk/core/common/ed25519.hpp"
 #include "sdk/core/common/file.hpp"
 #include "sdk/core/common/hash_key.hpp"
@@ -127,22 +128,42 @@ std::string notice_of(const aispm::v1::Approval& approval, const std::string& li
   return boost::json::serialize(notice);
 }
 
-// Null when nobody is to be told.
-Result<std::unique_ptr<Notifier>> start_notifier(const Config& config, Approvals& approvals) {
-  if (config.notify.url.empty()) return std::unique_ptr<Notifier>();
-  AISPM_TRY(auto notifier,
-            Notifier::start(config.notify, store_path(config),
-                            [link = config.notify.link](const aispm::v1::Approval& approval) {
-                              return notice_of(approval, link);
-                            }));
-  approvals.on_request = [told = notifier.get()](const aispm::v1::Approval&) { told->wake(); };
-  approvals.problem = [told = notifier.get()] {
-    const Notifier::Counts counts = told->counts();
-    if (counts.problem.empty()) return std::string();  // the last one was taken
-    return counts.problem + " (sent " + std::to_string(counts.sent) + ", waiting " +
-           std::to_string(counts.waiting) + ", given up " + std::to_string(counts.given_up) + ")";
+// What is wrong with telling one of them; empty: the last one was taken.
+std::string trouble_of(const std::string& name, const Notifier& notifier) {
+  const Notifier::Counts counts = notifier.counts();
+  if (counts.problem.empty()) return {};
+  return name + ": " + counts.problem + " (sent " + std::to_string(counts.sent) + ", waiting " +
+         std::to_string(counts.waiting) + ", given up " + std::to_string(counts.given_up) + ")";
+}
+
+using Notifiers = std::vector<std::unique_ptr<Notifier>>;
+
+// One for each receiver, so that nobody waits for another. The list must outlive `approvals`.
+Result<> start_notifiers(const Config& config, store::Database& database, Approvals& approvals,
+                         Notifiers& notifiers) {
+  std::vector<std::string> names;
+  for (const NotifyConfig& one : config.receivers) names.push_back(one.name);
+  AISPM_CHECK(store::NoticeBox::forget_others(database, names));
+  for (const NotifyConfig& one : config.receivers) {
+    AISPM_TRY(auto notifier,
+              Notifier::start(one, store_path(config),
+                              [link = one.link](const aispm::v1::Approval& approval) {
+                                return notice_of(approval, link);
+                              }));
+    notifiers.push_back(std::move(notifier));
+  }
+  if (notifiers.empty()) return {};
+  approvals.on_request = [&notifiers](const aispm::v1::Approval&) {
+    for (const auto& notifier : notifiers) notifier->wake();
   };
-  return notifier;
+  approvals.problem = [&notifiers, names = std::move(names)] {
+    std::string all;
+    for (std::size_t i = 0; i < notifiers.size(); ++i)
+      if (const std::string one = trouble_of(names[i], *notifiers[i]); !one.empty())
+        all += (all.empty() ? "" : "; ") + one;
+    return all;
+  };
+  return {};
 }
 
 void wait_for_signal() {
@@ -183,7 +204,8 @@ Result<> run_collector(const Config& config, const std::string& version) {
   control.tenant = config.tenant;
   Approvals approvals;
   AISPM_TRY(approvals.link_key, load_hash_key(config.state_folder));
-  AISPM_TRY(const auto notifier, start_notifier(config, approvals));
+  Notifiers notifiers;
+  AISPM_CHECK(start_notifiers(config, database, approvals, notifiers));
   AISPM_TRY(auto event_writer, store::EventWriter::open(std::move(database)));
   const auto writer = Writer::start(std::move(event_writer), feed, config.retention, wall_now);
   AISPM_TRY(const auto workers,

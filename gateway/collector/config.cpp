@@ -90,13 +90,20 @@ void read_redteam(const YamlMap& root, RedTeamConfig& redteam) {
   redteam.program = map.text("program", "");
 }
 
-void read_notify(const YamlMap& map, NotifyConfig& notify) {
+void read_receiver(const YamlMap& map, NotifyConfig& notify) {
   constexpr std::size_t kMaxSecretBytes = 4096;
   notify.url = map.text("url", "");
   notify.ca_file = map.text("ca_file", "");
   notify.link = map.text("link", "");
   notify.allow_private = map.flag("allow_private", false);
   const std::string path = map.text("secret_file", "");
+  for (const std::string& kind : map.texts("kinds")) {
+    if (kind != "approval" && kind != "human")
+      map.reject("kinds", "`" + kind + "`: allowed are approval, human");
+    notify.kinds.push_back(kind);
+  }
+  notify.roles = map.texts("approver_roles");
+  for (const std::string& agent : map.texts("agents")) notify.agents.emplace_back(agent);
   if (notify.url.empty()) return;
   if (path.empty()) return map.reject("secret_file", "is needed: what is sent is signed");
   auto secret = read_file(path, kMaxSecretBytes);
@@ -104,6 +111,29 @@ void read_notify(const YamlMap& map, NotifyConfig& notify) {
   secret->erase(secret->find_last_not_of(" \r\n\t") + 1);
   if (secret->size() < 16) return map.reject("secret_file", "must hold at least 16 characters");
   notify.secret = Secret(std::move(*secret));
+}
+
+// `notify` is one receiver, `receivers` a list of them with names.
+void read_receivers(const YamlMap& approvals, std::vector<NotifyConfig>& receivers) {
+  NotifyConfig only;
+  read_receiver(approvals.map("notify"), only);
+  if (!only.url.empty()) receivers.push_back(std::move(only));
+  for (const YamlMap& map : approvals.maps("receivers")) {
+    NotifyConfig one;
+    one.name = map.required_text("name");
+    read_receiver(map, one);
+    if (!is_name(one.name))
+      map.reject("name", "allowed are 1..128 characters of A-Z a-z 0-9 . _ -");
+    if (one.url.empty()) map.reject("url", "is needed");
+    for (const NotifyConfig& other : receivers)
+      if (other.name == one.name)
+        map.reject("name",
+                   "`" + one.name + "` is given twice (`notify` is the name of the single form)");
+    receivers.push_back(std::move(one));
+  }
+  if (receivers.size() > NotifyConfig::kMaxReceivers)
+    approvals.reject("receivers",
+                     "at most " + std::to_string(NotifyConfig::kMaxReceivers) + " receivers");
 }
 
 }  // namespace
@@ -145,7 +175,7 @@ Result<Config> parse_config(const std::string& content, const std::string& name)
       root.map("inventory").integer("stale_days", config.stale_days, {1, 3650}));
   read_policies(root.map("policies"), config);
   read_redteam(root, config.redteam);
-  read_notify(root.map("approvals").map("notify"), config.notify);
+  read_receivers(root.map("approvals"), config.receivers);
   AISPM_CHECK(root.finish());
   return config;
 }

@@ -35,8 +35,8 @@ struct Config {
   std::string tenant = "default";
   std::string dashboard_folder;  // instead of the embedded dashboard
   Retention retention;
-  NotifyConfig notify;            // who is told that somebody is asked
-  std::uint32_t stale_days = 30;  // more whole days without a sign make an asset stale
+  std::vector<NotifyConfig> receivers;  // who is told that somebody is asked
+  std::uint32_t stale_days = 30;        // more whole days without a sign make an asset stale
   // Of policies that are pushed: a signature by one of these keys (PEM) must hold where there is
   // one; where it is demanded there must be one.
   std::vector<std::string> policy_keys;

@@ -56,6 +56,17 @@ std::chrono::milliseconds pause_after(int tries) {
 
 }  // namespace
 
+bool NotifyConfig::wants(const aispm::v1::Approval& approval) const {
+  const auto has = [](const std::vector<std::string>& wanted, const std::string& one) {
+    return wanted.empty() || std::find(wanted.begin(), wanted.end(), one) != wanted.end();
+  };
+  const bool is_human = approval.kind() == aispm::v1::APPROVAL_KIND_HUMAN;
+  return has(kinds, is_human ? "human" : "approval") && has(roles, approval.approver_role()) &&
+         (agents.empty() || std::any_of(agents.begin(), agents.end(), [&](const auto& glob) {
+            return glob.matches(approval.agent_id());
+          }));
+}
+
 struct Notifier::State {
   explicit State(store::Database opened) : database(std::move(opened)) {}
 
@@ -75,7 +86,8 @@ struct Notifier::State {
   void run(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       const auto pause = work(stop);
-      if (!pause) log::warn("notify.store", {{"reason", pause.error().message}});
+      if (!pause)
+        log::warn("notify.store", {{"receiver", config.name}, {"reason", pause.error().message}});
       std::unique_lock guard(mutex);
       changed.wait_for(guard, stop, pause ? *pause : kStorePause, [this] { return is_woken; });
       is_woken = false;
@@ -84,11 +96,11 @@ struct Notifier::State {
 
   // Sends what is due; gives the time until there is something more to do.
   Result<std::chrono::milliseconds> work(const std::stop_token& stop) {
-    store::NoticeBox box(database);
+    store::NoticeBox box(database, config.name);
     while (!stop.stop_requested()) {
       AISPM_TRY(const std::uint64_t given_up, box.drop_closed(wall_now()));
       AISPM_TRY(const auto notice, box.next(wall_now()));
-      AISPM_TRY(const auto waiting, box.waiting());
+      AISPM_TRY(const auto waiting, box.waiting(wall_now()));
       count(given_up, waiting.count);
       if (notice) {
         AISPM_CHECK(deliver(box, *notice, stop));
@@ -104,12 +116,13 @@ struct Notifier::State {
 
   Result<> deliver(store::NoticeBox& box, const store::DueNotice& notice,
                    const std::stop_token& stop) {
+    if (!config.wants(notice.approval)) return box.mark_taken(notice.approval.id());
     const Result<> taken = send_once(make_body(notice.approval), stop);
     if (!taken && stop.stop_requested()) return {};  // cut short: due again after the next start
     note(taken);
-    if (taken) return box.mark_taken(notice.ref);
+    if (taken) return box.mark_taken(notice.approval.id());
     const auto pause = std::chrono::nanoseconds(pause_after(notice.tries));
-    return box.put_off(notice.ref, WallTime{wall_now().nanoseconds + pause.count()});
+    return box.put_off(notice.approval.id(), WallTime{wall_now().nanoseconds + pause.count()});
   }
 
   void note(const Result<>& taken) {
@@ -117,7 +130,7 @@ struct Notifier::State {
     const std::string problem = taken ? std::string() : taken.error().message;
     ++(taken ? counts.sent : counts.retried);
     if (problem != counts.problem && !problem.empty())
-      log::warn("notify.failed", {{"reason", problem}});
+      log::warn("notify.failed", {{"receiver", config.name}, {"reason", problem}});
     counts.problem = problem;
   }
 
@@ -191,7 +204,8 @@ Result<std::unique_ptr<Notifier>> Notifier::start(const NotifyConfig& config,
   state->path = slash == std::string::npos ? "/" : config.url.substr(slash);
   if (std::any_of(state->path.begin(), state->path.end(),
                   [](char c) { return c <= ' ' || c == 0x7f; }))
-    return fail(Errc::kInvalid, "approvals.notify.url: holds a space or control character");
+    return fail(Errc::kInvalid,
+                "approvals, receiver " + config.name + ": url: holds a space or control character");
   if (state->origin.tls) {
     AISPM_TRY(state->tls, net::make_tls_context(config.ca_file));
   }

@@ -6,9 +6,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/common/secret.hpp"
+#include "sdk/core/policy/glob.hpp"
 
 namespace aispm::v1 {
 class Approval;
@@ -16,13 +18,21 @@ class Approval;
 
 namespace aispm::collector {
 
-// Where to tell that somebody is asked (`approvals.notify`).
+// Where to tell that somebody is asked (`approvals.notify`, `approvals.receivers`).
 struct NotifyConfig {
-  std::string url;      // "" = nobody is told
+  static constexpr std::size_t kMaxReceivers = 16;
+  std::string name = "notify";  // unique; what it was told stands in the store under it
+  std::string url;
   std::string ca_file;  // "" = the system's store
   Secret secret;        // signs what is sent
   std::string link;     // prefix of links in what is sent: "https://aispm.example"
   bool allow_private = false;
+  // Of what it is told: any of each; empty: of all.
+  std::vector<std::string> kinds;  // "approval", "human"
+  std::vector<std::string> roles;  // approver roles; "" = cases that any operator may answer
+  std::vector<policy::Glob> agents;
+
+  bool wants(const aispm::v1::Approval& approval) const;
 };
 
 // Tells one webhook of the approvals in the store that wait (store/notice_box.hpp), one after

@@ -7,6 +7,7 @@
 #include "gateway/mcp/mcp_listing.hpp"
 #include "gateway/mcp/mcp_names.hpp"
 #include "gateway/mcp/mcp_subject.hpp"
+#include "gateway/mcp/server_host.hpp"
 #include "gateway/mcp/wish_desk.hpp"
 #include "gateway/proxy/decide/asked_action.hpp"
 #include "gateway/proxy/observe/observatory.hpp"
@@ -93,7 +94,7 @@ class McpAct {
     AskedCalls::Claim claim = find_cause();
     AskedAction asked(worker_, actor(claim), question(claim));
     asked.on_freeze([&link] { link.abort(); });
-    if (const auto judged = judge(asked, claim); !judged)
+    if (const auto judged = judge(asked, claim, server); !judged)
       co_return mcp_error(message_.id, mcp_code::kInternal, "AISPM: " + judged.error().message);
     co_await ask_people(asked);
     std::string said;
@@ -169,8 +170,10 @@ class McpAct {
                    "No model asked for this call, as far as this gateway has seen");
   }
 
-  Result<> judge(AskedAction& asked, const AskedCalls::Claim& claim) {
+  Result<> judge(AskedAction& asked, const AskedCalls::Claim& claim,
+                 const McpServerConfig& server) {
     AISPM_CHECK(asked.judge());
+    judge_server_host(asked, server);
     JudgedAction& action = asked.action();
     action.is_recorded = false;  // every call is
     action.findings.insert(action.findings.end(), asked.findings().begin(), asked.findings().end());

@@ -213,7 +213,7 @@ awaitable<bool> run_exchange(Client& client, const Head& head, const Route& rout
   if (!step) step = scan(x);
   if (!step) step = decide(x);
   if (!step && x.gate) step = co_await x.settle_actions();
-  if (!step && x.services.use.budgets) step = x.reserve_use();
+  if (!step && (x.services.use.budgets || x.gate)) step = x.reserve_use();
 
   UpstreamReply reply;
   AskedOpinions asked(x);

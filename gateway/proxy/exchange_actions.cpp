@@ -4,6 +4,8 @@
 
 #include "gateway/proxy/decide/action_record.hpp"
 #include "gateway/proxy/decide/data_cut.hpp"
+#include "gateway/proxy/decide/pii_rules.hpp"
+#include "gateway/proxy/exchange_modules.hpp"
 #include "gateway/proxy/exchange_state.hpp"
 
 namespace aispm::gateway {
@@ -56,21 +58,29 @@ Step ExchangeState::judge_prompt() {
   const JudgedAction* const judged = gate->wants_prompt(wall_now())
                                          ? gate->judge_prompt(codec::prompt_text(request), prompt)
                                          : nullptr;
+  if (judged != nullptr && judged->verdict.outcome == Outcome::kDeny) {
+    counters.denied_requests.add();
+    return deny_action(*judged, settled_of(*judged));
+  }
+  Step step = judge_upstream(*this);
+  if (!step) step = judge_pii_of_request(*this);
   gate->enter("reply");
-  if (judged == nullptr || judged->verdict.outcome != Outcome::kDeny) return {};
-  counters.denied_requests.add();
-  return deny_action(*judged, settled_of(*judged));
+  return step;
 }
 
 Step ExchangeState::open_reply() {
   if (!gate) return {};
+  std::shared_ptr<const OutputRules> of_request = std::move(context.output);
+  context.output = nullptr;
   const JudgedAction* const denied =
       gate->open_reply(read_signals(detections).guard, context.output);
   if (denied != nullptr) {
+    take_pii_of_reply(*this, std::move(of_request));
     counters.denied_replies.add();
     return deny_action(*denied, settled_of(*denied));
   }
   if (context.output) context.tables = with_output(*context.book, *context.tables, *context.output);
+  take_pii_of_reply(*this, std::move(of_request));
   return {};
 }
 
@@ -85,6 +95,7 @@ void ExchangeState::close_reply(const Findings& findings) {
     reply.has_pii = reply.has_pii || detection.category == detect::name_of(detect::Category::kPii);
   }
   gate->close_reply(reply);
+  note_pii_of_reply(*this, pii_kinds(findings.detections, true));
 }
 
 Step ExchangeState::judge_actions(std::string_view reply) {

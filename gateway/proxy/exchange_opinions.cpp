@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What slower judges said of an exchange's request, and what follows from it.
+// What slower judges said of an exchange's request, and what follows where something could not be
+// judged.
 #include "gateway/proxy/exchange_state.hpp"
 #include "gateway/proxy/guard_call.hpp"
 #include "gateway/proxy/opinions.hpp"
 #include "gateway/proxy/pipeline/explain.hpp"
+#include "gateway/proxy/unjudged.hpp"
 
 namespace aispm::gateway {
 
@@ -55,10 +57,38 @@ Step ExchangeState::take_opinions(bool apply) {
   return {};
 }
 
+Step ExchangeState::unscannable(std::string_view what, const std::string& why) {
+  if (context.book->policy->fail_closed()) return cannot_scan(what, why);
+  counters.unscannable.add();
+  detections.push_back(passed_unjudged(what, why));
+  return {};
+}
+
+Step ExchangeState::check_time(std::string_view what, const Findings& findings) {
+  counters.inspections_late.add(findings.late);
+  counters.inspections_cut.add(findings.cut);
+  if (findings.cut == 0) return {};
+  return unscannable(what, "there was not time enough to look through all of it");
+}
+
+Refusal ExchangeState::cannot_scan(std::string_view what, const std::string& why) {
+  counters.unscannable.add();
+  model::Decision denial;
+  denial.outcome = Outcome::kDeny;
+  denial.mode = "enforce";
+  denial.rule_id = kUnscannableRule;
+  denial.reason = std::string(what) + " could not be scanned: " + why;
+  denial.policy_version = context.book->policy->version();
+  return deny(std::move(denial));
+}
+
 // A judge that must speak did not.
 Step ExchangeState::unheard(std::string_view what, const std::string& why) {
   counters.unscannable.add();
-  if (!context.book->policy->fail_closed()) return {};
+  if (!context.book->policy->fail_closed()) {
+    detections.push_back(passed_unjudged(what, why));
+    return {};
+  }
   model::Decision denial;
   denial.mode = "enforce";
   denial.rule_id = kGuardRule;

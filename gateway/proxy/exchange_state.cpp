@@ -5,6 +5,7 @@
 
 #include "gateway/mcp/asked_link.hpp"
 #include "gateway/proxy/decide/chain_freezes.hpp"
+#include "gateway/proxy/exchange_modules.hpp"
 #include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/observe/head_rules.hpp"
 #include "gateway/proxy/pipeline/explain.hpp"
@@ -109,6 +110,7 @@ Step ExchangeState::open_rules() {
     context.redactor = placeholders.get();
     if (policy.keeps_vault()) context.vault = placeholders;
   }
+  take_pii_of_request(*this);
   return {};
 }
 
@@ -130,30 +132,6 @@ void ExchangeState::open_leaks() {
     if (context.leaks.prompt && context.leaks.prompt->is_cut()) counters.prompts_cut.add();
   }
   if (config.tool_schemas && !request.tools_offered.empty()) context.leaks.tools = &request;
-}
-
-Step ExchangeState::unscannable(std::string_view what, const std::string& why) {
-  if (context.book->policy->fail_closed()) return cannot_scan(what, why);
-  counters.unscannable.add();
-  return {};
-}
-
-Step ExchangeState::check_time(std::string_view what, const Findings& findings) {
-  counters.inspections_late.add(findings.late);
-  counters.inspections_cut.add(findings.cut);
-  if (findings.cut == 0) return {};
-  return unscannable(what, "there was not time enough to look through all of it");
-}
-
-Refusal ExchangeState::cannot_scan(std::string_view what, const std::string& why) {
-  counters.unscannable.add();
-  model::Decision denial;
-  denial.outcome = Outcome::kDeny;
-  denial.mode = "enforce";
-  denial.rule_id = kUnscannableRule;
-  denial.reason = std::string(what) + " could not be scanned: " + why;
-  denial.policy_version = context.book->policy->version();
-  return deny(std::move(denial));
 }
 
 Refusal ExchangeState::deny(model::Decision denial) {

@@ -13,7 +13,7 @@ using Choose = std::function<void(Action)>;
 
 // What one command line says; lives as long as its subcommand.
 struct Words {
-  std::string id, folder, comment, agent, stage, reason;
+  std::string id, folder, comment, agent, stage, reason, out;
   ScopeWords scope;
   std::uint64_t version = 0, from = 0, to = 0;
   bool is_forced = false, with_deprecated = false;
@@ -62,10 +62,12 @@ void add_policy_reading(CLI::App* policy, const Choose& choose) {
   list.app->add_flag("--deprecated", list.words->with_deprecated, "Deprecated ones too");
   const Command show = add(policy, choose, "show", "A policy with the files of a version",
                            [](Client& c, const Words& w, const Output& o) {
-                             return show_policy(c, w.id, w.version, o);
+                             return show_policy(c, w.id, w.version, w.out, o);
                            });
   add_id(show);
   show.app->add_option("--version", show.words->version, "The newest when left out");
+  show.app->add_option("--out", show.words->out,
+                       "New folder for its files, such as the registry for `decide --registry`");
   add_id(add(policy, choose, "versions", "All versions, with who made them",
              [](Client& c, const Words& w, const Output& o) { return list_versions(c, w.id, o); }));
   const Command diff = add(policy, choose, "diff", "What changed between two versions",

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <map>
 
 #include "sdk/cli/describe.hpp"
 #include "sdk/cli/line_diff.hpp"
+#include "sdk/core/common/file.hpp"
 #include "sdk/core/policy/bundle.hpp"
 
 namespace aispm::cli {
@@ -110,6 +112,24 @@ std::string safe_lines(std::string_view text) {
   return out;
 }
 
+// As a folder that is not there yet. The collector's word on paths is not taken.
+Result<> write_files(const v1::PolicyVersion& version, const std::string& out) {
+  std::error_code error;
+  if (!std::filesystem::create_directory(out, error))
+    return fail(Errc::kExists, out + ": is there already, or its parent is not");
+  std::filesystem::permissions(out, std::filesystem::perms(0755), error);
+  for (const v1::PolicyFile& file : version.files()) {
+    const std::filesystem::path path(file.path());
+    const bool leads_out =
+        path.is_absolute() ||
+        std::any_of(path.begin(), path.end(), [](const auto& part) { return part == ".."; });
+    if (leads_out) return fail(Errc::kInvalid, file.path() + ": is no path within a bundle");
+    std::filesystem::create_directories(out / path.parent_path(), error);
+    AISPM_CHECK(write_file_atomically(out + "/" + file.path(), file.content(), 0644));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<v1::PolicyStage> parse_stage(const std::string& name) {
@@ -146,8 +166,9 @@ Result<> list_policies(Client& client, const std::string& agent, bool with_depre
 }
 
 Result<> show_policy(Client& client, const std::string& id, std::uint64_t version,
-                     const Output& output) {
+                     const std::string& out, const Output& output) {
   AISPM_TRY(const v1::PolicyVersion found, fetch_version(client, id, version));
+  if (!out.empty()) AISPM_CHECK(write_files(found, out));
   if (output.json) return print_json(found, output);
   AISPM_TRY(const v1::Policy policy, fetch_policy(client, id));
   AISPM_CHECK(say(policy, output));

@@ -18,8 +18,9 @@ struct ScopeWords {
 
 Result<> list_policies(Client& client, const std::string& agent, bool with_deprecated,
                        const Output& output);
+// `out`: a new folder for the version's files; "" = none.
 Result<> show_policy(Client& client, const std::string& id, std::uint64_t version,
-                     const Output& output);
+                     const std::string& out, const Output& output);
 // The bundle is compiled here and by the collector.
 Result<> push_policy(Client& client, const std::string& id, const std::string& folder,
                      const std::string& comment, const ScopeWords& scope, const Output& output);

@@ -13,6 +13,7 @@
 #include "sdk/core/policy/bundle.hpp"
 #include "sdk/core/policy/bundle_judge.hpp"
 #include "sdk/core/policy/problems.hpp"
+#include "sdk/core/policy/registry_load.hpp"
 
 namespace aispm::cli {
 namespace {
@@ -134,11 +135,11 @@ Result<> verify_policy(const std::string& folder, const TrustedKeys& keys, const
   return {};
 }
 
-Result<> decide_action(const std::string& folder, const std::string& action_file,
-                       const Output& output) {
-  AISPM_TRY(const auto bundle, Bundle::load(folder));
-  if (bundle->actions() == nullptr && bundle->tools() == nullptr)
-    return fail(Errc::kNotFound, folder + ": has neither actions.yaml nor tools.yaml");
+Result<> decide_action(const std::string& folder, const std::string& registry,
+                       const std::string& action_file, const Output& output) {
+  AISPM_TRY(const auto bundle, policy::load_with_registry(folder, registry));
+  if (bundle->actions() == nullptr && bundle->tools() == nullptr && bundle->rego() == nullptr)
+    return fail(Errc::kNotFound, folder + ": has neither actions.yaml nor tools.yaml nor rego");
   AISPM_TRY(const std::string text, read_text(action_file, kMaxInputBytes));
   auto asked = policy::ActionJson::parse(text);
   if (!asked) return fail(asked.error().code, action_file + ": " + asked.error().message);

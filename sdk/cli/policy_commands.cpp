@@ -13,6 +13,7 @@ struct Words {
   std::string key_file;
   std::string prefix;
   std::string action_file = "-";
+  std::string registry;
   std::string input_file = "-";
   std::string command;
   std::string rule;
@@ -70,9 +71,11 @@ void add_policy_commands(CLI::App& app, const Choose& choose) {
           [](const Words& w, const Output& o) { return verify_policy(w.folder, w.keys, o); });
   add_folder(verify, *words);
   add_keys(verify, *words);
-  auto* const decide = add(
-      policy, choose, words, "decide", "What a bundle says of one action, and why",
-      [](const Words& w, const Output& o) { return decide_action(w.folder, w.action_file, o); });
+  auto* const decide =
+      add(policy, choose, words, "decide", "What a bundle says of one action, and why",
+          [](const Words& w, const Output& o) {
+            return decide_action(w.folder, w.registry, w.action_file, o);
+          });
   add_folder(decide, *words);
   decide->add_option(
       "--action", words->action_file,
@@ -80,6 +83,9 @@ void add_policy_commands(CLI::App& app, const Choose& choose) {
       "roles, trust, environment, "
       "provider, model, destination, surface, tool_provider, labels, scopes, posture, "
       "signals, intent, definition");
+  decide->add_option("--registry", words->registry,
+                     "Folder of the collector's registry (`aispm policy show aispm.registry --out "
+                     "FOLDER`), which counts\nbeside the bundle as in gateways");
   auto* const command =
       add(policy, choose, words, "command",
           "What the rules over commands say to one shell command line, and why",

@@ -32,8 +32,9 @@ Result<> make_policy_keys(const std::string& prefix, const Output& output);
 Result<> sign_policy(const std::string& folder, const std::string& key_file, const Output& output);
 Result<> verify_policy(const std::string& folder, const TrustedKeys& keys, const Output& output);
 // `action_file`: JSON of one action, `-` for standard input.
-Result<> decide_action(const std::string& folder, const std::string& action_file,
-                       const Output& output);
+// `registry`: folder of the collector's registry, which counts beside the bundle; "" = none.
+Result<> decide_action(const std::string& folder, const std::string& registry,
+                       const std::string& action_file, const Output& output);
 Result<> decide_command(const std::string& folder, const std::string& command,
                         const Output& output);
 // The JSON Schema of one file of a bundle, by the file's name without ending.

@@ -12,6 +12,7 @@
 #include "sdk/core/detect/recorded_detections.hpp"
 #include "sdk/core/policy/explain.hpp"
 #include "sdk/core/policy/learn.hpp"
+#include "sdk/core/policy/registry_load.hpp"
 #include "sdk/core/policy/replay.hpp"
 
 namespace aispm::cli {
@@ -88,7 +89,7 @@ Result<> simulate_file(const SimulateWords& words, const Output& output) {
   std::shared_ptr<const policy::Bundle> bundle;
   std::shared_ptr<const policy::Policy> texts;
   if (!words.candidate.empty()) {
-    AISPM_TRY(bundle, policy::Bundle::load(words.candidate));
+    AISPM_TRY(bundle, policy::load_with_registry(words.candidate, words.registry));
   }
   if (!words.texts.empty()) {
     AISPM_TRY(texts, policy::Policy::load(words.texts));
@@ -137,13 +138,14 @@ Result<> explain_in_file(const ExplainWords& words, const Output& output) {
   if (!words.bundle.empty()) {
     AISPM_TRY(bundle, policy::Bundle::load(words.bundle));
   }
+  AISPM_TRY(const auto registry, policy::load_registry(words.registry));
   std::optional<v1::Event> found;
   AISPM_CHECK(each_event(words.events, [&](const v1::Event& event) {
     if (event.id() == words.id) found = event;
   }));
   if (!found || !found->has_decision())
     return fail(Errc::kNotFound, words.events + ": has no decision with the id " + words.id);
-  v1::Explanation explanation = policy::explain_action(bundle.get(), *found);
+  v1::Explanation explanation = policy::explain_action(bundle.get(), *found, registry.get());
   explanation.set_policy_id(found->action_call().policy_id());
   *explanation.mutable_event() = std::move(*found);
   return print_explanation(explanation, output);

@@ -16,6 +16,7 @@ struct SimulateWords {
   std::string events;     // file
   std::string last = "24h";
   std::string agent = "*";
+  std::string registry;  // folder, with `events`
 };
 Result<> simulate_file(const SimulateWords& words, const Output& output);
 Result<> simulate_recorded(Client& client, const SimulateWords& words, const Output& output);
@@ -24,6 +25,7 @@ struct ExplainWords {
   std::string id;
   std::string events;
   std::string bundle;
+  std::string registry;  // folder
 };
 Result<> explain_in_file(const ExplainWords& words, const Output& output);
 Result<> explain_recorded(Client& client, const ExplainWords& words, const Output& output);

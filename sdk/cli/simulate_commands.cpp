@@ -11,6 +11,10 @@ namespace {
 using Local = std::function<void(LocalAction)>;
 using Remote = std::function<void(Action)>;
 
+constexpr const char* kRegistryHelp =
+    "Folder of the collector's registry (`aispm policy show aispm.registry --out FOLDER`), which "
+    "counts beside the\nbundle as in gateways; without --events the collector's own counts";
+
 void add_simulate(CLI::App* policy, const Local& local, const Remote& remote) {
   const auto words = std::make_shared<SimulateWords>();
   auto* const command = policy->add_subcommand(
@@ -29,6 +33,7 @@ void add_simulate(CLI::App* policy, const Local& local, const Remote& remote) {
       ->capture_default_str()
       ->excludes(events);
   command->add_option("--agent", words->agent, "Only this agent; * and ? as in globs");
+  command->add_option("--registry", words->registry, kRegistryHelp)->needs(events);
   command->callback([words, local, remote] {
     if (!words->events.empty())
       return local([words](const Output& output) { return simulate_file(*words, output); });
@@ -49,6 +54,7 @@ void add_explain(CLI::App* policy, const Local& local, const Remote& remote) {
       command->add_option("--events", words->events, "File of events instead of the collector");
   command->add_option("--bundle", words->bundle, "Folder of the version that decided")
       ->needs(events);
+  command->add_option("--registry", words->registry, kRegistryHelp)->needs(events);
   command->callback([words, local, remote] {
     if (!words->events.empty())
       return local([words](const Output& output) { return explain_in_file(*words, output); });

@@ -8,6 +8,7 @@
 
 #include "sdk/core/common/time.hpp"
 #include "sdk/core/policy/bundle_judge.hpp"
+#include "sdk/core/policy/registry_load.hpp"
 
 struct aispm_policy {
   std::shared_ptr<const aispm::policy::Bundle> bundle;
@@ -73,13 +74,19 @@ extern "C" {
 
 aispm_policy* aispm_policy_open(const char* folder, const char* const* keys, size_t key_count,
                                 char** error) {
+  return aispm_policy_open_with_registry(folder, "", keys, key_count, error);
+}
+
+aispm_policy* aispm_policy_open_with_registry(const char* folder, const char* registry,
+                                              const char* const* keys, size_t key_count,
+                                              char** error) {
   if (error != nullptr) *error = nullptr;
   const auto complain = [&](std::string_view what) -> aispm_policy* {
     if (error != nullptr) *error = copy(what);
     return nullptr;
   };
   try {
-    if (folder == nullptr || (keys == nullptr && key_count > 0))
+    if (folder == nullptr || registry == nullptr || (keys == nullptr && key_count > 0))
       return complain("a pointer is null");
     if (key_count > kMaxKeys) return complain("more than 64 keys");
     policy::BundleOptions options;
@@ -88,7 +95,7 @@ aispm_policy* aispm_policy_open(const char* folder, const char* const* keys, siz
       if (keys[i] == nullptr) return complain("a pointer is null");
       options.trusted_keys.emplace_back(keys[i]);
     }
-    auto bundle = policy::Bundle::load(folder, options);
+    auto bundle = policy::load_with_registry(folder, registry, std::move(options));
     if (!bundle) return complain(bundle.error().message);
     return new aispm_policy{std::move(*bundle)};
   } catch (const std::exception& problem) {

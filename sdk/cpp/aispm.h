@@ -18,6 +18,10 @@ typedef struct aispm_policy aispm_policy;
 /* Loads a bundle (docs/policy-language.md). `keys`: public keys (PEM, ended by NUL) of which one must have signed it;
  * with `key_count` 0 a signature is not asked for. NULL on errors; then `*error` says what is wrong. */
 aispm_policy *aispm_policy_open(const char *folder, const char *const *keys, size_t key_count, char **error);
+/* The same with the collector's registry of agents and tools beside the bundle, as gateways have it: `registry` is the
+ * folder that `aispm policy show aispm.registry --out FOLDER` writes, read once. With keys it must be signed, too. */
+aispm_policy *aispm_policy_open_with_registry(const char *folder, const char *registry, const char *const *keys,
+                                              size_t key_count, char **error);
 void aispm_policy_close(aispm_policy *policy);
 
 /* SHA-256 (hex) of the bundle; lives as long as the policy. */

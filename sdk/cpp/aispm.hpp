@@ -16,13 +16,16 @@ namespace aispm::sdk {
 class Policy {
  public:
   // Throws std::runtime_error that says what is wrong. `keys`: one of these public keys (PEM) must
-  // have signed; empty: a signature is not asked for.
-  static Policy open(const std::string& folder, const std::vector<std::string>& keys = {}) {
+  // have signed; empty: a signature is not asked for. `registry`: folder of the collector's
+  // registry, which counts beside the bundle; "" = none.
+  static Policy open(const std::string& folder, const std::vector<std::string>& keys = {},
+                     const std::string& registry = {}) {
     std::vector<const char*> texts;
     texts.reserve(keys.size());
     for (const std::string& key : keys) texts.push_back(key.c_str());
     char* error = nullptr;
-    Policy policy(aispm_policy_open(folder.c_str(), texts.data(), texts.size(), &error));
+    Policy policy(aispm_policy_open_with_registry(folder.c_str(), registry.c_str(), texts.data(),
+                                                  texts.size(), &error));
     const Text owned(error);
     if (!policy.handle_) throw std::runtime_error(error == nullptr ? "no memory" : error);
     return policy;

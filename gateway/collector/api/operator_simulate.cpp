@@ -12,6 +12,7 @@
 #include "sdk/core/policy/explain.hpp"
 #include "sdk/core/policy/learn.hpp"
 #include "sdk/core/policy/problems.hpp"
+#include "sdk/core/policy/registry_load.hpp"
 #include "sdk/core/policy/replay.hpp"
 
 namespace aispm::collector::api {
@@ -103,6 +104,38 @@ Result<std::vector<FolderFile>> candidate_files(Desk& desk,
   return files_of(stored.files());
 }
 
+// The collector's registry as it was in force then; null: nobody had decided anything.
+Result<std::shared_ptr<const policy::RegistryPart>> registry_at(Desk& desk, WallTime then) {
+  store::PolicyShelf shelf(desk.database);
+  const auto versions = shelf.versions(policy::kRegistryPolicy);
+  if (!versions && versions.error().code == Errc::kNotFound)
+    return std::shared_ptr<const policy::RegistryPart>();
+  AISPM_CHECK(versions);
+  std::uint64_t newest = 0;
+  for (const pb::PolicyVersion& version : versions->versions()) {
+    const std::int64_t made =
+        version.created().seconds() * 1'000'000'000 + version.created().nanos();
+    if (made <= then.nanoseconds) newest = std::max(newest, version.version());
+  }
+  if (newest == 0) return std::shared_ptr<const policy::RegistryPart>();
+  AISPM_TRY(const pb::PolicyVersion stored, shelf.version(policy::kRegistryPolicy, newest));
+  return policy::registry_of(files_of(stored.files()));
+}
+
+// A bundle as gateways have it in force: with the registry beside its own files.
+Result<std::shared_ptr<const policy::Bundle>> compile_as_there(Desk& desk,
+                                                               const std::vector<FolderFile>& files,
+                                                               WallTime then) {
+  policy::BundleOptions options;
+  const bool has_own = std::any_of(files.begin(), files.end(), [](const FolderFile& file) {
+    return file.path == policy::kRegistryFile;
+  });
+  if (!has_own) {
+    AISPM_TRY(options.registry, registry_at(desk, then));
+  }
+  return policy::Bundle::compile(files, options);
+}
+
 Result<pb::Simulation> simulate(Desk& desk, const pb::SimulatePolicyRequest& request,
                                 WallTime now) {
   AISPM_TRY(const std::vector<FolderFile> files, candidate_files(desk, request));
@@ -111,7 +144,7 @@ Result<pb::Simulation> simulate(Desk& desk, const pb::SimulatePolicyRequest& req
   std::shared_ptr<const policy::Bundle> bundle;
   std::shared_ptr<const policy::Policy> texts;
   if (!files.empty()) {
-    AISPM_TRY(bundle, policy::Bundle::compile(files));
+    AISPM_TRY(bundle, compile_as_there(desk, files, now));
   }
   if (!request.text_rules().empty()) {
     AISPM_TRY(texts, policy::Policy::parse(request.text_rules(), "text_rules"));
@@ -151,7 +184,7 @@ Result<pb::PolicyProposal> propose(Desk& desk, const pb::ProposePolicyRequest& r
   AISPM_CHECK(
       each_event(desk, events, budget, [&](const pb::Event& event) { learner.add(event); }));
   AISPM_TRY(pb::PolicyProposal proposal, learner.propose());
-  AISPM_TRY(const auto bundle, policy::Bundle::compile(files_of(proposal.files())));
+  AISPM_TRY(const auto bundle, compile_as_there(desk, files_of(proposal.files()), now));
   policy::Replay replay(bundle, nullptr, {policy::Glob(request.agent_id()), now});
   Budget again;
   AISPM_CHECK(each_event(desk, events, again, [&](const pb::Event& event) { replay.add(event); }));
@@ -199,7 +232,9 @@ Result<pb::Explanation> explain(Desk& desk, const pb::ExplainDecisionRequest& re
   if (version.version() != 0) {
     AISPM_TRY(bundle, policy::Bundle::compile(files_of(version.files())));
   }
-  pb::Explanation explanation = policy::explain_action(bundle.get(), event);
+  const WallTime then{event.time().seconds() * 1'000'000'000 + event.time().nanos()};
+  AISPM_TRY(const auto registry, registry_at(desk, then));
+  pb::Explanation explanation = policy::explain_action(bundle.get(), event, registry.get());
   explanation.set_policy_id(event.action_call().policy_id());
   explanation.set_policy_number(version.version());
   *explanation.mutable_event() = event;

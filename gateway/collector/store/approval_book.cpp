@@ -256,10 +256,9 @@ Result<pb::Approval> ApprovalBook::request(const pb::RequestApprovalRequest& req
   const std::string body = wanted.SerializeAsString();
   AISPM_CHECK(run_sql(database_,
                       "INSERT INTO approvals (approval_id, agent_id, session_id, digest, state, "
-                      "body, expires, changed, notice_due) VALUES (?,?,?,?,?,?,?,?,?)",
+                      "body, expires, changed) VALUES (?,?,?,?,?,?,?,?)",
                       wanted.id(), wanted.agent_id(), wanted.session_id(), wanted.digest(),
-                      static_cast<int>(wanted.state()), Blob{body}, expires, now.nanoseconds,
-                      now.nanoseconds));
+                      static_cast<int>(wanted.state()), Blob{body}, expires, now.nanoseconds));
   AISPM_CHECK(run_sql(database_, "INSERT INTO approval_hosts VALUES (?,?)", wanted.id(), host_id));
   AISPM_CHECK(store(wanted, now));
   AISPM_CHECK(transaction.commit());

@@ -1,64 +1,90 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/collector/store/notice_box.hpp"
 
+#include <algorithm>
+
 namespace aispm::collector::store {
 namespace {
 
 // `state`s in which somebody may still answer: PENDING, ESCALATED, TAKEN_OVER.
-constexpr const char* kDropUntried =
-    "UPDATE approvals SET notice_due=NULL WHERE notice_due IS NOT NULL AND notice_tries=0 AND "
-    "(state NOT IN (1,6,7) OR expires<=?)";
 constexpr const char* kDropTried =
-    "UPDATE approvals SET notice_due=NULL WHERE notice_due IS NOT NULL AND notice_tries>0 AND "
-    "(state NOT IN (1,6,7) OR expires<=?)";
+    "DELETE FROM approval_notices WHERE receiver=? AND due IS NOT NULL AND tries>0 AND approval_id "
+    "NOT IN (SELECT approval_id FROM approvals WHERE state IN (1,6,7) AND expires>?)";
+constexpr const char* kDropOthers =
+    "DELETE FROM approval_notices WHERE receiver=? AND approval_id NOT IN (SELECT approval_id FROM "
+    "approvals WHERE state IN (1,6,7) AND expires>?)";
+constexpr const char* kNext =
+    "SELECT COALESCE(n.tries,0), a.body FROM approvals a LEFT JOIN approval_notices n ON "
+    "n.approval_id=a.approval_id AND n.receiver=? WHERE a.state IN (1,6,7) AND a.expires>? AND "
+    "(n.approval_id IS NULL OR n.due<=?) ORDER BY COALESCE(n.due,0), a.ref LIMIT 1";
+// Those that were never tried are due at once.
+constexpr const char* kWaiting =
+    "SELECT COUNT(*), MIN(COALESCE(n.due,0)) FROM approvals a LEFT JOIN approval_notices n ON "
+    "n.approval_id=a.approval_id AND n.receiver=? WHERE a.state IN (1,6,7) AND a.expires>? AND "
+    "(n.approval_id IS NULL OR n.due IS NOT NULL)";
 
 }  // namespace
 
 Result<std::uint64_t> NoticeBox::drop_closed(WallTime now) {
-  AISPM_CHECK(run_sql(database_, kDropUntried, now.nanoseconds));
-  AISPM_CHECK(run_sql(database_, kDropTried, now.nanoseconds));
-  return static_cast<std::uint64_t>(database_.changes());
+  AISPM_CHECK(run_sql(database_, kDropTried, receiver_, now.nanoseconds));
+  const auto tried = static_cast<std::uint64_t>(database_.changes());
+  AISPM_CHECK(run_sql(database_, kDropOthers, receiver_, now.nanoseconds));
+  return tried;
 }
 
 Result<std::optional<DueNotice>> NoticeBox::next(WallTime now) {
-  AISPM_TRY(Statement* const find,
-            database_.cached("SELECT ref, notice_tries, body FROM approvals WHERE notice_due<=? "
-                             "ORDER BY notice_due LIMIT 1"));
-  AISPM_TRY(const bool is_row, find->bind(now.nanoseconds).step());
+  AISPM_TRY(Statement* const find, database_.cached(kNext));
+  AISPM_TRY(const bool is_row, find->bind(receiver_, now.nanoseconds, now.nanoseconds).step());
   if (!is_row) return std::optional<DueNotice>();
   DueNotice notice;
-  notice.ref = find->integer(0);
-  notice.tries = static_cast<int>(find->integer(1));
-  const std::string_view body = find->blob(2);
+  notice.tries = static_cast<int>(find->integer(0));
+  const std::string_view body = find->blob(1);
   const bool is_read = notice.approval.ParseFromArray(body.data(), static_cast<int>(body.size()));
   find->reset();
   if (!is_read) return fail(Errc::kInternal, "store: an approval cannot be read");
   return std::optional<DueNotice>(std::move(notice));
 }
 
-Result<> NoticeBox::mark_taken(std::int64_t ref) {
-  return run_sql(database_, "UPDATE approvals SET notice_due=NULL WHERE ref=?", ref);
-}
-
-Result<> NoticeBox::put_off(std::int64_t ref, WallTime until) {
+Result<> NoticeBox::mark_taken(const std::string& approval_id) {
   return run_sql(database_,
-                 "UPDATE approvals SET notice_due=?, notice_tries=notice_tries+1 WHERE ref=? AND "
-                 "notice_due IS NOT NULL",
-                 until.nanoseconds, ref);
+                 "INSERT INTO approval_notices (receiver, approval_id, due) VALUES (?,?,NULL) ON "
+                 "CONFLICT DO UPDATE SET due=NULL",
+                 receiver_, approval_id);
 }
 
-Result<NoticeBox::Waiting> NoticeBox::waiting() {
-  AISPM_TRY(Statement* const find,
-            database_.cached("SELECT COUNT(*), MIN(notice_due) FROM approvals WHERE notice_due IS "
-                             "NOT NULL"));
-  AISPM_TRY(const bool is_row, find->step());
+Result<> NoticeBox::put_off(const std::string& approval_id, WallTime until) {
+  return run_sql(database_,
+                 "INSERT INTO approval_notices (receiver, approval_id, due, tries) VALUES "
+                 "(?,?,?,1) ON CONFLICT DO UPDATE SET due=excluded.due, tries=tries+1",
+                 receiver_, approval_id, until.nanoseconds);
+}
+
+Result<NoticeBox::Waiting> NoticeBox::waiting(WallTime now) {
+  AISPM_TRY(Statement* const find, database_.cached(kWaiting));
+  AISPM_TRY(const bool is_row, find->bind(receiver_, now.nanoseconds).step());
   Waiting waiting;
   if (is_row) {
     waiting.count = find->count(0);
-    if (!find->is_null(1)) waiting.due = WallTime{find->integer(1)};
+    if (waiting.count > 0) waiting.due = WallTime{find->integer(1)};
   }
   find->reset();
   return waiting;
+}
+
+Result<> NoticeBox::forget_others(Database& database, const std::vector<std::string>& receivers) {
+  std::vector<std::string> known;
+  AISPM_TRY(Statement* const list,
+            database.cached("SELECT DISTINCT receiver FROM approval_notices"));
+  while (true) {
+    AISPM_TRY(const bool is_row, list->step());
+    if (!is_row) break;
+    known.emplace_back(list->text(0));
+  }
+  list->reset();
+  for (const std::string& name : known)
+    if (std::find(receivers.begin(), receivers.end(), name) == receivers.end())
+      AISPM_CHECK(run_sql(database, "DELETE FROM approval_notices WHERE receiver=?", name));
+  return {};
 }
 
 }  // namespace aispm::collector::store

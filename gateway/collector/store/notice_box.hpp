@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "aispm/v1/policy.pb.h"
 #include "gateway/collector/store/database.hpp"
@@ -14,33 +16,39 @@ namespace aispm::collector::store {
 namespace pb = aispm::v1;
 
 struct DueNotice {
-  std::int64_t ref = 0;
   int tries = 0;  // before
   pb::Approval approval;
 };
 
-// Approvals that wait and of which people are still to be told. They are the store's own rows, so
-// neither a crash nor a receiver that is away loses one, and there are as many as approvals may
-// wait. Owned by one thread; other connections may write at the same time.
+// Approvals that wait and of which one receiver is still to be told. What was told stands in the
+// store, so neither a crash nor a receiver that is away loses one, and there are as many as
+// approvals may wait. Owned by one thread; other connections, also those of other receivers, may
+// write at the same time.
 class NoticeBox {
  public:
-  explicit NoticeBox(Database& database) : database_(database) {}
+  NoticeBox(Database& database, std::string receiver)
+      : database_(database), receiver_(std::move(receiver)) {}
 
   // Forgets notices of what was answered or has expired. How many had been tried in vain.
   Result<std::uint64_t> drop_closed(WallTime now);
   // Empty: none is due by `now`.
   Result<std::optional<DueNotice>> next(WallTime now);
-  Result<> mark_taken(std::int64_t ref);
+  // Also of what this receiver is not to be told of.
+  Result<> mark_taken(const std::string& approval_id);
   // Not taken: to be tried again.
-  Result<> put_off(std::int64_t ref, WallTime until);
+  Result<> put_off(const std::string& approval_id, WallTime until);
   struct Waiting {
     std::uint64_t count = 0;
     std::optional<WallTime> due;  // of the first
   };
-  Result<Waiting> waiting();
+  Result<Waiting> waiting(WallTime now);
+
+  // Forgets receivers of other names than these: who is configured anew is told of all that waits.
+  static Result<> forget_others(Database& database, const std::vector<std::string>& receivers);
 
  private:
   Database& database_;
+  const std::string receiver_;
 };
 
 }  // namespace aispm::collector::store

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "gateway/proxy/decide/agent_refusal.hpp"
 #include "gateway/proxy/decide/delegation.hpp"
 
 namespace aispm::gateway {
@@ -74,10 +75,9 @@ std::optional<Identity::Objection> object_to(const policy::AgentRegistry& regist
 void object_to_refused(const policy::AgentRegistry& registry,
                        const std::vector<std::string>& agents, WallTime now, Identity& identity) {
   for (const std::string& agent : agents) {
-    const policy::RegisteredAgent* const known = registry.find(agent);
-    const std::string_view rule = known == nullptr ? "" : known->refused_by(now);
-    if (rule.empty()) continue;
-    identity.objection.emplace(std::string(rule), agent + ": " + policy::refusal_of(*known, now));
+    auto objection = object_to_agent(registry, agent, now);
+    if (!objection) continue;
+    identity.objection = std::move(objection);
     return;
   }
 }
@@ -121,6 +121,14 @@ policy::TrustLevel trust_now(const policy::AgentRegistry& registry, const Identi
 }
 
 }  // namespace
+
+std::optional<Identity::Objection> object_to_agent(const policy::AgentRegistry& registry,
+                                                   const std::string& agent, WallTime now) {
+  const policy::RegisteredAgent* const known = registry.find(agent);
+  const std::string_view rule = known == nullptr ? std::string_view() : known->refused_by(now);
+  if (rule.empty()) return {};
+  return Identity::Objection{std::string(rule), agent + ": " + policy::refusal_of(*known, now)};
+}
 
 std::optional<Identity::Objection> object_to_parents(const policy::AgentRegistry& registry,
                                                      std::string_view agent_id,

@@ -44,6 +44,20 @@ bool is_indirect(std::string_view surface) {
   return known && (detect::surface_bit(*known) & kIndirect) != 0;
 }
 
+// Text that was looked up or came from a tool is as little to be trusted as what was found in it is
+// sure: who wrote the worst of it may have written the rest.
+void take_trust(RiskFacts& facts, const model::Detection& detection) {
+  constexpr detect::SurfaceBits kRetrieved =
+      detect::surface_bit(detect::Surface::kToolResult) |
+      detect::surface_bit(detect::Surface::kEmailOrWeb) |
+      detect::surface_bit(detect::Surface::kRetrievedDocument);
+  const auto surface = detect::parse_surface(detection.surface);
+  if (!surface || (detect::surface_bit(*surface) & kRetrieved) == 0) return;
+  const policy::RetrievedChunk chunk{.trust = 1 - std::clamp(detection.confidence, 0.0, 1.0)};
+  facts.parts.retrieval_trust =
+      std::min(facts.parts.retrieval_trust, policy::retrieval_trust({&chunk, 1}));
+}
+
 void add_signal(RiskFacts& facts, RiskSignal signal) {
   facts.signals.add(signal);
   add_name(facts, policy::name_of(signal));
@@ -66,6 +80,7 @@ void read_one(const model::Detection& detection, RiskFacts& facts) {
     if (meaning.signal == RiskSignal::kToolAbuse && detection.surface == "prompt")
       add_name(facts, "tool_injection");
     add_signal(facts, meaning.signal);
+    take_trust(facts, detection);
   }
 }
 

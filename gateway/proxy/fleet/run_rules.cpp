@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "gateway/proxy/decide/agent_refusal.hpp"
+#include "gateway/proxy/decide/module_judge.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 
 namespace aispm::gateway {
@@ -21,11 +23,18 @@ std::string unusable(const PolicyView& view) {
 
 // Why an agent may do nothing at all; empty: it may.
 std::string refused_by(const policy::AgentRegistry& agents, const std::string& agent_id) {
-  const policy::RegisteredAgent* const known = agents.find(agent_id);
-  const WallTime now = wall_now();
-  if (known == nullptr || known->refused_by(now).empty()) return {};
-  return agent_id + ": " + policy::refusal_of(*known, now) + " (rule " +
-         std::string(known->refused_by(now)) + ")";
+  const auto objection = object_to_agent(agents, agent_id, wall_now());
+  return objection ? objection->reason + " (rule " + objection->rule_id + ")" : std::string();
+}
+
+// What the Rego module `egress` of the policy says of it.
+std::optional<HostObjection> object_by_module(Services& services, const PolicySet& decides,
+                                              const std::string& agent_id, const HostPort& host) {
+  const ActionVerdict said =
+      judge_run_host(*decides.enforced, services.registry_of(decides), agent_id, host.name);
+  if (said.outcome == model::Outcome::kAllow) return {};
+  return HostObjection{"policy " + decides.enforced->id + " does not permit it (rule " +
+                       said.rule_id + (said.reason.empty() ? "" : ": " + said.reason) + ")"};
 }
 
 // What the policy that decides about one agent says, as fields of the greeting.
@@ -66,7 +75,7 @@ std::optional<HostObjection> object_to_host(Services& services, const std::strin
   const policy::SandboxRules* const rules = enforced->bundle->sandbox();
   const policy::SandboxRule* const refusing =
       rules == nullptr ? nullptr : rules->refusing(agent_id, host);
-  if (refusing == nullptr) return {};
+  if (refusing == nullptr) return object_by_module(services, decides, agent_id, host);
   return HostObjection{"policy " + enforced->id + " does not permit it (rule " + refusing->id +
                        " of sandbox.yaml)"};
 }

@@ -1,9 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/fleet/watched_hosts.hpp"
 
+#include "gateway/proxy/decide/module_judge.hpp"
 #include "sdk/core/common/id.hpp"
 
 namespace aispm::gateway {
+namespace {
+
+// A watched policy is judged by its own registry where it has one.
+const policy::AgentRegistry& registry_of(const Services& services, const PolicyView& watched) {
+  const bool has_own = watched.bundle->has_agents_file() && watched.bundle->agents() != nullptr;
+  return has_own ? *watched.bundle->agents() : services.config.decide.agents;
+}
+
+}  // namespace
 
 void record_watched_hosts(Client& client, const HostPort& host) {
   const Caller& caller = client.caller;
@@ -13,7 +23,10 @@ void record_watched_hosts(Client& client, const HostPort& host) {
         watched->bundle ? watched->bundle->sandbox() : nullptr;
     const policy::SandboxRule* const refusing =
         rules == nullptr ? nullptr : rules->refusing(caller.agent_id, host);
-    if (refusing == nullptr) continue;
+    ActionVerdict said;
+    if (refusing == nullptr && watched->bundle)
+      said = judge_run_host(*watched, registry_of(services, *watched), caller.agent_id, host.name);
+    if (refusing == nullptr && said.outcome == model::Outcome::kAllow) continue;
     model::SocketClose close;
     close.name = host.name;
     close.destination_port = host.port;
@@ -30,8 +43,9 @@ void record_watched_hosts(Client& client, const HostPort& host) {
     model::Decision decision;
     decision.outcome = model::Outcome::kDeny;
     decision.mode = "monitor";
-    decision.rule_id = refusing->id;
-    decision.reason = "policy " + watched->id + " would not permit it (sandbox.yaml)";
+    decision.rule_id = refusing != nullptr ? refusing->id : said.rule_id;
+    decision.reason = "policy " + watched->id + " would not permit it (" +
+                      (refusing != nullptr ? "sandbox.yaml" : "Rego module egress") + ")";
     decision.policy_version = watched->version();
     decision.case_id = event.id;
     event.decision = std::move(decision);

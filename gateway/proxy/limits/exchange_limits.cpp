@@ -2,7 +2,7 @@
 // What bounds the use of models, in an exchange.
 #include <algorithm>
 
-#include "gateway/proxy/exchange_state.hpp"
+#include "gateway/proxy/exchange_modules.hpp"
 #include "gateway/proxy/limits/model_gate.hpp"
 #include "gateway/proxy/limits/price_table.hpp"
 #include "gateway/proxy/limits/rate_limiter.hpp"
@@ -102,13 +102,15 @@ awaitable<Step> ExchangeState::check_model() {
 
 Step ExchangeState::reserve_use() {
   if (is_free(api)) return {};
-  BudgetLedger& budgets = *services.use.budgets;
   codec::Usage most{.input_tokens = estimate_input(request)};
+  const std::uint64_t assumed = services.use.budgets ? services.use.budgets->config().assumed_output
+                                                     : BudgetConfig().assumed_output;
   if (writes_text(api))
-    most.output_tokens =
-        std::min(request.max_tokens.value_or(budgets.config().assumed_output), kMostOutput) *
-        std::clamp<std::uint64_t>(request.choices, 1, kMostChoices);
+    most.output_tokens = std::min(request.max_tokens.value_or(assumed), kMostOutput) *
+                         std::clamp<std::uint64_t>(request.choices, 1, kMostChoices);
   Spent spent{.tokens = most.input_tokens + most.output_tokens};
+  if (!services.use.budgets) return judge_tokens(*this, spent.tokens);
+  BudgetLedger& budgets = *services.use.budgets;
   if (budgets.has_money()) {
     const Price* const price = services.use.prices
                                    ? services.use.prices->find(provider->event_name(), model_sent())
@@ -132,7 +134,9 @@ Step ExchangeState::reserve_use() {
                       spent, started_wall);
   if (reserved.passes) {
     reservation = std::move(reserved.reservation);
-    return {};
+    Step denied = judge_tokens(*this, spent.tokens);
+    if (denied && reservation.is_open()) (void)budgets.settle(std::move(reservation), {});
+    return denied;
   }
   counters.budget_refused.add();
   const Budget& budget = *reserved.state.budget;

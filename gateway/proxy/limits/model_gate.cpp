@@ -64,8 +64,22 @@ bool ModelGate::approves(const std::string& status) const {
   return std::ranges::find(approved, status) != approved.end();
 }
 
+void ModelGate::note_status(const std::string& model, const std::string& status) {
+  const bool is_known_word = status == "review" || status == "retired";
+  const std::lock_guard lock(mutex_);
+  if (statuses_.size() >= kMaxStatuses && !statuses_.contains(model)) statuses_.clear();
+  statuses_.insert_or_assign(model, is_known_word ? status : std::string("approved"));
+}
+
+std::string ModelGate::status_of(const std::string& model) const {
+  if (registry_ == nullptr) return config_.has_list ? "approved" : "";  // it passed the list
+  const std::lock_guard lock(mutex_);
+  const auto known = statuses_.find(model);
+  return known == statuses_.end() ? std::string() : known->second;
+}
+
 Task<> ask_registry(Worker& worker, ModelGate& gate, std::string model) {
-  const auto status = co_await ask_status(worker, *gate.registry(), std::move(model));
+  const auto status = co_await ask_status(worker, *gate.registry(), model);
   if (!status) {
     gate.note_failure();
     co_return fail(Errc::kDenied, "the model registry: " + status.error().message);
@@ -73,6 +87,7 @@ Task<> ask_registry(Worker& worker, ModelGate& gate, std::string model) {
   if (status->empty()) co_return fail(Errc::kDenied, "the model registry does not know it");
   if (!gate.approves(*status))
     co_return fail(Errc::kDenied, "the model registry says `" + *status + "` of it");
+  gate.note_status(model, *status);
   co_return Result<>{};
 }
 

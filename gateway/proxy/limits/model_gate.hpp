@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "gateway/net/io.hpp"
 #include "gateway/proxy/limits/config_limits.hpp"
@@ -39,6 +41,13 @@ class ModelGate {
   StatusLookup* registry() const { return registry_.get(); }
   bool approves(const std::string& status) const;
 
+  // What the list or the registry last said of a model that passed: "approved", "review",
+  // "retired"; any other word of a registry that counts as approved is "approved". "": neither
+  // knows it. Bounded: what is forgotten is not known.
+  std::string status_of(const std::string& model) const;
+  void note_status(const std::string& model, const std::string& status);
+  static constexpr std::size_t kMaxStatuses = 4096;
+
   void note_failure() { failed_.fetch_add(1, std::memory_order_relaxed); }
   std::uint64_t failed() const { return failed_.load(std::memory_order_relaxed); }
 
@@ -47,6 +56,8 @@ class ModelGate {
   const ModelGateConfig config_;
   bool asks_environments_ = false;
   std::unique_ptr<StatusLookup> registry_;
+  mutable std::mutex mutex_;  // guards the next
+  std::unordered_map<std::string, std::string> statuses_;
   std::atomic<std::uint64_t> failed_{0};
 };
 

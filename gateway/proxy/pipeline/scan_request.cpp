@@ -86,21 +86,47 @@ Result<> judge_picture(const ScanContext& context, std::string_view encoded, Tex
   return {};
 }
 
+// What a bundle says of data in these texts; of a request's only its module `pii` does.
+const OutputRules::Word* word_on(const ScanContext& context, policy::Direction direction,
+                                 const model::Detection& detection) {
+  const bool is_tools = direction == policy::Direction::kReply &&
+                        detection.surface != detect::name_of(detect::Surface::kReply);
+  const OutputRules::Word* const word =
+      context.output && !is_tools ? context.output->of(detection.category) : nullptr;
+  return word != nullptr && word->outcome != Outcome::kAllow ? word : nullptr;
+}
+
+// What is done with it: of personal data each kind has a word of its own, which stands in the
+// table.
+Outcome outcome_on(const ScanContext& context, policy::Direction direction,
+                   const model::Detection& detection, const OutputRules::Word& word) {
+  const auto surface = detect::parse_surface(detection.surface);
+  const auto& rules = context.book->engine->rules();
+  const auto rule = std::find_if(rules.begin(), rules.end(), [&](const detect::Rule& one) {
+    return one.id == detection.rule_id;
+  });
+  if (!surface || rule == rules.end()) return word.outcome;
+  const detect::Outcomes& table = direction == policy::Direction::kReply
+                                      ? context.tables->of_reply(*surface)
+                                      : context.tables->of_request(*surface);
+  const Outcome said = table[static_cast<std::size_t>(rule - rules.begin())];
+  return withholds(said) ? said : Outcome::kAllow;
+}
+
 }  // namespace
 
 policy::Verdict verdict_on(const ScanContext& context, policy::Direction direction,
                            const model::Detection& detection) {
   policy::Verdict verdict =
       context.book->policy->judge(context.caller, direction, policy::fact_of(detection));
-  const bool is_reply = direction == policy::Direction::kReply && context.output &&
-                        detection.surface == detect::name_of(detect::Surface::kReply);
-  const OutputRules::Word* const word = is_reply ? context.output->of(detection.category) : nullptr;
-  if (word != nullptr && word->outcome != Outcome::kAllow)
-    strengthen(verdict, {.decided = word->outcome,
-                         .applied = word->outcome,
+  if (const OutputRules::Word* const word = word_on(context, direction, detection)) {
+    const Outcome outcome = outcome_on(context, direction, detection, *word);
+    strengthen(verdict, {.decided = outcome,
+                         .applied = outcome,
                          .mode = policy::Mode::kEnforce,
                          .rule_id = word->rule_id,
                          .reason = word->reason});
+  }
   if (context.book->guardrails)
     if (const auto said = context.book->guardrails->judge(direction, policy::fact_of(detection),
                                                           context.book->policy->default_mode()))

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gateway/proxy/decide/action_record.hpp"
+#include "gateway/proxy/exchange_modules.hpp"
 #include "gateway/proxy/traffic/arm_record.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
 
@@ -56,6 +57,7 @@ class Rejudging {
     if (access.applied == Outcome::kDeny) return x_.deny(policy.to_decision(access));
     if (x_.context.book->for_all) return {};  // rules look at nobody in particular
     x_.context.tables = x_.worker.desk().tables(*x_.context.book, x_.context.caller);
+    take_pii_of_request(x_);
     auto scanned = scan_request(x_.context, x_.request);
     if (!scanned) return x_.unscannable("the request", scanned.error().message);
     Step late = x_.check_time("the request", scanned->findings);

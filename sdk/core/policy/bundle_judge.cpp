@@ -5,6 +5,7 @@
 
 #include "sdk/core/policy/rego_decision.hpp"
 #include "sdk/core/policy/strictness.hpp"
+#include "sdk/core/policy/use_modules.hpp"
 
 namespace aispm::policy {
 namespace {
@@ -59,6 +60,14 @@ BundleDecision judge_by_bundle(const Bundle& bundle, ActionJson asked, WallTime 
     RegoDecision said = ask_module(*bundle.rego(), kModule, asked.rego_input());
     take({said.outcome, std::move(said.rule), std::move(said.reason),
           std::move(said.approver_role)});
+  }
+  const bool goes_on = !strictest || strictest->outcome != model::Outcome::kDeny;
+  if (bundle.rego() != nullptr && goes_on && has_use_modules(*bundle.rego())) {
+    const Action& action = asked.action();
+    const ToolUse use = read_tool_use(action.tool, action.destination, action.arguments);
+    for (RegoDecision& said : ask_use_modules(*bundle.rego(), use, asked.rego_input()))
+      take({said.outcome, std::move(said.rule), std::move(said.reason),
+            std::move(said.approver_role)});
   }
   if (strictest) return *strictest;
   if (bundle.tools() != nullptr && bundle.tools()->has_file())

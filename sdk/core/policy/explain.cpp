@@ -190,11 +190,77 @@ void add_near(const ActionPolicy& rules, const ActionRule* decided, const Record
   }
 }
 
+// The Rego module whose rule this may be: rules are named after it, those of write_approval
+// `write`.
+std::string module_of(const Bundle& bundle, const std::string& rule) {
+  if (bundle.rego() == nullptr) return {};
+  std::string module = rule.substr(0, rule.find('.'));
+  if (module == "write") module = "write_approval";
+  return bundle.rego()->has_package("data.aispm." + module) ? module : std::string();
+}
+
+// What people decided in the collector about this agent, where that decided.
+bool explain_agent(const RegistryPart& registry, const v1::Event& event, v1::Explanation& out) {
+  const std::string& id = event.decision().rule_id();
+  if (id != "agent.blocked" && id != "agent.expired") return false;
+  for (const RegisteredAgent& agent : registry.agents()) {
+    // Of those for whom it acts the reason names the one that is meant.
+    const bool is_meant = agent.agent.matches(event.agent_id()) ||
+                          event.decision().reason().starts_with(agent.agent.text() + ":");
+    const bool is_it = id == "agent.blocked" ? agent.is_blocked : agent.expires.has_value();
+    if (!is_meant || !is_it) continue;
+    out.set_place(kRegistryFile);
+    std::string held = "the registry's entry of the agent `" + agent.agent.text() + "` ";
+    if (id == "agent.expired") held += "ended at " + to_rfc3339(*agent.expires);
+    if (id == "agent.blocked")
+      held += "is blocked" +
+              (agent.blocked_reason.empty() ? std::string() : ": " + agent.blocked_reason);
+    out.add_held(held);
+    out.add_otherwise(id == "agent.blocked" ? "`aispm agent approve` ends the block"
+                                            : "`aispm agent register` sets another end");
+    return true;
+  }
+  return false;
+}
+
+bool explain_tool(const RegistryPart& registry, const v1::Event& event, v1::Explanation& out) {
+  const std::string& id = event.decision().rule_id();
+  const v1::ActionCall& call = event.action_call();
+  if (id != "tools.blocked" && id != "tools.changed") return false;
+  for (const Tool& tool : registry.tools()) {
+    if (!tool.name.matches(call.tool()) || !tool.provider.matches(call.tool_provider())) continue;
+    if (id == "tools.blocked" ? !tool.is_blocked : tool.pins.empty()) continue;
+    out.set_place(kRegistryFile);
+    std::string held = "the registry's entry of the tool `" + tool.name.text() + "` ";
+    if (id == "tools.blocked")
+      held +=
+          "is blocked" + (tool.blocked_reason.empty() ? std::string() : ": " + tool.blocked_reason);
+    else
+      held +=
+          "approves " + std::to_string(tool.pins.size()) + " definitions, and this is none of them";
+    out.add_held(held);
+    out.add_otherwise("`aispm tool approve` approves the definition that was seen");
+    return true;
+  }
+  return false;
+}
+
+bool explain_registry(const RegistryPart& registry, const v1::Event& event, v1::Explanation& out) {
+  if (explain_agent(registry, event, out) || explain_tool(registry, event, out)) return true;
+  if (event.decision().rule_id() != "registry.silent") return false;
+  out.set_place(kRegistryFile);
+  out.add_held("no policy is for this agent, and the registry says nothing against it");
+  return true;
+}
+
 }  // namespace
 
-v1::Explanation explain_action(const Bundle* bundle, const v1::Event& event) {
+v1::Explanation explain_action(const Bundle* bundle, const v1::Event& event,
+                               const RegistryPart* registry) {
   v1::Explanation out;
   for (const std::string& input : event.action_call().inputs()) out.add_held(input);
+  if (registry == nullptr && bundle != nullptr) registry = bundle->registry().get();
+  if (registry != nullptr && explain_registry(*registry, event, out)) return out;
   if (bundle == nullptr) {
     out.add_gaps("the version of the policy that decided is not kept here");
     return out;
@@ -225,8 +291,8 @@ v1::Explanation explain_action(const Bundle* bundle, const v1::Event& event) {
   } else if (id == "commands.defaults" || id == "commands.unreadable") {
     out.set_place("commands.yaml");
     out.add_otherwise("A rule in commands.yaml that names this program with these arguments");
-  } else if (id.starts_with("tools.") && bundle->rego() != nullptr) {
-    out.set_place("rego");
+  } else if (const std::string module = module_of(*bundle, id); !module.empty()) {
+    out.set_place("rego, module " + module);
     out.add_gaps("a Rego rule decided: `aispm policy evaluate` shows what it makes of an input");
   } else {
     out.add_gaps("no rule of the policy is called `" + id + "`: the gateway itself decided");

@@ -63,10 +63,24 @@ RecordedAction::RecordedAction(const v1::Event& event)
              .destination = call.destination(),
              .labels = labels_,
              .text = text_};
+  sight_.description = call.description_sha256();
+  sight_.schema = call.schema_sha256();
+  has_sight_ = !sight_.description.empty() || !sight_.schema.empty();
   if (text_.empty())
     read_inputs();
   else
     read_arguments();
+}
+
+void RecordedAction::take_facts(const AgentFacts& facts, bool keeps_trust) {
+  facts_ = facts;
+  has_facts_ = true;
+  std::erase_if(inputs_, [](const std::string& input) { return input.starts_with("scope="); });
+  for (const std::string& scope : facts_.scopes) inputs_.push_back("scope=" + scope);
+  action_.agent_type = facts_.type;
+  action_.environment = facts_.environment;
+  action_.roles = facts_.roles;
+  if (!keeps_trust) action_.trust = facts_.trust;
 }
 
 void RecordedAction::read_arguments() {

@@ -6,6 +6,8 @@
 
 #include "aispm/v1/event.pb.h"
 #include "sdk/core/policy/action_rule.hpp"
+#include "sdk/core/policy/agent_registry.hpp"
+#include "sdk/core/policy/tool_registry.hpp"
 
 // An action as it was recorded, to be judged once more. Its arguments may be there as they were
 // sent, without what was redacted, as the few that a decision rested on, or not at all: so a
@@ -31,6 +33,13 @@ class RecordedAction {
 
   double risk() const { return risk_; }
 
+  // Puts what a registry has of the agent in the place of what was recorded of it.
+  void take_facts(const AgentFacts& facts, bool keeps_trust);
+  // Whether scopes are known, be there any or not.
+  bool knows_scopes() const { return has_facts_ || !inputs("scope").empty(); }
+  // What the tool said of itself; null: its definition was not seen.
+  const ToolSight* sight() const { return has_sight_ ? &sight_ : nullptr; }
+
   Certainty holds(const ArgumentTest& test) const;
   Certainty holds(const ActionConditions& when) const;
   Certainty matches(const ActionRule& rule) const;
@@ -50,6 +59,10 @@ class RecordedAction {
   double risk_ = 0;
   Arguments known_;
   std::string problem_;
+  AgentFacts facts_;
+  bool has_facts_ = false;
+  ToolSight sight_;
+  bool has_sight_ = false;
   Action action_;
 };
 

@@ -15,24 +15,36 @@ std::string text_at(const json::object& object, json::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
 }
 
+// Whole and not negative; anything else is none.
+std::optional<std::uint64_t> count_at(const json::object& object, json::string_view key) {
+  const json::value* const value = object.if_contains(key);
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  boost::system::error_code error;
+  const auto count = value->to_number<std::uint64_t>(error);
+  return error ? std::nullopt : std::optional(count);
+}
+
 }  // namespace
 
 RegoDecision ask_module(const Rego& rego, std::string_view module, std::string_view input) {
   using model::Outcome;
   const std::string name(module);
   const auto said = rego.evaluate("data.aispm." + name + ".decision", input);
-  if (!said) return {Outcome::kDeny, name + ".error", "Rego: " + said.error().message, ""};
+  if (!said) return {Outcome::kDeny, name + ".error", "Rego: " + said.error().message, "", {}};
   boost::system::error_code error;
   const json::value document = json::parse(*said, error);
   const auto* const object = error ? nullptr : document.if_object();
   const auto outcome =
       object != nullptr ? model::parse_outcome(text_at(*object, "outcome")) : std::nullopt;
   if (!outcome || !is_decision(*outcome))
-    return {Outcome::kDeny, name + ".undecided", "The Rego module " + name + " gave no decision",
-            ""};
+    return {Outcome::kDeny,
+            name + ".undecided",
+            "The Rego module " + name + " gave no decision",
+            "",
+            {}};
   std::string rule = text_at(*object, "rule");
   return {*outcome, rule.empty() ? name : std::move(rule), text_at(*object, "reason"),
-          text_at(*object, "approver_role")};
+          text_at(*object, "approver_role"), count_at(*object, "chunks")};
 }
 
 }  // namespace aispm::policy

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +16,7 @@ struct RegoDecision {
   std::string rule;  // "MODULE.error", "MODULE.undecided" where the module did not decide
   std::string reason;
   std::string approver_role;
+  std::optional<std::uint64_t> chunks = {};  // of `retrieval`: how many may be fetched
 };
 
 // What `data.aispm.MODULE.decision` says of an input. An error, an answer of another form, and an

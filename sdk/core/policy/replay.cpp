@@ -98,6 +98,15 @@ bool Replay::is_known(const v1::Event& event) {
   return std::max(waited.begun, waited.settled) == before;
 }
 
+// Who the agent is, as a gateway would have it by the candidate and the registry beside it. What
+// neither grants a gateway's own file may: then what was recorded stands.
+void Replay::take_facts(const AgentRegistry& agents, RecordedAction& recorded) const {
+  const RegisteredAgent* const known = agents.find(recorded.action().agent);
+  if (known == nullptr && !candidate_->has_agents_file()) return;
+  if (known != nullptr && !known->has_rights) return;
+  recorded.take_facts(known != nullptr ? known->facts : AgentFacts(), agents.scores_trust());
+}
+
 void Replay::add_action(const v1::Event& event) {
   // What a policy beside the enforced one said: the action has a record of its own.
   if (event.decision().mode() == "monitor" || is_known(event)) return;
@@ -105,7 +114,8 @@ void Replay::add_action(const v1::Event& event) {
   const Outcome before = applied_outcome(event.decision());
   if (before == Outcome::kKillSwitch) return cannot("a freeze stopped it, no policy");
   if (before == Outcome::kRateLimited) return cannot("a limit of rate stopped it, no rule");
-  const RecordedAction recorded(event);
+  RecordedAction recorded(event);
+  if (const AgentRegistry* const agents = candidate_->agents()) take_facts(*agents, recorded);
   const ReplayVerdict after = judge_recorded(*candidate_, recorded, options_.now);
   count(event, "action", event.action_call().tool(), after);
 }

@@ -76,6 +76,7 @@ class Replay {
   // An action that waits is recorded when it begins to and when it is settled: true for the second.
   bool is_known(const v1::Event& event);
   void add_action(const v1::Event& event);
+  void take_facts(const AgentRegistry& agents, RecordedAction& recorded) const;
   void add_call(const v1::Event& event);
   void add_detections(const v1::Event& event);
   void count(const v1::Event& event, const std::string& kind, const std::string& tool,

@@ -7,6 +7,7 @@
 #include "sdk/core/policy/replay.hpp"
 #include "sdk/core/policy/shell_tool.hpp"
 #include "sdk/core/policy/strictness.hpp"
+#include "sdk/core/policy/use_modules.hpp"
 
 namespace aispm::policy {
 namespace {
@@ -81,26 +82,56 @@ json::object rego_input(const RecordedAction& recorded) {
 
 const Answers kAnything = {{Outcome::kAllow, "", ""}, {Outcome::kDeny, "", ""}};
 
-Answers from_rego(const Rego& rego, const RecordedAction& recorded, std::string& obstacle) {
-  for (const std::string& member : rego.inputs_of("aispm.tools")) {
+// Whether all that the module reads of an action was recorded; else `obstacle` says what not.
+bool can_tell(const Rego& rego, const std::string& module, const RecordedAction& recorded,
+              std::string& obstacle) {
+  for (const std::string& member : rego.inputs_of("aispm." + module)) {
     const bool is_unrecorded = member.empty() || member == "guard" || member == "drift" ||
                                member == "behaviour" || member == "retrieval" ||
                                (member == "arguments" && !recorded.is_whole()) ||
-                               (member == "scopes" && recorded.inputs("scope").empty());
+                               (member == "scopes" && !recorded.knows_scopes());
     if (!is_unrecorded) continue;
-    obstacle = "the Rego module reads `input" + (member.empty() ? "" : "." + member) +
-               "`, which was not recorded";
-    return kAnything;
+    obstacle = "the Rego module " + module + " reads `input" +
+               (member.empty() ? "" : "." + member) + "`, which was not recorded";
+    return false;
   }
+  return true;
+}
+
+Answers from_rego(const Rego& rego, const RecordedAction& recorded, std::string& obstacle) {
+  if (!can_tell(rego, "tools", recorded, obstacle)) return kAnything;
   RegoDecision said = ask_module(rego, "tools", json::serialize(rego_input(recorded)));
   return {{said.outcome, std::move(said.rule), std::move(said.reason)}};
+}
+// The modules about what a tool call does.
+void add_use(const Rego& rego, const RecordedAction& recorded, std::vector<Answers>& parts,
+             std::string& obstacle) {
+  if (!has_use_modules(rego)) return;
+  const Action& action = recorded.action();
+  const bool reads_arguments = rego.has_package("data.aispm.memory") ||
+                               rego.has_package("data.aispm.retrieval") ||
+                               rego.has_package("data.aispm.egress");
+  bool is_known = recorded.is_whole() || !reads_arguments;
+  if (!is_known) obstacle = "depends on arguments that were not recorded";
+  for (const char* const module : {"write_approval", "memory", "egress"})
+    if (rego.has_package("data.aispm." + std::string(module)))
+      is_known = is_known && can_tell(rego, module, recorded, obstacle);
+  if (rego.has_package("data.aispm.retrieval") && !recorded.knows_scopes()) {
+    obstacle = "depends on scopes that were not recorded";
+    is_known = false;
+  }
+  if (!is_known) return parts.push_back(kAnything);
+  const ToolUse use = read_tool_use(action.tool, action.destination, action.arguments);
+  for (RegoDecision& said : ask_use_modules(rego, use, json::serialize(rego_input(recorded))))
+    parts.push_back({{said.outcome, std::move(said.rule), std::move(said.reason)}});
 }
 
 bool has_module(const Bundle& bundle, std::string_view name) {
   return bundle.rego() != nullptr && bundle.rego()->has_package("data.aispm." + std::string(name));
 }
 
-// The registry of tools; whether the tool's definition was the approved one events do not tell.
+// The registry of tools. Whether the tool's definition is the approved one can be told where it was
+// recorded.
 void add_tools(const ToolGate& gate, const RecordedAction& recorded, std::vector<Answers>& parts,
                std::string& obstacle) {
   const std::vector<std::string> scopes = recorded.inputs("scope");
@@ -111,6 +142,7 @@ void add_tools(const ToolGate& gate, const RecordedAction& recorded, std::vector
     for (std::size_t i = 0; i < kRiskSignals; ++i)
       if (name_of(static_cast<RiskSignal>(i)) == name)
         state.signals.add(static_cast<RiskSignal>(i));
+  state.sight = recorded.sight();
   const ToolVerdict said = gate.judge(recorded.action(), state);
   // Where it goes stands in the arguments, and those with data in them are not kept as they were.
   if (said.rule_id == "tools.destination" && !recorded.is_whole()) {
@@ -118,7 +150,7 @@ void add_tools(const ToolGate& gate, const RecordedAction& recorded, std::vector
     return parts.push_back(kAnything);
   }
   // Scopes are the registry's, and events need not tell them.
-  if (said.rule_id == "tools.scope" && scopes.empty()) {
+  if (said.rule_id == "tools.scope" && !recorded.knows_scopes()) {
     obstacle = "depends on scopes that were not recorded";
     return parts.push_back(kAnything);
   }
@@ -162,6 +194,10 @@ Outcome applied_outcome(const v1::Decision& decision) {
 }
 
 ReplayVerdict judge_recorded(const Bundle& bundle, const RecordedAction& recorded, WallTime now) {
+  const RegisteredAgent* const known =
+      bundle.agents() ? bundle.agents()->find(recorded.action().agent) : nullptr;
+  if (known != nullptr && !known->refused_by(now).empty())
+    return {Outcome::kDeny, std::string(known->refused_by(now)), refusal_of(*known, now), ""};
   if (recorded.action().surface == "prompt") return judge_prompt(bundle, recorded);
   std::vector<Answers> parts;
   std::string obstacle;
@@ -171,6 +207,7 @@ ReplayVerdict judge_recorded(const Bundle& bundle, const RecordedAction& recorde
     parts.push_back(from_commands(*bundle.commands(), recorded));
   ReplayVerdict verdict;
   if (has_module(bundle, "tools")) parts.push_back(from_rego(*bundle.rego(), recorded, obstacle));
+  if (bundle.rego() != nullptr) add_use(*bundle.rego(), recorded, parts, obstacle);
   if (parts.empty()) {
     verdict = {Outcome::kAllow, "bundle.silent", "No part of the policy is about this", ""};
     return verdict;

@@ -5,6 +5,7 @@
 
 The last user message selects the answer; words in it act as switches:
   emit secret     the answer holds an invented AWS key, cut across the chunks of a stream
+  emit person     the answer holds a mail address and an account number that nobody has
   emit private key  the answer holds the first line of a private key
   split=N         a stream's text is cut into pieces of N characters (default: 4)
   call tool       the answer calls the first offered tool; with "secret", its arguments hold the key
@@ -83,6 +84,8 @@ class Question:
             return said.group(1)
         if self.has("emit secret"):
             return f"The deployment key is {SECRET} and it works."
+        if self.has("emit person"):
+            return "Write to jane.doe@example.com, or pay to the account IBAN DE89 3704 0044 0532 0130 00 of Jane."
         if self.has("emit private key"):
             return "Here it is: -----BEGIN RSA PRIVATE " + "KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE " + "KEY-----"
         if self.has("capital of france"):

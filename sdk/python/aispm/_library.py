@@ -14,7 +14,7 @@ from aispm.errors import NotConfigured
 
 _lock = threading.Lock()
 _library: ctypes.CDLL | None = None
-_policies: dict[tuple[str, str], Policy] = {}
+_policies: dict[tuple[str, str, str], Policy] = {}
 
 _MAX_KEY_BYTES = 16 << 10
 
@@ -22,11 +22,12 @@ _MAX_KEY_BYTES = 16 << 10
 class Policy:
     """A bundle as the library loaded it: it stays as it is while this process lives. Any thread."""
 
-    def __init__(self, library: ctypes.CDLL, folder: str, key: bytes) -> None:
+    def __init__(self, library: ctypes.CDLL, folder: str, key: bytes, registry: str = "") -> None:
         self._library = library
         error = ctypes.c_void_p()
         keys = (ctypes.c_char_p * 1)(key)
-        self._handle = library.aispm_policy_open(os.fsencode(folder), keys, 1 if key else 0, ctypes.byref(error))
+        self._handle = library.aispm_policy_open_with_registry(os.fsencode(folder), os.fsencode(registry), keys, 1 if key else 0,
+                                                               ctypes.byref(error))
         if not self._handle:
             raise NotConfigured(f"AISPM_POLICY_BUNDLE: {_take(library, error.value) or 'no memory'}")
 
@@ -40,15 +41,16 @@ class Policy:
         return value
 
 
-def policy_of(folder: str, key_file: str) -> Policy:
-    """The bundle in `folder`, loaded once; with `key_file` this public key must have signed it.
+def policy_of(folder: str, key_file: str, registry: str = "") -> Policy:
+    """The bundle in `folder`, loaded once; with `key_file` this public key must have signed it. `registry`: folder of the
+    collector's registry of agents and tools, which counts beside it; "" = none.
 
     Raises NotConfigured when the library is not installed or refuses the bundle.
     """
     with _lock:
-        known = _policies.get((folder, key_file))
+        known = _policies.get((folder, key_file, registry))
         if known is None:
-            known = _policies[folder, key_file] = Policy(_load(), folder, _read_key(key_file))
+            known = _policies[folder, key_file, registry] = Policy(_load(), folder, _read_key(key_file), registry)
         return known
 
 
@@ -72,9 +74,9 @@ def _load() -> ctypes.CDLL:
     name = os.environ.get("AISPM_LIBRARY") or ctypes.util.find_library("aispm") or "libaispm.so.0"
     try:
         library = ctypes.CDLL(name)
-        library.aispm_policy_open.restype = ctypes.c_void_p
-        library.aispm_policy_open.argtypes = [ctypes.c_char_p, ctypes.POINTER(ctypes.c_char_p), ctypes.c_size_t,
-                                              ctypes.POINTER(ctypes.c_void_p)]
+        library.aispm_policy_open_with_registry.restype = ctypes.c_void_p
+        library.aispm_policy_open_with_registry.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_char_p),
+                                                            ctypes.c_size_t, ctypes.POINTER(ctypes.c_void_p)]
         library.aispm_policy_decide.restype = ctypes.c_void_p
         library.aispm_policy_decide.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
         library.aispm_text_free.restype = None

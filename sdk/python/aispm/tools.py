@@ -199,7 +199,8 @@ def _ask_library(action: Mapping[str, Any]) -> Decision | None:
     folder = os.environ.get("AISPM_POLICY_BUNDLE", "")
     if not folder:
         return None
-    answer = _library.policy_of(folder, os.environ.get("AISPM_POLICY_KEY", "")).decide(json.dumps(action, allow_nan=False))
+    answer = _library.policy_of(folder, os.environ.get("AISPM_POLICY_KEY", ""),
+                                 os.environ.get("AISPM_POLICY_REGISTRY", "")).decide(json.dumps(action, allow_nan=False))
     outcome = _word(answer, "outcome")
     # A redaction needs the detection engine, which only the gateway has.
     return Decision(outcome, outcome == "allow", _word(answer, "rule"), _word(answer, "reason"), "library",

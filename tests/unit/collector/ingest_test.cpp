@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <future>
 #include <limits>
 #include <thread>
@@ -11,6 +13,7 @@
 #include "gateway/collector/ingest/feed.hpp"
 #include "gateway/collector/ingest/writer.hpp"
 #include "gateway/collector/limits.hpp"
+#include "sdk/core/common/unique_fd.hpp"
 #include "tests/unit/collector/support.hpp"
 
 namespace aispm::collector::test {
@@ -264,6 +267,39 @@ TEST(Config, NamesFileAndLineOfWhatIsWrong) {
 
 TEST(Config, AllowsPlaintextBeyondLoopbackOnlyWhenSaid) {
   EXPECT_TRUE(parse_config("http:\n  address: 0.0.0.0\n  allow_plaintext: true\n", "c.yaml"));
+}
+
+// APR-007
+TEST(Config, TellsOneReceiverOrSeveral) {
+  char name[] = "/tmp/aispm_secret_XXXXXX";
+  const UniqueFd file(::mkstemp(name));
+  ASSERT_GT(::write(file.get(), "0123456789abcdef\n", 17), 0);
+  const std::string secret = std::string("secret_file: ") + name;
+  const auto config = [&](const std::string& approvals) {
+    return parse_config("approvals: {" + approvals + "}\n", "c.yaml");
+  };
+  const std::string only = "notify: {url: 'https://one.example/h', " + secret + "}";
+  EXPECT_TRUE(must(config("")).receivers.empty());
+  EXPECT_EQ(must(config(only)).receivers.at(0).name, "notify");
+  const auto all =
+      must(config(only + ", receivers: [{name: two, url: 'https://two.example', " + secret +
+                  ", kinds: [human], approver_roles: [legal], agents: ['a/*']}]"))
+          .receivers;
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[1].kinds, std::vector<std::string>{"human"});
+  EXPECT_EQ(all[1].roles, std::vector<std::string>{"legal"});
+  EXPECT_EQ(all[1].agents.size(), 1U);
+  for (const char* const wrong :
+       {"receivers: [{name: two, url: 'https://two.example'}]", "receivers: [{name: two}]",
+        "receivers: [{name: 'a b', url: x, SECRET}]", "receivers: [{url: x, SECRET}]",
+        "receivers: [{name: a, url: x, SECRET}, {name: a, url: x, SECRET}]",
+        "receivers: [{name: a, url: x, kinds: [ticket], SECRET}]"}) {
+    std::string text = wrong;
+    for (auto at = text.find("SECRET"); at != std::string::npos; at = text.find("SECRET"))
+      text.replace(at, 6, secret);
+    EXPECT_FALSE(config(text)) << wrong;
+  }
+  ::unlink(name);
 }
 
 }  // namespace

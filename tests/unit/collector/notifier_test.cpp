@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "gateway/collector/store/approval_book.hpp"
+#include "gateway/collector/store/notice_box.hpp"
 #include "sdk/core/common/unique_fd.hpp"
 #include "tests/unit/collector/support.hpp"
 
@@ -74,11 +75,12 @@ class NotifierTest : public ::testing::Test {
     request.set_valid_seconds(seconds);
     return test::must(store::ApprovalBook(bench.database()).request(request, "h", wall_now()));
   }
-  std::unique_ptr<Notifier> start(const Receiver& receiver) {
-    return test::must(Notifier::start(receiver.config(), bench.path(), [](const auto& approval) {
+  std::unique_ptr<Notifier> start(const NotifyConfig& config) {
+    return test::must(Notifier::start(config, bench.path(), [](const auto& approval) {
       return "{\"id\":\"" + approval.id() + "\"}";
     }));
   }
+  std::unique_ptr<Notifier> start(const Receiver& receiver) { return start(receiver.config()); }
   template <typename Is>
   static bool wait(const Notifier& notifier, Is is) {
     for (int i = 0; i < 400; ++i) {
@@ -146,6 +148,76 @@ TEST_F(NotifierTest, GivesUpWhenNobodyIsAskedAnyMore) {
   EXPECT_TRUE(wait(*notifier, [](const auto& counts) { return counts.given_up == 1; }));
   EXPECT_EQ(notifier->counts().waiting, 0U);
   EXPECT_EQ(notifier->counts().problem, "");
+}
+
+NotifyConfig named(const Receiver& receiver, const char* name) {
+  NotifyConfig config = receiver.config();
+  config.name = name;
+  return config;
+}
+
+// Each has a state of its own: one that never answers holds up no other, and who was told is not
+// told again because of another.
+TEST_F(NotifierTest, AReceiverThatIsAwayHoldsUpNoOther) {
+  const Receiver dead;
+  const Receiver alive;
+  const auto first = start(named(dead, "dead"));
+  const auto second = start(named(alive, "alive"));
+  for (const char digit : {'a', 'b'}) {
+    const std::string id = ask(digit).id();
+    first->wake();
+    second->wake();
+    answer(alive, "HTTP/1.1 204 Taken\r\n\r\n", id.c_str());
+  }
+  EXPECT_TRUE(wait(*second, [](const auto& counts) { return counts.sent == 2; }));
+  EXPECT_EQ(second->counts().waiting, 0U);
+  EXPECT_EQ(first->counts().sent, 0U);
+  EXPECT_TRUE(wait(*first, [](const auto& counts) { return counts.waiting > 0; }));
+}
+
+TEST_F(NotifierTest, TellsAReceiverOnlyWhatItWants) {
+  const Receiver receiver;
+  NotifyConfig config = named(receiver, "people");
+  config.kinds = {"human"};
+  ask('a');
+  store::NoticeBox box(bench.database(), "people");
+  EXPECT_EQ(test::must(box.waiting(wall_now())).count, 1U);
+  const auto only_humans = start(config);
+  EXPECT_TRUE(wait(*only_humans,
+                   [&](const auto&) { return test::must(box.waiting(wall_now())).count == 0; }));
+  EXPECT_EQ(only_humans->counts().sent, 0U);
+  pollfd waiting{receiver.listener.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&waiting, 1, 0), 0) << "nobody connected";
+
+  pb::Approval approval;
+  approval.set_kind(pb::APPROVAL_KIND_APPROVAL);
+  approval.set_agent_id("bob/agent");
+  approval.set_approver_role("finance");
+  EXPECT_TRUE(NotifyConfig().wants(approval));
+  EXPECT_FALSE(config.wants(approval));
+  config.kinds = {"approval"};
+  config.roles = {"finance"};
+  config.agents = {policy::Glob("bob/*")};
+  EXPECT_TRUE(config.wants(approval));
+  approval.set_approver_role("legal");
+  EXPECT_FALSE(config.wants(approval));
+  approval.set_approver_role("finance");
+  approval.set_agent_id("carol/agent");
+  EXPECT_FALSE(config.wants(approval));
+}
+
+TEST_F(NotifierTest, AReceiverThatIsConfiguredAnewIsToldOfWhatWaits) {
+  const Receiver receiver;
+  const std::string id = ask('a').id();
+  {
+    const auto before = start(named(receiver, "one"));
+    answer(receiver, "HTTP/1.1 204 Taken\r\n\r\n", id.c_str());
+    ASSERT_TRUE(wait(*before, [](const auto& counts) { return counts.sent == 1; }));
+  }
+  ASSERT_TRUE(store::NoticeBox::forget_others(bench.database(), {"two"}));
+  const auto again = start(named(receiver, "one"));
+  answer(receiver, "HTTP/1.1 204 Taken\r\n\r\n", id.c_str());
+  EXPECT_TRUE(wait(*again, [](const auto& counts) { return counts.sent == 1; }));
 }
 
 }  // namespace

@@ -40,6 +40,26 @@ TEST_F(Library, Decides) {
   EXPECT_THAT(policy.command("npm test; rm -rf /"), HasSubstr(R"("outcome":"deny")"));
 }
 
+// What was decided in the collector counts as it does in a gateway.
+TEST_F(Library, LooksAtTheRegistryThatItIsGiven) {
+  fs::create_directory(folder_ / "bundle");
+  fs::create_directory(folder_ / "registry");
+  write("bundle/actions.yaml", "defaults: {outcome: allow}\nrules: []\n");
+  write("registry/registry.yaml",
+        "tools:\n  - {name: t, blocked: true}\nagents:\n  - {agent: a, blocked: true}\n");
+  const std::string bundle = (folder_ / "bundle").string();
+  const std::string registry = (folder_ / "registry").string();
+  EXPECT_THAT(Policy::open(bundle).decide(R"({"tool": "t"})"), HasSubstr(R"("outcome":"allow")"));
+  const Policy policy = Policy::open(bundle, {}, registry);
+  EXPECT_THAT(policy.decide(R"({"tool": "t"})"), HasSubstr(R"("rule":"tools.blocked")"));
+  EXPECT_THAT(policy.decide(R"({"tool": "u"})"), HasSubstr(R"("outcome":"allow")"));
+  EXPECT_THAT(policy.decide(R"({"tool": "u", "agent": "a"})"),
+              HasSubstr(R"("rule":"agent.blocked")"));
+  EXPECT_THAT([&] { Policy::open(bundle, {}, bundle); },
+              testing::ThrowsMessage<std::runtime_error>(HasSubstr("has no registry.yaml")));
+  EXPECT_EQ(aispm_policy_open_with_registry(bundle.c_str(), nullptr, nullptr, 0, nullptr), nullptr);
+}
+
 TEST_F(Library, DeniesWhatItCannotRead) {
   const Policy policy = Policy::open(folder_.string());
   for (const char* action : {"", "{", "[]", "{\"tool\": 5}", "{\"tol\": \"t\"}",

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""POL-016: the shipped Rego module `egress` is asked about an MCP server's host before a call reaches it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import POLICY, McpServer, real_gateway, wait_for_rules, write_private
+from test_mcp import call
+
+
+@pytest.fixture(params=["127.0.0.1", "elsewhere.example"])
+def allowed(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def limited(provider: Any, certificate: Any, servers: dict[str, McpServer], tmp_path: Path, allowed: str) -> Iterator[Any]:
+    (tmp_path / "bundle" / "rego").mkdir(mode=0o700, parents=True)
+    (tmp_path / "bundle").chmod(0o700)
+    write_private(tmp_path / "bundle" / "actions.yaml", "defaults: {outcome: allow}\nrules: []\n")
+    write_private(tmp_path / "bundle" / "data.json", json.dumps({"settings": {"egress": {"allowed": [allowed]}}}))
+    write_private(tmp_path / "bundle" / "rego" / "egress.rego", (real_gateway.ROOT / "policies" / "rego" / "egress.rego").read_text())
+    extra = (f"bundle: {{folder: {tmp_path}/bundle}}\nmcp:\n  servers:\n    - {{name: json, origin: 'http://127.0.0.1:{servers['json'].port}', "
+             "allow_private: true, agents: ['tests/*'], tools: [send]}\n")
+    running = real_gateway.Gateway(tmp_path)
+    running.start(running.configure(provider.port, certificate.cert, extra, policy=POLICY))
+    wait_for_rules(running)
+    yield running
+    assert running.stop() == 0, running.log.read_text()
+
+
+def test_a_server_is_reached_only_where_its_host_is_allowed(limited: Any, servers: dict[str, McpServer], allowed: str) -> None:
+    before = len(servers["json"].calls("send"))
+    is_error, said = call(limited, "json__send", to="jane")
+    reached = len(servers["json"].calls("send")) - before
+    if allowed == "127.0.0.1":
+        assert reached == 1 and "denied by rule" not in said, said
+    else:
+        assert is_error and reached == 0 and "egress.default" in said, said
