@@ -271,7 +271,12 @@ void KernelGuard::work(WallTime now) {
     }
   }
   end_processes();
-  if (was_offered || apply_problem_ != problem_before) tell_states();
+  if (!was_offered && apply_problem_ == problem_before) return;
+  log::info("orders.applied", {{"version", applied_version_},
+                               {"orders", collector_orders_.size()},
+                               {"problems", problems_.size()},
+                               {"took_us", microseconds_since(begin)}});
+  tell_states();
 }
 
 void KernelGuard::end_processes() {
