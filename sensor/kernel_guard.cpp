@@ -9,6 +9,7 @@
 
 #include "sdk/core/common/c_ptr.hpp"
 #include "sdk/core/common/log.hpp"
+#include "sdk/core/model/freeze_orders.hpp"
 #include "sensor/decide/address.hpp"
 #include "sensor/enforce/host.hpp"
 
@@ -16,6 +17,7 @@ namespace aispm::sensor {
 namespace {
 
 constexpr std::size_t kMaxEffects = 65536;  // that nobody took
+constexpr int kMostLooks = 64;              // at all processes, until nobody new is found
 
 // The addresses of "host:port".
 std::set<ProtectedEndpoint> resolve(const std::string& address) {
@@ -112,6 +114,8 @@ Result<std::unique_ptr<KernelGuard>> KernelGuard::open(Parts parts) {
   protects.endpoints.merge(resolve(parts.collector));
   std::unique_ptr<KernelGuard> guard(
       new KernelGuard(std::move(parts), std::move(enforcer), std::move(protects)));
+  if (guard->parts_.awaits_orders)
+    if (const auto done = guard->enforcer_->prepare(); !done) guard->report_problem(done.error());
   return guard;
 }
 
@@ -124,6 +128,11 @@ void KernelGuard::offer_orders(std::vector<model::Order> orders, std::uint64_t v
   const std::lock_guard lock(mutex_);
   offered_ = std::move(orders);
   offered_version_ = version;
+}
+
+bool KernelGuard::has_offer() {
+  const std::lock_guard lock(mutex_);
+  return offered_.has_value();
 }
 
 bool KernelGuard::take_offer(WallTime now) {
@@ -166,11 +175,10 @@ void KernelGuard::report_problem(const Error& error) {
   log::error("enforce.failed", error);
 }
 
-void KernelGuard::know_running() {
-  auto listed = enforcer_->list_processes();
-  if (!listed) return report_problem(listed.error());
-  std::ranges::sort(*listed, {}, [](const ListedProcess& one) { return one.id.start; });
-  for (const ListedProcess& one : *listed) {
+Result<> KernelGuard::know_running() {
+  AISPM_TRY(auto listed, enforcer_->list_processes());
+  std::ranges::sort(listed, {}, [](const ListedProcess& one) { return one.id.start; });
+  for (const ListedProcess& one : listed) {
     const std::string agent = parts_.agent_of(one.id);
     if (const Decider::Known* known = decider_.known(one.id);
         known != nullptr && known->agent_id == agent && known->parent == one.parent)
@@ -182,6 +190,22 @@ void KernelGuard::know_running() {
     process.cgroup_id = one.cgroup_id;
     decider_.on_process(one.id, known_of(process, agent));
   }
+  // Of a tree the child may be known, by its exec, long before its parent, which only forked.
+  decider_.hand_down();
+  return {};
+}
+
+// What a process starts once the kernel holds it belongs to its rules by inheritance; what it
+// started before is in a list that is read afterwards. So nobody is missing when a look finds
+// nobody whom the kernel does not hold.
+Result<> KernelGuard::follow_trees() {
+  for (int i = 0; i < kMostLooks; ++i) {
+    AISPM_CHECK(know_running());
+    AISPM_TRY(const std::size_t added, enforcer_->add_processes(decider_.tables()));
+    if (added == 0) return {};
+  }
+  return fail(Errc::kExhausted,
+              "processes start faster than they can be told apart: some may be missed");
 }
 
 model::Process KernelGuard::describe_process(const model::ProcessId& id) const {
@@ -199,37 +223,60 @@ model::Process KernelGuard::describe_process(const model::ProcessId& id) const {
 
 Result<> KernelGuard::put_in_force() {
   AISPM_CHECK(enforcer_->apply(decider_.tables()));
-  // What ran before is known only now, if these are the first rules; and what started meanwhile.
-  if (decider_.has_orders()) {
-    know_running();
-    AISPM_CHECK(enforcer_->apply(decider_.tables()));
-  }
+  if (decider_.has_orders()) AISPM_CHECK(follow_trees());
   decider_.settle();
   return {};
+}
+
+// An order about a process that nobody can see holds nobody.
+void KernelGuard::note_absent() {
+  std::erase_if(placed_, [&](const std::string& id) {
+    return std::ranges::none_of(collector_orders_, [&](const auto& one) { return one.id == id; });
+  });
+  for (const model::Order& order : collector_orders_) {
+    const model::ProcessId& process = order.match.process;
+    if (process.pid == 0 || placed_.contains(order.id)) continue;
+    if (decider_.is_running(process))
+      placed_.insert(order.id);
+    else
+      problems_.try_emplace(order.id, "no process " + std::to_string(process.pid) +
+                                          " with that start runs here: it has ended, or its pid "
+                                          "is counted in another namespace");
+  }
+}
+
+void KernelGuard::tell_states() {
+  if (!on_applied_) return;
+  std::vector<OrderState> states;
+  for (const model::Order& order : collector_orders_) {
+    const auto problem = problems_.find(order.id);
+    states.push_back({order.id, problem == problems_.end() ? apply_problem_ : problem->second});
+  }
+  on_applied_(applied_version_, std::move(states));
 }
 
 void KernelGuard::work(WallTime now) {
   const BootTime begin = boot_now();
   const bool was_offered = take_offer(now);
+  const std::string problem_before = apply_problem_;
   if (decider_.has_changed()) {
-    if (decider_.has_orders()) know_running();
     if (const auto done = put_in_force(); !done) {
       report_problem(done.error());
-      for (const model::Order& order : collector_orders_)
-        problems_.try_emplace(order.id, done.error().message);
+      apply_problem_ = done.error().message;
     } else {
       last_error_.clear();
+      apply_problem_.clear();
       last_apply_us_ = microseconds_since(begin);
+      note_absent();
     }
   }
   end_processes();
-  if (!was_offered || !on_applied_) return;
-  std::vector<OrderState> states;
-  for (const model::Order& order : collector_orders_) {
-    const auto problem = problems_.find(order.id);
-    states.push_back({order.id, problem == problems_.end() ? "" : problem->second});
-  }
-  on_applied_(applied_version_, std::move(states));
+  if (!was_offered && apply_problem_ == problem_before) return;
+  log::info("orders.applied", {{"version", applied_version_},
+                               {"orders", collector_orders_.size()},
+                               {"problems", problems_.size()},
+                               {"took_us", microseconds_since(begin)}});
+  tell_states();
 }
 
 void KernelGuard::end_processes() {
@@ -271,10 +318,8 @@ void KernelGuard::on_process(const model::Process& process, std::string_view age
   const Subject* subject = decider_.subject_of(process.id);
   if (change == Decider::Change::kNone || subject == nullptr) return;
   auto done = enforcer_->add_process(process.id, *subject);
-  if (done && change == Decider::Change::kGained) {
-    know_running();  // its children that run already
-    done = enforcer_->add_processes(decider_.tables());
-  }
+  // Its children that run already.
+  if (done && change == Decider::Change::kGained) done = follow_trees();
   if (!done) report_problem(done.error());
 }
 
@@ -339,7 +384,7 @@ Effect KernelGuard::make_effect(const model::Order& order, const model::Process&
   Effect effect;
   effect.time = boot_now();
   effect.process = process;
-  effect.body.order_id = order.id;
+  effect.body.order_id = model::rule_of_order(order.id);
   effect.body.action = std::move(action);
   effect.body.target = std::move(target);
   effect.body.mode = order.enforces ? "enforce" : "monitor";

@@ -37,7 +37,8 @@ class KernelGuard final : public Guard {
     // The agent that a process belongs to, or "".
     std::function<std::string(const model::ProcessId&)> agent_of;
   };
-  // What the collector is told about each of its orders.
+  // What the collector is told about each of its orders. An order is in force when the kernel has
+  // read out who runs after its hooks were armed, and holds everybody whom the order is about.
   struct OrderState {
     std::string order_id;
     std::string problem;  // empty = in force
@@ -49,7 +50,10 @@ class KernelGuard final : public Guard {
 
   // Replaces the collector's orders; in force with the next work(). Any thread.
   void offer_orders(std::vector<model::Order> orders, std::uint64_t version);
-  // Called by work() when offered orders are in force. Set before the first work().
+  // Orders wait for work(). Any thread.
+  bool has_offer();
+  // Called by work() when offered orders are in force, or are after all. Set before the first
+  // work().
   void on_applied(OnApplied callback) { on_applied_ = std::move(callback); }
 
   // Puts in force what changed, ends processes that are to end. Call after each batch of records.
@@ -77,7 +81,10 @@ class KernelGuard final : public Guard {
   bool take_offer(WallTime now);
   void set_orders(WallTime now);
   Result<> put_in_force();
-  void know_running();
+  Result<> follow_trees();
+  Result<> know_running();
+  void note_absent();
+  void tell_states();
   void end_processes();
   std::vector<model::Detection> scan(const model::LlmCall& call);
   Effect make_effect(const model::Order& order, const model::Process& process, std::string action,
@@ -94,6 +101,8 @@ class KernelGuard final : public Guard {
   std::optional<detect::Scratch> scratch_;
   std::set<model::ProcessId> ended_;  // killed or cut already
   std::map<std::string, std::string> problems_;
+  std::set<std::string> placed_;  // orders about one process that was seen to run
+  std::string apply_problem_;     // why nothing that was offered is in force
   std::string last_error_;
   bool was_set_ = false;
   std::uint64_t applied_version_ = 0;

@@ -190,7 +190,8 @@ Result<> Watcher::take_all() {
   bool has_more = true;
   while (has_more) {
     AISPM_TRY(has_more, capture_->drain(on_bytes, on_bytes, on_record));
-    do_periodic_work();  // also when there is no end of records
+    do_periodic_work();                            // also when there is no end of records
+    if (guard_ && guard_->has_offer()) enforce();  // a freeze does not wait for that end either
   }
   enforce();
   pipeline_.end_batch();

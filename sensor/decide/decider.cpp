@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "sdk/core/model/freeze_orders.hpp"
 #include "sdk/core/policy/glob.hpp"
 #include "sensor/decide/address.hpp"
 
@@ -51,8 +52,9 @@ std::map<std::string, std::string> Decider::set_orders(std::vector<model::Order>
   next_expiry_ = {};
   std::set<RuleSlot> wanted;
   for (const model::Order& order : orders) {
-    wanted.insert({order.id, 0});
-    wanted.insert({order.id, 1});
+    const std::string rule(model::rule_of_order(order.id));
+    wanted.insert({rule, 0});
+    wanted.insert({rule, 1});
     if (order.expires.nanoseconds != 0 &&
         (next_expiry_.nanoseconds == 0 || order.expires < next_expiry_))
       next_expiry_ = order.expires;
@@ -70,8 +72,23 @@ std::map<std::string, std::string> Decider::set_orders(std::vector<model::Order>
     wants_content_ = wants_content_ || !order.detection.empty() || !order.match.model.empty();
     rules_.push_back(std::move(*rule));
   }
+  sort_rules();
   has_changed_ = is_stale_ = true;
   return problems;
+}
+
+void Decider::sort_rules() {
+  rules_by_pid_.clear();
+  rules_for_all_.clear();
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    const model::OrderMatch& match = rules_[i].order.match;
+    const bool is_kernels =
+        match.exe.empty() && match.agent_id.empty() && match.container_id.empty();
+    if (match.process.pid != 0)
+      rules_by_pid_.emplace(match.process.pid, i);
+    else if (!is_kernels)
+      rules_for_all_.push_back(i);
+  }
 }
 
 bool Decider::is_protected(const Known& process) const {
@@ -98,14 +115,14 @@ bool Decider::fits(const Rule& rule, const model::ProcessId& id, const Known& pr
 
 RuleMask Decider::rules_of(const model::ProcessId& id, const Known& process) const {
   RuleMask mask;
-  for (const Rule& rule : rules_) {
-    const bool is_kernels = rule.order.match.exe.empty() && rule.order.match.agent_id.empty() &&
-                            rule.order.match.process.pid == 0 &&
-                            rule.order.match.container_id.empty();
-    if (is_kernels || !fits(rule, id, process)) continue;
+  const auto look_at = [&](const Rule& rule) {
+    if (!fits(rule, id, process)) return;
     mask.set(rule.main);
     if (rule.exception) mask.set(*rule.exception);
-  }
+  };
+  for (const std::size_t i : rules_for_all_) look_at(rules_[i]);
+  const auto [first, last] = rules_by_pid_.equal_range(id.pid);
+  for (auto about = first; about != last; ++about) look_at(rules_[about->second]);
   return mask;
 }
 
@@ -137,6 +154,27 @@ Decider::Change Decider::on_process(const model::ProcessId& id, Known process) {
   tables_.processes[id] = subject;
   note_to_end(id, subject);
   return has_more ? Change::kGained : Change::kOwn;
+}
+
+void Decider::hand_down() {
+  if (is_stale_ || rules_.empty()) return;  // rebuild() does
+  for (const auto& [id, process] : by_age()) {
+    const Subject* const parent = subject_of(process->parent);
+    if (parent == nullptr || !parent->rules.any()) continue;
+    const Subject* const known = subject_of(id);
+    Subject subject{known == nullptr ? RuleMask{} : known->rules, false};
+    subject.rules |= parent->rules;
+    if (known != nullptr && *known == subject) continue;
+    tables_.processes[id] = subject;
+    note_to_end(id, subject);
+  }
+}
+
+bool Decider::is_running(const model::ProcessId& id) const {
+  for (auto at = known_.lower_bound({id.pid, BootTime{0}});
+       at != known_.end() && at->first.pid == id.pid; ++at)
+    if (same_process(at->first, id)) return true;
+  return false;
 }
 
 void Decider::on_exit(const model::ProcessId& id) {

@@ -72,6 +72,11 @@ class Decider {
   // A process started or was found.
   Change on_process(const model::ProcessId& id, Known process);
   void on_exit(const model::ProcessId& id);
+  // Gives every known process the rules of its parent. Whoever is looked at later than its children
+  // (on_process) has not handed down anything yet.
+  void hand_down();
+  // Whether it was told of by on_process() and has not ended; the start may be rounded.
+  bool is_running(const model::ProcessId& id) const;
   // A name resolved to, or was used with, these addresses.
   void on_name(const std::string& name, const std::vector<Address>& addresses, BootTime now);
 
@@ -113,6 +118,8 @@ class Decider {
 
   Result<Rule> compile(const model::Order& order);
   Result<> compile_destinations(const model::Order& order, Rule& rule) const;
+  void sort_rules();
+  std::vector<std::pair<model::ProcessId, const Known*>> by_age() const;
   bool fits(const Rule& rule, const model::ProcessId& id, const Known& process) const;
   RuleMask rules_of(const model::ProcessId& id, const Known& process) const;
   bool is_protected(const Known& process) const;
@@ -133,6 +140,10 @@ class Decider {
   Protected protects_;
   Slots slots_;
   std::vector<Rule> rules_;
+  // Indices of rules_, for those that ask more about a process than the kernel knows: those about
+  // one process by its pid (there may be one for each run on the host), and the others.
+  std::multimap<std::uint32_t, std::size_t> rules_by_pid_;
+  std::vector<std::size_t> rules_for_all_;
   std::map<model::ProcessId, Known> known_;
   std::map<Prefix, std::map<std::string, BootTime>> resolved_;
   EnforceTables tables_;

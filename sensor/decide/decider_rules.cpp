@@ -2,6 +2,7 @@
 // Orders become bits, and bits become tables.
 #include <algorithm>
 
+#include "sdk/core/model/freeze_orders.hpp"
 #include "sdk/core/policy/glob.hpp"
 #include "sensor/decide/address.hpp"
 #include "sensor/decide/decider.hpp"
@@ -84,8 +85,9 @@ Result<Decider::Rule> Decider::compile(const Order& order) {
     rule.cgroup = lookups_.cgroup_of(match.cgroup);
     if (!rule.cgroup) return fail(Errc::kNotFound, "there is no cgroup " + match.cgroup);
   }
-  const auto main = slots_.take({order.id, 0});
-  const auto exception = order.egress.empty() ? main : slots_.take({order.id, 1});
+  const std::string owner(model::rule_of_order(order.id));
+  const auto main = slots_.take({owner, 0});
+  const auto exception = order.egress.empty() ? main : slots_.take({owner, 1});
   if (!main || !exception)
     return fail(Errc::kExhausted,
                 "more than " + std::to_string(AISPM_RULES) + " orders are in force");
@@ -191,13 +193,22 @@ void Decider::add_rule(const Rule& rule) {
 
 void Decider::note_to_end(const model::ProcessId& id, const Subject& subject) {
   if (subject.is_protected) return;
-  for (const Rule& rule : rules_) {
-    if (!subject.rules.has(rule.main) || !rule.order.enforces || !is_total(rule.order)) continue;
-    if (rule.order.action == OrderAction::kKill || rule.order.kills)
-      tables_.to_kill.insert(id);
-    else
-      tables_.to_cut.insert(id);
-  }
+  RuleMask total = subject.rules;
+  total &= RuleMask{tables_.sets.enforce};
+  total &= RuleMask{tables_.sets.quarantine};
+  RuleMask killing = total;
+  killing &= RuleMask{tables_.sets.kill};
+  if (killing.any()) tables_.to_kill.insert(id);
+  if (total != killing) tables_.to_cut.insert(id);
+}
+
+// Parents start before their children.
+std::vector<std::pair<model::ProcessId, const Decider::Known*>> Decider::by_age() const {
+  std::vector<std::pair<model::ProcessId, const Known*>> in_order;
+  in_order.reserve(known_.size());
+  for (const auto& [id, process] : known_) in_order.emplace_back(id, &process);
+  std::ranges::sort(in_order, {}, [](const auto& one) { return one.first.start; });
+  return in_order;
 }
 
 void Decider::rebuild_processes() {
@@ -208,11 +219,7 @@ void Decider::rebuild_processes() {
     alive.set(rule.main);
     if (rule.exception) alive.set(*rule.exception);
   }
-  // Parents start before their children.
-  std::vector<std::pair<model::ProcessId, const Known*>> in_order;
-  for (const auto& [id, process] : known_) in_order.emplace_back(id, &process);
-  std::ranges::sort(in_order, {}, [](const auto& one) { return one.first.start; });
-  for (const auto& [id, process] : in_order) {
+  for (const auto& [id, process] : by_age()) {
     Subject subject = judge(id, *process);
     if (const auto was = before.find(id); was != before.end()) {
       RuleMask kept = was->second.rules;

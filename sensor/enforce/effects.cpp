@@ -95,7 +95,9 @@ std::vector<std::string> Enforcer::reasons() const {
 bpf_object* Enforcer::deny_object() const { return deny_->obj; }
 
 std::map<std::string, std::string> Enforcer::features() const {
-  return {{"enforce", is_loaded() ? "cgroup" : "idle"},
+  return {{"enforce", !links_.empty() ? "cgroup"
+                      : is_loaded()   ? "ready"
+                                      : "idle"},
           {"enforce.lsm", lsm_          ? "yes"
                           : is_loaded() ? "no: " + why_no_lsm_
                                         : "not needed yet"},

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "bpf/deny.skel.h"
 #include "sdk/core/common/log.hpp"
@@ -91,6 +92,7 @@ Result<std::unique_ptr<Enforcer>> Enforcer::open(const EnforcerOptions& options)
 }
 
 void Enforcer::open_pins() {
+  if (std::exchange(were_pins_tried_, true)) return;
   if (options_.pins.empty()) {
     reasons_.push_back("`enforce: pins` is empty: blocks end with the daemon");
     return;
@@ -104,8 +106,30 @@ void Enforcer::open_pins() {
   found_links_ = pins_->count_links();
 }
 
+Result<> Enforcer::prepare() { return is_loaded() ? Result<>() : load_programs(); }
+
 Result<> Enforcer::load() {
-  if (!pins_) open_pins();
+  open_pins();
+  AISPM_CHECK(load_programs());
+  return keep_maps();
+}
+
+Result<> Enforcer::keep_maps() {
+  if (are_maps_kept_) return {};
+  const bool was_prepared = !were_pins_tried_;
+  open_pins();
+  if (!pins_) return {};
+  if (was_prepared) {
+    // Maps of another sensor that is gone; the orders are ours to carry out, and we have maps.
+    AISPM_CHECK(pins_->clear());
+    found_links_ = 0;
+  }
+  AISPM_CHECK(pins_->keep_maps(deny_->obj));
+  are_maps_kept_ = true;
+  return {};
+}
+
+Result<> Enforcer::load_programs() {
   std::unique_ptr<deny_bpf, FreeDeny> programs(deny_bpf::open(nullptr));
   if (!programs) return fail_bpf("open the deny programs", errno);
   if (pins_) {
@@ -119,7 +143,6 @@ Result<> Enforcer::load() {
   if (const int error = deny_bpf::load(programs.get()); error != 0)
     return fail_bpf("load the deny programs", error);
   deny_ = std::move(programs);
-  if (pins_) AISPM_CHECK(pins_->keep_maps(deny_->obj));
   AISPM_CHECK(open_maps());
   AISPM_TRY(const auto running, list_processes());
   for (const ListedProcess& one : running)  // /proc rounds the start, the tables do not
@@ -230,7 +253,13 @@ Result<> Enforcer::flip(aispm_rule_sets sets) {
 }
 
 Result<> Enforcer::add_process(const model::ProcessId& id, const Subject& subject) {
-  if (!is_loaded()) return {};
+  const auto written = write_process(id, subject);
+  return written ? Result<>() : fail(written.error());
+}
+
+// False: the kernel had it.
+Result<bool> Enforcer::write_process(const model::ProcessId& id, const Subject& subject) {
+  if (!is_loaded()) return false;
   const std::string key = key_of(id);
   aispm_subject known{};
   Subject merged = subject;
@@ -238,17 +267,21 @@ Result<> Enforcer::add_process(const model::ProcessId& id, const Subject& subjec
     merged.rules |= RuleMask{known.rules};
     if (merged.rules == RuleMask{known.rules} &&
         merged.is_protected == ((known.flags & AISPM_SUBJECT_PROTECTED) != 0))
-      return {};
+      return false;
   }
   const std::string value = subject_bytes(merged);
   if (::bpf_map_update_elem(map("processes"), key.data(), value.data(), BPF_ANY) != 0)
     return fail_errno("write table processes");
-  return {};
+  return true;
 }
 
-Result<> Enforcer::add_processes(const EnforceTables& tables) {
-  for (const auto& [id, subject] : tables.processes) AISPM_CHECK(add_process(id, subject));
-  return {};
+Result<std::size_t> Enforcer::add_processes(const EnforceTables& tables) {
+  std::size_t count = 0;
+  for (const auto& [id, subject] : tables.processes) {
+    AISPM_TRY(const bool was_written, write_process(id, subject));
+    if (was_written) ++count;
+  }
+  return count;
 }
 
 // Freed bits leave every process, also those that the kernel added by itself.
@@ -278,6 +311,7 @@ Result<> Enforcer::apply(const EnforceTables& tables) {
     if (!tables.has_rules()) return {};
     AISPM_CHECK(load());
   }
+  if (tables.has_rules()) AISPM_CHECK(keep_maps());
   AISPM_TRY(const Wanted wanted, encode(tables));
   static const KernelMap::Content kNothing;
   const auto content_of = [&](const std::string& name) -> const KernelMap::Content& {
@@ -286,7 +320,7 @@ Result<> Enforcer::apply(const EnforceTables& tables) {
   };
   AISPM_CHECK(write_slots(tables, true));
   for (auto& [name, table] : tables_) AISPM_CHECK(table.add(content_of(name)));
-  AISPM_CHECK(add_processes(tables));
+  AISPM_TRY([[maybe_unused]] const std::size_t added, add_processes(tables));
   if (tables.has_rules()) AISPM_CHECK(attach_needed(tables));
   AISPM_CHECK(flip(tables.sets));
   for (auto& [name, table] : tables_) AISPM_CHECK(table.finish(content_of(name)));

@@ -44,8 +44,9 @@ struct ListedProcess {
 // Sums over CPUs, since the maps were made (also by daemons before this one).
 using Effects = std::array<std::uint64_t, AISPM_EFFECTS>;
 
-// Rules in the kernel. Loads nothing before the first rule. With pins all of it stays when the
-// daemon dies; the next one takes it over. Lives on the pipeline thread.
+// Rules in the kernel. Loads nothing before prepare() or the first rule, attaches nothing before
+// the first rule. With pins all of it stays when the daemon dies; the next one takes it over. Lives
+// on the pipeline thread.
 class Enforcer {
  public:
   using OnBytes = std::function<void(std::span<const std::byte>)>;
@@ -55,6 +56,10 @@ class Enforcer {
   static Result<std::unique_ptr<Enforcer>> open(const EnforcerOptions& options);
   ~Enforcer();
 
+  // Has the kernel check the programs now, which takes a tenth of a second that a first order would
+  // have to wait for. Hooks and pins come with the first rule.
+  Result<> prepare();
+
   // The bits that pinned tables already use.
   const std::array<RuleSlot, AISPM_RULES>& slots() const { return slots_; }
 
@@ -63,11 +68,12 @@ class Enforcer {
   Result<> apply(const EnforceTables& tables);
   // One process came to belong to rules.
   Result<> add_process(const model::ProcessId& id, const Subject& subject);
-  Result<> add_processes(const EnforceTables& tables);
+  // Returns how many of them the kernel did not have as they are.
+  Result<std::size_t> add_processes(const EnforceTables& tables);
   // Files may be other ones than when their rules were made.
   Result<> refresh_files(const EnforceTables& tables);
 
-  // Everything that runs, with exact start times. Empty before the first rule.
+  // Everything that runs, with exact start times. Empty while nothing is loaded.
   Result<std::vector<ListedProcess>> list_processes() const;
   // SIGKILL, if it is still that process and neither pid 1 nor we. True when it was sent.
   bool kill(const model::ProcessId& id) const;
@@ -105,6 +111,9 @@ class Enforcer {
   explicit Enforcer(EnforcerOptions options) : options_(std::move(options)) {}
   void open_pins();
   Result<> load();
+  Result<> load_programs();
+  Result<> keep_maps();
+  Result<bool> write_process(const model::ProcessId& id, const Subject& subject);
   Result<> load_lsm();
   Result<> open_maps();
   Result<> read_slots();
@@ -123,6 +132,8 @@ class Enforcer {
   std::string why_no_lsm_ = "not asked for";
   std::string lsm_reason_;  // set while a rule needs what LSM would do
   std::optional<Pins> pins_;
+  bool were_pins_tried_ = false;
+  bool are_maps_kept_ = false;
   std::size_t found_links_ = 0;
   std::array<RuleSlot, AISPM_RULES> slots_{};
   std::unique_ptr<deny_bpf, FreeDeny> deny_;

@@ -2,13 +2,13 @@
 #include "gateway/collector/ingest/watches.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include "gateway/collector/ingest/follower.hpp"
 #include "gateway/collector/ingest/peer.hpp"
 #include "gateway/collector/ingest/policy_orders.hpp"
 #include "gateway/collector/ingest/snapshot_watch.hpp"
 #include "gateway/collector/store/freeze_ledger.hpp"
+#include "gateway/collector/store/freeze_orders.hpp"
 #include "gateway/collector/store/order_book.hpp"
 #include "gateway/collector/store/policy_shelf.hpp"
 
@@ -41,35 +41,21 @@ Result<pb::OrderSnapshot> orders_for(Desk& desk, const std::string& host, const 
   return snapshot;
 }
 
-// What a sensor says about freezes that it was given as orders.
-pb::AckFreezesRequest freeze_states(const pb::AckOrdersRequest& request) {
-  std::map<std::string, std::string> problems;  // by freeze: of several orders the first problem
-  for (const auto& state : request.states()) {
-    std::string_view id = state.order_id();
-    if (!id.starts_with(store::FreezeLedger::kOrderPrefix)) continue;
-    id.remove_prefix(store::FreezeLedger::kOrderPrefix.size());
-    std::string& problem =
-        problems[std::string(id.substr(0, id.find(store::FreezeLedger::kRunMark)))];
-    if (problem.empty()) problem = state.problem();
-  }
-  pb::AckFreezesRequest freezes;
-  freezes.set_version(request.version());
-  for (auto& [id, problem] : problems) {
-    auto* const one = freezes.add_states();
-    one->set_freeze_id(id);
-    one->set_problem(std::move(problem));
-  }
-  return freezes;
-}
-
 Result<> take_order_ack(Desk& desk, const std::string& host, const std::string& tenant,
                         const pb::AckOrdersRequest& request, WallTime now) {
   AISPM_CHECK(store::OrderBook(desk.database).acknowledge(host, request, now));
   AISPM_TRY(const auto orders, store::OrderBook(desk.database).snapshot_for(host, now));
   AISPM_TRY(const PolicyOrders policies, policies_for(desk, host, tenant, orders.orders_size()));
   if (const auto states = policy_states(policies, request); !states.states().empty())
-    AISPM_CHECK(store::PolicyShelf(desk.database).acknowledge(host, "sensord", states, now));
-  const pb::AckFreezesRequest freezes = freeze_states(request);
+    return store::PolicyShelf(desk.database).acknowledge(host, "sensord", states, now);
+  return {};
+}
+
+// Of the freezes among them.
+Result<> take_freeze_ack(Desk& desk, const std::string& host, const std::string& tenant,
+                         const pb::AckOrdersRequest& request, WallTime now) {
+  AISPM_TRY(const auto freezes,
+            store::FreezeOrders(desk.database, tenant).states(host, request, now));
   if (freezes.states().empty()) return {};
   return store::FreezeLedger(desk.database, tenant).acknowledge(host, "sensord", freezes, now);
 }
@@ -116,11 +102,20 @@ grpc::ServerWriteReactor<pb::OrderSnapshot>* make_order_watch(
 
 void answer_order_ack(const IngestSurroundings& surroundings, const Result<pki::Identity>& identity,
                       const pb::AckOrdersRequest& request, grpc::ServerUnaryReactor* reactor) {
-  answer_later(surroundings.workers, must_be("sensord", identity), reactor,
-               [request, host = identity ? identity->host_id : "", clock = surroundings.clock,
-                tenant = surroundings.tenant](Desk& desk) {
-                 return take_order_ack(desk, host, tenant, request, clock());
-               });
+  if (const auto may = must_be("sensord", identity); !may)
+    return reactor->Finish(to_grpc(may.error()));
+  const auto take = [request, host = identity->host_id, clock = surroundings.clock,
+                     tenant = surroundings.tenant](auto take_part) {
+    return [=](Desk& desk) { return take_part(desk, host, tenant, request, clock()); };
+  };
+  // How a freeze stands does not wait behind searches and the reading of policies.
+  auto posted = surroundings.urgent.post([&workers = surroundings.workers, reactor,
+                                          freezes = take(take_freeze_ack),
+                                          orders = take(take_order_ack)](Desk& desk) {
+    if (const auto done = freezes(desk); !done) return reactor->Finish(to_grpc(done.error()));
+    answer_later(workers, {}, reactor, orders);
+  });
+  if (!posted) reactor->Finish(to_grpc(posted.error()));
 }
 
 grpc::ServerWriteReactor<pb::PolicySnapshot>* make_policy_watch(

@@ -14,6 +14,7 @@
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/log.hpp"
 #include "sdk/core/common/utf8.hpp"
+#include "sdk/core/model/freeze_orders.hpp"
 
 namespace aispm::collector::store {
 namespace {
@@ -97,7 +98,7 @@ pb::OrderAction action_of(const pb::Freeze& freeze) {
 
 pb::Order make_order(const pb::Freeze& freeze) {
   pb::Order order;
-  order.set_id(std::string(FreezeLedger::kOrderPrefix) + freeze.id());
+  order.set_id(model::freeze_order_id(freeze.id()));
   order.set_action(action_of(freeze));
   order.set_mode(pb::ORDER_MODE_ENFORCE);
   order.set_kill(freeze.kill());
@@ -280,13 +281,13 @@ Result<std::vector<pb::Order>> FreezeLedger::orders(const std::string& host_id, 
     if (match_of(freeze, tenant_, order.mutable_match())) orders.push_back(order);
   }
   for (const pb::Freeze& freeze : freezes) {
-    for (const model::RunInit& init : runs.meant_by(freeze, tenant_)) {
+    for (const model::RunInit& init : runs.meant_by(freeze, tenant_).inits) {
       if (orders.size() >= kMaxOrders) {
         log::warn("freeze.no_room", {{"host", host_id}, {"most", kMaxOrders}});
         return orders;
       }
       pb::Order order = make_order(freeze);
-      order.set_id(order.id() + std::string(kRunMark) + std::to_string(init.pid));
+      order.set_id(model::freeze_order_id(freeze.id(), init.pid));
       order.mutable_match()->set_host_id(host_id);
       order.mutable_match()->set_pid(init.pid);
       order.mutable_match()->set_start_boottime_ns(init.start_boottime_ns);

@@ -19,13 +19,11 @@ namespace pb = aispm::v1;
 // operator's action. Owned by one thread; other connections may write at the same time.
 class FreezeLedger {
  public:
-  static constexpr std::size_t kMaxLive = 48;  // each is one order to sensors, which hold 256
+  static constexpr std::size_t kMaxLive = 48;  // each is one rule to sensors, which hold 256
   static constexpr std::uint32_t kMaxValidSeconds = 366 * 86400;
-  static constexpr std::string_view kOrderPrefix = "freeze:";
-  // Behind it in an order about one run: "freeze:ID/PID".
-  static constexpr char kRunMark[] = "/";
-  // What sensors have room for beside the orders of operators and policies.
-  static constexpr std::size_t kMaxOrders = 56;
+  // To one host. Those about the runs of one freeze are one rule to a sensor (freeze_orders.hpp):
+  // what limits them is what a snapshot may weigh and how long a sensor may take over it.
+  static constexpr std::size_t kMaxOrders = 1024;
 
   FreezeLedger(Database& database, std::string tenant)
       : database_(database), tenant_(std::move(tenant)) {}

@@ -53,12 +53,11 @@ Result<FrozenRuns> FrozenRuns::of_host(Database& database, const std::string& ho
       if (auto parent = model::parse_runs_for(mechanism)) run.who.push_back(std::move(*parent));
       if (const auto init = model::parse_run_init(mechanism)) run.init = *init;
     }
-    if (run.init.pid != 0) found.runs_.push_back(std::move(run));
+    found.runs_.push_back(std::move(run));
   }
 }
 
-std::vector<model::RunInit> FrozenRuns::meant_by(const pb::Freeze& freeze,
-                                                 const std::string& tenant) const {
+FrozenRuns::Meant FrozenRuns::meant_by(const pb::Freeze& freeze, const std::string& tenant) const {
   const auto scope = scope_of(freeze.scope());
   if (!scope) return {};
   policy::Freeze one;
@@ -71,9 +70,14 @@ std::vector<model::RunInit> FrozenRuns::meant_by(const pb::Freeze& freeze,
                       .user = policy::user_of_agent(who.agent_id)},
                      WallTime{}) != nullptr;
   };
-  std::vector<model::RunInit> meant;
-  for (const Run& run : runs_)
-    if (std::ranges::any_of(run.who, is_meant)) meant.push_back(run.init);
+  Meant meant;
+  for (const Run& run : runs_) {
+    if (!std::ranges::any_of(run.who, is_meant)) continue;
+    if (run.init.pid == 0)
+      ++meant.nameless;
+    else
+      meant.inits.push_back(run.init);
+  }
   return meant;
 }
 

@@ -20,14 +20,19 @@ class FrozenRuns {
  public:
   static constexpr int kMaxRuns = 4096;  // of one host; of more, the newest
 
+  struct Meant {
+    std::vector<model::RunInit> inits;
+    std::size_t nameless = 0;  // runs that did not say which process they are
+  };
+
   static Result<FrozenRuns> of_host(Database& database, const std::string& host_id);
   // Those that `freeze`, which is in force, is about, by themselves or by whom they run for.
   // `tenant`: whose they are.
-  std::vector<model::RunInit> meant_by(const pb::Freeze& freeze, const std::string& tenant) const;
+  Meant meant_by(const pb::Freeze& freeze, const std::string& tenant) const;
 
  private:
   struct Run {
-    model::RunInit init;
+    model::RunInit init;                // pid 0: not known
     std::vector<model::RunParent> who;  // itself, then for whom it runs
   };
   std::vector<Run> runs_;

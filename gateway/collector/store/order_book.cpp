@@ -3,10 +3,12 @@
 
 #include "gateway/collector/limits.hpp"
 #include "gateway/collector/store/checks.hpp"
+#include "gateway/collector/store/freeze_ledger.hpp"
 #include "gateway/collector/store/paging.hpp"
 #include "gateway/collector/store/registry.hpp"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/utf8.hpp"
+#include "sdk/core/model/freeze_orders.hpp"
 
 namespace aispm::collector::store {
 namespace {
@@ -202,10 +204,11 @@ Result<pb::OrderSnapshot> OrderBook::snapshot_for(const std::string& host_id, Wa
 
 Result<> OrderBook::acknowledge(const std::string& host_id, const pb::AckOrdersRequest& request,
                                 WallTime now) {
-  if (static_cast<std::size_t>(request.states_size()) > 4 * kMaxLive)
+  if (static_cast<std::size_t>(request.states_size()) > 4 * kMaxLive + FreezeLedger::kMaxOrders)
     return fail(Errc::kTooLarge, "states: more than there are orders");
   AISPM_TRY(Transaction transaction, Transaction::begin(database_));
   for (const auto& state : request.states()) {
+    if (state.order_id().starts_with(model::kFreezeOrder)) continue;  // freezes have states
     std::string problem = state.problem();
     cut_utf8(problem, limits::kMaxNameBytes);
     AISPM_CHECK(run_sql(database_,

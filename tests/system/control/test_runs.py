@@ -53,7 +53,8 @@ class Run:
     def says(self, word: str) -> bool:
         """Whether it says that from now on."""
         before = len(self.lines)
-        wait_for(lambda: len(self.lines) > before + 2, WAIT_SECONDS, f"the run goes on: {self.lines[-3:]}")
+        wait_for(lambda: len(self.lines) > before + 2 or self.process.poll() is not None, WAIT_SECONDS, "the run goes on")
+        assert self.process.poll() is None, self.lines[-12:]
         return self.lines[-1] == word
 
     def stands(self) -> bool:
@@ -165,6 +166,31 @@ def known_agent(world: World, run: Run) -> str:
     answer = wait_for(lambda: (a := world.rest("GET", path)).status == 200 and "init:" in json.dumps(a.body) and a, WAIT_SECONDS,
                       "the collector knows the run")
     return str(answer.body["session"]["agent_id"])
+
+
+def kernel_has(world: World, frozen: dict[str, object]) -> bool:
+    return any(state["component"] == "sensord" and not state.get("problem") for state in world.freeze_states(frozen))
+
+
+@pytest.mark.usefixtures("sensor")
+def test_a_session_is_its_run_to_the_kernel_grd_009(world: World, start: Start) -> None:
+    run, other = start("boxed.py"), start("other.py")
+    assert run.says("free") and other.says("free")
+    known_agent(world, run)
+    assert world.gateway.process is not None
+    # The gateway cannot tell aispm-run: what stops the run now is the kernel alone.
+    world.gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        frozen = world.freeze("SESSION", run.session)
+        wait_for(lambda: kernel_has(world, frozen), WAIT_SECONDS, "the sensor's word")
+        assert run.says("refused"), "what is acknowledged is true"
+        [state] = [one for one in world.freeze_states(frozen) if one["component"] == "sensord"]
+        print(f"in force in the kernel after {int(state['latency_us']) / 1000:.1f} ms")
+        assert other.says("free")
+        world.lift(frozen)
+        wait_for(lambda: run.says("free"), WAIT_SECONDS, "the kernel refuses no longer")
+    finally:
+        world.gateway.process.send_signal(signal.SIGCONT)
 
 
 @pytest.mark.usefixtures("sensor")

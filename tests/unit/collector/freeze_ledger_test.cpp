@@ -3,7 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
+
 #include "gateway/collector/pending_freezes.hpp"
+#include "gateway/collector/store/freeze_orders.hpp"
 #include "gateway/collector/store/operator_log.hpp"
 #include "sdk/core/model/run_facts.hpp"
 #include "tests/unit/collector/support.hpp"
@@ -134,14 +137,92 @@ TEST_F(FreezeLedgerTest, WhoRunsForAFrozenRunIsFrozenInTheKernelToo) {  // POL-0
   EXPECT_THAT(pids_of(orders()), ::testing::SizeIs(2));
 }
 
-TEST_F(FreezeLedgerTest, SensorsGetNoMoreOrdersThanTheyHaveRoomFor) {
+// Runs of one agent, in batches that a report may hold.
+void start_runs(Bench& bench, std::size_t count) {
   std::vector<pb::Event> starts;
-  for (int i = 0; i < 80; ++i)
-    starts.push_back(run_start("0190a000-0000-7000-8000-0000000001" + std::to_string(10 + i),
+  for (std::size_t i = 0; i < count; ++i) {
+    starts.push_back(run_start("0190a000-0000-7000-8000-00000001" + std::to_string(1000 + i),
                                "alice/agent.py", {"init:" + std::to_string(100 + i) + "@7"}));
-  bench.report("gateway", starts);
+    if (starts.size() < 200 && i + 1 < count) continue;
+    bench.report("gateway", starts);
+    starts.clear();
+  }
+}
+
+TEST_F(FreezeLedgerTest, SensorsGetNoMoreOrdersThanTheyTake) {
+  start_runs(bench, FreezeLedger::kMaxOrders + 20);
   must(create(pb::FREEZE_SCOPE_USER, "alice"));
   EXPECT_EQ(must(ledger.orders(bench.host_id(), at(2))).size(), FreezeLedger::kMaxOrders);
+}
+
+class FreezeOrdersTest : public FreezeLedgerTest {
+ protected:
+  // The sensor says that all orders it has are in force, but for `problems`.
+  pb::AckFreezesRequest acknowledge(const std::vector<pb::Order>& orders,
+                                    const std::map<std::string, std::string>& problems = {}) {
+    pb::AckOrdersRequest said;
+    said.set_version(7);
+    for (const pb::Order& order : orders) {
+      auto* const state = said.add_states();
+      state->set_order_id(order.id());
+      if (const auto problem = problems.find(order.id()); problem != problems.end())
+        state->set_problem(problem->second);
+    }
+    return must(store::FreezeOrders(bench.database(), "acme").states(bench.host_id(), said, at(3)));
+  }
+  std::vector<pb::Order> orders() { return must(ledger.orders(bench.host_id(), at(2))); }
+  // Of the only freeze.
+  std::string problem(const pb::AckFreezesRequest& states) {
+    EXPECT_EQ(states.states_size(), 1);
+    return states.states_size() == 1 ? states.states(0).problem() : "?";
+  }
+};
+
+TEST_F(FreezeOrdersTest, AFreezeIsInForceWhenTheKernelHoldsEveryRunThatItMeans) {  // GRD-009
+  start_runs(bench, 100);
+  const auto freeze = must(create(pb::FREEZE_SCOPE_USER, "alice"));
+  ASSERT_EQ(orders().size(), 101U);
+  const auto states = acknowledge(orders());
+  EXPECT_EQ(problem(states), "");
+  EXPECT_EQ(states.states(0).freeze_id(), freeze.id());
+  EXPECT_EQ(states.version(), 7U);
+}
+
+TEST_F(FreezeOrdersTest, AFreezeThatDoesNotReachAllRunsSaysHowMany) {  // GRD-009
+  start_runs(bench, FreezeLedger::kMaxOrders + 20);
+  must(create(pb::FREEZE_SCOPE_USER, "alice"));  // one order is about agents outside of sandboxes
+  EXPECT_EQ(problem(acknowledge(orders())),
+            "the kernel holds 1023 of 1044 runs; 21 beyond the 1024 orders of a host");
+}
+
+TEST_F(FreezeOrdersTest, ARunWithoutAKnownProcessIsNotInForceInTheKernel) {  // GRD-009
+  bench.report("gateway", {run_start(kSession, "alice/agent.py", {"init:4711@5000000000"}),
+                           run_start(kChild, "alice/agent.py", {})});
+  must(create(pb::FREEZE_SCOPE_SESSION, kChild));
+  EXPECT_TRUE(orders().empty());
+  EXPECT_EQ(problem(acknowledge({})),
+            "the kernel holds 0 of 1 runs; 1 did not say which process they are");
+}
+
+TEST_F(FreezeOrdersTest, WhatTheSensorSaysOfARunIsSaidOfTheFreeze) {  // GRD-009
+  bench.report("gateway", {run_start(kSession, "alice/agent.py", {"init:4711@5000000000"}),
+                           run_start(kChild, "alice/agent.py", {"init:4712@5000000000"})});
+  const auto freeze = must(create(pb::FREEZE_SCOPE_AGENT, "alice/agent.py"));
+  const std::string id = "freeze:" + freeze.id();
+  EXPECT_EQ(problem(acknowledge(orders(), {{id + "/4712", "no process 4712 runs here"}})),
+            "the kernel holds 1 of 2 runs; 1: no process 4712 runs here");
+  EXPECT_EQ(problem(acknowledge(orders(), {{id, "the table is full"}})), "the table is full");
+  // One run began after the snapshot that the sensor speaks of.
+  auto earlier = orders();
+  std::erase_if(earlier, [&](const pb::Order& one) { return one.id() == id + "/4712"; });
+  EXPECT_EQ(problem(acknowledge(earlier)), "the kernel holds 1 of 2 runs; 1 not acknowledged yet");
+}
+
+TEST_F(FreezeOrdersTest, AWordFromBeforeAFreezeIsNoneAboutIt) {
+  bench.report("gateway", {run_start(kSession, "alice/agent.py", {"init:4711@5000000000"})});
+  must(create(pb::FREEZE_SCOPE_SESSION, kSession));
+  EXPECT_TRUE(acknowledge({}).states().empty());
+  EXPECT_EQ(problem(acknowledge(orders())), "");
 }
 
 TEST(RunFacts, AreReadOnlyWhereTheyAreWhole) {

@@ -133,6 +133,22 @@ TEST_F(OrderWatcherTest, AcknowledgesWithWhatItCouldNotUnderstand) {
   }));
 }
 
+// GRD-009: a freeze does not wait for the disk; the word that it outlives a restart does.
+TEST_F(OrderWatcherTest, SaysWhichOrdersWillNotOutliveARestart) {
+  // A folder in the place of the file: nothing can be stored.
+  ASSERT_TRUE(make_directories(folder / "state/orders", 0700));
+  Announced announced;
+  const auto watcher =
+      OrderWatcher::open(options(collector.make_token()), announced.callback()).value();
+  collector.set_orders({order("a")});
+  ASSERT_TRUE(announced.wait({"a"})) << "in force in any case";
+  watcher->acknowledge(announced.version(), {{"a", ""}});
+  EXPECT_TRUE(collector.wait([](const FakeCollector& at) {
+    return at.last_ack && at.last_ack->states_size() == 1 &&
+           at.last_ack->states(0).problem().starts_with("not kept over a restart");
+  }));
+}
+
 TEST_F(OrderWatcherTest, RepeatsAnAcknowledgementThatTheCollectorRefused) {
   collector.refused_acks = 1;
   Announced announced;
