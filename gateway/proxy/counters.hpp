@@ -43,6 +43,7 @@ struct Counters {
   Counter opinions_missing;  // requests of which a slower judge did not speak
   Counter opinions_partial;  // requests too long for slower judges to see all of
   Counter semantic_fired;    // texts that both tiers together hold for an attack
+  Counter prompts_cut;       // exchanges whose system prompt is too long to be all compared
   Counter screened;          // texts judged for their own sake
   Counter restored;          // placeholders turned back
   Counter translated;        // exchanges with a provider of another protocol

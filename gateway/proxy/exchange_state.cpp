@@ -125,8 +125,10 @@ void ExchangeState::take_findings(Findings findings) {
 
 void ExchangeState::open_leaks() {
   const LeakConfig& config = services.config.detect.leaks;
-  if (config.prompt_echo)
+  if (config.prompt_echo) {
     context.leaks.prompt = context.bench->prompts.of(request, context.bench->known);
+    if (context.leaks.prompt && context.leaks.prompt->is_cut()) counters.prompts_cut.add();
+  }
   if (config.tool_schemas && !request.tools_offered.empty()) context.leaks.tools = &request;
 }
 

@@ -80,6 +80,7 @@ constexpr std::array kNamed = {
 // What was judged and is not in any record.
 constexpr std::array kLosses = {
     Named{"actions.unwatched", &Counters::actions_unwatched},
+    Named{"leaks.prompts_cut", &Counters::prompts_cut},
 };
 
 // What was given up for others' for lack of room.

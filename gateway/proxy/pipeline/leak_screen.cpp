@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <random>
 
 #include "gateway/proxy/observe/guardrails.hpp"
 #include "sdk/core/codec/json_edit.hpp"
@@ -12,22 +13,27 @@ namespace {
 
 // Between parts of prose that are not to be joined.
 constexpr char kBorder = '\1';
-constexpr std::uint64_t kBase = 0x9e3779b97f4a7c15ULL | 1;
 // Sets these keys apart from those of texts that were judged.
 constexpr std::uint64_t kTag = 0x4c45414bULL;
 
-constexpr std::uint64_t power(std::uint64_t base, std::size_t exponent) {
-  std::uint64_t value = 1;
-  for (std::size_t i = 0; i < exponent; ++i) value *= base;
-  return value;
+std::uint64_t modulo_prime(std::uint64_t value) {
+  constexpr std::uint64_t kPrime = RollingHash::kPrime;
+  value = (value & kPrime) + (value >> 61U);
+  return value >= kPrime ? value - kPrime : value;
 }
-constexpr std::uint64_t kLeaving = power(kBase, PromptIndex::kWindow);
 
-std::uint64_t next_hash(std::uint64_t hash, char in) {
-  return hash * kBase + static_cast<std::uint8_t>(in) + 1;
+// Of two numbers below the prime.
+std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
+  __extension__ using Wide = unsigned __int128;
+  const auto product = static_cast<Wide>(a) * b;
+  return modulo_prime((static_cast<std::uint64_t>(product) & RollingHash::kPrime) +
+                      static_cast<std::uint64_t>(product >> 61U));
 }
-std::uint64_t without(std::uint64_t hash, char out) {
-  return hash - kLeaving * (static_cast<std::uint64_t>(static_cast<std::uint8_t>(out)) + 1);
+
+std::uint64_t digit_of(char c) { return std::uint64_t{static_cast<std::uint8_t>(c)} + 1; }
+
+std::uint64_t random_word(std::random_device& random) {
+  return (std::uint64_t{random()} << 32U) | random();
 }
 
 // A byte of prose: a letter in lower case, ' ' for what stands between words, or a border.
@@ -69,6 +75,31 @@ bool begins_as_refusal(std::string_view head) {
 
 }  // namespace
 
+RollingHash::RollingHash(std::size_t window) {
+  constexpr std::uint64_t kSmall = 1U << 16U;  // a place beyond any digit
+  std::random_device random;
+  place_ = kSmall + random_word(random) % (kPrime - kSmall);
+  salt_ = random_word(random);
+  leaving_ = 1;
+  for (std::size_t i = 0; i < window; ++i) leaving_ = multiply(leaving_, place_);
+}
+
+std::uint64_t RollingHash::with(std::uint64_t hash, char in) const {
+  return modulo_prime(multiply(hash, place_) + digit_of(in));
+}
+
+std::uint64_t RollingHash::without(std::uint64_t hash, char out) const {
+  return modulo_prime(hash + kPrime - multiply(leaving_, digit_of(out)));
+}
+
+// The finalizer of SplitMix64.
+std::uint64_t RollingHash::spread(std::uint64_t hash) const {
+  hash ^= salt_;
+  hash = (hash ^ (hash >> 30U)) * 0xbf58476d1ce4e5b9ULL;
+  hash = (hash ^ (hash >> 27U)) * 0x94d049bb133111ebULL;
+  return hash ^ (hash >> 31U);
+}
+
 std::string sentinel_pack(const LeakConfig& config) {
   if (config.sentinels.empty()) return {};
   std::string patterns;
@@ -89,24 +120,33 @@ std::string sentinel_pack(const LeakConfig& config) {
 }
 
 PromptIndex::PromptIndex(const codec::LlmRequest& request) {
-  for (const codec::TextPart& part : request.parts) {
-    if (part.surface != codec::Surface::kSystem || part.is_key) continue;
-    char last = kBorder;
-    prose_.push_back(kBorder);
-    for (const char raw : part.text) {
-      if (prose_.size() >= kMaxProse) break;
-      const char c = prose_of(raw);
-      if (!is_kept(c, last)) continue;
-      prose_.push_back(c);
-      last = c;
-      if (c != kBorder) ++words_;
-    }
-  }
+  for (const codec::TextPart& part : request.parts)
+    if (part.surface == codec::Surface::kSystem && !part.is_key) add_prose(part.text);
   if (words_ < PromptEcho::kMinPart) {
     words_ = 0;
     return;
   }
   slots_.resize(std::bit_ceil(2 * (prose_.size() / kStride + 1)));
+  add_windows();
+}
+
+void PromptIndex::add_prose(std::string_view text) {
+  char last = kBorder;
+  prose_.push_back(kBorder);
+  for (const char raw : text) {
+    const char c = prose_of(raw);
+    if (!is_kept(c, last)) continue;
+    if (prose_.size() >= kMaxProse) {
+      is_cut_ = is_cut_ || is_letter(c);
+      return;
+    }
+    prose_.push_back(c);
+    last = c;
+    if (c != kBorder) ++words_;
+  }
+}
+
+void PromptIndex::add_windows() {
   std::uint64_t hash = 0;
   std::size_t filled = 0;
   std::size_t since = kStride;  // characters since the last window that was taken
@@ -116,9 +156,9 @@ PromptIndex::PromptIndex(const codec::LlmRequest& request) {
       since = kStride;
       continue;
     }
-    hash = next_hash(hash, prose_[i]);
+    hash = hash_.with(hash, prose_[i]);
     if (filled == kWindow)
-      hash = without(hash, prose_[i - kWindow]);
+      hash = hash_.without(hash, prose_[i - kWindow]);
     else
       ++filled;
     ++since;
@@ -129,16 +169,18 @@ PromptIndex::PromptIndex(const codec::LlmRequest& request) {
 }
 
 void PromptIndex::add_window(std::uint64_t hash, std::size_t end) {
-  std::size_t at = hash & (slots_.size() - 1);
-  while (slots_[at].end != 0) {
+  std::size_t probe = 1;
+  std::size_t at = hash_.spread(hash) & (slots_.size() - 1);
+  for (; slots_[at].end != 0; ++probe) {
     if (slots_[at].hash == hash) return;
     at = (at + 1) & (slots_.size() - 1);
   }
   slots_[at] = {hash, static_cast<std::uint32_t>(end)};
+  longest_probe_ = std::max(longest_probe_, probe);
 }
 
 const PromptIndex::Slot* PromptIndex::find(std::uint64_t hash) const {
-  for (std::size_t at = hash & (slots_.size() - 1); slots_[at].end != 0;
+  for (std::size_t at = hash_.spread(hash) & (slots_.size() - 1); slots_[at].end != 0;
        at = (at + 1) & (slots_.size() - 1))
     if (slots_[at].hash == hash) return &slots_[at];
   return nullptr;
@@ -149,7 +191,7 @@ std::shared_ptr<const PromptIndex> PromptIndexes::of(const codec::LlmRequest& re
   std::uint64_t key = 0;
   for (const codec::TextPart& part : request.parts)
     if (part.surface == codec::Surface::kSystem && !part.is_key)
-      key = std::rotl(key, 7) * kBase + keys.key_of(kTag, part.text);
+      key = keys.key_of(key ^ kTag, part.text);
   if (key == 0) return nullptr;
   for (const Kept& one : kept_)
     if (one.index && one.key == key) return one.index->empty() ? nullptr : one.index;
@@ -185,9 +227,10 @@ void PromptEcho::take(char c) {
     return;
   }
   constexpr std::size_t kTail = PromptIndex::kWindow + PromptIndex::kStride;
-  hash_ = next_hash(hash_, c);
+  const RollingHash& hash = index_->hash_;
+  hash_ = hash.with(hash_, c);
   if (filled_ == PromptIndex::kWindow)
-    hash_ = without(hash_, tail_[tail_.size() - PromptIndex::kWindow]);
+    hash_ = hash.without(hash_, tail_[tail_.size() - PromptIndex::kWindow]);
   else
     ++filled_;
   tail_.push_back(c);

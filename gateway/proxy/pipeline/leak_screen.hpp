@@ -35,12 +35,34 @@ struct LeakConfig {
 // beginning of one is held back. "" = there are none.
 std::string sentinel_pack(const LeakConfig& config);
 
+// Hashes of the last bytes of a text as it grows: a polynomial modulo the prime 2^61 - 1 at a
+// random place, so that nobody can choose texts whose hashes meet. (Modulo a power of two somebody
+// can, whatever the place: Thue-Morse words.)
+class RollingHash {
+ public:
+  static constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61U) - 1;
+
+  // Of the last `window` bytes. Draws its place.
+  explicit RollingHash(std::size_t window);
+
+  std::uint64_t with(std::uint64_t hash, char in) const;
+  // What is left when the first byte of a full window and one more goes.
+  std::uint64_t without(std::uint64_t hash, char out) const;
+  // The same for the same hash, and spread over all 64 bits.
+  std::uint64_t spread(std::uint64_t hash) const;
+
+ private:
+  std::uint64_t place_;
+  std::uint64_t leaving_;  // place to the power of the window
+  std::uint64_t salt_;
+};
+
 // The prose of system prompts, ready to be found again in parts. Letters and digits without case,
 // one space for all that stands between words; paths, code and markup are borders, since answers
 // have them in common with prompts for other reasons. Immutable.
 class PromptIndex {
  public:
-  static constexpr std::size_t kMaxProse = 256U << 10;  // bytes; what is beyond is not looked for
+  static constexpr std::size_t kMaxProse = 256U << 10;  // bytes; see is_cut()
   static constexpr std::size_t kWindow = 24;
   static constexpr std::size_t kStride = 16;
 
@@ -49,6 +71,10 @@ class PromptIndex {
 
   bool empty() const { return words_ == 0; }
   std::size_t words_bytes() const { return words_; }  // of prose, without borders
+  // There was more prose than kMaxProse: what is beyond is not looked for.
+  bool is_cut() const { return is_cut_; }
+  // Slots that a look-up may pass at most.
+  std::size_t longest_probe() const { return longest_probe_; }
 
  private:
   friend class PromptEcho;
@@ -58,9 +84,14 @@ class PromptIndex {
   };
   void add_window(std::uint64_t hash, std::size_t end);
   const Slot* find(std::uint64_t hash) const;
+  void add_prose(std::string_view text);
+  void add_windows();
 
+  RollingHash hash_{kWindow};
   std::string prose_;
   std::size_t words_ = 0;
+  std::size_t longest_probe_ = 0;
+  bool is_cut_ = false;
   std::vector<Slot> slots_;  // a power of two of them, or none
 };
 

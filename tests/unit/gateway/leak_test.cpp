@@ -178,6 +178,33 @@ TEST_F(Leaks, AnIndexIsMadeOnceForAPrompt) {
   EXPECT_NE(source_.prompt, first);
 }
 
+// All texts of one border and three blocks in which a letter is raised and lowered in the order of
+// Thue and Morse: polynomials modulo a power of two do not tell their lower bits apart, whatever
+// their base.
+TEST_F(Leaks, TextsThatAreMadeToCollideDoNot) {
+  constexpr std::string_view kMorse = "+--+-++-";
+  std::string prompt;
+  for (int code = 0; code < 7 * 7 * 7; ++code) {
+    prompt += '/';
+    for (int block = code, i = 0; i < 3; ++i, block /= 7)
+      for (const char sign : kMorse)
+        prompt += static_cast<char>('m' + (sign == '+' ? 4 : -4) * (block % 7 - 3));
+  }
+  ask(prompt);
+  ASSERT_NE(source_.prompt, nullptr);
+  EXPECT_LT(source_.prompt->longest_probe(), 40U);  // all 343 where the hash wraps at 64 bits
+}
+
+TEST_F(Leaks, APromptThatIsTooLongToBeComparedSaysSo) {
+  std::string prompt;
+  while (prompt.size() < PromptIndex::kMaxProse - 64)
+    prompt += "word" + std::to_string(prompt.size()) + " ";
+  ask(prompt);
+  EXPECT_FALSE(source_.prompt->is_cut());
+  ask(prompt + std::string(64, 'x') + " and the password is swordfish, for everybody who asks");
+  EXPECT_TRUE(source_.prompt->is_cut());
+}
+
 TEST(Sentinels, AreARuleThatHoldsInReplies) {
   LeakConfig config;
   EXPECT_EQ(sentinel_pack(config), "");
