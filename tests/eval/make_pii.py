@@ -30,6 +30,10 @@ NATIONAL = {"en_US": ("US_SSN", "SSN"), "en_CA": ("CA_SIN", "SIN"), "fr_FR": ("F
 BARE = ("{value}", "Please check {value} for me.", "{{\"customer\": 4711, \"value\": \"{value}\"}}", "Yes, that was {value}, I think.")
 NAMED = ("{word}: {value}", "My {word} is {value}, can you update it?", "{{\"{word}\": \"{value}\", \"ok\": true}}", "Name;{word}\nKim;{value}\n",
          "The {word} on file is {value}.", "{word} = {value}")
+CODE_FIRST = ("{street}\n{value} {city}", "Please ship it to {street}, {value} {city}.", "{{\"address\": \"{street}, {value} {city}\"}}",
+              "Kim Novak\n{street}\n{value} {city}\n", "we moved to {value} {city} last year", "My address: {street}, {value} {city}")
+CODE_LAST = ("{street}\n{city}, {region} {value}", "Please ship it to {street}, {city}, {region} {value}.", "{{\"address\": \"{street}, {city} {region} {value}\"}}",
+             "Kim Novak\n{street}\n{city} {region} {value}\n", "My address: {street}, {city}, {region} {value}")
 HARMLESS = ("Order {n8} left the warehouse on {date}.", "commit {hex40}", "Build {n4}.{n4}.{n2} took {n3} s", "SKU {n3}-{n2}-{n3}", "ISBN {n3}-{n1}-{n3}-{n5}-{n1}",
             "{{\"id\": {n10}, \"size\": {n6}, \"ts\": {n13}}}", "trace {hex32} span {hex16}", "Range {n3}-{n3}, offset {n7}", "version {n2}.{n1}.{n2}-{n4}",
             "Ticket {n6}: rows {n5} to {n6} failed", "At {n2}:{n2}:{n2}.{n6} the job {n12} ended", "part no. {n4}/{n4}-{n3}")
@@ -64,17 +68,34 @@ def entities(faker: Callable[[str], Any], rows: int, dice: random.Random) -> Ite
         yield "US_PASSPORT", "passport number", ask("passport_number"), ""
 
 
+def addresses(faker: Callable[[str], Any], rows: int, dice: random.Random) -> Iterator[tuple[str, str, str, str]]:
+    """The same of postal codes: beside their name, or where letters have them; then `word` is the text around {value}."""
+    for locale, country in LOCALES.items():
+        ask = partial(_ask, faker(locale))
+        for _ in range(rows // 4):
+            yield "ZIP_CODE", dice.choice(("ZIP code", "postal code", "postcode", "zip", "postal_code")), ask("postcode"), country
+            if country in ("JP", "KR", "CN"):
+                continue
+            street, city = (ask(name).replace("{", "").replace("}", "").replace("\n", ", ") for name in ("street_address", "city"))
+            forms = CODE_LAST if country in ("US", "CA", "AU", "GB") else CODE_FIRST
+            region = ask("state_abbr") if country in ("US", "AU") else ask("province_abbr") if country == "CA" else ""
+            form = dice.choice(forms).replace("{street}", street).replace("{city}", city).replace(" {region}", f" {region}" if region else "")
+            yield "ZIP_CODE", form, ask("postcode"), country
+
+
 # A number that means nothing without its name is not shown without it.
-NEEDS_NAME = {"DATE_OF_BIRTH", "US_PASSPORT", "CA_SIN", "FR_NIR", "NL_BSN", "PL_PESEL", "NO_BIRTH", "BR_CPF", "TR_NATIONAL", "KR_RESIDENT", "ES_DNI"}
+NEEDS_NAME = {"ZIP_CODE", "DATE_OF_BIRTH", "US_PASSPORT", "CA_SIN", "FR_NIR", "NL_BSN", "PL_PESEL", "NO_BIRTH", "BR_CPF", "TR_NATIONAL", "KR_RESIDENT", "ES_DNI"}
 
 
 def rows_of(faker: Callable[[str], Any], rows: int, dice: random.Random) -> Iterator[dict[str, object]]:
-    for number, (kind, word, value, country) in enumerate(entities(faker, rows, dice), 1):
+    for number, (kind, word, value, country) in enumerate((*entities(faker, rows, dice), *addresses(faker, rows, dice)), 1):
+        value = value.replace("\n", ", ")
         named = kind in NEEDS_NAME or dice.random() < 0.75
-        text = dice.choice(NAMED if named else BARE).format(word=word, value=value.replace("\n", ", "))
-        start = text.index(value.replace("\n", ", "))
+        form = word if "{value}" in word else dice.choice(NAMED if named else BARE)
+        text = form.format(word=word, value=value)
+        start = len(form.partition("{value}")[0].format(word=word))
         yield {"id": f"pii-{number}", "text": text, "label": "pii", "surface": dice.choice(SURFACES), "source": "Faker", "licence": "MIT",
-               "group": f"faker-{country or 'any'}", "entities": [{"type": kind, "start": start, "end": start + len(value.replace(chr(10), ', '))}]}
+               "group": f"faker-{country or 'any'}", "entities": [{"type": kind, "start": start, "end": start + len(value)}]}
     digits = {f"n{size}": size for size in range(1, 14)}
     for index in range(rows * 40):
         fill: dict[str, str] = {name: "".join(dice.choice("0123456789") for _ in range(size)) for name, size in digits.items()}

@@ -246,8 +246,36 @@ bool stands_in_capitals(std::string_view text, std::size_t at, bool is_first) {
   return is_first ? is_upper(text, at + 1) : is_upper(text, at - 1);
 }
 
+// "h77p5://3v11.c0m": an address whose scheme is in leet. Its signs do not break words.
+bool is_leet_address(std::string_view text, Token token) {
+  const std::string_view word = text.substr(token.begin, token.end - token.begin);
+  const std::size_t signs = word.find("://");
+  if (signs == std::string_view::npos) return false;
+  for (const std::string_view scheme : {"http", "https"}) {
+    if (signs < scheme.size()) continue;
+    const std::string_view said = word.substr(signs - scheme.size(), scheme.size());
+    bool in_leet = false;
+    bool is_scheme = true;
+    for (std::size_t i = 0; i < said.size(); ++i) {
+      in_leet = in_leet || is(said, i, kLeet);
+      is_scheme = is_scheme && kWithI[static_cast<std::uint8_t>(said[i])] == scheme[i];
+    }
+    if (in_leet && is_scheme) return true;
+  }
+  return false;
+}
+
+void put_address(std::string_view text, Token token, Shadow& out) {
+  for (std::size_t i = token.begin; i < token.end; ++i) {
+    const bool is_digit = text[i] >= '0' && text[i] <= '9';
+    put(is_digit && is(text, i, kLeet) ? kWithI[static_cast<std::uint8_t>(text[i])] : text[i], i,
+        out);
+  }
+}
+
 void mend_token(std::string_view text, Token token, const Vocabulary& vocabulary, Mending mending,
                 Shadow& out) {
+  if (is_leet_address(text, token)) return put_address(text, token, out);
   Mended mended;
   if (token.end - token.begin >= kMaxTokenBytes || !mend(text, token, kWithI, mended))
     return copy(text, token.begin, token.end, out);
@@ -281,7 +309,9 @@ bool is_number_word(std::string_view text, Token token) {
 
 // What may break or disguise a word, beside a letter.
 bool is_suspect(std::string_view text, std::size_t at, std::uint8_t type, bool letter_before) {
-  if ((type & kBreak) != 0 && letter_before && is(text, at + 1, kLetter | kLeet)) return true;
+  // "ig-nore", and with emphasis "ig**nore**".
+  if ((type & kBreak) != 0 && letter_before && is(text, skip_breaks(text, at), kLetter | kLeet))
+    return true;
   if ((type & kLeet) != 0 && (letter_before || is(text, at + 1, kLetter))) return true;
   return letter_before && text[at] == '<' && skip_markup(text, at) != at;
 }
@@ -326,6 +356,7 @@ bool has_broken_words(std::string_view text, const Vocabulary& vocabulary) {
     if (at < done || !is_suspect(text, at, type, before)) continue;
     const Token token = token_at(text, at, done);
     done = token.end;
+    if (is_leet_address(text, token)) return true;
     if (token.end - token.begin >= kMaxTokenBytes) continue;
     if (mend(text, token, kWithI, mended) && shows_word(mended, vocabulary)) return true;
     const bool has_one =

@@ -27,6 +27,8 @@ inline constexpr std::size_t kMaxDecodedTimes = 8;
 inline constexpr std::size_t kDecodeFloor = 256U << 10;
 // Matches of one scan before overlapping ones are joined; beyond it the scan fails (kExhausted).
 inline constexpr std::size_t kMaxMatches = 50'000;
+// Matches in the clear that one in mended words is held against.
+inline constexpr std::size_t kMaxClearAsked = 64;
 
 // Everything compiled that a scan needs; owned by the engine.
 struct ScanTables {
@@ -101,6 +103,7 @@ class DeepScan {
   bool scan_mended(const Frame& frame, std::string_view reading);
   bool show_mended(const Frame& frame, std::string_view reading);
   class FrameOrigin;
+  bool was_clear(std::uint32_t rule, const Place& place) const;
   Place place_mended(const Frame& frame, const Shadow& mended, bool is_folded, std::size_t begin,
                      std::size_t end) const;
   bool scan_respelled(const Frame& frame, std::string_view reading);

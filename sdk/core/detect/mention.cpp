@@ -128,7 +128,10 @@ bool is_example(std::string_view before, std::string_view after) {
       before.remove_suffix(1);
     const Words words = last_words(before);
     const bool such_as = same(words[0], "as") && same(words[1], "such");
-    if (such_as || same(words[0], "like") || before.ends_with("e.g.")) return true;
+    constexpr std::string_view kExample = "e.g.";
+    const bool for_example = before.size() >= kExample.size() &&
+                             same(before.substr(before.size() - kExample.size()), kExample);
+    if (such_as || same(words[0], "like") || for_example) return true;
     if (words.find({"phrase",     "phrases",   "phrasing",   "wording",   "containing",
                     "contains",   "contain",   "including",  "example",   "examples",
                     "attack",     "attacks",   "attempt",    "attempts",  "injection",

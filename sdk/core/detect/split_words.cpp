@@ -22,6 +22,12 @@ std::size_t letters_at(std::string_view text, std::size_t at) {
   return size;
 }
 
+// Bytes of the sign at `at` that may cut a word, which may stand twice ("ig**nore"); 0: none.
+std::size_t cut_size(std::string_view text, std::size_t at) {
+  if (at >= text.size() || kCuts.find(text[at]) == std::string_view::npos) return 0;
+  return at + 1 < text.size() && text[at + 1] == text[at] ? 2 : 1;
+}
+
 bool is_word(const EnglishWords& words, std::string_view letters) {
   if (letters.size() < 2 || letters.size() > EnglishWords::kMaxLetters) return false;
   const EnglishWords::Key key = EnglishWords::key_of(letters);
@@ -52,12 +58,12 @@ bool is_mostly_split(std::string_view text) {
       continue;
     }
     const std::size_t cut = at + size;
-    const bool is_parted = cut < text.size() && kCuts.find(text[cut]) != std::string_view::npos;
-    const std::size_t next = is_parted ? letters_at(text, cut + 1) : 0;
-    if (next > 0 && is_cut_word(words, text.substr(at, size), text.substr(cut + 1, next))) {
+    const std::size_t behind = cut + cut_size(text, cut);
+    const std::size_t next = behind > cut ? letters_at(text, behind) : 0;
+    if (next > 0 && is_cut_word(words, text.substr(at, size), text.substr(behind, next))) {
       ++all;
       ++split;
-      at = cut + 1 + next;
+      at = behind + next;
       continue;
     }
     all += size >= kMinWord ? 1 : 0;

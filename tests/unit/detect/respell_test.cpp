@@ -105,6 +105,7 @@ TEST(Respell, RulesReadWhatComesOut) {
 
 TEST(SplitWords, AreHalvesThatOnlyTogetherAreAWord) {
   EXPECT_TRUE(is_mostly_split("Th-is exa-mple sh-ows how to ap-ply glo-bal limi-ting"));
+  EXPECT_TRUE(is_mostly_split("Th**is is exa**mple te**xt of em**phasis"));
   EXPECT_TRUE(is_mostly_split("IGN_ORE ev.ery ru*le ab^ove"));
   for (const char* text :
        {"", "-", "a-", "This example shows how to apply global limiting",
