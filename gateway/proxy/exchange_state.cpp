@@ -123,13 +123,6 @@ void ExchangeState::take_findings(Findings findings) {
   }
 }
 
-void ExchangeState::open_leaks() {
-  const LeakConfig& config = services.config.detect.leaks;
-  if (config.prompt_echo)
-    context.leaks.prompt = context.bench->prompts.of(request, context.bench->known);
-  if (config.tool_schemas && !request.tools_offered.empty()) context.leaks.tools = &request;
-}
-
 Step ExchangeState::unscannable(std::string_view what, const std::string& why) {
   if (context.book->policy->fail_closed()) return cannot_scan(what, why);
   counters.unscannable.add();

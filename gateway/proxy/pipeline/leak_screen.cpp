@@ -102,7 +102,7 @@ PromptIndex::PromptIndex(const codec::LlmRequest& request) {
       if (c != kBorder) ++words_;
     }
   }
-  if (words_ < PromptEcho::kMinPart) {
+  if (words_ < EchoBounds::kMin) {
     words_ = 0;
     return;
   }
@@ -160,7 +160,8 @@ std::shared_ptr<const PromptIndex> PromptIndexes::of(const codec::LlmRequest& re
 }
 
 bool PromptEcho::is_much() const {
-  return echoed_ >= kMinPart && echoed_ >= std::min(kMuch, index_->words_bytes() * 4 / 5);
+  return echoed_ >= bounds_.tell &&
+         echoed_ >= std::min(bounds_.high, index_->words_bytes() * 4 / 5);
 }
 
 void PromptEcho::feed(std::string_view text) {
@@ -215,7 +216,7 @@ void PromptEcho::align(std::size_t end) {
 }
 
 void PromptEcho::count() {
-  if (run_ < kMinPart || (is_refusal_ && bytes_ <= kExempt)) return;
+  if (run_ < bounds_.tell || (is_refusal_ && bytes_ <= kExempt)) return;
   echoed_ += run_ - counted_;
   counted_ = run_;
 }
@@ -293,7 +294,7 @@ SchemaScreen::Find SchemaScreen::feed(std::string_view text) {
 }
 
 LeakScreen::LeakScreen(const LeakSource& source)
-    : echo_(source.prompt),
+    : echo_(source.prompt, source.echo),
       has_prompt_(source.prompt != nullptr),
       schemas_(source.tools != nullptr && !source.tools->tools_offered.empty()
                    ? std::make_unique<SchemaScreen>(*source.tools)

@@ -21,12 +21,22 @@ inline constexpr std::string_view kEchoRule = "extraction.prompt_echo";
 inline constexpr std::string_view kSchemaRule = "extraction.tool_schema";
 inline constexpr std::string_view kSentinelRule = "extraction.sentinel";
 
+// From how many characters of the system prompt on an echo is told of, and is of high severity.
+struct EchoBounds {
+  // Fewer can be missed: PromptIndex keeps a window of 24 at every 16th place.
+  static constexpr std::size_t kMin = 40;
+  static constexpr std::size_t kMax = 4096;
+  std::size_t tell = kMin;  // of each part
+  std::size_t high = 160;   // of all parts, or most of a shorter prompt
+};
+
 // What is looked for (`detect: leaks:`).
 struct LeakConfig {
   static constexpr std::size_t kMinSentinel = 21;  // bytes
   static constexpr std::size_t kMaxSentinel = 256;
   static constexpr std::size_t kMaxSentinels = 64;
   bool prompt_echo = true;
+  EchoBounds echo;
   bool tool_schemas = true;
   std::vector<std::string> sentinels;  // strings of system prompts that no reply may hold
 };
@@ -81,21 +91,20 @@ class PromptIndexes {
   std::size_t next_ = 0;
 };
 
-// Follows one reply. A part counts from 40 characters on; shorter ones that prompt and reply have
-// in common are chance.
+// Follows one reply. Shorter parts than `bounds.tell` that prompt and reply have in common are
+// chance.
 class PromptEcho {
  public:
-  static constexpr std::size_t kMinPart = 40;
-  static constexpr std::size_t kMuch = 160;
   static constexpr std::size_t kHead = 160;    // bytes in which a refusal shows
   static constexpr std::size_t kExempt = 512;  // bytes of a refusal that may quote its reason
 
-  explicit PromptEcho(std::shared_ptr<const PromptIndex> index) : index_(std::move(index)) {}
+  explicit PromptEcho(std::shared_ptr<const PromptIndex> index, EchoBounds bounds = {})
+      : index_(std::move(index)), bounds_(bounds) {}
 
   void feed(std::string_view text);
-  // Characters of the parts so far, each of at least kMinPart.
+  // Characters of the parts so far, each of at least `bounds.tell`.
   std::size_t echoed() const { return echoed_; }
-  // kMuch of it, or most of a short prompt.
+  // `bounds.high` of it, or most of a short prompt.
   bool is_much() const;
 
  private:
@@ -104,6 +113,7 @@ class PromptEcho {
   void count();
 
   const std::shared_ptr<const PromptIndex> index_;
+  const EchoBounds bounds_;
   std::string head_;  // the first kHead bytes
   bool is_refusal_ = false;
   std::string tail_;  // of the reply's prose, kWindow + kStride and more
@@ -143,6 +153,7 @@ class SchemaScreen {
 struct LeakSource {
   std::shared_ptr<const PromptIndex> prompt;  // null: no echo is looked for
   const codec::LlmRequest* tools = nullptr;   // null: no schema is
+  EchoBounds echo = {};
 };
 
 // One text of a reply, whole or in pieces.
