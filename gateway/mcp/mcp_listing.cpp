@@ -158,12 +158,20 @@ bool is_item_granted(const McpServerConfig& server, Shelf shelf, std::string_vie
   return matches_any(shelf == Shelf::kPrompts ? server.prompts : server.resources, name);
 }
 
-McpOffers offers_for(const McpConfig& config, std::string_view agent_id) {
+McpOffers offers_for(const McpConfig& config, std::string_view agent_id, const OfferBook& book) {
   McpOffers offers;
-  for (const McpServerConfig& server : config.servers) {
+  for (std::size_t i = 0; i < config.servers.size(); ++i) {
+    const McpServerConfig& server = config.servers[i];
     if (!matches_any(server.agents, agent_id)) continue;
-    offers.prompts = offers.prompts || !server.prompts.empty();
-    offers.resources = offers.resources || !server.resources.empty();
+    const bool prompts = !server.prompts.empty();
+    const bool resources = !server.resources.empty();
+    const ServerOffers known = book.of(i).value_or(ServerOffers{});
+    offers.prompts = offers.prompts || prompts;
+    offers.resources = offers.resources || resources;
+    offers.tools_change = offers.tools_change || (known.tools_change && !server.tools.empty());
+    offers.prompts_change = offers.prompts_change || (known.prompts_change && prompts);
+    offers.resources_change = offers.resources_change || (known.resources_change && resources);
+    offers.subscribe = offers.subscribe || (known.subscribe && resources);
   }
   return offers;
 }

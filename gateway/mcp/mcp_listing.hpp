@@ -20,7 +20,8 @@ bool is_tool_granted(const McpServerConfig& server, std::string_view tool);
 // glob as it is written is not shown, though URIs of it may be read.
 bool is_item_granted(const McpServerConfig& server, Shelf shelf, std::string_view name);
 // What the servers that an agent may use grant it.
-McpOffers offers_for(const McpConfig& config, std::string_view agent_id);
+// With `book`, what these servers said that they tell of.
+McpOffers offers_for(const McpConfig& config, std::string_view agent_id, const OfferBook& book);
 
 // tools/list: what all servers that the agent may use offer, without what it may not call and what
 // must not be told to a model. A server that does not answer is left out. Gives the result.

@@ -16,9 +16,15 @@ std::string own_info(std::string_view own_version) {
 }
 
 std::string capabilities_of(const McpOffers& offers) {
-  std::string json = "{\"tools\":{},\"logging\":{}";
-  if (offers.prompts) json += ",\"prompts\":{}";
-  if (offers.resources) json += ",\"resources\":{}";
+  const auto flags = [](bool changes, bool subscribe) {
+    std::string json = changes ? "\"listChanged\":true" : "";
+    if (subscribe) json.append(changes ? "," : "").append("\"subscribe\":true");
+    return "{" + json + "}";
+  };
+  std::string json = "{\"tools\":" + flags(offers.tools_change, false) + ",\"logging\":{}";
+  if (offers.prompts) json += ",\"prompts\":" + flags(offers.prompts_change, false);
+  if (offers.resources)
+    json += ",\"resources\":" + flags(offers.resources_change, offers.subscribe);
   if (offers.prompts || offers.resources) json += ",\"completions\":{}";
   return json + "}";
 }
@@ -113,7 +119,7 @@ std::string mcp_http(const McpHttp& http, std::string_view body) {
   if (!body.empty()) text += "content-type: application/json\r\n";
   if (!http.session_id.empty()) text.append("mcp-session-id: ").append(http.session_id + "\r\n");
   if (http.status == 401) text += "www-authenticate: " + http.challenge + "\r\n";
-  if (http.status == 405) text += "allow: POST, DELETE\r\n";
+  if (http.status == 405) text += "allow: GET, POST, DELETE\r\n";
   if (http.status != 204) text += "content-length: " + std::to_string(body.size()) + "\r\n";
   text += http.keep_alive ? "connection: keep-alive\r\n\r\n" : "connection: close\r\n\r\n";
   return text.append(body);

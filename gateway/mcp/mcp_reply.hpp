@@ -19,6 +19,11 @@ std::string mcp_error(std::string_view id, int code, std::string_view message,
 struct McpOffers {
   bool prompts = false;
   bool resources = false;
+  // Some server tells of these.
+  bool tools_change = false;
+  bool prompts_change = false;
+  bool resources_change = false;
+  bool subscribe = false;
 };
 
 // Results.

@@ -170,8 +170,12 @@ class Reader {
            message_.method == "resources/read";
   }
 
+  bool is_subscription() const {
+    return message_.method == "resources/subscribe" || message_.method == "resources/unsubscribe";
+  }
+
   std::string_view target_key() const {
-    if (message_.method == "resources/read") return "uri";
+    if (message_.method == "resources/read" || is_subscription()) return "uri";
     return message_.method == "logging/setLevel" ? "level" : "name";
   }
 
@@ -184,8 +188,10 @@ class Reader {
     }
     if (message_.kind != RpcKind::kRequest) return std::nullopt;
     message_.has_cursor = tree_.find(rpc_.params, "cursor") != kNone;
-    if (message_.method == "completion/complete") message_.arguments = text_of(rpc_.params);
-    if (!names_one() && message_.method != "logging/setLevel") return std::nullopt;
+    if (message_.method == "completion/complete" || message_.method == "subscriptions/listen")
+      message_.arguments = text_of(rpc_.params);
+    if (!names_one() && !is_subscription() && message_.method != "logging/setLevel")
+      return std::nullopt;
     const std::size_t inputs = tree_.find(rpc_.params, "inputResponses");
     message_.is_retry = inputs != kNone;
     if (inputs != kNone && tree_[inputs].kind != JsonKind::kObject)
@@ -224,8 +230,8 @@ class Reader {
       return refuse(mcp_code::kInvalidParams, "tools/call names no tool");
     if (message_.method == "prompts/get")
       return refuse(mcp_code::kInvalidParams, "prompts/get names no prompt");
-    if (message_.method == "resources/read")
-      return refuse(mcp_code::kInvalidParams, "resources/read names no URI");
+    if (message_.method == "resources/read" || is_subscription())
+      return refuse(mcp_code::kInvalidParams, message_.method + " names no URI");
     return std::nullopt;
   }
 
@@ -271,6 +277,10 @@ std::string_view host_of(std::string_view origin) {
 }
 
 }  // namespace
+
+bool accepts_event_stream(const McpHead& head) {
+  return accepts(head.accept, "text/event-stream", "text/*");
+}
 
 bool is_mcp_session_version(std::string_view version) {
   return version == kMcpOldestSession || version == kMcpMiddleSession ||

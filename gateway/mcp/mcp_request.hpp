@@ -54,8 +54,9 @@ struct McpMessage {
   std::string version;        // what the client speaks; of initialize: what it asks for
   std::string id;             // as JSON
   std::string method;
-  // tools/call and prompts/get: the name; resources/read: the URI; logging/setLevel: the level;
-  // notifications/cancelled: the id of what is not wanted any more, as JSON
+  // tools/call and prompts/get: the name; resources/read, subscribe and unsubscribe: the URI;
+  // logging/setLevel: the level; notifications/cancelled: the id of what is not wanted any more, as
+  // JSON
   std::string target;
   std::string arguments = "{}";  // tools/call, prompts/get: JSON text as sent
   std::string progress_token;    // JSON: the client wants to hear of progress; "" = it does not
@@ -79,6 +80,7 @@ struct McpHead {
   std::string name;
 };
 McpHead take_mcp_head(const codec::http1::Head& head);
+bool accepts_event_stream(const McpHead& head);
 
 struct McpReading {
   McpMessage message;

@@ -3,9 +3,12 @@
 
 #include <algorithm>
 
+#include "gateway/mcp/change_stream.hpp"
 #include "gateway/mcp/mcp_call.hpp"
 #include "gateway/mcp/mcp_complete.hpp"
+#include "gateway/mcp/mcp_listen.hpp"
 #include "gateway/mcp/mcp_listing.hpp"
+#include "gateway/mcp/mcp_subscribe.hpp"
 #include "gateway/mcp/mcp_token.hpp"
 #include "gateway/mcp/server_link.hpp"
 #include "gateway/proxy/exchange.hpp"
@@ -22,9 +25,6 @@ using net::asio::awaitable;
 
 namespace {
 
-constexpr std::string_view kStreamHead =
-    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n"
-    "x-accel-buffering: no\r\ntransfer-encoding: chunked\r\nconnection: keep-alive\r\n\r\n";
 constexpr std::string_view kPulse = ": waiting\n\n";
 
 // One POST that was read and belongs to somebody.
@@ -67,6 +67,18 @@ class McpPost {
     co_return co_await send(204, "");
   }
 
+  // GET: the session's stream of changes.
+  Task<> listen(const McpHead& head) {
+    client_.finish_request();
+    if (head.version == kMcpStateless || head.session_id.empty()) co_return co_await send(405, "");
+    if (!accepts_event_stream(head)) {
+      const McpRefusal deaf{.status = 406, .message = "the client must accept text/event-stream"};
+      co_return co_await refuse(deaf);
+    }
+    if (auto refusal = find_session(head)) co_return co_await refuse(*refusal);
+    co_return co_await serve_session_stream(client_, session_, caller_);
+  }
+
   Task<> refuse(const McpRefusal& refusal) {
     client_.worker().counters().mcp_refused.add();
     co_return co_await send(refusal.status, mcp_error(refusal.id, refusal.code,
@@ -93,6 +105,7 @@ class McpPost {
       co_return co_await refuse(busy);
     }
     (*opened)->declare(message_.abilities);
+    co_await ask_offers(client_.worker(), **opened, caller_.agent_id);
     co_return co_await send(200, mcp_result(message_, mcp_initialized(agreed, kVersion, offers())),
                             (*opened)->id());
   }
@@ -131,8 +144,18 @@ class McpPost {
     const std::string& method = message_.method;
     if (method == "ping" && !message_.is_stateless)
       co_return co_await send(200, mcp_result(message_, "{}"));
-    if (method == "server/discover" && message_.is_stateless)
+    if (method == "server/discover" && message_.is_stateless) {
+      co_await ask_offers(client_.worker(), *session_, caller_.agent_id);
       co_return co_await send(200, mcp_result(message_, mcp_discovered(kVersion, offers())));
+    }
+    if (method == "subscriptions/listen" && message_.is_stateless)
+      co_return co_await serve_listen(client_, session_, caller_, proofs_, message_);
+    if ((method == "resources/subscribe" || method == "resources/unsubscribe") &&
+        !message_.is_stateless && offers().subscribe) {
+      std::string said =
+          co_await serve_subscription(client_.worker(), *session_, caller_, proofs_, message_);
+      co_return co_await send(200, std::move(said));
+    }
     if (method == "tools/list") co_return co_await serve_list(std::nullopt);
     for (const Shelf shelf : {Shelf::kPrompts, Shelf::kResources, Shelf::kTemplates})
       if (method == list_method(shelf) && has(shelf)) co_return co_await serve_list(shelf);
@@ -149,7 +172,9 @@ class McpPost {
                             mcp_error(message_.id, mcp_code::kUnknownMethod, "Method not found"));
   }
 
-  McpOffers offers() const { return offers_for(services_.config.mcp, caller_.agent_id); }
+  McpOffers offers() const {
+    return offers_for(services_.config.mcp, caller_.agent_id, services_.mcp_offers);
+  }
   bool has(Shelf shelf) const {
     return shelf == Shelf::kPrompts ? offers().prompts : offers().resources;
   }
@@ -193,7 +218,7 @@ class McpPost {
   // Before the answer: the reply becomes a stream of events.
   awaitable<bool> tell(std::string words) {
     if (!streams_) {
-      const auto begun = co_await client_.send(kStreamHead);
+      const auto begun = co_await client_.send(kMcpStreamHead);
       if (!begun) co_return false;
       streams_ = true;
     }
@@ -272,23 +297,25 @@ Task<bool> serve_mcp(Client& client, Head head) {
   std::optional<Caller> caller = find_caller(client, head);
   if (!caller) co_return co_await refuse_stranger(client, head.find("authorization").has_value());
   const bool is_post = head.method == "POST";
-  if (!is_post && head.method != "DELETE")
-    co_return co_await refuse_unread(client, 405, "only POST and DELETE are served");
+  const bool is_get = head.method == "GET";
+  if (!is_post && !is_get && head.method != "DELETE")
+    co_return co_await refuse_unread(client, 405, "only GET, POST and DELETE are served");
   if (const auto obstacle = find_obstacle(worker, *caller))
     co_return co_await refuse_unread(client, obstacle->status, obstacle->message);
-  if (!head.content_encoding.empty())
-    co_return co_await refuse_unread(client, 415, "compressed bodies are not read");
   const McpHead said = take_mcp_head(head);
   const bool keep_alive = head.keep_alive;
   McpPost post(client, std::move(*caller), read_proofs(head), keep_alive);
-  const auto body = co_await client.read_body(
+  const auto body = co_await client.read_decoded_body(
       head, std::min(services.config.limits.body_bytes, codec::kMaxRpcBytes));
   if (!body) {
-    const bool is_large = body.error().code == Errc::kTooLarge;
-    co_return co_await refuse_unread(client, is_large ? 413 : 400, body.error().message);
+    const Errc code = body.error().code;
+    const int status = code == Errc::kTooLarge ? 413 : code == Errc::kUnsupported ? 415 : 400;
+    co_return co_await refuse_unread(client, status, body.error().message);
   }
   if (is_post)
     AISPM_CO_CHECK(co_await post.serve(said, *body));
+  else if (is_get)
+    AISPM_CO_CHECK(co_await post.listen(said));
   else
     AISPM_CO_CHECK(co_await post.end_session(said));
   co_return keep_alive;

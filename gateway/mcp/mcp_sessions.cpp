@@ -25,13 +25,16 @@ ServerSession McpSession::adopt(std::size_t index, ServerSession opened) {
   const std::lock_guard lock(mutex_);
   ServerSession& kept = servers_[index].session;
   if (!kept.is_open) kept = std::move(opened);
+  wake_ear();
   return kept;
 }
 
 void McpSession::forget(std::size_t index, const std::string& server_session_id) {
   const std::lock_guard lock(mutex_);
   Server& server = servers_[index];
-  if (server.session.id == server_session_id) server = Server{};
+  if (server.session.id != server_session_id) return;
+  server = Server{};
+  wake_ear();
 }
 
 std::shared_ptr<const ToolBook> McpSession::tools(std::size_t index, std::chrono::milliseconds age,
@@ -60,6 +63,67 @@ void McpSession::keep_catalogue(std::size_t index, std::shared_ptr<const Catalog
   const std::lock_guard lock(mutex_);
   const auto shelf = static_cast<std::size_t>(read->shelf());
   servers_[index].shelves[shelf] = {std::move(read), now};
+}
+
+void McpSession::forget_list(std::size_t index, std::optional<Shelf> shelf) {
+  const std::lock_guard lock(mutex_);
+  Server& server = servers_[index];
+  if (shelf)
+    server.shelves[static_cast<std::size_t>(*shelf)] = {};
+  else
+    server.tools = nullptr;
+}
+
+Result<bool> McpSession::subscribe(std::size_t index, const std::string& uri, std::size_t most) {
+  const std::lock_guard lock(mutex_);
+  std::set<std::string>& uris = subscriptions_[index];
+  if (uris.contains(uri)) return false;
+  if (subscribed_ >= most)
+    return fail(Errc::kExhausted,
+                "a session has at most " + std::to_string(most) + " subscriptions");
+  uris.insert(uri);
+  ++subscribed_;
+  wake_ear();
+  return true;
+}
+
+void McpSession::unsubscribe(std::size_t index, const std::string& uri) {
+  const std::lock_guard lock(mutex_);
+  subscribed_ -= subscriptions_[index].erase(uri);
+  wake_ear();
+}
+
+std::set<std::string> McpSession::subscriptions(std::size_t index) const {
+  const std::lock_guard lock(mutex_);
+  return subscriptions_[index];
+}
+
+McpSession::Ear::Ear(McpSession& session, std::function<void()> wake)
+    : session_(session), wake_(std::move(wake)) {
+  const std::lock_guard lock(session_.mutex_);
+  if (session_.ear_ != nullptr) {
+    session_.ear_->is_over_ = true;
+    session_.wake_ear();
+  }
+  session_.ear_ = this;
+  is_over_ = session_.is_closed_;
+}
+
+McpSession::Ear::~Ear() {
+  const std::lock_guard lock(session_.mutex_);
+  if (session_.ear_ == this) session_.ear_ = nullptr;
+}
+
+void McpSession::wake_ear() {
+  if (ear_ != nullptr) ear_->wake_();
+}
+
+void McpSession::close() {
+  const std::lock_guard lock(mutex_);
+  is_closed_ = true;
+  if (ear_ == nullptr) return;
+  ear_->is_over_ = true;
+  wake_ear();
 }
 
 McpSession::Running::Running(McpSession& session, std::string id, std::function<void()> stop)
@@ -110,6 +174,7 @@ void McpSessions::drop_idle(Time now) {
     if (const auto count = of_agent_.find(agent_key(last.owner())); --count->second == 0)
       of_agent_.erase(count);
     by_key_.erase(key_of(last));
+    entries_.back().session->close();
     entries_.pop_back();
   }
 }
@@ -166,7 +231,17 @@ Result<std::shared_ptr<McpSession>> McpSessions::of_agent(const McpOwner& owner,
   return add(key, {}, owner, std::string(kMcpStateless), false, now);
 }
 
-void McpSessions::end(const McpSession& session) {
+bool McpSessions::touch(const McpSession& session, Time now) {
+  const std::lock_guard lock(mutex_);
+  const auto entry = by_key_.find(key_of(session));
+  if (entry == by_key_.end() || entry->second->session.get() != &session) return false;
+  entry->second->used = now;
+  entries_.splice(entries_.begin(), entries_, entry->second);
+  return true;
+}
+
+void McpSessions::end(McpSession& session) {
+  session.close();
   const std::lock_guard lock(mutex_);
   const auto entry = by_key_.find(key_of(session));
   if (entry == by_key_.end()) return;

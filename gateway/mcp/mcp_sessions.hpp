@@ -8,6 +8,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -46,7 +47,8 @@ class McpSession {
         owner_(std::move(owner)),
         version_(std::move(version)),
         asks_by_url_(asks_by_url),
-        servers_(servers) {}
+        servers_(servers),
+        subscriptions_(servers) {}
 
   const std::string& id() const { return id_; }  // "" = of an agent without sessions (2026-07-28)
   const McpOwner& owner() const { return owner_; }
@@ -69,6 +71,38 @@ class McpSession {
   std::shared_ptr<const Catalogue> catalogue(std::size_t index, Shelf shelf,
                                              std::chrono::milliseconds age, Time now) const;
   void keep_catalogue(std::size_t index, std::shared_ptr<const Catalogue> read, Time now);
+
+  // What was kept of a list is old: the server says that it has changed. Nothing: of tools.
+  void forget_list(std::size_t index, std::optional<Shelf> shelf);
+
+  // Resources of one server that the client wants to hear of. kExhausted: more than `most` of all
+  // servers together. False: it does already.
+  Result<bool> subscribe(std::size_t index, const std::string& uri, std::size_t most);
+  void unsubscribe(std::size_t index, const std::string& uri);
+  std::set<std::string> subscriptions(std::size_t index) const;
+
+  // The stream of changes of a session, for as long as this lives. There is one: who opens another
+  // has lost the first.
+  class Ear {
+   public:
+    // `wake` is called when the session was ended, another stream opened, a session with a server
+    // opened or ended, or a subscription made or ended: from any thread, so it returns at once.
+    Ear(McpSession& session, std::function<void()> wake);
+    ~Ear();
+    Ear(const Ear&) = delete;
+    Ear& operator=(const Ear&) = delete;
+    bool is_over() const { return is_over_; }
+
+   private:
+    friend class McpSession;
+    McpSession& session_;
+    const std::function<void()> wake_;
+    std::atomic<bool> is_over_{false};
+  };
+  void close();  // it was ended
+
+  // Streams of changes of an agent without sessions, each with a private session of its own.
+  std::atomic<std::size_t>& listens() { return listens_; }
 
   // The least of rank_of_log() that the client wants to hear of.
   int log_rank() const { return log_rank_; }
@@ -125,8 +159,14 @@ class McpSession {
   std::vector<Server> servers_;
   std::list<std::pair<std::string, std::function<void()>>> running_;
   std::list<std::pair<std::string, std::function<void(std::string)>>> owed_;
+  void wake_ear();                                    // with mutex_ held
+  std::vector<std::set<std::string>> subscriptions_;  // in the order of servers_
+  std::size_t subscribed_ = 0;
+  Ear* ear_ = nullptr;
+  bool is_closed_ = false;
   McpAbilities abilities_;
   std::atomic<int> log_rank_{0};
+  std::atomic<std::size_t> listens_{0};
 };
 
 // All sessions of a gateway. Those that are idle end, an agent has a limited number, and so have
@@ -151,7 +191,9 @@ class McpSessions {
                                    Found& found);
   // That of an agent which needs no id. kExhausted likewise.
   Result<std::shared_ptr<McpSession>> of_agent(const McpOwner& owner, Time now);
-  void end(const McpSession& session);
+  void end(McpSession& session);
+  // It is in use. False: it has ended.
+  bool touch(const McpSession& session, Time now);
   std::size_t size() const;
 
  private:

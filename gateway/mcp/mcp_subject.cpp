@@ -16,7 +16,7 @@ constexpr std::size_t kMaxShownName = 256;
 
 McpSubject::Kind kind_of(std::string_view method) {
   if (method == "prompts/get") return McpSubject::Kind::kPrompt;
-  return method == "resources/read" ? McpSubject::Kind::kResource : McpSubject::Kind::kTool;
+  return method.starts_with("resources/") ? McpSubject::Kind::kResource : McpSubject::Kind::kTool;
 }
 
 bool is_granted(const McpServerConfig& server, McpSubject::Kind kind, std::string_view name) {

@@ -5,6 +5,7 @@
 
 #include "gateway/mcp/mcp_names.hpp"
 #include "gateway/mcp/mcp_request.hpp"
+#include "gateway/mcp/server_wire.hpp"
 #include "gateway/mcp/web/web_tools.hpp"
 #include "gateway/mcp/wishes.hpp"
 #include "gateway/proxy/message_io.hpp"
@@ -32,25 +33,6 @@ constexpr std::chrono::milliseconds kGiveUp{2000};
 bool is_session_id(std::string_view id) {
   return id.size() <= kMaxSessionId &&
          std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-}
-
-bool is_stream(const Head& head) {
-  const std::string_view type = head.content_type.substr(0, head.content_type.find(';'));
-  return codec::http1::equal_name(type, "text/event-stream");
-}
-
-bool is_json(const Head& head) {
-  const std::string_view type = head.content_type.substr(0, head.content_type.find(';'));
-  return codec::http1::equal_name(type, "application/json");
-}
-
-bool is_stateless(const ServerSession& session) { return session.version == kMcpStateless; }
-
-// The headers in which 2026-07-28 repeats what the body says.
-std::string mirror_lines(const ServerAsk& what) {
-  std::string lines = "mcp-method: " + what.method + "\r\n";
-  if (!what.name.empty()) lines += "mcp-name: " + codec::encode_mcp_header(what.name) + "\r\n";
-  return lines + what.header_lines;
 }
 
 bool is_done(int status) { return status >= 200 && status < 300; }
@@ -248,7 +230,16 @@ Task<ServerSession> ServerLink::discover() {
   AISPM_CO_TRY(ServerHello said, read_server_discovery(posted.answer.result));
   ServerSession opened = with;
   opened.offers = said.offers;
+  worker_.services().mcp_offers.keep(server_, opened.offers);
   co_return session_.adopt(server_, std::move(opened));
+}
+
+Task<ServerSession> ServerLink::connect() {
+  if (!is_own() && !provider().config().missing_key.empty())
+    co_return note(
+        Result<ServerSession>(fail(Errc::kUnavailable, provider().config().missing_key)));
+  auto opened = co_await net::with_deadline(open(), config().call);
+  co_return note(std::move(opened));
 }
 
 Task<ServerSession> ServerLink::open() {
@@ -289,6 +280,7 @@ Task<ServerSession> ServerLink::open() {
   if (!is_done(taken.status))
     co_return fail(Errc::kUnavailable,
                    "answered initialized with status " + std::to_string(taken.status));
+  worker_.services().mcp_offers.keep(server_, opened.offers);
   co_return session_.adopt(server_, std::move(opened));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "gateway/mcp/mcp_changes.hpp"
 #include "gateway/mcp/mcp_sessions.hpp"
 #include "gateway/mcp/server_message.hpp"
 #include "gateway/proxy/worker.hpp"
@@ -40,6 +41,17 @@ class ServerLink {
   // All tools, asked for when what is known is older than `age`; none when it offers none.
   net::Task<std::shared_ptr<const ToolBook>> tools(std::chrono::milliseconds age);
   net::Task<std::shared_ptr<const Catalogue>> catalogue(Shelf shelf, std::chrono::milliseconds age);
+  // The session with the server, opened where there is none, within its `call` limit.
+  net::Task<ServerSession> connect();
+  // Stays at the server's stream of changes until it ends or this is aborted. Callbacks return at
+  // once.
+  struct Listen {
+    ChangeFilter filter;            // 2026-07-28: asked for; sessions tell of all that they have
+    std::function<void()> on_open;  // the stream has begun
+    std::function<void(const Change&)> hear;
+  };
+  enum class Heard : std::uint8_t { kEnded, kNoStream };
+  net::Task<Heard> listen(const ServerSession& with, const Listen& what);
   // Tells the server that the session is over. What it says to that does not matter.
   net::Task<> end();
   // Fails what is under way, and all that is asked later.
@@ -86,6 +98,8 @@ class ServerLink {
   // Named by the caller: GCC 12 destroys aggregate temporaries of a co_await twice.
   net::Task<> read_stream(const ServerSession& session, UpstreamReply& reply, Posted& posted,
                           const std::string& id);
+  net::Task<Heard> read_changes(const ServerSession& session, UpstreamReply& reply,
+                                const std::string& id, const Listen& what);
   net::Task<> take_wish(const ServerSession& session, const ServerMessage& wish);
   net::Task<> hear_note(const ServerMessage& note);
   void give_back(std::unique_ptr<Upstream> upstream, bool is_whole);

@@ -10,8 +10,8 @@ using net::Task;
 
 Task<std::shared_ptr<const ToolBook>> ServerLink::list() {
   auto book = std::make_shared<ToolBook>();
-  const auto with = co_await net::with_deadline(open(), config().call);
-  if (!with) co_return note(Result<std::shared_ptr<const ToolBook>>(fail(with.error())));
+  const auto with = co_await connect();
+  if (!with) co_return fail(with.error());
   if (!with->offers.tools) co_return std::shared_ptr<const ToolBook>(std::move(book));
   std::string cursor;
   do {
@@ -88,8 +88,8 @@ Task<std::shared_ptr<const ToolBook>> ServerLink::tools(std::chrono::millisecond
 Task<std::shared_ptr<const Catalogue>> ServerLink::catalogue(Shelf shelf,
                                                              std::chrono::milliseconds age) {
   if (auto known = session_.catalogue(server_, shelf, age, net::Clock::now())) co_return known;
-  auto opened = co_await net::with_deadline(open(), config().call);
-  if (!opened) co_return note(Result<std::shared_ptr<const Catalogue>>(fail(opened.error())));
+  auto opened = co_await connect();
+  if (!opened) co_return fail(opened.error());
   auto read = std::make_shared<Catalogue>(shelf);
   const ServerOffers& offers = opened->offers;
   if (shelf == Shelf::kPrompts ? offers.prompts : offers.resources)

@@ -27,7 +27,18 @@ ServerOffers read_offers(const JsonTree& tree) {
   const std::size_t said = tree.find(0, "capabilities");
   if (said == JsonTree::kNone) return {};
   const auto has = [&](std::string_view name) { return tree.find(said, name) != JsonTree::kNone; };
-  return {.tools = has("tools"), .prompts = has("prompts"), .resources = has("resources")};
+  const auto says = [&](std::string_view name, std::string_view what) {
+    const std::size_t one = tree.find(said, name);
+    const std::size_t flag = one == JsonTree::kNone ? one : tree.find(one, what);
+    return flag != JsonTree::kNone && tree[flag].kind == JsonKind::kTrue;
+  };
+  return {.tools = has("tools"),
+          .prompts = has("prompts"),
+          .resources = has("resources"),
+          .tools_change = says("tools", "listChanged"),
+          .prompts_change = says("prompts", "listChanged"),
+          .resources_change = says("resources", "listChanged"),
+          .subscribe = says("resources", "subscribe")};
 }
 
 constexpr std::array<std::string_view, 8> kLogLevels = {"debug", "info",     "notice", "warning",

@@ -69,6 +69,11 @@ struct ServerOffers {
   bool tools = false;
   bool prompts = false;
   bool resources = false;
+  // It tells when that changes.
+  bool tools_change = false;
+  bool prompts_change = false;
+  bool resources_change = false;
+  bool subscribe = false;  // to one resource
 };
 
 struct ServerHello {

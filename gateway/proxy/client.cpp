@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdio>
 
+#include "sdk/core/codec/content_decoder.hpp"
+
 namespace aispm::gateway {
 
 using codec::http1::Head;
@@ -42,10 +44,33 @@ Task<std::string_view> Client::read_body(Head head, std::size_t limit_bytes) {
   co_return body.bytes;
 }
 
+Task<std::string_view> Client::read_decoded_body(Head head, std::size_t limit_bytes) {
+  const std::string_view coding = head.content_encoding;
+  const bool is_plain = coding.empty() || codec::http1::equal_name(coding, "identity");
+  const auto known = is_plain ? std::nullopt : codec::find_coding(coding);
+  if (!is_plain && !known)
+    co_return fail(Errc::kUnsupported,
+                   "the Content-Encoding must be one of gzip, deflate, br and zstd, once");
+  // The coding's name does not outlive the head.
+  auto sent = co_await read_body(head, limit_bytes);
+  if (!sent || is_plain) co_return sent;
+  codec::ContentDecoder decoder(
+      *known, {.max_bytes = limit_bytes, .max_ratio = worker_.services().config.limits.body_ratio});
+  decoded_.clear();
+  const auto fed = decoder.feed(*sent, [this](std::string_view piece) { decoded_.append(piece); });
+  if (!fed) co_return fail(fed.error().code, "the compressed body: " + fed.error().message);
+  if (const auto ended = decoder.finish(); !ended)
+    co_return fail(ended.error().code, "the compressed body: " + ended.error().message);
+  if (decoder.trailing_bytes() > 0)
+    co_return fail(Errc::kInvalid, "the compressed body: there is more behind its end");
+  co_return std::string_view(decoded_);
+}
+
 void Client::finish_request() {
   input_.consume(std::exchange(unread_in_place_, 0));
   input_.relax();
   if (spill_.capacity() > kMaxIdleSpillBytes) std::string().swap(spill_);
+  if (decoded_.capacity() > 0) std::string().swap(decoded_);
 }
 
 Task<> Client::send(std::string_view head, std::string_view body) {

@@ -47,6 +47,10 @@ class Client {
   // Uses the head up (its views die with the next read) and reads its body. `head` only for its
   // framing.
   net::Task<std::string_view> read_body(codec::http1::Head head, std::size_t limit_bytes);
+  // The same, with its Content-Encoding undone; `limit_bytes` holds for both forms. kUnsupported: a
+  // coding that is not read here, or more than one; kInvalid: broken, cut off or with more behind
+  // it.
+  net::Task<std::string_view> read_decoded_body(codec::http1::Head head, std::size_t limit_bytes);
   // The request is over: its bytes are given back.
   void finish_request();
 
@@ -78,6 +82,7 @@ class Client {
   InputBuffer input_;
   codec::http1::HeadParser parser_{codec::http1::HeadParser::Role::kRequest};
   std::string spill_;
+  std::string decoded_;
   std::size_t unread_in_place_ = 0;
 };
 

@@ -74,6 +74,7 @@ void read_providers(const YamlMap& root, Config& config) {
 
 void read_limits(const YamlMap& map, Limits& limits) {
   limits.body_bytes = map.size_bytes("body", limits.body_bytes, 64U << 20);
+  limits.body_ratio = static_cast<std::size_t>(map.integer("body_ratio", 200, {1, 1000}));
   limits.reply_bytes = map.size_bytes("reply", limits.reply_bytes, 256U << 20);
   limits.connections = static_cast<std::size_t>(map.integer("connections", 10'000, {1, 1'000'000}));
   limits.idle = map.duration("idle", limits.idle);

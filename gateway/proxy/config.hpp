@@ -59,7 +59,8 @@ struct ProviderConfig {
 
 struct Limits {
   static constexpr std::size_t kMaxHeaderBytes = 64U << 10;
-  std::size_t body_bytes = 16U << 20;
+  std::size_t body_bytes = 16U << 20;         // also of what a compressed body becomes
+  std::size_t body_ratio = 200;               // by how much a compressed one may grow
   std::size_t reply_bytes = 32U << 20;        // of a reply that is not streamed
   std::size_t connections = 10'000;           // over all workers
   std::chrono::milliseconds idle{75'000};     // a client's connection between requests
@@ -110,7 +111,8 @@ struct VoterConfig {
   std::size_t bytes = 4U << 10;
   // Shorter texts are not worth a question: rules alone judge them.
   std::size_t min_bytes = 8;
-  bool optional = false;  // without its answer the others' count; else policy's fail mode does
+  double block_score = 0;  // what it says with less certainty is told of as medium at most
+  bool optional = false;   // without its answer the others' count; else policy's fail mode does
   // Judges replies as well, whole, before anything of them leaves.
   bool replies = false;
   std::chrono::milliseconds reply_deadline{2'000};
@@ -171,6 +173,7 @@ struct McpConfig {
   std::size_t sessions = 4096;
   std::size_t agent_sessions = 64;
   std::chrono::milliseconds session_idle{3'600'000};
+  std::size_t subscriptions = 256;  // to resources, of one session
   std::optional<McpAuthorization> authorization;
   // Calls that no model asked for: kOff: nobody looks; kMonitor: told of; kEnforce: denied.
   policy::Mode asked_by_model = policy::Mode::kMonitor;

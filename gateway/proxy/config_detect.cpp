@@ -41,6 +41,7 @@ VoterConfig read_voter(const YamlMap& map) {
   voter.concurrency = static_cast<std::size_t>(map.integer("concurrency", 8, {1, 1024}));
   voter.bytes = map.size_bytes("bytes", voter.bytes, 1U << 20);
   voter.min_bytes = static_cast<std::size_t>(map.integer("min_bytes", 8, {1, 4096}));
+  voter.block_score = map.number("block_score", 0, 0, 1);
   voter.replies = map.flag("replies", false);
   voter.reply_deadline = map.duration("reply_deadline", voter.reply_deadline);
   voter.name = map.text("name", "");
@@ -76,6 +77,13 @@ std::vector<VoterConfig> read_voters(const YamlMap& map) {
 LeakConfig read_leaks(const YamlMap& map) {
   LeakConfig leaks;
   leaks.prompt_echo = map.flag("prompt_echo", true);
+  leaks.echo.tell = static_cast<std::size_t>(
+      map.integer("prompt_echo_from", EchoBounds::kMin, {EchoBounds::kMin, EchoBounds::kMax}));
+  const auto high = static_cast<std::int64_t>(std::max(leaks.echo.high, leaks.echo.tell));
+  leaks.echo.high = static_cast<std::size_t>(
+      map.integer("prompt_echo_high", high, {EchoBounds::kMin, EchoBounds::kMax}));
+  if (leaks.echo.high < leaks.echo.tell)
+    map.reject("prompt_echo_high", "must not be less than `prompt_echo_from`");
   leaks.tool_schemas = map.flag("tool_schemas", true);
   leaks.sentinels = map.texts("sentinels");
   if (leaks.sentinels.size() > LeakConfig::kMaxSentinels)

@@ -123,6 +123,7 @@ McpConfig read_mcp(const YamlMap& map) {
   if (mcp.servers.size() > McpConfig::kMaxServers) map.reject("servers", "more than 64 servers");
   mcp.origins = map.texts("origins");
   mcp.sessions = static_cast<std::size_t>(map.integer("sessions", 4096, {1, 1'000'000}));
+  mcp.subscriptions = static_cast<std::size_t>(map.integer("subscriptions", 256, {0, 10'000}));
   mcp.agent_sessions = static_cast<std::size_t>(map.integer("agent_sessions", 64, {1, 100'000}));
   mcp.session_idle = map.duration("session_idle", mcp.session_idle);
   mcp.asked_by_model = read_mode(map, "asked_by_model");

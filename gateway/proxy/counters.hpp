@@ -70,17 +70,24 @@ struct Counters {
   Counter mcp_server_asks;       // of servers to clients, granted and passed on
   Counter mcp_unasked_calls;     // that no model had asked for
   Counter mcp_changed_calls;     // that models had asked for with other arguments
-  Counter mcp_server_failures;   // could not be reached, or did not speak the protocol
-  Counter rate_limited;          // requests and actions refused because there were too many
-  Counter budget_refused;        // requests for which not enough was left
-  Counter models_refused;        // requests for models that are not approved
-  Counter attempts_failed;       // requests to providers that had no reply to pass on
-  Counter fallbacks;             // answered by another provider than the first choice
-  Counter circuit_refusals;      // requests refused because every circuit was open
-  Counter shadows;               // requests sent to a shadow candidate
-  Counter shadows_open;          // of those, now
-  Counter shadows_skipped;       // not sent: too many at once, too large, or denied to it
-  Counter shadows_failed;        // without a whole reply
+
+  // Streams of changes at MCP servers.
+  Counter mcp_listens;                // streams of changes that clients opened
+  Counter mcp_changes;                // that clients were told of
+  Counter mcp_changes_dropped;        // not theirs, denied, or too many at once
+  Counter mcp_subscriptions_refused;  // over a limit
+
+  Counter mcp_server_failures;  // could not be reached, or did not speak the protocol
+  Counter rate_limited;         // requests and actions refused because there were too many
+  Counter budget_refused;       // requests for which not enough was left
+  Counter models_refused;       // requests for models that are not approved
+  Counter attempts_failed;      // requests to providers that had no reply to pass on
+  Counter fallbacks;            // answered by another provider than the first choice
+  Counter circuit_refusals;     // requests refused because every circuit was open
+  Counter shadows;              // requests sent to a shadow candidate
+  Counter shadows_open;         // of those, now
+  Counter shadows_skipped;      // not sent: too many at once, too large, or denied to it
+  Counter shadows_failed;       // without a whole reply
   Counter cache_hits;
   Counter cache_stored;
   Counter egress_refused;  // of those, refused by the operator's rules or by their address

@@ -58,12 +58,6 @@ Step identify(ExchangeState& x, Client& client, const Head& head) {
       "exchanges cannot be recorded at the moment, and this gateway is told to record all");
 }
 
-Step check_encoding(const Head& head) {
-  if (head.content_encoding.empty() || codec::http1::equal_name(head.content_encoding, "identity"))
-    return {};
-  return make_refusal(RefusalKind::kEncoding, "send the body without Content-Encoding");
-}
-
 Step parse(ExchangeState& x) {
   auto request = codec::parse_request(x.api, x.body);
   if (!request) return refusal_for(request.error());
@@ -194,10 +188,9 @@ awaitable<bool> run_exchange(Client& client, const Head& head, const Route& rout
   DisconnectGuard guard(client.worker().watchdog(), client.stream(), x.in_flight);
 
   Step step = identify(x, client, head);
-  if (!step) step = check_encoding(head);
   if (!step) {
     append_request_headers(route.dialect, head.headers, x.forwarded_headers);
-    auto body = co_await client.read_body(head, x.services.config.limits.body_bytes);
+    auto body = co_await client.read_decoded_body(head, x.services.config.limits.body_bytes);
     if (body) {
       x.body = *body;
       x.body_read = true;
@@ -309,6 +302,8 @@ Refusal refusal_for(const Error& error) {
   switch (error.code) {
     case Errc::kTooLarge:
       return make_refusal(RefusalKind::kTooLarge, error.message);
+    case Errc::kUnsupported:
+      return make_refusal(RefusalKind::kEncoding, error.message);
     case Errc::kDeadlineExceeded:
       return make_refusal(RefusalKind::kTimeout, "the request did not arrive in time");
     case Errc::kDenied:

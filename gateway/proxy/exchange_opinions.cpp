@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What slower judges said of an exchange's request, and what follows where something could not be
-// judged.
+// What slower judges said of an exchange's request, what follows where something could not be
+// judged, and what its reply is held against.
 #include "gateway/proxy/exchange_state.hpp"
 #include "gateway/proxy/guard_call.hpp"
 #include "gateway/proxy/opinions.hpp"
@@ -134,6 +134,16 @@ net::asio::awaitable<Step> ExchangeState::hear_reply_guards(std::string text) {
   if (missing.empty()) co_return Step{};
   counters.opinions_missing.add();
   co_return unheard("the reply", missing);
+}
+
+void ExchangeState::open_leaks() {
+  const LeakConfig& config = services.config.detect.leaks;
+  if (config.prompt_echo) {
+    context.leaks.prompt = context.bench->prompts.of(request, context.bench->known);
+    if (context.leaks.prompt && context.leaks.prompt->is_cut()) counters.prompts_cut.add();
+  }
+  context.leaks.echo = config.echo;
+  if (config.tool_schemas && !request.tools_offered.empty()) context.leaks.tools = &request;
 }
 
 }  // namespace aispm::gateway

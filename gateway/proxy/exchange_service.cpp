@@ -45,14 +45,34 @@ std::string_view model_named(const ExchangeState& x) {
   return sent_model(config.translate, config.models, x.request.model);
 }
 
+// The client's own path with another model in it: Gemini's protocol names the model there. "" where
+// nothing is renamed.
+std::string renamed_path(const ExchangeState& x) {
+  if (x.translation || x.route.model.empty()) return {};
+  const ProviderConfig& config = x.provider->config();
+  const std::string_view name = x.sent_model.empty()
+                                    ? sent_model(config.translate, config.models, x.request.model)
+                                    : std::string_view(x.sent_model);
+  if (name == x.request.model) return {};
+  const std::string_view path = x.route.path;
+  constexpr std::string_view kModels = "/models/";
+  const auto begin = path.find(kModels);
+  const auto end = path.rfind(':');
+  if (begin == std::string_view::npos || end == std::string_view::npos || end < begin) return {};
+  return std::string(path.substr(0, begin + kModels.size()))
+      .append(percent_encoded(name))
+      .append(path.substr(end));
+}
+
 }  // namespace
 
 Step ExchangeState::address_provider() {
   service_call.reset();
   const ProviderConfig& config = provider->config();
-  if (config.base_path.empty() && config.service == Service::kNone) return {};
+  std::string path = renamed_path(*this);
+  if (config.base_path.empty() && config.service == Service::kNone && path.empty()) return {};
   service_call = std::make_unique<ServiceCall>();
-  const std::string path = translation ? translation->path() : std::string(route.path);
+  if (path.empty()) path = translation ? translation->path() : std::string(route.path);
   auto found = target_at(config, {.api = translation ? translation->provider() : api,
                                   .is_list = route.kind != RouteKind::kLlm,
                                   .path = path,

@@ -125,15 +125,6 @@ void ExchangeState::take_findings(Findings findings) {
   }
 }
 
-void ExchangeState::open_leaks() {
-  const LeakConfig& config = services.config.detect.leaks;
-  if (config.prompt_echo) {
-    context.leaks.prompt = context.bench->prompts.of(request, context.bench->known);
-    if (context.leaks.prompt && context.leaks.prompt->is_cut()) counters.prompts_cut.add();
-  }
-  if (config.tool_schemas && !request.tools_offered.empty()) context.leaks.tools = &request;
-}
-
 Refusal ExchangeState::deny(model::Decision denial) {
   denial.outcome = Outcome::kDeny;
   if (denial.case_id.empty()) denial.case_id = event_id;

@@ -68,7 +68,9 @@ Task<GuardAnswer> call(Worker& worker, Voter& voter, std::string text,
   upstream.input.consume(whole.in_place_bytes);
   if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)
     worker.voter_pool().put(std::move(reply.upstream));
-  co_return read_guard_answer(config.form, content);
+  AISPM_CO_TRY(GuardAnswer answer, read_guard_answer(config.form, content));
+  answer.is_weak = answer.score < config.block_score;
+  co_return answer;
 }
 
 }  // namespace

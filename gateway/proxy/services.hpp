@@ -7,6 +7,7 @@
 
 #include "gateway/mcp/asked_calls.hpp"
 #include "gateway/mcp/mcp_sessions.hpp"
+#include "gateway/mcp/offer_book.hpp"
 #include "gateway/mcp/told_tools.hpp"
 #include "gateway/proxy/config.hpp"
 #include "gateway/proxy/decide/approvals.hpp"
@@ -51,6 +52,7 @@ struct Services {
                       .of_agent = config.mcp.agent_sessions,
                       .idle = config.mcp.session_idle},
                      config.mcp.servers.size()),
+        mcp_offers(config.mcp.servers.size()),
         rules(config.pack_folder, config.policy_file, config.cache_folder, config.tenants,
               config.admin ? config.admin->rules_folder : std::string(),
               sentinel_pack(config.detect.leaks)),
@@ -95,6 +97,7 @@ struct Services {
   ProviderShelf providers;
   const ProviderSet mcp_servers;  // in the order of config.mcp.servers
   McpSessions mcp_sessions;
+  OfferBook mcp_offers;
   RuleShelf rules;
   PolicyShelf bundles;                            // of this host's own
   const std::unique_ptr<AskedCalls> asked_calls;  // null: nobody wants to know

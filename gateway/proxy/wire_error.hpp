@@ -21,7 +21,7 @@ enum class RefusalKind : std::uint8_t {
   kMethod,           // 405
   kTimeout,          // 408: the client took too long to send its request
   kTooLarge,         // 413
-  kEncoding,         // 415: compressed bodies are not read, so they are not let through
+  kEncoding,         // 415: a coding that is not undone here, so nothing of it is let through
   kHeaders,          // 431
   kUpstream,         // 502: the provider cannot be reached or talks nonsense
   kUnrecorded,       // 503: exchanges cannot be recorded, and policy demands that they are

@@ -41,7 +41,7 @@ Task<bool> serve_decide(Client& client, Head head) {
         make_refusal(RefusalKind::kUnauthenticated, kNoAgentKey));
   }
   const ShownProofs proofs = read_proofs(head);
-  auto body = co_await client.read_body(head, kMaxDecideBodyBytes);
+  auto body = co_await client.read_decoded_body(head, kMaxDecideBodyBytes);
   if (!body) co_return co_await client.refuse_unread(refusal_for(body.error()));
   auto request = read_decide_request(*body);
   client.finish_request();

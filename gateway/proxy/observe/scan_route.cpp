@@ -206,7 +206,7 @@ Task<bool> serve_scan(Client& client, Head head, const Route& route) {
     co_return co_await serve_list(client, head, route, *caller);
   const bool keep = head.keep_alive;
   const bool is_output = route.kind == RouteKind::kScanOutput;
-  auto body = co_await client.read_body(head, kMaxScanBodyBytes);
+  auto body = co_await client.read_decoded_body(head, kMaxScanBodyBytes);
   if (!body) co_return co_await client.refuse_unread(refusal_for(body.error()));
   auto question = read_scan(*body, is_output);
   client.finish_request();

@@ -310,8 +310,10 @@ std::vector<model::Detection> describe_guard(const GuardAnswer& answer, detect::
   for (const GuardFinding& finding : answer.findings)
     detections.push_back(describe_finding(finding, surface, text_bytes));
   if (detections.empty()) add(std::nullopt);
-  for (model::Detection& detection : detections)
+  for (model::Detection& detection : detections) {
+    if (answer.is_weak) detection.severity = std::min(detection.severity, model::Severity::kMedium);
     detection.features.push_back("guard: " + std::string(guard));
+  }
   return detections;
 }
 

@@ -70,8 +70,9 @@ struct GuardAnswer {
   bool unsafe = false;
   std::vector<std::size_t> classes;         // indices of guard_classes(), sorted, each once
   std::vector<GuardFinding> findings = {};  // of scanners, each kind once
-  double score = 0;    // 0..1: 0.35 for each class, or a classifier's or scanner's own
-  std::string reason;  // cut to kMaxGuardReason characters; "" when none was given
+  double score = 0;      // 0..1: 0.35 for each class, or a classifier's or scanner's own
+  bool is_weak = false;  // by the configuration too little to deny for: medium severity at most
+  std::string reason;    // cut to kMaxGuardReason characters; "" when none was given
 };
 // `content` is what a model said, or a scanner's whole answer. kInvalid: not one of that form.
 Result<GuardAnswer> read_guard_answer(GuardForm form, std::string_view content);

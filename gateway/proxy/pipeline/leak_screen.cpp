@@ -100,7 +100,7 @@ SchemaScreen::Find SchemaScreen::feed(std::string_view text) {
 }
 
 LeakScreen::LeakScreen(const LeakSource& source)
-    : echo_(source.prompt),
+    : echo_(source.prompt, source.echo),
       has_prompt_(source.prompt != nullptr),
       schemas_(source.tools != nullptr && !source.tools->tools_offered.empty()
                    ? std::make_unique<SchemaScreen>(*source.tools)

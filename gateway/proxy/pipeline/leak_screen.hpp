@@ -27,6 +27,7 @@ struct LeakConfig {
   static constexpr std::size_t kMaxSentinel = 256;
   static constexpr std::size_t kMaxSentinels = 64;
   bool prompt_echo = true;
+  EchoBounds echo;
   bool tool_schemas = true;
   std::vector<std::string> sentinels;  // strings of system prompts that no reply may hold
 };
@@ -60,6 +61,7 @@ class SchemaScreen {
 struct LeakSource {
   std::shared_ptr<const PromptIndex> prompt;  // null: no echo is looked for
   const codec::LlmRequest* tools = nullptr;   // null: no schema is
+  EchoBounds echo = {};
 };
 
 // One text of a reply, whole or in pieces.

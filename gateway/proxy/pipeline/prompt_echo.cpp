@@ -70,7 +70,7 @@ std::uint64_t WindowHash::operator()(const char* window) const {
 PromptIndex::PromptIndex(const codec::LlmRequest& request) {
   for (const codec::TextPart& part : request.parts)
     if (part.surface == codec::Surface::kSystem && !part.is_key) add_prose(part.text);
-  if (words_ < PromptEcho::kMinPart) {
+  if (words_ < EchoBounds::kMin) {
     words_ = 0;
     return;
   }
@@ -141,7 +141,8 @@ std::shared_ptr<const PromptIndex> PromptIndexes::of(const codec::LlmRequest& re
 }
 
 bool PromptEcho::is_much() const {
-  return echoed_ >= kMinPart && echoed_ >= std::min(kMuch, index_->words_bytes() * 4 / 5);
+  return echoed_ >= bounds_.tell &&
+         echoed_ >= std::min(bounds_.high, index_->words_bytes() * 4 / 5);
 }
 
 // The first words, without marks and borders; a typographic apostrophe is a mark.
@@ -253,7 +254,7 @@ void PromptEcho::align(std::size_t end) {
 }
 
 void PromptEcho::count() {
-  if (run_ < kMinPart || (is_refusal_ && bytes_ <= kExempt)) return;
+  if (run_ < bounds_.tell || (is_refusal_ && bytes_ <= kExempt)) return;
   echoed_ += run_ - counted_;
   counted_ = run_;
 }

@@ -14,6 +14,15 @@
 // Whether a reply repeats the words of the system prompt. Pure.
 namespace aispm::gateway {
 
+// From how many characters of the system prompt on an echo is told of, and is of high severity.
+struct EchoBounds {
+  // Fewer can be missed: of a reply's windows of 24 characters one in 16 is sure to be looked for.
+  static constexpr std::size_t kMin = 40;
+  static constexpr std::size_t kMax = 4096;
+  std::size_t tell = kMin;  // of each part
+  std::size_t high = 160;   // of all parts, or most of a shorter prompt
+};
+
 // A hash of texts of one length with a random key: nobody can choose texts whose hashes meet.
 class WindowHash {
  public:
@@ -85,21 +94,20 @@ class PromptIndexes {
   std::size_t next_ = 0;
 };
 
-// Follows one reply. A part counts from 40 characters on; shorter ones that prompt and reply have
-// in common are chance. No allocation.
+// Follows one reply. Shorter parts than `bounds.tell` that prompt and reply have in common are
+// chance. No allocation.
 class PromptEcho {
  public:
-  static constexpr std::size_t kMinPart = 40;
-  static constexpr std::size_t kMuch = 160;
   static constexpr std::size_t kHead = 160;    // bytes in which a refusal shows
   static constexpr std::size_t kExempt = 512;  // bytes of a refusal that may quote its reason
 
-  explicit PromptEcho(std::shared_ptr<const PromptIndex> index) : index_(std::move(index)) {}
+  explicit PromptEcho(std::shared_ptr<const PromptIndex> index, EchoBounds bounds = {})
+      : index_(std::move(index)), bounds_(bounds) {}
 
   void feed(std::string_view text);
-  // Characters of the parts so far, each of at least kMinPart.
+  // Characters of the parts so far, each of at least `bounds.tell`.
   std::size_t echoed() const { return echoed_; }
-  // kMuch of it, or most of a short prompt.
+  // `bounds.high` of it, or most of a short prompt.
   bool is_much() const;
 
  private:
@@ -116,6 +124,7 @@ class PromptEcho {
   void count();
 
   const std::shared_ptr<const PromptIndex> index_;
+  const EchoBounds bounds_;
   std::array<char, kOpening> opening_;  // the reply's first words
   std::uint8_t opening_size_ = 0;
   std::uint8_t quote_bytes_ = 0;  // of a typographic apostrophe, so far

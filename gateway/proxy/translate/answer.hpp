@@ -19,7 +19,8 @@ struct Said {
 struct Call {
   std::string id;
   std::string name;
-  std::string arguments;  // a JSON object once the reply is complete
+  std::string arguments;       // a JSON object once the reply is complete
+  std::string signature = {};  // what Gemini wants back with the call; "" = none
 };
 
 enum class Reason : std::uint8_t { kOpen, kStop, kStopSequence, kLength, kTools, kFilter };

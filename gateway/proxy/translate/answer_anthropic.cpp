@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Anthropic's messages, as a client hears them.
+#include "gateway/proxy/translate/conversation.hpp"
 #include "gateway/proxy/translate/json_writer.hpp"
 #include "gateway/proxy/translate/reply_forms.hpp"
 
@@ -46,11 +47,13 @@ void write_stop(const Answer& answer, JsonWriter& to) {
 
 bool is_thought(const Said& said) { return said.kind == TextKind::kReasoning; }
 
-// A thought of another's model bears no signature.
-void write_text_block(bool thought, std::string_view text, JsonWriter& to) {
+// A thought of another's model bears no signature, but one that stands for Gemini's of the call
+// behind it.
+void write_text_block(bool thought, std::string_view text, JsonWriter& to,
+                      std::string_view signature = {}) {
   to.begin_object().member("type", thought ? "thinking" : "text");
   to.member(thought ? "thinking" : "text", text);
-  if (thought) to.member("signature", "");
+  if (thought) to.member("signature", signature);
   to.end_object();
 }
 
@@ -87,6 +90,7 @@ class AnthropicWriter final : public StreamWriter {
   void end(const Answer& answer, std::string& out) override {
     close(out);
     for (const Call& call : answer.calls) {
+      if (!call.signature.empty()) sign(call, out);
       JsonWriter block;
       block.begin_object().member("type", "tool_use").member("id", call.id);
       block.member("name", call.name).raw_member("input", "{}").end_object();
@@ -111,6 +115,16 @@ class AnthropicWriter final : public StreamWriter {
   }
 
  private:
+  void sign(const Call& call, std::string& out) {
+    JsonWriter block;
+    write_text_block(true, {}, block);
+    open(block.take(), out);
+    JsonWriter delta;
+    delta.begin_object().member("type", "signature_delta");
+    delta.member("signature", marked_signature(call.signature)).end_object();
+    piece(delta.take(), out);
+    close(out);
+  }
   void event(std::string_view type, std::string_view key, std::string_view json, std::string& out) {
     JsonWriter to;
     to.begin_object().member("type", type).key("index").number(index_);
@@ -152,6 +166,7 @@ std::string write_anthropic_reply(const Answer& answer, const Names& names) {
     if (!text.empty()) write_text_block(thought, text, to);
   }
   for (const Call& call : answer.calls) {
+    if (!call.signature.empty()) write_text_block(true, {}, to, marked_signature(call.signature));
     to.begin_object().member("type", "tool_use").member("id", call.id);
     to.member("name", call.name).raw_member("input", call.arguments).end_object();
   }

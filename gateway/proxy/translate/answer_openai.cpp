@@ -57,6 +57,10 @@ void write_tokens(const Tokens& tokens, JsonWriter& to) {
 void write_call(const Call& call, JsonWriter& to) {
   to.member("id", call.id).member("type", "function").key("function").begin_object();
   to.member("name", call.name).member("arguments", call.arguments).end_object();
+  // As Google's own OpenAI-compatible endpoint has it.
+  if (call.signature.empty()) return;
+  to.key("extra_content").begin_object().key("google").begin_object();
+  to.member("thought_signature", call.signature).end_object().end_object();
 }
 
 std::string joined(const Answer& answer, TextKind kind) {

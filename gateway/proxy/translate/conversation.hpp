@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // A request to a model as all protocols mean it. What a reader cannot put here it refuses; what a
@@ -11,6 +12,16 @@
 namespace aispm::gateway::translate {
 
 enum class Speaker : std::uint8_t { kSystem, kUser, kAssistant, kTool };
+
+// Gemini's signature of a call among the signatures of Anthropic's thoughts, which are another's.
+inline constexpr std::string_view kSignatureMark = "gemini:";
+inline std::string marked_signature(std::string_view signature) {
+  return std::string(kSignatureMark).append(signature);
+}
+inline std::string unmarked_signature(std::string_view said) {
+  return said.starts_with(kSignatureMark) ? std::string(said.substr(kSignatureMark.size()))
+                                          : std::string();
+}
 
 struct Part {
   enum class Kind : std::uint8_t {
@@ -26,7 +37,9 @@ struct Part {
   std::string id = {};          // of the call; "" in protocols without ids
   std::string name = {};        // of the tool
   std::string arguments = {};   // kCall: a JSON object
-  std::string field = {};       // where the client says it: "messages[2].content[0]"
+  std::string signature =
+      {};                  // kCall and the kReasoning before it: what Gemini wants back; "" = none
+  std::string field = {};  // where the client says it: "messages[2].content[0]"
 };
 
 struct Message {

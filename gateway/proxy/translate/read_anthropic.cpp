@@ -131,6 +131,7 @@ class AnthropicReader {
     } else if (type == "thinking") {
       made.parts.push_back({.kind = Part::Kind::kReasoning,
                             .text = std::string(tree_.string_at(block, "thinking")),
+                            .signature = unmarked_signature(tree_.string_at(block, "signature")),
                             .field = field});
     } else if (type == "redacted_thinking") {
       return;  // nobody but its provider can read it
@@ -143,6 +144,8 @@ class AnthropicReader {
       part.name = tree_.string_at(block, "name");
       part.arguments = fields_.object(fields_.find(block, "input"), in(field, "input"));
       if (part.arguments.empty()) part.arguments = "{}";
+      if (!made.parts.empty() && made.parts.back().kind == Part::Kind::kReasoning)
+        part.signature = made.parts.back().signature;
       made.parts.push_back(std::move(part));
     } else if (type == "tool_result") {
       read_result(block, field, made);

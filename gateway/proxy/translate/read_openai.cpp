@@ -196,7 +196,7 @@ class OpenAiReader {
   void read_call(std::size_t call, const std::string& field, Message& made) {
     const std::size_t function = fields_.find(call, "function");
     if (function == kNone) return fields_.refuse(field, "is not the call of a function");
-    fields_.only(call, field, {"id", "type", "function", "index"});
+    fields_.only(call, field, {"id", "type", "function", "index", "extra_content"});
     fields_.only(function, in(field, "function"), {"name", "arguments"});
     const std::string arguments = in(field, "function.arguments");
     Part part{.kind = Part::Kind::kCall, .field = field};
@@ -204,7 +204,16 @@ class OpenAiReader {
     part.name = fields_.text(fields_.find(function, "name"), in(field, "function.name"));
     part.arguments =
         fields_.arguments(fields_.text(fields_.find(function, "arguments"), arguments), arguments);
+    part.signature = signature_of(call);
     made.parts.push_back(std::move(part));
+  }
+
+  // Only Gemini's has a meaning; other extras are for whoever made them.
+  std::string signature_of(std::size_t call) const {
+    const std::size_t extra = tree_.find(call, "extra_content");
+    const std::size_t google = extra == kNone ? kNone : tree_.find(extra, "google");
+    return google == kNone ? std::string()
+                           : std::string(tree_.string_at(google, "thought_signature"));
   }
 
   void read_tool(std::size_t tool, const std::string& field) {

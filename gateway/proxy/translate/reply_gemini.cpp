@@ -88,22 +88,25 @@ class GeminiStream final : public StreamReader {
       if (key.text == "text" && tree[value].is_string())
         say(is_thought ? TextKind::kReasoning : TextKind::kText, tree[value].text);
       else if (key.text == "functionCall" && tree[value].kind == JsonKind::kObject)
-        read = take_call(tree, value, data);
+        read = take_call(tree, value, data, tree.string_at(part, "thoughtSignature"));
       else
         read = cannot("a part with `" + std::string(key.text.substr(0, 64)) + "`");
     });
     return read;
   }
 
-  Result<> take_call(const JsonTree& tree, std::size_t call, std::string_view data) {
+  Result<> take_call(const JsonTree& tree, std::size_t call, std::string_view data,
+                     std::string_view signature) {
     for (const std::string_view partly : {"partialArgs", "willContinue"})
       if (tree.find(call, partly) != kNone) return cannot("a call that comes in parts");
     Call made{
         std::string(tree.string_at(call, "id")), std::string(tree.string_at(call, "name")), {}};
     if (const std::size_t args = tree.find(call, "args"); args != kNone)
       made.arguments = data.substr(tree[args].begin, tree[args].span().size());
+    made.signature = signature;
     answer_.calls.push_back(std::move(made));
-    if (!keep(answer_.calls.back().arguments.size() + sizeof(Call)))
+    const Call& kept = answer_.calls.back();
+    if (!keep(kept.arguments.size() + kept.signature.size() + sizeof(Call)))
       return fail(Errc::kTooLarge, "tool calls of more than 4 MiB");
     return {};
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gemini's generateContent.
+#include <algorithm>
 #include <array>
 
 #include "gateway/proxy/translate/field_reader.hpp"
@@ -27,7 +28,24 @@ std::string as_object(const std::string& result) {
   return to.begin_object().member("result", result).end_object().take();
 }
 
-Result<> write_part(const Part& part, JsonWriter& to) {
+// Gemini 3 refuses a turn whose first call has none. For calls of other models, and where a client
+// has lost it, the API has this word: docs/thought-signatures of Google's documentation.
+constexpr std::string_view kUnsigned = "skip_thought_signature_validator";
+
+// Base64 in either alphabet: what else a client puts there is not Gemini's.
+bool is_signature(std::string_view text) {
+  constexpr std::size_t kMost = 256U << 10;
+  return !text.empty() && text.size() <= kMost && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
+           c == '/' || c == '-' || c == '_' || c == '=';
+  });
+}
+
+bool wants_signatures(const Target& target) {
+  return target.model.find("gemini-3") != std::string::npos;
+}
+
+Result<> write_part(const Part& part, JsonWriter& to, std::string_view signature = {}) {
   to.begin_object();
   switch (part.kind) {
     case Kind::kText:
@@ -43,6 +61,8 @@ Result<> write_part(const Part& part, JsonWriter& to) {
       to.key("functionCall").begin_object();
       if (!part.id.empty()) to.member("id", part.id);
       to.member("name", part.name).raw_member("args", part.arguments).end_object();
+      if (is_signature(part.signature)) signature = part.signature;
+      if (!signature.empty()) to.member("thoughtSignature", signature);
       break;
     case Kind::kResult:
       if (part.name.empty()) return refuse(part.field, "is the result of no call before it");
@@ -82,7 +102,7 @@ Result<> write_system(const Conversation& from, JsonWriter& to) {
 bool is_models(const Message& message) { return message.speaker == Speaker::kAssistant; }
 
 // Messages of one side that follow each other are one, results of tools first in it.
-Result<> write_contents(const Conversation& from, JsonWriter& to) {
+Result<> write_contents(const Conversation& from, const Target& target, JsonWriter& to) {
   to.key("contents").begin_array();
   const auto& all = from.messages;
   for (std::size_t i = 0; i < all.size();) {
@@ -99,7 +119,12 @@ Result<> write_contents(const Conversation& from, JsonWriter& to) {
     if (first.empty() && rest.empty()) continue;
     to.begin_object().member("role", model ? "model" : "user").key("parts").begin_array();
     for (const Part* part : first) AISPM_CHECK(write_part(*part, to));
-    for (const Part* part : rest) AISPM_CHECK(write_part(*part, to));
+    // Of calls side by side the first bears it.
+    std::string_view unsigned_call = wants_signatures(target) ? kUnsigned : std::string_view();
+    for (const Part* part : rest) {
+      AISPM_CHECK(write_part(*part, to, unsigned_call));
+      if (part->kind == Kind::kCall) unsigned_call = {};
+    }
     to.end_array().end_object();
   }
   to.end_array();
@@ -173,11 +198,11 @@ void write_settings(const Conversation& from, JsonWriter& to) {
 }  // namespace
 
 // Model and whether it streams stand in the path.
-Result<std::string> write_gemini(const Conversation& from, const Target&) {
+Result<std::string> write_gemini(const Conversation& from, const Target& target) {
   JsonWriter to;
   to.begin_object();
   AISPM_CHECK(write_system(from, to));
-  AISPM_CHECK(write_contents(from, to));
+  AISPM_CHECK(write_contents(from, target, to));
   AISPM_CHECK(write_tools(from, to));
   write_settings(from, to);
   return to.end_object().take();

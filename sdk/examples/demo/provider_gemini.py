@@ -11,6 +11,7 @@ from typing import Any
 from provider_protocols import Question
 
 _METHOD = re.compile(r"/v1(?:beta)?/models/([^/:]+):(\w+)$")
+_SIGNATURE = "c2lnbmF0dXJl"
 _MODEL = {"name": "models/stand-in", "displayName": "Stand-in", "inputTokenLimit": 1000, "outputTokenLimit": 1000,
           "supportedGenerationMethods": ["generateContent", "countTokens"]}
 
@@ -49,6 +50,13 @@ def normalised(body: dict[str, Any], model: str, verb: str) -> dict[str, Any]:
             "tool_result": json.dumps(results[0].get("response")) if results else ""}
 
 
+def lacks_signature(body: dict[str, Any], model: str) -> bool:
+    """Gemini 3 refuses turns of the model whose first call does not bear what it was given with, or the word for "none"."""
+    turns = [[part for part in content.get("parts", []) if "functionCall" in part] for content in body.get("contents", [])]
+    known = (_SIGNATURE, "skip_thought_signature_validator")
+    return "gemini-3" in model and any(calls and calls[0].get("thoughtSignature") not in known for calls in turns)
+
+
 def counted(verb: str, body: dict[str, Any]) -> dict[str, Any] | None:
     """The answer to what no model writes; None when one does."""
     if verb == "countTokens":
@@ -78,7 +86,7 @@ def _thoughts(question: Question) -> list[dict[str, Any]]:
 
 def _call(question: Question) -> dict[str, Any]:
     return {"functionCall": {"name": question.tool_name(), "args": json.loads(question.tool_arguments())},
-            "thoughtSignature": "c2lnbmF0dXJl"}
+            "thoughtSignature": _SIGNATURE}
 
 
 def reply(question: Question) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import KEY, Certificate, Gateway, Provider
 from programs import free_port, wait_for_port
-from test_detection import start
+from detecting import start
 
 POLICY = "defaults: {mode: enforce, store_text: false, fail: closed}\nrules: []\n"
 REPLY = json.dumps({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [

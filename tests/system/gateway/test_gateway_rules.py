@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import GATEWAY, KEY, Certificate, Gateway, Provider
-from test_detection import ask, start
+from detecting import ask, start
 
 AISPM = GATEWAY.parent / "aispm"
 OTHER_KEY = "aispm-test-" + "o" * 32

@@ -14,7 +14,7 @@ from pathlib import Path
 import openai
 import pytest
 from conftest import KEY, ROOT, Certificate, Gateway, Provider
-from test_detection import GuardModel, ask, everywhere, guard, start  # noqa: F401
+from detecting import GuardModel, ask, everywhere, guard, start  # noqa: F401
 
 MODEL = ROOT / "build" / "semantic" / "semantic.model"
 needs_model = pytest.mark.skipif(not MODEL.exists(), reason=f"{MODEL} is not made; ./dev model makes it")

@@ -14,7 +14,7 @@ import openai
 import pytest
 from conftest import KEY, Certificate, Provider
 from programs import free_port
-from test_detection import GuardModel, serving, start
+from detecting import GuardModel, serving, start
 
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 SENTINEL = "canary 91 sails past the old mole"

@@ -6,7 +6,6 @@ GW-005, GW-006, GW-015, GW-016, GW-043, GW-044, GW-045, GW-059.
 
 from __future__ import annotations
 
-import contextlib
 import http.server
 import json
 import threading
@@ -16,108 +15,16 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import anthropic
 import ollama
 import openai
 import pytest
-from conftest import KEY, POLICY, Certificate, Gateway, Provider
+from conftest import KEY, POLICY, Gateway, Provider
+from limiting import ANSWER, BUDGET, Made, QUESTION, ask, chat, content, left, messages, wait_for_bytes
+from limiting import make  # noqa: F401
 
-QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
-ANSWER = "The capital of France is Paris."
-both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-
-
-class Made:
-    """Starts gateways with sections of their own and stops them all."""
-
-    def __init__(self, folder: Path, provider: Provider, certificate: Certificate) -> None:
-        self.folder, self.provider, self.certificate = folder, provider, certificate
-        self.running: list[Gateway] = []
-
-    def start(self, extra: str, policy: str = POLICY) -> Gateway:
-        gateway = Gateway(self.folder)
-        gateway.start(gateway.configure(self.provider.port, self.certificate.cert, extra, policy))
-        self.running.append(gateway)
-        deadline = time.monotonic() + 180
-        while time.monotonic() < deadline:  # its rules are compiled
-            with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(gateway.url + "/healthz", timeout=20) as reply:
-                if reply.status == 200:
-                    return gateway
-            time.sleep(0.1)
-        raise AssertionError("the gateway's rules were not loaded: " + gateway.log.read_text())
-
-    def report(self) -> str:
-        """A section that has events kept on disk; nobody fetches them there."""
-        state = self.folder / "state"
-        state.mkdir(mode=0o700, exist_ok=True)
-        (state / "token").write_text("of-nobody." + "0" * 64 + "\n")
-        return f"report:\n  collector: 127.0.0.1:1\n  state_folder: {state}\n  enrolment_token_file: {state}/token\n"
-
-    def sinks(self) -> list[Path]:
-        """All that the gateway writes, but what the test itself gave it."""
-        return [path for path in self.folder.rglob("*")
-                if path.is_file() and not path.name.endswith(".yaml") and path.name not in ("token", "provider.key")]
-
-
-@pytest.fixture
-def make(tmp_path: Path, provider: Provider, certificate: Certificate) -> Iterator[Made]:
-    made = Made(tmp_path, provider, certificate)
-    yield made
-    for gateway in made.running:
-        if gateway.process is not None and gateway.process.poll() is None:
-            assert gateway.stop() == 0, gateway.log.read_text()
-
-
-def chat(gateway: Gateway, **options: Any) -> openai.OpenAI:
-    return openai.OpenAI(base_url=gateway.url + "/v1", api_key=KEY, timeout=30, **options)
-
-
-def messages(gateway: Gateway, **options: Any) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=gateway.url, api_key=KEY, timeout=30, **options)
-
-
-def ask(client: openai.OpenAI, **options: Any) -> openai.types.chat.ChatCompletion:
-    return client.chat.completions.create(**{"model": "m", "messages": QUESTION, "max_tokens": 50, **options})
-
-
-def left(gateway: Gateway, session: str = "") -> dict[str, Any]:
-    request = urllib.request.Request(gateway.url + "/aispm/v1/limits",
-                                     headers={"Authorization": f"Bearer {KEY}", "x-aispm-session": session})
-    with urllib.request.urlopen(request, timeout=10) as reply:
-        answer: dict[str, Any] = json.load(reply)
-    return answer
-
-
-def used(gateway: Gateway, session: str = "") -> int:
-    return int(left(gateway, session)["budgets"][0]["used"])
-
-
-def wait_until_settled(gateway: Gateway, expected: int, session: str = "") -> None:
-    """The client has its answer a moment before the gateway has put the exchange down."""
-    deadline = time.monotonic() + 20
-    while used(gateway, session) != expected:
-        assert time.monotonic() < deadline, f"{left(gateway, session)} and not {expected}"
-        time.sleep(0.02)
-
-
-def content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:  # a file that was just replaced
-        return b""
-
-
-def wait_for_bytes(made: Made, *words: bytes) -> None:
-    deadline = time.monotonic() + 20
-    while not all(any(word in content(path) for path in made.sinks()) for word in words):
-        assert time.monotonic() < deadline, f"no sink holds {words}"
-        time.sleep(0.1)
-
-
-# --- rates
 
 def test_the_request_over_the_rate_is_429_with_the_headers_clients_back_off_by(make: Made, provider: Provider) -> None:
     gateway = make.start("limits: {rates: {agent: {per_minute: 5, burst: 2}, user: {per_minute: 0}}}\n")
@@ -185,173 +92,6 @@ def test_actions_are_limited_by_tool_and_the_caller_is_told(make: Made) -> None:
     assert "this tool may make 2 calls within 60 s; try again in" in refused["reason"]
     assert decide("read")["allowed"]
 
-
-# --- tokens and budgets
-
-BUDGET = "limits:\n  budgets:\n    state_file: {folder}/budgets.json\n    list:\n      - {{{budget}}}\n"
-
-
-def tokens_of(reply: Any) -> int:
-    usage = reply.usage
-    return int(usage.prompt_tokens + usage.completion_tokens)
-
-
-def test_what_is_counted_is_what_the_provider_counted(make: Made) -> None:
-    gateway = make.start(BUDGET.format(folder=make.folder, budget="of: agent, per: day, tokens: 100000"))
-    client = chat(gateway)
-    expected = tokens_of(ask(client))
-    last = list(client.chat.completions.create(model="m", messages=QUESTION, stream=True, stream_options={"include_usage": True}))[-1]
-    expected += tokens_of(last)
-    list(client.chat.completions.create(model="m", messages=QUESTION, stream=True))  # counted, though not shown
-    expected += tokens_of(last)
-    said = messages(gateway).messages.create(model="m", max_tokens=50, messages=QUESTION).usage  # type: ignore[arg-type]
-    expected += said.input_tokens + said.output_tokens
-    with messages(gateway).messages.stream(model="m", max_tokens=50, messages=QUESTION) as events:  # type: ignore[arg-type]
-        said = events.get_final_message().usage
-    expected += said.input_tokens + said.output_tokens
-    answer = client.responses.create(model="m", input="hello").usage
-    assert answer is not None
-    expected += answer.input_tokens + answer.output_tokens
-    messages(gateway).messages.count_tokens(model="m", messages=QUESTION)  # type: ignore[arg-type]
-    with pytest.raises(openai.APIStatusError):
-        ask(chat(gateway, max_retries=0), messages=[{"role": "user", "content": "status=500"}])
-    wait_until_settled(gateway, expected)
-
-
-def test_a_reply_that_the_client_left_or_policy_stopped_is_estimated(make: Made) -> None:
-    gateway = make.start(BUDGET.format(folder=make.folder, budget="of: agent, per: day, tokens: 100000"))
-    client = chat(gateway, max_retries=0)
-    text = "".join(event.choices[0].delta.content or "" for event in client.chat.completions.create(
-        model="m", messages=[{"role": "user", "content": "emit private key split=5"}], stream=True) if event.choices)
-    assert "AISPM stopped this reply" in text
-    deadline = time.monotonic() + 20
-    while used(gateway) > 1000 or used(gateway) == 0:  # first what was reserved is given back
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    after_block = used(gateway)
-    assert after_block > 10
-    events = client.chat.completions.create(model="m", stream=True, max_tokens=5000,
-                                            messages=[{"role": "user", "content": "slow split=1 capital of France"}])
-    for count, _ in enumerate(events):
-        if count == 3:
-            break
-    events.close()
-    deadline = time.monotonic() + 20
-    while used(gateway) > after_block + 1000:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert used(gateway) > after_block
-
-
-def test_a_spent_budget_is_429_to_openai_and_402_to_anthropic_and_is_not_tried_again(make: Made, provider: Provider) -> None:
-    gateway = make.start(make.report() + BUDGET.format(folder=make.folder, budget="of: agent, per: day, tokens: 130"))
-    assert ask(chat(gateway)).choices[0].message.content == ANSWER
-    before = provider.seen()
-    with pytest.raises(openai.RateLimitError) as refused:
-        ask(chat(gateway), max_tokens=500)
-    assert refused.value.code == "budget_exceeded"
-    assert refused.value.type == "insufficient_quota"
-    assert "of 130 tokens that this agent may use in a day" in str(refused.value)
-    assert "T00:00:00" in str(refused.value)
-    assert refused.value.response.headers["x-should-retry"] == "false"
-    with pytest.raises(anthropic.APIStatusError) as billed:
-        messages(gateway).messages.create(model="m", max_tokens=500, messages=QUESTION)  # type: ignore[arg-type]
-    assert billed.value.status_code == 402
-    assert billed.value.body["error"]["type"] == "billing_error"  # type: ignore[index]
-    assert billed.value.body["error"]["details"]["error_code"] == "budget_exceeded"  # type: ignore[index]
-    with pytest.raises(ollama.ResponseError) as told:
-        ollama.Client(host=gateway.url, headers={"Authorization": f"Bearer {KEY}"}).chat(
-            model="m", messages=QUESTION, options={"num_predict": 500})
-    assert told.value.status_code == 429
-    assert provider.seen() == before, "what is refused is not sent on"
-    assert ask(chat(gateway)).choices[0].message.content == ANSWER, "what fits still passes"
-    wait_for_bytes(make, b"excessive_spend", b"budget.exceeded", b"budget.agent.day.tokens")
-
-
-def test_a_session_has_its_own_budget_and_a_warning_is_an_event(make: Made) -> None:
-    gateway = make.start(make.report() + BUDGET.format(folder=make.folder, budget="of: session, tokens: 100, warn: 0.2"))
-
-    def say(session: str) -> int:
-        return tokens_of(ask(chat(gateway, default_headers={"x-aispm-session": session}, max_retries=0)))
-
-    first, second = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
-    spent = 0
-    while True:
-        try:
-            spent += say(first)
-        except openai.RateLimitError as refused:
-            assert refused.code == "budget_exceeded"
-            break
-        wait_until_settled(gateway, spent, first)
-    assert 20 < spent <= 100
-    assert say(second) > 0
-    wait_for_bytes(make, b"budget.warning", b"excessive_spend")
-
-
-def test_calls_at_once_never_use_more_than_there_is(make: Made) -> None:
-    gateway = make.start(BUDGET.format(folder=make.folder, budget="of: tenant, per: day, tokens: 400"))
-
-    def passes(_: int) -> int:
-        try:
-            return tokens_of(ask(chat(gateway, max_retries=0), max_tokens=20))
-        except openai.RateLimitError:
-            return 0
-
-    with ThreadPoolExecutor(32) as pool:
-        spent = sum(pool.map(passes, range(96)))
-    assert 0 < spent <= 400
-    wait_until_settled(gateway, spent)
-    while more := passes(0):
-        spent += more
-        wait_until_settled(gateway, spent)
-    assert 350 < spent <= 400
-
-
-def test_what_is_spent_outlives_the_gateway_even_when_it_is_killed(make: Made) -> None:
-    extra = BUDGET.format(folder=make.folder, budget="of: agent, per: day, tokens: 1000")
-    gateway = make.start(extra)
-    spent = tokens_of(ask(chat(gateway)))
-    wait_until_settled(gateway, spent)
-    assert gateway.stop() == 0
-    gateway = make.start(extra)
-    assert used(gateway) == spent
-    spent += tokens_of(ask(chat(gateway)))
-    wait_until_settled(gateway, spent)
-    kept = make.folder / "budgets.json"
-    deadline = time.monotonic() + 20
-    while json.loads(kept.read_text())["accounts"][0][4] != spent:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert gateway.process is not None
-    gateway.process.kill()
-    gateway.process.wait(timeout=20)
-    gateway = make.start(extra)
-    assert used(gateway) == spent
-    assert gateway.stop() == 0
-    kept.write_text("{")
-    with pytest.raises(AssertionError):
-        make.start(extra)
-    assert "is no record of budgets; repair it, or remove it" in make.running[0].log.read_text()
-
-
-def test_money_is_counted_by_the_price_table_and_what_has_no_price_is_refused(make: Made, provider: Provider) -> None:
-    prices = "prices: {override: [{model: 'dear-*', input: 500000, output: 1000000}]}\n"
-    gateway = make.start(prices + BUDGET.format(folder=make.folder, budget="of: agent, per: month, usd: 150"))
-    reply = ask(chat(gateway), model="dear-1")
-    assert reply.usage is not None
-    # A million dollars for a million tokens: one dollar for each that is written, half of it for each that is read.
-    wait_until_settled(gateway, (reply.usage.prompt_tokens + 2 * reply.usage.completion_tokens) * 500_000_000)
-    before = provider.seen()
-    with pytest.raises(openai.RateLimitError) as refused:
-        ask(chat(gateway), model="dear-1", max_tokens=200)
-    assert "of 150.0000 USD that this agent may use in a month" in str(refused.value)
-    with pytest.raises(openai.RateLimitError) as unknown:
-        ask(chat(gateway), model="m")
-    assert "what the model 'm' of openai-compatible costs is not known" in str(unknown.value)
-    assert provider.seen() == before
-
-
-# --- the model gate
 
 class Registry(http.server.BaseHTTPRequestHandler):
     """A model registry: says what is approved, slowly or not at all where the test wants that."""
@@ -434,8 +174,6 @@ def test_the_registry_is_asked_once_and_fails_closed(make: Made, registry: http.
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
-
-# --- sizes, and what is kept of prompts
 
 def test_prompts_over_the_limit_are_413(make: Made, provider: Provider) -> None:
     gateway = make.start("limits: {prompt: 1000}\n")

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routes: failover, circuits, drawn candidates, shadows and kept answers, with real clients and providers that fail on demand."""
+"""Routes: failover and circuits, with real clients and providers that fail on demand."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,81 +15,9 @@ import openai
 import pytest
 from conftest import GATEWAY, KEY, SECRET, Gateway
 from programs import wait_for
-from upstreams import Upstream, calls, configure, health
-
-SPOOL_SECONDS = 20
-OPEN = "defaults: {mode: enforce, store_text: false, fail: closed}\nrules: []\n"
-GUARDED = OPEN.replace("rules: []", "rules:\n  - {id: secrets, match: {category: secret}, outcome: redact, reason: secrets are cut out}")
-TWO = "    providers: [{provider: one}, {provider: two}]\n"
-# Circuits stay closed where a test is about something else.
-PATIENT = "traffic: {breaker: {failures: 1000, calls: 1000}}\n"
-
-
-class World:
-    """A gateway and the providers behind it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.gateway = Gateway(folder)
-        self.upstreams: list[Upstream] = []
-        self.clients: list[Any] = []
-
-    def start(self, more: str, names: tuple[str, ...] = ("one", "two"), policy: str = OPEN, dialect: str = "openai") -> World:
-        self.upstreams = [Upstream(name) for name in names]
-        self.gateway.start(configure(self.gateway, self.upstreams, more, policy, dialect))
-        return self
-
-    def __getitem__(self, name: str) -> Upstream:
-        return next(one for one in self.upstreams if one.name == name)
-
-    def client(self, session: str = "") -> openai.OpenAI:
-        headers = {"x-aispm-session": session} if session else {}
-        made = openai.OpenAI(base_url=self.gateway.url + "/v1", api_key=KEY, timeout=40, max_retries=0, default_headers=headers)
-        self.clients.append(made)
-        return made
-
-    def ask(self, client: openai.OpenAI | None = None, text: str = "hello", model: str = "m", **more: Any) -> Any:
-        asked = (client or self.client()).chat.completions.with_raw_response
-        return asked.create(model=model, messages=[{"role": "user", "content": text}], **more)
-
-    def say(self, client: openai.OpenAI | None = None, text: str = "hello", **more: Any) -> str:
-        return self.ask(client, text, **more).parse().choices[0].message.content or ""
-
-    def calls(self, count: int) -> list[dict[str, Any]]:
-        wait_for(lambda: len(calls(self.gateway.folder)) >= count, SPOOL_SECONDS, f"{count} recorded calls")
-        return calls(self.gateway.folder)
-
-    def counter(self, name: str, at_least: int) -> dict[str, int]:
-        wait_for(lambda: health(self.gateway.folder)[0].get(name, 0) >= at_least, SPOOL_SECONDS, f"{name} of {at_least}")
-        return health(self.gateway.folder)[0]
-
-    def close(self) -> None:
-        for client in self.clients:
-            client.close()
-        for one in self.upstreams:
-            one.close()
-        if self.gateway.process:
-            assert self.gateway.stop() == 0, self.gateway.log.read_text()
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.close()
-
-
-def route(more: str = TWO, extra: str = PATIENT) -> str:
-    return f"routes:\n  - name: chat\n    models: ['*']\n{more}{extra}"
-
-
-def refuse(one: Upstream) -> None:
-    one.refuse()
-
-
-def mode(value: str | int) -> Callable[[Upstream], None]:
-    def put(one: Upstream) -> None:
-        one.mode = value
-    return put
+from upstreams import Upstream, configure, health
+from routing import OPEN, SPOOL_SECONDS, TWO, World, mode, refuse, route
+from routing import world  # noqa: F401
 
 
 @pytest.mark.parametrize(("trouble", "why"), [(refuse, "connect"), (mode("reset"), "read"), (mode(429), "answered 429"), (mode(500), "answered 500"),
@@ -299,124 +225,6 @@ def test_all_circuits_open_is_a_503_that_says_when(world: World) -> None:
     assert 1 <= int(refused.value.response.headers["retry-after"]) <= 60
     assert [len(one.bodies) for one in world.upstreams] == asked
     assert world.counter("circuit_refusals", 1)["circuit.two.opened"] == 1
-
-
-def test_sessions_are_divided_and_keep_their_candidate(world: World) -> None:
-    world.start(route("    providers:\n      - {provider: one, name: control, weight: 50}\n      - {provider: two, name: variant, weight: 50}\n"))
-    said: dict[str, set[str]] = {}
-    for session in [str(uuid.uuid4()) for _ in range(40)]:
-        client = world.client(session)
-        said[session] = {world.say(client) for _ in range(3)}
-    assert all(len(answers) == 1 for answers in said.values())
-    # Both halves: one of 2^39 draws would fail here.
-    assert {answer for answers in said.values() for answer in answers} == {"I am one.", "I am two."}
-    by_arm = {arm: sum(call["arm"] == arm for call in world.calls(120)) for arm in ("control", "variant")}
-    assert by_arm == {"control": len(world["one"].bodies), "variant": len(world["two"].bodies)}
-    counters = world.counter("route.chat.control.calls", by_arm["control"])
-    assert counters["route.chat.variant.calls"] == by_arm["variant"]
-    assert counters["route.chat.control.output_tokens"] == 7 * by_arm["control"]
-    assert counters["route.chat.control.p50_us"] > 0
-
-
-def test_a_shadow_is_asked_beside_and_its_reply_goes_to_nobody(world: World) -> None:
-    world.start(route("    providers: [{provider: one}]\n    shadow: {provider: two, model: candidate}\n"), policy=GUARDED)
-    world["two"].text = f"The key is {SECRET} indeed."
-    assert world.say(text=f"Deploy with {SECRET} please.") == "I am one."
-    stream = world.client().chat.completions.create(model="m", messages=[{"role": "user", "content": "hello"}], stream=True)
-    assert "".join(event.choices[0].delta.content or "" for event in stream if event.choices).strip() == "I am one."
-    recorded = world.calls(4)
-    shadows = [call for call in recorded if call.get("shadow_of")]
-    served = {call["id"]: call for call in recorded if not call.get("shadow_of")}
-    assert len(shadows) == len(served) == 2
-    assert SECRET not in json.dumps(world["two"].bodies), "it gets what the one that answers gets"
-    for shadow in shadows:
-        assert shadow["shadow_of"] in served
-        assert (shadow["upstream"], shadow["arm"], shadow["response_model"], shadow["status"]) == ("two", "two/candidate", "candidate", 200)
-        assert shadow["detections"] > 0 and shadow["finish_reason"] == "stop" and shadow["duration_us"] > 0 and shadow["response_bytes"] > 0
-    assert world.counter("route.chat.shadow.two/candidate.flagged", 2)["shadows"] == 2
-
-
-def test_nobody_waits_for_a_shadow_and_too_many_are_left_out(world: World) -> None:
-    world.start(route("    providers: [{provider: one}]\n    shadow: {provider: two}\n", extra="traffic: {shadow: {concurrency: 2, deadline: 8s}}\n"))
-    world["two"].mode = "hang"
-    for _ in range(5):
-        assert world.say() == "I am one."
-    # Five whole exchanges are over while the first two shadows still hang: none was waited for.
-    assert len(world["two"].bodies) <= 2
-    counters = world.counter("shadows_skipped", 3)
-    assert counters["shadows"] == 2
-    world.counter("shadows_failed", 2)
-    assert all("timed out" in call["failed_attempts"][0] for call in world.calls(7) if call.get("shadow_of"))
-
-
-def test_a_stop_does_not_hang_on_a_shadow(world: World) -> None:
-    world.start(route("    providers: [{provider: one}]\n    shadow: {provider: two}\n"))
-    world["two"].mode = "hang"
-    assert world.say() == "I am one."
-    wait_for(lambda: world["two"].bodies, 10, "the shadow was asked")
-    assert world.gateway.stop() == 0
-    world.gateway.process = None
-
-
-CACHED = "traffic: {cache: {models: ['*'], ttl: 60s}}\n"
-
-
-def test_a_whole_answer_is_given_again_without_asking(world: World) -> None:
-    world.start(route(extra=CACHED))
-    first = world.ask(temperature=0)
-    again = world.ask(temperature=0)
-    assert "x-aispm-cache" not in first.headers and again.headers["x-aispm-cache"] == "hit"
-    assert first.parse() == again.parse()
-    assert len(world["one"].bodies) == 1
-    world.say(temperature=0, text="hello, too")
-    world.say()
-    world.say(temperature=0.1)
-    world.say()
-    assert len(world["one"].bodies) == 5, "other questions, and answers that might differ, are asked"
-    recorded = world.calls(6)
-    assert [bool(call.get("cached")) for call in recorded] == [False, True, False, False, False, False]
-    assert "input_tokens" not in recorded[1] and recorded[0]["input_tokens"] == 11
-    assert recorded[1]["upstream"] == "one"
-    assert world.counter("cache_hits", 1)["cache_stored"] == 2
-
-
-def test_answers_are_kept_without_routes_too(world: World) -> None:
-    world.start("traffic: {cache: {models: ['*'], answers: all}}\n", names=("one",))
-    assert world.say() == "I am one." and world.say() == "I am one."
-    assert len(world["one"].bodies) == 1
-
-
-def test_a_redacted_answer_is_not_kept(world: World) -> None:
-    world.start(route(extra=CACHED), policy=GUARDED)
-    world["one"].text = f"The key is {SECRET} indeed."
-    for _ in range(2):
-        assert SECRET not in world.say(temperature=0)
-    assert len(world["one"].bodies) == 2
-
-
-def test_a_kept_answer_is_judged_by_the_rules_of_now(world: World) -> None:
-    world.start(route(extra=CACHED))
-    assert world.say(temperature=0) == world.say(temperature=0) == "I am one."
-    world["one"].text = "I have changed."
-    (world.gateway.folder / "policy.yaml").write_text(GUARDED)
-    assert world.gateway.process
-    world.gateway.process.send_signal(1)
-    wait_for(lambda: "reload.done" in world.gateway.log.read_text(), 60, "the reload")
-    assert world.say(temperature=0) == "I have changed."
-
-
-def test_a_kept_answer_is_for_nobody_else(world: World) -> None:
-    world.start(route(extra=CACHED))
-    other = "aispm-test-" + "o" * 32
-    with (world.gateway.folder / "keys.yaml").open("a") as keys:
-        keys.write(f"  - sha256: {hashlib.sha256(other.encode()).hexdigest()}\n    agent: tests/other\n")
-    assert world.gateway.process
-    world.gateway.process.send_signal(1)
-    wait_for(lambda: "reload.done" in world.gateway.log.read_text(), 60, "the reload")
-    assert world.say(temperature=0) == "I am one."
-    client = world.client().with_options(api_key=other)
-    raw = world.ask(client, temperature=0)
-    assert "x-aispm-cache" not in raw.headers and len(world["one"].bodies) == 2
 
 
 def test_a_client_that_leaves_costs_no_second_attempt(world: World) -> None:

@@ -213,6 +213,27 @@ TEST(Config, ReadsTheOperatorsDoor) {
     EXPECT_FALSE(parse_config(std::string(kGood) + wrong, "gw.yaml")) << wrong;
 }
 
+TEST(Config, ReadsHowMuchOfAnEchoAGuardOrACompressedBodyMayPass) {
+  const auto config = parse_config(
+      std::string(kGood) +
+          "detect:\n  guard_model: {origin: 'http://127.0.0.1:1', model: m, block_score: 0.6}\n"
+          "  leaks: {prompt_echo_from: 50, prompt_echo_high: 60}\nlimits: {body_ratio: 20}\n"
+          "mcp: {subscriptions: 7}\n",
+      "gw.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->detect.voters[0].block_score, 0.6);
+  EXPECT_EQ(config->detect.leaks.echo.tell, 50U);
+  EXPECT_EQ(config->detect.leaks.echo.high, 60U);
+  EXPECT_EQ(config->limits.body_ratio, 20U);
+  EXPECT_EQ(config->mcp.subscriptions, 7U);
+  for (const char* wrong :
+       {"detect: {guard_model: {origin: 'http://127.0.0.1:1', model: m, block_score: 1.5}}\n",
+        "detect: {leaks: {prompt_echo_from: 39}}\n",
+        "detect: {leaks: {prompt_echo_from: 100, prompt_echo_high: 99}}\n",
+        "limits: {body_ratio: 0}\n"})
+    EXPECT_FALSE(parse_config(std::string(kGood) + wrong, "gw.yaml")) << wrong;
+}
+
 TEST(Config, RefusesAGuardModelOfNoKnownForm) {
   const auto config = parse_config(
       std::string(kGood) +

@@ -172,6 +172,77 @@ TEST(GeminiReply, KeepsTextThoughtsCallsAndUsage) {
   EXPECT_THAT(told, HasSubstr(R"("cached_tokens":4)"));
 }
 
+const std::string kSignedReply =
+    R"({"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"a":1}},"thoughtSignature":"c2lnbmVk"},)"
+    R"({"functionCall":{"name":"g","args":{}}}],"role":"model"},"finishReason":"STOP","index":0}]})";
+constexpr std::string_view kSignedContent =
+    R"({"role":"model","parts":[{"functionCall":{"id":"call_1","name":"f","args":{"a":1}},"thoughtSignature":"c2lnbmVk"},)"
+    R"({"functionCall":{"id":"call_2","name":"g","args":{}}}]})";
+
+// As a client does that keeps its history as it came.
+std::string tell_again(Api client, const std::string& turn) {
+  const auto told =
+      Translation(client,
+                  {.api = kGemini, .model = "gemini-3-pro", .max_tokens = 9, .streams = false},
+                  {.id = "i", .model = "asked", .now = {}})
+          .request(turn);
+  return told ? *told : "refused: " + told.error().message;
+}
+
+TEST(GeminiSignature, ComesBackFromAChatClient) {
+  const std::string told = reply(kChat, kGemini, kSignedReply);
+  const auto begin = told.find("\"message\":") + 10;
+  const std::string message = told.substr(begin, told.find(",\"logprobs\"") - begin);
+  EXPECT_THAT(message, HasSubstr(R"("extra_content":{"google":{"thought_signature":"c2lnbmVk"}})"));
+  EXPECT_THAT(tell_again(kChat, R"({"model":"m","messages":[{"role":"user","content":"q"},)" +
+                                    message + "]}"),
+              HasSubstr(kSignedContent));
+}
+
+TEST(GeminiSignature, ComesBackFromAMessagesClient) {
+  const std::string told = reply(kMessages, kGemini, kSignedReply);
+  const auto begin = told.find("\"content\":") + 10;
+  const std::string content = told.substr(begin, told.find(",\"stop_reason\"") - begin);
+  EXPECT_THAT(
+      content,
+      StartsWith(
+          R"([{"type":"thinking","thinking":"","signature":"gemini:c2lnbmVk"},{"type":"tool_use")"));
+  EXPECT_THAT(
+      tell_again(
+          kMessages,
+          R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"q"},{"role":"assistant","content":)" +
+              content + "}]}"),
+      HasSubstr(kSignedContent));
+}
+
+TEST(GeminiSignature, OfAnotherProviderOrNoneIsReplacedForGemini3Only) {
+  const std::string turn =
+      R"({"model":"m","max_tokens":9,"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"","signature":"ErcB"},)"
+      R"({"type":"tool_use","id":"a","name":"f","input":{}},{"type":"tool_use","id":"b","name":"f","input":{}}]}]})";
+  EXPECT_THAT(
+      tell_again(kMessages, turn),
+      HasSubstr(
+          R"("args":{}},"thoughtSignature":"skip_thought_signature_validator"},{"functionCall":{"id":"b","name":"f","args":{}}}]})"));
+  EXPECT_THAT(ask(kMessages, kGemini, turn), Not(HasSubstr("thoughtSignature")));
+  const std::string strange =
+      R"({"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"},)"
+      R"("extra_content":{"google":{"thought_signature":"not {base64}"}}}]}]})";
+  EXPECT_THAT(ask(kChat, kGemini, strange), Not(HasSubstr("base64")));
+}
+
+TEST(GeminiSignature, StandsInAStreamBeforeItsCall) {
+  Translation translation = between(kMessages, kGemini, true);
+  ASSERT_TRUE(translation.request(R"({"model":"m","max_tokens":9,"stream":true,"messages":[]})"));
+  std::string out;
+  ASSERT_TRUE(translation.open_reply("text/event-stream", true));
+  ASSERT_TRUE(translation.feed("data: " + kSignedReply + "\n\n", out));
+  ASSERT_TRUE(translation.finish(out));
+  const auto signed_at =
+      out.find(R"("delta":{"type":"signature_delta","signature":"gemini:c2lnbmVk"})");
+  ASSERT_NE(signed_at, std::string::npos) << out;
+  EXPECT_LT(signed_at, out.find(R"("type":"tool_use")"));
+}
+
 TEST(GeminiReply, ARefusedPromptIsAFilteredAnswer) {
   EXPECT_THAT(reply(kChat, kGemini, R"({"promptFeedback":{"blockReason":"SAFETY"}})"),
               HasSubstr(R"("finish_reason":"content_filter")"));

@@ -175,6 +175,15 @@ TEST(GuardDetections, SayTheClassAndNeverTheText) {
   EXPECT_THAT(describe_guard({}, detect::Surface::kPrompt, 5, "ours"), IsEmpty());
 }
 
+TEST(GuardDetections, OfALowScoreAreToldOfAndNotSevere) {
+  const GuardAnswer answer{
+      .unsafe = true, .classes = {8}, .score = 0.35, .is_weak = true, .reason = ""};
+  const auto detections = describe_guard(answer, detect::Surface::kPrompt, 120, "ours");
+  ASSERT_EQ(detections.size(), 1U);
+  EXPECT_EQ(detections[0].rule_id, "guard.s9");
+  EXPECT_EQ(detections[0].severity, model::Severity::kMedium);
+}
+
 boost::json::value screened(const std::string& text, const ScreenOpinions& opinions = {},
                             const std::string& policy = kPolicy) {
   const ScreenText item{.text = text, .surface = detect::Surface::kPrompt};

@@ -84,6 +84,17 @@ TEST_F(Leaks, OneSentenceIsToldAndMuchIsDenied) {
   EXPECT_TRUE(denies(kPrompt.substr(kPrompt.find("Never speak"))));
 }
 
+TEST_F(Leaks, TheBoundsOfAnEchoAreSettings) {
+  ask(kPrompt);
+  const std::string sentence =
+      "As I was told: never speak of salaries to anybody but their owner. So ask them.";
+  source_.echo = {.tell = 40, .high = 40};
+  EXPECT_TRUE(denies(sentence));
+  source_.echo = {.tell = 100, .high = 160};
+  EXPECT_THAT(read(sentence), IsEmpty());
+  EXPECT_TRUE(denies(kPrompt));
+}
+
 TEST_F(Leaks, MostOfAShortPromptIsMuch) {
   ask("Answer as Captain Marrow of the good ship Kestrel would.");
   EXPECT_TRUE(denies("I was told: answer as Captain Marrow of the good ship Kestrel would."));

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/mcp/mcp_subscribe.hpp"
+
+#include "gateway/mcp/mcp_listing.hpp"
+#include "gateway/mcp/mcp_reply.hpp"
+#include "gateway/mcp/mcp_subject.hpp"
+#include "gateway/mcp/server_wire.hpp"
+#include "gateway/proxy/decide/asked_action.hpp"
+
+namespace aispm::gateway {
+
+using net::asio::awaitable;
+
+namespace {
+
+constexpr std::chrono::seconds kAskFor{2};  // of all servers together
+
+}  // namespace
+
+awaitable<std::string> judge_subscription(Worker& worker, const Caller& caller,
+                                          const ShownProofs& proofs, const std::string& server,
+                                          const std::string& uri) {
+  ActionQuestion question{.tool = std::string(kSubscribeAction),
+                          .tool_provider = server,
+                          .arguments = server_read(uri),
+                          .delegation = proofs.delegation,
+                          .intent = proofs.intent,
+                          .surface = "mcp"};
+  AskedAction action(worker, caller, std::move(question));
+  if (const auto judged = action.judge(); !judged) co_return judged.error().message;
+  co_await action.settle(proofs, {});
+  action.record();
+  // A URI with something to cut out would be another one.
+  if (action.settled().passes && action.changed().empty()) co_return std::string();
+  co_return "denied by rule " + action.action().verdict.rule_id;
+}
+
+awaitable<std::string> serve_subscription(Worker& worker, McpSession& session, const Caller& caller,
+                                          const ShownProofs& proofs, const McpMessage& asked) {
+  const McpConfig& config = worker.services().config.mcp;
+  const auto address = find_address(config, asked, caller.agent_id);
+  if (!address) co_return unknown_subject(asked);
+  const bool is_new = asked.method == kSubscribeAction;
+  if (is_new) {
+    const std::string& server = config.servers[address->server].endpoint.name;
+    const std::string objection =
+        co_await judge_subscription(worker, caller, proofs, server, address->name);
+    if (!objection.empty())
+      co_return mcp_error(asked.id, mcp_code::kDenied, "AISPM: subscription " + objection);
+  }
+  ServerLink link(worker, session, address->server);
+  const auto with = co_await link.connect();
+  if (!with)
+    co_return mcp_error(asked.id, mcp_code::kInternal,
+                        "AISPM: the server did not answer: " + with.error().message);
+  if (!with->offers.subscribe)
+    co_return mcp_error(asked.id, mcp_code::kUnknownMethod,
+                        "this server does not tell of changes of one resource");
+  bool is_added = false;
+  if (is_new) {
+    const auto added = session.subscribe(address->server, address->name, config.subscriptions);
+    if (!added) {
+      worker.counters().mcp_subscriptions_refused.add();
+      co_return mcp_error(asked.id, mcp_code::kDenied, "AISPM: " + added.error().message);
+    }
+    is_added = *added;
+  } else {
+    session.unsubscribe(address->server, address->name);
+  }
+  // One without sessions is told by the stream itself.
+  if (is_stateless(*with)) co_return mcp_result(asked, "{}");
+  const ServerAsk what{
+      .method = asked.method, .params = server_read(address->name), .name = address->name};
+  const auto said = co_await link.ask(what);
+  if (said && said->kind == ServerMessage::Kind::kResult) co_return mcp_result(asked, "{}");
+  if (is_added) session.unsubscribe(address->server, address->name);
+  if (!said)
+    co_return mcp_error(asked.id, mcp_code::kInternal,
+                        "AISPM: the server did not answer: " + said.error().message);
+  co_return mcp_error(asked.id, said->error_code, "the server refused it");
+}
+
+awaitable<void> ask_offers(Worker& worker, McpSession& session, const std::string& agent_id) {
+  const McpConfig& config = worker.services().config.mcp;
+  OfferBook& book = worker.services().mcp_offers;
+  const auto until = net::Clock::now() + kAskFor;
+  for (std::size_t i = 0; i < config.servers.size(); ++i) {
+    const auto now = net::Clock::now();
+    if (find_server(config, config.servers[i].endpoint.name, agent_id) != i) continue;
+    if (now >= until) co_return;
+    if (!book.must_ask(i, now)) continue;
+    ServerLink link(worker, session, i);
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - now);
+    const auto opened = co_await net::with_deadline(link.connect(), left);
+    if (!opened) book.note_failure(i, net::Clock::now());
+  }
+}
+
+}  // namespace aispm::gateway
