@@ -15,7 +15,7 @@ PRESETS = ("dev", "release", "asan", "tsan", "fuzz")
 PROGRAMS = ["aispm-sensord", "aispm-run", "aispm-pool", "aispm-gateway", "aispm-collector", "aispm"]
 PYTHON_PACKAGES = ["pytest", "openai", "anthropic", "ollama", "mcp", "mypy", "ruff", "jsonschema", "pyyaml",
                    "opentelemetry-proto", "openapi-spec-validator", "google-genai", "botocore",
-                   "openai-agents", "langchain-openai", "langchain-anthropic"]
+                   "openai-agents", "langchain-openai", "langchain-anthropic", "h11", "httptools"]
 
 
 def binary(name: str, preset: str = "release") -> Path:
