@@ -10,6 +10,8 @@ import h11
 import httptools
 
 MAX_HEAD_BYTES = 1 << 20
+# llhttp knows a list of methods and no others.
+UNKNOWN_METHOD = ("Invalid method encountered", "Expected space after method", "Expected HTTP/2 Connection Preface")
 
 
 @dataclass
@@ -21,7 +23,7 @@ class Message:
 
 @dataclass
 class Reading:
-    """`end`: done, closed (it will not read on), upgraded (it reads on, but not as HTTP), refused, within a head, within a body."""
+    """`end`: done, closed (it will not read on), refused, within a head, within a body, or left: it stops for reasons that are no framing."""
 
     messages: list[Message] = field(default_factory=list)
     end: str = "done"
@@ -72,11 +74,12 @@ class LlhttpReader:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             # httptools changes the protocol whether the server would or not: what follows, a body too, is none of HTTP's for it.
-            self.reading.end = "upgraded"
+            self.reading.messages.pop()
+            self.reading.end = "left"
             return self.reading
         except httptools.HttpParserError as error:
             self.reading.reason = str(error)
-            self.reading.end = "closed" if "Connection: close" in self.reading.reason else "refused"
+            self.reading.end = "closed" if "Connection: close" in self.reading.reason else "left" if self.reading.reason in UNKNOWN_METHOD else "refused"
             return self.reading
         if self.reading.open and not self.is_request and not {b"content-length", b"transfer-encoding"} & {name for name, _ in self.headers}:
             self.on_message_complete()  # which the close of the connection would call
@@ -145,7 +148,8 @@ def read_h11(is_request: bool, data: bytes, method: bytes = b"GET") -> Reading:
                 reading.messages.append(reading.open)
                 reading.open = None
                 if not _next_cycle(connection, is_request, method):
-                    reading.end = "closed"
+                    # It keeps no connection of HTTP/1.0, whatever was asked.
+                    reading.end = "left" if connection.their_http_version == b"1.0" else "closed"
                     return reading
     except h11.ProtocolError as error:
         reading.end, reading.reason = "within a body" if is_closed else "refused", str(error)

@@ -55,23 +55,14 @@ def differs(mine: Message, other: Message) -> str:
     return ""
 
 
-# llhttp knows a list of methods and no others.
-UNKNOWN_METHOD = ("Invalid method encountered", "Expected space after method", "Expected HTTP/2 Connection Preface")
-
-
-def stands_aside(mine: Message, other: Reading) -> bool:
-    """Where the reference does not read what we read for reasons that are not framing."""
-    return other.reason in UNKNOWN_METHOD or other.end == "upgraded" or mine.start[2] == 101
-
-
 def compare(ours: dict[str, Any], other: Reading) -> str:
     """What is wrong where `other` reads the stream differently; empty where we are as strict or stricter."""
     messages = [as_message(one, one["body"]) for one in ours["messages"]]
-    theirs = other.messages[:-1] if other.end == "upgraded" else other.messages
+    theirs = other.messages
     for count, (mine, their) in enumerate(zip(messages, theirs, strict=False)):
         if what := differs(mine, their):
             return f"message {count}: {what}"
-    if len(messages) > len(theirs) and not stands_aside(messages[len(theirs)], other):
+    if len(messages) > len(theirs) and other.end != "left" and messages[len(theirs)].start[2] != 101:
         return f"message {len(theirs)} is {messages[len(theirs)].start} here; there {other.end}: {other.reason}"
     if ours["end"] == "within a body" and len(theirs) > len(messages):
         return f"message {len(messages)} goes on here; there its body is {theirs[len(messages)].body[:60]!r}"
