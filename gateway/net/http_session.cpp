@@ -2,8 +2,6 @@
 #include "gateway/net/http_session.hpp"
 
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/rfc7230.hpp>
 #include <boost/beast/http/status.hpp>
 #include <chrono>
 #include <cstdio>
@@ -12,9 +10,10 @@ namespace aispm::net {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
+using codec::http1::BodyReader;
+using codec::http1::Head;
 using tcp = asio::ip::tcp;
 
 std::string lower(std::string_view text) {
@@ -163,30 +162,47 @@ void HttpSession::finish_stream() {
 }
 
 void HttpSession::read_request() {
-  parser_.emplace();
-  parser_->header_limit(static_cast<std::uint32_t>(core_->options.max_header_bytes));
-  parser_->body_limit(core_->options.max_body_bytes);
+  request_ = {};
   answered_ = ended_ = is_head_ = false;
-  keep_alive_ = false;
+  keep_alive_ = may_keep_alive_ = false;
   arm();
-  http::async_read_header(
-      stream_, buffer_, *parser_,
-      [self = shared_from_this()](error_code error, std::size_t) { self->on_header(error); });
+  read_head();
 }
 
-void HttpSession::on_header(error_code error) {
-  if (error) return refuse(error);
-  if (core_->options.body_limit) {
-    const auto& head = parser_->get();
-    const std::size_t limit =
-        core_->options.body_limit({head.method_string().data(), head.method_string().size()},
-                                  {head.target().data(), head.target().size()});
-    if (parser_->content_length().value_or(0) > limit)
-      return refuse(http::make_error_code(http::error::body_limit));
-    parser_->body_limit(limit);
-  }
-  const bool waits = beast::iequals(parser_->get()[http::field::expect], "100-continue");
-  if (!waits) return read_body();
+void HttpSession::read_more(void (HttpSession::*next)()) {
+  stream_.async_read_some(asio::buffer(scrap_),
+                          [self = shared_from_this(), next](error_code error, std::size_t size) {
+                            if (error) return self->close();
+                            self->input_.append(self->scrap_.data(), size);
+                            ((*self).*next)();
+                          });
+}
+
+void HttpSession::read_head() {
+  const std::size_t limit = core_->options.max_header_bytes;
+  const auto head = parser_.parse(std::string_view(input_).substr(0, limit));
+  if (!head) return refuse(head.error().code == Errc::kTooLarge ? 431 : 400, head.error().message);
+  if (*head) return on_head(**head);
+  if (input_.size() >= limit)
+    return refuse(431, "the header has more than " + std::to_string(limit) + " bytes");
+  read_more(&HttpSession::read_head);
+}
+
+void HttpSession::on_head(const Head& head) {
+  request_.method = head.method;
+  request_.target = head.target;
+  for (const auto& [name, value] : head.headers)
+    request_.headers.emplace_back(lower(name), std::string(value));
+  is_head_ = head.method == "HEAD";
+  may_keep_alive_ = head.keep_alive;
+  body_ = BodyReader(head);
+  body_limit_ = core_->options.max_body_bytes;
+  if (core_->options.body_limit) body_limit_ = core_->options.body_limit(head.method, head.target);
+  const bool is_too_large = head.content_length > body_limit_;
+  const bool waits = head.expects_continue && input_.size() == head.size_bytes;
+  input_.erase(0, head.size_bytes);
+  if (is_too_large) return refuse_body();
+  if (!waits || body_.done()) return read_body();
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   asio::async_write(stream_, asio::buffer(kContinue),
                     [self = shared_from_this()](error_code failed, std::size_t) {
@@ -195,23 +211,24 @@ void HttpSession::on_header(error_code error) {
 }
 
 void HttpSession::read_body() {
-  http::async_read(stream_, buffer_, *parser_,
-                   [self = shared_from_this()](error_code error, std::size_t) {
-                     error ? self->refuse(error) : self->on_request();
-                   });
+  std::string_view left = input_;
+  while (!body_.done() && !left.empty()) {
+    const auto slice = body_.next(left);
+    if (!slice) return refuse(400, slice.error().message);
+    if (request_.body.size() + slice->data.size() > body_limit_) return refuse_body();
+    request_.body.append(slice->data);
+    left.remove_prefix(slice->consumed);
+  }
+  input_.erase(0, input_.size() - left.size());
+  body_.done() ? on_request() : read_more(&HttpSession::read_body);
 }
 
-void HttpSession::refuse(error_code error) {
-  int status = 400;
-  if (error == http::error::header_limit) status = 431;
-  if (error == http::error::body_limit) status = 413;
-  const bool lost = error == http::error::end_of_stream || error == http::error::partial_message ||
-                    error.category() != http::make_error_code(http::error::bad_value).category();
-  if (lost) return close();
-  send({.status = status,
-        .headers = {{"content-type", "text/plain"}},
-        .body = error.message() + "\n"},
-       false);
+void HttpSession::refuse_body() {
+  refuse(413, "the body has more than " + std::to_string(body_limit_) + " bytes");
+}
+
+void HttpSession::refuse(int status, const std::string& why) {
+  send({.status = status, .headers = {{"content-type", "text/plain"}}, .body = why + "\n"}, false);
 }
 
 void HttpSession::enqueue(std::string bytes, std::size_t reserved) {
@@ -266,17 +283,9 @@ void HttpSession::watch_for_disconnect() {
 
 void HttpSession::on_request() {
   stream_.expires_never();  // the handler answers or drops its reply; both end this wait
-  const auto& message = parser_->get();
-  keep_alive_ = message.keep_alive();
-  is_head_ = message.method() == http::verb::head;
-  HttpRequest request;
-  request.method = std::string(message.method_string());
-  request.target = std::string(message.target());
-  for (const auto& field : message)
-    request.headers.emplace_back(lower(field.name_string()), std::string(field.value()));
-  request.body = std::move(parser_->get().body());
-  request.peer = peer_;
-  core_->handler(request, std::make_shared<SessionReply>(shared_from_this()));
+  keep_alive_ = may_keep_alive_;
+  request_.peer = peer_;
+  core_->handler(request_, std::make_shared<SessionReply>(shared_from_this()));
 }
 
 }  // namespace aispm::net

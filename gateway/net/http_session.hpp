@@ -6,20 +6,17 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <cstddef>
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "gateway/net/http_server.hpp"
+#include "sdk/core/codec/http1.hpp"
 
 // The connections of an HttpServer. Only for its own files: this header shows Asio and Beast.
 namespace aispm::net {
@@ -80,11 +77,15 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   };
   void arm();
   void read_request();
-  void on_header(boost::system::error_code error);
+  // Reads once and goes on with `next`; a lost connection is just closed.
+  void read_more(void (HttpSession::*next)());
+  void read_head();
+  void on_head(const codec::http1::Head& head);
   void read_body();
 
-  // A malformed or oversized request is told why; a lost connection is just closed.
-  void refuse(boost::system::error_code error);
+  // A malformed or oversized request is told why.
+  void refuse(int status, const std::string& why);
+  void refuse_body();
   void on_request();
   void enqueue(std::string bytes, std::size_t reserved = 0);
   void write_front();
@@ -98,12 +99,16 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   std::shared_ptr<HttpServerCore> core_;
   boost::beast::tcp_stream stream_;
   std::string peer_;
-  boost::beast::flat_buffer buffer_;
-  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  std::string input_;  // read and not used yet
+  codec::http1::HeadParser parser_{codec::http1::HeadParser::Role::kRequest};
+  codec::http1::BodyReader body_;
+  HttpRequest request_;
+  std::size_t body_limit_ = 0;
   std::deque<Piece> queue_;
   std::array<char, 4096> scrap_;
-  bool answered_ = false;  // a head was queued for the current request
-  bool ended_ = false;     // its last byte was queued
+  bool answered_ = false;        // a head was queued for the current request
+  bool ended_ = false;           // its last byte was queued
+  bool may_keep_alive_ = false;  // the request allows it
   bool keep_alive_ = false;
   bool is_head_ = false;
   bool watching_ = false;

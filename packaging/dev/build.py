@@ -12,10 +12,11 @@ from ui import ROOT, run, step
 
 DASHBOARD = ROOT / "gateway" / "dashboard"
 PRESETS = ("dev", "release", "asan", "tsan", "fuzz")
+SANITIZED = ("asan", "tsan")
 PROGRAMS = ["aispm-sensord", "aispm-run", "aispm-pool", "aispm-gateway", "aispm-collector", "aispm"]
 PYTHON_PACKAGES = ["pytest", "openai", "anthropic", "ollama", "mcp", "mypy", "ruff", "jsonschema", "pyyaml",
                    "opentelemetry-proto", "openapi-spec-validator", "google-genai", "botocore",
-                   "openai-agents", "langchain-openai", "langchain-anthropic"]
+                   "openai-agents", "langchain-openai", "langchain-anthropic", "h11", "httptools"]
 
 
 def binary(name: str, preset: str = "release") -> Path:
@@ -91,11 +92,12 @@ def everything_for_running(assume_yes: bool) -> None:
     programs("release", PROGRAMS)
 
 
-def everything_for_tests(assume_yes: bool, preset: str) -> None:
+def everything_for_tests(assume_yes: bool, preset: str, targets: list[str] | None = None) -> None:
+    """What tests need: all programs and tests, or of these only `targets` and what each test of a script needs besides."""
     packages.ensure(testing=True, assume_yes=assume_yes)
     python_environment()
     dashboard()
-    programs(preset, [])
+    programs(preset, [*targets, "fill_cache"] if targets else [])
 
 
 def jobs() -> int:

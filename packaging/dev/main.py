@@ -14,6 +14,8 @@ EPILOG = """examples:
   ./dev up --demo            everything on this host, with a stand-in provider and three demonstrators
   ./dev test                 every test; the last line reads "N passed, N failed, N skipped"
   ./dev test unit -R Http1   only unit tests whose program name contains Http1
+  ./dev test --preset tsan --target aispm-gateway system -R '^system_gateway$'
+                             the gateway's system tests with ThreadSanitizer
   ./dev logs gateway -f      follow one part's log
 """
 
@@ -45,7 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     test = add("test", "Install what is missing, build, run every test. Root runs more of them; what is skipped says why.")
     test.add_argument("levels", nargs="*", metavar="level", help="only these: " + ", ".join(LEVELS))
     test.add_argument("-R", dest="pattern", default="", help="only test programs whose name matches this expression")
-    test.add_argument("--preset", default="release", choices=build.PRESETS)
+    test.add_argument("--preset", default="release", choices=build.PRESETS,
+                      help="asan (addresses, leaks, undefined behaviour) and tsan (races) fail where a program reports")
+    test.add_argument("--target", action="append", metavar="NAME",
+                      help="build only this program or test instead of everything, with -R; may be repeated")
     test.add_argument("--yes", "-y", action="store_true", help="install packages without asking")
     bench = add("bench", "Measure against named peers in the same run and print value, target and verdict.")
     bench.add_argument("names", nargs="*", help="only benches whose name contains one of these")
@@ -90,7 +95,7 @@ def _dispatch(args: argparse.Namespace) -> int:
         unknown = set(args.levels) - set(LEVELS)
         if unknown:
             raise Refusal(f"unknown level {', '.join(sorted(unknown))}; allowed: {', '.join(LEVELS)}")
-        return testing.main(args.levels, args.pattern, args.preset, args.yes)
+        return testing.main(args.levels, args.pattern, args.preset, args.yes, args.target)
     if args.command == "model":
         import model
         return model.main(*(os.path.abspath(path) if path else None for path in (args.train, args.tier1)))

@@ -40,6 +40,9 @@ Task<Head> exchange(Upstream& upstream, UpstreamRequest request,
     AISPM_CO_TRY(std::optional<Head> head, co_await read_head(*upstream.stream, upstream.input,
                                                               upstream.parser, request.method));
     if (!head) co_return fail(Errc::kUnavailable, "closed the connection without an answer");
+    // Never asked for; a client, or a proxy before it, would take what follows for its tunnel.
+    if (head->body == codec::http1::BodyKind::kTunnel)
+      co_return fail(Errc::kInvalid, "changed the protocol though not asked to");
     if (!head->is_interim) co_return *head;
     upstream.input.consume(head->size_bytes);
   }

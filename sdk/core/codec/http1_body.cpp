@@ -23,7 +23,7 @@ bool is_text_byte(char c) {
   return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
 }
 
-bool is_trailer_name_byte(char c) {
+bool is_token_byte(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
@@ -102,23 +102,20 @@ Result<std::size_t> BodyReader::read_framing(std::string_view bytes) {
   return used;
 }
 
-// chunk-size [ ";" extension ] CR. Extensions are checked for bytes and length and otherwise
-// ignored.
+// chunk-size *( ";" extension ) CR.
 Result<> BodyReader::step_chunk_line(char byte) {
   if (++line_bytes_ > kMaxChunkLineBytes)
     return fail(Errc::kTooLarge, "http body: chunk line longer than " +
                                      std::to_string(kMaxChunkLineBytes) + " bytes");
   if (byte == '\r') {
     if (digits_ == 0) return bad("chunk without size");
+    AISPM_CHECK(end_extension());
     state_ = State::kChunkLineEnd;
     return {};
   }
-  if (in_extension_) {
-    if (!is_text_byte(byte)) return bad("control byte in a chunk extension");
-    return {};
-  }
+  if (extension_ != Extension::kNone) return step_extension(byte);
   if (byte == ';' && digits_ > 0) {
-    in_extension_ = true;
+    extension_ = Extension::kName;
     return {};
   }
   const int value = hex_value(byte);
@@ -127,11 +124,44 @@ Result<> BodyReader::step_chunk_line(char byte) {
   return {};
 }
 
+// token [ "=" ( token / quoted-string ) ], and otherwise ignored. The spaces of RFC 9112 section
+// 7.1.1 and what strings may hold besides are read by each parser in its own way, and sent by none.
+Result<> BodyReader::step_extension(char byte) {
+  const bool is_plain = is_text_byte(byte) && static_cast<unsigned char>(byte) < 0x80;
+  if (extension_ == Extension::kQuoted) {
+    if (byte == '"') extension_ = Extension::kAfterQuoted;
+    return is_plain && byte != '\\' ? Result<>{} : bad("malformed chunk extension");
+  }
+  if (byte == ';') {
+    AISPM_CHECK(end_extension());
+    extension_ = Extension::kName;
+  } else if (byte == '=' && extension_ == Extension::kName) {
+    AISPM_CHECK(end_extension());
+    extension_ = Extension::kValue;
+  } else if (byte == '"' && extension_ == Extension::kValue && word_bytes_ == 0) {
+    extension_ = Extension::kQuoted;
+    word_bytes_ = 1;
+  } else if (is_token_byte(byte) && extension_ != Extension::kAfterQuoted) {
+    ++word_bytes_;
+  } else {
+    return bad("malformed chunk extension");
+  }
+  return {};
+}
+
+Result<> BodyReader::end_extension() {
+  const bool is_open = extension_ == Extension::kName || extension_ == Extension::kValue;
+  if (extension_ == Extension::kQuoted || (is_open && word_bytes_ == 0))
+    return bad("malformed chunk extension");
+  word_bytes_ = 0;
+  return {};
+}
+
 Result<> BodyReader::end_chunk_line() {
   state_ = left_ > 0 ? State::kChunkData : State::kTrailerStart;
   line_bytes_ = 0;
   digits_ = 0;
-  in_extension_ = false;
+  extension_ = Extension::kNone;
   return {};
 }
 
@@ -144,8 +174,10 @@ Result<> BodyReader::step_trailer(char byte) {
     case State::kTrailerStart:
       if (byte == '\r') {
         state_ = State::kLastLf;
-      } else if (is_trailer_name_byte(byte)) {
+      } else if (is_token_byte(byte)) {
         state_ = State::kTrailerName;
+        name_bytes_ = 0;
+        note_name_byte(byte);
       } else {
         return bad("malformed trailer");
       }
@@ -153,9 +185,10 @@ Result<> BodyReader::step_trailer(char byte) {
     case State::kTrailerName:
       if (byte == ':') {
         state_ = State::kTrailerValue;
-      } else if (!is_trailer_name_byte(byte)) {
-        return bad("malformed trailer name");
+        return end_trailer_name();
       }
+      if (!is_token_byte(byte)) return bad("malformed trailer name");
+      note_name_byte(byte);
       return {};
     case State::kTrailerValue:
       if (byte == '\r') {
@@ -173,6 +206,21 @@ Result<> BodyReader::step_trailer(char byte) {
       state_ = State::kDone;
       return {};
   }
+}
+
+void BodyReader::note_name_byte(char byte) {
+  if (name_bytes_ < name_.size()) name_[name_bytes_] = byte;
+  ++name_bytes_;
+}
+
+// RFC 9110 section 6.5.1: who joins trailers to the header would frame the message anew.
+Result<> BodyReader::end_trailer_name() const {
+  if (name_bytes_ > name_.size()) return {};
+  const std::string_view name(name_.data(), name_bytes_);
+  if (equal_name(name, "content-length") || equal_name(name, "transfer-encoding") ||
+      equal_name(name, "host"))
+    return bad("trailer " + std::string(name));
+  return {};
 }
 
 }  // namespace aispm::codec::http1

@@ -117,7 +117,13 @@ Result<> read_host(std::string_view value, Head& head, Facts& facts) {
   return {};
 }
 
-Result<> note_header(const Header& header, Head& head, Facts& facts) {
+// Tabs around the value are allowed, but some take them for a part of it.
+Result<> check_framing_line(std::string_view line) {
+  if (line.find('\t') != std::string_view::npos) return bad("tab beside a length or coding");
+  return {};
+}
+
+Result<> note_header(const Header& header, std::string_view line, Head& head, Facts& facts) {
   // The length tells most headers apart before any byte is compared.
   switch (header.name.size()) {
     case 4:
@@ -143,7 +149,10 @@ Result<> note_header(const Header& header, Head& head, Facts& facts) {
       if (equal_name(header.name, "content-type")) head.content_type = header.value;
       break;
     case 14:
-      if (equal_name(header.name, "content-length")) return read_length(header.value, head, facts);
+      if (equal_name(header.name, "content-length")) {
+        AISPM_CHECK(check_framing_line(line));
+        return read_length(header.value, head, facts);
+      }
       break;
     case 16:
       if (equal_name(header.name, "content-encoding")) {
@@ -153,6 +162,7 @@ Result<> note_header(const Header& header, Head& head, Facts& facts) {
       break;
     case 17:
       if (equal_name(header.name, "transfer-encoding")) {
+        AISPM_CHECK(check_framing_line(line));
         if (facts.has_coding) return bad("repeated Transfer-Encoding");
         if (!equal_name(header.value, "chunked"))
           return bad("Transfer-Encoding other than chunked");
@@ -172,6 +182,16 @@ Result<> read_version(std::string_view text, Head& head) {
   return {};
 }
 
+// RFC 9112 section 3.2. What CONNECT names is its reader's to judge.
+bool is_target(std::string_view method, std::string_view target) {
+  if (target.front() == '/' || target == "*" || method == "CONNECT") return true;
+  const std::size_t scheme = target.find("://");
+  if (scheme == std::string_view::npos || scheme == 0) return false;
+  for (const char c : target.substr(0, scheme))
+    if (lower(c) < 'a' || lower(c) > 'z') return false;
+  return true;
+}
+
 Result<> read_request_line(std::string_view line, Head& head) {
   const std::size_t first = line.find(' ');
   if (first == std::string_view::npos || first == 0) return bad("malformed request line");
@@ -181,7 +201,9 @@ Result<> read_request_line(std::string_view line, Head& head) {
   head.target = line.substr(first + 1, second - first - 1);
   if (!all_of(head.method, kToken)) return bad("malformed method");
   for (const char c : head.target)
-    if (c <= 0x20 || c == 0x7f) return bad("control or non-ASCII byte in the target");
+    if (c <= 0x20 || c >= 0x7f) return bad("control or non-ASCII byte in the target");
+  if (!is_target(head.method, head.target))
+    return bad("the target is neither a path nor an absolute URI nor *");
   return read_version(line.substr(second + 1), head);
 }
 
@@ -332,7 +354,7 @@ Result<std::optional<Head>> HeadParser::parse(std::string_view buffered,
                     "http head: more than " + std::to_string(kMaxHeaders) + " headers");
       if (count == headers_.size()) headers_.resize(count + kMoreHeaders);
       AISPM_TRY(headers_[count], read_header(line));
-      AISPM_CHECK(note_header(headers_[count], head, facts));
+      AISPM_CHECK(note_header(headers_[count], line, head, facts));
       ++count;
     }
     begin += line.size() + 2;

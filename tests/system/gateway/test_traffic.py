@@ -78,9 +78,10 @@ def test_after_the_first_byte_nobody_else_is_asked(world: World) -> None:
     assert len(world["one"].bodies) == 2 and not world["two"].bodies
 
 
-def test_what_is_no_http_is_not_asked_again(world: World) -> None:
+@pytest.mark.parametrize("trouble", ["garbage", "switch"])
+def test_what_is_no_http_is_not_asked_again(world: World, trouble: str) -> None:
     world.start(route())
-    world["one"].mode = "garbage"
+    world["one"].mode = trouble
     with pytest.raises(openai.InternalServerError) as refused:
         world.say()
     assert refused.value.status_code == 502 and not world["two"].bodies

@@ -21,7 +21,7 @@ HANG_SECONDS = 30
 
 class Upstream:
     """A provider for OpenAI and Anthropic clients. `mode` says how it answers: "ok", a status, "reset" (before a byte),
-    "hang", "garbage", "die" (within a stream), "cut" (within a whole reply)."""
+    "hang", "garbage", "switch" (another protocol), "die" (within a stream), "cut" (within a whole reply)."""
 
     def __init__(self, name: str, text: str = "") -> None:
         self.name, self.text = name, text or f"I am {name}."
@@ -74,6 +74,9 @@ class Upstream:
             return self.reset(handler)
         if self.mode == "garbage":
             handler.wfile.write(b"\x00\x01 nonsense\r\n\r\n")
+            return self.reset(handler, 0.3)
+        if self.mode == "switch":
+            handler.wfile.write(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n" + json.dumps(self.completion(body)).encode())
             return self.reset(handler, 0.3)
         is_anthropic = handler.path.startswith("/v1/messages")
         if body.get("stream"):

@@ -18,7 +18,7 @@ constexpr std::string_view kRequest =
     "Authorization: Bearer x\r\nContent-Length: 5\r\n\r\nhello";
 constexpr std::string_view kChunkedReply =
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
-    "5\r\nhello\r\nA;name=\"v\"\r\n, world!!!\r\n0\r\nX-Sum: 1\r\n\r\n";
+    "5;a;b=c\r\nhello\r\nA;name=\"v; w\"\r\n, world!!!\r\n0\r\nX-Sum: 1\r\n\r\n";
 
 struct Message {
   std::string error;
@@ -156,6 +156,9 @@ const std::vector<BadCase>& bad_messages() {
        "other than chunked"},
       {"te_xchunked", Role::kRequest, post + "Transfer-Encoding: xchunked\r\n\r\n",
        "other than chunked"},
+      {"te_tab_before", Role::kRequest, post + "Transfer-Encoding:\tchunked\r\n\r\n", "tab"},
+      {"te_tab_behind", Role::kReply, ok + "Transfer-Encoding: chunked \t\r\n\r\n", "tab"},
+      {"length_tab", Role::kRequest, post + "Content-Length: 3\t\r\n\r\n", "tab"},
       {"te_vertical_tab", Role::kRequest,
        post + "Transfer-Encoding: \x0b"
               "chunked\r\n\r\n",
@@ -195,6 +198,10 @@ const std::vector<BadCase>& bad_messages() {
       {"two_spaces", Role::kRequest, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", "request line"},
       {"space_in_target", Role::kRequest, "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", "version"},
       {"tab_in_target", Role::kRequest, "GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n", "target"},
+      {"obs_text_in_target", Role::kRequest, "GET /\x80 HTTP/1.1\r\nHost: a\r\n\r\n", "target"},
+      {"target_query", Role::kRequest, "GET ?x HTTP/1.1\r\nHost: a\r\n\r\n", "target"},
+      {"target_authority", Role::kRequest, "POST a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "target"},
+      {"target_scheme", Role::kRequest, "GET 1:///x HTTP/1.1\r\nHost: a\r\n\r\n", "target"},
       {"bad_method", Role::kRequest, "GE(T / HTTP/1.1\r\nHost: a\r\n\r\n", "method"},
       {"tls_hello", Role::kRequest, std::string("\x16\x03\x01\x02\n", 5), "LF without CR"},
       {"connect_body", Role::kRequest,
@@ -206,6 +213,15 @@ const std::vector<BadCase>& bad_messages() {
       {"chunk_space_first", Role::kRequest, chunked + " 5\r\nhello\r\n", "chunk size"},
       {"chunk_bare_lf", Role::kRequest, chunked + "5\nhello\r\n", "chunk size"},
       {"chunk_ext_lf", Role::kRequest, chunked + "5;a\nhello\r\n", "extension"},
+      {"chunk_ext_space", Role::kRequest, chunked + "5; a=b\r\nhello\r\n", "extension"},
+      {"chunk_ext_space_behind", Role::kRequest, chunked + "5;a \r\nhello\r\n", "extension"},
+      {"chunk_ext_none", Role::kRequest, chunked + "5;\r\nhello\r\n", "extension"},
+      {"chunk_ext_no_name", Role::kRequest, chunked + "5;=b\r\nhello\r\n", "extension"},
+      {"chunk_ext_no_value", Role::kRequest, chunked + "5;a=\r\nhello\r\n", "extension"},
+      {"chunk_ext_open", Role::kRequest, chunked + "5;a=\"b\r\nhello\r\n", "extension"},
+      {"chunk_ext_escape", Role::kRequest, chunked + "5;a=\"\\\"\"\r\nhello\r\n", "extension"},
+      {"chunk_ext_behind_string", Role::kRequest, chunked + "5;a=\"b\"c\r\nhello\r\n", "extension"},
+      {"chunk_ext_obs_text", Role::kRequest, chunked + "5;\xff\r\nhello\r\n", "extension"},
       {"chunk_cr_only", Role::kRequest, chunked + "5\rhello", "CR without LF"},
       {"chunk_too_many_digits", Role::kRequest, chunked + "0000000000000005\r\nhello\r\n",
        "chunk size"},
@@ -213,6 +229,10 @@ const std::vector<BadCase>& bad_messages() {
       {"chunk_end_lf", Role::kRequest, chunked + "5\r\nhello\n", "longer than its size"},
       {"trailer_folded", Role::kRequest, chunked + "0\r\n X: 1\r\n\r\n", "trailer"},
       {"trailer_name", Role::kRequest, chunked + "0\r\nX Y: 1\r\n\r\n", "trailer"},
+      {"trailer_length", Role::kRequest, chunked + "0\r\nContent-Length: 5\r\n\r\n", "trailer"},
+      {"trailer_coding", Role::kReply,
+       ok + "Transfer-Encoding: chunked\r\n\r\n0\r\ntransfer-encoding: chunked\r\n\r\n", "trailer"},
+      {"trailer_host", Role::kRequest, chunked + "0\r\nHost: b\r\n\r\n", "trailer"},
       {"trailer_lf", Role::kRequest, chunked + "0\r\nX: 1\n\r\n", "control byte"},
       {"status_two_digits", Role::kReply, "HTTP/1.1 20 OK\r\n\r\n", "status"},
       {"status_below", Role::kReply, "HTTP/1.1 099 OK\r\n\r\n", "below 100"},

@@ -84,6 +84,18 @@ TEST(HttpServer, KeepsAConnectionForPipelinedRequests) {
   EXPECT_THAT(answer, EndsWith("GET /2 "));
 }
 
+TEST(HttpServer, ReadsARequestThatComesByteByByte) {
+  const auto server = serve(echo);
+  const auto client = dial(server->port());
+  for (const char byte :
+       std::string_view("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+                        "chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\nGET /b HTTP/1.0\r\n\r\n"))
+    put(client, {&byte, 1});
+  const std::string answer = take(client);
+  EXPECT_THAT(answer, HasSubstr("\r\n\r\nPOST /a xyzHTTP/1.1 200"));
+  EXPECT_THAT(answer, EndsWith("\r\n\r\nGET /b "));
+}
+
 TEST(HttpServer, SendsNoBodyToHead) {
   const auto server = serve(echo);
   const auto client = dial(server->port());
@@ -133,14 +145,31 @@ INSTANTIATE_TEST_SUITE_P(
     Table, HttpServerRefuses,
     ::testing::Values(
         Refusal{"LongHeader", "GET / HTTP/1.1\r\nX: " + std::string(2000, 'a') + "\r\n\r\n", "431"},
-        Refusal{"LongBody", "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n123456789", "413"},
-        Refusal{"NotHttp", "\x16\x03\x01 hello\r\n\r\n", "400"},
+        Refusal{"LongBody", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n123456789",
+                "413"},
+        Refusal{"LongChunks",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+                "chunked\r\n\r\n5\r\n12345\r\n5\r\n67890",
+                "413"},
+        Refusal{"NoHost", "GET / HTTP/1.1\r\n\r\n", "400"},
+        Refusal{"TwoHosts", "GET / HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n", "400"},
+        Refusal{"FoldedLine", "GET / HTTP/1.1\r\nHost: h\r\nX: a\r\n b\r\n\r\n", "400"},
+        Refusal{"OtherCoding",
+                "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+                "400"},
         Refusal{
-            "LengthAndChunked",
-            "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "CodingAfterChunked",
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
             "400"},
+        Refusal{"OtherTarget", "GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n", "400"},
+        Refusal{"NotHttp", "\x16\x03\x01 hello\r\n\r\n", "400"},
+        Refusal{"LengthAndChunked",
+                "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: "
+                "chunked\r\n\r\n0\r\n\r\n",
+                "400"},
         Refusal{"TwoLengths",
-                "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "400"}),
+                "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+                "400"}),
     [](const auto& row) { return row.param.name; });
 
 TEST(HttpServer, AnswersFiveHundredWhenTheHandlerDropsTheReply) {
