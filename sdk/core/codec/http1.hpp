@@ -13,11 +13,11 @@
 
 // Strict HTTP/1.1 framing (RFC 9112) of one direction of one connection. What two parsers could
 // read differently is refused, never repaired: Content-Length with Transfer-Encoding, repeated or
-// malformed lengths, a transfer coding other than `chunked`, tabs around either, bare CR or LF,
-// line folding, a space before the colon, control bytes, a missing or repeated Host, a target that
-// is neither a path nor an absolute URI nor `*`, malformed chunk extensions, framing in trailers.
-// tests/fuzz/http1 compares with other parsers. Errors are kInvalid (the peer sent nonsense) or
-// kTooLarge (a limit below); after one, the connection is lost.
+// malformed lengths, a transfer coding other than `chunked`, tabs around either or a Host, bare CR
+// or LF, line folding, a space before the colon, control bytes, a missing or repeated Host, a
+// target that is neither a path nor an absolute URI nor `*`, malformed chunk extensions, framing in
+// trailers. tests/fuzz/http1 compares with other parsers. Errors are kInvalid (the peer sent
+// nonsense) or kTooLarge (a limit below); after one, the connection is lost.
 namespace aispm::codec::http1 {
 
 // Request line or status line plus headers, with the empty line.
@@ -138,7 +138,6 @@ class BodyReader {
   std::uint64_t body_bytes() const { return body_bytes_; }
 
  private:
-  static constexpr std::size_t kMaxFramingNameBytes = 17;  // transfer-encoding
   enum class State : std::uint8_t {
     kLength,
     kUntilClose,
@@ -159,7 +158,7 @@ class BodyReader {
   Result<> step_extension(char byte);
   Result<> step_trailer(char byte);
   Result<> end_extension();
-  void note_name_byte(char byte);
+  void step_trailer_name(char byte);
   Result<> end_trailer_name() const;
   Result<> end_chunk_line();
 
@@ -170,9 +169,9 @@ class BodyReader {
   std::size_t digits_ = 0;
   enum class Extension : std::uint8_t { kNone, kName, kValue, kQuoted, kAfterQuoted };
   Extension extension_ = Extension::kNone;
-  std::size_t word_bytes_ = 0;                     // of the extension's name or value so far
-  std::array<char, kMaxFramingNameBytes> name_{};  // of a trailer, as far as it fits
-  std::size_t name_bytes_ = 0;
+  bool has_word_ = false;           // the extension's name or value is not empty
+  std::uint8_t name_bytes_ = 0;     // of a trailer, at most 255
+  std::uint8_t framing_names_ = 0;  // bits: which forbidden names it may still be
 };
 
 }  // namespace aispm::codec::http1

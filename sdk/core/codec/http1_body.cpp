@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "sdk/core/codec/http1.hpp"
 
 namespace aispm::codec::http1 {
 namespace {
+
+constexpr std::array<std::string_view, 3> kFramingNames = {"content-length", "transfer-encoding",
+                                                           "host"};
 
 tl::unexpected<Error> bad(std::string_view what) {
   return fail(Errc::kInvalid, "http body: " + std::string(what));
@@ -138,11 +142,11 @@ Result<> BodyReader::step_extension(char byte) {
   } else if (byte == '=' && extension_ == Extension::kName) {
     AISPM_CHECK(end_extension());
     extension_ = Extension::kValue;
-  } else if (byte == '"' && extension_ == Extension::kValue && word_bytes_ == 0) {
+  } else if (byte == '"' && extension_ == Extension::kValue && !has_word_) {
     extension_ = Extension::kQuoted;
-    word_bytes_ = 1;
+    has_word_ = true;
   } else if (is_token_byte(byte) && extension_ != Extension::kAfterQuoted) {
-    ++word_bytes_;
+    has_word_ = true;
   } else {
     return bad("malformed chunk extension");
   }
@@ -151,9 +155,9 @@ Result<> BodyReader::step_extension(char byte) {
 
 Result<> BodyReader::end_extension() {
   const bool is_open = extension_ == Extension::kName || extension_ == Extension::kValue;
-  if (extension_ == Extension::kQuoted || (is_open && word_bytes_ == 0))
+  if (extension_ == Extension::kQuoted || (is_open && !has_word_))
     return bad("malformed chunk extension");
-  word_bytes_ = 0;
+  has_word_ = false;
   return {};
 }
 
@@ -177,7 +181,8 @@ Result<> BodyReader::step_trailer(char byte) {
       } else if (is_token_byte(byte)) {
         state_ = State::kTrailerName;
         name_bytes_ = 0;
-        note_name_byte(byte);
+        framing_names_ = (1U << kFramingNames.size()) - 1;
+        step_trailer_name(byte);
       } else {
         return bad("malformed trailer");
       }
@@ -188,7 +193,7 @@ Result<> BodyReader::step_trailer(char byte) {
         return end_trailer_name();
       }
       if (!is_token_byte(byte)) return bad("malformed trailer name");
-      note_name_byte(byte);
+      step_trailer_name(byte);
       return {};
     case State::kTrailerValue:
       if (byte == '\r') {
@@ -208,18 +213,21 @@ Result<> BodyReader::step_trailer(char byte) {
   }
 }
 
-void BodyReader::note_name_byte(char byte) {
-  if (name_bytes_ < name_.size()) name_[name_bytes_] = byte;
-  ++name_bytes_;
+// Compares with all names at once, so that none is kept.
+void BodyReader::step_trailer_name(char byte) {
+  for (std::size_t i = 0; i < kFramingNames.size(); ++i) {
+    const std::string_view name = kFramingNames[i];
+    if (name_bytes_ >= name.size() || !equal_name({&byte, 1}, name.substr(name_bytes_, 1)))
+      framing_names_ &= static_cast<std::uint8_t>(~(1U << i));
+  }
+  if (name_bytes_ < UINT8_MAX) ++name_bytes_;
 }
 
 // RFC 9110 section 6.5.1: who joins trailers to the header would frame the message anew.
 Result<> BodyReader::end_trailer_name() const {
-  if (name_bytes_ > name_.size()) return {};
-  const std::string_view name(name_.data(), name_bytes_);
-  if (equal_name(name, "content-length") || equal_name(name, "transfer-encoding") ||
-      equal_name(name, "host"))
-    return bad("trailer " + std::string(name));
+  for (std::size_t i = 0; i < kFramingNames.size(); ++i)
+    if ((framing_names_ >> i & 1U) != 0 && name_bytes_ == kFramingNames[i].size())
+      return bad("trailer " + std::string(kFramingNames[i]));
   return {};
 }
 

@@ -119,7 +119,7 @@ Result<> read_host(std::string_view value, Head& head, Facts& facts) {
 
 // Tabs around the value are allowed, but some take them for a part of it.
 Result<> check_framing_line(std::string_view line) {
-  if (line.find('\t') != std::string_view::npos) return bad("tab beside a length or coding");
+  if (line.find('\t') != std::string_view::npos) return bad("tab beside a host, length or coding");
   return {};
 }
 
@@ -127,7 +127,10 @@ Result<> note_header(const Header& header, std::string_view line, Head& head, Fa
   // The length tells most headers apart before any byte is compared.
   switch (header.name.size()) {
     case 4:
-      if (equal_name(header.name, "host")) return read_host(header.value, head, facts);
+      if (equal_name(header.name, "host")) {
+        AISPM_CHECK(check_framing_line(line));
+        return read_host(header.value, head, facts);
+      }
       break;
     case 6:
       if (equal_name(header.name, "expect"))

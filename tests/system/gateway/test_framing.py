@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -249,7 +250,8 @@ def test_streams_from_a_seed_reach_the_provider_as_others_read_them(gateway: Gat
         passed += len(mine)
         if any(one.odd for one in mine):
             wrong.append(f"passed on in a form that can be read in two ways: {mine}\n    {raw!r}")
-        others = {"nginx": [one.words for one in upstreams[1].seen]}
+        # nginx ends a connection at "close" within any word of Connection, such as "closed", and takes no empty Host.
+        others = {} if re.search(rb"(?i)close|host: *\r\n", raw) else {"nginx": [one.words for one in upstreams[1].seen]}
         for name, reading in (("llhttp", read_llhttp(True, raw)), ("h11", read_h11(True, raw))):
             if reading.end != "left":
                 others[name] = [words_of(message.body) for message in reading.messages]

@@ -190,6 +190,7 @@ const std::vector<BadCase>& bad_messages() {
       {"no_host", Role::kRequest, "GET / HTTP/1.1\r\n\r\n", "no Host"},
       {"two_hosts", Role::kRequest, post + "Host: b\r\n\r\n", "repeated Host"},
       {"host_list", Role::kRequest, "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", "malformed Host"},
+      {"host_tab", Role::kRequest, "GET / HTTP/1.1\r\nHost:\ta\r\n\r\n", "tab"},
       {"host_userinfo", Role::kRequest, "GET / HTTP/1.1\r\nHost: u@b\r\n\r\n", "malformed Host"},
       {"version_0_9", Role::kRequest, "GET /\r\n\r\n", "request line"},
       {"version_2", Role::kRequest, "GET / HTTP/2.0\r\nHost: a\r\n\r\n", "version"},
