@@ -299,7 +299,8 @@ void StreamReply::State::read_call(const JsonTree& tree, std::size_t call, std::
         event.has_odd_call = true;
       if (is_argument && kept != nullptr && keep(tree[value].text.size()))
         kept->arguments.append(tree[value].text);
-      add_all(tree, value, channel);
+      // What stands beside them (a vendor's signature) is no part of them.
+      add_all(tree, value, is_argument ? channel : Channel{ChannelKind::kOther, choice, index});
     });
   };
   read_members(call);

@@ -172,6 +172,24 @@ TEST(StreamReply, ReportsTextOfUnknownEventsAndFields) {
               ElementsAre("delta other0.0 heard reasoning0.0 r"));
 }
 
+// Gemini's OpenAI endpoint signs calls so.
+TEST(StreamReply, WhatStandsBesideArgumentsIsNoPartOfThem) {
+  StreamReply reply(Api::kOpenAiChat);
+  const auto followed = follow(
+      reply,
+      "data: "
+      R"({"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"t0","type":"function",)"
+      R"("function":{"name":"f","arguments":"{\"a\":1}"},)"
+      R"("extra_content":{"google":{"thought_signature":"c2ln"}}}]}}]})"
+      "\n\n");
+  EXPECT_EQ(followed.error, "");
+  ASSERT_EQ(followed.log.size(), 1U);
+  EXPECT_THAT(followed.log[0], testing::HasSubstr(" tool_arguments0.0 {\"a\":1}"));
+  EXPECT_THAT(followed.log[0], testing::HasSubstr(" other0.0 c2ln"));
+  ASSERT_EQ(reply.tool_calls().size(), 1U);
+  EXPECT_EQ(reply.tool_calls()[0].arguments, R"({"a":1})");
+}
+
 TEST(StreamReply, RefusesWhatItCannotRead) {
   const std::vector<std::pair<Api, std::string>> cases = {
       {Api::kOpenAiChat, "data: {\"choices\":[\n\n"},
