@@ -24,6 +24,7 @@ def test_sessions_are_divided_and_keep_their_candidate(world: World) -> None:
     assert {answer for answers in said.values() for answer in answers} == {"I am one.", "I am two."}
     by_arm = {arm: sum(call["arm"] == arm for call in world.calls(120)) for arm in ("control", "variant")}
     assert by_arm == {"control": len(world["one"].bodies), "variant": len(world["two"].bodies)}
+    world.counter("route.chat.variant.calls", by_arm["variant"])
     counters = world.counter("route.chat.control.calls", by_arm["control"])
     assert counters["route.chat.variant.calls"] == by_arm["variant"]
     assert counters["route.chat.control.output_tokens"] == 7 * by_arm["control"]
