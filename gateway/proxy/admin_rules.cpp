@@ -7,6 +7,7 @@
 
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/utf8.hpp"
+#include "sdk/core/model/gateway_actions.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -57,12 +58,13 @@ AdminReply change(const AdminRequest& request, RuleShelf& shelf, const std::stri
                                             {"before", before},
                                             {"sha256", after},
                                             {"rules", count_rules(shelf, tenant)}});
-  reply.done = model::OperatorAction{.who = request.who,
-                                     .action = removes ? "rules.remove" : "rules.set",
-                                     .target = "tenant/" + tenant,
-                                     .reason = {},
-                                     .before = before,
-                                     .after = after};
+  reply.done = model::OperatorAction{
+      .who = request.who,
+      .action = std::string((removes ? model::kRemoveTenantRules : model::kSetTenantRules).name),
+      .target = "tenant/" + tenant,
+      .reason = {},
+      .before = before,
+      .after = after};
   return reply;
 }
 

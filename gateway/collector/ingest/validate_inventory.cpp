@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "gateway/collector/limits.hpp"
+#include "sdk/core/model/gateway_actions.hpp"
 
 namespace aispm::collector {
 namespace {
@@ -100,17 +101,19 @@ Result<> check_action(const pb::ActionCall& call) {
   return {};
 }
 
-// What is changed at a collector it says itself (no other may name it as source). The rules of
-// tenants are changed at their gateway.
+// What is changed at a collector it says itself (no other may name it as source); what is changed
+// at a gateway, that gateway.
 Result<> check_operator_action(const pb::Event& event) {
   if (event.source() == pb::SOURCE_COLLECTOR) return {};
   const pb::OperatorAction& done = event.operator_action();
-  if (event.source() != pb::SOURCE_GATEWAY ||
-      (done.action() != "rules.set" && done.action() != "rules.remove"))
+  const model::GatewayAction* const action = model::find_gateway_action(done.action());
+  if (event.source() != pb::SOURCE_GATEWAY || action == nullptr)
     return refuse("operator_action: only the collector says what operators did");
-  if (!are_names(done.who(), done.action(), done.target(), done.reason()) ||
-      !is_hash(done.before()) || !is_hash(done.after()))
-    return refuse("operator_action: a field is too long, or no hash of SHA-256");
+  if (!are_names(done.who(), done.target(), done.reason()))
+    return refuse("operator_action: a name is too long");
+  for (const std::string* state : {&done.before(), &done.after()})
+    if (action->tells_digests ? !is_hash(*state) : state->size() > limits::kMaxTextBytes)
+      return refuse("operator_action: what was or is is too long, or no hash of SHA-256");
   return {};
 }
 

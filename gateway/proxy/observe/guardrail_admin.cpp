@@ -7,6 +7,7 @@
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/utf8.hpp"
+#include "sdk/core/model/gateway_actions.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -47,7 +48,7 @@ std::vector<Guardrail> those_of(const RuleShelf& shelf, const std::string& tenan
 
 // What changes: one guardrail of the tenant's, in the list as it is to be.
 struct Change {
-  std::string action;
+  model::GatewayAction action;
   std::string id;
   std::string before;
   std::string after;
@@ -62,7 +63,7 @@ AdminReply apply(const AdminRequest& request, RuleShelf& shelf, const Asked& ask
   reply.body = change.after.empty() ? "{\"deleted\":\"" + change.id + "\"}" : change.after;
   model::OperatorAction done;
   done.who = request.who;
-  done.action = change.action;
+  done.action = change.action.name;
   done.target = (asked.tenant.empty() ? "(no tenant)" : asked.tenant) + "/" + change.id;
   // What it looks for may be what must not be told: the record has its digest.
   done.before = change.before.empty() ? "" : sha256_hex(change.before);
@@ -83,7 +84,7 @@ AdminReply create(const AdminRequest& request, RuleShelf& shelf, const Asked& as
   const std::string id = guardrail->id;
   list.push_back(std::move(*guardrail));
   return apply(request, shelf, asked, std::move(list),
-               {.action = "guardrail.create", .id = id, .before = {}, .after = after});
+               {.action = model::kCreateGuardrail, .id = id, .before = {}, .after = after});
 }
 
 AdminReply serve_one(const AdminRequest& request, RuleShelf& shelf, const Asked& asked) {
@@ -95,8 +96,9 @@ AdminReply serve_one(const AdminRequest& request, RuleShelf& shelf, const Asked&
   if (request.method == "GET") return {.status = 200, .body = before, .done = {}};
   if (request.method == "DELETE") {
     list.erase(found);
-    return apply(request, shelf, asked, std::move(list),
-                 {.action = "guardrail.delete", .id = asked.id, .before = before, .after = {}});
+    return apply(
+        request, shelf, asked, std::move(list),
+        {.action = model::kDeleteGuardrail, .id = asked.id, .before = before, .after = {}});
   }
   if (request.method != "PUT") return refuse_admin(405, "this path takes GET, PUT and DELETE");
   auto next = read_guardrail(request.body);
@@ -106,8 +108,9 @@ AdminReply serve_one(const AdminRequest& request, RuleShelf& shelf, const Asked&
   next->updated = wall_now();
   const std::string after = guardrail_json(*next);
   *found = std::move(*next);
-  return apply(request, shelf, asked, std::move(list),
-               {.action = "guardrail.update", .id = asked.id, .before = before, .after = after});
+  return apply(
+      request, shelf, asked, std::move(list),
+      {.action = model::kUpdateGuardrail, .id = asked.id, .before = before, .after = after});
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "gateway/proxy/observe/metrics_text.hpp"
 #include "gateway/proxy/observe/readiness.hpp"
 #include "sdk/core/codec/llm_api.hpp"
+#include "sdk/core/model/gateway_actions.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -122,7 +123,7 @@ AdminReply OperatorDesk::ask_for_reload(const AdminRequest& request) const {
   reply.body = R"({"reload":"asked for; GET /health tells how it went"})";
   model::OperatorAction done;
   done.who = request.who;
-  done.action = "gateway.reload";
+  done.action = model::kGatewayReload.name;
   done.target = services_.host_id;
   reply.done = std::move(done);
   return reply;

@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "gateway/proxy/services.hpp"
+#include "sdk/core/model/gateway_actions.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -70,11 +71,11 @@ std::string origins(const ProviderShelf& shelf, const std::string& only = {}) {
   return text;
 }
 
-AdminReply done(const AdminRequest& request, const ProviderShelf& shelf, std::string action,
-                const std::string& name, std::string before) {
+AdminReply done(const AdminRequest& request, const ProviderShelf& shelf,
+                const model::GatewayAction& action, const std::string& name, std::string before) {
   AdminReply reply = list(shelf, name);
   reply.done = model::OperatorAction{.who = request.who,
-                                     .action = std::move(action),
+                                     .action = std::string(action.name),
                                      .target = name.empty() ? "providers" : "provider/" + name,
                                      .reason = {},
                                      .before = std::move(before),
@@ -87,7 +88,7 @@ AdminReply reload(const AdminRequest& request, Services& services) {
   if (const auto loaded = services.reload_providers(); !loaded)
     return refuse_admin(400, loaded.error().message);
   const auto lock = services.providers.lock();
-  return done(request, services.providers, "providers.reload", {}, std::move(before));
+  return done(request, services.providers, model::kProvidersReload, {}, std::move(before));
 }
 
 AdminReply change(const AdminRequest& request, ProviderShelf& shelf, const std::string& name) {
@@ -95,7 +96,7 @@ AdminReply change(const AdminRequest& request, ProviderShelf& shelf, const std::
   std::string before = origins(shelf, name);
   if (request.method == "DELETE") {
     if (const auto unset = shelf.unset_origin(name); !unset) return refuse(unset.error());
-    return done(request, shelf, "provider.unset_origin", name, std::move(before));
+    return done(request, shelf, model::kUnsetProviderOrigin, name, std::move(before));
   }
   if (request.method != "PUT") return refuse_admin(405, "this path takes PUT and DELETE");
   if (request.body.size() > kMaxOriginBytes)
@@ -104,7 +105,7 @@ AdminReply change(const AdminRequest& request, ProviderShelf& shelf, const std::
   origin.erase(origin.find_last_not_of(" \t\r\n") + 1);
   if (const auto set = shelf.set_origin(name, origin, request.who); !set)
     return refuse(set.error());
-  return done(request, shelf, "provider.set_origin", name, std::move(before));
+  return done(request, shelf, model::kSetProviderOrigin, name, std::move(before));
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads byte streams as the gateway does and says what it finds in them, for comparison with other parsers (test_differential.py).
-// In: role ('q' requests, 'r' replies to GET, 'h' replies to HEAD), size of a piece (4 bytes, little endian), size (4 bytes), bytes; and so on.
-// Out: a line of JSON for each. A stream read whole and read in pieces must be read alike.
+// Reads byte streams as the gateway does and says what it finds in them, for comparison with other
+// parsers (test_differential.py). In: role ('q' requests, 'r' replies to GET, 'h' replies to HEAD),
+// size of a piece (4 bytes, little endian), size (4 bytes), bytes; and so on. Out: a line of JSON
+// for each. A stream read whole and read in pieces must be read alike.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -53,8 +54,10 @@ class Reading {
   // The peer closed.
   std::string finish() {
     if (end_.empty() && in_body_ && body_.finish()) complete();
-    if (end_.empty()) end_ = in_body_ ? "within a body" : buffer_.empty() ? "done" : "within a head";
-    std::string out = "{\"messages\":[" + messages_ + "],\"end\":\"" + end_ + "\",\"reason\":\"" + reason_ + "\"";
+    if (end_.empty())
+      end_ = in_body_ ? "within a body" : buffer_.empty() ? "done" : "within a head";
+    std::string out =
+        "{\"messages\":[" + messages_ + "],\"end\":\"" + end_ + "\",\"reason\":\"" + reason_ + "\"";
     if (in_body_) out += ",\"open\":" + head_ + ",\"body\":" + hex(bytes_) + "}";
     return out + "}";
   }
@@ -113,7 +116,8 @@ class Reading {
 };
 
 std::string read_stream(char role, std::string_view bytes, std::size_t piece) {
-  Reading reading(role == 'q' ? HeadParser::Role::kRequest : HeadParser::Role::kReply, role == 'h' ? "HEAD" : "GET");
+  Reading reading(role == 'q' ? HeadParser::Role::kRequest : HeadParser::Role::kReply,
+                  role == 'h' ? "HEAD" : "GET");
   while (!bytes.empty()) {
     reading.feed(bytes.substr(0, piece));
     bytes.remove_prefix(std::min(piece, bytes.size()));
@@ -138,7 +142,8 @@ int main() {
     const std::string whole = read_stream(role, bytes, SIZE_MAX);
     const std::string pieces = read_stream(role, bytes, piece);
     if (whole != pieces) {
-      std::fprintf(stderr, "read_http1: whole   %s\nin pieces of %u: %s\n", whole.c_str(), piece, pieces.c_str());
+      std::fprintf(stderr, "read_http1: whole   %s\nin pieces of %u: %s\n", whole.c_str(), piece,
+                   pieces.c_str());
       return 1;
     }
     std::cout << whole << '\n';

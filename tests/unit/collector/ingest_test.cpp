@@ -14,6 +14,7 @@
 #include "gateway/collector/ingest/writer.hpp"
 #include "gateway/collector/limits.hpp"
 #include "sdk/core/common/unique_fd.hpp"
+#include "sdk/core/model/gateway_actions.hpp"
 #include "tests/unit/collector/support.hpp"
 
 namespace aispm::collector::test {
@@ -98,6 +99,25 @@ TEST(AcceptEvent, RefusesWhatIsMalformedAndNamesTheField) {
     ASSERT_FALSE(accepted) << spoiled.field;
     EXPECT_THAT(accepted.error().message, HasSubstr(spoiled.field));
   }
+}
+
+TEST(AcceptEvent, TakesOfAGatewaysOperatorsWhatGatewaysTell) {
+  google::protobuf::Arena arena;
+  const auto accepts = [&](std::string_view action, const std::string& after) {
+    pb::Event event = make_exec(7, 0, 0);
+    event.set_source(pb::SOURCE_GATEWAY);
+    event.mutable_operator_action()->set_who("root (uid 0)");
+    event.mutable_operator_action()->set_action(std::string(action));
+    event.mutable_operator_action()->set_after(after);
+    return accept(event, "gateway", arena).has_value();
+  };
+  for (const model::GatewayAction& action : model::kGatewayActions) {
+    EXPECT_TRUE(accepts(action.name, std::string(64, 'a'))) << action.name;
+    EXPECT_EQ(accepts(action.name, "openai=https://localhost:1"), !action.tells_digests)
+        << action.name;
+    EXPECT_FALSE(accepts(action.name, std::string(limits::kMaxTextBytes + 1, 'a')));
+  }
+  EXPECT_FALSE(accepts("policy.enforce", ""));  // the collector's own
 }
 
 TEST(AcceptBatch, LosesOnlyTheEventThatIsNotUtf8) {
