@@ -14,9 +14,9 @@ DASHBOARD = ROOT / "gateway" / "dashboard"
 PRESETS = ("dev", "release", "asan", "tsan", "fuzz")
 SANITIZED = ("asan", "tsan")
 PROGRAMS = ["aispm-sensord", "aispm-run", "aispm-pool", "aispm-gateway", "aispm-collector", "aispm"]
-PYTHON_PACKAGES = ["pytest", "openai", "anthropic", "ollama", "mcp", "mypy", "ruff", "jsonschema", "pyyaml",
-                   "opentelemetry-proto", "openapi-spec-validator", "google-genai", "botocore",
-                   "openai-agents", "langchain-openai", "langchain-anthropic", "h11", "httptools"]
+# What tests and demonstrators use of the registry, and all that it needs, each file by its hash. pip is not left to solve
+# this set anew: it took minutes when the versions fitted and hours when a new release did not.
+PYTHON_LOCK = ROOT / "packaging" / "dev" / "python" / "packages.lock"
 
 
 def binary(name: str, preset: str = "release") -> Path:
@@ -76,12 +76,13 @@ def python_environment() -> Path:
     """A venv in build/venv with the client packages that tests and demonstrators use; gives its python."""
     python = ROOT / "build" / "venv" / "bin" / "python"
     stamp = ROOT / "build" / "venv" / ".aispm-packages"
-    wanted = " ".join(PYTHON_PACKAGES)
+    wanted = _digest([PYTHON_LOCK])
     if python.exists() and _unchanged(stamp, wanted):
         return python
     with step("Python environment (openai, anthropic, pytest, ...)"):
-        run(["/usr/bin/python3", "-m", "venv", ROOT / "build" / "venv"], "venv")
-        run([python, "-m", "pip", "install", "--disable-pip-version-check", "-q", *PYTHON_PACKAGES], "pip")
+        run(["/usr/bin/python3", "-m", "venv", "--clear", ROOT / "build" / "venv"], "venv")
+        run([python, "-m", "pip", "install", "--disable-pip-version-check", "-q", "--no-deps", "--require-hashes",
+             "--only-binary", ":all:", "-r", PYTHON_LOCK], "pip")
         stamp.write_text(wanted)
     return python
 
