@@ -103,9 +103,11 @@ void Worker::stop() {
 
 void Worker::apply_freezes(std::shared_ptr<const policy::FreezeBook> book,
                            std::function<void()> done) {
-  asio::post(context_, [this, book = std::move(book), done = std::move(done)] {
+  asio::post(context_, [this, book = std::move(book), done = std::move(done)]() mutable {
     freezes_.apply(*book, wall_now());
-    done();
+    // Behind all that let others pass before a write (let_others_pass): it is out by then, and
+    // nothing follows this word.
+    asio::post(context_, std::move(done));
   });
 }
 
