@@ -10,7 +10,6 @@
 #include "gateway/proxy/decide/action_judge.hpp"
 #include "gateway/proxy/decide/chain_freezes.hpp"
 #include "gateway/proxy/decide/delegation.hpp"
-#include "gateway/proxy/decide/denial_streaks.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -387,19 +386,6 @@ TEST(AgentRegistry, NamesWhatIsWrong) {
     EXPECT_THAT(parsed.error().message, HasSubstr("agents.yaml:1"));
     EXPECT_THAT(parsed.error().message, HasSubstr(why));
   }
-}
-
-TEST(DenialStreaks, CountOnlyDenialsInARow) {
-  DenialStreaks streaks;
-  for (int i = 0; i < 3; ++i) streaks.note("a", true);
-  EXPECT_EQ(streaks.of("a"), 3U);
-  streaks.note("a", false);
-  EXPECT_EQ(streaks.of("a"), 0U);
-  for (std::size_t i = 0; i < DenialStreaks::kMaxAgents + 2; ++i)
-    streaks.note(std::to_string(i), true);
-  EXPECT_EQ(streaks.forgotten(), 2U);
-  EXPECT_EQ(streaks.of("0"), 0U);
-  EXPECT_EQ(streaks.of("2"), 1U);
 }
 
 }  // namespace
