@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,6 +11,8 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -130,6 +133,16 @@ class Gateway:
             self.process = subprocess.Popen([str(GATEWAY), "--config", str(config)], stdout=out, stderr=out)
         wait_for_port(self.port, self.process, self.log)
         return self
+
+    def wait_until_ready(self, seconds: float = 180) -> Gateway:
+        """Returns once all that the configuration names is loaded; without a cache its rules are compiled first."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(self.url + "/healthz", timeout=20) as reply:
+                if reply.status == 200:
+                    return self
+            time.sleep(0.1)
+        raise AssertionError(f"not ready after {seconds} s: " + self.log.read_text())
 
     def stop(self) -> int:
         assert self.process

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 import urllib.error
@@ -35,13 +34,7 @@ class Made:
         gateway = Gateway(self.folder)
         gateway.start(gateway.configure(self.provider.port, self.certificate.cert, extra, policy))
         self.running.append(gateway)
-        deadline = time.monotonic() + 180
-        while time.monotonic() < deadline:  # its rules are compiled
-            with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(gateway.url + "/healthz", timeout=20) as reply:
-                if reply.status == 200:
-                    return gateway
-            time.sleep(0.1)
-        raise AssertionError("the gateway's rules were not loaded: " + gateway.log.read_text())
+        return gateway.wait_until_ready()
 
     def report(self) -> str:
         """A section that has events kept on disk; nobody fetches them there."""

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.server
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -45,13 +43,7 @@ class Bench:
         gateway = Gateway(folder)
         gateway.start(gateway.configure(self.provider.port, self.certificate.cert, extra))
         self.running.append(gateway)
-        deadline = time.monotonic() + 180
-        while time.monotonic() < deadline:  # its rules are compiled
-            with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(gateway.url + "/healthz", timeout=20) as reply:
-                if reply.status == 200:
-                    return gateway
-            time.sleep(0.1)
-        raise AssertionError(gateway.log.read_text())
+        return gateway.wait_until_ready()
 
 
 @pytest.fixture
