@@ -102,7 +102,8 @@ def test_job_control_of_a_shell_inside(shell: Screen) -> None:
     shell.expect("1 stopped, 1 running\r\n")
     shell.type("bg; sleep 0.2; echo $(jobs -r | wc -l) running\n")
     shell.expect("again-42\r\n")
-    shell.type("kill -STOP %1; echo stopped-$((40+2))\n")
+    # Not before the shell knows: fg would take the old stop for one after it.
+    shell.type("kill -STOP %1; until [ $(jobs -s | wc -l) = 1 ]; do sleep 0.1; done; echo stopped-$((40+2))\n")
     shell.expect("stopped-42\r\n")
     shell.type("fg %1\n")
     shell.expect("again-42\r\n")  # the shell continues it after it has put it in front

@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,14 @@ def run(sandbox: Sandbox, fleet: Fleet, *words: str | Path, cwd: Path | None = N
 
 
 def told(events: list[dict[str, Any]], kind: str) -> Counter[tuple[str, ...]]:
-    """What events of a kind say, without times and ids: equal for a file and the collector when nothing was lost or changed."""
+    """What events of a kind say, without ids: equal for a file and the collector when nothing was lost or changed."""
     found: Counter[tuple[str, ...]] = Counter()
     for event in events:
         if event.get("source", "SOURCE_SANDBOX") == "SOURCE_SANDBOX" and (body := event.get(kind)):
             count = int(body.get("count", 1))
-            found[tuple(f"{key}={value}" for key, value in sorted(body.items())
-                        if value and value != "0" and key not in {"count", "first_seen", "last_seen"})] += count
+            # Whole milliseconds are written as .921Z by one and as .921000Z by the other.
+            found[tuple(f"{key}={datetime.fromisoformat(value) if key.endswith('_time') else value}" for key, value in sorted(body.items())
+                        if value and value != "0" and key != "count")] += count
     return found
 
 

@@ -74,7 +74,9 @@ def test_the_network_is_the_same(kind: str) -> None:
     connects = {(one.kind, one.error) for one in run.denied if one.kind.startswith("KIND_CONNECT")}
     assert connects == {("KIND_CONNECT/tcp", "ECONNREFUSED"), ("KIND_CONNECT/udp", "ECONNREFUSED")}
     seen = {one.target for one in run.denied}
-    plain = {one.target for one in all_inside(kind).denied if one.kind.startswith("KIND_CONNECT") and not one.target.startswith(("127.", "[::1]"))}
+    # On a busy machine some of what one process tries at once is counted without its target.
+    plain = {one.target for one in all_inside(kind).denied
+             if one.kind.startswith("KIND_CONNECT") and not one.target.startswith(("127.", "[::1]", "(unseen"))}
     assert {target for target in plain if target not in seen and not target.startswith("192.0.2.1")} == set()
 
 
