@@ -99,6 +99,9 @@ def test_a_policy_that_only_records_opinions_does_not_wait(
     running = with_guard(tmp_path, provider, certificate, guard, opinions="record")
     try:
         assert ask(running, "What is the capital of France?") == "The capital of France is Paris."
+        deadline = time.monotonic() + 20  # the reply did not wait, so the question may still be on its way
+        while not guard.asked and time.monotonic() < deadline:
+            time.sleep(0.05)
         assert len(guard.asked) == 1
     finally:
         assert running.stop() == 0, running.log.read_text()
