@@ -24,6 +24,7 @@ class Tally:
     failed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     retried: list[str] = field(default_factory=list)  # programs that passed at the second try only
+    first_failures: list[str] = field(default_factory=list)  # of cases that were tried again (tests/support/retries)
 
     def line(self) -> str:
         return f"{self.passed} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
@@ -89,6 +90,8 @@ def count(results: Path, ctest_report: Path, failed_tries: set[str] | None = Non
             tally.passed += 1
         if not ok and failures == 0:
             tally.failed.append(f"{name}: the program failed ({program.get('status')}) without naming a case")
+    for retried in sorted(results.glob("*.retried")):
+        tally.first_failures += [f"{retried.stem}: {failure}" for failure in retried.read_text().split("\n\n\n") if failure.strip()]
     return tally
 
 
@@ -108,7 +111,7 @@ def main(levels: list[str], pattern: str, preset: str, assume_yes: bool, targets
     _semantic_model()
     folder = ROOT / "build" / preset
     results = folder / "results"
-    for old in results.glob("*.xml"):
+    for old in (*results.glob("*.xml"), *results.glob("*.retried")):
         old.unlink()
     command = ["ctest", "--test-dir", str(folder), "--output-on-failure", "--no-tests=error", "--output-junit",
                str(results / "ctest.report"), "--timeout", "600"]
@@ -128,6 +131,10 @@ def main(levels: list[str], pattern: str, preset: str, assume_yes: bool, targets
             print(f"\n{title}:")
             for name in names:
                 print("  " + name)
+    if tally.first_failures:
+        print("\nTried again, because of this:")
+        for failure in tally.first_failures:
+            print("\n" + failure)
     if tally.retried:
         print(f"\nneeded a second try: {', '.join(tally.retried)}")
     print(f"\n{tally.line()}")
