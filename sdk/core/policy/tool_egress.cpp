@@ -15,6 +15,8 @@ constexpr std::string_view kUnreadable =
     "The destination cannot be read, so nobody can say whether it is allowed";
 constexpr std::string_view kNotAllowed = "The destination is on no list of this tool's channel";
 constexpr std::string_view kAddressBorders = ",; \t\r\n<>\"()";
+constexpr std::array<std::string_view, 6> kWebSchemes = {"http", "https", "ws",
+                                                         "wss",  "ftp",   "ftps"};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
@@ -40,12 +42,23 @@ bool stricter(const ToolVerdict& one, const ToolVerdict& other) {
 
 }  // namespace
 
+bool is_web_scheme(std::string_view name) {
+  return std::any_of(kWebSchemes.begin(), kWebSchemes.end(), [&](std::string_view scheme) {
+    return std::equal(scheme.begin(), scheme.end(), name.begin(), name.end(),
+                      [](char want, char have) { return want == lower(have); });
+  });
+}
+
 std::string_view host_in(std::string_view url) {
   // Whatever one program might skip, decode or split at another place.
   const bool is_plain = std::all_of(url.begin(), url.end(), [](char c) {
     return c > ' ' && c != '\\' && static_cast<unsigned char>(c) < 0x7f;
   });
   if (!is_plain) return {};
+  // "https:/evil.example": a path to some, Node and browsers go to that host.
+  const std::size_t colon = std::min(url.find(':'), url.size());
+  if (colon < url.size() && url.substr(colon, 3) != "://" && is_web_scheme(url.substr(0, colon)))
+    return {};
   const std::size_t scheme = url.find("://");
   if (scheme != std::string_view::npos && scheme < url.find_first_of("/?#"))
     url.remove_prefix(scheme + 3);
