@@ -5,8 +5,10 @@
 #include <array>
 
 #include "sdk/core/policy/action_rule.hpp"
+#include "sdk/core/policy/mail_recipients.hpp"
 #include "sdk/core/policy/policy_text.hpp"
 #include "sdk/core/policy/strictness.hpp"
+#include "sdk/core/policy/web_scheme.hpp"
 
 namespace aispm::policy {
 namespace {
@@ -14,9 +16,6 @@ namespace {
 constexpr std::string_view kUnreadable =
     "The destination cannot be read, so nobody can say whether it is allowed";
 constexpr std::string_view kNotAllowed = "The destination is on no list of this tool's channel";
-constexpr std::string_view kAddressBorders = ",; \t\r\n<>\"()";
-constexpr std::array<std::string_view, 6> kWebSchemes = {"http", "https", "ws",
-                                                         "wss",  "ftp",   "ftps"};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
@@ -41,13 +40,6 @@ bool stricter(const ToolVerdict& one, const ToolVerdict& other) {
 }
 
 }  // namespace
-
-bool is_web_scheme(std::string_view name) {
-  return std::any_of(kWebSchemes.begin(), kWebSchemes.end(), [&](std::string_view scheme) {
-    return std::equal(scheme.begin(), scheme.end(), name.begin(), name.end(),
-                      [](char want, char have) { return want == lower(have); });
-  });
-}
 
 std::string_view host_in(std::string_view url) {
   // Whatever one program might skip, decode or split at another place.

@@ -52,9 +52,6 @@ class EgressChannel {
   std::vector<Rule> rules_;
 };
 
-// "http", "ws", "ftp", ... in any letters: URLs of these name a host, with or without "//".
-bool is_web_scheme(std::string_view name);
-
 // The host of a URL or of `host[:port][/path]`; empty where programs might read it differently.
 std::string_view host_in(std::string_view url);
 

@@ -9,6 +9,7 @@
 #include "sdk/core/policy/shell_tool.hpp"
 #include "sdk/core/policy/tool_egress.hpp"
 #include "sdk/core/policy/tool_kind.hpp"
+#include "sdk/core/policy/web_scheme.hpp"
 
 namespace aispm::policy {
 namespace {
