@@ -181,18 +181,18 @@ std::size_t end_of_authority(std::string_view url) {
   const std::size_t scheme = url.find("://");
   const std::size_t from =
       scheme != std::string_view::npos && scheme < url.find_first_of("/?#") ? scheme + 3 : 0;
-  return std::min(url.find_first_of("/?#\\", from), url.size());
+  return std::min(url.find_first_of("/?#", from), url.size());
 }
 
 // `text`: a URL or host, trimmed; words may follow behind a space. Nobody knows which host a
 // program takes where a tab or line end stands before the host's end (left out by some, the end of
-// it to others), or a space with an `@` behind it ("https://good.example @evil.example": requests
-// goes to evil.example).
+// it to others), or a space or control with an `@` behind it ("https://good.example @evil.example":
+// requests goes to evil.example).
 void add_host(ToolUse& use, std::string_view text) {
   const std::string_view authority = text.substr(0, end_of_authority(text));
-  const std::size_t space = authority.find(' ');
-  if (authority.substr(0, space).find_first_of(kSkipped) != std::string_view::npos ||
-      (space != std::string_view::npos && authority.find('@', space) != std::string_view::npos)) {
+  const auto border = std::find_if(authority.begin(), authority.end(), is_control);
+  if (border != authority.end() &&
+      (*border != ' ' || std::find(border, authority.end(), '@') != authority.end())) {
     use.has_unreadable_host = true;
     return;
   }

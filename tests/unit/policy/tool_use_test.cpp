@@ -111,7 +111,8 @@ TEST(ToolUse, FindsTheHostsOfAllArguments) {
 //   U+00A0 before it                              requests: evil.example
 //   "ht<TAB>tp://evil.example"                    urlsplit and Node: evil.example
 //   "https:\\evil.example", "https:evil.example", "https:/evil.example"   Node: evil.example
-//   "https://good.example @evil.example"          urlsplit and requests: evil.example
+//   "https://good.example @evil.example", U+0001  urlsplit and requests: evil.example
+//   "https://good.example \@evil.example"         httpx 0.28: evil.example
 //   "https://good.example https://evil.example"   refused; a program that takes words apart: both
 TEST(ToolUse, FindsTheHostThatClientsFind) {
   const auto use_of_url = [](const std::string& json) {
@@ -121,7 +122,8 @@ TEST(ToolUse, FindsTheHostThatClientsFind) {
        {R"("https://good.example\t.evil.example/x")", R"("https://good.example\r\n.evil.example")",
         R"("ht\ttp://evil.example")", R"("https:\n//evil.example")", R"("https:\\\\evil.example")",
         R"("https:evil.example")", R"("https:/evil.example")", R"("HTTPS:8080")",
-        R"("https://good.example @evil.example")", R"("https://good.example\n@evil.example/")",
+        R"("https://good.example @evil.example")", R"("https://good.example\u0001@evil.example/")",
+        R"("https://good.example \\@evil.example/")", R"("https://good.example\n@evil.example/")",
         R"("https://good.example https://evil.example")",
         R"("https://good.example/1, see <https://evil.example>")",
         R"("https://good.example/1\nhttps://evil.example")"})
