@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sdk/core/policy/replay.hpp"
-
 #include <gmock/gmock.h>
 
 #include "sdk/core/policy/explain.hpp"
 #include "sdk/core/policy/learn.hpp"
 #include "sdk/core/policy/problems.hpp"
 #include "sdk/core/policy/shell_tool.hpp"
+#include "tests/unit/policy/replay_support.hpp"
 
 namespace aispm::policy {
 namespace {
@@ -14,42 +13,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using v1::Decision;
-
-constexpr WallTime kNow{1'780'000'000'000'000'000};
-
-std::shared_ptr<const Bundle> bundle_of(const std::vector<FolderFile>& files) {
-  auto bundle = Bundle::compile(files);
-  if (!bundle) ADD_FAILURE() << bundle.error().message;
-  return bundle ? *bundle : nullptr;
-}
-std::shared_ptr<const Bundle> rules(const std::string& actions) {
-  return bundle_of({{"actions.yaml", actions}});
-}
-
-v1::Event action(const std::string& tool, const std::string& arguments,
-                 Decision::Outcome outcome = Decision::OUTCOME_ALLOW,
-                 const std::string& agent = "alice/bot") {
-  static int number = 0;
-  v1::Event event;
-  event.set_id("event-" + std::to_string(++number));
-  event.set_agent_id(agent);
-  event.set_source(v1::SOURCE_GATEWAY);
-  event.mutable_time()->set_seconds(1'780'000'000 + number);
-  event.mutable_action_call()->set_tool(tool);
-  event.mutable_action_call()->set_surface("reply");
-  event.mutable_action_call()->set_arguments_text(arguments);
-  event.mutable_decision()->set_outcome(outcome);
-  event.mutable_decision()->set_mode("enforce");
-  event.mutable_decision()->set_rule_id("old");
-  return event;
-}
-
-v1::Simulation replay(const std::shared_ptr<const Bundle>& candidate,
-                      const std::vector<v1::Event>& events, const std::string& agent = "*") {
-  Replay replay(candidate, nullptr, {Glob(agent), kNow});
-  for (const v1::Event& event : events) replay.add(event);
-  return replay.report();
-}
 
 const char* const kRefunds = R"(
 rules:
@@ -177,82 +140,6 @@ decision := {"outcome": "allow", "rule": "a", "reason": "yes"} if { input.postur
   EXPECT_EQ(shells.unchanged(), 1U);  // `npm test`
   EXPECT_EQ(shells.stricter(), 2U);   // and a tool that is no shell, about which nothing is said
   EXPECT_EQ(shells.not_judged_size(), 1);
-}
-
-// As the gateway judges it, for each kind of part that may be silent.
-TEST(Replay, DeniesWhatTheCandidateIsSilentAbout) {
-  const auto rule = [](const std::vector<FolderFile>& files, const BundleOptions& options = {}) {
-    const v1::Event event = action("fetch", "{}");
-    const RecordedAction recorded(event);
-    auto bundle = Bundle::compile(files, options);
-    EXPECT_TRUE(bundle) << bundle.error().message;
-    const ReplayVerdict verdict = judge_recorded(**bundle, recorded, kNow);
-    return std::pair(verdict.outcome, verdict.rule_id);
-  };
-  const std::pair silent(model::Outcome::kDeny, std::string("bundle.silent"));
-  EXPECT_EQ(rule({{"risk.yaml", "{}"}}), silent);
-  EXPECT_EQ(rule({{"commands.yaml", "{defaults: {outcome: allow}, rules: []}"}}), silent);
-  // tools.yaml allows what it has nothing against.
-  EXPECT_EQ(rule({{"tools.yaml", "{builtin: false, tools: [{name: fetch}]}"}}),
-            std::pair(model::Outcome::kAllow, std::string("tools.allow")));
-  // The registry alone allows what it does not block; beside a policy it permits nothing.
-  const FolderFile blocked{"registry.yaml", "tools:\n  - {name: rm_all, blocked: true}\n"};
-  EXPECT_EQ(rule({blocked}), std::pair(model::Outcome::kAllow, std::string("registry.silent")));
-  EXPECT_EQ(rule({{"risk.yaml", "{}"}, blocked}), silent);
-}
-
-// What a module of a gateway is told that was not recorded as such.
-TEST(Replay, TellsRegoOfSequencesAndOfWhoAsks) {
-  const std::string head = "import rego.v1\n";
-  const std::string deny = R"(decision := {"outcome": "deny", "rule": "d", "reason": ""} if )";
-  const std::string allow = R"( else := {"outcome": "allow", "rule": "a", "reason": ""})";
-  v1::Event event = action("fetch", "{}");
-  event.mutable_action_call()->add_inputs("delegation=2");
-  const auto stricter = [&](const std::string& package, const std::string& condition,
-                            const std::vector<FolderFile>& more = {}) {
-    std::vector<FolderFile> files = more;
-    files.push_back({"rego/x.rego", "package aispm." + package + "\n" + head + deny + "{ " +
-                                        condition + " }" + allow + "\n"});
-    const v1::Simulation report = replay(bundle_of(files), {event});
-    return report.not_judged_size() > 0 ? report.not_judged(0).reason()
-                                        : std::to_string(report.stricter());
-  };
-  EXPECT_EQ(stricter("tools", "count(input.ttps) > 0"), "0");
-  // Alone each makes nothing.
-  event.mutable_action_call()->add_inputs("signal=" + std::string(name_of(RiskSignal::kToolAbuse)));
-  EXPECT_EQ(stricter("tools", "count(input.ttps) > 0"), "0");
-  for (std::size_t i = 0; i < kRiskSignals; ++i)
-    event.mutable_action_call()->add_inputs("signal=" +
-                                            std::string(name_of(static_cast<RiskSignal>(i))));
-  EXPECT_EQ(stricter("tools", "count(input.ttps) > 0"), "1");
-  EXPECT_EQ(stricter("agent", "input.agent.delegation_depth > 1"), "1");
-  EXPECT_EQ(stricter("agent", "input.agent.delegation_depth > 2"), "0");
-  // Whether it is registered is told by the candidate's agents.yaml only.
-  EXPECT_THAT(stricter("agent", "not input.agent.registered"), HasSubstr("agent.registered"));
-  EXPECT_EQ(stricter("agent", "not input.agent.registered", {{"agents.yaml", "agents: []\n"}}),
-            "1");
-  EXPECT_EQ(stricter("agent", "not input.agent.registered",
-                     {{"agents.yaml", "agents:\n  - {agent: alice/bot, trust: basic}\n"}}),
-            "0");
-}
-
-TEST(Replay, SaysWhatTheModuleRetrievalReadsThatWasNotRecorded) {
-  const auto judged = [](const std::string& condition) {
-    const auto bundle = bundle_of(
-        {{"rego/x.rego",
-          "package aispm.retrieval\nimport rego.v1\ndecision := {\"outcome\": \"deny\", \"rule\": "
-          "\"d\", \"reason\": \"\"} if { " +
-              condition +
-              " } else := {\"outcome\": \"allow\", \"rule\": \"a\", \"reason\": \"\"}\n"}});
-    const v1::Simulation report = replay(bundle, {action("search_docs", R"({"top_k": 5})")});
-    return report.not_judged_size() > 0 ? report.not_judged(0).reason()
-                                        : std::to_string(report.stricter());
-  };
-  EXPECT_EQ(judged("input.retrieval.wanted > 4"), "1");
-  EXPECT_EQ(judged("input.retrieval.wanted > 5"), "0");
-  EXPECT_THAT(judged("input.guard.verdict == \"block\""), HasSubstr("input.guard"));
-  EXPECT_THAT(judged("input.retrieval.trust < 0.5"), HasSubstr("input.retrieval.trust"));
-  EXPECT_EQ(judged("input.retrieval.trust < 2"), "1") << "whatever it was";
 }
 
 TEST(Replay, JudgesTextsByTheirDetections) {
