@@ -153,7 +153,7 @@ Result<> start_notifiers(const Config& config, store::Database& database, Approv
     notifiers.push_back(std::move(notifier));
   }
   if (notifiers.empty()) return {};
-  approvals.on_request = [&notifiers](const aispm::v1::Approval&) {
+  approvals.on_asked = [&notifiers] {
     for (const auto& notifier : notifiers) notifier->wake();
   };
   approvals.problem = [&notifiers, names = std::move(names)] {

@@ -14,8 +14,8 @@ namespace aispm::collector {
 struct Approvals {
   Changes changes;
   Secret link_key;  // of links by which people answer
-  // A gateway asks; called on a worker, must not block. May be empty.
-  std::function<void(const aispm::v1::Approval&)> on_request;
+  // A gateway asks, or somebody else is asked; called on a worker, must not block. May be empty.
+  std::function<void()> on_asked;
   // Why people are not told that they are asked; empty when they are. May be empty.
   std::function<std::string()> problem;
   // Something for the record was noted. May be empty.

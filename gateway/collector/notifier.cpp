@@ -116,13 +116,15 @@ struct Notifier::State {
 
   Result<> deliver(store::NoticeBox& box, const store::DueNotice& notice,
                    const std::stop_token& stop) {
-    if (!config.wants(notice.approval)) return box.mark_taken(notice.approval.id());
+    if (!config.wants(notice.approval)) return box.mark_unwanted(notice);
+    // Who hears of all roles knows of it; that another one is asked concerns who names that one.
+    if (notice.was_told && config.roles.empty()) return box.mark_taken(notice);
     const Result<> taken = send_once(make_body(notice.approval), stop);
     if (!taken && stop.stop_requested()) return {};  // cut short: due again after the next start
     note(taken);
-    if (taken) return box.mark_taken(notice.approval.id());
+    if (taken) return box.mark_taken(notice);
     const auto pause = std::chrono::nanoseconds(pause_after(notice.tries));
-    return box.put_off(notice.approval.id(), WallTime{wall_now().nanoseconds + pause.count()});
+    return box.put_off(notice, WallTime{wall_now().nanoseconds + pause.count()});
   }
 
   void note(const Result<>& taken) {
@@ -209,6 +211,7 @@ Result<std::unique_ptr<Notifier>> Notifier::start(const NotifyConfig& config,
   if (state->origin.tls) {
     AISPM_TRY(state->tls, net::make_tls_context(config.ca_file));
   }
+  AISPM_CHECK(store::NoticeBox(state->database, config.name).forget_unwanted());
   State* const own = state.get();
   own->thread = std::jthread([own](const std::stop_token& stop) { own->run(stop); });
   return std::unique_ptr<Notifier>(new Notifier(std::move(state)));

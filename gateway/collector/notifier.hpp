@@ -38,7 +38,9 @@ struct NotifyConfig {
 // Tells one webhook of the approvals in the store that wait (store/notice_box.hpp), one after
 // another, on a thread of its own: POST with a JSON body and `x-aispm-signature: t=<Unix
 // seconds>,v1=<HMAC-SHA-256 of "<t>.<body>">`. What is not taken (no status 2xx) is tried again,
-// also after a restart, until it is taken or nobody is asked any more.
+// also after a restart, until it is taken or nobody is asked any more. Where an approval goes to
+// another role, who was not to be told of it is told if it is now, and who was is told again only
+// if it names that role in its `roles`.
 class Notifier {
  public:
   // The pause after the first try that failed; then twice as long each time, up to the last.

@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <map>
 
 #include "sdk/cli/describe.hpp"
 #include "sdk/cli/line_diff.hpp"
-#include "sdk/core/common/file.hpp"
 #include "sdk/core/policy/bundle.hpp"
+#include "sdk/core/policy/write_folder.hpp"
 
 namespace aispm::cli {
 namespace {
@@ -112,22 +111,11 @@ std::string safe_lines(std::string_view text) {
   return out;
 }
 
-// As a folder that is not there yet. The collector's word on paths is not taken.
+// The collector's word on paths is not taken.
 Result<> write_files(const v1::PolicyVersion& version, const std::string& out) {
-  std::error_code error;
-  if (!std::filesystem::create_directory(out, error))
-    return fail(Errc::kExists, out + ": is there already, or its parent is not");
-  std::filesystem::permissions(out, std::filesystem::perms(0755), error);
-  for (const v1::PolicyFile& file : version.files()) {
-    const std::filesystem::path path(file.path());
-    const bool leads_out =
-        path.is_absolute() ||
-        std::any_of(path.begin(), path.end(), [](const auto& part) { return part == ".."; });
-    if (leads_out) return fail(Errc::kInvalid, file.path() + ": is no path within a bundle");
-    std::filesystem::create_directories(out / path.parent_path(), error);
-    AISPM_CHECK(write_file_atomically(out + "/" + file.path(), file.content(), 0644));
-  }
-  return {};
+  std::vector<policy::FolderFile> files;
+  for (const v1::PolicyFile& file : version.files()) files.push_back({file.path(), file.content()});
+  return policy::write_folder(out, files);
 }
 
 }  // namespace

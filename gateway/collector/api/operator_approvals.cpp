@@ -40,6 +40,8 @@ void add_approvals(Handlers& handlers, const WallClock& clock, Approvals& approv
                                         {"by", approval.decided_by()}});
         approvals.changes.announce();
         if (approvals.wake_audit) approvals.wake_audit();
+        if (request.answer() == pb::APPROVAL_ANSWER_ESCALATE && approvals.on_asked)
+          approvals.on_asked();
         return approval;
       });
   add_handler<pb::CreateApprovalLinkRequest, pb::ApprovalLink>(

@@ -107,19 +107,11 @@ Result<std::vector<FolderFile>> candidate_files(Desk& desk,
 // The collector's registry as it was in force then; null: nobody had decided anything.
 Result<std::shared_ptr<const policy::RegistryPart>> registry_at(Desk& desk, WallTime then) {
   store::PolicyShelf shelf(desk.database);
-  const auto versions = shelf.versions(policy::kRegistryPolicy);
-  if (!versions && versions.error().code == Errc::kNotFound)
+  const auto stored = shelf.version_at(policy::kRegistryPolicy, then);
+  if (!stored && stored.error().code == Errc::kNotFound)
     return std::shared_ptr<const policy::RegistryPart>();
-  AISPM_CHECK(versions);
-  std::uint64_t newest = 0;
-  for (const pb::PolicyVersion& version : versions->versions()) {
-    const std::int64_t made =
-        version.created().seconds() * 1'000'000'000 + version.created().nanos();
-    if (made <= then.nanoseconds) newest = std::max(newest, version.version());
-  }
-  if (newest == 0) return std::shared_ptr<const policy::RegistryPart>();
-  AISPM_TRY(const pb::PolicyVersion stored, shelf.version(policy::kRegistryPolicy, newest));
-  return policy::registry_of(files_of(stored.files()));
+  AISPM_CHECK(stored);
+  return policy::registry_of(files_of(stored->files()));
 }
 
 // A bundle as gateways have it in force: with the registry beside its own files.

@@ -58,7 +58,7 @@ void answer_approval_request(const IngestSurroundings& surroundings,
         const bool is_new =
             approval.created().seconds() * 1'000'000'000 + approval.created().nanos() ==
             asked.nanoseconds;
-        if (is_new && approvals.on_request) approvals.on_request(approval);
+        if (is_new && approvals.on_asked) approvals.on_asked();
         return approval;
       });
 }

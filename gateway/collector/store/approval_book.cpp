@@ -292,7 +292,13 @@ Result<pb::Approval> ApprovalBook::decide(const pb::DecideApprovalRequest& reque
   AISPM_CHECK(check_who(who, approval));
   AISPM_CHECK(check_answer(request, approval, who));
   approval.set_state(state_after(request.answer()));
-  if (request.answer() == pb::APPROVAL_ANSWER_ESCALATE) approval.set_approver_role(request.role());
+  if (request.answer() == pb::APPROVAL_ANSWER_ESCALATE &&
+      approval.approver_role() != request.role()) {
+    approval.set_approver_role(request.role());
+    // Whoever is told of approvals (NoticeBox) looks at it anew.
+    AISPM_CHECK(run_sql(database_, "UPDATE approvals SET asking=asking+1 WHERE approval_id=?",
+                        approval.id()));
+  }
   if (request.answer() == pb::APPROVAL_ANSWER_FINISH) {
     approval.set_result(request.result());
     set_time(now.nanoseconds, approval.mutable_used());

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "gateway/collector/inventory/run_ends.hpp"
 #include "gateway/collector/store/approval_book.hpp"
 
 namespace aispm::collector::store {
@@ -273,10 +274,15 @@ Result<> EventWriter::derive(const IncomingEvent& incoming, const Ids& ids, std:
     case pb::Event::kSandboxStart:
       if (ids.agent)
         AISPM_CHECK(boundaries_.keep(*ids.agent, ids.host, event.sandbox_start(), incoming.time));
-      return sessions_.begin(*ids.session, ids.host, event.sandbox_start(), incoming.time);
+      AISPM_CHECK(sessions_.begin(*ids.session, ids.host, event.sandbox_start(), incoming.time));
+      return inventory::end_with_known_init(database_, sessions_, *ids.session, ids.host,
+                                            event.sandbox_start(), incoming.time);
     case pb::Event::kSandboxExit:
       return sessions_.end(*ids.session, event.sandbox_exit(), incoming.time);
     case pb::Event::kProcessExit:
+      if (event.source() == pb::SOURCE_SENSOR && ids.session)
+        AISPM_CHECK(inventory::end_with_init(database_, sessions_, *ids.session, event.process(),
+                                             event.process_exit(), incoming.time));
       return processes_.exit(ids.host, event.process(), incoming.time);
     case pb::Event::kLlmCall:
     case pb::Event::kAiUse: {

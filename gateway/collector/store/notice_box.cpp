@@ -13,15 +13,26 @@ constexpr const char* kDropTried =
 constexpr const char* kDropOthers =
     "DELETE FROM approval_notices WHERE receiver=? AND approval_id NOT IN (SELECT approval_id FROM "
     "approvals WHERE state IN (1,6,7) AND expires>?)";
+// What a row says of an asking before the present one only tells whether the receiver knows of it.
 constexpr const char* kNext =
-    "SELECT COALESCE(n.tries,0), a.body FROM approvals a LEFT JOIN approval_notices n ON "
-    "n.approval_id=a.approval_id AND n.receiver=? WHERE a.state IN (1,6,7) AND a.expires>? AND "
-    "(n.approval_id IS NULL OR n.due<=?) ORDER BY COALESCE(n.due,0), a.ref LIMIT 1";
+    "SELECT IIF(n.asking=a.asking,n.tries,0), a.body, a.asking, COALESCE(n.told,0) FROM approvals "
+    "a "
+    "LEFT JOIN approval_notices n ON n.approval_id=a.approval_id AND n.receiver=? WHERE a.state IN "
+    "(1,6,7) AND a.expires>? AND (n.approval_id IS NULL OR n.asking<a.asking OR n.due<=?) ORDER BY "
+    "IIF(n.asking=a.asking,n.due,0), a.ref LIMIT 1";
 // Those that were never tried are due at once.
 constexpr const char* kWaiting =
-    "SELECT COUNT(*), MIN(COALESCE(n.due,0)) FROM approvals a LEFT JOIN approval_notices n ON "
-    "n.approval_id=a.approval_id AND n.receiver=? WHERE a.state IN (1,6,7) AND a.expires>? AND "
-    "(n.approval_id IS NULL OR n.due IS NOT NULL)";
+    "SELECT COUNT(*), MIN(IIF(n.asking=a.asking,n.due,0)) FROM approvals a LEFT JOIN "
+    "approval_notices n ON n.approval_id=a.approval_id AND n.receiver=? WHERE a.state IN (1,6,7) "
+    "AND a.expires>? AND (n.approval_id IS NULL OR n.asking<a.asking OR n.due IS NOT NULL)";
+constexpr const char* kSettle =
+    "INSERT INTO approval_notices (receiver, approval_id, due, asking, told) VALUES (?,?,NULL,?,?) "
+    "ON CONFLICT DO UPDATE SET due=NULL, tries=0, asking=excluded.asking, told=excluded.told";
+constexpr const char* kPutOff =
+    "INSERT INTO approval_notices (receiver, approval_id, due, asking, tries) VALUES (?,?,?,?,1) "
+    "ON "
+    "CONFLICT DO UPDATE SET due=excluded.due, tries=IIF(asking=excluded.asking,tries,0)+1, "
+    "asking=excluded.asking";
 
 }  // namespace
 
@@ -38,6 +49,8 @@ Result<std::optional<DueNotice>> NoticeBox::next(WallTime now) {
   if (!is_row) return std::optional<DueNotice>();
   DueNotice notice;
   notice.tries = static_cast<int>(find->integer(0));
+  notice.asking = find->integer(2);
+  notice.was_told = find->integer(3) != 0;
   const std::string_view body = find->blob(1);
   const bool is_read = notice.approval.ParseFromArray(body.data(), static_cast<int>(body.size()));
   find->reset();
@@ -45,18 +58,23 @@ Result<std::optional<DueNotice>> NoticeBox::next(WallTime now) {
   return std::optional<DueNotice>(std::move(notice));
 }
 
-Result<> NoticeBox::mark_taken(const std::string& approval_id) {
-  return run_sql(database_,
-                 "INSERT INTO approval_notices (receiver, approval_id, due) VALUES (?,?,NULL) ON "
-                 "CONFLICT DO UPDATE SET due=NULL",
-                 receiver_, approval_id);
+Result<> NoticeBox::mark_taken(const DueNotice& notice) {
+  return run_sql(database_, kSettle, receiver_, notice.approval.id(), notice.asking, 1);
 }
 
-Result<> NoticeBox::put_off(const std::string& approval_id, WallTime until) {
+Result<> NoticeBox::mark_unwanted(const DueNotice& notice) {
+  return run_sql(database_, kSettle, receiver_, notice.approval.id(), notice.asking, 0);
+}
+
+Result<> NoticeBox::forget_unwanted() {
   return run_sql(database_,
-                 "INSERT INTO approval_notices (receiver, approval_id, due, tries) VALUES "
-                 "(?,?,?,1) ON CONFLICT DO UPDATE SET due=excluded.due, tries=tries+1",
-                 receiver_, approval_id, until.nanoseconds);
+                 "DELETE FROM approval_notices WHERE receiver=? AND due IS NULL AND told=0",
+                 receiver_);
+}
+
+Result<> NoticeBox::put_off(const DueNotice& notice, WallTime until) {
+  return run_sql(database_, kPutOff, receiver_, notice.approval.id(), until.nanoseconds,
+                 notice.asking);
 }
 
 Result<NoticeBox::Waiting> NoticeBox::waiting(WallTime now) {

@@ -108,6 +108,25 @@ Result<pb::PolicyVersion> PolicyShelf::version(std::string_view policy_id, std::
   return found;
 }
 
+Result<pb::PolicyVersion> PolicyShelf::version_at(std::string_view policy_id, WallTime then) {
+  AISPM_TRY(Statement* const find,
+            database_.cached("SELECT body FROM policy_versions WHERE policy_id=? "
+                             "ORDER BY version DESC"));
+  find->bind(policy_id);
+  for (;;) {
+    AISPM_TRY(const bool is_row, find->step());
+    if (!is_row) return fail(Errc::kNotFound, "no version of this policy is that old");
+    pb::PolicyVersion found;
+    const std::string_view body = find->blob(0);
+    const bool is_read = found.ParseFromArray(body.data(), static_cast<int>(body.size()));
+    const std::int64_t made = found.created().seconds() * 1'000'000'000 + found.created().nanos();
+    if (is_read && made > then.nanoseconds) continue;
+    find->reset();
+    if (!is_read) return fail(Errc::kInternal, "store: a version cannot be read");
+    return found;
+  }
+}
+
 Result<pb::PolicyVersionList> PolicyShelf::versions(std::string_view policy_id) {
   AISPM_TRY(const pb::Policy policy, find(policy_id));
   (void)policy;

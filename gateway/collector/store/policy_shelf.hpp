@@ -52,6 +52,8 @@ class PolicyShelf {
   Result<pb::PolicyList> list(const pb::ListPoliciesRequest& request);
   Result<pb::Policy> get(std::string_view policy_id);
   Result<pb::PolicyVersionList> versions(std::string_view policy_id);
+  // The newest that was there at that time, with its files; kNotFound: none was.
+  Result<pb::PolicyVersion> version_at(std::string_view policy_id, WallTime then);
   // With its files; 0: the newest.
   Result<pb::PolicyVersion> version(std::string_view policy_id, std::uint64_t version);
   // An old version as a new one; changes nothing in force.

@@ -16,7 +16,8 @@ using model::Outcome;
 namespace {
 
 // Begins a verdict about something that only one module is asked about; false: it is not in the
-// bundle. Policies that are unusable as a whole are told by those who judge prompts and actions.
+// bundle. Policies that are unusable as a whole are told by those who judge prompts and actions,
+// and where there are none (judge_run_host) by whoever asks.
 bool begin(const PolicyView& policy, std::string_view module, WallTime now,
            ActionVerdict& verdict) {
   if (!has_module(policy, module) || policy.is_expired(now)) return false;
@@ -91,7 +92,9 @@ ActionVerdict judge_host(const PolicyView& policy, const ActionContext& context,
 }
 
 ActionVerdict judge_run_host(const PolicyView& policy, const policy::AgentRegistry& registry,
-                             std::string_view agent_id, std::string_view host) {
+                             std::string_view agent_id, std::string_view host, WallTime now) {
+  // Nobody judges a prompt or an action of such a connection.
+  if (ActionVerdict verdict; is_unusable(policy, now, verdict)) return verdict;
   const policy::RegisteredAgent* const known = registry.find(agent_id);
   const AgentFacts facts = known != nullptr ? known->facts : AgentFacts();
   const ActionContext context{.agent_id = agent_id,
@@ -99,7 +102,7 @@ ActionVerdict judge_run_host(const PolicyView& policy, const policy::AgentRegist
                               .surface = "egress",
                               .is_registered = known != nullptr,
                               .max_delegation = registry.max_delegation()};
-  return judge_host(policy, context, host, wall_now());
+  return judge_host(policy, context, host, now);
 }
 
 ActionVerdict judge_documents(const PolicyView& policy, const ActionContext& context,

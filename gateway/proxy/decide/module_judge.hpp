@@ -42,9 +42,10 @@ ActionVerdict judge_budget(const PolicyView& policy, const ActionContext& contex
 ActionVerdict judge_host(const PolicyView& policy, const ActionContext& context,
                          std::string_view host, WallTime now);
 
-// The same for a sandboxed run's own way out: what the registry has of its agent.
+// The same for a sandboxed run's own way out: what the registry has of its agent. A policy that
+// cannot be used or has expired denies, with or without the module.
 ActionVerdict judge_run_host(const PolicyView& policy, const policy::AgentRegistry& registry,
-                             std::string_view agent_id, std::string_view host);
+                             std::string_view agent_id, std::string_view host, WallTime now);
 
 // The module `retrieval` about documents that stand in a request; `place`: what they came by.
 ActionVerdict judge_documents(const PolicyView& policy, const ActionContext& context,

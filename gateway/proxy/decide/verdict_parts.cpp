@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/decide/verdict_parts.hpp"
 
-#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
 
 #include "sdk/core/common/utf8.hpp"
+#include "sdk/core/policy/risk_sequences.hpp"
 #include "sdk/core/policy/strictness.hpp"
 
 namespace aispm::gateway {
@@ -26,23 +26,6 @@ ActionVerdict denied(const PolicyView& policy, std::string rule, std::string rea
   verdict.policy_id = policy.id;
   verdict.policy_version = policy.version();
   return verdict;
-}
-
-// ATLAS techniques that several signals of the conversation make together. One signal alone is no
-// sequence: other rules of the module judge it.
-json::array sequences_of(policy::RiskSignals signals) {
-  std::vector<std::string_view> alone;
-  for (std::size_t i = 0; i < policy::kRiskSignals; ++i) {
-    const auto one = static_cast<policy::RiskSignal>(i);
-    if (!signals.has(one)) continue;
-    for (const std::string_view technique : policy::atlas_techniques({one}))
-      alone.push_back(technique);
-  }
-  json::array together;
-  for (const std::string_view technique : policy::atlas_techniques(signals))
-    if (std::find(alone.begin(), alone.end(), technique) == alone.end())
-      together.emplace_back(std::string(technique));
-  return together;
 }
 
 }  // namespace
@@ -134,7 +117,9 @@ json::object base_input(const ActionContext& context) {
   input["drift"] = risk.parts.drift;
   input["behaviour"] = {{"burst", risk.burst}, {"sustained", risk.sustained}};
   input["retrieval"] = {{"trust", risk.parts.retrieval_trust}};
-  input["ttps"] = sequences_of(risk.signals);
+  json::array& ttps = input["ttps"].emplace_array();
+  for (const std::string_view technique : policy::sequences_of(risk.signals))
+    ttps.emplace_back(std::string(technique));
   return input;
 }
 

@@ -27,11 +27,11 @@ std::string refused_by(const policy::AgentRegistry& agents, const std::string& a
   return objection ? objection->reason + " (rule " + objection->rule_id + ")" : std::string();
 }
 
-// What the Rego module `egress` of the policy says of it.
+// What the Rego module `egress` of the policy says of it, and whether the policy has expired.
 std::optional<HostObjection> object_by_module(Services& services, const PolicySet& decides,
                                               const std::string& agent_id, const HostPort& host) {
-  const ActionVerdict said =
-      judge_run_host(*decides.enforced, services.registry_of(decides), agent_id, host.name);
+  const ActionVerdict said = judge_run_host(*decides.enforced, services.registry_of(decides),
+                                            agent_id, host.name, wall_now());
   if (said.outcome == model::Outcome::kAllow) return {};
   return HostObjection{"policy " + decides.enforced->id + " does not permit it (rule " +
                        said.rule_id + (said.reason.empty() ? "" : ": " + said.reason) + ")"};
@@ -49,6 +49,12 @@ void add_rules(Services& services, const std::string& agent_id, const std::strin
   if (!enforced) return;
   if (!enforced->bundle) {
     rules.objection = make_refusal(RefusalKind::kNotReady, unusable(*enforced));
+    return;
+  }
+  if (enforced->is_expired(wall_now())) {
+    rules.objection = make_refusal(
+        RefusalKind::kPolicy,
+        "policy " + enforced->id + " has expired; load a newer one (rule policy.expired)");
     return;
   }
   const policy::SandboxRules* const sandbox = enforced->bundle->sandbox();

@@ -25,7 +25,8 @@ void record_watched_hosts(Client& client, const HostPort& host) {
         rules == nullptr ? nullptr : rules->refusing(caller.agent_id, host);
     ActionVerdict said;
     if (refusing == nullptr && watched->bundle)
-      said = judge_run_host(*watched, registry_of(services, *watched), caller.agent_id, host.name);
+      said = judge_run_host(*watched, registry_of(services, *watched), caller.agent_id, host.name,
+                            wall_now());
     if (refusing == nullptr && said.outcome == model::Outcome::kAllow) continue;
     model::SocketClose close;
     close.name = host.name;
@@ -44,8 +45,10 @@ void record_watched_hosts(Client& client, const HostPort& host) {
     decision.outcome = model::Outcome::kDeny;
     decision.mode = "monitor";
     decision.rule_id = refusing != nullptr ? refusing->id : said.rule_id;
-    decision.reason = "policy " + watched->id + " would not permit it (" +
-                      (refusing != nullptr ? "sandbox.yaml" : "Rego module egress") + ")";
+    const char* const part = refusing != nullptr               ? "sandbox.yaml"
+                             : watched->is_expired(event.time) ? "it has expired"
+                                                               : "Rego module egress";
+    decision.reason = "policy " + watched->id + " would not permit it (" + part + ")";
     decision.policy_version = watched->version();
     decision.case_id = event.id;
     event.decision = std::move(decision);

@@ -22,7 +22,10 @@ Result<std::shared_ptr<const RegistryPart>> load_registry(const std::string& fol
 Result<std::shared_ptr<const Bundle>> load_with_registry(const std::string& folder,
                                                          const std::string& registry,
                                                          BundleOptions options) {
-  AISPM_TRY(options.registry, load_registry(registry, options));
+  auto loaded = load_registry(registry, options);
+  // Else nobody could tell which of the two folders it is about.
+  if (!loaded) return fail(loaded.error().code, "registry: " + loaded.error().message);
+  options.registry = std::move(*loaded);
   return Bundle::load(folder, options);
 }
 

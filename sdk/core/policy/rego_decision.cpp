@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/core/policy/rego_decision.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <cmath>
 
 #include "sdk/core/policy/strictness.hpp"
 
@@ -15,13 +17,15 @@ std::string text_at(const json::object& object, json::string_view key) {
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
 }
 
-// Whole and not negative; anything else is none.
-std::optional<std::uint64_t> count_at(const json::object& object, json::string_view key) {
-  const json::value* const value = object.if_contains(key);
-  if (value == nullptr || !value->is_number()) return std::nullopt;
+void read_chunks(const json::object& object, RegoDecision& said) {
+  const json::value* const value = object.if_contains("chunks");
+  if (value == nullptr) return;
   boost::system::error_code error;
-  const auto count = value->to_number<std::uint64_t>(error);
-  return error ? std::nullopt : std::optional(count);
+  const auto number = value->to_number<double>(error);
+  said.has_unreadable_chunks = error || !(number >= 0);
+  constexpr double kMost = 1e15;  // whole numbers are exact up to there
+  if (!said.has_unreadable_chunks)
+    said.chunks = static_cast<std::uint64_t>(std::floor(std::min(number, kMost)));
 }
 
 }  // namespace
@@ -43,8 +47,10 @@ RegoDecision ask_module(const Rego& rego, std::string_view module, std::string_v
             "",
             {}};
   std::string rule = text_at(*object, "rule");
-  return {*outcome, rule.empty() ? name : std::move(rule), text_at(*object, "reason"),
-          text_at(*object, "approver_role"), count_at(*object, "chunks")};
+  RegoDecision decision{*outcome, rule.empty() ? name : std::move(rule), text_at(*object, "reason"),
+                        text_at(*object, "approver_role")};
+  read_chunks(*object, decision);
+  return decision;
 }
 
 }  // namespace aispm::policy

@@ -16,7 +16,9 @@ struct RegoDecision {
   std::string rule;  // "MODULE.error", "MODULE.undecided" where the module did not decide
   std::string reason;
   std::string approver_role;
-  std::optional<std::uint64_t> chunks = {};  // of `retrieval`: how many may be fetched
+  // Of `retrieval`: how many may be fetched, fractions rounded down.
+  std::optional<std::uint64_t> chunks = {};
+  bool has_unreadable_chunks = false;  // they are there and no number from 0 on
 };
 
 // What `data.aispm.MODULE.decision` says of an input. An error, an answer of another form, and an

@@ -5,8 +5,10 @@
 #include <array>
 
 #include "sdk/core/policy/action_rule.hpp"
+#include "sdk/core/policy/mail_recipients.hpp"
 #include "sdk/core/policy/policy_text.hpp"
 #include "sdk/core/policy/strictness.hpp"
+#include "sdk/core/policy/web_scheme.hpp"
 
 namespace aispm::policy {
 namespace {
@@ -14,7 +16,6 @@ namespace {
 constexpr std::string_view kUnreadable =
     "The destination cannot be read, so nobody can say whether it is allowed";
 constexpr std::string_view kNotAllowed = "The destination is on no list of this tool's channel";
-constexpr std::string_view kAddressBorders = ",; \t\r\n<>\"()";
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
@@ -46,6 +47,10 @@ std::string_view host_in(std::string_view url) {
     return c > ' ' && c != '\\' && static_cast<unsigned char>(c) < 0x7f;
   });
   if (!is_plain) return {};
+  // "https:/evil.example": a path to some, Node and browsers go to that host.
+  const std::size_t colon = std::min(url.find(':'), url.size());
+  if (colon < url.size() && url.substr(colon, 3) != "://" && is_web_scheme(url.substr(0, colon)))
+    return {};
   const std::size_t scheme = url.find("://");
   if (scheme != std::string_view::npos && scheme < url.find_first_of("/?#"))
     url.remove_prefix(scheme + 3);

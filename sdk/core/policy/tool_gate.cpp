@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "sdk/core/policy/mail_recipients.hpp"
 #include "sdk/core/policy/strictness.hpp"
 
 namespace aispm::policy {
@@ -48,6 +49,15 @@ std::vector<std::string_view> destinations_of(const Tool& tool, const Action& ac
     values.push_back(text == nullptr ? std::string_view() : std::string_view(*text));
   }
   return values;
+}
+
+// Whether a mail over this channel with these destinations goes to all of the addresses, and they
+// are data in it for no other reason.
+bool are_recipients(const EgressChannel& channel, std::span<const std::string> addresses,
+                    std::span<const std::string_view> values) {
+  const bool is_mail = !addresses.empty() && channel.mails_to(addresses.front(), addresses.front());
+  return is_mail &&
+         are_all_recipients(addresses, recipients_of(values, EgressChannel::kMaxValueBytes));
 }
 
 }  // namespace
@@ -108,12 +118,7 @@ ToolVerdict ToolGate::judge_destination(const Tool& tool, const Action& action) 
   std::span<const std::string> labels = action.labels;
   // Where a mail goes is no data that goes there.
   std::vector<std::string> others;
-  const auto is_recipient = [&](const std::string& address) {
-    return std::any_of(values.begin(), values.end(),
-                       [&](std::string_view value) { return channel.mails_to(value, address); });
-  };
-  if (!action.addresses.empty() &&
-      std::all_of(action.addresses.begin(), action.addresses.end(), is_recipient)) {
+  if (are_recipients(channel, action.addresses, values)) {
     std::copy_if(labels.begin(), labels.end(), std::back_inserter(others),
                  [](const std::string& label) { return label != "PII"; });
     labels = others;

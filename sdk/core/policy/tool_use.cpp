@@ -9,6 +9,7 @@
 #include "sdk/core/policy/shell_tool.hpp"
 #include "sdk/core/policy/tool_egress.hpp"
 #include "sdk/core/policy/tool_kind.hpp"
+#include "sdk/core/policy/web_scheme.hpp"
 
 namespace aispm::policy {
 namespace {
@@ -24,12 +25,18 @@ constexpr std::array<std::string_view, 18> kReads = {
     "look", "browse", "recall", "count",  "describe", "check", "peek", "retrieve", "load"};
 constexpr std::array<std::string_view, 8> kDeletes = {"delete", "remove", "forget", "clear",
                                                       "erase",  "purge",  "drop",   "wipe"};
-// Words that change something, wherever they stand beside a word that reads ("get_or_create").
-constexpr std::array<std::string_view, 30> kWrites = {
-    "write",  "create",  "update", "insert",  "append",   "put",     "post",   "send",
-    "save",   "set",     "add",    "edit",    "move",     "rename",  "upload", "publish",
-    "deploy", "patch",   "modify", "replace", "commit",   "push",    "merge",  "submit",
-    "store",  "execute", "run",    "upsert",  "remember", "memorize"};
+// Words that change something, wherever they stand beside a word that reads ("get_or_create"). No
+// words that as often name a thing that is read ("order", "charge", "book").
+constexpr std::array<std::string_view, 56> kWrites = {
+    "write",  "create",    "update",    "insert",  "append",   "put",      "post",      "send",
+    "save",   "set",       "add",       "edit",    "move",     "rename",   "upload",    "publish",
+    "deploy", "patch",     "modify",    "replace", "commit",   "push",     "merge",     "submit",
+    "store",  "execute",   "run",       "upsert",  "remember", "memorize", "transfer",  "pay",
+    "share",  "unshare",   "grant",     "revoke",  "approve",  "reject",   "cancel",    "import",
+    "sign",   "reset",     "overwrite", "invite",  "assign",   "purchase", "withdraw",  "restore",
+    "revert", "terminate", "kill",      "enable",  "disable",  "install",  "uninstall", "change"};
+// Of a tool that searches by its kind: that this is all it does ("rag_query", "docs_retriever").
+constexpr std::array<std::string_view, 4> kSearches = {"retrieval", "retriever", "rag", "query"};
 constexpr std::array<std::string_view, 7> kSessionWords = {
     "session", "shortterm", "short", "scratchpad", "working", "conversation", "temporary"};
 constexpr std::array<std::string_view, 5> kOperationArguments = {"command", "operation", "action",
@@ -41,8 +48,9 @@ constexpr std::array<std::string_view, 10> kPlaces = {
 constexpr std::array<std::string_view, 10> kCounts = {
     "top_k",       "k",          "limit", "n_results", "max_results",
     "num_results", "max_chunks", "count", "size",      "topK"};
-constexpr std::array<std::string_view, 6> kSchemes = {"http://", "https://", "ws://",
-                                                      "wss://",  "ftp://",   "ftps://"};
+constexpr std::string_view kSkipped =
+    "\t\r\n";  // parsers of URLs leave them out wherever they stand
+constexpr std::uint64_t kMostWanted = 1'000'000'000;
 
 template <std::size_t N>
 bool is_in(const std::array<std::string_view, N>& words, std::string_view word) {
@@ -104,31 +112,60 @@ MemoryUse memory_use(const Words& words, const Leaves& leaves) {
   return {operation_of(words, leaves), is_session ? "session" : "longterm"};
 }
 
+// Programs read "5000" as they read 5000. What is no number to us may be one to them: too many.
+std::uint64_t count_of(const Arguments::Value& value) {
+  if (const auto* const number = std::get_if<double>(&value)) {
+    if (!(*number > 1)) return 1;
+    return static_cast<std::uint64_t>(std::ceil(std::min(*number, double{kMostWanted})));
+  }
+  const auto* const text = std::get_if<std::string>(&value);
+  if (text == nullptr) return 1;
+  std::uint64_t count = 0;
+  for (const char c : *text) {
+    if (c < '0' || c > '9') return kMostWanted;
+    count = std::min(count * 10 + static_cast<std::uint64_t>(c - '0'), kMostWanted);
+  }
+  return text->empty() ? kMostWanted : count;
+}
+
 RetrievalUse retrieval_use(const Leaves& leaves) {
   RetrievalUse use;
   for (const std::string_view path : kPlaces)
     if (const std::string* const said = text_at(leaves, path); said && use.place.empty())
       use.place = *said;
-  for (const Arguments::Leaf& leaf : leaves) {
-    const auto* const number = std::get_if<double>(&leaf.value);
-    if (number == nullptr || !is_in(kCounts, leaf.path) || !(*number > 1)) continue;
-    const double most = std::min(*number, 1e9);
-    use.wanted = std::max(use.wanted, static_cast<std::uint64_t>(std::ceil(most)));
-  }
+  for (const Arguments::Leaf& leaf : leaves)
+    if (is_in(kCounts, leaf.path)) use.wanted = std::max(use.wanted, count_of(leaf.value));
   return use;
 }
 
-bool is_url(std::string_view text) {
-  return std::any_of(kSchemes.begin(), kSchemes.end(), [&](std::string_view scheme) {
-    return text.size() > scheme.size() &&
-           std::equal(scheme.begin(), scheme.end(), text.begin(), [](char want, char have) {
-             return want == std::tolower(static_cast<unsigned char>(have));
-           });
-  });
+bool is_control(char c) { return static_cast<unsigned char>(c) <= 0x20; }
+
+// Without what programs skip at both ends: controls and spaces, and some (requests) any space of
+// Unicode in front; what else stands there in its place does no harm to skip.
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() &&
+         (is_control(text.front()) || static_cast<unsigned char>(text.front()) > 0x7e))
+    text.remove_prefix(1);
+  while (!text.empty() && is_control(text.back())) text.remove_suffix(1);
+  return text;
 }
 
-void add_host(ToolUse& use, std::string_view url) {
-  url = url.substr(0, url.find_first_of(" \t\r\n"));  // words may follow
+// Whether programs may take a text, trimmed, for a URL. Browsers and Node need no slashes
+// ("https:evil.example"), and most leave tabs and line ends out ("ht<TAB>tp://"). "http: a
+// protocol" is none to anybody.
+bool is_url(std::string_view text) {
+  std::string scheme;
+  std::size_t i = 0;
+  for (; i < text.size() && text[i] != ':'; ++i) {
+    if (kSkipped.find(text[i]) != std::string_view::npos) continue;
+    if (scheme.size() >= 5) return false;
+    scheme += static_cast<char>(std::tolower(static_cast<unsigned char>(text[i])));
+  }
+  const std::size_t next = text.find_first_not_of(kSkipped, i + 1);
+  return is_web_scheme(scheme) && next < text.size() && text[next] != ' ';
+}
+
+void take_host(ToolUse& use, std::string_view url) {
   std::string host(host_in(url));
   for (char& c : host)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -137,6 +174,42 @@ void add_host(ToolUse& use, std::string_view url) {
     use.has_unreadable_host = true;
   else
     use.hosts.push_back(std::move(host));
+}
+
+// Where a URL, or a host as it stands, ends its host: "//" belongs to the scheme.
+std::size_t end_of_authority(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  const std::size_t from =
+      scheme != std::string_view::npos && scheme < url.find_first_of("/?#") ? scheme + 3 : 0;
+  return std::min(url.find_first_of("/?#", from), url.size());
+}
+
+// `text`: a URL or host, trimmed; words may follow behind a space. Nobody knows which host a
+// program takes where a tab or line end stands before the host's end (left out by some, the end of
+// it to others), or a space or control with an `@` behind it ("https://good.example @evil.example":
+// requests goes to evil.example).
+void add_host(ToolUse& use, std::string_view text) {
+  const std::string_view authority = text.substr(0, end_of_authority(text));
+  const auto border = std::find_if(authority.begin(), authority.end(), is_control);
+  if (border != authority.end() &&
+      (*border != ' ' || std::find(border, authority.end(), '@') != authority.end())) {
+    use.has_unreadable_host = true;
+    return;
+  }
+  const auto end = std::find_if(text.begin(), text.end(), is_control);
+  const auto size = static_cast<std::size_t>(end - text.begin());
+  take_host(use, text.substr(0, size));
+  // Somebody may go to each.
+  if (text.find("://", size) != std::string_view::npos) use.has_unreadable_host = true;
+}
+
+// Nobody connects to a mail address or "#general" as it stands.
+bool names_a_host(std::string_view destination) {
+  if (destination.substr(0, 7) == "mailto:") destination.remove_prefix(7);
+  const bool is_plain = destination.find_first_of("/?:") == std::string_view::npos;
+  const bool is_other =
+      destination.find('@') != std::string_view::npos || destination.substr(0, 1) == "#";
+  return !destination.empty() && !(is_plain && is_other);
 }
 
 }  // namespace
@@ -154,16 +227,16 @@ ToolUse read_tool_use(std::string_view tool, std::string_view destination,
     use.memory = memory_use(words, leaves);
     use.writes = use.memory->operation != "read";
   }
-  if (kind == ToolKind::kRetrieval && !changes) {
+  const bool searches = has_any(kReads, words) || has_any(kSearches, words);
+  if (kind == ToolKind::kRetrieval && (searches || !changes)) {
     use.retrieval = retrieval_use(leaves);
-    use.writes = false;
+    use.writes = changes || !searches;
   }
-  const bool is_address = destination.find('@') != std::string_view::npos;
-  if (is_url(destination) || (!is_address && destination.find('.') != std::string_view::npos))
-    add_host(use, destination);
+  destination = trimmed(destination);
+  if (is_url(destination) || names_a_host(destination)) add_host(use, destination);
   for (const Arguments::Leaf& leaf : leaves)
-    if (const auto* const text = std::get_if<std::string>(&leaf.value); text && is_url(*text))
-      add_host(use, *text);
+    if (const auto* const text = std::get_if<std::string>(&leaf.value); text != nullptr)
+      if (const std::string_view url = trimmed(*text); is_url(url)) add_host(use, url);
   return use;
 }
 

@@ -20,7 +20,7 @@ struct MemoryUse {
 
 struct RetrievalUse {
   std::string place;         // namespace, collection, index; "" = the call names none
-  std::uint64_t wanted = 1;  // chunks
+  std::uint64_t wanted = 1;  // chunks; what cannot be told is more than anybody allows
 };
 
 struct ToolUse {
@@ -29,14 +29,15 @@ struct ToolUse {
   std::optional<MemoryUse> memory;
   std::optional<RetrievalUse> retrieval;
   std::vector<std::string> hosts;  // of URLs among the arguments, lower case, each once
-  // A URL whose host programs may read differently, or more hosts than kMaxHosts.
+  // A URL whose host programs may read differently, a second URL behind the first one, or more
+  // hosts than kMaxHosts.
   bool has_unreadable_host = false;
 
   static constexpr std::size_t kMaxHosts = 16;
 };
 
-// `destination`: where the call goes, if known: a URL, a host; mail addresses and the like name
-// none. `arguments`: null where they could not be read.
+// `destination`: where the call goes, if known: a URL, a host, be it without a dot ("localhost").
+// Only mail addresses and "#channel" name none. `arguments`: null where they could not be read.
 ToolUse read_tool_use(std::string_view tool, std::string_view destination,
                       const Arguments* arguments);
 

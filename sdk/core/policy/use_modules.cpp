@@ -43,7 +43,14 @@ RegoDecision ask_retrieval(const Rego& rego, std::string_view base, std::string_
   retrieval.get_object()["namespace"] = std::string(place);
   retrieval.get_object()["wanted"] = wanted;
   RegoDecision said = ask_module(rego, "retrieval", json::serialize(input));
-  if (said.outcome == Outcome::kDeny || !said.chunks || *said.chunks >= wanted) return said;
+  if (said.outcome == Outcome::kDeny) return said;
+  if (said.has_unreadable_chunks)
+    return {Outcome::kDeny,
+            "retrieval.undecided",
+            "The Rego module retrieval gave `chunks` that are no number from 0 on",
+            "",
+            {}};
+  if (!said.chunks || *said.chunks >= wanted) return said;
   return {Outcome::kDeny,
           "retrieval.chunks",
           said.reason + ", and " + std::to_string(wanted) + " are wanted",

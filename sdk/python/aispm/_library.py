@@ -22,14 +22,16 @@ _MAX_KEY_BYTES = 16 << 10
 class Policy:
     """A bundle as the library loaded it: it stays as it is while this process lives. Any thread."""
 
-    def __init__(self, library: ctypes.CDLL, folder: str, key: bytes, registry: str = "") -> None:
+    def __init__(self, library: ctypes.CDLL, folder: str, keys: list[bytes], registry: str = "") -> None:
         self._library = library
         error = ctypes.c_void_p()
-        keys = (ctypes.c_char_p * 1)(key)
-        self._handle = library.aispm_policy_open_with_registry(os.fsencode(folder), os.fsencode(registry), keys, 1 if key else 0,
+        listed = (ctypes.c_char_p * len(keys))(*keys)
+        self._handle = library.aispm_policy_open_with_registry(os.fsencode(folder), os.fsencode(registry), listed, len(keys),
                                                                ctypes.byref(error))
         if not self._handle:
-            raise NotConfigured(f"AISPM_POLICY_BUNDLE: {_take(library, error.value) or 'no memory'}")
+            problem = _take(library, error.value) or "no memory"
+            which = "AISPM_POLICY_REGISTRY" if problem.startswith("registry: ") else "AISPM_POLICY_BUNDLE"
+            raise NotConfigured(f"{which}: {problem}")
 
     def decide(self, action: str) -> dict[str, Any]:
         """What the bundle says of one action: JSON as in sdk/cpp/aispm.h."""
@@ -41,22 +43,23 @@ class Policy:
         return value
 
 
-def policy_of(folder: str, key_file: str, registry: str = "") -> Policy:
-    """The bundle in `folder`, loaded once; with `key_file` this public key must have signed it. `registry`: folder of the
-    collector's registry of agents and tools, which counts beside it; "" = none.
+def policy_of(folder: str, key_files: str, registry: str = "") -> Policy:
+    """The bundle in `folder`, loaded once; with `key_files` (separated by `:`) one of these public keys must have signed it.
+    `registry`: folder of the collector's registry of agents and tools, which counts beside it and must be signed likewise;
+    "" = none.
 
     Raises NotConfigured when the library is not installed or refuses the bundle.
     """
     with _lock:
-        known = _policies.get((folder, key_file, registry))
+        known = _policies.get((folder, key_files, registry))
         if known is None:
-            known = _policies[folder, key_file, registry] = Policy(_load(), folder, _read_key(key_file), registry)
+            # An empty name is refused as a file that is not there: no key at all would ask for no signature.
+            keys = [_read_key(file) for file in key_files.split(":")] if key_files else []
+            known = _policies[folder, key_files, registry] = Policy(_load(), folder, keys, registry)
         return known
 
 
 def _read_key(file: str) -> bytes:
-    if not file:
-        return b""
     try:
         with open(file, "rb") as stream:
             key = stream.read(_MAX_KEY_BYTES)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,35 @@ def test_a_bundle_that_cannot_be_used_allows_nothing(bundle: Path, monkeypatch: 
     monkeypatch.setenv("AISPM_POLICY_KEY", str(bundle / "none.pub"))
     with pytest.raises(aispm.NotConfigured, match="AISPM_POLICY_KEY"):
         aispm.check_tool_call("refund")
+
+
+def test_bundle_and_registry_are_signed_with_keys_of_their_own(bundle: Path, tmp_path_factory: pytest.TempPathFactory,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    program = LIBRARY.resolve().parents[1] / "bin" / "aispm"
+    if not program.exists():
+        pytest.skip(f"{program} is not built")
+    keys, registry = tmp_path_factory.mktemp("keys"), tmp_path_factory.mktemp("registry")
+    registry.chmod(0o755)
+    _write(registry / "registry.yaml", "tools:\n  - {name: refund, blocked: true, reason: It lies}\n")
+    for name, folder in (("release", bundle), ("registry", registry)):
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", keys / name], check=True, capture_output=True)
+        subprocess.run(["openssl", "pkey", "-in", keys / name, "-pubout", "-out", keys / f"{name}.pub"], check=True)
+        (keys / name).chmod(0o600)
+        subprocess.run([program, "policy", "sign", folder, "--key", keys / name], check=True, capture_output=True)
+    monkeypatch.setenv("AISPM_POLICY_REGISTRY", str(registry))
+    monkeypatch.setenv("AISPM_POLICY_KEY", f"{keys}/release.pub:{keys}/registry.pub")
+    with pytest.raises(aispm.PermissionDenied, match="It lies"):
+        aispm.check_tool_call("refund", {"amount": 5})
+    monkeypatch.setenv("AISPM_POLICY_KEY", f"{keys}/release.pub")
+    with pytest.raises(aispm.NotConfigured, match=f"AISPM_POLICY_REGISTRY.*{registry}"):
+        aispm.check_tool_call("refund", {"amount": 5})
+    monkeypatch.setenv("AISPM_POLICY_KEY", f"{keys}/registry.pub")
+    with pytest.raises(aispm.NotConfigured, match="AISPM_POLICY_BUNDLE"):
+        aispm.check_tool_call("refund", {"amount": 5})
+    for empty in (":", f"{keys}/release.pub:", f":{keys}/release.pub"):
+        monkeypatch.setenv("AISPM_POLICY_KEY", empty)
+        with pytest.raises(aispm.NotConfigured, match="AISPM_POLICY_KEY"):
+            aispm.check_tool_call("refund", {"amount": 5})
 
 
 def test_protect_by_the_library(bundle: Path) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 import os
 import socket
@@ -221,6 +222,60 @@ def test_hosts_that_a_watched_policy_would_refuse_are_events(world: World, tmp_p
         assert [(e["socket_close"]["name"], e["decision"]["rule_id"], e["decision"]["outcome"]) for e in found] == [
             ("watched.test", "few", "OUTCOME_DENY")]
     finally:
+        open_gateway.stop()
+        world.promote(boxed, "DEPRECATED")
+
+
+EGRESS = """package aispm.egress
+import rego.v1
+decision := {"outcome": "allow", "rule": "good", "reason": ""} if input.egress.host == "good.test"
+else := {"outcome": "deny", "rule": "bad", "reason": "Not there"}
+"""
+UNTIL_EXPIRED = """import time, urllib.request
+end = time.monotonic() + 90
+while time.monotonic() < end:
+    said = []
+    for host in ('good', 'bad'):
+        try: urllib.request.urlopen(f'http://{host}.test/')
+        except OSError as error: said.append(f"{host} {getattr(error, 'code', '?')} {error.read().decode() if hasattr(error, 'read') else error}")
+    print('|'.join(said).replace(chr(10), ' '), flush=True)
+    if 'policy.expired' in said[0]: break
+    time.sleep(0.2)
+"""
+
+
+def test_a_run_that_outlives_its_policy_reaches_no_host(world: World, tmp_path: Path, boxed: str, provider: tuple[int, Path]) -> None:
+    (tmp_path / "gw").mkdir()
+    open_gateway = Gateway(tmp_path / "gw", world.collector, *provider, extra="egress: {allow_hosts: ['good.test:80', 'bad.test:80']}\n")
+    open_gateway.start()
+    (tmp_path / "profile.yaml").write_text("network: {allow_hosts: ['good.test:80', 'bad.test:80']}\n")
+    words = [str(binary("aispm-run")), "--gateway", str(open_gateway.socket), "--agent", boxed, "--profile", str(tmp_path / "profile.yaml"), "--"]
+    running = None
+    try:
+        # It begins before there is a policy: how long that takes to come is not its matter.
+        running = subprocess.Popen([*words, "/usr/bin/python3", "-c", UNTIL_EXPIRED], cwd=tmp_path, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env={**os.environ, "HOME": str(tmp_path)})
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith("good 502"), "the name does not exist, and the gateway would go there"
+        end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=20)
+        (tmp_path / boxed / "rego").mkdir(parents=True)
+        (tmp_path / boxed / "rego" / "egress.rego").write_text(EGRESS)
+        push(world, tmp_path, boxed, f"*/{boxed}", "actions.yaml",
+             f"expires_at: {end.strftime('%Y-%m-%dT%H:%M:%SZ')}\ndefaults: {{outcome: allow}}\nrules: []\n")
+        assert world.promote(boxed, "MONITOR").status == 200
+        wait_for(lambda: len([s for s in world.states(boxed) if s["problem"] == ""]) == 2, TOLD_SECONDS, "both gateways' words")
+        assert world.promote(boxed, "ENFORCED").status == 200
+        said, problems = running.communicate(timeout=100)
+        good, _, bad = said.splitlines()[-1].partition("|")
+        assert good.startswith("good 403") and "policy.expired" in good, (said[-2000:], problems)
+        assert bad.startswith("bad 403") and "policy.expired" in bad, "what its module denies was denied by it before"
+        again = subprocess.run([*words, "/bin/true"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+        assert again.returncode != 0
+        assert "has expired" in again.stderr
+    finally:
+        if running is not None:
+            running.kill()
+            running.wait()
         open_gateway.stop()
         world.promote(boxed, "DEPRECATED")
 

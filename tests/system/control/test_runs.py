@@ -210,3 +210,20 @@ def test_a_run_for_a_frozen_agent_is_stopped_by_the_kernel_too(world: World, sta
         wait_for(lambda: child.says("free"), WAIT_SECONDS, "the kernel refuses no longer")
     finally:
         world.gateway.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.usefixtures("sensor")
+def test_a_run_whose_launcher_is_killed_ends_with_its_process_1(world: World, start: Start) -> None:
+    run, other = start("shot.py"), start("whole.py")
+    assert run.says("free") and other.says("free")
+    for one in (run, other):
+        known_agent(world, one)
+    run.process.kill()
+    run.process.wait(timeout=30)
+
+    def session(one: Run) -> dict[str, object]:
+        return dict(world.rest("GET", f"/api/v1/sessions/{one.session}").body["session"])
+
+    wait_for(lambda: not session(run).get("running"), WAIT_SECONDS, "the collector knows that it ended")
+    assert session(run)["end"] and session(run)["signal"] == signal.SIGKILL, session(run)
+    assert session(other)["running"]

@@ -136,6 +136,10 @@ def test_egress_is_asked_about_providers_and_the_hosts_that_tools_name(bench: Be
     assert decide(gateway, "http_get", url="https://pastebin.com/x") == ("deny", "egress.drop")
     assert decide(gateway, "http_get", nested={"to": ["https://elsewhere.example/x"]}) == ("deny", "egress.default")
     assert decide(gateway, "http_get", url="https://api.example.org@elsewhere.example/") == ("deny", "egress.unreadable")
+    # As clients read them: they leave the tab out, and skip the space.
+    assert decide(gateway, "http_get", url="https://api.example.org\t.elsewhere.example/") == ("deny", "egress.unreadable")
+    assert decide(gateway, "http_get", url=" https://elsewhere.example/") == ("deny", "egress.default")
+    assert decide(gateway, "http_get", url="https:elsewhere.example") == ("deny", "egress.unreadable")
     assert decide(gateway, "http_get", note="no address at all")[0] == "allow"
     elsewhere = bench.start("egress", data={"egress": {"allowed": ["api.example.com"]}})
     assert "egress.default" in chat(elsewhere)
@@ -148,6 +152,7 @@ def test_write_approval_is_asked_about_tools_that_write(bench: Bench) -> None:
     risky = bench.start("write_approval", agent="roles: [superuser, admin]")
     assert decide(risky, "file.write", path="/tmp/x") == ("require_approval", "write.approval")
     assert decide(risky, "refund", amount=5) == ("require_approval", "write.approval"), "what is not known to read only"
+    assert decide(risky, "document_share", id=5) == ("require_approval", "write.approval"), "of the kind that searches, but it does not say so"
     assert decide(risky, "file.read", path="/tmp/x") == ("allow", "defaults")
 
 
@@ -169,6 +174,7 @@ def test_retrieval_is_asked_about_searches_and_what_they_found(bench: Bench) -> 
     gateway = bench.start("retrieval")
     assert decide(gateway, "search_documents", namespace="handbook", top_k=5) == ("allow", "defaults")
     assert decide(gateway, "search_documents", namespace="handbook", top_k=11) == ("deny", "retrieval.chunks")
+    assert decide(gateway, "search_documents", namespace="handbook", top_k="5000") == ("deny", "retrieval.chunks"), "a text, to programs a number"
     assert decide(gateway, "search_documents", namespace="hr_records") == ("deny", "retrieval.sensitive")
     sensitive = bench.start("retrieval", agent="scopes: ['rag:sensitive']")
     assert decide(sensitive, "search_documents", namespace="hr_records") == ("allow", "defaults")

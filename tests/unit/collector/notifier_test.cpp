@@ -63,17 +63,32 @@ void answer(const Receiver& receiver, const char* with, const char* expected) {
   EXPECT_GT(::send(connection.get(), with, std::strlen(with), MSG_NOSIGNAL), 0);
 }
 
+constexpr const char* kTaken = "HTTP/1.1 204 Taken\r\n\r\n";
+
 // A store in which somebody is asked for something.
 class NotifierTest : public ::testing::Test {
  protected:
-  pb::Approval ask(char digit, std::uint32_t seconds = 0) {
+  pb::Approval ask(char digit, std::uint32_t seconds = 0, const std::string& role = "") {
     pb::RequestApprovalRequest request;
     request.mutable_approval()->set_kind(pb::APPROVAL_KIND_APPROVAL);
     request.mutable_approval()->set_agent_id("bob/agent");
     request.mutable_approval()->set_tool("refund");
     request.mutable_approval()->set_digest(std::string(64, digit));
+    request.mutable_approval()->set_approver_role(role);
     request.set_valid_seconds(seconds);
     return test::must(store::ApprovalBook(bench.database()).request(request, "h", wall_now()));
+  }
+  void escalate(const std::string& id, const std::string& role) {
+    pb::DecideApprovalRequest request;
+    request.set_approval_id(id);
+    request.set_answer(pb::APPROVAL_ANSWER_ESCALATE);
+    request.set_role(role);
+    request.set_reason("not mine");
+    const store::Approver who{.name = "carol",
+                              .person = "carol",
+                              .role = Role::kOperator,
+                              .roles = {"finance", "legal", "board"}};
+    test::must(store::ApprovalBook(bench.database()).decide(request, who, wall_now()));
   }
   std::unique_ptr<Notifier> start(const NotifyConfig& config) {
     return test::must(Notifier::start(config, bench.path(), [](const auto& approval) {
@@ -218,6 +233,99 @@ TEST_F(NotifierTest, AReceiverThatIsConfiguredAnewIsToldOfWhatWaits) {
   const auto again = start(named(receiver, "one"));
   answer(receiver, "HTTP/1.1 204 Taken\r\n\r\n", id.c_str());
   EXPECT_TRUE(wait(*again, [](const auto& counts) { return counts.sent == 1; }));
+}
+
+// Whoever answers for the new role must hear of it; nobody hears twice of what is not news to him.
+TEST_F(NotifierTest, TellsTheReceiverOfTheRoleToWhichAnApprovalGoes) {
+  const Receiver of_finance;
+  const Receiver of_legal;
+  const Receiver of_both;
+  const Receiver of_all;
+  const auto with_roles = [](const Receiver& receiver, const char* name,
+                             std::vector<std::string> roles) {
+    NotifyConfig config = receiver.config();
+    config.name = name;
+    config.roles = std::move(roles);
+    return config;
+  };
+  const std::string id = ask('a', 0, "finance").id();
+  const auto finance = start(with_roles(of_finance, "finance", {"finance"}));
+  const auto legal = start(with_roles(of_legal, "legal", {"legal"}));
+  const auto both = start(with_roles(of_both, "both", {"finance", "legal"}));
+  const auto all = start(with_roles(of_all, "all", {}));
+  answer(of_finance, kTaken, id.c_str());
+  answer(of_both, kTaken, id.c_str());
+  answer(of_all, kTaken, id.c_str());
+  const auto is_settled = [&](const char* name) {
+    store::NoticeBox box(bench.database(), name);
+    return [this, box]([[maybe_unused]] const auto& counts) mutable {
+      return test::must(box.waiting(wall_now())).count == 0;
+    };
+  };
+  ASSERT_TRUE(wait(*legal, is_settled("legal")));
+  ASSERT_TRUE(wait(*all, is_settled("all")));
+  ASSERT_TRUE(wait(*both, is_settled("both")));
+  ASSERT_TRUE(wait(*finance, is_settled("finance")));
+  escalate(id, "legal");
+  for (const auto* const one : {&finance, &legal, &both, &all}) (*one)->wake();
+  answer(of_legal, kTaken, id.c_str());
+  answer(of_both, kTaken, id.c_str());
+  ASSERT_TRUE(wait(*finance, is_settled("finance")));
+  ASSERT_TRUE(wait(*all, is_settled("all")));
+  EXPECT_TRUE(wait(*legal, [](const auto& counts) { return counts.sent == 1; }));
+  EXPECT_TRUE(wait(*both, [](const auto& counts) { return counts.sent == 2; }));
+  EXPECT_EQ(finance->counts().sent, 1U);
+  EXPECT_EQ(all->counts().sent, 1U);
+}
+
+// While a receiver is told of one role, the approval goes to another.
+TEST_F(NotifierTest, WhatIsNotedOfOneAskingIsNotNotedOfTheNext) {
+  const std::string id = ask('a', 0, "finance").id();
+  store::NoticeBox box(bench.database(), "x");
+  const auto first = test::must(box.next(wall_now()));
+  ASSERT_TRUE(first);
+  escalate(id, "legal");
+  test::must(box.mark_unwanted(*first));
+  auto second = test::must(box.next(wall_now()));
+  ASSERT_TRUE(second);
+  EXPECT_FALSE(second->was_told);
+  EXPECT_EQ(test::must(box.waiting(wall_now())).count, 1U);
+  test::must(box.put_off(*second, {wall_now().nanoseconds + 3600 * test::kSecond}));
+  EXPECT_FALSE(test::must(box.next(wall_now())));
+  // One that is put off is due at once where somebody else is asked, from the first try on.
+  escalate(id, "board");
+  EXPECT_EQ(test::must(box.waiting(wall_now())).due->nanoseconds, 0);
+  const auto third = test::must(box.next(wall_now()));
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third->tries, 0);
+  test::must(box.mark_taken(*third));
+  EXPECT_FALSE(test::must(box.next(wall_now())));
+  // The same role again is nobody else.
+  escalate(id, "board");
+  EXPECT_FALSE(test::must(box.next(wall_now())));
+  EXPECT_EQ(test::must(box.waiting(wall_now())).count, 0U);
+}
+
+TEST_F(NotifierTest, TellsAReceiverWhoseFilterIsWiderAfterARestart) {
+  const Receiver receiver;
+  NotifyConfig config = named(receiver, "people");
+  config.roles = {"finance"};
+  const std::string taken = ask('a', 0, "finance").id();
+  const std::string unwanted = ask('b', 0, "legal").id();
+  {
+    const auto before = start(config);
+    answer(receiver, kTaken, taken.c_str());
+    ASSERT_TRUE(wait(*before, [&](const auto&) {
+      store::NoticeBox box(bench.database(), "people");
+      return test::must(box.waiting(wall_now())).count == 0;
+    }));
+  }
+  config.roles = {"finance", "legal"};
+  const auto after = start(config);
+  answer(receiver, kTaken, unwanted.c_str());
+  EXPECT_TRUE(wait(*after, [](const auto& counts) {  // and not of the first one again
+    return counts.sent == 1 && counts.waiting == 0;
+  }));
 }
 
 }  // namespace

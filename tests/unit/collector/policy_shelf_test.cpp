@@ -71,6 +71,29 @@ TEST_F(PolicyShelfTest, ANewPolicyIsADraftAndNobodyGetsIt) {
   EXPECT_THAT(given(), ElementsAre());
 }
 
+// Also behind the thousand that are listed: what was in force when an event happened.
+TEST_F(PolicyShelfTest, KnowsWhichVersionWasTheNewestAtATime) {
+  must(bench.database().execute("PRAGMA synchronous=OFF"));
+  constexpr int kVersions = 1003;
+  for (int i = 1; i <= kVersions; ++i) {
+    pb::PushPolicyRequest request;
+    request.set_policy_id("p");
+    auto* const file = request.add_files();
+    file->set_path("actions.yaml");
+    file->set_content(std::to_string(i));
+    must(shelf.push(request, {"digest " + std::to_string(i), "", std::nullopt}, "alice", at(i)));
+  }
+  push("another", "q");
+  EXPECT_EQ(must(shelf.version_at("p", at(1))).version(), 1U);
+  EXPECT_EQ(must(shelf.version_at("p", at(2.5))).files(0).content(), "2");
+  EXPECT_EQ(must(shelf.version_at("p", at(kVersions + 5))).version(), 1003U);
+  for (const char* const id : {"p", "none"}) {
+    const auto none = shelf.version_at(id, at(0.5));
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, Errc::kNotFound);
+  }
+}
+
 TEST_F(PolicyShelfTest, GoesFromDraftToMonitorToEnforcedToDeprecated) {  // POL-019
   push("one");
   EXPECT_EQ(must(promote(kMonitor)).stage(), kMonitor);

@@ -6,6 +6,8 @@
 
 #include <fstream>
 
+#include "gateway/collector/embedded.hpp"
+#include "gateway/collector/store/notice_box.hpp"
 #include "tests/unit/collector/support.hpp"
 
 namespace aispm::collector::test {
@@ -46,6 +48,55 @@ TEST(Database, MigratingTwiceChangesNothing) {
   bench.report("sensord", {make_exec(7, 0, 0)});
   must(bench.database().migrate());
   EXPECT_EQ(bench.count("SELECT COUNT(*) FROM events"), 1);
+}
+
+// What version 10 knew of who was told is kept: nobody is told twice, and nobody is forgotten.
+TEST(Database, MigratesAStoreOfVersion10WithOpenApprovals) {
+  const TempFolder folder;
+  auto database = must(store::Database::open(folder.path() + "/store.db"));
+  for (std::size_t i = 0; i < 10; ++i)
+    must(database.execute(std::string(embedded_migrations().at(i).content).c_str()));
+  auto application = must(Bench().database().prepare("PRAGMA application_id"));
+  ASSERT_TRUE(must(application.step()));
+  must(database.execute(
+      ("PRAGMA user_version=10; PRAGMA application_id=" + std::to_string(application.integer(0)))
+          .c_str()));
+  const auto add = [&](const char* id, pb::ApprovalState state, const char* due, int tries) {
+    pb::Approval approval;
+    approval.set_id(id);
+    approval.set_state(state);
+    must(store::run_sql(database,
+                        "INSERT INTO approvals (approval_id, agent_id, session_id, digest, state, "
+                        "body, expires, changed, notice_tries) VALUES (?,'a','s',?1,?,?,?,0,?)",
+                        id, static_cast<int>(state), store::Blob{approval.SerializeAsString()},
+                        at(3600).nanoseconds, tries));
+    must(database.execute(
+        ("UPDATE approvals SET notice_due=" + std::string(due) + " WHERE approval_id='" + id + "'")
+            .c_str()));
+  };
+  add("told", pb::APPROVAL_STATE_PENDING, "NULL", 0);
+  add("new", pb::APPROVAL_STATE_ESCALATED, "1", 0);
+  add("tried", pb::APPROVAL_STATE_TAKEN_OVER, std::to_string(at(60).nanoseconds).c_str(), 3);
+  add("closed", pb::APPROVAL_STATE_DENIED, "NULL", 0);
+  must(database.migrate());
+  EXPECT_EQ(must(database.schema_version()), store::newest_schema());
+
+  store::NoticeBox box(database, "notify");
+  must(box.forget_unwanted());
+  EXPECT_EQ(must(box.waiting(at(0))).count, 2U);
+  auto notice = must(box.next(at(0)));
+  ASSERT_TRUE(notice);
+  EXPECT_EQ(notice->approval.id(), "new");
+  EXPECT_EQ(notice->tries, 0);
+  must(box.mark_taken(*notice));
+  EXPECT_FALSE(must(box.next(at(0))));
+  EXPECT_EQ(must(box.waiting(at(0))).due->nanoseconds, at(60).nanoseconds);
+  notice = must(box.next(at(60)));
+  ASSERT_TRUE(notice);
+  EXPECT_EQ(notice->approval.id(), "tried");
+  EXPECT_EQ(notice->tries, 3);
+  // A receiver that came with a later version is told of all that is open.
+  EXPECT_EQ(must(store::NoticeBox(database, "other").waiting(at(0))).count, 3U);
 }
 
 TEST(Database, RefusesASchemaNewerThanItKnows) {

@@ -103,6 +103,29 @@ TEST(ModuleJudge, NobodyIsAskedAboutAHost) {
   EXPECT_EQ(said.rule_id, "ask");
 }
 
+// Where nobody judges a prompt or an action, nobody else would say that the policy has expired.
+TEST(ModuleJudge, AnExpiredPolicyDeniesEveryHostOfARun) {
+  const policy::AgentRegistry registry;
+  const std::string egress =
+      "package aispm.egress\nimport rego.v1\ndecision := {\"outcome\": \"allow\", \"rule\": "
+      "\"r\", \"reason\": \"\"}\n";
+  const WallTime end{1'800'000'000'000'000'000};  // 2027-01-15T08:00:00Z
+  for (const bool has_module : {true, false}) {
+    std::vector<policy::FolderFile> files{
+        {"actions.yaml", "expires_at: 2027-01-15T08:00:00Z\nrules: []\n"}};
+    if (has_module) files.push_back({"rego/x.rego", egress});
+    auto bundle = policy::Bundle::compile(files);
+    ASSERT_TRUE(bundle) << bundle.error().message;
+    const auto view = PolicyView::make("test", *bundle, true);
+    const auto judge = [&](WallTime now) {
+      return judge_run_host(*view, registry, "bob/agent", "a.example", now);
+    };
+    EXPECT_EQ(judge({end.nanoseconds - 1}).outcome, Outcome::kAllow);
+    EXPECT_EQ(judge(end).outcome, Outcome::kDeny);
+    EXPECT_EQ(judge(end).rule_id, "policy.expired");
+  }
+}
+
 TEST(ModuleJudge, CountsDocuments) {
   RiskFacts risk;
   risk.risk = 0.5;

@@ -7,8 +7,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include "sdk/core/common/ed25519.hpp"
+#include "sdk/core/policy/write_folder.hpp"
 
 namespace aispm::policy {
 namespace {
@@ -39,6 +41,47 @@ TEST(Bundle, IsOneThing) {
   auto other = sample();
   other[0].content += " ";
   EXPECT_NE((*Bundle::compile(other))->version(), (*bundle)->version());
+}
+
+// What stays behind when something is wrong would be taken for the whole.
+TEST(WriteFolder, IsThereWholeOrNotAtAll) {
+  std::string pattern = fs::temp_directory_path() / "aispm-folder-XXXXXX";
+  const fs::path parent = ::mkdtemp(pattern.data());
+  const std::string out = parent / "out";
+  const auto entries = [&] {
+    return std::distance(fs::directory_iterator(parent), fs::directory_iterator());
+  };
+  for (const char* const bad : {"", "/etc/x", "../x", "a/../../x", "a//b", "a/", "./a", "a/."}) {
+    const auto done = write_folder(out, {{"a.yaml", "1"}, {bad, "2"}});
+    ASSERT_FALSE(done) << bad;
+    EXPECT_EQ(done.error().code, Errc::kInvalid) << bad;
+  }
+  EXPECT_FALSE(write_folder(out, {{"a", "1"}, {"a", "2"}})) << "twice";
+  EXPECT_FALSE(write_folder(out, {{"a", "1"}, {"a/b", "2"}})) << "a file is no folder";
+  EXPECT_FALSE(write_folder(out, {{std::string(300, 'x'), "1"}, {"b", "2"}})) << "no name";
+  EXPECT_FALSE(write_folder((parent / "none" / "out").string(), {{"a", "1"}})) << "no parent";
+  EXPECT_EQ(entries(), 0);
+
+  const auto done = write_folder(out + "/", sample());
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(entries(), 1);
+  const auto by_path = [](const std::vector<FolderFile>& files) {
+    std::map<std::string, std::string> contents;
+    for (const FolderFile& file : files) contents[file.path] = file.content;
+    return contents;
+  };
+  const auto written = read_safe_folder(out);
+  ASSERT_TRUE(written) << written.error().message;
+  EXPECT_EQ(by_path(*written), by_path(sample()));
+  EXPECT_EQ(fs::status(out).permissions(), fs::perms(0755));
+  EXPECT_EQ(write_folder(out, {{"a", "1"}}).error().code, Errc::kExists);
+  EXPECT_FALSE(fs::exists(fs::path(out) / "a"));
+  fs::create_directory(parent / "empty");
+  EXPECT_FALSE(write_folder((parent / "empty").string(), {{"a", "1"}})) << "be it empty";
+  fs::create_symlink("nowhere", parent / "link");
+  EXPECT_FALSE(write_folder((parent / "link").string(), {{"a", "1"}}));
+  EXPECT_EQ(entries(), 3);
+  fs::remove_all(parent);
 }
 
 TEST(Bundle, ErrorsNameFileAndLine) {  // POL-021

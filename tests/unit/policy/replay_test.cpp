@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sdk/core/policy/replay.hpp"
-
 #include <gmock/gmock.h>
 
 #include "sdk/core/policy/explain.hpp"
 #include "sdk/core/policy/learn.hpp"
 #include "sdk/core/policy/problems.hpp"
 #include "sdk/core/policy/shell_tool.hpp"
+#include "tests/unit/policy/replay_support.hpp"
 
 namespace aispm::policy {
 namespace {
@@ -14,42 +13,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using v1::Decision;
-
-constexpr WallTime kNow{1'780'000'000'000'000'000};
-
-std::shared_ptr<const Bundle> bundle_of(const std::vector<FolderFile>& files) {
-  auto bundle = Bundle::compile(files);
-  if (!bundle) ADD_FAILURE() << bundle.error().message;
-  return bundle ? *bundle : nullptr;
-}
-std::shared_ptr<const Bundle> rules(const std::string& actions) {
-  return bundle_of({{"actions.yaml", actions}});
-}
-
-v1::Event action(const std::string& tool, const std::string& arguments,
-                 Decision::Outcome outcome = Decision::OUTCOME_ALLOW,
-                 const std::string& agent = "alice/bot") {
-  static int number = 0;
-  v1::Event event;
-  event.set_id("event-" + std::to_string(++number));
-  event.set_agent_id(agent);
-  event.set_source(v1::SOURCE_GATEWAY);
-  event.mutable_time()->set_seconds(1'780'000'000 + number);
-  event.mutable_action_call()->set_tool(tool);
-  event.mutable_action_call()->set_surface("reply");
-  event.mutable_action_call()->set_arguments_text(arguments);
-  event.mutable_decision()->set_outcome(outcome);
-  event.mutable_decision()->set_mode("enforce");
-  event.mutable_decision()->set_rule_id("old");
-  return event;
-}
-
-v1::Simulation replay(const std::shared_ptr<const Bundle>& candidate,
-                      const std::vector<v1::Event>& events, const std::string& agent = "*") {
-  Replay replay(candidate, nullptr, {Glob(agent), kNow});
-  for (const v1::Event& event : events) replay.add(event);
-  return replay.report();
-}
 
 const char* const kRefunds = R"(
 rules:
@@ -174,8 +137,8 @@ decision := {"outcome": "allow", "rule": "a", "reason": "yes"} if { input.postur
       replay(commands, {action("Bash", R"({"command": "npm test"})"),
                         action("mcp__host__run_shell", R"({"command": "x"})"),
                         action("exec", R"({"cmd": ["rm", "-rf", "/"]})"), action("Bash", "")});
-  EXPECT_EQ(shells.unchanged(), 2U);  // `npm test`, and a tool that is no shell
-  EXPECT_EQ(shells.stricter(), 1U);
+  EXPECT_EQ(shells.unchanged(), 1U);  // `npm test`
+  EXPECT_EQ(shells.stricter(), 2U);   // and a tool that is no shell, about which nothing is said
   EXPECT_EQ(shells.not_judged_size(), 1);
 }
 

@@ -3,6 +3,7 @@
 
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/ed25519.hpp"
+#include "sdk/core/policy/mail_recipients.hpp"
 #include "sdk/core/policy/tool_gate.hpp"
 
 namespace aispm::policy {
@@ -265,6 +266,50 @@ TEST(ToolGate, WhoAMailGoesToIsNoDataInIt) {  // MCP-022
           .outcome,
       Outcome::kDeny)
       << "only mail has recipients";
+}
+
+// Callers choose how many of both there are, so each destination is read once and each address is
+// looked up among them (before, each was compared with every word of every destination: this test
+// took 116 times as many instructions).
+TEST(ToolGate, TellsTheRecipientsOfAMailToThousands) {
+  constexpr int kMany = 3000;
+  std::string json = R"({"to": [)";
+  std::vector<std::string> addresses;
+  for (int i = 0; i < kMany; ++i) {
+    addresses.push_back("Person" + std::to_string(i) + "@evil.com");
+    json += (i > 0 ? ",\"" : "\"") + addresses.back() + "\"";
+  }
+  const auto arguments = Arguments::parse(json + "]}");
+  ASSERT_TRUE(arguments) << arguments.error().message;
+  const ToolGate gate = gate_of(kMail);
+  const std::vector<std::string> labels = {"PII"};
+  const auto judge = [&] {
+    return gate
+        .judge({.tool = "send_email",
+                .labels = labels,
+                .addresses = addresses,
+                .arguments = &*arguments},
+               {})
+        .outcome;
+  };
+  EXPECT_EQ(judge(), Outcome::kAllow);
+  addresses.push_back("somebody.else@evil.com");
+  EXPECT_EQ(judge(), Outcome::kDeny);
+}
+
+TEST(MailRecipients, AreNamedOnceAndFoundInAnyLetters) {
+  const std::string too_long = "far@b.example " + std::string(EgressChannel::kMaxValueBytes, 'x');
+  const std::vector<std::string_view> values = {"Bob <Bob@a.example>, eve@a.example",
+                                                "BOB@A.EXAMPLE", "", too_long,
+                                                "(eve@a.example);ann@a.example"};
+  const auto found = recipients_of(values, EgressChannel::kMaxValueBytes);
+  EXPECT_THAT(found, testing::ElementsAre("ann@a.example", "bob@a.example", "eve@a.example"));
+  const auto are = [&](const std::vector<std::string>& addresses) {
+    return are_all_recipients(addresses, found);
+  };
+  EXPECT_TRUE(are({"EVE@a.example", "ann@A.example"}));
+  EXPECT_FALSE(are({"EVE@a.example", "far@b.example"}));
+  EXPECT_FALSE(are({"ve@a.example"}));
 }
 
 TEST(ToolGate, ErrorsNameTheLine) {
