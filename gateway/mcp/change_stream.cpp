@@ -12,6 +12,7 @@
 #include "gateway/mcp/mcp_screen.hpp"
 #include "gateway/mcp/mcp_subscribe.hpp"
 #include "gateway/mcp/server_wire.hpp"
+#include "gateway/proxy/decide/chain_freezes.hpp"
 #include "gateway/proxy/fleet/run_freezes.hpp"
 #include "sdk/core/codec/sse.hpp"
 
@@ -39,8 +40,9 @@ constexpr std::chrono::milliseconds kSettle{200};
 class Listener {
  public:
   // `kept`: what must not end as idle meanwhile. `listen_id`: "" = of a session.
-  Listener(Client& client, const Caller& caller, std::shared_ptr<McpSession> session,
-           std::shared_ptr<McpSession> kept, std::string listen_id, ChangeFilter kinds)
+  Listener(Client& client, const Caller& caller, std::string_view delegation,
+           std::shared_ptr<McpSession> session, std::shared_ptr<McpSession> kept,
+           std::string listen_id, ChangeFilter kinds)
       : client_(client),
         worker_(client.worker()),
         config_(worker_.services().config.mcp),
@@ -53,11 +55,15 @@ class Listener {
         wake_(worker_.context()),
         nudge_(std::make_shared<std::function<void()>>([this] { wake(); })),
         ear_(*session_, waker()),
-        freezable_(worker_.freezes(), caller_.freeze_key(), [this](const policy::Freeze* freeze) {
-          is_frozen_ = is_frozen_ || freeze != nullptr;
-          if (is_frozen_) wake();
-        }) {
-    is_frozen_ = find_freeze(worker_.services(), caller_).has_value();
+        freezable_(
+            worker_.freezes(), caller_.freeze_key(),
+            hear_for_chain(worker_.freezes(), delegation, [this](const policy::Freeze* freeze) {
+              is_frozen_ = is_frozen_ || freeze != nullptr;
+              if (is_frozen_) wake();
+            })) {
+    const auto book = worker_.services().freezes.load(std::memory_order_acquire);
+    is_frozen_ = find_freeze(worker_.services(), caller_).has_value() ||
+                 is_chain_frozen(*book, delegation, wall_now());
   }
 
   // After the stream's head was sent.
@@ -71,7 +77,8 @@ class Listener {
         pulsed = net::Clock::now();
         std::string pulse(kPulse);
         is_there = co_await send(std::move(pulse));
-        has_ended_ = !worker_.services().mcp_sessions.touch(*kept_, pulsed);
+        // Too many changes may have ended it while the pulse waited.
+        has_ended_ = has_ended_ || !worker_.services().mcp_sessions.touch(*kept_, pulsed);
       }
       if (is_there) is_there = co_await send_pending();
       co_await wait();
@@ -128,9 +135,11 @@ class Listener {
     is_woken_ = false;
   }
 
+  // Nothing more may be told, whatever is still to be.
+  bool is_cut() const { return is_frozen_ || has_ended_ || ear_.is_over(); }
   bool is_over(net::Clock::time_point begun) {
-    return is_frozen_ || has_ended_ || ear_.is_over() || worker_.stopping() ||
-           net::Clock::now() - begun >= kMaxAge || client_.stream().peer_is_gone();
+    return is_cut() || worker_.stopping() || net::Clock::now() - begun >= kMaxAge ||
+           client_.stream().peer_is_gone();
   }
 
   // Idle for as long as it likes: only writes have a deadline.
@@ -140,7 +149,7 @@ class Listener {
     co_return sent.has_value();
   }
   awaitable<bool> send_pending() {
-    while (!pending_.empty()) {
+    while (!pending_.empty() && !is_cut()) {
       std::string note = codec::serialise_sse("message", change_note(pending_.front(), listen_id_));
       pending_.pop_front();
       const bool is_there = co_await send(std::move(note));
@@ -335,10 +344,11 @@ class Listener {
 
 }  // namespace
 
-Task<> stream_changes(Client& client, const Caller& caller, std::shared_ptr<McpSession> session,
-                      std::shared_ptr<McpSession> kept, const std::string& listen_id,
-                      const ChangeFilter& kinds) {
-  Listener listener(client, caller, std::move(session), std::move(kept), listen_id, kinds);
+Task<> stream_changes(Client& client, const Caller& caller, std::string_view delegation,
+                      std::shared_ptr<McpSession> session, std::shared_ptr<McpSession> kept,
+                      const std::string& listen_id, const ChangeFilter& kinds) {
+  Listener listener(client, caller, delegation, std::move(session), std::move(kept), listen_id,
+                    kinds);
   co_return co_await listener.run();
 }
 

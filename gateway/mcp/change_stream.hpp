@@ -17,10 +17,11 @@ inline constexpr std::string_view kMcpStreamHead =
     "x-accel-buffering: no\r\ntransfer-encoding: chunked\r\nconnection: keep-alive\r\n\r\n";
 
 // Tells a client whose stream was opened of what changes at the servers of `session`, until it
-// goes, the session ends or the agent is frozen, and ends the stream. `kept`: the session that must
+// goes, the session ends or the agent, or one that handed its task on, is frozen, and ends the
+// stream. `delegation`: as in ShownProofs. `kept`: the session that must
 // not end as idle meanwhile. `listen_id`: of subscriptions/listen, as JSON; "": `session` is the
 // client's own. What is referred to outlives it.
-net::Task<> stream_changes(Client& client, const Caller& caller,
+net::Task<> stream_changes(Client& client, const Caller& caller, std::string_view delegation,
                            std::shared_ptr<McpSession> session, std::shared_ptr<McpSession> kept,
                            const std::string& listen_id, const ChangeFilter& kinds);
 

@@ -5,6 +5,7 @@
 #include "gateway/mcp/mcp_names.hpp"
 #include "gateway/mcp/mcp_reply.hpp"
 #include "gateway/mcp/mcp_screen.hpp"
+#include "gateway/mcp/server_host.hpp"
 #include "gateway/proxy/decide/asked_action.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
@@ -94,6 +95,7 @@ awaitable<std::string> serve_completion(Worker& worker, McpSession& session, con
   AskedAction action(worker, caller, std::move(question));
   if (const auto judged = action.judge(); !judged)
     co_return mcp_error(asked.id, mcp_code::kInternal, "AISPM: " + judged.error().message);
+  judge_server_host(action, config.servers[wanted->server]);
   co_await action.settle(proofs, {});
   if (!action.settled().passes) {
     action.record();

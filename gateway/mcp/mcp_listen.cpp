@@ -7,6 +7,7 @@
 #include "gateway/mcp/mcp_reply.hpp"
 #include "gateway/mcp/mcp_subscribe.hpp"
 #include "gateway/mcp/server_link.hpp"
+#include "gateway/proxy/limits/rate_limiter.hpp"
 #include "sdk/core/codec/sse.hpp"
 
 namespace aispm::gateway {
@@ -15,6 +16,8 @@ using net::Task;
 using net::asio::awaitable;
 
 namespace {
+
+constexpr std::string_view kListenMethod = "subscriptions/listen";
 
 // Opens what a request of 2026-07-28 needs, in a session of its own: what servers with sessions
 // tell then belongs to this stream alone.
@@ -44,17 +47,14 @@ class ListenRequest {
     if (wanted->uris.size() > config_.subscriptions)
       co_return co_await refuse_many("a stream has at most " +
                                      std::to_string(config_.subscriptions) + " subscriptions");
+    if (const std::string late = take_rate(); !late.empty())
+      co_return co_await refuse(200, mcp_code::kDenied, late);
     is_counted_ = true;
     if (++of_agent_->listens() > config_.agent_sessions)
       co_return co_await refuse_many("this agent has too many streams open");
     co_await honour(*wanted);
-    AISPM_CO_CHECK(co_await client_.send(kMcpStreamHead));
-    const std::string begun = codec::serialise_sse("message", listen_begun(honoured_, asked_.id));
-    AISPM_CO_CHECK(co_await client_.send_chunk(begun));
-    client_.stream().expire_never();
-    worker_.counters().mcp_listens.add();
-    auto done =
-        co_await stream_changes(client_, caller_, session_, of_agent_, asked_.id, honoured_);
+    auto done = co_await stream();
+    // Also where the client has gone already: nobody else knows these sessions.
     for (std::size_t i = 0; i < config_.servers.size(); ++i) {
       ServerLink link(worker_, *session_, i);
       (void)co_await link.end();
@@ -63,6 +63,30 @@ class ListenRequest {
   }
 
  private:
+  Task<> stream() {
+    AISPM_CO_CHECK(co_await client_.send(kMcpStreamHead));
+    const std::string begun = codec::serialise_sse("message", listen_begun(honoured_, asked_.id));
+    AISPM_CO_CHECK(co_await client_.send_chunk(begun));
+    client_.stream().expire_never();
+    worker_.counters().mcp_listens.add();
+    co_return co_await stream_changes(client_, caller_, proofs_.delegation, session_, of_agent_,
+                                      asked_.id, honoured_);
+  }
+
+  // Each opens sessions with servers, also one that names no resource. "": it may.
+  std::string take_rate() {
+    RateLimiter* const rates = worker_.services().use.rates.get();
+    if (rates == nullptr) return {};
+    const RateVerdict verdict = rates->take({.tenant = caller_.tenant,
+                                             .user = policy::user_of_agent(caller_.agent_id),
+                                             .agent = caller_.agent_id,
+                                             .tool = kListenMethod},
+                                            net::Clock::now());
+    if (verdict.passes) return {};
+    worker_.counters().rate_limited.add();
+    return "stream denied by rule " + rule_of(verdict) + ": " + rates->describe(verdict);
+  }
+
   Task<> refuse(int status, int code, std::string message) {
     const std::string body = mcp_error(asked_.id, code, "AISPM: " + message);
     const std::string reply = mcp_http({status, {}, true}, body);
@@ -99,7 +123,7 @@ class ListenRequest {
       if (!offers->subscribe) continue;
       for (const std::string& uri : uris) {
         const std::string objection =
-            co_await judge_subscription(worker_, caller_, proofs_, server.endpoint.name, uri);
+            co_await judge_subscription(worker_, caller_, proofs_, server, uri);
         if (!objection.empty() || !session_->subscribe(i, uri, config_.subscriptions)) continue;
         honoured_.uris.push_back(prefixed_uri(server.endpoint.name, uri));
       }
@@ -135,13 +159,14 @@ class ListenRequest {
 }  // namespace
 
 Task<> serve_session_stream(Client& client, std::shared_ptr<McpSession> session,
-                            const Caller& caller) {
+                            const Caller& caller, const ShownProofs& proofs) {
   AISPM_CO_CHECK(co_await client.send(kMcpStreamHead));
   client.stream().expire_never();
   client.worker().counters().mcp_listens.add();
   const ChangeFilter all{.tools = true, .prompts = true, .resources = true};
   std::string no_id;
-  co_return co_await stream_changes(client, caller, session, session, no_id, all);
+  co_return co_await stream_changes(client, caller, proofs.delegation, session, session, no_id,
+                                    all);
 }
 
 Task<> serve_listen(Client& client, std::shared_ptr<McpSession> of_agent, const Caller& caller,

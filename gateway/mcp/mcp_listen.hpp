@@ -14,7 +14,7 @@ namespace aispm::gateway {
 
 // GET of a session: all that its servers tell and it has subscribed to.
 net::Task<> serve_session_stream(Client& client, std::shared_ptr<McpSession> session,
-                                 const Caller& caller);
+                                 const Caller& caller, const ShownProofs& proofs);
 // subscriptions/listen (2026-07-28). An error is the answer to send: nothing was sent.
 net::Task<> serve_listen(Client& client, std::shared_ptr<McpSession> of_agent, const Caller& caller,
                          const ShownProofs& proofs, const McpMessage& asked);

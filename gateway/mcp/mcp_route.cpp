@@ -76,7 +76,7 @@ class McpPost {
       co_return co_await refuse(deaf);
     }
     if (auto refusal = find_session(head)) co_return co_await refuse(*refusal);
-    co_return co_await serve_session_stream(client_, session_, caller_);
+    co_return co_await serve_session_stream(client_, session_, caller_, proofs_);
   }
 
   Task<> refuse(const McpRefusal& refusal) {

@@ -87,10 +87,12 @@ Result<bool> McpSession::subscribe(std::size_t index, const std::string& uri, st
   return true;
 }
 
-void McpSession::unsubscribe(std::size_t index, const std::string& uri) {
+bool McpSession::unsubscribe(std::size_t index, const std::string& uri) {
   const std::lock_guard lock(mutex_);
-  subscribed_ -= subscriptions_[index].erase(uri);
+  if (subscriptions_[index].erase(uri) == 0) return false;
+  --subscribed_;
   wake_ear();
+  return true;
 }
 
 std::set<std::string> McpSession::subscriptions(std::size_t index) const {

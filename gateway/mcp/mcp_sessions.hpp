@@ -78,7 +78,8 @@ class McpSession {
   // Resources of one server that the client wants to hear of. kExhausted: more than `most` of all
   // servers together. False: it does already.
   Result<bool> subscribe(std::size_t index, const std::string& uri, std::size_t most);
-  void unsubscribe(std::size_t index, const std::string& uri);
+  // False: it did not hear of it.
+  bool unsubscribe(std::size_t index, const std::string& uri);
   std::set<std::string> subscriptions(std::size_t index) const;
 
   // The stream of changes of a session, for as long as this lives. There is one: who opens another

@@ -4,6 +4,7 @@
 #include "gateway/mcp/mcp_listing.hpp"
 #include "gateway/mcp/mcp_reply.hpp"
 #include "gateway/mcp/mcp_subject.hpp"
+#include "gateway/mcp/server_host.hpp"
 #include "gateway/mcp/server_wire.hpp"
 #include "gateway/proxy/decide/asked_action.hpp"
 
@@ -18,16 +19,17 @@ constexpr std::chrono::seconds kAskFor{2};  // of all servers together
 }  // namespace
 
 awaitable<std::string> judge_subscription(Worker& worker, const Caller& caller,
-                                          const ShownProofs& proofs, const std::string& server,
+                                          const ShownProofs& proofs, const McpServerConfig& server,
                                           const std::string& uri) {
   ActionQuestion question{.tool = std::string(kSubscribeAction),
-                          .tool_provider = server,
+                          .tool_provider = server.endpoint.name,
                           .arguments = server_read(uri),
                           .delegation = proofs.delegation,
                           .intent = proofs.intent,
                           .surface = "mcp"};
   AskedAction action(worker, caller, std::move(question));
   if (const auto judged = action.judge(); !judged) co_return judged.error().message;
+  judge_server_host(action, server);
   co_await action.settle(proofs, {});
   action.record();
   // A URI with something to cut out would be another one.
@@ -42,11 +44,14 @@ awaitable<std::string> serve_subscription(Worker& worker, McpSession& session, c
   if (!address) co_return unknown_subject(asked);
   const bool is_new = asked.method == kSubscribeAction;
   if (is_new) {
-    const std::string& server = config.servers[address->server].endpoint.name;
+    const McpServerConfig& server = config.servers[address->server];
     const std::string objection =
         co_await judge_subscription(worker, caller, proofs, server, address->name);
     if (!objection.empty())
       co_return mcp_error(asked.id, mcp_code::kDenied, "AISPM: subscription " + objection);
+  } else if (!session.unsubscribe(address->server, address->name)) {
+    // No server is asked for nothing: only what was judged once may be taken back unjudged.
+    co_return mcp_result(asked, "{}");
   }
   ServerLink link(worker, session, address->server);
   const auto with = co_await link.connect();
@@ -64,8 +69,6 @@ awaitable<std::string> serve_subscription(Worker& worker, McpSession& session, c
       co_return mcp_error(asked.id, mcp_code::kDenied, "AISPM: " + added.error().message);
     }
     is_added = *added;
-  } else {
-    session.unsubscribe(address->server, address->name);
   }
   // One without sessions is told by the stream itself.
   if (is_stateless(*with)) co_return mcp_result(asked, "{}");

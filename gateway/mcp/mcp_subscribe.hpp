@@ -6,6 +6,7 @@
 #include "gateway/mcp/mcp_request.hpp"
 #include "gateway/mcp/mcp_sessions.hpp"
 #include "gateway/proxy/client.hpp"
+#include "gateway/proxy/config.hpp"
 #include "gateway/proxy/decide/settlement.hpp"
 
 namespace aispm::gateway {
@@ -13,10 +14,11 @@ namespace aispm::gateway {
 // To wait for a change of one is an action of this name over its URI.
 inline constexpr std::string_view kSubscribeAction = "resources/subscribe";
 
-// What policy says to that; recorded. "": it may, else the rule that denies it.
+// What policy says to that, and to the server's host; recorded. "": it may, else the rule that
+// denies it.
 net::asio::awaitable<std::string> judge_subscription(Worker& worker, const Caller& caller,
                                                      const ShownProofs& proofs,
-                                                     const std::string& server,
+                                                     const McpServerConfig& server,
                                                      const std::string& uri);
 
 // resources/subscribe and resources/unsubscribe of a client with a session: the answer.

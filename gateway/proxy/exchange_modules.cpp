@@ -61,15 +61,21 @@ bool has_any(const PolicySet& policies, std::string_view module) {
          std::any_of(policies.monitored.begin(), policies.monitored.end(), has);
 }
 
+// Places of documents that are asked about, each by an evaluation of its own. Whoever makes the
+// request also names the tools: more than this is denied, not asked about.
+constexpr std::size_t kMaxPlaces = 64;
+using Documents = std::map<std::string, std::uint64_t>;
+
 // Documents that were looked up for this turn, by how they came: given along with a message, or as
-// a tool's result. Those before the model's last words were judged when they were new.
-std::map<std::string, std::uint64_t> documents_in(const codec::LlmRequest& request) {
-  std::map<std::string, std::uint64_t> found;
+// a tool's result. Those before the model's last words were judged when they were new. No more
+// than kMaxPlaces and one.
+Documents documents_in(const codec::LlmRequest& request) {
+  Documents found;
   for (auto at = request.parts.rbegin(); at != request.parts.rend(); ++at) {
     const codec::TextPart& part = *at;
     const bool is_models = part.surface == codec::Surface::kAssistant ||
                            part.surface == codec::Surface::kToolArguments;
-    if (is_models) break;
+    if (is_models || found.size() > kMaxPlaces) break;
     const bool is_one = part.is_message && !part.text.empty() && !part.is_key &&
                         surface_of(part) == detect::Surface::kRetrievedDocument;
     if (is_one) ++found[part.tool.empty() ? std::string("documents") : std::string(part.tool)];
@@ -98,31 +104,29 @@ PiiWords words_for(const ExchangeState& x, const ActionContext& context, const c
   });
 }
 
-}  // namespace
+std::string status_of(const ExchangeState& x) {
+  return x.services.use.models ? x.services.use.models->status_of(std::string(x.model_sent()))
+                               : std::string();
+}
 
-Step judge_upstream(ExchangeState& x) {
-  const PolicySet& policies = x.gate->policies();
-  if (has_any(policies, "model")) {
-    const std::string name = std::string(x.model_sent());
-    const std::string status =
-        x.services.use.models ? x.services.use.models->status_of(name) : std::string();
-    const ModelFacts facts{name, x.provider->event_name(), status};
-    const Step denied =
-        refuse_denied(x, ask(x, "model", [&](const auto& policy, const auto& who, WallTime now) {
-                        return judge_model(policy, who, facts, now);
-                      }));
-    if (denied) return denied;
-  }
-  if (has_any(policies, "egress")) {
-    const std::string& host = x.provider->origin().host;
-    const Step denied =
-        refuse_denied(x, ask(x, "provider", [&](const auto& policy, const auto& who, WallTime now) {
-                        return judge_host(policy, who, host, now);
-                      }));
-    if (denied) return denied;
-  }
-  if (!has_any(policies, "retrieval")) return {};
-  for (const auto& [place, count] : documents_in(x.request)) {
+ActionVerdict deny_places(const PolicyView& policy) {
+  ActionVerdict verdict;
+  if (!has_module(policy, "retrieval")) return verdict;
+  verdict.policy_id = policy.id;
+  verdict.policy_version = policy.version();
+  verdict.outcome = Outcome::kDeny;
+  verdict.rule_id = "retrieval.unreadable";
+  verdict.reason = "Documents came from more than " + std::to_string(kMaxPlaces) + " places";
+  return verdict;
+}
+
+Step judge_retrieval(ExchangeState& x) {
+  const Documents documents = documents_in(x.request);
+  if (documents.size() > kMaxPlaces)
+    return refuse_denied(x, ask(x, "retrieval", [](const auto& policy, const auto&, WallTime) {
+                           return deny_places(policy);
+                         }));
+  for (const auto& [place, count] : documents) {
     const Step denied = refuse_denied(
         x, ask(x, "retrieval", [&](const auto& policy, const auto& who, WallTime now) {
           return judge_documents(policy, who, place, count, now);
@@ -130,6 +134,57 @@ Step judge_upstream(ExchangeState& x) {
     if (denied) return denied;
   }
   return {};
+}
+
+}  // namespace
+
+Step judge_provider(ExchangeState& x) {
+  if (!has_any(x.gate->policies(), "egress")) return {};
+  const std::string& host = x.provider->origin().host;
+  return refuse_denied(x,
+                       ask(x, "provider", [&](const auto& policy, const auto& who, WallTime now) {
+                         return judge_host(policy, who, host, now);
+                       }));
+}
+
+Step judge_upstream(ExchangeState& x) {
+  const PolicySet& policies = x.gate->policies();
+  if (has_any(policies, "model")) {
+    const std::string name = std::string(x.model_sent());
+    const std::string status = status_of(x);
+    const ModelFacts facts{name, x.provider->event_name(), status};
+    const Step denied =
+        refuse_denied(x, ask(x, "model", [&](const auto& policy, const auto& who, WallTime now) {
+                        return judge_model(policy, who, facts, now);
+                      }));
+    if (denied) return denied;
+  }
+  if (Step denied = judge_provider(x)) return denied;
+  return has_any(policies, "retrieval") ? judge_retrieval(x) : Step{};
+}
+
+bool modules_allow(const ExchangeState& x, const ActionGate& gate) {
+  if (!gate.policies().enforced) return true;
+  const PolicyView& policy = *gate.policies().enforced;
+  const ActionContext who = gate.context();
+  const WallTime now = wall_now();
+  const auto allows = [](const ActionVerdict& said) { return said.outcome == Outcome::kAllow; };
+  const std::string status = status_of(x);
+  const ModelFacts facts{x.model_sent(), x.provider->event_name(), status};
+  if (!allows(judge_model(policy, who, facts, now)) ||
+      !allows(judge_host(policy, who, x.provider->origin().host, now)))
+    return false;
+  if (has_module(policy, "retrieval")) {
+    const Documents documents = documents_in(x.request);
+    if (documents.size() > kMaxPlaces) return false;
+    for (const auto& [place, count] : documents)
+      if (!allows(judge_documents(policy, who, place, count, now))) return false;
+  }
+  const std::vector<std::string> kinds = pii_kinds(x.detections, false);
+  if (kinds.empty()) return true;
+  const ActionVerdict said = judge_pii(policy, who, kinds, "request", now);
+  return allows(said) || (said.outcome == Outcome::kRedact &&
+                          are_withheld(*x.context.book, *x.context.tables, x.detections));
 }
 
 Step judge_tokens(ExchangeState& x, std::uint64_t wanted) {
@@ -159,9 +214,13 @@ Step judge_tokens(ExchangeState& x, std::uint64_t wanted) {
   return refuse_denied(x, judged);
 }
 
-void take_pii_of_request(ExchangeState& x) {
+bool asks_pii(const ExchangeState& x) {
   const auto& enforced = x.context.policies.enforced;
-  if (!enforced || !has_module(*enforced, "pii")) return;
+  return enforced && has_module(*enforced, "pii");
+}
+
+void take_pii_of_request(const ExchangeState& x, ScanContext& into) {
+  if (!asks_pii(x)) return;
   const Identity who =
       x.services.identify(x.context.policies, x.caller, x.proofs.delegation, x.proofs.intent);
   const std::string model(x.model_sent());
@@ -175,20 +234,31 @@ void take_pii_of_request(ExchangeState& x) {
                               .delegation_depth = who.delegation_depth,
                               .max_delegation = who.max_delegation};
   const PiiWords words = words_for(x, context, "request");
-  if (words.empty()) return;
+  if (words.empty()) {  // what was said of another provider does not count for this one
+    into.output = kept(nullptr, std::move(into.output));
+    return;
+  }
   auto said = std::make_shared<OutputRules>();
   said->pii = strictest(words);
-  x.context.output = kept(std::move(said), std::move(x.context.output));
-  x.context.tables = with_pii_of_request(*x.context.book, *x.context.tables, words);
+  into.output = kept(std::move(said), std::move(into.output));
+  into.tables = with_pii_of_request(*into.book, *into.tables, words);
 }
 
 Step judge_pii_of_request(ExchangeState& x) {
   if (!has_any(x.gate->policies(), "pii")) return {};
   const std::vector<std::string> kinds = pii_kinds(x.detections, false);
   if (kinds.empty()) return {};
-  return refuse_denied(x, ask(x, "pii", [&](const auto& policy, const auto& who, WallTime now) {
-                         return judge_pii(policy, who, kinds, "request", now);
-                       }));
+  JudgedAction* const judged =
+      ask(x, "pii", [&](const auto& policy, const auto& who, WallTime now) {
+        return judge_pii(policy, who, kinds, "request", now);
+      });
+  // Cut out is what the module says of each kind alone, before the texts are read.
+  if (judged != nullptr && judged->verdict.outcome == Outcome::kRedact &&
+      !are_withheld(*x.context.book, *x.context.tables, x.detections)) {
+    judged->verdict.outcome = Outcome::kDeny;
+    judged->verdict.reason += " (of these kinds together; alone one of them may stay)";
+  }
+  return refuse_denied(x, judged);
 }
 
 void take_pii_of_reply(ExchangeState& x, std::shared_ptr<const OutputRules> before) {

@@ -110,7 +110,7 @@ Step ExchangeState::open_rules() {
     context.redactor = placeholders.get();
     if (policy.keeps_vault()) context.vault = placeholders;
   }
-  take_pii_of_request(*this);
+  take_pii_of_request(*this, context);
   return {};
 }
 

@@ -28,9 +28,9 @@ def install(source: Path, target: Path, files: tuple[str, ...] = ("package.json"
     return target
 
 
-def run_checks(folder: Path, *arguments: str, expected: int) -> None:
-    """Runs clients.mjs, which prints a line of JSON with `ok` for each of `expected` checks."""
-    done = subprocess.run(["node", "clients.mjs", *arguments], cwd=folder, capture_output=True, text=True, check=False,
+def run_checks(folder: Path, *arguments: str, expected: int, script: str = "clients.mjs") -> None:
+    """Runs `script`, which prints a line of JSON with `ok` for each of `expected` checks."""
+    done = subprocess.run(["node", script, *arguments], cwd=folder, capture_output=True, text=True, check=False,
                           timeout=RUN_SECONDS)
     checks = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr

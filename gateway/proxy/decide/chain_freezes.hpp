@@ -13,4 +13,7 @@ namespace aispm::gateway {
 FreezeList::Entry::Hear hear_for_chain(FreezeList& freezes, std::string_view delegation,
                                        FreezeList::Entry::Hear hear);
 
+// Whether one of these agents is frozen now.
+bool is_chain_frozen(const policy::FreezeBook& book, std::string_view delegation, WallTime now);
+
 }  // namespace aispm::gateway

@@ -74,6 +74,24 @@ std::shared_ptr<const OutcomeTables> with_pii_of_reply(const RuleBook& book,
   return stricter;
 }
 
+bool are_withheld(const RuleBook& book, const OutcomeTables& tables,
+                  const std::vector<model::Detection>& detections) {
+  const auto& rules = book.engine->rules();
+  return std::all_of(detections.begin(), detections.end(), [&](const model::Detection& found) {
+    if (!is_pii(found.category)) return true;
+    const auto surface = detect::parse_surface(found.surface);
+    if (!surface) return false;
+    const detect::Outcomes& outcomes = tables.of_request(*surface);
+    bool is_known = false;
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      if (rules[i].id != found.rule_id || outcomes[i] == Outcome::kUnspecified) continue;
+      if (outcomes[i] != Outcome::kRedact && outcomes[i] != Outcome::kDeny) return false;
+      is_known = true;
+    }
+    return is_known;
+  });
+}
+
 std::vector<std::string> pii_kinds(const std::vector<model::Detection>& detections, bool of_reply) {
   std::vector<std::string> kinds;
   for (const model::Detection& detection : detections) {

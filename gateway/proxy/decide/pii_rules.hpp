@@ -28,6 +28,10 @@ OutputRules::Word strictest(const PiiWords& words);
 std::shared_ptr<const OutcomeTables> with_pii_of_request(const RuleBook& book,
                                                          const OutcomeTables& tables,
                                                          const PiiWords& words);
+// Whether these tables withhold all personal data that was found in a request: it was cut out, or
+// the request denied.
+bool are_withheld(const RuleBook& book, const OutcomeTables& tables,
+                  const std::vector<model::Detection>& detections);
 std::shared_ptr<const OutcomeTables> with_pii_of_reply(const RuleBook& book,
                                                        const OutcomeTables& tables,
                                                        const PiiWords& words);

@@ -34,7 +34,9 @@ bool is_before_reply(Errc code) {
 // may differ. A refusal when it may not go there.
 class Rejudging {
  public:
-  explicit Rejudging(ExchangeState& x) : x_(x), before_(x.verdict) {}
+  // `gate_passes`: what the exchange's gate said of whom it was made for; kept up to date.
+  Rejudging(ExchangeState& x, bool& gate_passes)
+      : x_(x), gate_passes_(gate_passes), before_(x.verdict) {}
 
   awaitable<Step> run() {
     x_.context.caller.provider = x_.provider->config().name;
@@ -55,9 +57,10 @@ class Rejudging {
     const policy::Policy& policy = *x_.context.book->policy;
     const policy::Verdict access = policy.authorise(x_.context.caller);
     if (access.applied == Outcome::kDeny) return x_.deny(policy.to_decision(access));
-    if (x_.context.book->for_all) return {};  // rules look at nobody in particular
+    // Rules look at nobody in particular, and no module does.
+    if (x_.context.book->for_all && !asks_pii(x_)) return {};
     x_.context.tables = x_.worker.desk().tables(*x_.context.book, x_.context.caller);
-    take_pii_of_request(x_);
+    take_pii_of_request(x_, x_.context);
     auto scanned = scan_request(x_.context, x_.request);
     if (!scanned) return x_.unscannable("the request", scanned.error().message);
     Step late = x_.check_time("the request", scanned->findings);
@@ -70,18 +73,29 @@ class Rejudging {
   }
 
   awaitable<Step> judge_prompt() {
-    if (!x_.gate) co_return Step{};
-    const ActionGate::Caller& judged = x_.gate->caller();
-    if (judged.provider == x_.provider->event_name() && judged.model == x_.model_sent())
-      co_return Step{};
-    record_rest(x_.worker, x_.asked_by(), *x_.gate);
+    if (!x_.gate && gate_passes_) co_return Step{};  // there are no bundles
+    if (gate_passes_ && is_judged_alike()) {
+      x_.gate->enter("prompt");
+      Step step = judge_provider(x_);
+      x_.gate->enter("reply");
+      co_return step;
+    }
+    if (x_.gate) record_rest(x_.worker, x_.asked_by(), *x_.gate);
     x_.gate.reset();
     Step step = x_.judge_prompt();
     if (!step && x_.gate) step = co_await x_.settle_actions();
+    gate_passes_ = !step;
     co_return step;
   }
 
+  // For a provider of this kind and this model: what differs is the host.
+  bool is_judged_alike() const {
+    const ActionGate::Caller& judged = x_.gate->caller();
+    return judged.provider == x_.provider->event_name() && judged.model == x_.model_sent();
+  }
+
   ExchangeState& x_;
+  bool& gate_passes_;
   const policy::Verdict before_;
 };
 
@@ -179,8 +193,10 @@ class Forwarding {
       co_return Step{};
     judged_for_ = x_.provider->config().name;
     judged_model_ = x_.model_sent();
-    Rejudging again(x_);
-    co_return co_await again.run();
+    Rejudging again(x_, gate_passes_);
+    Step denied = co_await again.run();
+    if (denied) judged_for_.clear();  // another candidate may have the same name and model
+    co_return denied;
   }
 
   bool skip(const Traffic::Arm& arm, const std::string& why) {
@@ -319,6 +335,7 @@ class Forwarding {
   unsigned rounds_ = 0;
   std::string judged_for_;
   std::string judged_model_;
+  bool gate_passes_ = true;  // who was refused does not come here
   Provider* last_provider_;  // that was asked; its failure is `last_`
   std::optional<Breaker::Permit> permit_;
   std::size_t refused_by_circuit_ = 0;

@@ -4,6 +4,7 @@
 #include <boost/asio/detached.hpp>
 #include <utility>
 
+#include "gateway/proxy/exchange_modules.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
 #include "gateway/proxy/traffic/shadow.hpp"
 #include "gateway/proxy/translate/translation.hpp"
@@ -72,9 +73,10 @@ bool is_among(const codec::JsonPatch& patch, const std::vector<codec::JsonPatch>
 bool rules_allow(const ExchangeState& x) {
   const policy::Policy& policy = *x.context.book->policy;
   if (policy.authorise(x.context.caller).applied == model::Outcome::kDeny) return false;
-  if (x.context.book->for_all) return true;
+  if (x.context.book->for_all && !asks_pii(x)) return true;
   ScanContext context = x.context;
   context.tables = x.worker.desk().tables(*context.book, context.caller);
+  take_pii_of_request(x, context);
   const auto scanned = scan_request(context, x.request);
   if (!scanned || scanned->findings.denied() || scanned->findings.cut > 0) return false;
   for (const codec::JsonPatch& patch : scanned->patches)
@@ -82,17 +84,19 @@ bool rules_allow(const ExchangeState& x) {
   return true;
 }
 
-// Bundles likewise. Nobody is asked and nothing is counted for a shadow.
+// Bundles likewise. Nobody is asked and nothing is counted for a shadow: what a person let pass was
+// let pass once.
 bool bundles_allow(const ExchangeState& x) {
   if (!x.gate) return true;
   ActionGate::Caller who = x.gate->caller();
-  if (who.provider == x.provider->event_name() && who.model == x.model_sent()) return true;
   who.surface = "prompt";
   who.provider = x.provider->event_name();
   who.model = std::string(x.model_sent());
   ActionGate gate(x.context, x.gate->policies(), std::move(who), x.gate->risk());
-  return !gate.wants_prompt(wall_now()) ||
-         gate.judge_prompt(codec::prompt_text(x.request), {}) == nullptr;
+  if (gate.wants_prompt(wall_now()) &&
+      gate.judge_prompt(codec::prompt_text(x.request), {}) != nullptr)
+    return false;
+  return modules_allow(x, gate);
 }
 
 bool is_frozen(const ExchangeState& x) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,6 +22,16 @@ inline std::string marked_signature(std::string_view signature) {
 inline std::string unmarked_signature(std::string_view said) {
   return said.starts_with(kSignatureMark) ? std::string(said.substr(kSignatureMark.size()))
                                           : std::string();
+}
+
+// Base64 in either alphabet: what else a client, or a provider, puts there is no signature of
+// Gemini's and goes nowhere.
+inline bool is_gemini_signature(std::string_view text) {
+  constexpr std::size_t kMost = 256U << 10;
+  return !text.empty() && text.size() <= kMost && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
+           c == '/' || c == '-' || c == '_' || c == '=';
+  });
 }
 
 struct Part {

@@ -103,7 +103,7 @@ class GeminiStream final : public StreamReader {
         std::string(tree.string_at(call, "id")), std::string(tree.string_at(call, "name")), {}};
     if (const std::size_t args = tree.find(call, "args"); args != kNone)
       made.arguments = data.substr(tree[args].begin, tree[args].span().size());
-    made.signature = signature;
+    if (is_gemini_signature(signature)) made.signature = signature;
     answer_.calls.push_back(std::move(made));
     const Call& kept = answer_.calls.back();
     if (!keep(kept.arguments.size() + kept.signature.size() + sizeof(Call)))

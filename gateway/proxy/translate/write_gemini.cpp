@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Gemini's generateContent.
-#include <algorithm>
 #include <array>
 
 #include "gateway/proxy/translate/field_reader.hpp"
@@ -32,15 +31,6 @@ std::string as_object(const std::string& result) {
 // has lost it, the API has this word: docs/thought-signatures of Google's documentation.
 constexpr std::string_view kUnsigned = "skip_thought_signature_validator";
 
-// Base64 in either alphabet: what else a client puts there is not Gemini's.
-bool is_signature(std::string_view text) {
-  constexpr std::size_t kMost = 256U << 10;
-  return !text.empty() && text.size() <= kMost && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
-           c == '/' || c == '-' || c == '_' || c == '=';
-  });
-}
-
 bool wants_signatures(const Target& target) {
   return target.model.find("gemini-3") != std::string::npos;
 }
@@ -61,7 +51,7 @@ Result<> write_part(const Part& part, JsonWriter& to, std::string_view signature
       to.key("functionCall").begin_object();
       if (!part.id.empty()) to.member("id", part.id);
       to.member("name", part.name).raw_member("args", part.arguments).end_object();
-      if (is_signature(part.signature)) signature = part.signature;
+      if (is_gemini_signature(part.signature)) signature = part.signature;
       if (!signature.empty()) to.member("thoughtSignature", signature);
       break;
     case Kind::kResult:

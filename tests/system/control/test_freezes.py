@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import http.client
 import json
 import queue
 import socket
@@ -12,6 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 from conftest import AGENT, Answer, Gateway, World, wait_for
@@ -34,6 +37,23 @@ def signed_task(folder: Path, by: str, to: str) -> tuple[str, str]:
         ["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", key, "-in", message], check=True, capture_output=True
     )
     return public, text + "." + base64.urlsafe_b64encode(signature.stdout).decode().rstrip("=")
+
+
+@contextlib.contextmanager
+def mcp_stream(world: World, delegation: str) -> Iterator[http.client.HTTPResponse]:
+    """The stream of changes of a new session, which says on whose behalf it is."""
+    headers = {"authorization": "Bearer " + world.key, "accept": "application/json, text/event-stream", "content-type": "application/json"}
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize",
+             "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}}
+    request = urllib.request.Request(f"http://127.0.0.1:{world.gateway.port}/mcp", json.dumps(hello).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        session = reply.headers["mcp-session-id"]
+    connection = http.client.HTTPConnection("127.0.0.1", world.gateway.port, timeout=30)
+    connection.request("GET", "/mcp", headers={**headers, "mcp-session-id": session, "x-aispm-delegation": delegation})
+    answer = connection.getresponse()
+    assert answer.status == 200
+    yield answer
+    connection.close()
 
 
 def test_what_runs_for_a_frozen_agent_is_cut_pol_028(world: World, tmp_path: Path) -> None:
@@ -81,6 +101,12 @@ def test_what_runs_for_a_frozen_agent_is_cut_pol_028(world: World, tmp_path: Pat
         assert world.gateway.ask(world.key).status == 200, "by its own rights it may go on"
         world.lift(frozen)
         wait_for(lambda: not is_stopped(), TOLD_SECONDS, "it goes on")
+        with mcp_stream(world, token) as handed_on:
+            frozen = world.freeze("AGENT", "team/planner")
+            assert handed_on.readline() == b"", "what runs for a frozen agent hears of no changes any more"
+        with mcp_stream(world, token) as late:
+            assert late.readline() == b"", "nor does what begins"
+        world.lift(frozen)
     finally:
         assert world.promote("delegates", "DEPRECATED").status == 200
 

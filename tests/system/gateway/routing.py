@@ -31,8 +31,12 @@ class World:
         self.upstreams: list[Upstream] = []
         self.clients: list[Any] = []
 
-    def start(self, more: str, names: tuple[str, ...] = ("one", "two"), policy: str = OPEN, dialect: str = "openai") -> World:
+    def start(self, more: str, names: tuple[str, ...] = ("one", "two"), policy: str = OPEN, dialect: str = "openai",
+              elsewhere: tuple[str, ...] = ()) -> World:
+        """`elsewhere`: those that have another host than the rest, `localhost`."""
         self.upstreams = [Upstream(name) for name in names]
+        for name in elsewhere:
+            self[name].host = "localhost"
         self.gateway.start(configure(self.gateway, self.upstreams, more, policy, dialect))
         return self
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import socket
@@ -28,8 +29,24 @@ def zstd(body: bytes, times: int = 0) -> bytes:
     return b"\x28\xb5\x2f\xfd" + bytes([0x80, 0x58]) + size.to_bytes(4, "little") + b"".join(blocks)
 
 
+def brotli(body: bytes) -> bytes:
+    """One block that is not compressed, and the end (RFC 7932, sections 9.1 and 9.2)."""
+    window, nibbles = 11, 4  # 22 bits of window; the length in as many nibbles
+    assert 0 < len(body) <= 1 << 4 * nibbles
+    block = window | (nibbles - 4) << 5 | (len(body) - 1) << 7 | 1 << (7 + 4 * nibbles)
+    return block.to_bytes(3, "little") + body + b"\x03"
+
+
+# Of a real compressor, zlib.brotliCompressSync of Node 20: chat("hello node"), chat(INJECTION), chat("a" * (8 << 20)), b" " * (64 << 20).
+BROTLI_HELLO = base64.b64decode("G0YAkCwOeHMu5IULheguf5IRKr1F3rb2ZpubXOuwdPUNkBYhK2MLDjkRuLS0JRoAVCg3+eJDxWFBusPuPlQFwUJV8Hc=")
+BROTLI_INJECTION = base64.b64decode("G4gAaB2lNZaLh2GTSZciW3s6t1Q/WrMEgwEt4NnVaLHo6OSA+fsDysIDNm+LNUgnJ5eT3U61KCxsXs6aFtJAocOiieHid1wMC/i0tSnHiNg064DIhOqfAjpK"
+                                    "zLozpCb1R479/gE=")
+BROTLI_MANY = base64.b64decode("y///P4CMwzgW/FEMvqIW2QvbmiAsOtCSA+ZuCyhpzZ9M32NsK8MkSdKp8cQ9GVt+ErEF3MF6wPu/K3gA8EuLdIX1qSdECQBI2QE=")
+BROTLI_MORE = base64.b64decode("y///P/glQOKxQCD3/o///3/wSwDEYRGA7v0f////4JcAiMMCAN37P/7//8EvARCHBQC693/8//+DXwIgDgsAdO//+P//B78EQBwWAOje//H//w9+CYA4LADQvf/L"
+                               "//8//BIAcVgAoHv/Bw==")
+
 CODINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "x-gzip": gzip.compress, "GZIP": gzip.compress, "deflate": zlib.compress,
-                                                "zstd": zstd}
+                                                "zstd": zstd, "br": brotli}
 
 
 def chat(text: str) -> bytes:
@@ -61,6 +78,16 @@ def test_what_is_compressed_is_judged_like_what_is_not(gateway: Gateway, provide
     assert SECRET not in str(provider.seen()[-1]["body"]) and "keep it" in str(provider.seen()[-1]["body"])
 
 
+def test_what_a_real_compressor_made_of_it_is_undone_and_judged(gateway: Gateway, provider: Provider) -> None:
+    assert send(gateway, BROTLI_HELLO, "br")[0] == 200
+    assert str(provider.seen()[-1]["body"]) == chat("hello node").decode()
+    before = len(provider.seen())
+    for injection in (BROTLI_INJECTION, brotli(chat(INJECTION))):
+        status, content = send(gateway, injection, "br")
+        assert status == 400 and b"aispm" in content.lower()
+    assert len(provider.seen()) == before
+
+
 def test_all_members_of_a_body_are_judged(gateway: Gateway, provider: Provider) -> None:
     """RFC 1952 lets a body have several; peers that read only the first would see another body."""
     bad = chat(INJECTION)
@@ -83,6 +110,9 @@ GOOD = gzip.compress(chat("hello"))
     (gzip.compress(b" " * (64 << 20)), "gzip", 413),  # over the limit of bodies
     (gzip.compress(chat("a" * (8 << 20))), "gzip", 413),  # under it, a thousandfold
     (zstd(b" ", 64 << 20), "zstd", 413),
+    (BROTLI_HELLO[:-1], "br", 400), (BROTLI_HELLO[:9], "br", 400), (b"", "br", 400), (BROTLI_HELLO + b"x", "br", 400), (BROTLI_HELLO * 2, "br", 400),
+    (b"\xff" + BROTLI_HELLO[1:], "br", 400), (GOOD, "br", 400), (BROTLI_HELLO, "gzip", 400), (brotli(BROTLI_HELLO), "br", 400),
+    (BROTLI_HELLO, "br, br", 415), (BROTLI_MORE, "br", 413), (BROTLI_MANY, "br", 413),
 ])
 def test_a_body_that_is_not_what_it_seems_is_refused(gateway: Gateway, provider: Provider, body: bytes, coding: str, status: int) -> None:
     before = len(provider.seen())

@@ -189,6 +189,19 @@ def test_retrieval_is_asked_about_searches_and_what_they_found(bench: Bench) -> 
     assert "retrieval.chunks" in found(11)
 
 
+def test_retrieval_is_asked_about_so_many_places_at_once_and_no_more(bench: Bench) -> None:
+    gateway = bench.start("retrieval")
+
+    def found(tools: int) -> str:
+        calls = [{"id": f"c{i}", "type": "function", "function": {"name": f"search_{i}", "arguments": "{}"}} for i in range(tools)]
+        results = [{"role": "tool", "tool_call_id": f"c{i}", "content": f"Page {i} of the handbook"} for i in range(tools)]
+        return chat(gateway, messages=[{"role": "user", "content": "What does it say?"}, {"role": "assistant", "tool_calls": calls}, *results])
+
+    assert "The tool said" in found(64)
+    assert "retrieval.unreadable" in found(65)
+    assert "search_64" not in json.dumps(bench.provider.seen()[-1]["body"])
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_pii_is_asked_about_each_kind_of_personal_data(bench: Bench, stream: bool) -> None:
     nobody = bench.start("pii")

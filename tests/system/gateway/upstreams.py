@@ -25,6 +25,7 @@ class Upstream:
 
     def __init__(self, name: str, text: str = "") -> None:
         self.name, self.text = name, text or f"I am {name}."
+        self.host = "127.0.0.1"  # as the gateway's configuration names it
         self.mode: str | int = "ok"
         self.bodies: list[dict[str, Any]] = []
         self.wait = 0.0
@@ -160,7 +161,7 @@ def configure(gateway: Gateway, upstreams: list[Upstream], more: str, policy: st
     report = f"report:\n  collector: 127.0.0.1:1\n  state_folder: {state}\n  enrolment_token_file: {state}/token\naudit: best_effort\n"
     config = gateway.configure(1, Path("/unused"), extra=report + more, policy=policy)
     text = config.read_text()
-    providers = "".join(f"  - {{name: {one.name}, dialect: {dialect}, origin: 'http://127.0.0.1:{one.port}', allow_private: true, "
+    providers = "".join(f"  - {{name: {one.name}, dialect: {dialect}, origin: 'http://{one.host}:{one.port}', allow_private: true, "
                         f"key_file: {gateway.folder}/provider.key}}\n" for one in upstreams)
     config.write_text(text[:text.index("providers:\n  - name:")] + "providers:\n" + providers)
     return config

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,39 @@ class McpServer:
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, McpServer]]:
     folder = tmp_path_factory.mktemp("servers")
     running = {form: McpServer(folder, form) for form in FORMS}
+    yield running
+    for server in running.values():
+        server.stop()
+
+
+class Changing:
+    """A server whose resources change when it is told to: changing_server.py."""
+
+    def __init__(self, folder: Path, form: str) -> None:
+        self.form = form
+        self.port: int = real_gateway.free_port()
+        self.log = folder / f"changing-{form}.log"
+        self.start()
+
+    def start(self) -> None:
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen([sys.executable, str(HERE / "changing_server.py"), str(self.port), self.form], stdout=out, stderr=out)
+        real_gateway.wait_for_port(self.port, self.process, self.log)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+    def ask(self, path: str, **query: str) -> Any:
+        url = f"http://127.0.0.1:{self.port}{path}?{urllib.parse.urlencode(query)}"
+        with urllib.request.urlopen(urllib.request.Request(url, method="GET" if path in ("/_state", "/_sessions") else "POST"), timeout=60) as reply:
+            return json.load(reply)
+
+
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Changing]]:
+    folder = tmp_path_factory.mktemp("changing")
+    running = {form: Changing(folder, form) for form in ("sessions", "modern", "plain")}
     yield running
     for server in running.values():
         server.stop()

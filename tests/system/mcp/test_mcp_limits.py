@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from conftest import POLICY, real_gateway, wait_for_rules
-from test_mcp import ERAS, call
+from mcp import Client, MCPError
+from test_mcp import ERAS, call, with_client
 
 
 @pytest.fixture
@@ -36,3 +38,20 @@ def test_the_call_over_the_rate_fails_with_words_for_the_model(limited: Any, ser
     assert "this tool may make 2 calls within 60 s; try again in" in text
     assert len(servers["json"].calls("send")) == before + 2
     assert "limits.rate.tool" not in call(limited, "json__fetch", mode, url="x")[1]
+
+
+def test_streams_of_changes_are_limited_too(limited: Any) -> None:
+    async def use(client: Client) -> str:
+        async def listen() -> None:
+            async with client.listen(tools_list_changed=True):
+                pass
+
+        with anyio.fail_after(30):
+            for _ in range(2):
+                await listen()
+            with pytest.raises(MCPError) as refused:
+                await listen()
+        return refused.value.error.message
+
+    said = with_client(limited, use, "2026-07-28")
+    assert "limits.rate.tool" in said and "try again in" in said, said

@@ -7,9 +7,8 @@ import contextlib
 import hashlib
 import http.client
 import json
-import subprocess
-import sys
-import urllib.parse
+import socket
+import struct
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,13 +16,13 @@ from typing import Any
 
 import anyio
 import pytest
-from conftest import HERE, KEY, OTHER_KEY, POLICY, TOOLS, real_gateway, wait_for_rules, write_private
+from conftest import KEY, OTHER_KEY, POLICY, TOOLS, Changing, real_gateway, wait_for_rules, write_private
 from mcp import Client, MCPError
 from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated
-from test_mcp import HELLO, open_session, post, with_client
+from programs import wait_for
+from test_mcp import HELLO, META, open_session, post, with_client
 
 TOKEN = "of-the-operator-" + "0" * 32
-FORMS = ("sessions", "modern", "plain")
 # Of those that there are: not `zoo`.
 GRANTED = ("?", "attic*", "denied", "desk", "door", "hall", "lamp", "refused", "roof", "window")
 ACTIONS = """
@@ -31,37 +30,6 @@ rules:
   - {id: not-that, match: {tool: resources/subscribe}, when: {tool_args_match: {uri: {eq: 'office://denied'}}}, outcome: deny, reason: nobody waits for it}
   - {id: rest, match: {tool: '*'}, outcome: allow}
 """
-
-
-class Changing:
-    def __init__(self, folder: Path, form: str) -> None:
-        self.form = form
-        self.port: int = real_gateway.free_port()
-        self.log = folder / f"changing-{form}.log"
-        self.start()
-
-    def start(self) -> None:
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen([sys.executable, str(HERE / "changing_server.py"), str(self.port), self.form], stdout=out, stderr=out)
-        real_gateway.wait_for_port(self.port, self.process, self.log)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(timeout=20)
-
-    def ask(self, path: str, **query: str) -> Any:
-        url = f"http://127.0.0.1:{self.port}{path}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(urllib.request.Request(url, method="GET" if path == "/_state" else "POST"), timeout=10) as reply:
-            return json.load(reply)
-
-
-@pytest.fixture(scope="module")
-def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Changing]]:
-    folder = tmp_path_factory.mktemp("changing")
-    running = {form: Changing(folder, form) for form in FORMS}
-    yield running
-    for server in running.values():
-        server.stop()
 
 
 def start_gateway(folder: Path, provider: Any, certificate: Any, servers: list[Changing], more: str = "") -> Any:
@@ -295,6 +263,69 @@ def test_a_stream_belongs_to_one_session_of_one_agent(office: Any) -> None:
             assert first.read() == b""  # there is one; the newest
             assert post(office, None, {"mcp-session-id": session}, "DELETE")[0] == 204
             assert second.read() == b""  # and it ends with its session
+
+
+def test_what_was_not_subscribed_to_is_not_taken_back_at_a_server(office: Any, changing: dict[str, Changing]) -> None:
+    """Nobody judged it, and it is no action: a server must not be reached by it."""
+    async def use(client: Client) -> None:
+        await client.unsubscribe_resource("mcp+sessions+office://lamp")
+        await client.subscribe_resource("mcp+sessions+office://hall")
+        await client.unsubscribe_resource("mcp+sessions+office://hall")
+        await client.unsubscribe_resource("mcp+sessions+office://hall")
+
+    with_client(office, use)
+    ended = changing["sessions"].ask("/_sessions")["ended"]
+    assert "office://lamp" not in ended and ended.count("office://hall") == 1
+
+
+LISTEN = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+          "params": {"notifications": {"resourcesListChanged": True}, "_meta": META}}
+
+
+def test_a_client_that_leaves_before_its_stream_begins_leaves_no_session_behind(provider: Any, certificate: Any, changing: dict[str, Changing],
+                                                                               tmp_path: Path) -> None:
+    server = changing["sessions"]
+    alone = start_gateway(tmp_path, provider, certificate, [server])
+    body = json.dumps(LISTEN).encode()
+    head = (f"POST /mcp HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
+            "accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: subscriptions/listen\r\n"
+            f"content-length: {len(body)}\r\n\r\n").encode()
+    before = server.ask("/_sessions")
+    server.ask("/_hold", on="1")
+    for asked in range(3):
+        with socket.create_connection(("127.0.0.1", alone.port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(head + body)
+            wait_for(lambda asked=asked: server.ask("/_sessions")["asked"] > before["asked"] + asked, 20, "the gateway opens a session")
+    server.ask("/_hold", on="0")
+    wait_for(lambda: server.ask("/_sessions")["closed"] == before["closed"] + 3, 20, "the gateway ends these sessions")
+    assert alone.stop() == 0, alone.log.read_text()
+
+
+def test_a_stream_that_was_ended_tells_nothing_more(provider: Any, certificate: Any, changing: dict[str, Changing], tmp_path: Path) -> None:
+    server = changing["sessions"]
+    alone = start_gateway(tmp_path, provider, certificate, [server])
+    session = open_session(alone)
+    headers = {"mcp-session-id": session, "mcp-protocol-version": "2025-11-25"}
+    wanted = {"jsonrpc": "2.0", "id": 2, "method": "resources/subscribe", "params": {"uri": "mcp+sessions+office://attic"}}
+    assert post(alone, wanted, headers)[1]["result"] == {}
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(60)
+        slow.connect(("127.0.0.1", alone.port))
+        slow.sendall(f"GET /mcp HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\naccept: text/event-stream\r\n"
+                     f"mcp-session-id: {session}\r\n\r\n".encode())
+        assert slow.recv(12) == b"HTTP/1.1 200"
+        # More than the connection takes and the gateway keeps: that ends the stream while a write waits.
+        wait_for(lambda: server.ask("/_touch", uri="office://attic", parts="6000") and counters(alone)["mcp_changes_dropped"] > 0, 60, "too many changes")
+        told = counters(alone)["mcp_changes"]
+        text = b""
+        while part := slow.recv(1 << 16):
+            text += part
+            if text.endswith(b"0\r\n\r\n"):
+                break
+    assert text.count(b"notifications/resources/updated") <= told + 1
+    assert alone.stop() == 0, alone.log.read_text()
 
 
 def test_what_no_server_has_is_not_offered(office: Any, changing: dict[str, Changing], provider: Any, certificate: Any, tmp_path: Path) -> None:

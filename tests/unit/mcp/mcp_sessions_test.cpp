@@ -56,6 +56,17 @@ TEST_F(Sessions, AreLimitedByAgentAndTogether) {
   EXPECT_TRUE(sessions_.open(kMallory, "2025-11-25", false, now_ + minutes(10)));
 }
 
+TEST_F(Sessions, TakeBackOnlyWhatTheySubscribedTo) {
+  const auto session = *sessions_.open(kAlice, "2025-11-25", false, now_);
+  EXPECT_FALSE(session->unsubscribe(0, "a"));
+  ASSERT_EQ(session->subscribe(0, "a", 1), true);
+  EXPECT_FALSE(session->unsubscribe(0, "b"));
+  EXPECT_FALSE(session->subscribe(0, "b", 1));
+  EXPECT_TRUE(session->unsubscribe(0, "a"));
+  EXPECT_FALSE(session->unsubscribe(0, "a"));
+  EXPECT_EQ(session->subscribe(0, "b", 1), true);
+}
+
 TEST_F(Sessions, WithoutIdAreOnePerAgentAndCannotBeNamed) {
   const auto first = *sessions_.of_agent(kAlice, now_);
   EXPECT_EQ(*sessions_.of_agent(kAlice, now_), first);
