@@ -33,7 +33,10 @@ Task<std::optional<Head>> Client::next_head() {
 
 Task<std::string_view> Client::read_body(Head head, std::size_t limit_bytes) {
   input_.consume(head.size_bytes);
-  if (head.body == codec::http1::BodyKind::kNone) co_return std::string_view{};
+  if (head.body == codec::http1::BodyKind::kNone) {
+    stream_->expire_never();
+    co_return std::string_view{};
+  }
   if (head.expects_continue && input_.empty() && head.content_length <= limit_bytes) {
     AISPM_CO_CHECK(co_await stream_->write("HTTP/1.1 100 Continue\r\n\r\n"));
   }
@@ -41,6 +44,8 @@ Task<std::string_view> Client::read_body(Head head, std::size_t limit_bytes) {
                co_await read_whole_body(*stream_, input_, head.body, head.content_length,
                                         limit_bytes, spill_));
   unread_in_place_ = body.in_place_bytes;
+  // The request is here to its last byte: the answer may take as long as the provider may.
+  stream_->expire_never();
   co_return body.bytes;
 }
 
@@ -84,7 +89,9 @@ Task<> Client::send(std::string_view head, std::string_view body) {
   std::array<net::asio::const_buffer, 2> buffers = {net::asio::buffer(head),
                                                     net::asio::buffer(body)};
   stream_->expire_after(worker_.services().config.limits.client_write);
-  co_return co_await stream_->write(buffers);
+  auto sent = co_await stream_->write(buffers);
+  stream_->expire_never();  // a deadline is for a wait, and ends with it
+  co_return sent;
 }
 
 Task<> Client::send_chunk(std::string_view bytes) {
@@ -94,7 +101,9 @@ Task<> Client::send_chunk(std::string_view bytes) {
       net::asio::buffer(size.data(), static_cast<std::size_t>(digits)), net::asio::buffer(bytes),
       net::asio::buffer("\r\n", 2)};
   stream_->expire_after(worker_.services().config.limits.client_write);
-  co_return co_await stream_->write(buffers);
+  auto sent = co_await stream_->write(buffers);
+  stream_->expire_never();
+  co_return sent;
 }
 
 Task<> Client::refuse(Dialect dialect, const Refusal& refusal, bool keep_alive, bool with_body) {
