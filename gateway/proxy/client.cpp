@@ -2,7 +2,7 @@
 #include "gateway/proxy/client.hpp"
 
 #include <array>
-#include <cstdio>
+#include <charconv>
 
 #include "sdk/core/codec/content_decoder.hpp"
 
@@ -16,6 +16,17 @@ namespace {
 constexpr std::chrono::seconds kLinger{2};
 constexpr std::size_t kMaxLingerBytes = 4U << 20;
 constexpr std::size_t kMaxIdleSpillBytes = 64U << 10;
+constexpr std::size_t kChunkHeadBytes = 24;
+
+// What a chunk of these bytes is made of; its head stands in `head`.
+std::array<net::asio::const_buffer, 3> chunk_of(std::string_view bytes,
+                                                std::array<char, kChunkHeadBytes>& head) {
+  char* end = std::to_chars(head.data(), head.data() + head.size(), bytes.size(), 16).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  return {net::asio::buffer(head.data(), static_cast<std::size_t>(end - head.data())),
+          net::asio::buffer(bytes), net::asio::buffer("\r\n", 2)};
+}
 
 }  // namespace
 
@@ -78,6 +89,13 @@ void Client::finish_request() {
   if (decoded_.capacity() > 0) std::string().swap(decoded_);
 }
 
+void Client::let_go_of_body() {
+  input_.consume(std::exchange(unread_in_place_, 0));
+  input_.relax(0);
+  std::string().swap(spill_);
+  std::string().swap(decoded_);
+}
+
 Task<> Client::send(std::string_view head, std::string_view body) {
   std::string with_lines;
   if (!reply_lines.empty() && head.starts_with("HTTP/1.1 ")) {
@@ -95,15 +113,24 @@ Task<> Client::send(std::string_view head, std::string_view body) {
 }
 
 Task<> Client::send_chunk(std::string_view bytes) {
-  std::array<char, 24> size;
-  const int digits = std::snprintf(size.data(), size.size(), "%zx\r\n", bytes.size());
-  std::array<net::asio::const_buffer, 3> buffers = {
-      net::asio::buffer(size.data(), static_cast<std::size_t>(digits)), net::asio::buffer(bytes),
-      net::asio::buffer("\r\n", 2)};
+  std::array<char, kChunkHeadBytes> head;
+  auto buffers = chunk_of(bytes, head);
   stream_->expire_after(worker_.services().config.limits.client_write);
   auto sent = co_await stream_->write(buffers);
   stream_->expire_never();
   co_return sent;
+}
+
+Result<> Client::send_piece_now(std::string_view bytes, bool as_chunk, std::string& rest) {
+  std::array<char, kChunkHeadBytes> head;
+  auto buffers = chunk_of(bytes, head);
+  std::span<net::asio::const_buffer> left(buffers);
+  if (!as_chunk) left = left.subspan(1, 1);
+  AISPM_TRY(const bool is_done, stream_->write_now(left));
+  if (is_done) return {};
+  for (const net::asio::const_buffer& buffer : left)
+    rest.append(static_cast<const char*>(buffer.data()), buffer.size());
+  return {};
 }
 
 Task<> Client::refuse(Dialect dialect, const Refusal& refusal, bool keep_alive, bool with_body) {

@@ -25,6 +25,11 @@ class InputBuffer {
     return {data_.get() + end_, capacity_ - end_};
   }
   void commit(std::size_t size) { end_ += size; }
+  void append(std::string_view bytes) {
+    if (bytes.empty()) return;
+    std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
+    commit(bytes.size());
+  }
   void consume(std::size_t size) {
     begin_ += size;
     if (begin_ == end_) begin_ = end_ = 0;
