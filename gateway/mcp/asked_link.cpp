@@ -22,7 +22,7 @@ AskedFor asked_for(const Caller& caller) { return {caller.key(), caller.session_
 void note_asked(ExchangeState& x, std::string_view reply) {
   if (!x.services.asked_calls || x.route.kind != RouteKind::kLlm || x.status >= 400) return;
   x.services.asked_calls->note_reply(asked_for(x.caller), net::Clock::now());
-  if (x.call.tools_called.empty()) return;
+  if (x.call().tools_called.empty()) return;
   const auto parsed = codec::parse_reply(x.api, reply);
   if (!parsed) return;  // it was read before: what was put into it cannot be read
   for (const codec::ToolCall& asked : parsed->tool_calls) note(x, asked.name, asked.arguments);

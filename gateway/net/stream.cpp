@@ -46,23 +46,45 @@ Task<std::size_t> Stream::read_some(std::span<char> space) {
   co_return size;
 }
 
+Task<> Stream::wait_readable() {
+  if (expired_) co_return fail(Errc::kDeadlineExceeded, "read: timed out");
+  auto [error] = co_await socket_.async_wait(Socket::wait_read, kNoThrow);
+  if (error) co_return fail_net("read", error);
+  co_return Result<>{};
+}
+
+Result<std::optional<std::size_t>> Stream::read_now(std::span<char> space) {
+  if (expired_) return fail(Errc::kDeadlineExceeded, "read: timed out");
+  error_code error;
+  const std::size_t size = socket_.read_some(asio::buffer(space.data(), space.size()), error);
+  if (error == asio::error::would_block) return std::optional<std::size_t>();
+  if (error && error != asio::error::eof) return fail_net("read", error);
+  return std::optional(error ? std::size_t{0} : size);
+}
+
 Task<> Stream::write(std::string_view bytes) {
   asio::const_buffer buffer(bytes.data(), bytes.size());
   co_return co_await write(std::span(&buffer, 1));
 }
 
-Task<> Stream::write(std::span<asio::const_buffer> buffers) {
-  if (expired_) co_return fail(Errc::kDeadlineExceeded, "write: timed out");
-  if (tls_) co_return co_await write_tls(buffers);
-  // Most writes fit into the socket's buffer: no wait, no trip through the event loop.
-  while (true) {
+Result<bool> Stream::write_now(std::span<asio::const_buffer>& buffers) {
+  if (expired_) return fail(Errc::kDeadlineExceeded, "write: timed out");
+  if (tls_) return false;
+  while (!buffers.empty()) {
     error_code error;
     const std::size_t size = socket_.write_some(buffers, error);
-    if (error == asio::error::would_block) break;
-    if (error) co_return fail_net("write", error);
+    if (error == asio::error::would_block) return false;
+    if (error) return fail_net("write", error);
     buffers = consume(buffers, size);
-    if (buffers.empty()) co_return Result<>{};
   }
+  return true;
+}
+
+Task<> Stream::write(std::span<asio::const_buffer> buffers) {
+  // Most writes fit into the socket's buffer: no wait, no trip through the event loop.
+  AISPM_CO_TRY(const bool is_done, write_now(buffers));
+  if (is_done) co_return Result<>{};
+  if (tls_) co_return co_await write_tls(buffers);
   auto [error, size] = co_await asio::async_write(socket_, buffers, kNoThrow);
   if (error) co_return fail_net("write", error);
   co_return Result<>{};

@@ -5,6 +5,7 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "gateway/net/io.hpp"
@@ -25,6 +26,15 @@ class Stream final : public Watchdog::Entry {
 
   // Reads what is there, at least a byte; 0 is the peer's orderly end.
   Task<std::size_t> read_some(std::span<char> space);
+  // Whoever waits long may do so without memory to read into: wait_readable(), then read_now().
+  // Not over TLS, where only reading tells whether there is something to read.
+  bool can_wait_empty() const { return tls_ == nullptr; }
+  // Until there is something to read, or nothing more will come.
+  Task<> wait_readable();
+  // Reads without a wait: nothing when nothing is there; 0 is the peer's orderly end.
+  Result<std::optional<std::size_t>> read_now(std::span<char> space);
+  // Writes what goes without waiting and drops it from `buffers`. False: write() the rest.
+  Result<bool> write_now(std::span<asio::const_buffer>& buffers);
   // Writes all of it. `buffers` must outlive the wait and is consumed.
   Task<> write(std::span<asio::const_buffer> buffers);
   Task<> write(std::string_view bytes);

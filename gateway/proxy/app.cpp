@@ -134,6 +134,31 @@ class Observing {
 // otherwise, in the arena of a thread that has ended.
 void release_loading_memory() { ::malloc_trim(0); }
 
+// Likewise what many large requests at once took, when they are over: the C library gives back only
+// what lies at an arena's end. Nobody waits then, so that nobody waits for this.
+class AfterBurst {
+ public:
+  explicit AfterBurst(std::span<const std::unique_ptr<Worker>> workers) : workers_(workers) {}
+
+  // Gives back when nobody asked for anything since the last look, and many did before.
+  void look() {
+    std::uint64_t requests = 0;
+    for (const auto& worker : workers_) requests += worker->counters().requests.get();
+    const bool is_quiet = requests == seen_;
+    seen_ = requests;
+    if (is_quiet && requests - released_ >= kMany) {
+      released_ = requests;
+      ::malloc_trim(0);
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kMany = 256;  // fewer leave nothing that is worth it
+  std::span<const std::unique_ptr<Worker>> workers_;
+  std::uint64_t seen_ = 0;
+  std::uint64_t released_ = 0;
+};
+
 // New rules and keys, or the old ones and the reason.
 std::string reload(Services& services) {
   if (const auto loaded = services.reload(); !loaded) {
@@ -191,6 +216,7 @@ Result<> supervise(Services& services, std::span<const std::unique_ptr<Worker>> 
   int polls = 0;
   bool is_ready = false;
   bool must_reload = false;
+  AfterBurst burst(workers);
   while (true) {
     if (!is_ready) {
       AISPM_TRY(is_ready, loader.ended_within(std::chrono::milliseconds(0)));
@@ -214,6 +240,7 @@ Result<> supervise(Services& services, std::span<const std::unique_ptr<Worker>> 
       must_reload = false;
     }
     services.recorder->poll();
+    burst.look();
     services.use.save();
     services.observatory->note_moment([&desk] { return desk.moment(); },
                                       std::chrono::steady_clock::now());

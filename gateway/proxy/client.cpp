@@ -2,7 +2,7 @@
 #include "gateway/proxy/client.hpp"
 
 #include <array>
-#include <cstdio>
+#include <charconv>
 
 #include "sdk/core/codec/content_decoder.hpp"
 
@@ -16,6 +16,17 @@ namespace {
 constexpr std::chrono::seconds kLinger{2};
 constexpr std::size_t kMaxLingerBytes = 4U << 20;
 constexpr std::size_t kMaxIdleSpillBytes = 64U << 10;
+constexpr std::size_t kChunkHeadBytes = 24;
+
+// What a chunk of these bytes is made of; its head stands in `head`.
+std::array<net::asio::const_buffer, 3> chunk_of(std::string_view bytes,
+                                                std::array<char, kChunkHeadBytes>& head) {
+  char* end = std::to_chars(head.data(), head.data() + head.size(), bytes.size(), 16).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  return {net::asio::buffer(head.data(), static_cast<std::size_t>(end - head.data())),
+          net::asio::buffer(bytes), net::asio::buffer("\r\n", 2)};
+}
 
 }  // namespace
 
@@ -33,7 +44,10 @@ Task<std::optional<Head>> Client::next_head() {
 
 Task<std::string_view> Client::read_body(Head head, std::size_t limit_bytes) {
   input_.consume(head.size_bytes);
-  if (head.body == codec::http1::BodyKind::kNone) co_return std::string_view{};
+  if (head.body == codec::http1::BodyKind::kNone) {
+    stream_->expire_never();
+    co_return std::string_view{};
+  }
   if (head.expects_continue && input_.empty() && head.content_length <= limit_bytes) {
     AISPM_CO_CHECK(co_await stream_->write("HTTP/1.1 100 Continue\r\n\r\n"));
   }
@@ -41,6 +55,8 @@ Task<std::string_view> Client::read_body(Head head, std::size_t limit_bytes) {
                co_await read_whole_body(*stream_, input_, head.body, head.content_length,
                                         limit_bytes, spill_));
   unread_in_place_ = body.in_place_bytes;
+  // The request is here to its last byte: the answer may take as long as the provider may.
+  stream_->expire_never();
   co_return body.bytes;
 }
 
@@ -73,6 +89,13 @@ void Client::finish_request() {
   if (decoded_.capacity() > 0) std::string().swap(decoded_);
 }
 
+void Client::let_go_of_body() {
+  input_.consume(std::exchange(unread_in_place_, 0));
+  input_.relax(0);
+  std::string().swap(spill_);
+  std::string().swap(decoded_);
+}
+
 Task<> Client::send(std::string_view head, std::string_view body) {
   std::string with_lines;
   if (!reply_lines.empty() && head.starts_with("HTTP/1.1 ")) {
@@ -84,17 +107,30 @@ Task<> Client::send(std::string_view head, std::string_view body) {
   std::array<net::asio::const_buffer, 2> buffers = {net::asio::buffer(head),
                                                     net::asio::buffer(body)};
   stream_->expire_after(worker_.services().config.limits.client_write);
-  co_return co_await stream_->write(buffers);
+  auto sent = co_await stream_->write(buffers);
+  stream_->expire_never();  // a deadline is for a wait, and ends with it
+  co_return sent;
 }
 
 Task<> Client::send_chunk(std::string_view bytes) {
-  std::array<char, 24> size;
-  const int digits = std::snprintf(size.data(), size.size(), "%zx\r\n", bytes.size());
-  std::array<net::asio::const_buffer, 3> buffers = {
-      net::asio::buffer(size.data(), static_cast<std::size_t>(digits)), net::asio::buffer(bytes),
-      net::asio::buffer("\r\n", 2)};
+  std::array<char, kChunkHeadBytes> head;
+  auto buffers = chunk_of(bytes, head);
   stream_->expire_after(worker_.services().config.limits.client_write);
-  co_return co_await stream_->write(buffers);
+  auto sent = co_await stream_->write(buffers);
+  stream_->expire_never();
+  co_return sent;
+}
+
+Result<> Client::send_piece_now(std::string_view bytes, bool as_chunk, std::string& rest) {
+  std::array<char, kChunkHeadBytes> head;
+  auto buffers = chunk_of(bytes, head);
+  std::span<net::asio::const_buffer> left(buffers);
+  if (!as_chunk) left = left.subspan(1, 1);
+  AISPM_TRY(const bool is_done, stream_->write_now(left));
+  if (is_done) return {};
+  for (const net::asio::const_buffer& buffer : left)
+    rest.append(static_cast<const char*>(buffer.data()), buffer.size());
+  return {};
 }
 
 Task<> Client::refuse(Dialect dialect, const Refusal& refusal, bool keep_alive, bool with_body) {

@@ -53,10 +53,15 @@ class Client {
   net::Task<std::string_view> read_decoded_body(codec::http1::Head head, std::size_t limit_bytes);
   // The request is over: its bytes are given back.
   void finish_request();
+  // Nobody reads the request any more, though it is not over: likewise, and all of their memory.
+  void let_go_of_body();
 
   // Each write is bounded by the client_write limit.
   net::Task<> send(std::string_view head, std::string_view body = {});
   net::Task<> send_chunk(std::string_view bytes);
+  // Sends what goes without waiting, as a chunk or as it is. The rest, if any, is put behind
+  // `rest`: send() it.
+  Result<> send_piece_now(std::string_view bytes, bool as_chunk, std::string& rest);
   net::Task<> refuse(Dialect dialect, const Refusal& refusal, bool keep_alive,
                      bool with_body = true);
   // Refuses a request that was not read to its end, and closes: false.

@@ -182,7 +182,7 @@ awaitable<Step> hear_opinions(ExchangeState& x) {
 
 }  // namespace
 
-awaitable<bool> run_exchange(Client& client, const Head& head, const Route& route) {
+net::Task<bool> run_exchange(Client& client, const Head& head, Route route) {
   const Worker::Turn turn(client.worker());
   ExchangeState x(client, head, route);
   DisconnectGuard guard(client.worker().watchdog(), client.stream(), x.in_flight);

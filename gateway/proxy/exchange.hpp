@@ -7,9 +7,9 @@
 namespace aispm::gateway {
 
 // Carries one request to a model and its reply back: authenticate, parse, scan, decide, forward,
-// scan the reply, record. True when the connection may carry another request.
-net::asio::awaitable<bool> run_exchange(Client& client, const codec::http1::Head& head,
-                                        const Route& route);
+// scan the reply, record. True when the connection may carry another request. `head` is read before
+// its bytes are used up.
+net::Task<bool> run_exchange(Client& client, const codec::http1::Head& head, Route route);
 
 // Lists models: authenticated and forwarded, the reply's bytes scanned as one text.
 net::asio::awaitable<bool> list_models(Client& client, const codec::http1::Head& head,

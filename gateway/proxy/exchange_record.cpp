@@ -6,6 +6,7 @@
 
 #include "gateway/proxy/decide/action_record.hpp"
 #include "gateway/proxy/exchange_state.hpp"
+#include "gateway/proxy/limits/price_table.hpp"
 #include "gateway/proxy/observe/observatory.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
@@ -50,13 +51,13 @@ Step ExchangeState::judge_whole(std::string_view reply) {
   }
   if (parsed->has_odd_call)
     return cannot_scan("the reply", "a tool call comes in a form that cannot be followed");
-  call.response_id = parsed->id;
-  call.response_model = parsed->model;
-  call.finish_reason = parsed->finish_reason;
+  call().response_id = parsed->id;
+  call().response_model = parsed->model;
+  call().finish_reason = parsed->finish_reason;
   usage = parsed->usage;
   for (const codec::ReplyText& text : parsed->texts) reply_text_bytes += text.text.size();
-  fill_tools(call, parsed->tool_calls);
-  call.reply_sha256 = codec::reply_sha256(*parsed);
+  fill_tools(call(), parsed->tool_calls);
+  call().reply_sha256 = codec::reply_sha256(*parsed);
   auto scanned = scan_reply(context, api, *parsed);
   if (!scanned) {
     if (Step step = unscannable("the reply", scanned.error().message); step) return step;
@@ -80,9 +81,9 @@ Step ExchangeState::judge_whole(std::string_view reply) {
   }
   if (context.book->policy->store_text()) {
     if (reply_patched.empty()) {
-      call.reply_text = codec::reply_text(*parsed);
+      call().reply_text = codec::reply_text(*parsed);
     } else if (auto again = codec::parse_reply(api, reply_patched)) {
-      call.reply_text = codec::reply_text(*again);
+      call().reply_text = codec::reply_text(*again);
     }
   }
   if (context.vault && context.vault->can_restore()) {
@@ -141,16 +142,16 @@ Step ExchangeState::judge_raw(std::string_view reply) {
 
 void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State state) {
   const codec::StreamReply& reply = relay.reply();
-  call.response_id = reply.id();
-  call.response_model = reply.model();
-  call.finish_reason = reply.finish_reason();
+  call().response_id = reply.id();
+  call().response_model = reply.model();
+  call().finish_reason = reply.finish_reason();
   usage = reply.usage();
   reply_text_bytes = reply.kept_bytes();
   reply_cut = state != StreamRelay::State::kEnded;
-  fill_tools(call, reply.tool_calls());
-  call.reply_sha256 = reply.sha256();
-  call.partial = state != StreamRelay::State::kEnded || reply.is_cut();
-  if (context.book->policy->store_text()) call.reply_text = relay.released_text();
+  fill_tools(call(), reply.tool_calls());
+  call().reply_sha256 = reply.sha256();
+  call().partial = state != StreamRelay::State::kEnded || reply.is_cut();
+  if (context.book->policy->store_text()) call().reply_text = relay.released_text();
   counters.restored.add(relay.restored());
   counters.inspections_late.add(relay.findings().late);
   counters.inspections_cut.add(relay.findings().cut);
@@ -199,14 +200,21 @@ void ExchangeState::note_refusal(const Refusal& refusal) {
 void ExchangeState::fill_request(model::LlmCall& to) const {
   to.provider = provider ? provider->event_name() : std::string(name_of(route.dialect));
   to.api = std::string(codec::name_of(api));
-  if (provider) to.host = provider->authority();
+  to.host = provider ? provider->authority() : host;
   if (provider) to.upstream = provider->config().name;
   to.request_model = request.model;
   to.stream = request.stream;
   to.status = static_cast<std::uint32_t>(status);
   to.tools_offered = request.tools_offered;
-  to.request_bytes = body.size();
   to.response_bytes = response_bytes;
+  if (!remainder_) return fill_prompt(to);
+  to.request_bytes = remainder_->bytes;
+  to.prompt_sha256 = std::move(remainder_->prompt_sha256);
+  to.prompt_text = std::move(remainder_->prompt_text);
+}
+
+void ExchangeState::fill_prompt(model::LlmCall& to) const {
+  to.request_bytes = body.size();
   to.prompt_sha256 = codec::prompt_sha256(request);
   if (!context.book || !context.book->policy->store_text()) return;
   if (patches.empty()) {
@@ -219,10 +227,44 @@ void ExchangeState::fill_request(model::LlmCall& to) const {
     to.prompt_text = codec::prompt_text(*again);
 }
 
+// Texts are hashed here though somebody waits for the reply: it has not come, and they would be
+// later.
+void ExchangeState::let_go_of_request() {
+  const bool is_needed = context.leaks.tools != nullptr || !context.policies.monitored.empty();
+  if (remainder_ || is_needed) return;
+  model::LlmCall said;
+  fill_prompt(said);
+  auto left = std::make_unique<Remainder>();
+  left->key = request_key();
+  left->prompt_sha256 = std::move(said.prompt_sha256);
+  left->prompt_text = std::move(said.prompt_text);
+  left->bytes = said.request_bytes;
+  left->estimated_input = estimate_input(request);
+  remainder_ = std::move(left);
+  std::vector<codec::TextPart>().swap(request.parts);
+  request.decoded.reset();
+  body = {};
+  std::vector<codec::JsonPatch>().swap(patches);
+  std::vector<FirstLook>().swap(looks);
+  for (std::string* text : {&patched_body, &translated_request, &forwarded_headers})
+    std::string().swap(*text);
+  if (sent)
+    for (std::string* text : {&reply_headers, &reply_head}) std::string().swap(*text);
+  request_head.resize(1);  // that it was sent is all that it tells from now on
+  request_head.shrink_to_fit();
+  client.let_go_of_body();
+}
+
+model::LlmCall& ExchangeState::call() {
+  if (!call_) call_ = std::make_unique<model::LlmCall>();
+  return *call_;
+}
+
 void ExchangeState::record() {
   if (caller.agent_id.empty()) return;  // nobody we know asked: counted, not recorded
   if (redacted) counters.redacted.add();
   settle_use();
+  model::LlmCall& said = call();
   const auto ended = net::Clock::now();
   model::Event event;
   event.id = event_id;
@@ -235,14 +277,14 @@ void ExchangeState::record() {
   event.span_id = span_id;
   event.parent_span_id = std::move(parent_span_id);
   event.source = model::Source::kGateway;
-  call.duration_us = microseconds(ended - started);
+  said.duration_us = microseconds(ended - started);
   if (first_byte != net::Clock::time_point{})
-    call.first_byte_us = microseconds(first_byte - started);
-  fill_request(call);
+    said.first_byte_us = microseconds(first_byte - started);
+  fill_request(said);
   if (plan) record_route(*this);
-  for (std::string* text : {&call.prompt_text, &call.reply_text})
-    if (cut_utf8(*text, kMaxRecordedTextBytes)) call.partial = true;
-  event.body = std::move(call);
+  for (std::string* text : {&said.prompt_text, &said.reply_text})
+    if (cut_utf8(*text, kMaxRecordedTextBytes)) said.partial = true;
+  event.body = std::move(said);
   record_watched();
   event.detections = std::move(detections);
   if (!decision && context.book) {

@@ -39,8 +39,6 @@ std::string approval_notice(const JudgedAction& action, const Settled& so_far) {
   return "event: aispm.approval_required\ndata: " + data + "}\n\n";
 }
 
-constexpr std::size_t kBusyBytes = 16U << 10;  // read at once from a stream that has much to say
-
 // A streamed reply on its way.
 class StreamPass {
  public:
@@ -55,20 +53,28 @@ class StreamPass {
     upstream_.input.consume(reply.head.size_bytes);
   }
 
-  awaitable<Step> run() {
+  // All that the provider says. Streams that are silent wait in here: what is not needed for that
+  // is in conclude(), and gone meanwhile.
+  awaitable<void> carry() {
     x_.counters.streams.add();
     is_client_there_ = true;
     if (!is_held_) co_await begin();
     x_.in_flight = upstream_.stream.get();
     while (goes_on()) {
-      feed();
-      co_await flush();
-      if (relay_.state() == State::kWaiting) co_await settle();
-      co_await flush();
-      if (goes_on() && upstream_.input.empty()) co_await receive();
+      if (upstream_.input.empty())
+        co_await receive();
+      else
+        feed_held();
+      if (push()) co_await flush();
+      if (relay_.state() != State::kWaiting) continue;
+      co_await settle();
+      if (push()) co_await flush();
     }
     x_.in_flight = nullptr;
     co_await close();
+  }
+
+  awaitable<Step> conclude() {
     Step step;
     if (is_held_) {
       x_.finish_stream(relay_, relay_.state());
@@ -102,18 +108,26 @@ class StreamPass {
            !has_ended_ && broken_.empty() && !x_.frozen;
   }
 
-  // What has arrived goes through the relay.
-  void feed() {
-    while (!upstream_.input.empty() && !reader_.done() && relay_.state() == State::kRunning) {
-      auto slice = reader_.next(upstream_.input.view());
+  // What has arrived goes through the relay; what it does not take stays in `bytes`.
+  void feed(std::string_view& bytes) {
+    // What it is to say goes into memory that all streams share, if it can be sent at once.
+    x_.worker.lend_room(out_);
+    while (!bytes.empty() && !reader_.done() && relay_.state() == State::kRunning) {
+      auto slice = reader_.next(bytes);
       if (!slice) {
         broken_ = slice.error().message;
         return;
       }
       take(slice->data);
-      upstream_.input.consume(slice->consumed);
+      bytes.remove_prefix(slice->consumed);
       if (!broken_.empty()) return;
     }
+  }
+
+  void feed_held() {
+    std::string_view held = upstream_.input.view();
+    feed(held);
+    upstream_.input.consume(upstream_.input.size() - held.size());
   }
 
   // In the dialect's own form, whatever the provider's is.
@@ -146,19 +160,23 @@ class StreamPass {
     if (!told) broken_ = told.error().message;
   }
 
-  awaitable<void> flush() {
+  // Sends what the client may see. True: not all of it went without a wait. Whoever waits for a
+  // word gets it before others are judged.
+  bool push() {
     if (is_held_) {
       if (out_.size() > x_.services.config.limits.reply_bytes)
         broken_ = "the reply is larger than can be held back for guard models";
-      co_return;
+      return false;
     }
-    if (!is_client_there_ || out_.empty()) {
-      out_.clear();
-      co_return;
-    }
-    co_await x_.worker.let_others_pass();
-    is_client_there_ = (co_await x_.send_stream(client_, out_)).has_value();
-    out_.clear();
+    if (is_client_there_ && !out_.empty())
+      is_client_there_ = x_.send_stream_now(client_, out_, unsent_).has_value();
+    x_.worker.take_room(out_);
+    return is_client_there_ && !unsent_.empty();
+  }
+
+  awaitable<void> flush() {
+    is_client_there_ = (co_await client_.send(unsent_)).has_value();
+    std::string().swap(unsent_);
   }
 
   // Tool calls wait for a person: signs of life go to the client until all are settled.
@@ -198,15 +216,52 @@ class StreamPass {
 
   awaitable<void> receive() {
     upstream_.stream->expire_after(x_.services.config.limits.upstream_reply);
-    // Many streams are silent most of the time and hold little then; a busy one reads much at once.
-    const std::size_t room = is_busy_ ? kBusyBytes : InputBuffer::kInitialBytes;
-    upstream_.input.relax(room);
-    auto more = co_await read_more(*upstream_.stream, upstream_.input, room);
-    is_busy_ = upstream_.input.size() >= InputBuffer::kInitialBytes;
-    if (!more) broken_ = more.error().message;
-    if (!more || *more) co_return;
+    x_.let_go_of_request();
+    if (!upstream_.stream->can_wait_empty()) {
+      co_await receive_held();
+      co_return;
+    }
+    upstream_.input.relax(0);
+    bool is_ready = has_more_;
+    // A stream that has much to say lets others have their turn, too.
+    if (is_ready) co_await x_.worker.let_others_pass();
+    while (broken_.empty() && !(is_ready && read())) {
+      const auto ready = co_await upstream_.stream->wait_readable();
+      if (!ready) broken_ = ready.error().message;
+      is_ready = true;
+    }
+  }
+
+  // What is there, through the relay. False: there is nothing just now.
+  bool read() {
+    const std::span<char> room = x_.worker.read_room();
+    const auto size = upstream_.stream->read_now(room);
+    if (!size) broken_ = size.error().message;
+    has_more_ = size && *size == room.size();
+    if (!size || !*size) return false;
+    if (**size == 0) {
+      end_of_body();
+      return true;
+    }
+    std::string_view bytes(room.data(), **size);
+    feed(bytes);
+    upstream_.input.append(bytes);
+    return true;
+  }
+
+  void end_of_body() {
     has_ended_ = true;
     if (auto ended = reader_.finish(); !ended) broken_ = ended.error().message;
+  }
+
+  // Over TLS: a stream that was silent holds little while it waits, a busy one reads much at once.
+  awaitable<void> receive_held() {
+    const std::size_t room = has_more_ ? Worker::kReadBytes : InputBuffer::kInitialBytes;
+    upstream_.input.relax(room);
+    const auto more = co_await read_more(*upstream_.stream, upstream_.input, room);
+    has_more_ = upstream_.input.size() >= InputBuffer::kInitialBytes;
+    if (!more) broken_ = more.error().message;
+    if (more && !*more) end_of_body();
   }
 
   // The end of what the provider says.
@@ -225,7 +280,7 @@ class StreamPass {
     if (is_held_) {
       co_await begin();
       if (is_client_there_) is_client_there_ = (co_await x_.send_stream(client_, out_)).has_value();
-    } else {
+    } else if (push()) {
       co_await flush();
     }
     if (is_client_there_) is_client_there_ = (co_await x_.end_stream(client_)).has_value();
@@ -253,12 +308,13 @@ class StreamPass {
   StreamRelay relay_;
   const bool is_held_;  // until guard models have spoken
   std::string out_;
+  std::string unsent_;  // what did not go at once
   std::string translated_;
   std::string broken_;
   std::string noticed_;  // the approval that the client was told of last
   bool has_ended_ = false;
   bool is_client_there_ = false;
-  bool is_busy_ = false;  // the last read brought more than a few events
+  bool has_more_ = false;  // the last read filled its room
 };
 
 awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view bytes) {
@@ -324,7 +380,8 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
 
 awaitable<Step> relay_stream(ExchangeState& x, Client& client, UpstreamReply& reply) {
   StreamPass pass(x, client, reply);
-  Step step = co_await pass.run();
+  co_await pass.carry();
+  Step step = co_await pass.conclude();
   co_return step;
 }
 

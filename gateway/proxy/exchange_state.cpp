@@ -62,7 +62,7 @@ ExchangeState::ExchangeState(Client& from, const Head& head, const Route& found)
   if (!found.model.empty())
     route.model = route.path.substr(
         static_cast<std::size_t>(found.model.data() - found.path.data()), found.model.size());
-  call.host = std::string(head.host.substr(0, 256));
+  host = std::string(head.host.substr(0, 256));
 }
 
 ExchangeState::~ExchangeState() = default;
@@ -144,6 +144,7 @@ Refusal ExchangeState::deny(model::Decision denial) {
 // What was asked, however it was written down and whether or not it streams: what a client repeats
 // when it tries again.
 std::string ExchangeState::request_key() const {
+  if (remainder_) return remainder_->key;
   std::uint64_t hash = static_cast<std::uint64_t>(api) + request.parts.size();
   std::uint64_t bytes = 0;
   mix(hash, request.model);
@@ -169,7 +170,7 @@ std::optional<model::Decision> ExchangeState::find_sticky() {
 void ExchangeState::hear_freeze(const policy::Freeze& freeze) {
   if (frozen) return;
   counters.frozen.add();
-  frozen.emplace();
+  frozen = std::make_unique<model::Decision>();
   frozen->outcome = Outcome::kKillSwitch;
   frozen->mode = "enforce";
   frozen->rule_id = "freeze." + freeze.id;
@@ -198,25 +199,31 @@ Step ExchangeState::check_readable() {
   return unscannable("the request", "it gives tokens in place of text; send the text itself");
 }
 
-void ExchangeState::watch_model(std::optional<FreezeList::Entry>& entry, const std::string& model) {
-  entry.emplace(
-      worker.freezes(), caller.freeze_key(model),
-      hear_for_chain(worker.freezes(), proofs.delegation, [this](const policy::Freeze* freeze) {
-        if (freeze) hear_freeze(*freeze);
-      }));
+std::function<void(const policy::Freeze*)> ExchangeState::freeze_ear() {
+  return hear_for_chain(worker.freezes(), proofs.delegation, [this](const policy::Freeze* freeze) {
+    if (freeze) hear_freeze(*freeze);
+  });
+}
+
+void ExchangeState::find_freeze_on(const FreezeKey& key) {
   const auto book = services.freezes.load(std::memory_order_acquire);
-  if (const auto* freeze = entry->key().find(*book, wall_now())) hear_freeze(*freeze);
+  if (const auto* freeze = key.find(*book, wall_now())) hear_freeze(*freeze);
 }
 
 Step ExchangeState::watch_freezes() {
-  watch_model(freezable, request.model);
-  if (!sent_model.empty()) watch_model(sent_freezable, sent_model);
+  freezable.emplace(worker.freezes(), caller.freeze_key(request.model), freeze_ear());
+  find_freeze_on(freezable->key());
+  if (!sent_model.empty()) {
+    sent_freezable = std::make_unique<FreezeList::Entry>(
+        worker.freezes(), caller.freeze_key(sent_model), freeze_ear());
+    find_freeze_on(sent_freezable->key());
+  }
   return frozen_refusal();
 }
 
 Step ExchangeState::frozen_refusal() {
   if (!frozen) return {};
-  decision = frozen;
+  decision = *frozen;
   return Refusal{.kind = RefusalKind::kFrozen,
                  .message = "AISPM: an operator has stopped this: " + frozen->reason,
                  .decision = "kill_switch",
@@ -352,6 +359,11 @@ net::Task<> ExchangeState::send_stream(Client& to, std::string_view bytes) {
   response_bytes += bytes.size();
   if (chunked_replies) co_return co_await to.send_chunk(bytes);
   co_return co_await to.send(bytes);
+}
+
+Result<> ExchangeState::send_stream_now(Client& to, std::string_view bytes, std::string& rest) {
+  response_bytes += bytes.size();
+  return to.send_piece_now(bytes, chunked_replies, rest);
 }
 
 net::Task<> ExchangeState::end_stream(Client& to) {

@@ -51,6 +51,7 @@ struct ExchangeState {
   std::string parent_span_id;
   std::string span_id;
   std::string forwarded_headers;
+  std::string host;  // as the client named it
   std::string_view body;
   bool body_read = false;
 
@@ -65,13 +66,13 @@ struct ExchangeState {
   ScanContext context;
   std::vector<model::Detection> detections;
   policy::Verdict verdict;
-  std::optional<FreezeList::Entry> freezable;       // hears of freezes from here to the end
-  std::optional<FreezeList::Entry> sent_freezable;  // of the model in its place
-  std::optional<model::Decision> frozen;            // an operator stopped this caller
-  bool is_stopped = false;                          // by them or by slower judges: nothing goes out
-  std::optional<model::Decision> decision;          // a denial, or something a verdict cannot say
-  std::vector<codec::JsonPatch> patches;            // redactions of the request
-  std::vector<FirstLook> looks;  // what tier 1 made of its texts, for slower judges
+  std::optional<FreezeList::Entry> freezable;         // hears of freezes from here to the end
+  std::unique_ptr<FreezeList::Entry> sent_freezable;  // of the model in its place
+  std::unique_ptr<model::Decision> frozen;            // an operator stopped this caller
+  bool is_stopped = false;                  // by them or by slower judges: nothing goes out
+  std::optional<model::Decision> decision;  // a denial, or something a verdict cannot say
+  std::vector<codec::JsonPatch> patches;    // redactions of the request
+  std::vector<FirstLook> looks;             // what tier 1 made of its texts, for slower judges
   std::string patched_body;
   // The provider speaks another protocol than the client; null: the same.
   std::unique_ptr<translate::Translation> translation;
@@ -109,9 +110,11 @@ struct ExchangeState {
   bool reply_cut = false;  // a stream that did not come to its end
   Reservation reservation;
   std::uint64_t response_bytes = 0;
-  model::LlmCall call;                    // what the reply said
   std::vector<WatchedDetection> watched;  // once `has_watched`
   bool has_watched = false;
+
+  // What is recorded of it; made when there is something to say.
+  model::LlmCall& call();
 
   void take_trace(std::string_view traceparent);
   // Rates, sizes, approved models and budgets: limits/exchange_limits.cpp.
@@ -216,7 +219,12 @@ struct ExchangeState {
   void write_stream_head();
   StreamRelay::Options relay_options();
   AskedBy asked_by() const;
+  // The reply has begun: nothing is sent to a provider again. Gives back the memory of the request
+  // but for what is still asked of it; where replies are held against it, all stays.
+  void let_go_of_request();
   net::Task<> send_stream(Client& to, std::string_view bytes);
+  // As Client::send_piece_now().
+  Result<> send_stream_now(Client& to, std::string_view bytes, std::string& rest);
   net::Task<> end_stream(Client& to);
   void finish_stream(const StreamRelay& relay, StreamRelay::State state);
   void note_refusal(const Refusal& refusal);
@@ -229,7 +237,11 @@ struct ExchangeState {
   void hear_freeze(const policy::Freeze& freeze);
   std::vector<WatchedDetection>& watched_detections();
   void record_watched();
-  void watch_model(std::optional<FreezeList::Entry>& entry, const std::string& model);
+  std::function<void(const policy::Freeze*)> freeze_ear();
+  void find_freeze_on(const FreezeKey& key);
+  // What is recorded of the request's texts.
+  void fill_prompt(model::LlmCall& call) const;
+  std::uint64_t estimated_input() const;
   std::string request_key() const;
   Refusal refuse_use(RefusalKind kind, model::Outcome outcome, std::string rule,
                      std::string reason);
@@ -241,6 +253,17 @@ struct ExchangeState {
   Result<> restore_placeholders(std::string_view reply);
   void fill_request(model::LlmCall& call) const;
   void close_reply(const Findings& findings);
+
+  // What is left of a request that was let go of.
+  struct Remainder {
+    std::string key;
+    std::string prompt_sha256;
+    std::string prompt_text;
+    std::uint64_t bytes = 0;
+    std::uint64_t estimated_input = 0;
+  };
+  std::unique_ptr<Remainder> remainder_;  // null: all of it is there
+  std::unique_ptr<model::LlmCall> call_;
 };
 
 }  // namespace aispm::gateway

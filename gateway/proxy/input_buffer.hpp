@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -14,6 +15,7 @@ class InputBuffer {
  public:
   static constexpr std::size_t kInitialBytes = 2U << 10;  // a short message, with its head
   static constexpr std::size_t kIdleBytes = 16U << 10;    // kept between messages
+  static constexpr std::size_t kPageBytes = 4U << 10;
 
   std::string_view view() const { return {data_.get() + begin_, end_ - begin_}; }
   std::size_t size() const { return end_ - begin_; }
@@ -25,6 +27,11 @@ class InputBuffer {
     return {data_.get() + end_, capacity_ - end_};
   }
   void commit(std::size_t size) { end_ += size; }
+  void append(std::string_view bytes) {
+    if (bytes.empty()) return;
+    std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
+    commit(bytes.size());
+  }
   void consume(std::size_t size) {
     begin_ += size;
     if (begin_ == end_) begin_ = end_ = 0;
@@ -42,8 +49,10 @@ class InputBuffer {
     if (capacity_ >= held + least) {
       std::memmove(data_.get(), data_.get() + begin_, held);
     } else {
-      std::size_t wanted = capacity_ == 0 ? kInitialBytes : capacity_;
-      while (wanted < held + least) wanted *= 2;
+      // Doubled, so that what grows bit by bit is not copied each time; what is known to come gets
+      // just the room that it needs.
+      std::size_t wanted = std::max(kInitialBytes, 2 * capacity_);
+      if (wanted < held + least) wanted = (held + least + kPageBytes - 1) / kPageBytes * kPageBytes;
       auto larger = std::make_unique_for_overwrite<char[]>(wanted);
       if (held > 0) std::memcpy(larger.get(), data_.get() + begin_, held);
       data_ = std::move(larger);

@@ -241,14 +241,20 @@ Task<bool> serve_beside(Client& client, Head head, Route route, std::optional<Re
                                    "nothing is served at this path");
 }
 
-// One request to its end. True when another may follow. Idle streams are many and wait in here, so
-// that the room which all other routes need is not in this coroutine.
-Task<bool> serve_request(Client& client, Head head) {
+Task<bool> serve_proxied(Client& client, Head head) {
+  if (client.egress) co_return co_await serve_egress(client, head);
+  co_return co_await refuse_proxy_request(client, head);
+}
+
+// One request to its end. True when another may follow. `head` must outlive that. No coroutine
+// itself: idle streams are many and wait in what it gives, where nothing stands that other routes
+// need.
+Task<bool> serve_request(Client& client, Head& head) {
   client.worker().counters().requests.add();
   if (client.entrance == Entrance::kRelayed) {
-    if (client.egress) co_return co_await serve_egress(client, head);
-    if (is_proxy_request(head) && !strip_own_authority(client.worker().services(), head))
-      co_return co_await refuse_proxy_request(client, head);
+    const bool is_ours = !client.egress && (!is_proxy_request(head) ||
+                                            strip_own_authority(client.worker().services(), head));
+    if (!is_ours) return serve_proxied(client, head);
   }
   Route route = find_route(head.method, head.target, head.find("anthropic-version").has_value());
   // Gemini's clients list models at OpenAI's path, too.
@@ -258,8 +264,8 @@ Task<bool> serve_request(Client& client, Head head) {
   std::optional<Refusal> refusal = take_own_headers(client, head);
   const bool is_exchange = route.kind == RouteKind::kLlm && client.entrance != Entrance::kRun &&
                            !refusal && !is_preflight(client, head);
-  if (is_exchange) co_return co_await run_exchange(client, head, route);
-  co_return co_await serve_beside(client, head, route, std::move(refusal));
+  if (is_exchange) return run_exchange(client, head, route);
+  return serve_beside(client, head, route, std::move(refusal));
 }
 
 // What is not HTTP, or too large, is told so once.

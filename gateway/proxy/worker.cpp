@@ -179,6 +179,18 @@ asio::awaitable<void> Worker::let_others_pass() {
   if (exchanges_ > 1) co_await asio::post(context_, asio::use_awaitable);
 }
 
+std::span<char> Worker::read_room() {
+  if (!read_room_) read_room_ = std::make_unique_for_overwrite<char[]>(kReadBytes);
+  return {read_room_.get(), kReadBytes};
+}
+
+void Worker::take_room(std::string& text) {
+  text.clear();
+  if (text.capacity() > write_room_.capacity() && text.capacity() <= kKeptWriteBytes)
+    write_room_.swap(text);
+  std::string().swap(text);
+}
+
 void Worker::record(model::Event&& event) {
   if (auto rules = desk_.rules()) {
     const auto scrubbed = detect::scrub_secrets(*rules->book->engine, rules->bench->scratch,

@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "gateway/net/watchdog.hpp"
@@ -54,6 +56,13 @@ class Worker {
   // that is ready goes first, if another exchange runs. Peers are woken once for several writes
   // then, instead of falling asleep between any two.
   net::asio::awaitable<void> let_others_pass();
+  // Room for what a stream reads and says in one turn, which no stream holds while it waits.
+  std::span<char> read_room();
+  void lend_room(std::string& text) {
+    if (text.empty()) text.swap(write_room_);
+  }
+  // Empties `text` and takes its memory.
+  void take_room(std::string& text);
   // Gives an event to the recorder, without the secrets that stand where none was looked for.
   void record(model::Event&& event);
 
@@ -70,6 +79,9 @@ class Worker {
   };
 
   static constexpr std::chrono::seconds kDrain{5};
+  // As many events of a stream that has much to say as others can wait for.
+  static constexpr std::size_t kReadBytes = 8U << 10;
+  static constexpr std::size_t kKeptWriteBytes = 64U << 10;
 
  private:
   explicit Worker(Services& services);
@@ -98,6 +110,8 @@ class Worker {
   net::Clock::time_point drain_until_;
   bool stopping_ = false;
   std::size_t exchanges_ = 0;
+  std::unique_ptr<char[]> read_room_;
+  std::string write_room_;
 };
 
 }  // namespace aispm::gateway

@@ -161,36 +161,41 @@ void ExchangeState::note_budget(const BudgetState& state, bool is_exceeded) {
   detections.push_back(std::move(detection));
 }
 
+std::uint64_t ExchangeState::estimated_input() const {
+  return remainder_ ? remainder_->estimated_input : estimate_input(request);
+}
+
 // A provider that fails or that was never asked is paid nothing. Where it was asked and did not
 // say, or could not say to the end, what it counted, that is estimated.
 void ExchangeState::settle_use() {
+  model::LlmCall& said = call();
   codec::Usage used;
   const bool is_answered = upstream_status >= 200 && upstream_status < 300;
   const bool is_given_up =
       upstream_status == 0 && !request_head.empty() && (is_stopped || status == 504);
   if (is_answered && !is_free(api)) {
     used = usage.value_or(codec::Usage{});
-    call.tokens_estimated = !usage || reply_cut;
+    said.tokens_estimated = !usage || reply_cut;
   }
-  if (is_given_up && !is_free(api)) call.tokens_estimated = true;
-  if (call.tokens_estimated) {
-    if (used.input_tokens == 0) used.input_tokens = estimate_input(request);
+  if (is_given_up && !is_free(api)) said.tokens_estimated = true;
+  if (said.tokens_estimated) {
+    if (used.input_tokens == 0) used.input_tokens = estimated_input();
     if (writes_text(api))
       used.output_tokens = std::max(used.output_tokens, estimate_tokens(reply_text_bytes));
   }
-  call.input_tokens = std::min(used.input_tokens, kMostTokens);
-  call.output_tokens = std::min(used.output_tokens, kMostTokens);
+  said.input_tokens = std::min(used.input_tokens, kMostTokens);
+  said.output_tokens = std::min(used.output_tokens, kMostTokens);
   if (services.use.prices && provider && (is_answered || is_given_up) && !is_free(api)) {
     const std::string_view named =
-        call.response_model.empty() ? model_sent() : std::string_view(call.response_model);
+        said.response_model.empty() ? model_sent() : std::string_view(said.response_model);
     const PriceTable& prices = *services.use.prices;
     const Price* price = prices.find(provider->event_name(), named);
     if (price == nullptr) price = prices.find(provider->event_name(), model_sent());
-    if (price != nullptr) call.cost_nano_usd = cost_of(*price, used);
+    if (price != nullptr) said.cost_nano_usd = cost_of(*price, used);
   }
   if (!reservation.is_open()) return;
-  const Spent spent{.tokens = call.input_tokens + call.output_tokens,
-                    .nano_usd = call.cost_nano_usd.value_or(0)};
+  const Spent spent{.tokens = said.input_tokens + said.output_tokens,
+                    .nano_usd = said.cost_nano_usd.value_or(0)};
   for (const BudgetState& state : services.use.budgets->settle(std::move(reservation), spent))
     note_budget(state, false);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -58,7 +59,8 @@ struct StreamRelay::Lane {
     const bool sealed = is_sealed(api, c.kind);
     if (context.vault && !sealed && !is_tool()) vault.emplace(context.vault, false);
     const bool can_leak = context.leaks.prompt != nullptr || context.leaks.tools != nullptr;
-    if (can_leak && c.kind == codec::ChannelKind::kText) leaks.emplace(context.leaks);
+    if (can_leak && c.kind == codec::ChannelKind::kText)
+      leaks = std::make_unique<LeakScreen>(context.leaks);
   }
 
   bool is_tool() const { return channel.kind == codec::ChannelKind::kToolArguments; }
@@ -74,8 +76,8 @@ struct StreamRelay::Lane {
   detect::StreamRuns runs;        // encodings
   detect::StreamScanner scanner;  // all else that rules see
   std::optional<PlaceholderStream> vault;
-  std::optional<LeakScreen> leaks;  // reads what passed
-  std::size_t recorded = 0;         // of what the scanner found
+  std::unique_ptr<LeakScreen> leaks;  // reads what passed; null: nothing can leak
+  std::size_t recorded = 0;           // of what the scanner found
   std::size_t recorded_runs = 0;
   std::string unread;          // released, and not yet read by what needs more than a piece
   std::size_t read_bytes = 0;  // of it, read before

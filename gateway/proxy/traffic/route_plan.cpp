@@ -102,7 +102,7 @@ void note_broken_reply(ExchangeState& x) {
 
 void record_route(ExchangeState& x) {
   RoutePlan& plan = *x.plan;
-  model::LlmCall& call = x.call;
+  model::LlmCall& call = x.call();
   if (plan.hit) {
     call.cached = true;
     call.upstream = plan.hit->upstream;

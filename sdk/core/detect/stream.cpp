@@ -15,7 +15,37 @@ using Span = StreamSpan;
 namespace {
 
 // Capacity that an empty buffer may keep.
-constexpr std::size_t kKeptCapacity = 1024;
+constexpr std::size_t kKeptCapacity = 32;
+// Of attempts, beyond what is needed.
+constexpr std::size_t kKeptAttempts = 8;
+
+// Attempts come and go by the dozen within a piece, and few outlive it. While one is read they
+// stand in memory that all scanners of the thread share: streams are silent most of the time, and
+// many.
+class AttemptsAtWork {
+ public:
+  explicit AttemptsAtWork(Lane& lane) : lane_(lane), kept_(std::move(lane.attempts)) {
+    lane_.attempts = std::move(room());
+    lane_.attempts.assign(kept_.begin(), kept_.end());
+  }
+  ~AttemptsAtWork() {
+    if (kept_.capacity() > lane_.attempts.size() + kKeptAttempts)
+      std::vector<Attempt>().swap(kept_);
+    kept_.assign(lane_.attempts.begin(), lane_.attempts.end());
+    room() = std::move(lane_.attempts);
+    lane_.attempts = std::move(kept_);
+  }
+  AttemptsAtWork(const AttemptsAtWork&) = delete;
+  AttemptsAtWork& operator=(const AttemptsAtWork&) = delete;
+
+ private:
+  static std::vector<Attempt>& room() {
+    thread_local std::vector<Attempt> room;
+    return room;
+  }
+  Lane& lane_;
+  std::vector<Attempt> kept_;
+};
 
 }  // namespace
 
@@ -248,8 +278,12 @@ Result<> StreamScanner::feed(std::string_view delta, std::string& release) {
   if (!state.failure) {
     state.buffer += delta;
     state.total += delta.size();
+    const AttemptsAtWork at_work(state.raw);
     state.feed_raw();
-    if (state.forked) state.feed_shadow(false);
+    if (state.forked)
+      state.feed_shadow(false);
+    else
+      std::vector<Attempt>().swap(state.shadow.attempts);
     if (!state.pending.empty()) state.settle_pending(false);
   }
   if (!state.failure) {

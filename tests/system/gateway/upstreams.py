@@ -29,6 +29,7 @@ class Upstream:
         self.mode: str | int = "ok"
         self.bodies: list[dict[str, Any]] = []
         self.wait = 0.0
+        self.pause = 0.0  # before each event of a stream but the first
         self.port = free_port()
         self.server: http.server.ThreadingHTTPServer | None = None
         self.released = threading.Event()
@@ -117,6 +118,7 @@ class Upstream:
             if self.mode == "die" and place == len(events) - 2:
                 self.reset(handler, 0.3)
                 return
+            time.sleep(self.pause if place else 0)
             handler.wfile.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
         handler.wfile.write(b"0\r\n\r\n")
 

@@ -236,6 +236,42 @@ TEST(StreamScanner, LetsProsePassWithoutHoldingIt) {
   EXPECT_LE(scanner.memory_bytes(), 4096U);
 }
 
+// While a piece is read, scanners of a thread share memory.
+TEST(StreamScanner, TakesPiecesInTurnsWithOthers) {
+  const auto engine =
+      engine_of(rule_line("secret.long", "key-[a-z]{8}") + rule_line("secret.short", "k[0-9]{3}"));
+  const auto outcomes = all_rules(*engine, Outcome::kRedact);
+  const std::vector<std::string> texts = {"a key-abcdefgh and k12", "k123 is no key-abcdefg",
+                                          "key-key-keykeykey k999 kk100",
+                                          "nothing at all \u00e9 k777"};
+  for (std::size_t size = 1; size < 9; ++size) {
+    std::vector<StreamScanner> scanners;
+    std::vector<std::string> released(texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      scanners.emplace_back(engine, Surface::kReply, outcomes);
+    for (std::size_t at = 0; at < 64; at += size)
+      for (std::size_t i = 0; i < texts.size(); ++i)
+        ASSERT_TRUE(scanners[i].feed(
+            std::string_view(texts[i]).substr(std::min(at, texts[i].size()), size), released[i]));
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      ASSERT_TRUE(scanners[i].finish(released[i]));
+      EXPECT_EQ(released[i], redacted(*engine, texts[i], *outcomes)) << "cut every " << size;
+    }
+  }
+}
+
+// A stream may be silent for hours, and there are many.
+TEST(StreamScanner, IsSmallBetweenPieces) {
+  const auto engine = shipped_engine();
+  StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kRedact));
+  std::string released;
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(scanner.feed("so the answer is as long as it has to be, and no longer than that ",
+                             released));
+    EXPECT_LE(scanner.memory_bytes(), 1536U);
+  }
+}
+
 TEST(StreamScanner, HoldsNothingForRulesThatOnlyRecord) {
   const auto engine = engine_of(rule_line("secret.a", "key-[0-9]{8}"));
   StreamScanner scanner(engine, Surface::kReply, all_rules(*engine, Outcome::kAllow));
