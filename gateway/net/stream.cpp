@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
@@ -10,6 +11,9 @@
 
 namespace aispm::net {
 namespace {
+
+// As kNoThrow, without a coroutine of its own for the operation: for the waits of every exchange.
+constexpr auto kInPlace = asio::as_tuple(asio::deferred);
 
 // Drops `size` bytes from the front of `buffers`.
 std::span<asio::const_buffer> consume(std::span<asio::const_buffer> buffers, std::size_t size) {
@@ -36,7 +40,7 @@ Task<std::size_t> Stream::read_some(std::span<char> space) {
   if (tls_) {
     std::tie(error, size) = co_await tls_->async_read_some(target, kNoThrow);
   } else {
-    std::tie(error, size) = co_await socket_.async_read_some(target, kNoThrow);
+    std::tie(error, size) = co_await socket_.async_read_some(target, kInPlace);
   }
   if (error == asio::error::eof) co_return std::size_t{0};
   // A TLS peer that closes TCP without close_notify: an end, but framing decides whether it was a

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "gateway/proxy/arrived_body.hpp"
 #include "sdk/core/codec/content_decoder.hpp"
 
 namespace aispm::gateway {
@@ -34,11 +35,15 @@ Task<std::optional<Head>> Client::next_head() {
   const Limits& limits = worker_.services().config.limits;
   if (input_.empty()) {
     stream_->expire_after(limits.idle);
-    auto more = co_await read_more(*stream_, input_, InputBuffer::kInitialBytes);
-    if (!more || !*more)
+    const auto size = co_await stream_->read_some(input_.prepare(InputBuffer::kInitialBytes));
+    if (!size || *size == 0)
       co_return std::nullopt;  // idle for too long, reset or closed: nobody waits for an answer
+    input_.commit(*size);
   }
   stream_->expire_after(limits.request);
+  // Nearly always all of it is here.
+  AISPM_CO_TRY(std::optional<Head> head, parser_.parse(input_.view()));
+  if (head) co_return std::move(head);
   co_return co_await read_head(*stream_, input_, parser_);
 }
 
@@ -67,6 +72,14 @@ Task<std::string_view> Client::read_decoded_body(Head head, std::size_t limit_by
   if (!is_plain && !known)
     co_return fail(Errc::kUnsupported,
                    "the Content-Encoding must be one of gzip, deflate, br and zstd, once");
+  if (is_plain) {
+    const std::string_view behind = input_.view().substr(head.size_bytes);
+    if (const auto here = arrived_body(behind, head.body, head.content_length, limit_bytes)) {
+      input_.consume(head.size_bytes);
+      unread_in_place_ = here->in_place_bytes;
+      co_return here->bytes;
+    }
+  }
   // The coding's name does not outlive the head.
   auto sent = co_await read_body(head, limit_bytes);
   if (!sent || is_plain) co_return sent;

@@ -175,7 +175,7 @@ class AskedOpinions {
 
 // Nothing of the reply leaves before everybody has spoken, where policy says so.
 awaitable<Step> hear_opinions(ExchangeState& x) {
-  if (!x.opinions || !x.context.book->policy->waits_for_opinions()) co_return Step{};
+  if (!x.context.book->policy->waits_for_opinions()) co_return Step{};
   if (!x.opinions_deny()) (void)co_await x.opinions->wait();
   co_return x.take_opinions(true);
 }
@@ -213,8 +213,10 @@ net::Task<bool> run_exchange(Client& client, const Head& head, Route route) {
   if (!step) {
     asked.ask();
     step = co_await forward(x, reply);
-    Step heard = co_await hear_opinions(x);
-    if (heard) step = std::move(heard);
+    if (x.opinions) {
+      Step heard = co_await hear_opinions(x);
+      if (heard) step = std::move(heard);
+    }
     if (x.frozen) step = x.frozen_refusal();
   }
   if (!step) step = x.open_reply();

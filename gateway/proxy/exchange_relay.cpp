@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gateway/mcp/asked_link.hpp"
+#include "gateway/proxy/arrived_body.hpp"
 #include "gateway/proxy/pipeline/gemini_notice.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
 #include "gateway/proxy/translate/translation.hpp"
@@ -317,6 +318,7 @@ class StreamPass {
   bool has_more_ = false;  // the last read filled its room
 };
 
+// Judges a whole reply and sends what may be sent of it.
 awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view bytes) {
   if (Step step = x.judge_whole(bytes); step) co_return step;
   if (x.guards_reply()) {
@@ -344,18 +346,12 @@ awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view b
   co_return Step{};
 }
 
-// Judges a whole reply and sends what may be sent of it.
-awaitable<Step> send_whole(ExchangeState& x, Client& client, std::string_view bytes) {
-  Step step = co_await send_judged(x, client, bytes);
-  x.watch_reply(bytes);
-  co_return step;
-}
-
 }  // namespace
 
 awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& reply) {
   if (x.plan && x.plan->hit) {
-    Step step = co_await send_whole(x, client, x.plan->hit->body);
+    Step step = co_await send_judged(x, client, x.plan->hit->body);
+    x.watch_reply(x.plan->hit->body);
     co_return step;
   }
   Upstream& upstream = *reply.upstream;
@@ -363,14 +359,23 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
   upstream.input.consume(head.size_bytes);
   x.in_flight = upstream.stream.get();
   upstream.stream->expire_after(x.services.config.limits.upstream_reply);
-  auto whole =
-      co_await read_whole_body(*upstream.stream, upstream.input, head.body, head.content_length,
-                               x.services.config.limits.reply_bytes, x.reply_spill);
+  const std::size_t limit_bytes = x.services.config.limits.reply_bytes;
+  auto whole = arrived_body(upstream.input.view(), head.body, head.content_length, limit_bytes);
+  if (!whole) {
+    auto read = co_await read_whole_body(*upstream.stream, upstream.input, head.body,
+                                         head.content_length, limit_bytes, x.reply_spill);
+    if (!read) {
+      x.in_flight = nullptr;
+      co_return x.upstream_refusal(read.error());
+    }
+    whole = *read;
+  }
   x.in_flight = nullptr;
-  if (!whole) co_return x.upstream_refusal(whole.error());
   std::string_view told = x.adapted_reply(whole->bytes);
   if (Step step = x.translate_reply(told); step) co_return step;
-  if (Step step = co_await send_whole(x, client, told); step) co_return step;
+  Step step = co_await send_judged(x, client, told);
+  x.watch_reply(told);
+  if (step) co_return step;
   if (x.plan) keep_answer(x, told);
   upstream.input.consume(whole->in_place_bytes);
   if (head.keep_alive && head.body != codec::http1::BodyKind::kUntilClose)

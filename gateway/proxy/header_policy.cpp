@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "gateway/net/proxy_header.hpp"
 
@@ -18,6 +19,13 @@ constexpr std::array<std::string_view, 3> kAnthropicRequest = {"anthropic-versio
 constexpr std::array<std::string_view, 10> kReply = {
     "content-type",   "cache-control",  "x-request-id",   "request-id",           "retry-after",
     "retry-after-ms", "x-should-retry", "openai-version", "openai-processing-ms", "openai-model"};
+// Bit n: one of kReply has n letters. Most headers have another number.
+constexpr std::uint32_t make_reply_sizes() {
+  std::uint32_t sizes = 0;
+  for (const std::string_view name : kReply) sizes |= 1U << name.size();
+  return sizes;
+}
+constexpr std::uint32_t kReplySizes = make_reply_sizes();
 constexpr std::array<std::string_view, 2> kReplyPrefixes = {"x-ratelimit-", "anthropic-ratelimit-"};
 
 // Request headers are free text: what is forwarded unscanned must be short protocol words.
@@ -60,7 +68,9 @@ void append_reply_headers(std::span<const Header> headers, std::string& out) {
           return header.name.size() > prefix.size() &&
                  equal_name(header.name.substr(0, prefix.size()), prefix);
         });
-    if (prefixed || contains(kReply, header.name)) append_line(header, out);
+    const std::size_t size = header.name.size();
+    const bool may_be_known = size < 32 && (kReplySizes >> size & 1U) != 0;
+    if (prefixed || (may_be_known && contains(kReply, header.name))) append_line(header, out);
   }
 }
 

@@ -60,12 +60,28 @@ const policy::AgentRegistry& Services::registry_of(const PolicySet& decides) con
   return own ? *own : config.decide.agents;
 }
 
+namespace {
+
+// Asked for once a minute and thread: the C library looks under a lock, and hours begin with a
+// minute in all time zones in use.
+int local_hour(WallTime now) {
+  thread_local std::time_t known_minute = -1;
+  thread_local int hour = 0;
+  const std::time_t seconds = now.nanoseconds / 1'000'000'000;
+  if (known_minute != seconds / 60) {
+    std::tm local{};
+    ::localtime_r(&seconds, &local);
+    hour = local.tm_hour;
+    known_minute = seconds / 60;
+  }
+  return hour;
+}
+
+}  // namespace
+
 Identity Services::identify(const PolicySet& decides, const Caller& caller,
                             std::string_view delegation, std::string_view intent) const {
   const WallTime now = wall_now();
-  const std::time_t seconds = now.nanoseconds / 1'000'000'000;
-  std::tm local{};
-  ::localtime_r(&seconds, &local);
   const auto frozen = freezes.load(std::memory_order_acquire);
   return gateway::identify(registry_of(decides), {.agent_id = caller.agent_id,
                                                   .parents = caller.parents,
@@ -73,7 +89,7 @@ Identity Services::identify(const PolicySet& decides, const Caller& caller,
                                                   .intent = intent,
                                                   .freezes = frozen.get(),
                                                   .denials_in_row = streaks.of(caller.key()),
-                                                  .hour = local.tm_hour,
+                                                  .hour = local_hour(now),
                                                   .now = now});
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -176,7 +177,15 @@ Result<ScanContext> Worker::open_rules(std::string_view tenant, const policy::Co
 }
 
 asio::awaitable<void> Worker::let_others_pass() {
-  if (exchanges_ > 1) co_await asio::post(context_, asio::use_awaitable);
+  if (exchanges_ <= 1) co_return;
+  // What is posted holds the handler instead of being it: the handler would be sent on to the
+  // executor that it remembers, which is this one behind a type that nobody knows.
+  asio::deferred_t token;
+  co_await asio::async_initiate<asio::deferred_t, void()>(
+      [this](auto handler) {
+        asio::post(context_, [go_on = std::move(handler)]() mutable { std::move(go_on)(); });
+      },
+      token);
 }
 
 std::span<char> Worker::read_room() {

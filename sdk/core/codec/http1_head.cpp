@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -38,6 +39,31 @@ bool all_of(std::string_view text, const ByteSet& set) {
 
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
+constexpr std::uint64_t each_byte(std::uint64_t byte) { return byte * 0x0101010101010101ULL; }
+
+template <std::size_t kSize>
+std::uint64_t load_word(const char* text) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, text, kSize);
+  return word;
+}
+
+// Eight bytes at once. A letter and the same in the other case differ in one bit, and so do other
+// bytes that are not equal: '@' and '`', say.
+bool equal_words(std::uint64_t left, std::uint64_t right) {
+  constexpr std::uint64_t kCase = each_byte(0x20);
+  constexpr std::uint64_t kHigh = each_byte(0x80);
+  const std::uint64_t differs = left ^ right;
+  if (differs == 0) return true;
+  if ((differs & ~kCase) != 0) return false;
+  const std::uint64_t low = left | kCase;
+  const std::uint64_t seven = low & ~kHigh;
+  const std::uint64_t from_a = seven + each_byte(0x80 - 'a');
+  const std::uint64_t after_z = seven + each_byte(0x7f - 'z');
+  const std::uint64_t letters = ~low & (from_a ^ after_z) & kHigh;
+  return ((differs << 2U) & ~letters) == 0;
+}
+
 // Field values: HTAB, SP, VCHAR and obs-text (RFC 9110 section 5.5).
 constexpr bool is_value_byte(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -52,13 +78,15 @@ std::size_t value_prefix(const char* text, std::size_t size) {
   const __m128i space = _mm_set1_epi8(static_cast<char>(0x20 ^ 0x80));
   const __m128i del = _mm_set1_epi8(0x7f);
   const __m128i tab = _mm_set1_epi8('\t');
-  for (; i + 16 <= size; i += 16) {
+  while (size >= 16 && i < size) {
+    i = std::min(i, size - 16);  // the last block overlaps the one before it
     const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text + i));
     const __m128i control = _mm_cmplt_epi8(_mm_xor_si128(block, bias), space);
     const __m128i bad = _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(block, tab), control),
                                      _mm_cmpeq_epi8(block, del));
     const int mask = _mm_movemask_epi8(bad);
     if (mask != 0) return i + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
+    i += 16;
   }
 #endif
   while (i < size && is_value_byte(text[i])) ++i;
@@ -280,24 +308,36 @@ Result<Header> read_header(std::string_view line) {
   std::size_t colon = 0;
   while (colon < line.size() && kToken[static_cast<unsigned char>(line[colon])]) ++colon;
   if (colon == line.size() || line[colon] != ':' || colon == 0) return bad("malformed header name");
-  const std::string_view value = line.substr(colon + 1);
-  if (value_prefix(value.data(), value.size()) != value.size())
+  // All of the line: letters of a name are fine in values, too, and it is long enough for blocks.
+  if (value_prefix(line.data(), line.size()) != line.size())
     return bad("control byte in a header value");
-  return Header{line.substr(0, colon), trim(value)};
+  return Header{line.substr(0, colon), trim(line.substr(colon + 1))};
 }
 
 }  // namespace
 
 bool equal_name(std::string_view left, std::string_view right) {
-  if (left.size() != right.size()) return false;
-  for (std::size_t i = 0; i < left.size(); ++i)
+  const std::size_t size = left.size();
+  if (size != right.size()) return false;
+  const char* const a = left.data();
+  const char* const b = right.data();
+  if (size >= 8) {
+    // The last word overlaps the one before it.
+    for (std::size_t at = 0; at < size - 8; at += 8)
+      if (!equal_words(load_word<8>(a + at), load_word<8>(b + at))) return false;
+    return equal_words(load_word<8>(a + size - 8), load_word<8>(b + size - 8));
+  }
+  if (size >= 4)
+    return equal_words(load_word<4>(a), load_word<4>(b)) &&
+           equal_words(load_word<4>(a + size - 4), load_word<4>(b + size - 4));
+  for (std::size_t i = 0; i < size; ++i)
     if (lower(left[i]) != lower(right[i])) return false;
   return true;
 }
 
 std::optional<std::string_view> Head::find(std::string_view name) const {
   for (const Header& header : headers)
-    if (equal_name(header.name, name)) return header.value;
+    if (header.name.size() == name.size() && equal_name(header.name, name)) return header.value;
   return std::nullopt;
 }
 

@@ -39,7 +39,18 @@ Sha256 sha256(std::string_view bytes) {
 
 std::string sha256_hex(std::string_view bytes) { return to_hex(sha256(bytes)); }
 
-Sha256Stream::Sha256Stream() : context_(EVP_MD_CTX_new()) {
+namespace {
+
+// The context that this thread's last stream left behind: the next one needs no memory.
+DigestContext& spare_context() {
+  thread_local DigestContext spare;
+  return spare;
+}
+
+}  // namespace
+
+Sha256Stream::Sha256Stream()
+    : context_(spare_context() ? spare_context().release() : EVP_MD_CTX_new()) {
   if (context_ == nullptr ||
       EVP_DigestInit_ex2(static_cast<EVP_MD_CTX*>(context_), digest_kind(), nullptr) != 1)
     std::abort();
@@ -50,7 +61,9 @@ Sha256Stream& Sha256Stream::operator=(Sha256Stream&& other) noexcept {
   std::swap(context_, other.context_);
   return *this;
 }
-Sha256Stream::~Sha256Stream() { EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(context_)); }
+Sha256Stream::~Sha256Stream() {
+  if (context_ != nullptr) spare_context().reset(static_cast<EVP_MD_CTX*>(context_));
+}
 
 void Sha256Stream::update(std::string_view bytes) {
   if (EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(context_), bytes.data(), bytes.size()) != 1)

@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <string_view>
 #include <vector>
 
 #include "sdk/core/common/time.hpp"
@@ -52,14 +54,33 @@ void fill_id(std::span<std::uint8_t> bytes) {
 
 }  // namespace
 
-std::string to_hex(std::span<const std::uint8_t> bytes) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string text(bytes.size() * 2, '\0');
-  char* out = text.data();
-  for (const std::uint8_t byte : bytes) {
-    *out++ = kHex[byte >> 4];
-    *out++ = kHex[byte & 15];
+namespace {
+
+// Both digits of each byte.
+constexpr std::array<char, 512> make_digits() {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::array<char, 512> digits{};
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    digits[2 * byte] = kHex[byte >> 4];
+    digits[2 * byte + 1] = kHex[byte & 15];
   }
+  return digits;
+}
+constexpr auto kDigits = make_digits();
+
+char* put_hex(std::span<const std::uint8_t> bytes, char* out) {
+  for (const std::uint8_t byte : bytes) {
+    std::memcpy(out, kDigits.data() + 2 * byte, 2);
+    out += 2;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string to_hex(std::span<const std::uint8_t> bytes) {
+  std::string text(bytes.size() * 2, '\0');
+  put_hex(bytes, text.data());
   return text;
 }
 
@@ -71,13 +92,11 @@ std::string make_uuid() {
     bytes[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(milliseconds >> (40 - 8 * i));
   bytes[6] = static_cast<std::uint8_t>(0x70 | (bytes[6] & 0x0f));
   bytes[8] = static_cast<std::uint8_t>(0x80 | (bytes[8] & 0x3f));
-  const std::string hex = to_hex(bytes);
-  std::string text;
-  text.reserve(36);
-  for (std::size_t i = 0; i < hex.size(); ++i) {
-    if (i == 8 || i == 12 || i == 16 || i == 20) text += '-';
-    text += hex[i];
-  }
+  std::string text(36, '-');
+  const std::span<const std::uint8_t> all(bytes);
+  char* out = put_hex(all.first(4), text.data());
+  for (const std::size_t begin : {4U, 6U, 8U}) out = put_hex(all.subspan(begin, 2), out + 1);
+  put_hex(all.subspan(10), out + 1);
   return text;
 }
 

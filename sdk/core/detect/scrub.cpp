@@ -178,6 +178,7 @@ void scrub_keys(std::map<std::string, std::string>& fields, Scrubber& scrubber) 
 
 std::vector<Text> texts_of(model::Event& event, ScrubOptions options) {
   std::vector<Text> texts;
+  texts.reserve(16);  // more than most events have
   std::visit(Texts(texts), event.body);
   if (options.process && event.process) Texts{texts}(*event.process);
   return texts;
@@ -200,7 +201,9 @@ Scrubbed scrub_secrets(const Engine& engine, Scratch& scratch, std::vector<Match
   if (texts.empty() && (fields == nullptr || fields->empty())) return {};
   std::vector<std::string_view> views;
   std::vector<std::string> folded;  // views point into it: it must not grow after them
-  folded.reserve(texts.size());
+  folded.reserve(static_cast<std::size_t>(
+      std::count_if(texts.begin(), texts.end(), [](const Text& one) { return one.is_name; })));
+  views.reserve(2 * texts.size());
   for (const Text& one : texts) {
     views.push_back(*one.text);
     if (one.is_name) views.push_back(folded.emplace_back(upper(*one.text)));

@@ -38,11 +38,17 @@ bool is_ascii(std::string_view text) {
 }
 
 // As to_utf8(), into memory that is used again.
-void put_text(std::string_view from, std::string& to) {
+void set_text(std::string_view from, std::string& to) {
   if (is_ascii(from))
     to.assign(from);
   else
     to = to_utf8(from);
+}
+
+// A text that is empty leaves its field as a cleared message has it: there is nothing to write.
+template <typename Message>
+void put_text(std::string_view from, Message& to, std::string* (Message::*field)()) {
+  if (!from.empty()) set_text(from, *(to.*field)());
 }
 
 void put_detection(const model::Detection& detection, v1::Detection& out) {
@@ -61,11 +67,11 @@ void put_detection(const model::Detection& detection, v1::Detection& out) {
 
 void put_decision(const model::Decision& decision, v1::Decision& out) {
   out.set_outcome(static_cast<v1::Decision::Outcome>(decision.outcome));
-  put_text(decision.mode, *out.mutable_mode());
-  put_text(decision.rule_id, *out.mutable_rule_id());
-  put_text(decision.reason, *out.mutable_reason());
-  put_text(decision.policy_version, *out.mutable_policy_version());
-  put_text(decision.case_id, *out.mutable_case_id());
+  put_text(decision.mode, out, &v1::Decision::mutable_mode);
+  put_text(decision.rule_id, out, &v1::Decision::mutable_rule_id);
+  put_text(decision.reason, out, &v1::Decision::mutable_reason);
+  put_text(decision.policy_version, out, &v1::Decision::mutable_policy_version);
+  put_text(decision.case_id, out, &v1::Decision::mutable_case_id);
 }
 
 // One overload a body: adding an alternative to the variant without one does not compile.
@@ -98,41 +104,41 @@ struct PutBody {
   }
   void operator()(const model::LlmCall& body) const {
     auto& to = *out.mutable_llm_call();
-    put_text(body.provider, *to.mutable_provider());
-    put_text(body.api, *to.mutable_api());
-    put_text(body.host, *to.mutable_host());
-    put_text(body.request_model, *to.mutable_request_model());
-    put_text(body.response_model, *to.mutable_response_model());
+    put_text(body.provider, to, &v1::LlmCall::mutable_provider);
+    put_text(body.api, to, &v1::LlmCall::mutable_api);
+    put_text(body.host, to, &v1::LlmCall::mutable_host);
+    put_text(body.request_model, to, &v1::LlmCall::mutable_request_model);
+    put_text(body.response_model, to, &v1::LlmCall::mutable_response_model);
     to.set_stream(body.stream);
     to.set_status(body.status);
     to.set_input_tokens(body.input_tokens);
     to.set_output_tokens(body.output_tokens);
     put(body.tools_offered, to.mutable_tools_offered());
     put(body.tools_called, to.mutable_tools_called());
-    put_text(body.prompt_sha256, *to.mutable_prompt_sha256());
-    put_text(body.reply_sha256, *to.mutable_reply_sha256());
-    put_text(body.prompt_text, *to.mutable_prompt_text());
-    put_text(body.reply_text, *to.mutable_reply_text());
+    put_text(body.prompt_sha256, to, &v1::LlmCall::mutable_prompt_sha256);
+    put_text(body.reply_sha256, to, &v1::LlmCall::mutable_reply_sha256);
+    put_text(body.prompt_text, to, &v1::LlmCall::mutable_prompt_text);
+    put_text(body.reply_text, to, &v1::LlmCall::mutable_reply_text);
     to.set_request_bytes(body.request_bytes);
     to.set_response_bytes(body.response_bytes);
     to.set_duration_us(body.duration_us);
     to.set_first_byte_us(body.first_byte_us);
-    put_text(body.finish_reason, *to.mutable_finish_reason());
-    put_text(body.response_id, *to.mutable_response_id());
+    put_text(body.finish_reason, to, &v1::LlmCall::mutable_finish_reason);
+    put_text(body.response_id, to, &v1::LlmCall::mutable_response_id);
     to.set_partial(body.partial);
-    put_text(body.route, *to.mutable_route());
-    put_text(body.destination_address, *to.mutable_destination_address());
+    put_text(body.route, to, &v1::LlmCall::mutable_route);
+    put_text(body.destination_address, to, &v1::LlmCall::mutable_destination_address);
     to.set_destination_port(body.destination_port);
-    put_text(body.attribution, *to.mutable_attribution());
+    put_text(body.attribution, to, &v1::LlmCall::mutable_attribution);
     to.set_attribution_confidence(body.attribution_confidence);
     to.set_tokens_estimated(body.tokens_estimated);
     if (body.cost_nano_usd) to.set_cost_nano_usd(*body.cost_nano_usd);
-    put_text(body.upstream, *to.mutable_upstream());
-    put_text(body.route_name, *to.mutable_route_name());
-    put_text(body.arm, *to.mutable_arm());
+    put_text(body.upstream, to, &v1::LlmCall::mutable_upstream);
+    put_text(body.route_name, to, &v1::LlmCall::mutable_route_name);
+    put_text(body.arm, to, &v1::LlmCall::mutable_arm);
     put(body.failed_attempts, to.mutable_failed_attempts());
     to.set_fallback(body.fallback);
-    put_text(body.shadow_of, *to.mutable_shadow_of());
+    put_text(body.shadow_of, to, &v1::LlmCall::mutable_shadow_of);
     to.set_cached(body.cached);
   }
   void operator()(const model::SandboxStart& body) const {
@@ -247,15 +253,15 @@ void clear_for(const model::Event& event, v1::Event& out) {
 
 void to_proto(const model::Event& event, v1::Event& out) {
   clear_for(event, out);
-  put_text(event.id, *out.mutable_id());
+  put_text(event.id, out, &v1::Event::mutable_id);
   put_time(event.time, *out.mutable_time());
-  put_text(event.tenant, *out.mutable_tenant());
-  put_text(event.host_id, *out.mutable_host_id());
-  put_text(event.agent_id, *out.mutable_agent_id());
-  put_text(event.session_id, *out.mutable_session_id());
-  put_text(event.trace_id, *out.mutable_trace_id());
-  put_text(event.span_id, *out.mutable_span_id());
-  put_text(event.parent_span_id, *out.mutable_parent_span_id());
+  put_text(event.tenant, out, &v1::Event::mutable_tenant);
+  put_text(event.host_id, out, &v1::Event::mutable_host_id);
+  put_text(event.agent_id, out, &v1::Event::mutable_agent_id);
+  put_text(event.session_id, out, &v1::Event::mutable_session_id);
+  put_text(event.trace_id, out, &v1::Event::mutable_trace_id);
+  put_text(event.span_id, out, &v1::Event::mutable_span_id);
+  put_text(event.parent_span_id, out, &v1::Event::mutable_parent_span_id);
   out.set_source(static_cast<v1::Source>(event.source));
   if (event.process) put(*event.process, *out.mutable_process());
   std::visit(PutBody{out}, event.body);

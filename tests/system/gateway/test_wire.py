@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import pwd
@@ -12,10 +13,12 @@ import struct
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
 from conftest import GATEWAY, KEY, Certificate, Gateway, Provider, free_port
+from upstreams import Upstream
 
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hello"}]})
 SESSION = "0190f4a2-7c1e-7abc-8def-0123456789ab"
@@ -161,6 +164,43 @@ def test_a_dead_upstream_is_a_clear_502(certificate: Certificate, tmp_path: Path
         assert "provider openai" in str(refused.value)
     finally:
         assert dead.stop() == 0
+
+
+class Padded(Upstream):
+    """Answers with more bytes than sockets hold; they say nothing, so that nobody takes long to look through them."""
+
+    BYTES = 12_000_000
+
+    def send(self, handler: http.server.BaseHTTPRequestHandler, status: int, reply: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        content = json.dumps(reply).encode()[:-1] + b" " * self.BYTES + b"}"
+        handler.send_response(status)
+        handler.send_header("content-type", "application/json")
+        handler.send_header("content-length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content)
+
+
+def test_a_reply_that_does_not_fit_into_the_clients_socket_arrives_whole(certificate: Certificate, tmp_path: Path) -> None:
+    upstream = Padded("large")
+    patient = Gateway(tmp_path)
+    config = patient.configure(upstream.port, certificate.cert)
+    config.write_text(config.read_text().split("providers:\n")[0] +
+                      f"providers:\n  - {{name: large, dialect: openai, origin: 'http://127.0.0.1:{upstream.port}', allow_private: true}}\n")
+    patient.start(config).wait_until_ready()
+    try:
+        with socket.socket() as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+            peer.settimeout(30)
+            peer.connect(("127.0.0.1", patient.port))
+            peer.sendall(post(BODY.encode()))
+            head, _, body = read_all(peer).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 OK"), head
+        assert f"content-length: {len(body)}".encode() in head
+        assert len(body) > Padded.BYTES
+        assert json.loads(body)["choices"][0]["message"]["content"] == "I am large."
+    finally:
+        assert patient.stop() == 0
+        upstream.close()
 
 
 def test_private_addresses_and_unknown_authorities_are_not_reached(

@@ -25,6 +25,19 @@ TEST(Segment, Crc32IsTheOneOfIeee8023) {
   EXPECT_EQ(crc32(""), 0U);
 }
 
+TEST(Segment, Crc32IsTheSameByBitsAtEverySize) {
+  std::string bytes;
+  for (unsigned size = 0; size < 70; ++size) {
+    std::uint32_t crc = 0xffffffffU;
+    for (const char c : bytes) {
+      crc ^= static_cast<std::uint8_t>(c);
+      for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xedb88320U : 0U);
+    }
+    EXPECT_EQ(crc32(bytes), ~crc) << size;
+    bytes += static_cast<char>(size * 151 + 7);
+  }
+}
+
 TEST(Segment, HeaderGoesThroughUnchanged) {
   const SpoolPosition start{1, 0, UINT64_MAX};
   const std::string bytes = encode_segment_header(start);
