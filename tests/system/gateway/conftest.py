@@ -152,6 +152,6 @@ class Gateway:
 @pytest.fixture(scope="session")
 def gateway(provider: Provider, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     running = Gateway(tmp_path_factory.mktemp("gateway"))
-    running.start(running.configure(provider.port, certificate.cert))
+    running.start(running.configure(provider.port, certificate.cert)).wait_until_ready()
     yield running
     assert running.stop() == 0, running.log.read_text()

@@ -33,7 +33,7 @@ class World:
 
     def start(self, more: str, names: tuple[str, ...] = ("one", "two"), policy: str = OPEN, dialect: str = "openai") -> World:
         self.upstreams = [Upstream(name) for name in names]
-        self.gateway.start(configure(self.gateway, self.upstreams, more, policy, dialect))
+        self.gateway.start(configure(self.gateway, self.upstreams, more, policy, dialect)).wait_until_ready()
         return self
 
     def __getitem__(self, name: str) -> Upstream:
