@@ -9,7 +9,8 @@ if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=(address|thread)" AND NOT AISPM_FUZZ)
   set(AISPM_TIMEOUT_FACTOR 6)
   set(sanitizers ${PROJECT_SOURCE_DIR}/tests/support/sanitizers)
   # What a script starts may die where nobody looks at its exit code.
-  set(AISPM_SCRIPT_ENVIRONMENT "PYTHONPATH=${sanitizers}" "PYTEST_ADDOPTS=-p sanitizer_reports" "AISPM_SANITIZER_REPORTS=${PROJECT_BINARY_DIR}/reports")
+  set(AISPM_SCRIPT_ENVIRONMENT "PYTHONPATH=${sanitizers}" "PYTEST_ADDOPTS=-p sanitizer_reports" "AISPM_SANITIZER_REPORTS=${PROJECT_BINARY_DIR}/reports"
+    "AISPM_WAIT_FACTOR=${AISPM_TIMEOUT_FACTOR}")
   file(READ ${sanitizers}/tsan.supp AISPM_TSAN_SUPPRESSIONS)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sanitizers}/tsan.supp)
   configure_file(${sanitizers}/defaults.cpp.in ${PROJECT_BINARY_DIR}/generated/sanitizer_defaults.cpp @ONLY)

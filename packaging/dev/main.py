@@ -14,7 +14,7 @@ EPILOG = """examples:
   ./dev up --demo            everything on this host, with a stand-in provider and three demonstrators
   ./dev test                 every test; the last line reads "N passed, N failed, N skipped"
   ./dev test unit -R Http1   only unit tests whose program name contains Http1
-  ./dev test --preset tsan --target aispm-gateway system -R '^system_gateway$'
+  ./dev test --preset tsan --target aispm-gateway --target aispm system -R '^system_gateway$'
                              the gateway's system tests with ThreadSanitizer
   ./dev logs gateway -f      follow one part's log
 """

@@ -79,7 +79,7 @@ class JsonReader {
       scratch_.padded = std::make_unique<char[]>(scratch_.capacity);
     }
     base_ = scratch_.padded.get();
-    std::memcpy(base_, text_.data(), text_.size());
+    text_.copy(base_, text_.size());  // an empty body has no address, which memcpy may not be given
     std::memset(base_ + text_.size(), ' ', simdjson::SIMDJSON_PADDING);
     scratch_.keys.clear();
     tree_.nodes_.clear();

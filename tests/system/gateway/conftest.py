@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
-from programs import free_port, wait_for_port  # noqa: E402 - the path is set above
+from programs import WAIT_FACTOR, free_port, wait_for_port  # noqa: E402 - the path is set above
 
 ROOT = Path(os.environ.get("AISPM_SOURCE_DIR", Path(__file__).resolve().parents[3]))
 GATEWAY = Path(os.environ.get("AISPM_BIN_DIR", ROOT / "build" / "release" / "bin")) / "aispm-gateway"
@@ -33,7 +33,7 @@ SECRET = "AKIA" + "Z7QJ3XNVB5KD2M4T"
 def stop(process: subprocess.Popen[bytes]) -> int:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
-    return process.wait(timeout=20)
+    return process.wait(timeout=20 * WAIT_FACTOR)
 
 
 @dataclass
@@ -136,13 +136,13 @@ class Gateway:
 
     def wait_until_ready(self, seconds: float = 180) -> Gateway:
         """Returns once all that the configuration names is loaded; without a cache its rules are compiled first."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * WAIT_FACTOR
         while time.monotonic() < deadline:
             with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(self.url + "/healthz", timeout=20) as reply:
                 if reply.status == 200:
                     return self
             time.sleep(0.1)
-        raise AssertionError(f"not ready after {seconds} s: " + self.log.read_text())
+        raise AssertionError(f"not ready after {seconds * WAIT_FACTOR} s: " + self.log.read_text())
 
     def stop(self) -> int:
         assert self.process
@@ -152,6 +152,6 @@ class Gateway:
 @pytest.fixture(scope="session")
 def gateway(provider: Provider, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     running = Gateway(tmp_path_factory.mktemp("gateway"))
-    running.start(running.configure(provider.port, certificate.cert))
+    running.start(running.configure(provider.port, certificate.cert)).wait_until_ready()
     yield running
     assert running.stop() == 0, running.log.read_text()

@@ -37,7 +37,7 @@ class World:
         self.upstreams = [Upstream(name) for name in names]
         for name in elsewhere:
             self[name].host = "localhost"
-        self.gateway.start(configure(self.gateway, self.upstreams, more, policy, dialect))
+        self.gateway.start(configure(self.gateway, self.upstreams, more, policy, dialect)).wait_until_ready()
         return self
 
     def __getitem__(self, name: str) -> Upstream:

@@ -102,6 +102,8 @@ def test_a_change_is_recorded_with_who_made_it(gateway: Gateway) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.skipif("AISPM_SANITIZER_REPORTS" in os.environ,
+                    reason="UndefinedBehaviorSanitizer looks at objects through a pipe and takes them for damaged where it gets none")
 def test_a_door_without_descriptors_waits_and_then_answers(provider: Provider, certificate: Certificate, tmp_path: Path) -> None:
     """Whoever knocks stays in the backlog: the door looks again ten times a second, not as often as it can."""
     gateway = start(tmp_path, provider, certificate, POLICY, f"admin: {{socket: {tmp_path}/admin.sock, rules_folder: {tmp_path}/given}}\n")

@@ -39,7 +39,7 @@ def gateway(provider: Provider, certificate: Certificate, tmp_path: Path) -> Ite
     extra = (f"admin: {{socket: {tmp_path}/admin.sock, rules_folder: {tmp_path}/given}}\naudit: best_effort\n"
              f"report:\n  collector: 127.0.0.1:1\n  state_folder: {tmp_path}/state\n  enrolment_token_file: {tmp_path}/state/token\n")
     running = Gateway(tmp_path)
-    running.start(running.configure(provider.port, certificate.cert, extra))
+    running.start(running.configure(provider.port, certificate.cert, extra)).wait_until_ready()
     yield running
     assert running.stop() == 0, running.log.read_text()
 

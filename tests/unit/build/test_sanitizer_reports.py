@@ -47,6 +47,7 @@ def test_without_a_report_tests_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("sanitizer", "body", "words"), [
     ("address", "int* a = new int[2]; delete[] a; return a[argc];", "heap-use-after-free"),
     ("address", "volatile void* lost = new int; lost = nullptr; return 0;", "LeakSanitizer"),
+    ("address,undefined -fno-sanitize-recover=all", "int most = 2147483647; return most + argc;", "integer overflow"),
     ("thread", "int n = 0; std::thread t([&] { ++n; }); ++n; t.join(); return 0;", "data race"),
 ])
 def test_a_program_ends_with_its_own_code_after_a_report(tmp_path: Path, sanitizer: str, body: str, words: str) -> None:
@@ -54,8 +55,12 @@ def test_a_program_ends_with_its_own_code_after_a_report(tmp_path: Path, sanitiz
     suppressions = (FOLDER / "tsan.supp").read_text()
     (tmp_path / "defaults.cpp").write_text((FOLDER / "defaults.cpp.in").read_text().replace("@AISPM_TSAN_SUPPRESSIONS@", suppressions))
     (tmp_path / "main.cpp").write_text(f"#include <thread>\nint main(int argc, char**) {{ (void)argc; {body} }}\n")
-    subprocess.run(["g++", f"-fsanitize={sanitizer}", "-O0", "-o", tmp_path / "program", tmp_path / "main.cpp", tmp_path / "defaults.cpp"],
+    subprocess.run(["g++", *f"-fsanitize={sanitizer}".split(), "-O0", "-o", tmp_path / "program", tmp_path / "main.cpp", tmp_path / "defaults.cpp"],
                    check=True, timeout=120)
     clean = {name: value for name, value in os.environ.items() if not name.endswith("SAN_OPTIONS")}
+    watched = dict.fromkeys(("ASAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS"), f"log_path={tmp_path}/report")
+    reported = subprocess.run([tmp_path / "program"], env={**clean, **watched}, capture_output=True, check=False, timeout=60)
+    reports = "".join(path.read_text() for path in tmp_path.glob("report.*"))
+    assert (reported.returncode, words in reports) == (66, True), reports
     done = subprocess.run([tmp_path / "program"], env=clean, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, words in done.stderr) == (66, True), done.stderr

@@ -175,6 +175,13 @@ TEST(ParseRequest, RefusesWhatIsNoRequest) {
   }
 }
 
+// What a request without a body gives: no address to copy from, which only a build with sanitizers tells.
+TEST(ParseRequest, RefusesABodyThatIsNowhere) {
+  const auto request = parse_request(Api::kOpenAiChat, std::string_view());
+  ASSERT_FALSE(request);
+  EXPECT_THAT(request.error().message, HasSubstr("byte 0"));
+}
+
 TEST(ParseRequest, HasLimits) {
   EXPECT_EQ(parse_request(Api::kOpenAiChat, std::string(kMaxLlmBodyBytes + 1, ' ')).error().code,
             Errc::kTooLarge);
