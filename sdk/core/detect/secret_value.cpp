@@ -243,8 +243,8 @@ bool is_no_dummy(std::string_view text) {
       "....",        "{{",        "<",     "$(",         "tokenhere", "_here",
       "-here",       "insert",    "xxxx",  "stringhere", "my-bot"};
   const bool cut = text.ends_with("..");  // "eyJhbGciOi...": nobody can use it
-  return !cut && !is_filled(text) && !holds_any(text, kWords) && !repeats_group(text) && !is_token_header(text) && !is_encoded_words(text) &&
-         !is_published(text);
+  return !cut && !is_filled(text) && !holds_any(text, kWords) && !repeats_group(text) &&
+         !is_token_header(text) && !is_encoded_words(text) && !is_published(text);
 }
 
 bool is_no_reference(std::string_view text) {
