@@ -243,9 +243,8 @@ bool is_no_dummy(std::string_view text) {
       "....",        "{{",        "<",     "$(",         "tokenhere", "_here",
       "-here",       "insert",    "xxxx",  "stringhere", "my-bot"};
   const bool cut = text.ends_with("..");  // "eyJhbGciOi...": nobody can use it
-  return !cut && !is_filled(text) && !holds_any(text, kWords) && !is_alphabet(text) &&
-         !repeats_group(text) && !is_token_header(text) && !is_encoded_words(text) &&
-         !is_published(text);
+  return !cut && !is_filled(text) && !holds_any(text, kWords) && !repeats_group(text) &&
+         !is_token_header(text) && !is_encoded_words(text) && !is_published(text);
 }
 
 bool is_no_reference(std::string_view text) {
@@ -290,6 +289,15 @@ bool is_password(std::string_view text) {
   const bool strong_sign = text.find_first_of("!@#$%^&*+~?") != std::string_view::npos;
   return is_no_password_word(text) && !is_demo_password(text) &&
          ((shape.letters > 0 && shape.digits > 0) || (strong_sign && shape.letters > 2));
+}
+
+bool is_strong_password(std::string_view text) {
+  constexpr std::size_t kMinText = 8;
+  const Shape shape = shape_of(text);
+  const bool both_cases = shape.capitals > 0 && shape.capitals < shape.letters;
+  const bool has_sign = text.find_first_of("!@#$%^&*~?") != std::string_view::npos;
+  return text.size() >= kMinText && is_password(text) && shape.digits > 0 &&
+         (both_cases || has_sign);
 }
 
 bool is_mixed(std::string_view text) {

@@ -11,7 +11,8 @@ namespace aispm::detect {
 double entropy(std::string_view text);
 
 // Not what says of itself that it is none (`your-key`, `****`), nor one sign repeated to
-// fill a form, nor a key that its vendor publishes as an example.
+// fill a form, nor a key that its vendor publishes as an example. Pieces of the alphabet pass:
+// beside a name that says secret they are as often a test's key as a manual's (`is_alphabet`).
 bool is_no_dummy(std::string_view text);
 // Not where a secret is kept: `process.env.KEY`, `$KEY`.
 bool is_no_reference(std::string_view text);
@@ -30,6 +31,8 @@ bool is_solid(std::string_view text);
 bool is_no_password_word(std::string_view text);
 // A password of at least two kinds of characters.
 bool is_password(std::string_view text);
+// At least eight characters of three kinds. Where only `pw` or `pass` stands before it.
+bool is_strong_password(std::string_view text);
 // A password that may be a mere word. Only where a value can be nothing else.
 bool is_phrase(std::string_view text);
 

@@ -116,14 +116,25 @@ TEST(Validator, KeysThatTheirVendorPublishesAreNoSecrets) {
   EXPECT_TRUE(check("not_dummy", "AKIAIOSFODNN7EXAMPLX"));
 }
 
-TEST(Validator, PiecesOfTheAlphabetAreNoSecrets) {
+TEST(Validator, PiecesOfTheAlphabetAreNoTokensByThemselves) {
   for (const char* text :
        {"sk-ant-api03-abc123xyz-456de-klMnopqrstuvwx-3456yza789bcde-1234fghijklmnopAA",
-        "AIzaSyabcdefghijklmnopqrstuvwxyz1234567", "ops_eyJzaWduSW5BZGRyZXNzIjoi..."})
-    EXPECT_FALSE(check("not_dummy", text)) << text;
+        "AIzaSyabcdefghijklmnopqrstuvwxyz1234567"}) {
+    EXPECT_FALSE(check("not_alphabet", text)) << text;
+    EXPECT_TRUE(check("not_dummy", text)) << text;  // beside a telling name they count
+  }
   for (const char* text : {"12345678-ABCD-ABCD-ABCD-1234567890AB",
                            "sqa_91f2ABCDE77Q0cc8d1e5a4b3f2d7c6b5a4", "abcdefgh"})
-    EXPECT_TRUE(check("not_dummy", text)) << text;
+    EXPECT_TRUE(check("not_alphabet", text)) << text;
+  EXPECT_FALSE(check("not_dummy", "ops_eyJzaWduSW5BZGRyZXNzIjoi..."));
+}
+
+TEST(Validator, StrongPasswordsHaveThreeKindsOfCharacters) {
+  for (const char* text : {"mQv4Tr9x", "HarborLight27", "kRt81Qzz!", "wq8#kd02lm"})
+    EXPECT_TRUE(check("strong_password", text)) << text;
+  for (const char* text : {"mQv4Tr9", "harborlight", "harbor27light", "HARBOR27LIGHT", "P@ssw0rd1",
+                           "$DB_PASSWORD1a", "$DbPassword1", "20241103T1015"})
+    EXPECT_FALSE(check("strong_password", text)) << text;
 }
 
 TEST(Validator, MembersOfObjectsAreNoPasswords) {
