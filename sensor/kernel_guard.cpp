@@ -17,7 +17,6 @@ namespace aispm::sensor {
 namespace {
 
 constexpr std::size_t kMaxEffects = 65536;  // that nobody took
-constexpr int kMostLooks = 64;              // at all processes, until nobody new is found
 
 // The addresses of "host:port".
 std::set<ProtectedEndpoint> resolve(const std::string& address) {
@@ -83,24 +82,12 @@ std::string target_of(const EnforcedAct& act) {
   return shown + ":" + std::to_string(act.destination->port);
 }
 
-Decider::Known known_of(const model::Process& process, std::string_view agent) {
-  Decider::Known known;
-  known.parent = process.parent;
-  known.uid = process.uid;
-  known.user = process.user;
-  known.exe = process.exe;
-  known.agent_id = agent;
-  known.container_id = process.container_id;
-  known.cgroup_id = process.cgroup_id;
-  return known;
-}
+}  // namespace
 
-std::uint64_t microseconds_since(BootTime start) {
+std::uint64_t KernelGuard::microseconds_since(BootTime start) {
   const BootTime now = boot_now();
   return now.nanoseconds > start.nanoseconds ? (now.nanoseconds - start.nanoseconds) / 1000 : 0;
 }
-
-}  // namespace
 
 Result<std::unique_ptr<KernelGuard>> KernelGuard::open(Parts parts) {
   EnforcerOptions options;
@@ -159,53 +146,28 @@ void KernelGuard::set_orders(WallTime now) {
   ended_.clear();
   for (const auto& [id, problem] : problems_)
     log::warn("order.not_in_force", {{"order", id}, {"why", problem}});
-  if (decider_.wants_detections() && !engine_) {
-    auto engine = parts_.make_engine();
-    if (!engine) return report_problem(engine.error());
-    auto scratch = (*engine)->make_scratch();
-    if (!scratch) return report_problem(scratch.error());
-    engine_ = std::move(*engine);
-    scratch_.emplace(std::move(*scratch));
-  }
+  open_engine();
+}
+
+void KernelGuard::open_engine() {
+  engine_problem_.clear();
+  if (!decider_.wants_detections() || engine_) return;
+  const auto fails = [&](const Error& error) {
+    engine_problem_ = "no prompt is looked into: " + error.message;
+    report_problem(error);
+  };
+  auto engine = parts_.make_engine();
+  if (!engine) return fails(engine.error());
+  auto scratch = (*engine)->make_scratch();
+  if (!scratch) return fails(scratch.error());
+  engine_ = std::move(*engine);
+  scratch_.emplace(std::move(*scratch));
 }
 
 void KernelGuard::report_problem(const Error& error) {
   ++failures_;
   last_error_ = error.message;
   log::error("enforce.failed", error);
-}
-
-Result<> KernelGuard::know_running() {
-  AISPM_TRY(auto listed, enforcer_->list_processes());
-  std::ranges::sort(listed, {}, [](const ListedProcess& one) { return one.id.start; });
-  for (const ListedProcess& one : listed) {
-    const std::string agent = parts_.agent_of(one.id);
-    if (const Decider::Known* known = decider_.known(one.id);
-        known != nullptr && known->agent_id == agent && known->parent == one.parent)
-      continue;  // who lost its parent belongs to the tree that it was given to
-    model::Process process = describe_process(one.id);
-    process.parent = one.parent;
-    process.uid = one.uid;
-    process.user = parts_.user_name(one.uid);
-    process.cgroup_id = one.cgroup_id;
-    decider_.on_process(one.id, known_of(process, agent));
-  }
-  // Of a tree the child may be known, by its exec, long before its parent, which only forked.
-  decider_.hand_down();
-  return {};
-}
-
-// What a process starts once the kernel holds it belongs to its rules by inheritance; what it
-// started before is in a list that is read afterwards. So nobody is missing when a look finds
-// nobody whom the kernel does not hold.
-Result<> KernelGuard::follow_trees() {
-  for (int i = 0; i < kMostLooks; ++i) {
-    AISPM_CHECK(know_running());
-    AISPM_TRY(const std::size_t added, enforcer_->add_processes(decider_.tables()));
-    if (added == 0) return {};
-  }
-  return fail(Errc::kExhausted,
-              "processes start faster than they can be told apart: some may be missed");
 }
 
 model::Process KernelGuard::describe_process(const model::ProcessId& id) const {
@@ -219,37 +181,6 @@ model::Process KernelGuard::describe_process(const model::ProcessId& id) const {
     process.user = parts_.user_name(found->actor.uid);
   }
   return process;
-}
-
-Result<> KernelGuard::put_in_force() {
-  AISPM_CHECK(enforcer_->apply(decider_.tables()));
-  if (decider_.has_orders()) AISPM_CHECK(follow_trees());
-  decider_.settle();
-  return {};
-}
-
-void KernelGuard::work(WallTime now) {
-  const BootTime begin = boot_now();
-  const bool was_offered = take_offer(now);
-  const std::string problem_before = apply_problem_;
-  if (decider_.has_changed()) {
-    if (const auto done = put_in_force(); !done) {
-      report_problem(done.error());
-      apply_problem_ = done.error().message;
-    } else {
-      last_error_.clear();
-      apply_problem_.clear();
-      last_apply_us_ = microseconds_since(begin);
-      note_absent();
-    }
-  }
-  end_processes();
-  if (!was_offered && apply_problem_ == problem_before) return;
-  log::info("orders.applied", {{"version", applied_version_},
-                               {"orders", collector_orders_.size()},
-                               {"problems", problems_.size()},
-                               {"took_us", microseconds_since(begin)}});
-  tell_states();
 }
 
 void KernelGuard::end_processes() {
@@ -275,30 +206,9 @@ void KernelGuard::end_processes() {
     });
 }
 
-void KernelGuard::sweep() {
-  if (!enforcer_->is_loaded()) return;
-  if (const auto done = enforcer_->refresh_files(decider_.tables()); !done)
-    report_problem(done.error());
-}
-
 void KernelGuard::stop() {
   if (parts_.config.keeps_on_stop || !enforcer_->is_loaded()) return;
   if (const auto done = enforcer_->remove(); !done) report_problem(done.error());
-}
-
-void KernelGuard::on_process(const model::Process& process, std::string_view agent) {
-  const auto change = decider_.on_process(process.id, known_of(process, agent));
-  const Subject* subject = decider_.subject_of(process.id);
-  if (change == Decider::Change::kNone || subject == nullptr) return;
-  auto done = enforcer_->add_process(process.id, *subject);
-  // Its children that run already.
-  if (done && change == Decider::Change::kGained) done = follow_trees();
-  if (!done) report_problem(done.error());
-}
-
-void KernelGuard::on_exit(const model::ProcessId& process) {
-  decider_.on_exit(process);
-  ended_.erase(process);
 }
 
 void KernelGuard::on_name(const SeenName& name) {

@@ -36,9 +36,14 @@ class KernelGuard final : public Guard {
     std::function<std::string(std::uint32_t uid)> user_name;
     // The agent that a process belongs to, or "".
     std::function<std::string(const model::ProcessId&)> agent_of;
+    // Has the pipeline take the records about processes that wait, so that agent_of() knows of all
+    // that was forked until now. Called by work(); may be empty.
+    std::function<void()> drain_records = {};
   };
   // What the collector is told about each of its orders. An order is in force when the kernel has
-  // read out who runs after its hooks were armed, and holds everybody whom the order is about.
+  // read out who runs after its hooks were armed, and holds everybody whom the order is about. Of
+  // whom a process left behind before the hooks were armed (no other order was in force) it holds
+  // only those that a subreaper of the tree was given, as process 1 of a run is.
   struct OrderState {
     std::string order_id;
     std::string problem;  // empty = in force
@@ -58,7 +63,8 @@ class KernelGuard final : public Guard {
 
   // Puts in force what changed, ends processes that are to end. Call after each batch of records.
   void work(WallTime now);
-  // Rare work: files that were replaced, processes that were missed.
+  // Rare work: files that were replaced, processes whose end was missed, an engine that could not
+  // be made.
   void sweep();
   // The daemon was told to stop: pins stay or go, as configured.
   void stop();
@@ -78,11 +84,19 @@ class KernelGuard final : public Guard {
 
  private:
   KernelGuard(Parts parts, std::unique_ptr<Enforcer> enforcer, Protected protects);
+  static std::uint64_t microseconds_since(BootTime start);
   bool take_offer(WallTime now);
   void set_orders(WallTime now);
   Result<> put_in_force();
   Result<> follow_trees();
   Result<> know_running();
+  struct Descent {
+    model::ProcessId starter;  // pid 0: nobody who is known
+    std::string agent;
+  };
+  Descent descent_of(const model::ProcessId& id) const;
+  bool misses_some() const;
+  void open_engine();
   void note_absent();
   void tell_states();
   void end_processes();
@@ -103,6 +117,12 @@ class KernelGuard final : public Guard {
   std::map<std::string, std::string> problems_;
   std::set<std::string> placed_;  // orders about one process that was seen to run
   std::string apply_problem_;     // why nothing that was offered is in force
+  std::string engine_problem_;    // of all orders that look into prompts
+  std::string told_engine_problem_;
+  BootTime next_try_;                // after a failure
+  std::uint64_t lost_children_ = 0;  // that were looked for since
+  bool misses_some_ = false;
+  bool is_draining_ = false;
   std::string last_error_;
   bool was_set_ = false;
   std::uint64_t applied_version_ = 0;

@@ -28,7 +28,10 @@ void KernelGuard::tell_states() {
   std::vector<OrderState> states;
   for (const model::Order& order : collector_orders_) {
     const auto problem = problems_.find(order.id);
-    states.push_back({order.id, problem == problems_.end() ? apply_problem_ : problem->second});
+    const bool has_engine = order.detection.empty() || engine_problem_.empty();
+    states.push_back({order.id, problem != problems_.end() ? problem->second
+                                : has_engine               ? apply_problem_
+                                                           : engine_problem_});
   }
   on_applied_(applied_version_, std::move(states));
 }
@@ -41,6 +44,8 @@ void KernelGuard::add_health(model::ComponentHealth& health) const {
   if (!last_error_.empty()) health.reasons.push_back("orders are not all in force: " + last_error_);
   for (const auto& [id, problem] : problems_)
     health.reasons.push_back("order " + id + " is not in force: " + problem);
+  if (!engine_problem_.empty())
+    health.reasons.push_back("orders that look into prompts are not in force: " + engine_problem_);
   health.counters["enforce.pins_found"] = enforcer_->found_links();
   health.counters["enforce.orders"] = collector_orders_.size() + parts_.config.rules.size();
   health.counters["enforce.apply_us"] = last_apply_us_;

@@ -131,6 +131,11 @@ void Watcher::open_guard(const Config& config, const Signatures& signatures, boo
   parts.agent_of = [this](const model::ProcessId& process) {
     return std::string(pipeline_.behaviour().agent_of(process));
   };
+  parts.drain_records = [this] {
+    const auto done = capture_->drain_control(
+        [this](std::span<const std::byte> bytes) { pipeline_.take_bytes(bytes); });
+    if (!done) log::warn("control.read", {{"why", done.error().message}});
+  };
   auto guard = KernelGuard::open(std::move(parts));
   if (!guard) {
     why_no_guard_ = "no order can be enforced: " + guard.error().message;

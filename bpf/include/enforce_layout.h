@@ -78,6 +78,17 @@ struct aispm_subject {
 };
 AISPM_SAME_LAYOUT(struct aispm_subject, 40);
 
+/* Table `origins`: who forked a process, whoever it was given to since, and which rules held one that has ended. Of what was
+ * forked, or ended while rules held it, since the hooks were armed.
+ */
+struct aispm_origin {
+	struct aispm_process_key parent; /* tgid 0: not known */
+	struct aispm_rule_mask ended_with;
+	__u32 has_ended; /* as one of `processes` */
+	__u32 pad;
+};
+AISPM_SAME_LAYOUT(struct aispm_origin, 16 + 32 + 8);
+
 /* Tables `executables`, `approved`, `folders`. */
 struct aispm_file_key {
 	__u64 inode;

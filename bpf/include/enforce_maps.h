@@ -39,6 +39,14 @@ struct {
 	__type(value, struct aispm_subject);
 } processes SEC(".maps");
 
+/* LRU: what is old makes room by itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct aispm_process_key);
+	__type(value, struct aispm_origin);
+} origins SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);

@@ -106,10 +106,13 @@ int kill_packet_socket(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
-/* Children are what their parent is, from before their first instruction. Since 5.5. */
+/* Children are what their parent is, from before their first instruction. Who forked whom is noted of everybody: an order may
+ * come to be about a parent that has ended by the time somebody looks. Since 5.5.
+ */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(inherit, struct task_struct *parent, struct task_struct *child)
 {
+	struct aispm_origin origin = {};
 	struct aispm_process_key from, to;
 	struct aispm_subject *subject;
 	struct aispm_subject copy;
@@ -118,6 +121,8 @@ int BPF_PROG(inherit, struct task_struct *parent, struct task_struct *child)
 	process_key_of(&to, child);
 	if (from.tgid == to.tgid)
 		return 0;
+	origin.parent = from;
+	bpf_map_update_elem(&origins, &to, &origin, BPF_ANY);
 	subject = bpf_map_lookup_elem(&processes, &from);
 	if (!subject)
 		return 0;
@@ -127,14 +132,26 @@ int BPF_PROG(inherit, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* User space may still be about to write who ends here: `origins` tells it that nobody is there, before `processes` stops to. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(forget, struct task_struct *task)
 {
+	struct aispm_origin origin = {.has_ended = 1};
+	struct aispm_subject *subject;
 	struct aispm_process_key key;
+	struct aispm_origin *known;
 
 	if (BPF_CORE_READ(task, signal, live.counter) != 0)
 		return 0;
 	process_key_of(&key, task);
+	subject = bpf_map_lookup_elem(&processes, &key);
+	if (!subject)
+		return 0;
+	known = bpf_map_lookup_elem(&origins, &key);
+	if (known)
+		origin.parent = known->parent;
+	origin.ended_with = subject->rules;
+	bpf_map_update_elem(&origins, &key, &origin, BPF_ANY);
 	bpf_map_delete_elem(&processes, &key);
 	return 0;
 }
@@ -242,7 +259,10 @@ int cut_egress(struct __sk_buff *skb)
 	return answer_hello(skb, sets, payload, seq);
 }
 
-/* Every process that runs now, with the exact start times that the tables are keyed by. Since 5.8. */
+/* Every process that runs now, with the exact start times that the tables are keyed by. None that has ended and was not waited
+ * for: nobody deletes it from a table any more. A process lives as long as one of its threads does, its first one or not.
+ * Since 5.8.
+ */
 SEC("iter/task")
 int list_processes(struct bpf_iter__task *ctx)
 {
@@ -250,7 +270,7 @@ int list_processes(struct bpf_iter__task *ctx)
 	struct aispm_listed_process listed = {};
 	struct task_struct *parent;
 
-	if (!task || BPF_CORE_READ(task, tgid) != BPF_CORE_READ(task, pid))
+	if (!task || BPF_CORE_READ(task, tgid) != BPF_CORE_READ(task, pid) || !BPF_CORE_READ(task, signal, live.counter))
 		return 0;
 	process_key_of(&listed.process, task);
 	parent = BPF_CORE_READ(task, real_parent);

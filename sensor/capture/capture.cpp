@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kControlBatch = 16384;  // records handed over before plaintext gets its turn
 constexpr std::size_t kDataBatch = 4096;
+constexpr std::size_t kMostBatches = 16;             // more than a full ring holds
 constexpr std::chrono::seconds kTotalsInterval{60};  // of open connections
 constexpr rlim_t kDescriptors = 65536;               // two for each probe
 
@@ -214,6 +215,15 @@ Result<bool> Capture::drain(const OnBytes& on_control, const OnBytes& on_data,
     next_poll_ = std::chrono::steady_clock::now() + proc_interval_;
   }
   return has_more;
+}
+
+Result<> Capture::drain_control(const OnBytes& on_control) {
+  if (!rings_) return {};
+  for (std::size_t i = 0; i < kMostBatches; ++i) {
+    AISPM_TRY(const std::size_t taken, rings_->drain(Ring::kControl, kControlBatch, on_control));
+    if (taken < kControlBatch) return {};
+  }
+  return {};
 }
 
 void Capture::follow(std::uint32_t pid) {

@@ -65,6 +65,9 @@ class Capture {
   // during the call), those made from /proc and about TLS libraries as values. Bounded, so call it
   // again. True when there may be more.
   Result<bool> drain(const OnBytes& on_control, const OnBytes& on_data, const OnRecord& on_record);
+  // Hands over the control records that are there, without plaintext. Not from a callback of
+  // drain().
+  Result<> drain_control(const OnBytes& on_control);
   // wait() also ends when this can be read. Without eBPF it is not needed.
   Result<> watch(int fd);
   // A process was started: find its TLS libraries.

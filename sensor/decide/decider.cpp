@@ -126,10 +126,16 @@ RuleMask Decider::rules_of(const model::ProcessId& id, const Known& process) con
   return mask;
 }
 
+RuleMask Decider::inherited(const Known& process) const {
+  RuleMask mask;
+  for (const model::ProcessId& elder : {process.parent, process.starter})
+    if (const Subject* subject = subject_of(elder); subject != nullptr) mask |= subject->rules;
+  return mask;
+}
+
 Subject Decider::judge(const model::ProcessId& id, const Known& process) const {
   Subject subject{rules_of(id, process), false};
-  if (const auto parent = tables_.processes.find(process.parent); parent != tables_.processes.end())
-    subject.rules |= parent->second.rules;
+  subject.rules |= inherited(process);
   subject.is_protected = !subject.rules.any() && is_protected(process);
   return subject;
 }
@@ -156,14 +162,19 @@ Decider::Change Decider::on_process(const model::ProcessId& id, Known process) {
   return has_more ? Change::kGained : Change::kOwn;
 }
 
+bool Decider::wants_agents() const {
+  return std::ranges::any_of(rules_,
+                             [](const Rule& rule) { return !rule.order.match.agent_id.empty(); });
+}
+
 void Decider::hand_down() {
   if (is_stale_ || rules_.empty()) return;  // rebuild() does
   for (const auto& [id, process] : by_age()) {
-    const Subject* const parent = subject_of(process->parent);
-    if (parent == nullptr || !parent->rules.any()) continue;
+    const RuleMask handed = inherited(*process);
+    if (!handed.any()) continue;
     const Subject* const known = subject_of(id);
     Subject subject{known == nullptr ? RuleMask{} : known->rules, false};
-    subject.rules |= parent->rules;
+    subject.rules |= handed;
     if (known != nullptr && *known == subject) continue;
     tables_.processes[id] = subject;
     note_to_end(id, subject);

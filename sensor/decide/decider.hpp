@@ -44,6 +44,9 @@ class Decider {
   // A process of the host, as orders see it.
   struct Known {
     model::ProcessId parent;
+    // Who started it, or the next one before that who is known, where it was given to another
+    // parent since. pid 0: not known.
+    model::ProcessId starter;
     std::uint32_t uid = 0;
     std::string user;
     std::string exe;
@@ -72,8 +75,8 @@ class Decider {
   // A process started or was found.
   Change on_process(const model::ProcessId& id, Known process);
   void on_exit(const model::ProcessId& id);
-  // Gives every known process the rules of its parent. Whoever is looked at later than its children
-  // (on_process) has not handed down anything yet.
+  // Gives every known process the rules of its parent and of its starter. Whoever is looked at
+  // later than its children (on_process) has not handed down anything yet.
   void hand_down();
   // Whether it was told of by on_process() and has not ended; the start may be rounded.
   bool is_running(const model::ProcessId& id) const;
@@ -86,6 +89,8 @@ class Decider {
   // Some order looks into prompts.
   bool wants_detections() const { return wants_detections_; }
   bool wants_content() const { return wants_content_; }
+  // Some order asks for agents.
+  bool wants_agents() const;
 
   // True since the last settle() when tables() differ in more than processes.
   bool has_changed() const { return has_changed_; }
@@ -122,6 +127,7 @@ class Decider {
   std::vector<std::pair<model::ProcessId, const Known*>> by_age() const;
   bool fits(const Rule& rule, const model::ProcessId& id, const Known& process) const;
   RuleMask rules_of(const model::ProcessId& id, const Known& process) const;
+  RuleMask inherited(const Known& process) const;
   bool is_protected(const Known& process) const;
   Subject judge(const model::ProcessId& id, const Known& process) const;
   void rebuild();

@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <numeric>
 
 #include "bpf/deny.skel.h"
 #include "sensor/capture/bpf_log.hpp"
@@ -74,15 +75,17 @@ Result<std::size_t> Enforcer::cut_all(const model::ProcessId& id, const aispm_ru
   return count;
 }
 
+std::uint64_t Enforcer::effect(std::uint32_t which) const {
+  if (!is_loaded()) return 0;
+  static const int cpus = ::libbpf_num_possible_cpus();
+  std::vector<std::uint64_t> values(cpus > 0 ? static_cast<std::size_t>(cpus) : 0);
+  if (values.empty() || ::bpf_map_lookup_elem(map("effects"), &which, values.data()) != 0) return 0;
+  return std::accumulate(values.begin(), values.end(), std::uint64_t{0});
+}
+
 Effects Enforcer::effects() const {
   Effects sums{};
-  if (!is_loaded()) return sums;
-  const int cpus = ::libbpf_num_possible_cpus();
-  std::vector<std::uint64_t> values(cpus > 0 ? static_cast<std::size_t>(cpus) : 0);
-  for (std::uint32_t i = 0; i < sums.size() && !values.empty(); ++i) {
-    if (::bpf_map_lookup_elem(map("effects"), &i, values.data()) != 0) continue;
-    for (const std::uint64_t value : values) sums[i] += value;
-  }
+  for (std::uint32_t i = 0; i < sums.size(); ++i) sums[i] = effect(i);
   return sums;
 }
 

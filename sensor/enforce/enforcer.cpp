@@ -252,60 +252,6 @@ Result<> Enforcer::flip(aispm_rule_sets sets) {
   return {};
 }
 
-Result<> Enforcer::add_process(const model::ProcessId& id, const Subject& subject) {
-  const auto written = write_process(id, subject);
-  return written ? Result<>() : fail(written.error());
-}
-
-// False: the kernel had it.
-Result<bool> Enforcer::write_process(const model::ProcessId& id, const Subject& subject) {
-  if (!is_loaded()) return false;
-  const std::string key = key_of(id);
-  aispm_subject known{};
-  Subject merged = subject;
-  if (::bpf_map_lookup_elem(map("processes"), key.data(), &known) == 0) {
-    merged.rules |= RuleMask{known.rules};
-    if (merged.rules == RuleMask{known.rules} &&
-        merged.is_protected == ((known.flags & AISPM_SUBJECT_PROTECTED) != 0))
-      return false;
-  }
-  const std::string value = subject_bytes(merged);
-  if (::bpf_map_update_elem(map("processes"), key.data(), value.data(), BPF_ANY) != 0)
-    return fail_errno("write table processes");
-  return true;
-}
-
-Result<std::size_t> Enforcer::add_processes(const EnforceTables& tables) {
-  std::size_t count = 0;
-  for (const auto& [id, subject] : tables.processes) {
-    AISPM_TRY(const bool was_written, write_process(id, subject));
-    if (was_written) ++count;
-  }
-  return count;
-}
-
-// Freed bits leave every process, also those that the kernel added by itself.
-Result<> Enforcer::sweep_processes(const EnforceTables& tables) {
-  RuleMask alive;
-  for (std::size_t i = 0; i < tables.slots.size(); ++i)
-    if (!tables.slots[i].order_id.empty()) alive.set(i);
-  AISPM_TRY(const auto content, read_map(map("processes"), "processes", sizeof(aispm_process_key),
-                                         sizeof(aispm_subject)));
-  for (const auto& [key, bytes] : content) {
-    auto subject = value_of<aispm_subject>(bytes);
-    RuleMask kept{subject.rules};
-    kept &= alive;
-    if (kept == RuleMask{subject.rules}) continue;
-    subject.rules = kept.raw;
-    const bool is_empty = !kept.any() && subject.flags == 0;
-    const int error =
-        is_empty ? ::bpf_map_delete_elem(map("processes"), key.data())
-                 : ::bpf_map_update_elem(map("processes"), key.data(), &subject, BPF_EXIST);
-    if (error != 0 && errno != ENOENT) return fail_errno("clear table processes");
-  }
-  return {};
-}
-
 Result<> Enforcer::apply(const EnforceTables& tables) {
   if (!is_loaded()) {
     if (!tables.has_rules()) return {};
@@ -324,7 +270,7 @@ Result<> Enforcer::apply(const EnforceTables& tables) {
   if (tables.has_rules()) AISPM_CHECK(attach_needed(tables));
   AISPM_CHECK(flip(tables.sets));
   for (auto& [name, table] : tables_) AISPM_CHECK(table.finish(content_of(name)));
-  AISPM_CHECK(sweep_processes(tables));
+  AISPM_CHECK(clear_freed(tables));
   AISPM_CHECK(write_slots(tables, false));
   return tables.has_rules() ? Result<>() : attach_needed(tables);
 }

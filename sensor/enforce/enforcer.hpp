@@ -68,8 +68,16 @@ class Enforcer {
   Result<> apply(const EnforceTables& tables);
   // One process came to belong to rules.
   Result<> add_process(const model::ProcessId& id, const Subject& subject);
-  // Returns how many of them the kernel did not have as they are.
+  // Returns how many of them the kernel did not have as they are. kExhausted when there is no room
+  // even without those that have ended.
   Result<std::size_t> add_processes(const EnforceTables& tables);
+  // It has ended. Of whom it holds the kernel knows that by itself: this is for who was written to
+  // it too late.
+  Result<> forget(const model::ProcessId& id);
+  // Forgets everybody who does not run; returns how many. Nobody where not all processes are seen.
+  Result<std::size_t> remove_ended();
+  // Who forked it, while the hooks were armed; it may have ended. Of the last ten thousand or so.
+  std::optional<model::ProcessId> parent_of(const model::ProcessId& id) const;
   // Files may be other ones than when their rules were made.
   Result<> refresh_files(const EnforceTables& tables);
 
@@ -93,6 +101,8 @@ class Enforcer {
 
   bool is_loaded() const { return deny_ != nullptr; }
   Effects effects() const;
+  // Children that rules were about and that found no room in the kernel.
+  std::uint64_t lost_children() const { return effect(AISPM_EFFECT_LOST_CHILDREN); }
   std::map<std::string, std::string> features() const;
   // Why less is enforced than orders ask for, each with what to do.
   std::vector<std::string> reasons() const;
@@ -124,7 +134,11 @@ class Enforcer {
   Result<> attach_hook(const std::string& name, bool is_needed);
   Result<> write_slots(const EnforceTables& tables, bool only_taken);
   Result<> flip(aispm_rule_sets sets);
-  Result<> sweep_processes(const EnforceTables& tables);
+  Result<> clear_freed(const EnforceTables& tables);
+  Result<std::size_t> sweep_freed(const EnforceTables& tables);
+  Result<std::map<std::string, std::string>> read_processes() const;
+  std::optional<aispm_origin> origin_of(const model::ProcessId& id) const;
+  std::uint64_t effect(std::uint32_t which) const;
   int map(const char* name) const;
 
   EnforcerOptions options_;

@@ -21,6 +21,7 @@ namespace aispm::sensor {
 namespace {
 
 constexpr std::uint64_t kTickNanoseconds = 10'000'000;
+constexpr std::uint64_t kFirstPidNamespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO, since 3.8
 constexpr std::size_t kMaxStatBytes = 4096;
 constexpr std::size_t kMaxPasswdBytes = 4U << 20;
 
@@ -101,6 +102,11 @@ UniqueFd open_process(const model::ProcessId& id) {
   const auto stat = text ? parse_stat(*text) : std::nullopt;
   if (!stat || stat->start_ticks != id.start.nanoseconds / kTickNanoseconds) return UniqueFd();
   return process;
+}
+
+bool sees_all_processes() {
+  struct stat found {};
+  return ::stat("/proc/self/ns/pid", &found) == 0 && found.st_ino == kFirstPidNamespace;
 }
 
 std::vector<OpenSocket> list_sockets(const UniqueFd& process, std::uint32_t pid) {

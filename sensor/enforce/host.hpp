@@ -24,6 +24,9 @@ std::optional<std::uint32_t> find_uid(const std::string& user);
 // A handle of exactly this process: nothing when it is gone or its pid is another's now.
 UniqueFd open_process(const model::ProcessId& id);
 
+// False in a pid namespace of our own, where the kernel lists only what runs there.
+bool sees_all_processes();
+
 struct OpenSocket {
   std::uint64_t cookie = 0;
   std::optional<ProtectedEndpoint> peer;

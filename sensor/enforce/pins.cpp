@@ -29,7 +29,8 @@ constexpr const char* kSystemMount = "/sys/fs/bpf";
 constexpr const char* kShared[] = {
     "enforce_ring", "rule_sets",   "active",   "orders",  "processes", "cgroups",
     "uids",         "executables", "approved", "folders", "programs",  "addresses4",
-    "addresses6",   "names",       "ports",    "cuts",    "effects",   "protected_endpoints"};
+    "addresses6",   "names",       "ports",    "cuts",    "effects",   "protected_endpoints",
+    "origins"};
 
 bool is_bpf_folder(const std::string& path) {
   struct statfs found {};

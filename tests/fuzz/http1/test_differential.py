@@ -2,7 +2,8 @@
 """The gateway's HTTP/1.1 parser beside llhttp and h11: what it accepts they read alike, message by message. It may refuse more, never less.
 
 AISPM_FRAMING_CASES: streams for each role (default 4000). AISPM_FRAMING_SEED: another seed. AISPM_FRAMING_CORPUS: a folder of more streams, such as libFuzzer's
-build/fuzz/corpus/fuzz_codec_http1. A stream that is read differently is printed; put it into fixed/ beside its mend.
+build/fuzz/corpus/fuzz_codec_http1. A stream that is read differently is printed: the parser is to refuse it, and
+tests/unit/codec/http1_test.cpp gets it as a case.
 """
 
 from __future__ import annotations

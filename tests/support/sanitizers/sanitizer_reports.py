@@ -7,6 +7,7 @@ A daemon may die of a report where nobody asks for its exit code, or start again
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -38,8 +39,9 @@ class ReportWatch:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    folder = Path(os.environ["AISPM_SANITIZER_REPORTS"]) / str(os.getpid())
-    folder.mkdir(parents=True)
+    reports = Path(os.environ["AISPM_SANITIZER_REPORTS"])
+    reports.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=reports))  # a pid alone comes again
     folder.chmod(0o1777)  # programs that gave up root report, too
     for name in OPTIONS:
         # pytest may have been started by one that is watched.

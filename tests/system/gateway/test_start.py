@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -31,12 +30,6 @@ def ask(gateway: Gateway, path: str, body: bytes | None = None) -> tuple[int, st
     except urllib.error.HTTPError as refused:
         with refused:
             return refused.code, refused.read().decode()
-
-
-def wait_until_ready(gateway: Gateway) -> None:
-    deadline = time.monotonic() + 60
-    while ask(gateway, "/healthz")[0] != 200 and time.monotonic() < deadline:
-        time.sleep(0.05)
 
 
 def configure(gateway: Gateway, provider: Provider, certificate: Certificate, packs: Path, extra: str) -> Path:
@@ -66,7 +59,7 @@ def test_a_request_before_the_rules_are_in_force_gets_503(provider: Provider, ce
         (packs / "one.yaml").write_text(RULES)  # for the reload
         (packs / "slow.yaml").write_text(RULES)
         (packs / "slow.yaml").unlink()
-        wait_until_ready(running)
+        running.wait_until_ready()
         assert ask(running, "/v1/chat/completions", chat)[0] == 200
     finally:
         assert running.stop() == 0, running.log.read_text()
@@ -91,7 +84,7 @@ def test_a_second_start_finds_the_packs_compiled(provider: Provider, certificate
     for loaded, compiled in (("0", "[1-9]"), ("[1-9]", "0")):
         running = Gateway(tmp_path)
         running.start(configure(running, provider, certificate, packs, f"cache_folder: {cache}\n"))
-        wait_until_ready(running)
+        running.wait_until_ready()
         assert running.stop() == 0, running.log.read_text()
         told = next(line for line in running.log.read_text().splitlines() if "packs.loaded" in line)
         assert re.search(rf"from_cache={loaded} ", told), told
@@ -108,7 +101,7 @@ def test_a_cache_that_others_may_write_to_is_not_used(provider: Provider, certif
     cache.chmod(0o777)
     running = Gateway(tmp_path)
     running.start(configure(running, provider, certificate, packs, f"cache_folder: {cache}\n"))
-    wait_until_ready(running)
+    running.wait_until_ready()
     assert running.stop() == 0
     assert "packs.not_cached" in running.log.read_text()
     assert not list(cache.iterdir())

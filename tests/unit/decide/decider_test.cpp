@@ -98,6 +98,22 @@ TEST_F(DeciderTest, SEN_023_AnAgentsTreeIsConcernedAndNobodyElse) {
   EXPECT_TRUE(concerns(13, block));
 }
 
+TEST_F(DeciderTest, WhoWasGivenToAnotherParentBelongsToItsStarterToo) {
+  Order block = order();
+  block.match.agent_id = "*/codex";
+  start(10, 1, "/usr/bin/node", "alice/codex");
+  Decider::Known orphan;
+  orphan.parent = id(1);
+  orphan.starter = id(10);
+  decider.on_process(id(11), orphan);
+  start(12, 11, "/usr/bin/curl");
+  start(13, 1, "/usr/bin/curl");
+  EXPECT_EQ(problem(block), "");
+  EXPECT_TRUE(concerns(11, block));
+  EXPECT_TRUE(concerns(12, block));
+  EXPECT_FALSE(concerns(13, block));
+}
+
 TEST_F(DeciderTest, AllFieldsAboutAProcessMustFit) {
   Order block = order();
   block.match.exe = "/usr/bin/node";
