@@ -30,7 +30,7 @@ constexpr std::array<char, 256> kProse = make_prose();
 
 char prose_of(char c) { return kProse[static_cast<std::uint8_t>(c)]; }
 
-bool is_letter(char c) { return c != ' ' && c != kBorder; }
+bool is_letter(char c) { return static_cast<std::uint8_t>(c) > ' '; }
 
 // One space between words, none beside a border.
 bool is_kept(char c, char last) {
@@ -171,11 +171,49 @@ void PromptEcho::read_opening(std::string_view text) {
 void PromptEcho::feed(std::string_view text) {
   if (bytes_ < kHead && opening_size_ < kOpening) read_opening(text.substr(0, kHead - bytes_));
   while (!text.empty()) {
-    const std::size_t read = append(text, place_ != 0 ? 1 : until_look());
+    std::size_t read = place_ == 0 ? skim(text) : 0;
+    if (read == 0) {
+      read = append(text, place_ != 0 ? 1 : until_look());
+      bytes_ += read;
+      if (has_new_) look();
+    }
     text.remove_prefix(read);
-    bytes_ += read;
-    if (has_new_) look();
   }
+}
+
+// Nearly always nothing of the prompt stands there: reads up to the last of the next windows that
+// are looked for in a row, or up to a border. Gives the bytes that it read; 0, and all is as
+// before, when one of the windows is the prompt's or there is no room: then it is read step by
+// step.
+std::size_t PromptEcho::skim(std::string_view text) {
+  constexpr std::size_t kStride = PromptIndex::kStride;
+  const std::size_t next = std::max(since_border_ + 1, PromptIndex::kWindow);
+  const std::size_t group = (next + kStride - PromptIndex::kStep) / kStride * kStride;
+  const std::size_t most = group + PromptIndex::kStep - 1 - since_border_;
+  if (tail_size_ + most > tail_.size()) return 0;
+  const char last = last_;
+  const std::size_t size = tail_size_;
+  const std::size_t since = since_border_;
+  const std::size_t read = read_prose(text, most);
+  if (has_window(next)) {
+    last_ = last;
+    tail_size_ = size;
+    since_border_ = since;
+    return 0;
+  }
+  if (last_ == kBorder) start_anew();
+  bytes_ += read;
+  return read;
+}
+
+// Of the windows looked for that end at the character `from` since the border or later.
+bool PromptEcho::has_window(std::size_t from) const {
+  for (std::size_t end = from; end <= since_border_; ++end) {
+    if (end % PromptIndex::kStride >= PromptIndex::kStep) continue;
+    const std::size_t behind = since_border_ - end;  // characters
+    if (index_->find(tail_.data() + tail_size_ - behind - PromptIndex::kWindow) != 0) return true;
+  }
+  return false;
 }
 
 // How many characters more until one stands where a window is looked for.
@@ -186,15 +224,11 @@ std::size_t PromptEcho::until_look() const {
   return next + (phase < PromptIndex::kStep ? 0 : kStride - phase) - since_border_;
 }
 
-// At most `most` characters of prose, or up to a border. Gives the bytes of `text` that it read.
-std::size_t PromptEcho::append(std::string_view text, std::size_t most) {
-  if (tail_size_ + most > tail_.size()) {
-    std::memmove(tail_.data(), tail_.data() + tail_size_ - kTail, kTail);
-    tail_size_ = kTail;
-  }
-  char* const begin = tail_.data() + tail_size_;
-  char* const stop = begin + most;
-  char* out = begin;
+// At most `most` characters of prose, for which there is room, or up to a border, which is then
+// `last_`. Gives the bytes of `text` that it read.
+std::size_t PromptEcho::read_prose(std::string_view text, std::size_t most) {
+  char* out = tail_.data() + tail_size_;
+  char* const stop = out + most;
   char last = last_;
   std::size_t at = 0;
   while (at < text.size() && out != stop) {
@@ -205,14 +239,23 @@ std::size_t PromptEcho::append(std::string_view text, std::size_t most) {
     *out++ = c;
   }
   last_ = last;
-  if (last == kBorder) {
-    start_anew();
-    return at;
-  }
-  has_new_ = out == stop;
-  tail_size_ += static_cast<std::size_t>(out - begin);
-  since_border_ += static_cast<std::size_t>(out - begin);
+  const auto count = static_cast<std::size_t>(out - (tail_.data() + tail_size_));
+  tail_size_ += count;
+  since_border_ += count;
   return at;
+}
+
+// Likewise, and makes room before.
+std::size_t PromptEcho::append(std::string_view text, std::size_t most) {
+  if (tail_size_ + most > tail_.size()) {
+    std::memmove(tail_.data(), tail_.data() + tail_size_ - kTail, kTail);
+    tail_size_ = kTail;
+  }
+  const std::size_t wanted = tail_size_ + most;
+  const std::size_t read = read_prose(text, most);
+  has_new_ = tail_size_ == wanted;
+  if (last_ == kBorder) start_anew();
+  return read;
 }
 
 void PromptEcho::start_anew() {

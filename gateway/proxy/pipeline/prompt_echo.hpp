@@ -115,7 +115,10 @@ class PromptEcho {
   static constexpr std::size_t kTail = PromptIndex::kWindow + PromptIndex::kStride;
 
   void read_opening(std::string_view text);
+  std::size_t skim(std::string_view text);
+  bool has_window(std::size_t from) const;
   std::size_t until_look() const;
+  std::size_t read_prose(std::string_view text, std::size_t most);
   std::size_t append(std::string_view text, std::size_t most);
   void start_anew();
   void look();

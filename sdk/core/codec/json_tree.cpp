@@ -13,16 +13,46 @@
 namespace aispm::codec {
 namespace {
 
-namespace ondemand = simdjson::ondemand;
-
 // Scratch memory above this is given back after use, so that one large body does not stay for ever.
 constexpr std::size_t kMaxIdleScratchBytes = 4U << 20;
 constexpr std::size_t kMaxIdleNodes = 64U << 10;
-// Up to this many keys of an object are compared pair by pair, more are sorted.
+// Up to this many keys of an object are compared with each other, more are sorted.
 constexpr std::size_t kMaxPairwiseKeys = 12;
 
+// simdjson's first stage: it checks UTF-8 and control bytes and finds where tokens begin.
+class TokenFinder {
+ public:
+  // `text` is followed by readable padding.
+  simdjson::error_code find(const char* text, std::size_t size) {
+    if (!stage_ || stage_->capacity() < size) {
+      stage_.reset();
+      if (const auto error =
+              simdjson::get_active_implementation()->create_dom_parser_implementation(
+                  std::max(size, kLeastBytes), kDepth, stage_);
+          error != simdjson::SUCCESS) {
+        stage_.reset();
+        return error;
+      }
+    }
+    const auto error = stage_->stage1(reinterpret_cast<const std::uint8_t*>(text), size,
+                                      simdjson::stage1_mode::regular);
+    if (error == simdjson::SUCCESS)  // simdjson puts it there too, but promises nothing
+      stage_->structural_indexes[stage_->n_structural_indexes] = static_cast<std::uint32_t>(size);
+    return error;
+  }
+  // Offsets in the text, in order; behind the last one stands the text's size.
+  const std::uint32_t* tokens() const { return stage_->structural_indexes.get(); }
+  std::size_t count() const { return stage_->n_structural_indexes; }
+  void forget() { stage_.reset(); }
+
+ private:
+  static constexpr std::size_t kLeastBytes = 4096;
+  static constexpr std::size_t kDepth = 1;  // of its second stage, which is not used
+  std::unique_ptr<simdjson::internal::dom_parser_implementation> stage_;
+};
+
 struct Scratch {
-  ondemand::parser parser;
+  TokenFinder finder;
   std::unique_ptr<char[]> padded;
   std::size_t capacity = 0;
   std::vector<std::string_view> keys;
@@ -33,7 +63,9 @@ Scratch& thread_scratch() {
   return scratch;
 }
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) {
+  return static_cast<std::uint8_t>(c) <= ' ' && (c == ' ' || c == '\t' || c == '\n' || c == '\r');
+}
 
 bool is_number(std::string_view text) {
   std::size_t i = 0;
@@ -58,14 +90,30 @@ bool is_number(std::string_view text) {
   return i == text.size();
 }
 
-tl::unexpected<Error> bad_at(std::size_t offset, std::string_view what) {
-  return fail(Errc::kInvalid, "byte " + std::to_string(offset) + ": " + std::string(what));
-}
+// A set of keys in 64 bits: a key that is not in it was not added, and needs no other look.
+class KeySet {
+ public:
+  // False: perhaps it was added before.
+  bool add(std::string_view key) {
+    std::size_t hash = key.size();
+    if (!key.empty())
+      hash += byte_of(key.front()) * 31 + byte_of(key[key.size() / 2]) * 7 + byte_of(key.back());
+    const std::uint64_t bit = std::uint64_t{1} << (hash % 64);
+    const bool is_new = (bits_ & bit) == 0;
+    bits_ |= bit;
+    return is_new;
+  }
+
+ private:
+  static std::size_t byte_of(char c) { return static_cast<std::uint8_t>(c); }
+  std::uint64_t bits_ = 0;
+};
 
 }  // namespace
 
-// One walk over a document. simdjson finds the tokens and checks UTF-8; each value is visited, so
-// nothing stays unchecked.
+// One walk over a document. simdjson finds the tokens and checks UTF-8; the grammar is checked
+// here, token by token, so nothing stays unchecked. The steps say whether the text is right so far;
+// the first thing that is not stands in `trouble_`.
 class JsonReader {
  public:
   JsonReader(JsonTree& tree, std::string_view text, std::size_t max_depth)
@@ -84,201 +132,181 @@ class JsonReader {
     scratch_.keys.clear();
     tree_.nodes_.clear();
     tree_.decoded_.reset();
-    decoded_used_ = 0;
 
-    auto result = read_document();
+    const bool is_right = read_document();
     if (scratch_.capacity > kMaxIdleScratchBytes) {
-      scratch_.parser = ondemand::parser();
+      scratch_.finder.forget();
       scratch_.padded.reset();
       scratch_.capacity = 0;
     }
-    return result;
+    if (is_right) return {};
+    return tl::unexpected<Error>(std::move(*trouble_));
   }
 
  private:
-  Result<> read_document() {
-    auto begun =
-        scratch_.parser.iterate(base_, text_.size(), text_.size() + simdjson::SIMDJSON_PADDING);
-    if (begun.error()) return stage_one_error(begun.error());
-    document_ = &begun.value_unsafe();
-    ondemand::object object;
-    if (auto error = document_->get_object().get(object); error)
-      return bad_at(first_token(),
-                    error == simdjson::INCORRECT_TYPE ? "not a JSON object" : message(error));
-    AISPM_TRY(const std::size_t root, open(JsonKind::kObject, first_token()));
-    AISPM_CHECK(read_object(object, root, 1));
-    // A location after the root means that tokens are left.
-    if (!document_->current_location().error()) return bad_here("text after the end of the object");
-    std::size_t end = text_.size();
-    while (end > 0 && is_space(text_[end - 1])) --end;
-    close(root, end);
-    return {};
+  bool read_document() {
+    if (const auto error = scratch_.finder.find(base_, text_.size()); error != simdjson::SUCCESS)
+      return note_stage_one(error);
+    token_ = scratch_.finder.tokens();
+    last_ = token_ + scratch_.finder.count();
+    backslash_ = text_.find('\\');
+    if (here() != '{') return bad_at(*token_, "not a JSON object");
+    if (!read_object(1)) return false;
+    return token_ == last_ || bad_at(*token_, "text after the end of the object");
   }
 
-  Result<> read_value(ondemand::value value, std::size_t depth) {
-    const std::string_view token = value.raw_json_token();
-    const std::size_t begin = offset(token.data());
-    switch (token.empty() ? '\0' : token.front()) {
-      case '{': {
-        if (depth >= max_depth_) return too_deep(begin);
-        ondemand::object object;
-        if (auto error = value.get_object().get(object); error)
-          return bad_at(begin, message(error));
-        AISPM_TRY(const std::size_t node, open(JsonKind::kObject, begin));
-        AISPM_CHECK(read_object(object, node, depth + 1));
-        return close_nested(node);
-      }
-      case '[': {
-        if (depth >= max_depth_) return too_deep(begin);
-        ondemand::array array;
-        if (auto error = value.get_array().get(array); error) return bad_at(begin, message(error));
-        AISPM_TRY(const std::size_t node, open(JsonKind::kArray, begin));
-        for (auto element : array) {
-          if (element.error()) return bad_here(message(element.error()));
-          AISPM_CHECK(read_value(element.value_unsafe(), depth + 1));
-        }
-        return close_nested(node);
-      }
-      case '"': {
-        ondemand::raw_json_string raw;
-        if (auto error = value.get_raw_json_string().get(raw); error)
-          return bad_at(begin, message(error));
-        return add_string(begin, trimmed_end(begin, token.size()), false);
-      }
+  // The byte that the next token begins with; a space behind the last token.
+  char here() const { return base_[*token_]; }
+
+  bool read_value(std::size_t depth) {
+    switch (here()) {
+      case '{':
+        return depth < max_depth_ ? read_object(depth + 1) : too_deep();
+      case '[':
+        return depth < max_depth_ ? read_array(depth + 1) : too_deep();
+      case '"':
+        return add_string(false);
       default:
-        return read_scalar(begin, trimmed_end(begin, token.size()));
+        return add_scalar();
     }
   }
 
-  Result<> read_scalar(std::size_t begin, std::size_t end) {
-    const std::string_view token = text_.substr(begin, end - begin);
-    JsonNode node;
-    if (token == "true" || token == "false") {
-      node.kind = token == "true" ? JsonKind::kTrue : JsonKind::kFalse;
-    } else if (token != "null") {
-      if (!is_number(token)) return bad_at(begin, "not a JSON value");
-      node.kind = JsonKind::kNumber;
-    }
-    // The value is not asked for, so that a number of any magnitude passes: the iteration steps
-    // over it.
-    node.text = token;
-    node.begin = static_cast<std::uint32_t>(begin);
-    node.end = static_cast<std::uint32_t>(end);
-    add(node);
-    return {};
-  }
-
-  Result<> read_object(ondemand::object& object, std::size_t node, std::size_t depth) {
+  // `depth` is that of what stands inside.
+  bool read_object(std::size_t depth) {
+    const std::size_t node = open(JsonKind::kObject);
     const std::size_t first_key = scratch_.keys.size();
-    for (auto field : object) {
-      if (field.error()) return bad_here(message(field.error()));
-      const char* raw = field.value_unsafe().key().raw();  // after the quote
-      const std::size_t begin = offset(raw) - 1;
-      AISPM_CHECK(add_string(begin, string_end(begin), true));
-      scratch_.keys.push_back(tree_.nodes_.back().text);
-      AISPM_CHECK(read_value(field.value_unsafe().value(), depth));
+    KeySet seen;
+    bool has_twice = false;
+    bool is_to_sort = false;
+    if (here() == '}') return close(node);
+    for (;;) {
+      if (here() != '"') return unexpected("a key");
+      if (!add_string(true)) return false;
+      const std::string_view key = tree_.nodes_.back().text;
+      if (!seen.add(key)) {
+        const bool has_few = scratch_.keys.size() - first_key < kMaxPairwiseKeys;
+        has_twice = has_twice || (has_few && is_among(key, first_key));
+        is_to_sort = is_to_sort || !has_few;
+      }
+      scratch_.keys.push_back(key);
+      if (here() != ':') return unexpected("a colon");
+      ++token_;
+      if (!read_value(depth)) return false;
+      if (here() == '}') break;
+      if (here() != ',') return unexpected("a comma or the end of the object");
+      ++token_;
     }
-    if (has_duplicates(first_key))
+    if (has_twice || (is_to_sort && has_duplicates(first_key)))
       return bad_at(tree_.nodes_[node].begin, "repeated key in this object");
     scratch_.keys.resize(first_key);
-    return {};
+    return close(node);
+  }
+
+  bool read_array(std::size_t depth) {
+    const std::size_t node = open(JsonKind::kArray);
+    if (here() == ']') return close(node);
+    for (;;) {
+      if (!read_value(depth)) return false;
+      if (here() == ']') return close(node);
+      if (here() != ',') return unexpected("a comma or the end of the array");
+      ++token_;
+    }
+  }
+
+  bool is_among(std::string_view key, std::size_t first) const {
+    const auto begin = scratch_.keys.begin() + static_cast<std::ptrdiff_t>(first);
+    return std::find(begin, scratch_.keys.end(), key) != scratch_.keys.end();
   }
 
   bool has_duplicates(std::size_t first) {
     const auto begin = scratch_.keys.begin() + static_cast<std::ptrdiff_t>(first);
-    const auto end = scratch_.keys.end();
-    if (static_cast<std::size_t>(end - begin) > kMaxPairwiseKeys) {
-      std::sort(begin, end);
-      return std::adjacent_find(begin, end) != end;
-    }
-    for (auto i = begin; i != end; ++i)
-      if (std::find(i + 1, end, *i) != end) return true;
-    return false;
+    std::sort(begin, scratch_.keys.end());
+    return std::adjacent_find(begin, scratch_.keys.end()) != scratch_.keys.end();
   }
 
-  Result<> add_string(std::size_t begin, std::size_t end, bool is_key) {
+  bool add_scalar() {
+    const std::size_t begin = *token_;
+    const std::size_t end = token_end();
+    const std::string_view word(text_.data() + begin, end - begin);
+    JsonKind kind = JsonKind::kNull;
+    if (word == "true" || word == "false") {
+      kind = word == "true" ? JsonKind::kTrue : JsonKind::kFalse;
+    } else if (word != "null") {
+      // Its value is not asked for, so that a number of any magnitude passes.
+      if (!is_number(word))
+        return token_ == last_ ? unexpected("a value") : bad_at(begin, "not a JSON value");
+      kind = JsonKind::kNumber;
+    }
+    add(kind, end).text = word;
+    ++token_;
+    return true;
+  }
+
+  bool add_string(bool is_key) {
+    const std::size_t begin = *token_;
+    const std::size_t end = token_end();
     if (end < begin + 2 || text_[end - 1] != '"') return bad_at(begin, "unterminated string");
-    JsonNode node;
-    node.kind = JsonKind::kString;
+    JsonNode& node = add(JsonKind::kString, end);
     node.is_key = is_key;
-    node.begin = static_cast<std::uint32_t>(begin);
-    node.end = static_cast<std::uint32_t>(end);
-    node.text = text_.substr(begin + 1, end - begin - 2);
-    if (node.text.find('\\') != std::string_view::npos) {
-      // Decoding never grows, and all strings still to come lie behind `begin`.
-      if (!tree_.decoded_) tree_.decoded_.reset(new char[text_.size() - begin]);
-      char* out = tree_.decoded_.get() + decoded_used_;
-      const auto size = unescape_into(node.text, out);
-      if (!size) return bad_at(begin, "bad escape in a string");
-      decoded_used_ += *size;
-      node.text = {out, *size};
-    }
-    add(node);
-    return {};
+    node.text = {text_.data() + begin + 1, end - begin - 2};
+    ++token_;
+    if (backslash_ >= end) return true;
+    if (!decode(node)) return bad_at(begin, "bad escape in a string");
+    backslash_ = text_.find('\\', end);
+    return true;
   }
 
-  Result<std::size_t> open(JsonKind kind, std::size_t begin) {
-    JsonNode node;
-    node.kind = kind;
-    node.begin = static_cast<std::uint32_t>(begin);
-    tree_.nodes_.push_back(node);
+  // Takes the escapes out of its text, in which at least one stands: strings come in their order,
+  // and outside of them no backslash is valid.
+  bool decode(JsonNode& node) {
+    // Decoding never grows, and all strings still to come lie behind this one.
+    if (!tree_.decoded_) {
+      tree_.decoded_.reset(new char[text_.size() - node.begin]);
+      decoded_ = tree_.decoded_.get();
+    }
+    const auto size = unescape_into(node.text, decoded_);
+    if (!size) return false;
+    node.text = {decoded_, *size};
+    decoded_ += *size;
+    return true;
+  }
+
+  // A node of the token that is next and ends there.
+  JsonNode& add(JsonKind kind, std::size_t end) {
+    std::vector<JsonNode>& nodes = tree_.nodes_;
+    nodes.push_back({.kind = kind,
+                     .is_key = false,
+                     .begin = *token_,
+                     .end = static_cast<std::uint32_t>(end),
+                     .next = static_cast<std::uint32_t>(nodes.size() + 1),
+                     .text = {}});
+    return nodes.back();
+  }
+
+  std::size_t open(JsonKind kind) {
+    add(kind, *token_ + std::size_t{1});
+    ++token_;
     return tree_.nodes_.size() - 1;
   }
 
-  void close(std::size_t node, std::size_t end) {
-    tree_.nodes_[node].end = static_cast<std::uint32_t>(end);
+  // The bracket that is next ends the node.
+  bool close(std::size_t node) {
+    tree_.nodes_[node].end = *token_ + 1;
     tree_.nodes_[node].next = static_cast<std::uint32_t>(tree_.nodes_.size());
+    ++token_;
+    return true;
   }
 
-  // A nested value is always followed by another token; the bracket is the last byte before it that
-  // is no space.
-  Result<> close_nested(std::size_t node) {
-    const char* next = nullptr;
-    if (auto error = document_->current_location().get(next); error)
-      return bad_at(text_.size(), "the object is cut");
-    std::size_t end = offset(next);
-    while (end > 0 && is_space(text_[end - 1])) --end;
-    close(node, end);
-    return {};
-  }
-
-  void add(JsonNode& node) {
-    node.next = static_cast<std::uint32_t>(tree_.nodes_.size() + 1);
-    tree_.nodes_.push_back(node);
-  }
-
-  std::size_t offset(const char* pointer) const {
-    return std::min(static_cast<std::size_t>(pointer - base_), text_.size());
-  }
-
-  std::size_t first_token() const {
-    std::size_t begin = 0;
-    while (begin < text_.size() && is_space(text_[begin])) ++begin;
-    return begin;
-  }
-
-  std::size_t trimmed_end(std::size_t begin, std::size_t token_size) const {
-    std::size_t end = std::min(begin + token_size, text_.size());
-    while (end > begin && is_space(text_[end - 1])) --end;
+  // Behind the last byte of the token that is next: what stands between tokens is space.
+  std::size_t token_end() const {
+    if (token_ == last_) return text_.size();
+    std::size_t end = token_[1];
+    while (is_space(text_[end - 1])) --end;
     return end;
-  }
-
-  // The end of the string token that begins at `begin`.
-  std::size_t string_end(std::size_t begin) const {
-    for (std::size_t i = begin + 1; i < text_.size(); ++i) {
-      if (text_[i] == '\\') {
-        ++i;
-      } else if (text_[i] == '"') {
-        return i + 1;
-      }
-    }
-    return text_.size();
   }
 
   static std::string message(simdjson::error_code error) {
     switch (error) {
-      case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
-        return "cut object or array";
       case simdjson::UTF8_ERROR:
         return "invalid UTF-8";
       case simdjson::UNESCAPED_CHARS:
@@ -290,23 +318,27 @@ class JsonReader {
     }
   }
 
-  tl::unexpected<Error> stage_one_error(simdjson::error_code error) const {
-    if (error == simdjson::MEMALLOC || error == simdjson::CAPACITY)
-      return fail(Errc::kTooLarge, "JSON text too large");
+  bool note_stage_one(simdjson::error_code error) {
+    if (error == simdjson::MEMALLOC || error == simdjson::CAPACITY) {
+      trouble_ = Error{Errc::kTooLarge, "JSON text too large"};
+      return false;
+    }
     if (error == simdjson::EMPTY) return bad_at(0, "empty body");
     const std::size_t at = find_invalid_utf8(text_);
     if (at != std::string_view::npos) return bad_at(at, "invalid UTF-8");
     return bad_at(error == simdjson::UNCLOSED_STRING ? text_.size() : 0, message(error));
   }
 
-  tl::unexpected<Error> bad_here(std::string_view what) const {
-    const char* location = nullptr;
-    const bool known = !document_->current_location().get(location);
-    return bad_at(known ? offset(location) : text_.size(), what);
+  bool unexpected(std::string_view wanted) {
+    if (token_ == last_) return bad_at(text_.size(), "the object is cut");
+    return bad_at(*token_, "not JSON: " + std::string(wanted) + " is missing");
   }
 
-  tl::unexpected<Error> too_deep(std::size_t begin) const {
-    return bad_at(begin, "nested deeper than " + std::to_string(max_depth_));
+  bool too_deep() { return bad_at(*token_, "nested deeper than " + std::to_string(max_depth_)); }
+
+  bool bad_at(std::size_t offset, std::string_view what) {
+    trouble_ = Error{Errc::kInvalid, "byte " + std::to_string(offset) + ": " + std::string(what)};
+    return false;
   }
 
   JsonTree& tree_;
@@ -314,8 +346,11 @@ class JsonReader {
   std::size_t max_depth_;
   Scratch& scratch_;
   char* base_ = nullptr;
-  ondemand::document* document_ = nullptr;
-  std::size_t decoded_used_ = 0;
+  const std::uint32_t* token_ = nullptr;  // the next one
+  const std::uint32_t* last_ = nullptr;   // behind all
+  std::size_t backslash_ = 0;             // the first one at or behind the next token
+  char* decoded_ = nullptr;               // room for the next string with escapes
+  std::optional<Error> trouble_;
 };
 
 Result<> JsonTree::read(std::string_view text, std::size_t max_depth) {

@@ -44,6 +44,17 @@ bool closes_image(std::string_view text, std::size_t at) {
   return open != std::string_view::npos;
 }
 
+constexpr std::uint8_t kEncodedDigit = 1, kEncodedLetter = 2, kEncodedMark = 4;
+
+// Of each byte what it is in a run of base64 or the like; 0: it ends the run.
+constexpr std::array<std::uint8_t, 256> kEncoded = [] {
+  std::array<std::uint8_t, 256> kinds{};
+  for (std::size_t c = '0'; c <= '9'; ++c) kinds[c] = kEncodedDigit;
+  for (std::size_t c = 'a'; c <= 'z'; ++c) kinds[c] = kinds[c - 32] = kEncodedLetter;
+  kinds['+'] = kinds['/'] = kinds['='] = kEncodedMark;
+  return kinds;
+}();
+
 std::size_t count_characters(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xC0U) != 0x80;
@@ -99,21 +110,15 @@ void FeatureReader::take(FeatureBlock& block, Concept meaning, std::uint32_t beg
 
 // Base64, keys, hashes: passes over a long run that mixes digits with letters.
 bool FeatureReader::skip_encoded() {
-  bool digit = false;
-  bool upper = false;
-  bool lower = false;
+  std::uint8_t seen = 0;
   std::size_t end = at_;
   for (; end < text_.size(); ++end) {
-    const char c = text_[end];
-    const bool is_digit = c >= '0' && c <= '9';
-    const bool is_upper = c >= 'A' && c <= 'Z';
-    const bool is_lower = c >= 'a' && c <= 'z';
-    if (!is_digit && !is_upper && !is_lower && c != '+' && c != '/' && c != '=') break;
-    digit = digit || is_digit;
-    upper = upper || is_upper;
-    lower = lower || is_lower;
+    const std::uint8_t kind = kEncoded[static_cast<std::uint8_t>(text_[end])];
+    if (kind == 0) break;
+    seen |= kind;
   }
-  if (end - at_ < kMinEncodedRun || !digit || !(upper || lower)) return false;
+  constexpr std::uint8_t kMixed = kEncodedDigit | kEncodedLetter;
+  if (end - at_ < kMinEncodedRun || (seen & kMixed) != kMixed) return false;
   at_ = end;
   return true;
 }
@@ -130,24 +135,38 @@ void FeatureReader::read_word(FeatureBlock& block) {
   Concept by_prefix = Concept::kNone;
   auto end = begin;
   std::size_t lower_run = 0;
+  const auto take_letter = [&](std::uint32_t letter) {
+    hash = mix(hash, letter);
+    if (++letters <= kStemCharacters) stem = hash;
+    digits = digits && letter >= '0' && letter <= '9';
+    foreign = foreign || letter >= 0x80;
+    if (letters >= kMinPrefix)
+      if (const Concept found = meaning_of_prefix(hash); found != Concept::kNone) by_prefix = found;
+  };
   while (at_ < text_.size() && letters < kMaxWordCharacters) {
+    // Most letters are one byte, and fold to one.
+    if (const auto byte = static_cast<std::uint8_t>(text_[at_]); byte < 0x80) {
+      const bool is_upper = byte >= 'A' && byte <= 'Z';
+      const std::uint32_t c = is_upper ? byte + 32U : byte;
+      const bool is_small = byte >= 'a' && byte <= 'z';
+      const bool is_letter = is_upper || is_small || (byte >= '0' && byte <= '9');
+      if (!is_letter && (byte != '\'' || letters == 0)) break;
+      if (is_upper && lower_run >= 2) break;  // camelCase is two words, cAmEl is one
+      lower_run = is_small ? lower_run + 1 : 0;
+      if (is_letter) take_letter(c);
+      upper += is_upper ? 1 : 0;
+      end = static_cast<std::uint32_t>(++at_);
+      continue;
+    }
     const Folded folded = fold(text_, at_);
     if (folded.count > 0) {
       const std::uint32_t c = folded.letters[0];
       const bool apostrophe = c == '\'' && letters > 0;
       if (!apostrophe && (!is_word_letter(c) || is_ideograph(c))) break;
-      if (folded.is_upper && lower_run >= 2) break;  // camelCase is two words, cAmEl is one
+      if (folded.is_upper && lower_run >= 2) break;
       lower_run = !folded.is_upper && c >= 'a' && c <= 'z' ? lower_run + 1 : 0;
-      for (std::uint32_t i = 0; i < folded.count; ++i) {
-        if (!is_word_letter(folded.letters[i])) continue;
-        hash = mix(hash, folded.letters[i]);
-        if (++letters <= kStemCharacters) stem = hash;
-        digits = digits && folded.letters[i] >= '0' && folded.letters[i] <= '9';
-        foreign = foreign || folded.letters[i] >= 0x80;
-        if (letters >= kMinPrefix)
-          if (const Concept found = meaning_of_prefix(hash); found != Concept::kNone)
-            by_prefix = found;
-      }
+      for (std::uint32_t i = 0; i < folded.count; ++i)
+        if (is_word_letter(folded.letters[i])) take_letter(folded.letters[i]);
       upper += folded.is_upper ? 1 : 0;
     }
     at_ += folded.size;

@@ -124,6 +124,13 @@ TEST(JsonTree, AcceptsExactlyRfc8259WithoutRepeatedKeys) {
       {std::string("{\"a\":\"b\0c\"}", 11), "control byte"},
       {std::string("{\"a\":1}\0", 8), "byte"},
       {R"({"a":1/**/})", "byte"},
+      {"{\"a\":1\f}", "byte 6"},
+      {"{\"a\":1,\x1a\"b\":2}", "byte 7"},
+      {R"({"a":\"})", "byte"},
+      {R"({"axbyc":1,"aybxc":2,"axbzc":3})", ""},
+      {R"({"axbyc":1,"aybxc":2,"axbyc":3})", "byte 0: repeated key"},
+      {R"({"":1,"a":{"":1}})", ""},
+      {R"({"":1,"a":2,"":3})", "byte 0: repeated key"},
       {"\xEF\xBB\xBF{}", "not a JSON object"},
   };
   JsonTree tree;
@@ -137,6 +144,30 @@ TEST(JsonTree, AcceptsExactlyRfc8259WithoutRepeatedKeys) {
       EXPECT_THAT(result.error().message, testing::HasSubstr(c.error)) << c.text;
     }
   }
+}
+
+TEST(JsonTree, FindsARepeatedKeyHoweverManyThereAre) {
+  JsonTree tree;
+  for (const int count : {2, 11, 12, 13, 14, 70, 300}) {
+    std::string members;
+    for (int i = 0; i < count; ++i) members += "\"key" + std::to_string(i) + "\":0,";
+    EXPECT_TRUE(tree.read("{" + members + "\"last\":0}", 64).has_value()) << count;
+    for (const int again : {0, count / 2, count - 1}) {
+      const std::string twice = "\"key" + std::to_string(again) + "\":0";
+      EXPECT_FALSE(tree.read("{" + members + twice + "}", 64).has_value()) << count;
+    }
+  }
+}
+
+TEST(JsonTree, DecodesOnlyTheStringsThatHoldEscapes) {
+  JsonTree tree;
+  const std::string text = R"({"a":"x\\","b\n":"y","c":["\"","z",{"\t":"\u00e9"}],"d":"q"})";
+  ASSERT_TRUE(tree.read(text, 64).has_value());
+  std::vector<std::string> said;
+  for (std::size_t i = 0; i < tree.size(); ++i)
+    if (tree[i].is_string()) said.emplace_back(tree[i].text);
+  EXPECT_THAT(
+      said, testing::ElementsAre("a", "x\\", "b\n", "y", "c", "\"", "z", "\t", "\u00e9", "d", "q"));
 }
 
 TEST(JsonTree, RefusesEveryPrefixOfADocument) {

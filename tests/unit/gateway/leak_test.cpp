@@ -74,6 +74,15 @@ TEST_F(Leaks, EveryWindowOfFortyCharactersIsSeen) {
     ASSERT_THAT(read("xyzzy, " + prompt.substr(begin, 36) + "; xyzzy"), IsEmpty()) << begin;
 }
 
+TEST_F(Leaks, AnEchoIsFoundUpToTheMarkThatEndsIt) {
+  std::string prompt;
+  for (int i = 0; i < 60; ++i) prompt += "word" + std::to_string(i * 7919 % 997) + " ";
+  ask(prompt);
+  for (std::size_t begin = 0; begin + 44 < prompt.size(); ++begin)
+    for (const std::size_t step : {SIZE_MAX, 1UL, 5UL})
+      ASSERT_THAT(read("xyzzy /" + prompt.substr(begin, 44) + "/ xyzzy", step), SizeIs(1)) << begin;
+}
+
 TEST_F(Leaks, OneSentenceIsToldAndMuchIsDenied) {
   ask(kPrompt);
   const auto found =
