@@ -91,7 +91,8 @@ def count(results: Path, ctest_report: Path, failed_tries: set[str] | None = Non
         if not ok and failures == 0:
             tally.failed.append(f"{name}: the program failed ({program.get('status')}) without naming a case")
     for retried in sorted(results.glob("*.retried")):
-        tally.first_failures += [f"{retried.stem}: {failure}" for failure in retried.read_text().split("\n\n\n") if failure.strip()]
+        told = retried.read_text().split("\n\n\n")
+        tally.first_failures += [f"{retried.stem}: {failure}" for failure in told if failure.strip()]
     return tally
 
 
