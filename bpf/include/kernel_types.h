@@ -185,6 +185,7 @@ struct task_struct {
 	pid_t pid;
 	pid_t tgid;
 	__u64 start_boottime;
+	int exit_state;
 	int exit_code;
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;

@@ -260,8 +260,8 @@ int cut_egress(struct __sk_buff *skb)
 }
 
 /* Every process that runs now, with the exact start times that the tables are keyed by. None that has ended and was not waited
- * for: nobody deletes it from a table any more. A process lives as long as one of its threads does, its first one or not.
- * Since 5.8.
+ * for: nobody deletes it from a table any more. A process lives as long as one of its threads does, its first one or not; one
+ * that is about to end stays in the list until its children have another parent, or the tree would lose them. Since 5.8.
  */
 SEC("iter/task")
 int list_processes(struct bpf_iter__task *ctx)
@@ -270,7 +270,9 @@ int list_processes(struct bpf_iter__task *ctx)
 	struct aispm_listed_process listed = {};
 	struct task_struct *parent;
 
-	if (!task || BPF_CORE_READ(task, tgid) != BPF_CORE_READ(task, pid) || !BPF_CORE_READ(task, signal, live.counter))
+	if (!task || BPF_CORE_READ(task, tgid) != BPF_CORE_READ(task, pid))
+		return 0;
+	if (!BPF_CORE_READ(task, signal, live.counter) && BPF_CORE_READ(task, exit_state))
 		return 0;
 	process_key_of(&listed.process, task);
 	parent = BPF_CORE_READ(task, real_parent);

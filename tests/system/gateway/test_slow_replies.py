@@ -68,8 +68,10 @@ def last_call(folder: Path, count: int) -> dict[str, object]:
 
 def test_a_reply_may_take_longer_than_its_request(gateway: Gateway, upstream: Upstream) -> None:
     upstream.wait = PAUSE
+    before = len(calls(gateway.folder))
     reply = client(gateway).chat.completions.create(model="m", messages=MESSAGES)  # type: ignore[arg-type]
     assert reply.choices[0].message.content == "I am slow."
+    assert last_call(gateway.folder, before)["reply_text"] == "I am slow."
 
 
 def test_a_stream_may_be_silent_for_longer_than_a_write_may_take(gateway: Gateway, upstream: Upstream) -> None:
