@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "bpf/deny.skel.h"
@@ -21,6 +24,9 @@ void free_deny(deny_bpf* programs) { deny_bpf::destroy(programs); }
 
 namespace aispm::sensor {
 namespace {
+
+constexpr int kMostTries = 100;
+constexpr std::chrono::milliseconds kBetweenTries{1};
 
 struct TableShape {
   const char* name;
@@ -72,6 +78,18 @@ int take_record(void* context, void* data, std::size_t size) {
 }
 
 bool any_of(const aispm_rule_mask& mask) { return RuleMask{mask}.any(); }
+
+// To `cgroup`; -1: to where the program itself says. The kernel takes a link away after its last
+// descriptor was closed: the program may still be there for a moment, and is not taken twice.
+bpf_link* attach(const bpf_program* program, int cgroup) {
+  for (int i = 0;; ++i) {
+    errno = 0;
+    bpf_link* link = cgroup >= 0 ? ::bpf_program__attach_cgroup(program, cgroup)
+                                 : ::bpf_program__attach(program);
+    if (link != nullptr || errno != EEXIST || i == kMostTries) return link;
+    std::this_thread::sleep_for(kBetweenTries);
+  }
+}
 
 }  // namespace
 
@@ -198,9 +216,7 @@ Result<> Enforcer::attach_hook(const std::string& name, bool is_needed) {
                          ::bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SOCK ||
                          ::bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB;
   if (::bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT) AISPM_CHECK(provide_trace_folder());
-  errno = 0;
-  Link link(is_cgroup ? ::bpf_program__attach_cgroup(program, cgroup_.get())
-                      : ::bpf_program__attach(program));
+  Link link(attach(program, is_cgroup ? cgroup_.get() : -1));
   if (!link) return fail_bpf("attach " + name, errno);
   if (pins_) AISPM_CHECK(pins_->keep_link(link.get(), name));
   links_.insert_or_assign(name, std::move(link));
