@@ -133,7 +133,9 @@ def boot(kernel: Path, initramfs: Path) -> Outcome:
         raise CannotBoot("qemu-system-x86_64 is not installed, or this is not an x86-64 host")
     # Debian's kernels have BPF LSM built in; the command line puts it in force.
     arguments = "console=ttyS0 panic=-1 quiet lsm=landlock,lockdown,yama,integrity,apparmor,bpf"
-    command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", str(MEMORY_MIB), "-smp", "2", "-nographic",
+    # One host thread for all of a guest's processors: with one each, qemu may run a breakpoint that the kernel has just patched away
+    # (jump labels), and the guest dies of it ("Oops: int3").
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-cpu", "max", "-m", str(MEMORY_MIB), "-smp", "2", "-nographic",
                "-no-reboot", "-nic", "none", "-kernel", str(kernel), "-initrd", str(initramfs), "-append", arguments]
     try:
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=BOOT_SECONDS, check=False)

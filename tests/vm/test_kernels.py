@@ -5,6 +5,7 @@ SEN-022, SEN-030."""
 
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,9 @@ def boot(kernel: str, folder: Path) -> Run | str:
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run | str]:
-    return {kernel: boot(kernel, tmp_path_factory.mktemp("guest")) for kernel in KERNELS}
+    folders = [tmp_path_factory.mktemp("guest") for _ in KERNELS]
+    with ThreadPoolExecutor() as pool:  # a guest keeps one processor busy
+        return dict(zip(KERNELS, pool.map(boot, KERNELS, folders), strict=True))
 
 
 @pytest.fixture(params=sorted(KERNELS))
