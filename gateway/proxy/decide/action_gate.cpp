@@ -97,11 +97,10 @@ ActionGate::Answer ActionGate::judge(const ActionAsk& asked) {
   const auto cut = cut_data(scan_, asked.arguments, kSurface, clean);
   action.shown = cut ? clean : "(withheld: " + cut.error().message + ")";
   cut_utf8(action.shown, kMaxShownBytes);
-  const std::size_t watched_before = watched_.size();
   judge_watched(ask, action, now);
   Answer answer{.say = Say::kPass, .action = actions_.size(), .changed = {}};
   if (!policies_.enforced) {
-    action.is_recorded = watched_.size() > watched_before;  // what they said is its record
+    action.verdict = unjudged_action(context(), ask);
     actions_.push_back(std::move(action));
     return answer;
   }
@@ -187,8 +186,7 @@ JudgedAction* ActionGate::watch(const JudgedAction& like) {
 }
 
 std::string_view ActionGate::mode() const {
-  if (policies_.enforced) return policy::name_of(policy::Mode::kEnforce);
-  return policy::name_of(policies_.empty() ? policy::Mode::kOff : policy::Mode::kMonitor);
+  return policy::name_of(policies_.enforced ? policy::Mode::kEnforce : policy::Mode::kOff);
 }
 
 std::string describe_denial(const JudgedAction& action) {

@@ -92,8 +92,8 @@ class ActionGate {
   std::vector<JudgedAction>& watched() { return watched_; }
   // Words of such policies beyond kMaxWatched.
   std::uint64_t unwatched() const { return unwatched_; }
-  // How actions() were judged: "enforce", "monitor" (nothing was applied), "off" (nobody was
-  // asked).
+  // How actions() were judged: "enforce", "off" (no policy is in force; what one that is only
+  // watched said has a record of its own).
   std::string_view mode() const;
   const Caller& caller() const { return caller_; }
   const RiskFacts& risk() const { return risk_; }

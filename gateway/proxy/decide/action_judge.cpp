@@ -162,6 +162,13 @@ ActionVerdict judge_action(const PolicyView& policy, const ActionContext& contex
   return verdict;
 }
 
+ActionVerdict unjudged_action(const ActionContext& context, const ActionAsk& ask) {
+  ActionVerdict verdict;
+  if (auto digest = action_digest(ask)) verdict.digest = std::move(*digest);
+  add_inputs(context, ask, verdict);
+  return verdict;
+}
+
 ActionVerdict judge_prompt(const PolicyView& policy, const ActionContext& context,
                            std::string_view prompt, WallTime now) {
   ActionVerdict verdict;

@@ -59,6 +59,8 @@ bool must_wait(model::Outcome outcome);
 // nothing about.
 ActionVerdict judge_action(const PolicyView& policy, const ActionContext& context,
                            const ActionAsk& ask, WallTime now);
+// What is recorded of an action that no policy in force was asked about: it passed.
+ActionVerdict unjudged_action(const ActionContext& context, const ActionAsk& ask);
 
 // The same for a prompt on its way to a model: the Rego modules `agent` and `prompt` and, where the
 // bundle has a risk.yaml, its thresholds. Allows where the bundle says nothing about prompts.

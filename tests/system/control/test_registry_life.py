@@ -166,8 +166,7 @@ def decisions(world: World, rule: str) -> list[dict[str, Any]]:
 
 def test_simulation_explanation_and_programs_look_at_the_registry(own: World, tmp_path: Path) -> None:
     assert own.push("open", actions__yaml=ACTIONS).status == 200
-    for stage, more in (("MONITOR", {}), ("ENFORCED", {"force": True})):
-        assert own.promote("open", stage, **more).status == 200
+    assert own.promote("open", "MONITOR").status == 200
     wait_for(lambda: is_called(ask(own, own.key, "Any", tool="rm_all")) and decisions(own, "defaults"), 60, "an action is on record")
     bundle = tmp_path / "candidate"
     bundle.mkdir(mode=0o700)
@@ -176,6 +175,8 @@ def test_simulation_explanation_and_programs_look_at_the_registry(own: World, tm
     files = [{"path": "actions.yaml", "content": base64.b64encode(ACTIONS.encode()).decode()}]
     before = own.rest("POST", "/api/v1/policies:simulate", {"files": files, "hours": 1})
     assert before.status == 200 and not before.body.get("flips"), before.body
+    assert before.body["events"] != "0", "what is only watched so far can be simulated"
+    assert own.promote("open", "ENFORCED", force=True).status == 200
     block(own, "rm_all")
     flips = own.rest("POST", "/api/v1/policies:simulate", {"files": files, "hours": 1}).body["flips"]
     assert [(f["rule_id"], f["tool"]) for f in flips] == [("tools.blocked", "rm_all")], flips

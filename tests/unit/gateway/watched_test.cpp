@@ -63,13 +63,17 @@ TEST(ActionGate, AWatchedPolicyKnowsAgentsByItsOwnRegistry) {
   EXPECT_EQ(watched_says("{agent: bob/agent, roles: [support, other]}", 4), "agent.delegation");
 }
 
-TEST(ActionGate, SaysMonitorWhereNothingIsEnforced) {
+TEST(ActionGate, RecordsTheActionBesideWhatIsWatched) {
   Watching watching({.enforced = nullptr, .monitored = {denying_bundle(false)}});
   EXPECT_EQ(watching.gate.judge({.tool = "x"}).say, ActionGate::Say::kPass);
-  EXPECT_EQ(watching.gate.mode(), "monitor");
+  EXPECT_EQ(watching.gate.mode(), "off");
   ASSERT_EQ(watching.gate.watched().size(), 1U);
   EXPECT_EQ(watching.gate.watched().front().verdict.outcome, Outcome::kDeny);
-  EXPECT_TRUE(watching.gate.actions().front().is_recorded) << "recorded once, as watched";
+  const JudgedAction& action = watching.gate.actions().front();
+  EXPECT_FALSE(action.is_recorded) << "simulations and the inventory read this record alone";
+  EXPECT_EQ(action.verdict.outcome, Outcome::kAllow);
+  EXPECT_EQ(action.verdict.digest, watching.gate.watched().front().verdict.digest);
+  EXPECT_EQ(action.verdict.inputs, watching.gate.watched().front().verdict.inputs);
 }
 
 TEST(ActionGate, SaysEnforceOrOffOtherwise) {
@@ -89,7 +93,7 @@ TEST(ActionGate, CountsWhatItDoesNotWatchAnyMore) {
     (void)watching.gate.judge({.tool = "x"});
   EXPECT_EQ(watching.gate.watched().size(), ActionGate::kMaxWatched);
   EXPECT_EQ(watching.gate.unwatched(), 3U);
-  EXPECT_FALSE(watching.gate.actions().back().is_recorded) << "recorded by itself instead";
+  EXPECT_FALSE(watching.gate.actions().back().is_recorded);
 }
 
 }  // namespace
