@@ -120,6 +120,7 @@ struct ExchangeState {
   // Rates, sizes, approved models and budgets: limits/exchange_limits.cpp.
   Step take_rate();
   Step check_prompt_bytes();
+  Result<> check_model_list();
   net::asio::awaitable<Step> check_model();
   Step reserve_use();
   // What it used and cost, into its event and off its budgets.

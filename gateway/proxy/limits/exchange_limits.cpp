@@ -77,20 +77,25 @@ Step ExchangeState::check_prompt_bytes() {
                           " bytes, and limits.prompt allows " + std::to_string(limit));
 }
 
-awaitable<Step> ExchangeState::check_model() {
-  ModelGate& approved = *services.use.models;
+Result<> ExchangeState::check_model_list() {
+  const ModelGate& approved = *services.use.models;
   std::string environment;
   if (approved.asks_environments()) {
     const PolicySet policies = services.policies_for(caller.agent_id, caller.tenant);
     environment =
         services.identify(policies, caller, proofs.delegation, proofs.intent).facts.environment;
   }
+  return approved.check_list({.model = model_sent(),
+                              .provider = provider->config().name,
+                              .agent = caller.agent_id,
+                              .tenant = caller.tenant,
+                              .environment = environment});
+}
+
+awaitable<Step> ExchangeState::check_model() {
+  ModelGate& approved = *services.use.models;
   const std::string model(model_sent());
-  Result<> checked = approved.check_list({.model = model,
-                                          .provider = provider->config().name,
-                                          .agent = caller.agent_id,
-                                          .tenant = caller.tenant,
-                                          .environment = environment});
+  Result<> checked = check_model_list();
   if (checked && approved.registry() != nullptr)
     checked = co_await ask_registry(worker, approved, model);
   if (checked) co_return Step{};

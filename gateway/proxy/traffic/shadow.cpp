@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "gateway/proxy/limits/model_gate.hpp"
 #include "gateway/proxy/pipeline/stream_relay.hpp"
 #include "gateway/proxy/providers/upstream.hpp"
 #include "gateway/proxy/traffic/arm_record.hpp"
@@ -120,6 +121,13 @@ Task<> read_stream(ShadowCall& shadow, UpstreamReply& reply, codec::Framing fram
   co_return Result<>{};
 }
 
+// Whether the registry of `model_gate` approves its model.
+Task<> check_model(ShadowCall& shadow) {
+  const auto& models = shadow.worker.services().use.models;
+  if (!models || models->registry() == nullptr) co_return Result<>{};
+  co_return co_await ask_registry(shadow.worker, *models, shadow.model);
+}
+
 Task<> ask(ShadowCall& shadow) {
   Worker& worker = shadow.worker;
   const auto limit = worker.services().traffic->config().shadow.deadline;
@@ -181,7 +189,6 @@ void record(ShadowCall& shadow, const Result<>& done) {
 
 awaitable<void> run_shadow(std::shared_ptr<ShadowCall> shadow) {
   Worker& worker = shadow->worker;
-  worker.counters().shadows.add();
   // The exchange goes first.
   co_await net::asio::post(worker.context(), net::asio::use_awaitable);
   const FreezeList::Entry freezable(worker.freezes(), shadow->caller.freeze_key(shadow->model),
@@ -191,8 +198,13 @@ awaitable<void> run_shadow(std::shared_ptr<ShadowCall> shadow) {
                                       if (call.in_flight != nullptr) call.in_flight->abort();
                                     });
   const auto limit = worker.services().traffic->config().shadow.deadline;
-  const Result<> done = co_await net::with_deadline(ask(*shadow), limit);
-  record(*shadow, done);
+  if (co_await net::with_deadline(check_model(*shadow), limit)) {
+    worker.counters().shadows.add();
+    const Result<> done = co_await net::with_deadline(ask(*shadow), limit);
+    record(*shadow, done);
+  } else {
+    worker.counters().shadows_skipped.add();
+  }
   worker.services().traffic->leave_shadow(shadow->held_bytes);
   worker.counters().shadows_open.subtract();
 }

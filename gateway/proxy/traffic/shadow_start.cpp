@@ -99,6 +99,9 @@ bool bundles_allow(const ExchangeState& x) {
   return modules_allow(x, gate);
 }
 
+// By the list; a registry that is asked over the network is asked when the shadow goes.
+bool is_listed(ExchangeState& x) { return !x.services.use.models || x.check_model_list(); }
+
 bool is_frozen(const ExchangeState& x) {
   const auto book = x.services.freezes.load(std::memory_order_acquire);
   const FreezeKey key = x.caller.freeze_key(std::string(x.model_sent()));
@@ -146,7 +149,7 @@ std::shared_ptr<ShadowCall> prepare_call(ExchangeState& x, Traffic::Arm& arm) {
   x.sent_model = arm.config.model;
   x.context.caller.provider = provider->config().name;
   x.context.caller.model = x.model_sent();
-  if (is_frozen(x) || !rules_allow(x) || !bundles_allow(x)) return nullptr;
+  if (is_frozen(x) || !is_listed(x) || !rules_allow(x) || !bundles_allow(x)) return nullptr;
   if (!prepare_request(x, arm.config)) return nullptr;
   const std::size_t bytes = x.request_head.size() + x.outgoing_body().size();
   if (!x.plan->traffic.enter_shadow(bytes)) return nullptr;

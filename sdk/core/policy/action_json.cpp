@@ -189,14 +189,21 @@ void ActionJson::take_facts(AgentFacts facts) {
 const Action& ActionJson::action() const { return state_->action; }
 const ToolState& ActionJson::state() const { return state_->state; }
 
-std::string ActionJson::rego_input() const {
+std::string ActionJson::rego_input(const AgentStanding& standing) const {
   json::object input = state_->object;
   const Action& action = state_->action;
   const auto text = [](std::string_view view) {
     return json::value(json::string_view(view.data(), view.size()));
   };
   input["tool"] = {{"name", text(action.tool)}, {"provider", text(action.tool_provider)}};
-  input["agent"] = {{"id", text(action.agent)}, {"type", text(action.agent_type)}};
+  input["agent"] = {{"id", text(action.agent)},
+                    {"type", text(action.agent_type)},
+                    {"registered", standing.is_registered},
+                    {"trust", text(name_of(action.trust))},
+                    {"environment", text(action.environment)},
+                    {"delegation_depth", 0},
+                    {"max_delegation_depth", standing.max_delegation}};
+  input["frozen"] = json::array();  // freezes are the gateway's to know
   input["trust"] = text(name_of(action.trust));
   if (state_->facts) {
     const auto list = [](const std::vector<std::string>& texts) {

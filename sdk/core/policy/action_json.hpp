@@ -10,6 +10,12 @@
 
 namespace aispm::policy {
 
+// How an agent stands whom nobody handed a task.
+struct AgentStanding {
+  bool is_registered = false;
+  unsigned max_delegation = 0;
+};
+
 // An action and what is known beside it, read from JSON:
 //
 //   {"tool": "refund", "tool_provider": "", "arguments": {...}, "text": "", "agent": "",
@@ -33,8 +39,8 @@ class ActionJson {
 
   const Action& action() const;
   const ToolState& state() const;
-  // What Rego modules see as `input`.
-  std::string rego_input() const;
+  // What Rego modules see as `input`. The agent stands as `standing` says.
+  std::string rego_input(const AgentStanding& standing) const;
 
  private:
   struct State;

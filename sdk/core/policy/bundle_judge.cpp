@@ -4,14 +4,12 @@
 #include <optional>
 
 #include "sdk/core/policy/rego_decision.hpp"
+#include "sdk/core/policy/shell_tool.hpp"
 #include "sdk/core/policy/strictness.hpp"
 #include "sdk/core/policy/use_modules.hpp"
 
 namespace aispm::policy {
 namespace {
-
-constexpr const char* kModule = "tools";
-constexpr const char* kPackage = "data.aispm.tools";
 
 // What the registry has of an agent at that time; nobody registered has nothing.
 AgentFacts facts_of(const AgentRegistry& registry, const RegisteredAgent* known, WallTime now) {
@@ -29,14 +27,58 @@ AgentFacts facts_of(const AgentRegistry& registry, const RegisteredAgent* known,
   return facts;
 }
 
+// Where the bundle has no registry of its own, who is registered is up to a gateway, which asks
+// again: here the module is asked about the rest.
+AgentStanding standing_of(const Bundle& bundle, const Action& action) {
+  const AgentRegistry* const agents = bundle.agents();
+  const AgentRegistry none;
+  return {.is_registered = !bundle.has_agents_file() ||
+                           (agents != nullptr && agents->find(action.agent) != nullptr),
+          .max_delegation = (agents != nullptr ? *agents : none).max_delegation()};
+}
+
+// What would run, where the tool is a shell.
+BundleDecision from_commands(const CommandGovernor& commands, const Action& action) {
+  static const std::vector<Arguments::Leaf> kNone;
+  const auto line = shell_command(action.arguments != nullptr ? action.arguments->leaves() : kNone);
+  if (!line)
+    return {model::Outcome::kDeny, "commands.unreadable",
+            "The command line that this tool would run cannot be told", ""};
+  CommandVerdict said = commands.judge(*line);
+  return {said.outcome, said.rule_id.empty() ? "commands.defaults" : std::string(said.rule_id),
+          std::string(said.reason), ""};
+}
+
+struct Strictest {
+  std::optional<BundleDecision> said;
+
+  void operator()(BundleDecision decision) {
+    if (!said || strictness(decision.outcome) > strictness(said->outcome))
+      said = std::move(decision);
+  }
+};
+
+void ask_modules(const Bundle& bundle, const ActionJson& asked, Strictest& take) {
+  const Rego& rego = *bundle.rego();
+  const Action& action = asked.action();
+  const std::string input = asked.rego_input(standing_of(bundle, action));
+  const auto take_module = [&](RegoDecision said) {
+    take({said.outcome, std::move(said.rule), std::move(said.reason),
+          std::move(said.approver_role)});
+  };
+  for (const char* const module : {"agent", "tools"})
+    if (rego.has_package(std::string("data.aispm.") + module))
+      take_module(ask_module(rego, module, input));
+  const bool goes_on = !take.said || take.said->outcome != model::Outcome::kDeny;
+  if (!goes_on || !has_use_modules(rego)) return;
+  const ToolUse use = read_tool_use(action.tool, action.destination, action.arguments);
+  for (RegoDecision& said : ask_use_modules(rego, use, input)) take_module(std::move(said));
+}
+
 }  // namespace
 
 BundleDecision judge_by_bundle(const Bundle& bundle, ActionJson asked, WallTime now) {
-  std::optional<BundleDecision> strictest;
-  const auto take = [&](BundleDecision decision) {
-    if (!strictest || strictness(decision.outcome) > strictness(strictest->outcome))
-      strictest = std::move(decision);
-  };
+  Strictest take;
   if (const AgentRegistry* const agents = bundle.agents()) {
     const RegisteredAgent* const known = agents->find(asked.action().agent);
     asked.take_facts(facts_of(*agents, known, now));
@@ -56,20 +98,10 @@ BundleDecision judge_by_bundle(const Bundle& bundle, ActionJson asked, WallTime 
     take({said.outcome, std::string(said.rule_id), std::string(said.reason),
           std::string(said.approver_role)});
   }
-  if (bundle.rego() != nullptr && bundle.rego()->has_package(kPackage)) {
-    RegoDecision said = ask_module(*bundle.rego(), kModule, asked.rego_input());
-    take({said.outcome, std::move(said.rule), std::move(said.reason),
-          std::move(said.approver_role)});
-  }
-  const bool goes_on = !strictest || strictest->outcome != model::Outcome::kDeny;
-  if (bundle.rego() != nullptr && goes_on && has_use_modules(*bundle.rego())) {
-    const Action& action = asked.action();
-    const ToolUse use = read_tool_use(action.tool, action.destination, action.arguments);
-    for (RegoDecision& said : ask_use_modules(*bundle.rego(), use, asked.rego_input()))
-      take({said.outcome, std::move(said.rule), std::move(said.reason),
-            std::move(said.approver_role)});
-  }
-  if (strictest) return *strictest;
+  if (bundle.commands() != nullptr && is_shell_tool(asked.action().tool))
+    take(from_commands(*bundle.commands(), asked.action()));
+  if (bundle.rego() != nullptr) ask_modules(bundle, asked, take);
+  if (take.said) return *take.said;
   if (bundle.tools() != nullptr && bundle.tools()->has_file())
     return {model::Outcome::kAllow, "tools.allow", "", ""};
   return {model::Outcome::kDeny, "bundle.silent", "The bundle says nothing about actions", ""};

@@ -28,7 +28,7 @@ using Answers = std::vector<Answer>;
 
 Answers from_rules(const ActionPolicy& rules, const RecordedAction& recorded, WallTime now) {
   const ActionDecision decided = rules.decide(recorded.action(), now);
-  if (recorded.is_whole() || decided.rule_id == "bundle.expired")
+  if (recorded.is_whole())
     return {{decided.outcome, std::string(decided.rule_id), std::string(decided.reason)}};
   Answers answers;
   for (const ActionRule& rule : rules.rules()) {
@@ -295,6 +295,8 @@ ReplayVerdict judge_recorded(const Bundle& bundle, const RecordedAction& recorde
       bundle.agents() ? bundle.agents()->find(recorded.action().agent) : nullptr;
   if (known != nullptr && !known->refused_by(now).empty())
     return {Outcome::kDeny, std::string(known->refused_by(now)), refusal_of(*known, now), ""};
+  if (bundle.expires() && *bundle.expires() <= now)
+    return {Outcome::kDeny, "bundle.expired", "The policy has expired; load a newer one", ""};
   if (recorded.action().surface == "prompt") return judge_prompt(bundle, recorded);
   std::vector<Answers> parts;
   std::string obstacle;

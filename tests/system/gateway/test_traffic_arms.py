@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import json
+import threading
 import uuid
 
+import pytest
 from conftest import SECRET
 from programs import wait_for
 from routing import GUARDED, World, route
@@ -47,6 +50,34 @@ def test_a_shadow_is_asked_beside_and_its_reply_goes_to_nobody(world: World) -> 
         assert (shadow["upstream"], shadow["arm"], shadow["response_model"], shadow["status"]) == ("two", "two/candidate", "candidate", 200)
         assert shadow["detections"] > 0 and shadow["finish_reason"] == "stop" and shadow["duration_us"] > 0 and shadow["response_bytes"] > 0
     assert world.counter("route.chat.shadow.two/candidate.flagged", 2)["shadows"] == 2
+
+
+class Models(http.server.BaseHTTPRequestHandler):
+    """A registry that approves every model but `small`."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"status": "retired" if self.path.endswith("small") else "approved"}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("gate", ["models: [{model: big}]", "models: [{model: '*', provider: one}]",
+                                  "registry: {url: 'http://127.0.0.1:%d/models/{model}', allow_private: true}"])
+def test_no_shadow_asks_a_model_that_is_not_approved(world: World, gate: str) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Models) as registry:
+        threading.Thread(target=registry.serve_forever, daemon=True).start()
+        gate = gate % registry.server_port if "%" in gate else gate
+        world.start(route("    providers: [{provider: one, model: big}]\n    shadow: {provider: two, model: small}\n",
+                          extra=f"model_gate:\n  {gate}\n"))
+        assert world.say() == "I am one."
+        assert world.counter("shadows_skipped", 1)["shadows"] == 0
+        assert not world["two"].bodies
+        registry.shutdown()
 
 
 def test_nobody_waits_for_a_shadow_and_too_many_are_left_out(world: World) -> None:

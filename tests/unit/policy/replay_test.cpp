@@ -83,6 +83,16 @@ TEST(Replay, DoesNotSayWhereACallWentThatWasNotRecorded) {  // MCP-022
   EXPECT_EQ(report.not_judged(0).count(), 2U);
 }
 
+TEST(Replay, AnExpiredCandidateDeniesEverything) {
+  v1::Event prompt = action("prompt", "");
+  prompt.mutable_action_call()->set_surface("prompt");
+  const auto expired =
+      rules("expires_at: 2020-01-01T00:00:00Z\ndefaults: {outcome: allow}\nrules: []\n");
+  const v1::Simulation said = replay(expired, {prompt, action("x", "{}")});
+  ASSERT_EQ(said.flips_size(), 2);
+  for (const auto& flip : said.flips()) EXPECT_EQ(flip.rule_id(), "bundle.expired");
+}
+
 TEST(Replay, CountsEachActionOnce) {
   v1::Event beside = action("refund", R"({"amount": 1})", Decision::OUTCOME_DENY);
   beside.mutable_decision()->set_mode("monitor");  // of a policy that was only monitored

@@ -204,6 +204,32 @@ TEST(UseModules, DecideAboutAnActionBesideTheOtherParts) {
             "egress.unreadable");
 }
 
+TEST(BundleJudge, AsksTheModuleAgentAndTheRulesOverCommands) {
+  const auto rule = [](std::vector<FolderFile> files, const std::string& action) {
+    files.push_back({"actions.yaml", "defaults: {outcome: allow}\nrules: []\n"});
+    std::ifstream module(std::string(AISPM_SOURCE_DIR) + "/policies/rego/agent.rego");
+    files.push_back({"rego/agent.rego", {std::istreambuf_iterator<char>(module), {}}});
+    const auto bundle = Bundle::compile(files);
+    EXPECT_TRUE(bundle) << bundle.error().message;
+    auto asked = ActionJson::parse(action);
+    EXPECT_TRUE(asked) << action;
+    return judge_by_bundle(**bundle, std::move(*asked), WallTime{0}).rule_id;
+  };
+  const FolderFile agents{"agents.yaml", "agents: [{agent: team/bot, environment: production}]\n"};
+  const FolderFile commands{"commands.yaml",
+                            "defaults: {outcome: allow}\nrules: [{id: wipe, command: rm, "
+                            "outcome: deny}]\n"};
+  // Who is registered a gateway's own file may say.
+  EXPECT_EQ(rule({}, R"({"tool":"x","agent":"team/bot"})"), "defaults");
+  EXPECT_EQ(rule({}, R"({"tool":"x","environment":"production"})"), "agent.trust");
+  EXPECT_EQ(rule({agents}, R"({"tool":"x","agent":"team/other"})"), "agent.unregistered");
+  EXPECT_EQ(rule({agents}, R"({"tool":"x","agent":"team/bot","trust":"system"})"), "agent.trust");
+  EXPECT_EQ(rule({commands}, R"({"tool":"Bash","arguments":{"command":"ls; rm -rf /"}})"), "wipe");
+  EXPECT_EQ(rule({commands}, R"({"tool":"Bash","arguments":{"command":"ls"}})"), "defaults");
+  EXPECT_EQ(rule({commands}, R"({"tool":"Bash"})"), "commands.unreadable");
+  EXPECT_EQ(rule({commands}, R"({"tool":"x","arguments":{"command":"rm -rf /"}})"), "defaults");
+}
+
 // A number that is not one is no missing limit.
 TEST(UseModules, TakeWhatIsNoNumberOfChunksForNoDecision) {
   const auto rule = [](const std::string& chunks, std::uint64_t wanted) {
