@@ -73,6 +73,7 @@ class Listener {
     bool is_there = true;
     while (is_there && !is_over(begun)) {
       tend_lines();
+      for (const auto& [server, change] : session_->take_told()) hear(server, change);
       if (net::Clock::now() - pulsed >= kPulseEvery) {
         pulsed = net::Clock::now();
         std::string pulse(kPulse);

@@ -47,7 +47,7 @@ class ListenRequest {
     if (wanted->uris.size() > config_.subscriptions)
       co_return co_await refuse_many("a stream has at most " +
                                      std::to_string(config_.subscriptions) + " subscriptions");
-    if (const std::string late = take_rate(); !late.empty())
+    if (const std::string late = take_stream_rate(worker_, caller_); !late.empty())
       co_return co_await refuse(200, mcp_code::kDenied, late);
     is_counted_ = true;
     if (++of_agent_->listens() > config_.agent_sessions)
@@ -71,20 +71,6 @@ class ListenRequest {
     worker_.counters().mcp_listens.add();
     co_return co_await stream_changes(client_, caller_, proofs_.delegation, session_, of_agent_,
                                       asked_.id, honoured_);
-  }
-
-  // Each opens sessions with servers, also one that names no resource. "": it may.
-  std::string take_rate() {
-    RateLimiter* const rates = worker_.services().use.rates.get();
-    if (rates == nullptr) return {};
-    const RateVerdict verdict = rates->take({.tenant = caller_.tenant,
-                                             .user = policy::user_of_agent(caller_.agent_id),
-                                             .agent = caller_.agent_id,
-                                             .tool = kListenMethod},
-                                            net::Clock::now());
-    if (verdict.passes) return {};
-    worker_.counters().rate_limited.add();
-    return "stream denied by rule " + rule_of(verdict) + ": " + rates->describe(verdict);
   }
 
   Task<> refuse(int status, int code, std::string message) {
@@ -157,6 +143,19 @@ class ListenRequest {
 };
 
 }  // namespace
+
+std::string take_stream_rate(Worker& worker, const Caller& caller) {
+  RateLimiter* const rates = worker.services().use.rates.get();
+  if (rates == nullptr) return {};
+  const RateVerdict verdict = rates->take({.tenant = caller.tenant,
+                                           .user = policy::user_of_agent(caller.agent_id),
+                                           .agent = caller.agent_id,
+                                           .tool = kListenMethod},
+                                          net::Clock::now());
+  if (verdict.passes) return {};
+  worker.counters().rate_limited.add();
+  return "stream denied by rule " + rule_of(verdict) + ": " + rates->describe(verdict);
+}
 
 Task<> serve_session_stream(Client& client, std::shared_ptr<McpSession> session,
                             const Caller& caller, const ShownProofs& proofs) {

@@ -12,6 +12,9 @@
 // What comes are names only; what has changed is read, and judged, when the client asks for it.
 namespace aispm::gateway {
 
+// A stream counts for the rates of its agent, tool `subscriptions/listen`, in both eras. "": it may
+// open; else why not.
+std::string take_stream_rate(Worker& worker, const Caller& caller);
 // GET of a session: all that its servers tell and it has subscribed to.
 net::Task<> serve_session_stream(Client& client, std::shared_ptr<McpSession> session,
                                  const Caller& caller, const ShownProofs& proofs);

@@ -76,6 +76,11 @@ class McpPost {
       co_return co_await refuse(deaf);
     }
     if (auto refusal = find_session(head)) co_return co_await refuse(*refusal);
+    if (std::string late = take_stream_rate(client_.worker(), caller_); !late.empty()) {
+      const McpRefusal often{
+          .status = 429, .code = mcp_code::kDenied, .message = std::move(late), .data = {}};
+      co_return co_await refuse(often);
+    }
     co_return co_await serve_session_stream(client_, session_, caller_, proofs_);
   }
 

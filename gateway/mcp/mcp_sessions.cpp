@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/mcp/mcp_sessions.hpp"
 
+#include <algorithm>
+
 #include "gateway/mcp/mcp_request.hpp"
 #include "sdk/core/common/id.hpp"
 
@@ -74,6 +76,25 @@ void McpSession::forget_list(std::size_t index, std::optional<Shelf> shelf) {
     server.tools = nullptr;
 }
 
+void McpSession::tell(std::size_t index, Change change) {
+  if (change.kind != ChangeKind::kResource) forget_list(index, shelf_of(change.kind));
+  if (change.kind == ChangeKind::kResources) forget_list(index, Shelf::kTemplates);
+  const std::lock_guard lock(mutex_);
+  Told told{index, std::move(change)};
+  if (ear_ == nullptr || std::find(told_.begin(), told_.end(), told) != told_.end()) return;
+  // One who does not keep up reads everything anew, with another stream.
+  if (told_.size() >= kMaxTold)
+    ear_->is_over_ = true;
+  else
+    told_.push_back(std::move(told));
+  wake_ear();
+}
+
+std::vector<McpSession::Told> McpSession::take_told() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(told_, {});
+}
+
 Result<bool> McpSession::subscribe(std::size_t index, const std::string& uri, std::size_t most) {
   const std::lock_guard lock(mutex_);
   std::set<std::string>& uris = subscriptions_[index];
@@ -108,6 +129,7 @@ McpSession::Ear::Ear(McpSession& session, std::function<void()> wake)
     session_.wake_ear();
   }
   session_.ear_ = this;
+  session_.told_.clear();
   is_over_ = session_.is_closed_;
 }
 

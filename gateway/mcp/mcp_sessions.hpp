@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "gateway/mcp/catalogue.hpp"
+#include "gateway/mcp/mcp_changes.hpp"
 #include "gateway/mcp/server_message.hpp"
 #include "gateway/mcp/tool_book.hpp"
 
@@ -74,6 +75,16 @@ class McpSession {
 
   // What was kept of a list is old: the server says that it has changed. Nothing: of tools.
   void forget_list(std::size_t index, std::optional<Shelf> shelf);
+  // A server told of a change beside its answer to a request: what was kept is old, and the stream
+  // of changes takes it, where there is one, with take_told(). Each once, up to kMaxTold.
+  void tell(std::size_t index, Change change);
+  struct Told {
+    std::size_t server;
+    Change change;
+    bool operator==(const Told&) const = default;
+  };
+  std::vector<Told> take_told();
+  static constexpr std::size_t kMaxTold = 1024;
 
   // Resources of one server that the client wants to hear of. kExhausted: more than `most` of all
   // servers together. False: it does already.
@@ -87,7 +98,8 @@ class McpSession {
   class Ear {
    public:
     // `wake` is called when the session was ended, another stream opened, a session with a server
-    // opened or ended, or a subscription made or ended: from any thread, so it returns at once.
+    // opened or ended, a subscription made or ended, or tell() called: from any thread, so it
+    // returns at once.
     Ear(McpSession& session, std::function<void()> wake);
     ~Ear();
     Ear(const Ear&) = delete;
@@ -163,6 +175,7 @@ class McpSession {
   void wake_ear();                                    // with mutex_ held
   std::vector<std::set<std::string>> subscriptions_;  // in the order of servers_
   std::size_t subscribed_ = 0;
+  std::vector<Told> told_;
   Ear* ear_ = nullptr;
   bool is_closed_ = false;
   McpAbilities abilities_;

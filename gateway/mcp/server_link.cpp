@@ -105,6 +105,10 @@ Task<> ServerLink::take_wish(const ServerSession& session, const ServerMessage& 
 }
 
 Task<> ServerLink::hear_note(const ServerMessage& note) {
+  if (auto change = read_change(note.method, note.params)) {
+    session_.tell(server_, std::move(*change));
+    co_return Result<>{};
+  }
   const bool is_heard =
       note.method == "notifications/progress" || note.method == "notifications/message";
   if (!on_note_ || !is_heard || note.params.empty()) co_return Result<>{};

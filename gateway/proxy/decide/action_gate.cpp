@@ -179,6 +179,20 @@ void ActionGate::judge_watched(const ActionAsk& ask, const JudgedAction& like, W
       });
 }
 
+void ActionGate::judge_watched_further(const FurtherJudge& judge, WallTime now) {
+  for (std::size_t i = 0; i < std::min(watched_.size(), policies_.monitored.size()); ++i) {
+    const PolicyView& policy = *policies_.monitored[i];
+    ActionVerdict said = WatchedContext(policy, context(), now).ask([&](const ActionContext& who) {
+      return judge(policy, who, now);
+    });
+    ActionVerdict& before = watched_[i].verdict;
+    if (policy::strictness(said.outcome) <= policy::strictness(before.outcome)) continue;
+    before.outcome = said.outcome;
+    before.rule_id = std::move(said.rule_id);
+    before.reason = std::move(said.reason);
+  }
+}
+
 JudgedAction* ActionGate::watch(const JudgedAction& like) {
   if (watched_.size() < kMaxWatched) return &watched_.emplace_back(like);
   ++unwatched_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,6 +86,12 @@ class ActionGate {
   void offer(OfferedTools offered) { offered_ = std::move(offered); }
   // `arguments`: JSON text as the tool would get it. Any error denies.
   Answer judge(const ActionAsk& ask);
+
+  using FurtherJudge =
+      std::function<ActionVerdict(const PolicyView&, const ActionContext&, WallTime)>;
+  // One more question about the only action that was judged: what watched policies say of it is
+  // the strictest of both.
+  void judge_watched_further(const FurtherJudge& judge, WallTime now);
 
   std::vector<JudgedAction>& actions() { return actions_; }
   const std::vector<JudgedAction>& actions() const { return actions_; }

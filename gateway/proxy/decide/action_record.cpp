@@ -28,7 +28,10 @@ void record(Worker& worker, const AskedBy& by, const ActionGate& gate, JudgedAct
 
 void record_action(Worker& worker, const AskedBy& by, const ActionGate& gate, JudgedAction& action,
                    const Settled& settled) {
-  record(worker, by, gate, action, settled, gate.mode());
+  // Without a policy in force only what is stronger than any stops it: a freeze, a limit.
+  const std::string_view mode =
+      settled.passes ? gate.mode() : policy::name_of(policy::Mode::kEnforce);
+  record(worker, by, gate, action, settled, mode);
   if (gate.policies().enforced && settled.is_settled)
     worker.services().streaks.note(by.caller->key(), !settled.passes);
 }

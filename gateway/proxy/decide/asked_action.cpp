@@ -92,8 +92,18 @@ void AskedAction::overrule(Outcome outcome, std::string rule, std::string reason
   verdict.outcome = outcome;
   verdict.rule_id = std::move(rule);
   verdict.reason = std::move(reason);
-  action().is_recorded = false;  // whether or not a bundle is enforced
   settled_ = settled_of(action());
+}
+
+void AskedAction::judge_further(const ActionGate::FurtherJudge& judge) {
+  const WallTime now = wall_now();
+  gate_->judge_watched_further(judge, now);
+  const auto& enforced = gate_->policies().enforced;
+  const Outcome outcome = action().verdict.outcome;
+  if (!enforced || outcome == Outcome::kDeny || outcome == Outcome::kKillSwitch) return;
+  ActionVerdict said = judge(*enforced, gate_->context(), now);
+  if (said.outcome != Outcome::kAllow)
+    overrule(said.outcome, std::move(said.rule_id), std::move(said.reason));
 }
 
 void AskedAction::withhold(Outcome outcome, std::string rule, std::string reason) {

@@ -40,6 +40,9 @@ class AskedAction {
   Result<> judge();
   // What is stronger than any bundle: it does not pass, and nobody is asked.
   void overrule(model::Outcome outcome, std::string rule, std::string reason);
+  // A question beside those about every action: where policy does not allow, as overrule(). The
+  // policies that are only watched are asked, too.
+  void judge_further(const ActionGate::FurtherJudge& judge);
 
   // While somebody is asked: called at the beginning and with every pulse; false: nobody waits any
   // more.

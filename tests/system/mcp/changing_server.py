@@ -13,9 +13,16 @@ import anyio
 import uvicorn
 from mcp import MCPError
 from mcp.server.lowlevel.server import NotificationOptions
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated
-from mcp_types import EmptyResult, SubscribeRequestParams, UnsubscribeRequestParams
+from mcp_types import (
+    EmptyResult,
+    ResourceListChangedNotification,
+    ResourceUpdatedNotification,
+    ResourceUpdatedNotificationParams,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
+)
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -34,6 +41,13 @@ def thing(name: str) -> str:
 @server.tool(description="Says hello")
 def hello() -> str:
     return "hello"
+
+
+@server.tool(description="Changes something and tells of it beside the answer")
+async def change(uri: str, ctx: Context) -> str:
+    for changed in (ResourceUpdatedNotification(params=ResourceUpdatedNotificationParams(uri=uri)), ResourceListChangedNotification()):
+        await ctx.session.send_notification(changed, related_request_id=ctx.request_id)
+    return "changed"
 
 
 async def subscribe(ctx: Any, params: SubscribeRequestParams) -> EmptyResult:

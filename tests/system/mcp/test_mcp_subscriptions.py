@@ -32,14 +32,14 @@ rules:
 """
 
 
-def start_gateway(folder: Path, provider: Any, certificate: Any, servers: list[Changing], more: str = "") -> Any:
+def start_gateway(folder: Path, provider: Any, certificate: Any, servers: list[Changing], more: str = "", limits: str = "") -> Any:
     running = real_gateway.Gateway(folder)
     (folder / "bundle").mkdir(mode=0o700)
     write_private(folder / "bundle" / "actions.yaml", ACTIONS)
     write_private(folder / "bundle" / "tools.yaml", TOOLS)
     running.admin_port = real_gateway.free_port()
     write_private(folder / "admin.token", TOKEN + "\n")
-    extra = (f"bundle: {{folder: {folder}/bundle}}\nadmin: {{socket: {folder}/admin.sock, rules_folder: {folder}/given, "
+    extra = limits + (f"bundle: {{folder: {folder}/bundle}}\nadmin: {{socket: {folder}/admin.sock, rules_folder: {folder}/given, "
              f"listen: '127.0.0.1:{running.admin_port}', token_file: {folder}/admin.token}}\nmcp:\n{more}  servers:\n")
     for server in servers:
         extra += (f"    - {{name: {server.form}, origin: 'http://127.0.0.1:{server.port}', allow_private: true, agents: ['tests/*'], "
@@ -162,6 +162,26 @@ def test_lists_that_change_are_told_and_read_anew(office: Any, changing: dict[st
     with_client(office, use, message_handler=heard)
 
 
+def test_what_a_server_tells_beside_its_answer_is_told_and_judged_like_the_rest(provider: Any, certificate: Any, changing: dict[str, Changing],
+                                                                               tmp_path: Path) -> None:
+    alone = start_gateway(tmp_path, provider, certificate, [changing["sessions"]])
+    heard = Heard()
+
+    async def use(client: Client) -> None:
+        await client.subscribe_resource("mcp+sessions+office://hall")
+        with anyio.fail_after(30):
+            while "mcp+sessions+office://hall" not in heard.all:
+                for uri in ("office://zoo", "office://hall"):
+                    assert not (await client.call_tool("sessions__change", {"uri": uri})).is_error
+                await anyio.sleep(0.2)
+            while "notifications/resources/list_changed" not in heard.lists:
+                await anyio.sleep(0.05)
+        assert set(heard.all) == {"mcp+sessions+office://hall"}
+
+    with_client(alone, use, message_handler=heard)
+    assert alone.stop() == 0, alone.log.read_text()
+
+
 def test_what_may_not_be_read_is_not_told_of(office: Any, changing: dict[str, Changing]) -> None:
     heard = Heard()
     server = changing["sessions"]
@@ -276,6 +296,17 @@ def test_what_was_not_subscribed_to_is_not_taken_back_at_a_server(office: Any, c
     with_client(office, use)
     ended = changing["sessions"].ask("/_sessions")["ended"]
     assert "office://lamp" not in ended and ended.count("office://hall") == 1
+
+
+def test_streams_count_in_rates(provider: Any, certificate: Any, changing: dict[str, Changing], tmp_path: Path) -> None:
+    alone = start_gateway(tmp_path, provider, certificate, [changing["sessions"]], limits="limits: {rates: {tool: {per_minute: 2}}}\n")
+    session = open_session(alone)
+    for status in (200, 200, 429):
+        with stream(alone, session) as opened:
+            assert opened.status == status
+            if status == 429:
+                assert b"limits.rate.tool" in opened.read()
+    assert alone.stop() == 0, alone.log.read_text()
 
 
 LISTEN = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",

@@ -87,6 +87,25 @@ TEST(ActionGate, SaysEnforceOrOffOtherwise) {
   EXPECT_FALSE(off.gate.actions().front().is_recorded);
 }
 
+TEST(ActionGate, AsksWatchedPoliciesFurtherQuestions) {
+  Watching watching({.enforced = nullptr,
+                     .monitored = {staff_only(false, "{agent: bob/agent, roles: [support]}"),
+                                   denying_bundle(false)}});
+  (void)watching.gate.judge({.tool = "x"});
+  watching.gate.judge_watched_further(
+      [](const PolicyView&, const ActionContext& who, WallTime) {
+        ActionVerdict said;
+        said.outcome = who.facts->roles.empty() ? Outcome::kAllow : Outcome::kDeny;
+        said.rule_id = "further";
+        return said;
+      },
+      wall_now());
+  ASSERT_EQ(watching.gate.watched().size(), 2U);
+  EXPECT_EQ(watching.gate.watched()[0].verdict.rule_id, "further") << "by its own registry";
+  EXPECT_EQ(watching.gate.watched()[0].verdict.outcome, Outcome::kDeny);
+  EXPECT_EQ(watching.gate.watched()[1].verdict.rule_id, "no");
+}
+
 TEST(ActionGate, CountsWhatItDoesNotWatchAnyMore) {
   Watching watching({.enforced = nullptr, .monitored = {denying_bundle(false)}});
   for (std::size_t i = 0; i < ActionGate::kMaxWatched + 3; ++i)
