@@ -18,10 +18,10 @@ constexpr const char* kModule = "lib/aispm/aispm_tokens.so";
 
 // The module binds to what it was linked with, not to names of this program. Sanitizers replace
 // names of all libraries, and refuse that.
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr int kBinding = 0;
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 constexpr int kBinding = 0;
 #else
 constexpr int kBinding = RTLD_DEEPBIND;
