@@ -61,7 +61,7 @@ class Listener {
               is_frozen_ = is_frozen_ || freeze != nullptr;
               if (is_frozen_) wake();
             })) {
-    const auto book = worker_.services().freezes.load(std::memory_order_acquire);
+    const auto book = worker_.services().freezes.load();
     is_frozen_ = find_freeze(worker_.services(), caller_).has_value() ||
                  is_chain_frozen(*book, delegation, wall_now());
   }

@@ -44,7 +44,7 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
   auto services =
       std::make_unique<Services>(std::move(config), std::move(providers), std::move(servers));
   services->host_id = host_name();
-  services->policies = std::make_shared<const policy::PolicyBook>();
+  services->policies.store(std::make_shared<const policy::PolicyBook>());
   if (!services->config.keys_file.empty())
     AISPM_CHECK(services->keys.load_file(services->config.keys_file));
   AISPM_CHECK(services->bundles.reload());

@@ -206,7 +206,7 @@ std::function<void(const policy::Freeze*)> ExchangeState::freeze_ear() {
 }
 
 void ExchangeState::find_freeze_on(const FreezeKey& key) {
-  const auto book = services.freezes.load(std::memory_order_acquire);
+  const auto book = services.freezes.load();
   if (const auto* freeze = key.find(*book, wall_now())) hear_freeze(*freeze);
 }
 

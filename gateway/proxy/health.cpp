@@ -200,8 +200,8 @@ void add_interpreted(const policy::Bundle* bundle, const std::string& policy,
 }
 
 void add_control(const Services& services, model::ComponentHealth& health) {
-  const auto policies = services.policies.load(std::memory_order_acquire);
-  const auto freezes = services.freezes.load(std::memory_order_acquire);
+  const auto policies = services.policies.load();
+  const auto freezes = services.freezes.load();
   health.counters["policies"] = policies->policies().size();
   health.counters["freezes"] = freezes->freezes().size();
   for (const policy::AssignedPolicy& one : policies->policies()) {

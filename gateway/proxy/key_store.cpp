@@ -38,7 +38,7 @@ std::size_t KeyStore::HashOfHash::operator()(const Sha256& hash) const {
 
 std::shared_ptr<const AgentIdentity> KeyStore::find(std::string_view presented_key) const {
   if (presented_key.empty() || presented_key.size() > kMaxKeyBytes) return nullptr;
-  const auto keys = snapshot_.load(std::memory_order_acquire);
+  const auto keys = snapshot_.load();
   if (!keys) return nullptr;
   const auto found = keys->find(sha256(presented_key));
   return found == keys->end() ? nullptr : found->second;
@@ -87,14 +87,14 @@ Result<> KeyStore::load_file(const std::string& path) {
 }
 
 std::size_t KeyStore::size() const {
-  const auto keys = snapshot_.load(std::memory_order_acquire);
+  const auto keys = snapshot_.load();
   return keys ? keys->size() : 0;
 }
 
 void KeyStore::publish() {
   auto all = std::make_shared<Keys>(followed_);
   for (const auto& [hash, identity] : from_file_) all->insert_or_assign(hash, identity);
-  snapshot_.store(std::move(all), std::memory_order_release);
+  snapshot_.store(std::move(all));
 }
 
 }  // namespace aispm::gateway

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "sdk/core/common/crypto.hpp"
+#include "sdk/core/common/published.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/report/reporter.hpp"
 
@@ -53,7 +53,7 @@ class KeyStore {
   std::mutex mutex_;  // of writers
   Keys from_file_;
   Keys followed_;
-  std::atomic<std::shared_ptr<const Keys>> snapshot_;
+  Published<const Keys> snapshot_;
 };
 
 }  // namespace aispm::gateway

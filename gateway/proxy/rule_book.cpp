@@ -279,7 +279,7 @@ void RuleShelf::publish(const RuleBook& loaded, TenantPacks packs, Guardrails gu
     packs_ = std::move(packs);
     guardrails_ = std::move(guardrails);
   }
-  current_.store(numbered, std::memory_order_release);
+  current_.store(numbered);
   generation_.store(numbered->generation, std::memory_order_release);
 }
 

@@ -14,6 +14,7 @@
 #include "gateway/proxy/pipeline/leak_screen.hpp"
 #include "gateway/proxy/tenant_config.hpp"
 #include "gateway/proxy/tenant_rules.hpp"
+#include "sdk/core/common/published.hpp"
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/detect/database_cache.hpp"
 #include "sdk/core/detect/inspect.hpp"
@@ -139,9 +140,7 @@ class RuleShelf {
   // than RuleBook::kMaxEngines.
   Result<> admit(const Part& part);
   // Null before the first reload has ended.
-  std::shared_ptr<const RuleBook> current() const {
-    return current_.load(std::memory_order_acquire);
-  }
+  std::shared_ptr<const RuleBook> current() const { return current_.load(); }
   // Cheap question whether current() has changed.
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
@@ -165,7 +164,7 @@ class RuleShelf {
   std::vector<std::weak_ptr<const policy::DetectPart>> parts_;  // admitted; of equal ones all
   detect::DatabaseCache cache_;  // also shares what has not changed with the book in force
   bool is_cache_open_ = false;
-  std::atomic<std::shared_ptr<const RuleBook>> current_;
+  Published<const RuleBook> current_;
   std::atomic<std::uint64_t> generation_{0};
 };
 

@@ -15,9 +15,9 @@ void Services::open_observatory() { observatory = std::make_shared<Observatory>(
 
 PolicySet Services::policies_for(std::string_view agent, std::string_view tenant) {
   PolicySet set;
-  if (const auto book = policies.load(std::memory_order_acquire)) {
+  if (const auto book = policies.load()) {
     // Whoever names no tenant is of the collector's own.
-    const auto frozen = freezes.load(std::memory_order_acquire);
+    const auto frozen = freezes.load();
     const auto choice = book->choose(agent, tenant.empty() ? frozen->tenant() : tenant);
     const auto view = [&](const policy::AssignedPolicy& one, bool enforced) {
       return views.of(one.id, one.bundle, enforced, one.problem);
@@ -35,9 +35,9 @@ PolicySet Services::policies_for(std::string_view agent, std::string_view tenant
 }
 
 std::optional<PolicySet> Services::find_policy(std::string_view id, std::string_view tenant) {
-  const auto book = policies.load(std::memory_order_acquire);
+  const auto book = policies.load();
   if (!book) return std::nullopt;
-  const auto frozen = freezes.load(std::memory_order_acquire);
+  const auto frozen = freezes.load();
   const std::string_view own = tenant.empty() ? frozen->tenant() : tenant;
   const policy::AssignedPolicy* found = nullptr;
   for (const policy::AssignedPolicy& one : book->policies()) {
@@ -82,7 +82,7 @@ int local_hour(WallTime now) {
 Identity Services::identify(const PolicySet& decides, const Caller& caller,
                             std::string_view delegation, std::string_view intent) const {
   const WallTime now = wall_now();
-  const auto frozen = freezes.load(std::memory_order_acquire);
+  const auto frozen = freezes.load();
   return gateway::identify(registry_of(decides), {.agent_id = caller.agent_id,
                                                   .parents = caller.parents,
                                                   .delegation = delegation,

@@ -26,6 +26,7 @@
 #include "gateway/proxy/rule_book.hpp"
 #include "gateway/proxy/sticky.hpp"
 #include "gateway/proxy/voter.hpp"
+#include "sdk/core/common/published.hpp"
 #include "sdk/core/detect/semantic_judge.hpp"
 #include "sdk/core/policy/freeze_book.hpp"
 #include "sdk/core/policy/tool_sightings.hpp"
@@ -126,9 +127,8 @@ struct Services {
   std::unique_ptr<Recorder> recorder;
   // What operators assigned to this host. An exchange takes each once, at its start, and keeps it.
   // `policies` is null until the gateway has begun.
-  std::atomic<std::shared_ptr<const policy::PolicyBook>> policies;
-  std::atomic<std::shared_ptr<const policy::FreezeBook>> freezes =
-      std::make_shared<const policy::FreezeBook>();
+  Published<const policy::PolicyBook> policies;
+  Published<const policy::FreezeBook> freezes{std::make_shared<const policy::FreezeBook>()};
   UseLimits use;
   std::string host_id;
   Secret hash_key;  // of values in records

@@ -80,7 +80,7 @@ void AskedAction::take_rate(RateLimiter& rates) {
 }
 
 void AskedAction::obey_freezes() {
-  const auto freezes = worker_.services().freezes.load(std::memory_order_acquire);
+  const auto freezes = worker_.services().freezes.load();
   const auto* const freeze = freezable_.key().find(*freezes, wall_now());
   if (freeze == nullptr) return;
   worker_.counters().frozen.add();

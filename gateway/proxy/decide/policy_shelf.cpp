@@ -67,7 +67,7 @@ std::shared_ptr<const PolicyView> PolicyViews::of(
 policy::BundleOptions PolicyShelf::options() const {
   return {.trusted_keys = config_.keys,
           .must_be_signed = config_.must_be_signed,
-          .registry = registry_.load(std::memory_order_acquire),
+          .registry = registry_.load(),
           .host_agents = &agents_};
 }
 
@@ -83,8 +83,8 @@ Result<std::shared_ptr<const PolicyView>> PolicyShelf::load() const {
 }
 
 Result<> PolicyShelf::take_registry(std::shared_ptr<const policy::RegistryPart> registry) {
-  if (registry_.load(std::memory_order_acquire) == registry) return {};
-  registry_.store(std::move(registry), std::memory_order_release);
+  if (registry_.load() == registry) return {};
+  registry_.store(std::move(registry));
   const std::shared_ptr<const PolicyView> before = local();
   if (!before || !before->bundle) return {};
   auto again = policy::Bundle::compile(before->files, options());
@@ -93,9 +93,7 @@ Result<> PolicyShelf::take_registry(std::shared_ptr<const policy::RegistryPart> 
   return {};
 }
 
-void PolicyShelf::take(std::shared_ptr<const PolicyView> view) {
-  local_.store(std::move(view), std::memory_order_release);
-}
+void PolicyShelf::take(std::shared_ptr<const PolicyView> view) { local_.store(std::move(view)); }
 
 Result<> PolicyShelf::reload() {
   AISPM_TRY(std::shared_ptr<const PolicyView> view, load());

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "gateway/proxy/decide/config_decide.hpp"
+#include "sdk/core/common/published.hpp"
 #include "sdk/core/common/time.hpp"
 #include "sdk/core/policy/bundle.hpp"
 
@@ -88,7 +88,7 @@ class PolicyShelf {
   Result<std::shared_ptr<const PolicyView>> load() const;
   void take(std::shared_ptr<const PolicyView> view);
   // Null: none is configured, or none was loaded yet.
-  std::shared_ptr<const PolicyView> local() const { return local_.load(std::memory_order_acquire); }
+  std::shared_ptr<const PolicyView> local() const { return local_.load(); }
   bool is_configured() const { return !config_.folder.empty(); }
 
  private:
@@ -96,8 +96,8 @@ class PolicyShelf {
 
   const BundleConfig& config_;
   const policy::AgentRegistry& agents_;
-  std::atomic<std::shared_ptr<const policy::RegistryPart>> registry_;
-  std::atomic<std::shared_ptr<const PolicyView>> local_;
+  Published<const policy::RegistryPart> registry_;
+  Published<const PolicyView> local_;
 };
 
 }  // namespace aispm::gateway

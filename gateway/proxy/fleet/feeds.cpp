@@ -98,14 +98,14 @@ class CollectorFeeds final : public Feeds {
     // What blocks must block under this host's own bundle as well.
     if (const auto taken = services_.bundles.take_registry(book->registry()); !taken)
       log::error("registry.not_in_own_bundle", {{"reason", taken.error().message}});
-    services_.policies.store(std::move(book), std::memory_order_release);
+    services_.policies.store(std::move(book));
   }
 
   // New requests see the book at once; what runs is cut before this returns, or it is said who is
   // late.
   void enforce(const std::shared_ptr<const policy::FreezeBook>& book,
                report::FreezeWatcher::Say say) {
-    services_.freezes.store(book, std::memory_order_release);
+    services_.freezes.store(book);
     const std::lock_guard lock(mutex_);
     const auto cut = std::make_shared<Cut>(workers_.size(), std::move(say));
     for (const auto& worker : workers_) worker->apply_freezes(book, [cut] { cut->done(); });

@@ -24,7 +24,7 @@ std::string line_of(const policy::Freeze* freeze) {
 
 std::optional<Refusal> find_freeze(const Services& services, const Caller& caller) {
   const FreezeKey key = caller.freeze_key();
-  const auto book = services.freezes.load(std::memory_order_acquire);
+  const auto book = services.freezes.load();
   const policy::Freeze* const freeze = key.find(*book, wall_now());
   if (freeze == nullptr) return {};
   return Refusal{.kind = RefusalKind::kFrozen,
@@ -50,7 +50,7 @@ net::Task<bool> serve_run_freezes(Client& client, codec::http1::Head head) {
   auto told_at = net::Clock::now();
   while (!worker.stopping() && !client.stream().peer_is_gone()) {
     const std::uint64_t seen = changes;
-    const auto book = worker.services().freezes.load(std::memory_order_acquire);
+    const auto book = worker.services().freezes.load();
     std::string line = line_of(entry.key().find(*book, wall_now()));
     const auto now = net::Clock::now();
     if (line != told || now - told_at >= kRepeat) {

@@ -89,7 +89,7 @@ json::array policies_of(const Services& services) {
                                 {"version", bundle->bundle ? bundle->version() : "unusable"},
                                 {"stage", "enforced"},
                                 {"problem", bundle->problem}});
-  if (const auto policies = services.policies.load(std::memory_order_acquire))
+  if (const auto policies = services.policies.load())
     for (const policy::AssignedPolicy& one : policies->policies())
       list.push_back(json::object{
           {"id", one.id},

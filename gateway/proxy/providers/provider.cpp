@@ -80,12 +80,12 @@ bool Provider::is_as(const ProviderConfig& config) const {
 }
 
 void Provider::note_failure(const std::string& why) {
-  last_failure_.store(std::make_shared<const std::string>(why), std::memory_order_release);
+  last_failure_.store(std::make_shared<const std::string>(why));
   failing_.store(true, std::memory_order_relaxed);
 }
 
 std::string Provider::last_failure() const {
-  const auto why = last_failure_.load(std::memory_order_acquire);
+  const auto why = last_failure_.load();
   return why ? *why : std::string();
 }
 

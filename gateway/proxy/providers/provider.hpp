@@ -10,6 +10,7 @@
 #include "gateway/net/dial.hpp"
 #include "gateway/proxy/config.hpp"
 #include "gateway/proxy/observe/latency_histogram.hpp"
+#include "sdk/core/common/published.hpp"
 
 namespace aispm::gateway {
 
@@ -50,7 +51,7 @@ class Provider {
   std::string authority_;
   Secret lines_;
   std::atomic<bool> failing_{false};
-  std::atomic<std::shared_ptr<const std::string>> last_failure_;
+  Published<const std::string> last_failure_;
   SharedLatencyHistogram first_bytes_;
 };
 

@@ -32,13 +32,13 @@ Result<ProviderShelf::Prepared> ProviderShelf::prepare(std::vector<ProviderConfi
 
 void ProviderShelf::take(Prepared prepared) {
   configs_ = std::move(prepared.configs);
-  set_.store(std::move(prepared.set), std::memory_order_release);
+  set_.store(std::move(prepared.set));
 }
 
 Result<> ProviderShelf::put(std::map<std::string, Override> overrides) {
   AISPM_TRY(Set set, open(configs_, overrides, *current()));
   overrides_ = std::move(overrides);
-  set_.store(std::move(set), std::memory_order_release);
+  set_.store(std::move(set));
   return {};
 }
 

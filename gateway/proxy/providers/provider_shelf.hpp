@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "gateway/proxy/providers/provider.hpp"
+#include "sdk/core/common/published.hpp"
 
 namespace aispm::gateway {
 
@@ -25,7 +25,7 @@ class ProviderShelf {
 
   ProviderShelf(ProviderSet first, std::vector<ProviderConfig> configs);
 
-  Set current() const { return set_.load(std::memory_order_acquire); }
+  Set current() const { return set_.load(); }
 
   // Whoever changes holds it from what it looks at first to what it changes last.
   std::unique_lock<std::mutex> lock() const { return std::unique_lock(changes_); }
@@ -57,7 +57,7 @@ class ProviderShelf {
   mutable std::mutex changes_;
   std::vector<ProviderConfig> configs_;  // as the file says
   std::map<std::string, Override> overrides_;
-  std::atomic<Set> set_;
+  Published<const ProviderSet> set_;
 };
 
 }  // namespace aispm::gateway

@@ -103,7 +103,7 @@ bool bundles_allow(const ExchangeState& x) {
 bool is_listed(ExchangeState& x) { return !x.services.use.models || x.check_model_list(); }
 
 bool is_frozen(const ExchangeState& x) {
-  const auto book = x.services.freezes.load(std::memory_order_acquire);
+  const auto book = x.services.freezes.load();
   const FreezeKey key = x.caller.freeze_key(std::string(x.model_sent()));
   return key.find(*book, wall_now()) != nullptr;
 }
