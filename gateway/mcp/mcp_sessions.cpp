@@ -76,18 +76,20 @@ void McpSession::forget_list(std::size_t index, std::optional<Shelf> shelf) {
     server.tools = nullptr;
 }
 
-void McpSession::tell(std::size_t index, Change change) {
+bool McpSession::tell(std::size_t index, Change change) {
   if (change.kind != ChangeKind::kResource) forget_list(index, shelf_of(change.kind));
   if (change.kind == ChangeKind::kResources) forget_list(index, Shelf::kTemplates);
   const std::lock_guard lock(mutex_);
   Told told{index, std::move(change)};
-  if (ear_ == nullptr || std::find(told_.begin(), told_.end(), told) != told_.end()) return;
+  if (ear_ == nullptr || std::find(told_.begin(), told_.end(), told) != told_.end()) return true;
   // One who does not keep up reads everything anew, with another stream.
-  if (told_.size() >= kMaxTold)
-    ear_->is_over_ = true;
-  else
+  const bool is_taken = told_.size() < kMaxTold;
+  if (is_taken)
     told_.push_back(std::move(told));
+  else
+    ear_->is_over_ = true;
   wake_ear();
+  return is_taken;
 }
 
 std::vector<McpSession::Told> McpSession::take_told() {

@@ -76,8 +76,9 @@ class McpSession {
   // What was kept of a list is old: the server says that it has changed. Nothing: of tools.
   void forget_list(std::size_t index, std::optional<Shelf> shelf);
   // A server told of a change beside its answer to a request: what was kept is old, and the stream
-  // of changes takes it, where there is one, with take_told(). Each once, up to kMaxTold.
-  void tell(std::size_t index, Change change);
+  // of changes takes it, where there is one, with take_told(). Each once. False: it has not taken
+  // kMaxTold of them, and ends.
+  bool tell(std::size_t index, Change change);
   struct Told {
     std::size_t server;
     Change change;

@@ -106,7 +106,8 @@ Task<> ServerLink::take_wish(const ServerSession& session, const ServerMessage& 
 
 Task<> ServerLink::hear_note(const ServerMessage& note) {
   if (auto change = read_change(note.method, note.params)) {
-    session_.tell(server_, std::move(*change));
+    if (++notes_ > kMaxNotes || !session_.tell(server_, std::move(*change)))
+      worker_.counters().mcp_changes_dropped.add();
     co_return Result<>{};
   }
   const bool is_heard =

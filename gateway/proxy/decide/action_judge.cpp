@@ -69,14 +69,9 @@ void ask_commands(const PolicyView& policy, const ActionAsk& ask,
                   const policy::Arguments& arguments, ActionVerdict& verdict) {
   const policy::CommandGovernor* const governor = policy.bundle->commands();
   if (governor == nullptr || !policy::is_shell_tool(ask.tool)) return;
-  const auto line = policy::shell_command(arguments.leaves());
-  if (!line)
-    return strengthen(verdict, Outcome::kDeny, "commands.unreadable",
-                      "The command line that this tool would run cannot be told", "");
-  const policy::CommandVerdict said = governor->judge(*line);
-  const std::string rule = said.rule_id.empty() ? "commands.defaults" : said.rule_id;
+  const policy::CommandVerdict said = policy::judge_shell_call(*governor, arguments.leaves());
   add_input(verdict, "command", said.command);
-  strengthen(verdict, said.outcome, rule, said.reason, "");
+  strengthen(verdict, said.outcome, said.rule_id, said.reason, "");
 }
 
 json::value read_arguments(std::string_view arguments) {

@@ -9,7 +9,7 @@
 namespace aispm {
 
 // One object that many threads read and few replace: a reader keeps what it has got for as long as
-// it likes. Any thread; a load takes some ten nanoseconds and never waits for what an object is
+// it likes. Any thread; a load waits for a count or a swap at most, never for what an object is
 // made or destroyed with. As std::atomic<std::shared_ptr>, whose reader in libstdc++ 12 lets go of
 // its lock without an order to the next writer (a race where the processor does not order it).
 template <typename T>

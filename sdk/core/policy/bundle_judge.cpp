@@ -37,18 +37,6 @@ AgentStanding standing_of(const Bundle& bundle, const Action& action) {
           .max_delegation = (agents != nullptr ? *agents : none).max_delegation()};
 }
 
-// What would run, where the tool is a shell.
-BundleDecision from_commands(const CommandGovernor& commands, const Action& action) {
-  static const std::vector<Arguments::Leaf> kNone;
-  const auto line = shell_command(action.arguments != nullptr ? action.arguments->leaves() : kNone);
-  if (!line)
-    return {model::Outcome::kDeny, "commands.unreadable",
-            "The command line that this tool would run cannot be told", ""};
-  CommandVerdict said = commands.judge(*line);
-  return {said.outcome, said.rule_id.empty() ? "commands.defaults" : std::string(said.rule_id),
-          std::string(said.reason), ""};
-}
-
 struct Strictest {
   std::optional<BundleDecision> said;
 
@@ -98,8 +86,12 @@ BundleDecision judge_by_bundle(const Bundle& bundle, ActionJson asked, WallTime 
     take({said.outcome, std::string(said.rule_id), std::string(said.reason),
           std::string(said.approver_role)});
   }
-  if (bundle.commands() != nullptr && is_shell_tool(asked.action().tool))
-    take(from_commands(*bundle.commands(), asked.action()));
+  if (bundle.commands() != nullptr && is_shell_tool(asked.action().tool)) {
+    const Arguments* const given = asked.action().arguments;
+    CommandVerdict said = judge_shell_call(
+        *bundle.commands(), given != nullptr ? given->leaves() : std::vector<Arguments::Leaf>());
+    take({said.outcome, std::move(said.rule_id), std::move(said.reason), ""});
+  }
   if (bundle.rego() != nullptr) ask_modules(bundle, asked, take);
   if (take.said) return *take.said;
   if (bundle.tools() != nullptr && bundle.tools()->has_file())

@@ -28,7 +28,7 @@ using Answers = std::vector<Answer>;
 
 Answers from_rules(const ActionPolicy& rules, const RecordedAction& recorded, WallTime now) {
   const ActionDecision decided = rules.decide(recorded.action(), now);
-  if (recorded.is_whole())
+  if (recorded.is_whole() || rules.is_expired(now))
     return {{decided.outcome, std::string(decided.rule_id), std::string(decided.reason)}};
   Answers answers;
   for (const ActionRule& rule : rules.rules()) {
@@ -42,14 +42,10 @@ Answers from_rules(const ActionPolicy& rules, const RecordedAction& recorded, Wa
 }
 
 Answers from_commands(const CommandGovernor& commands, const RecordedAction& recorded) {
-  const auto line = shell_command(recorded.known());
-  if (!recorded.is_whole() && !line) return {{Outcome::kAllow, "", ""}, {Outcome::kDeny, "", ""}};
-  if (!line)
-    return {{Outcome::kDeny, "commands.unreadable",
-             "The command line that this tool would run cannot be told"}};
-  CommandVerdict verdict = commands.judge(*line);
-  return {{verdict.outcome, verdict.rule_id.empty() ? "commands.defaults" : verdict.rule_id,
-           std::move(verdict.reason)}};
+  if (!recorded.is_whole() && !shell_command(recorded.known()))
+    return {{Outcome::kAllow, "", ""}, {Outcome::kDeny, "", ""}};
+  CommandVerdict said = judge_shell_call(commands, recorded.known());
+  return {{said.outcome, std::move(said.rule_id), std::move(said.reason)}};
 }
 
 json::array list_of(std::span<const std::string> texts) {
@@ -295,8 +291,10 @@ ReplayVerdict judge_recorded(const Bundle& bundle, const RecordedAction& recorde
       bundle.agents() ? bundle.agents()->find(recorded.action().agent) : nullptr;
   if (known != nullptr && !known->refused_by(now).empty())
     return {Outcome::kDeny, std::string(known->refused_by(now)), refusal_of(*known, now), ""};
-  if (bundle.expires() && *bundle.expires() <= now)
-    return {Outcome::kDeny, "bundle.expired", "The policy has expired; load a newer one", ""};
+  if (bundle.actions() != nullptr && bundle.actions()->is_expired(now)) {
+    const Answer denied = from_rules(*bundle.actions(), recorded, now).front();
+    return {denied.outcome, denied.rule_id, denied.reason, ""};
+  }
   if (recorded.action().surface == "prompt") return judge_prompt(bundle, recorded);
   std::vector<Answers> parts;
   std::string obstacle;

@@ -83,4 +83,15 @@ std::optional<std::string> shell_command(const std::vector<Arguments::Leaf>& arg
   return line;
 }
 
+CommandVerdict judge_shell_call(const CommandGovernor& commands,
+                                const std::vector<Arguments::Leaf>& arguments) {
+  const auto line = shell_command(arguments);
+  if (!line)
+    return {model::Outcome::kDeny, "commands.unreadable", "",
+            "The command line that this tool would run cannot be told"};
+  CommandVerdict said = commands.judge(*line);
+  if (said.rule_id.empty()) said.rule_id = "commands.defaults";
+  return said;
+}
+
 }  // namespace aispm::policy

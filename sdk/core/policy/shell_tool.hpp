@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sdk/core/policy/action.hpp"
+#include "sdk/core/policy/command_governor.hpp"
 
 namespace aispm::policy {
 
@@ -18,5 +19,9 @@ bool is_command_argument(std::string_view path);
 // The command line among a shell tool's arguments, a text or a list of words (which are quoted).
 // Nothing when there is none or more than one: what would run is not known.
 std::optional<std::string> shell_command(const std::vector<Arguments::Leaf>& arguments);
+// What the rules over commands say of a shell tool's call. A command line that cannot be told is
+// denied; the rule's id is never empty.
+CommandVerdict judge_shell_call(const CommandGovernor& commands,
+                                const std::vector<Arguments::Leaf>& arguments);
 
 }  // namespace aispm::policy

@@ -74,6 +74,14 @@ class TreesTest : public GuardTest {
   std::unique_ptr<Child> bystander_;
 };
 
+// Starts a process that waits, and says which.
+int fork_one(char) {
+  const pid_t started = ::fork();
+  if (started == 0)
+    for (;;) ::pause();
+  return static_cast<int>(started);
+}
+
 TEST_F(TreesTest, WhoHasEndedIsNotListedAndWhoseFirstThreadHasIs) {
   Child child([](char) {
     if (::fork() == 0) ::_exit(0);  // nobody waits for it
@@ -115,12 +123,7 @@ TEST_F(TreesTest, WhoHasEndedIsNotListedAndWhoseFirstThreadHasIs) {
 // The record of its program's start comes when it is gone: nobody deletes it after that.
 TEST_F(TreesTest, WhoEndedBeforeItsRecordCameIsNotWrittenToTheKernel) {
   arm();
-  Child child([](char) {
-    const pid_t started = ::fork();
-    if (started == 0)
-      for (;;) ::pause();
-    return static_cast<int>(started);
-  });
+  Child child(fork_one);
   offer_about(child.pid());
   const pid_t started = child.ask('f');
   const ListedProcess one = listed(started);
@@ -168,12 +171,7 @@ TEST_F(TreesTest, ATableFullOfTheEndedHasRoomForAnOrder) {
 // What the kernel could not write at its fork is written, or the orders say why not.
 TEST_F(TreesTest, AChildThatFoundNoRoomIsHeldAfterAll) {
   arm();
-  Child child([](char) {
-    const pid_t started = ::fork();
-    if (started == 0)
-      for (;;) ::pause();
-    return static_cast<int>(started);
-  });
+  Child child(fork_one);
   offer_about(child.pid());
   fill_with_ended(1U << 16);
   const pid_t grandchild = child.ask('f');
