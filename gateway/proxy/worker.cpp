@@ -11,6 +11,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 
+#include "gateway/net/recycled_memory.hpp"
 #include "gateway/proxy/client.hpp"
 #include "gateway/proxy/observe/observatory.hpp"
 #include "sdk/core/common/log.hpp"
@@ -96,7 +97,10 @@ Result<std::unique_ptr<Worker>> Worker::open(Services& services, UniqueFd tcp, U
   return worker;
 }
 
-void Worker::run() { context_.run(); }
+void Worker::run() {
+  const net::RecycledMemory kept;
+  context_.run();
+}
 
 void Worker::stop() {
   asio::post(context_, [this] { begin_stop(); });

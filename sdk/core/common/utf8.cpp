@@ -3,14 +3,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 namespace aispm {
 namespace {
-
-bool is_ascii(std::string_view bytes) {
-  return std::all_of(bytes.begin(), bytes.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
 
 bool in_range(std::string_view text, std::size_t at, std::uint8_t low, std::uint8_t high) {
   if (at >= text.size()) return false;
@@ -19,6 +15,18 @@ bool in_range(std::string_view text, std::size_t at, std::uint8_t low, std::uint
 }
 
 }  // namespace
+
+// Eight bytes at a time: nearly every text is ASCII to its end.
+bool is_ascii(std::string_view bytes) {
+  std::uint64_t seen = 0;
+  std::uint64_t word = 0;
+  for (; bytes.size() >= sizeof word; bytes.remove_prefix(sizeof word)) {
+    std::memcpy(&word, bytes.data(), sizeof word);
+    seen |= word;
+  }
+  for (const char c : bytes) seen |= static_cast<std::uint8_t>(c);
+  return (seen & 0x8080808080808080U) == 0;
+}
 
 std::size_t utf8_length(std::string_view text) {
   if (text.empty()) return 0;

@@ -7,6 +7,9 @@
 
 namespace aispm {
 
+// No byte above 0x7f: UTF-8, of one byte a character.
+bool is_ascii(std::string_view bytes);
+
 // Length in bytes (1..4) of the well-formed UTF-8 character at the front, or 0 when there is none
 // (Unicode 15 table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
 std::size_t utf8_length(std::string_view text);

@@ -3,7 +3,6 @@
 
 #include <google/protobuf/util/json_util.h>
 
-#include <cstring>
 #include <memory>
 
 #include "sdk/core/common/utf8.hpp"
@@ -23,18 +22,6 @@ void put_time(WallTime time, google::protobuf::Timestamp& out) {
   }
   out.set_seconds(seconds);
   out.set_nanos(static_cast<std::int32_t>(rest));
-}
-
-// Eight bytes at a time: nearly every text is ASCII to its end.
-bool is_ascii(std::string_view text) {
-  std::uint64_t seen = 0;
-  std::uint64_t word = 0;
-  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
-    std::memcpy(&word, text.data(), sizeof word);
-    seen |= word;
-  }
-  for (const char c : text) seen |= static_cast<std::uint8_t>(c);
-  return (seen & 0x8080808080808080U) == 0;
 }
 
 // As to_utf8(), into memory that is used again.

@@ -1,41 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/core/report/writer.hpp"
 
-#include <array>
-#include <cstring>
-
-#include "aispm/v1/ingest.pb.h"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/log.hpp"
-#include "sdk/core/report/convert.hpp"
+#include "sdk/core/report/event_wire.hpp"
 
 namespace aispm::report {
 namespace {
 
 constexpr std::chrono::seconds kUntoldDelay{1};
-// A thread keeps the memory of its last event for the next one, but not that of a large one.
-constexpr std::size_t kMaxKeptMessageBytes = 16U << 10;
-
-// The event as one `events` field of an EventBatch: such pieces are put together to a batch without
-// parsing them again.
-std::string serialize(const model::Event& event) {
-  thread_local v1::Event message;
-  to_proto(event, message);
-  const std::size_t size = message.ByteSizeLong();
-  std::array<char, 12> head;
-  std::size_t head_size = 0;
-  head[head_size++] = static_cast<char>(v1::EventBatch::kEventsFieldNumber << 3 | 2);
-  for (std::size_t rest = size;; rest >>= 7) {
-    head[head_size++] = static_cast<char>(rest >= 0x80 ? rest | 0x80 : rest);
-    if (rest < 0x80) break;
-  }
-  std::string bytes(head_size + size, '\0');
-  std::memcpy(bytes.data(), head.data(), head_size);
-  message.SerializeWithCachedSizesToArray(
-      reinterpret_cast<std::uint8_t*>(bytes.data() + head_size));
-  if (size > kMaxKeptMessageBytes) v1::Event().Swap(&message);
-  return bytes;
-}
+// A thread keeps the room of its last event for the next one, but not that of a large one, and the
+// two queues theirs, but not what a disk that hangs has made them.
+constexpr std::size_t kMaxKeptEventBytes = 32U << 10;
+constexpr std::size_t kMaxKeptQueueBytes = 4U << 20;
 
 }  // namespace
 
@@ -62,25 +39,32 @@ WriterStats Writer::stats() const {
 Result<> Writer::offer(model::Event&& event) {
   if (event.id.empty()) event.id = make_uuid();
   if (event.time.nanoseconds == 0) event.time = wall_now();
-  std::string bytes = serialize(event);
+  thread_local std::string room;
+  const auto taken = take(write_event(event, room));
+  if (room.size() > kMaxKeptEventBytes) std::string().swap(room);
+  return taken;
+}
+
+Result<> Writer::take(std::string_view event) {
   const std::scoped_lock guard(mutex_);
-  if (bytes.size() > kMaxEventBytes) {
+  if (event.size() > kMaxEventBytes) {
     ++stats_.lost_too_large;
     ++untold_;
     return fail(Errc::kTooLarge, "event: larger than " + std::to_string(kMaxEventBytes) + " bytes");
   }
-  if (stop_ || queue_.size() >= options_.queue_limit ||
-      queue_bytes_ + bytes.size() > kMaxQueueBytes) {
+  if (stop_ || queue_.sizes.size() >= options_.queue_limit ||
+      queue_.bytes.size() + event.size() > kMaxQueueBytes) {
     ++stats_.lost_queue_full;
     ++untold_;
     return fail(Errc::kExhausted,
                 "event queue: full; the disk of the spool is too slow or the load too high");
   }
-  if (queue_.empty()) oldest_ = Clock::now();
-  queue_bytes_ += bytes.size();
-  queue_.push_back(std::move(bytes));
+  if (queue_.sizes.empty()) oldest_ = Clock::now();
+  queue_.bytes += event;
+  queue_.sizes.push_back(static_cast<std::uint32_t>(event.size()));
   ++stats_.accepted;
-  if (queue_.size() == 1 || queue_.size() == options_.batch_events) work_.notify_one();
+  const std::size_t waiting = queue_.sizes.size();
+  if (waiting == 1 || waiting == options_.batch_events) work_.notify_one();
   return {};
 }
 
@@ -100,61 +84,61 @@ Result<> Writer::flush(std::chrono::milliseconds deadline) {
 
 // Returns when there is something to write, to tell, or the end has come.
 void Writer::wait_for_work(std::unique_lock<std::mutex>& guard) {
-  work_.wait_for(guard, kUntoldDelay, [this] { return stop_ || hurry_ || !queue_.empty(); });
-  if (queue_.empty()) return;
-  work_.wait_until(guard, oldest_ + options_.batch_delay,
-                   [this] { return stop_ || hurry_ || queue_.size() >= options_.batch_events; });
+  work_.wait_for(guard, kUntoldDelay, [this] { return stop_ || hurry_ || !queue_.sizes.empty(); });
+  if (queue_.sizes.empty()) return;
+  work_.wait_until(guard, oldest_ + options_.batch_delay, [this] {
+    return stop_ || hurry_ || queue_.sizes.size() >= options_.batch_events;
+  });
 }
 
 void Writer::run() {
-  std::vector<std::string> events;
+  Queue events;
   std::unique_lock guard(mutex_);
   for (bool last = false; !last;) {
     wait_for_work(guard);
     last = stop_;
     hurry_ = false;
-    events.clear();
-    events.swap(queue_);
-    queue_bytes_ = 0;
+    std::swap(events, queue_);
     const std::uint64_t untold = std::exchange(untold_, 0);
     guard.unlock();
     spool_.add_loss(untold);
     const bool kept = write_batches(events);
+    const std::size_t count = events.sizes.size();
+    if (events.bytes.capacity() > kMaxKeptQueueBytes) events = {};
+    events.bytes.clear();
+    events.sizes.clear();
     guard.lock();
-    settled_ += events.size();
+    settled_ += count;
     if (!kept) ++failed_commits_;
     settled_changed_.notify_all();
   }
 }
 
-bool Writer::write_batches(const std::vector<std::string>& events) {
+bool Writer::write_batches(const Queue& events) {
   bool kept = true;
-  std::string bytes;
+  std::string_view rest = events.bytes;
+  std::size_t bytes = 0;  // of the batch that is being filled: the front of `rest`
   std::uint32_t count = 0;
-  for (const std::string& event : events) {
-    if (count == options_.batch_events ||
-        (count > 0 && bytes.size() + event.size() > kMaxBatchBytes)) {
-      kept = write_batch(bytes, count) && kept;
-      bytes.clear();
-      count = 0;
-    }
-    bytes += event;
+  const auto write_batch = [&] {  // the spool counts what it cannot keep
+    kept = spool_.append(rest.substr(0, bytes), count).has_value() && kept;
+    rest.remove_prefix(bytes);
+    bytes = 0;
+    count = 0;
+  };
+  for (const std::uint32_t size : events.sizes) {
+    if (count == options_.batch_events || (count > 0 && bytes + size > kMaxBatchBytes))
+      write_batch();
+    bytes += size;
     ++count;
   }
-  if (count > 0) kept = write_batch(bytes, count) && kept;
   // Nothing new to carry the news of a loss: a batch without events does.
-  if (events.empty() && spool_.untold_losses() > 0) kept = write_batch("", 0) && kept;
+  if (count > 0 || (events.sizes.empty() && spool_.untold_losses() > 0)) write_batch();
   if (const auto synced = spool_.sync(); !synced) {
     kept = false;
     log::warn("spool.sync_failed", {{"reason", synced.error().message}});
   }
   on_durable_();
   return kept;
-}
-
-// The spool counts what it cannot keep.
-bool Writer::write_batch(const std::string& bytes, std::uint32_t events) {
-  return spool_.append(bytes, events).has_value();
 }
 
 }  // namespace aispm::report

@@ -5,6 +5,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -41,10 +42,17 @@ class Writer {
  private:
   using Clock = std::chrono::steady_clock;
 
+  // Events one behind the other, each one `events` field of an EventBatch. Two of these take turns:
+  // no event has memory of its own that one thread takes and another gives back.
+  struct Queue {
+    std::string bytes;
+    std::vector<std::uint32_t> sizes;
+  };
+
+  Result<> take(std::string_view event);
   void run();
   void wait_for_work(std::unique_lock<std::mutex>& guard);
-  bool write_batches(const std::vector<std::string>& events);
-  bool write_batch(const std::string& bytes, std::uint32_t events);
+  bool write_batches(const Queue& events);
 
   const ReporterOptions options_;
   Spool& spool_;
@@ -53,8 +61,7 @@ class Writer {
   mutable std::mutex mutex_;
   std::condition_variable work_;
   std::condition_variable settled_changed_;
-  std::vector<std::string> queue_;  // each one `events` field of an EventBatch, serialized
-  std::size_t queue_bytes_ = 0;
+  Queue queue_;
   Clock::time_point oldest_;   // when the first of the queue came
   std::uint64_t settled_ = 0;  // of the accepted events: durable or counted as lost
   std::uint64_t failed_commits_ = 0;

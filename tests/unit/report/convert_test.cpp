@@ -7,6 +7,9 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include "aispm/v1/ingest.pb.h"
+#include "sdk/core/report/event_wire.hpp"
+
 namespace aispm::report {
 namespace {
 
@@ -117,6 +120,26 @@ TEST_P(EveryBody, KeepsEveryFieldThroughTheModelAndBack) {
   EXPECT_TRUE(difference.Compare(event, back)) << report;
 }
 
+// What was written, read by protobuf; no byte more than protobuf needs for it.
+v1::Event read_back(std::string_view written) {
+  v1::EventBatch batch;
+  EXPECT_TRUE(batch.ParseFromArray(written.data(), static_cast<int>(written.size())));
+  EXPECT_EQ(batch.ByteSizeLong(), written.size());
+  EXPECT_EQ(batch.events_size(), 1);
+  return batch.events_size() == 1 ? batch.events(0) : v1::Event();
+}
+
+// Calls have a way of their own where there is no process.
+TEST_P(EveryBody, IsWrittenWithEveryField) {
+  v1::Event event = full_event(GetParam());
+  std::string room;
+  for (const bool has_process : {true, false}) {
+    if (!has_process) event.clear_process();
+    const v1::Event back = read_back(write_event(from_proto(event).value(), room));
+    EXPECT_TRUE(MessageDifferencer::Equals(event, back)) << back.DebugString();
+  }
+}
+
 TEST_P(EveryBody, KeepsEveryFieldThroughJson) {
   const v1::Event event = full_event(GetParam());
   const std::string json = to_json(from_proto(event).value()).value();
@@ -128,6 +151,28 @@ TEST_P(EveryBody, KeepsEveryFieldThroughJson) {
 
 INSTANTIATE_TEST_SUITE_P(Convert, EveryBody, ::testing::ValuesIn(body_names()),
                          [](const auto& instance) { return instance.param; });
+
+// Lengths of one, two and three bytes; what is no UTF-8; times before 1970; memory used again.
+TEST(Convert, ACallIsWrittenAsTheMessageThatItIs) {
+  std::string room;
+  for (const std::size_t size :
+       {0, 1, 90, 100, 127, 128, 129, 300, 16'200, 16'383, 16'384, 70'000, 5}) {
+    model::Event event;
+    auto& call = event.body.emplace<model::LlmCall>();
+    call.prompt_text = std::string(size, 'x');
+    call.tools_called = {"", "\xff\xc3\xa9", std::string(size, 'y')};
+    event.time.nanoseconds = static_cast<std::int64_t>(size) * 1'000'000'007 - 5'000'000'000;
+    event.detections.resize(2);
+    event.detections[1].confidence = -0.5;
+    event.detections[1].evidence = call.prompt_text;
+    if (size % 2 == 0) event.decision.emplace();
+    if (size % 3 == 0) call.cost_nano_usd = size;
+    v1::Event message;
+    to_proto(event, message);
+    const v1::Event back = read_back(write_event(event, room));
+    EXPECT_TRUE(MessageDifferencer::Equals(message, back)) << size << back.DebugString();
+  }
+}
 
 // A thread converts one event after the other into one message.
 TEST(Convert, NothingOfTheEventBeforeIsLeft) {
