@@ -221,6 +221,7 @@ class Forwarding {
     const milliseconds rest = std::max(left(), milliseconds(1));
     const UpstreamLimits waits{.connect = std::min(limits.upstream_connect, rest),
                                .silence = std::min(config_.first_byte, rest)};
+    x_.asked_at = net::Clock::now();  // of several, the one that answers
     auto answered =
         co_await ask_upstream(x_.worker.context(), x_.worker.watchdog(), *x_.provider,
                               x_.worker.pool(*x_.provider), request, waits, &x_.in_flight);

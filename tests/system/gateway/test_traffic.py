@@ -13,8 +13,9 @@ import anthropic
 import httpx
 import openai
 import pytest
-from conftest import GATEWAY, KEY, SECRET, Gateway
+from conftest import GATEWAY, KEY, SECRET, Gateway, free_port
 from programs import wait_for
+from observing import TOKEN, call as ask_operators
 from upstreams import Upstream, configure, health
 from routing import OPEN, SPOOL_SECONDS, TWO, World, mode, refuse, route
 from routing import world  # noqa: F401
@@ -52,6 +53,23 @@ def test_a_provider_that_hangs_is_left_after_its_time(world: World) -> None:
     world["one"].mode = "hang"
     assert world.say() == "I am two."
     assert "timed out" in world.calls(1)[0]["failed_attempts"][0]
+
+
+def test_metrics_have_the_first_byte_of_the_provider_that_answered(world: World, tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "admin.token").write_text(TOKEN + "\n")
+    admin = f"admin: {{socket: {tmp_path}/admin.sock, rules_folder: {tmp_path}/given, listen: '127.0.0.1:{port}', token_file: {tmp_path}/admin.token}}\n"
+    world.start(route() + admin)
+    world["one"].mode, world["one"].wait = 500, 0.5
+    world["two"].wait = 0.1
+    assert world.say() == "I am two."
+
+    def told() -> dict[str, float]:
+        return ask_operators(port, "GET", "/api/v1/metrics", key=TOKEN).json["since_start"]["latency_ms"]["upstream_first_byte"]
+
+    wait_for(lambda: told()["count"] == 1, 10, "the exchange in the metrics")
+    assert told()["p50"] >= 100
+    assert 'provider="two"' in ask_operators(port, "GET", "/metrics", key=TOKEN).text
 
 
 def test_the_deadline_ends_all_attempts_together(world: World) -> None:
