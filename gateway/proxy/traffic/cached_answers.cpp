@@ -56,6 +56,7 @@ std::string key_of(const ExchangeState& x, bool whole_tenant) {
   add(text, x.route.path);
   add(text, x.route.query);
   add(text, x.provider->config().name);
+  add(text, x.model_sent());  // which no body says where it stands in the path
   add_headers(text, x.forwarded_headers);
   const RuleBook& book = *x.context.book;
   add(text, std::to_string(book.generation));

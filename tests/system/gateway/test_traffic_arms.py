@@ -9,8 +9,9 @@ import json
 import threading
 import uuid
 
+import httpx
 import pytest
-from conftest import SECRET
+from conftest import KEY, SECRET
 from programs import wait_for
 from routing import GUARDED, World, route
 from routing import world  # noqa: F401
@@ -122,6 +123,23 @@ def test_a_whole_answer_is_given_again_without_asking(world: World) -> None:
     assert "input_tokens" not in recorded[1] and recorded[0]["input_tokens"] == 11
     assert recorded[1]["upstream"] == "one"
     assert world.counter("cache_hits", 1)["cache_stored"] == 2
+
+
+def test_a_candidate_has_a_model_of_its_own_where_the_path_names_it(world: World) -> None:
+    world.start(route("    providers:\n      - {provider: one, model: old, name: old, weight: 50}\n      - {provider: one, model: new, name: new, weight: 50}\n",
+                      extra="traffic: {cache: {models: ['*'], answers: all}}\n"), names=("one",), dialect="gemini")
+    answered = set()
+    for session in [str(uuid.uuid4()) for _ in range(40)]:
+        said = {httpx.post(f"{world.gateway.url}/v1beta/models/asked:generateContent", json={"contents": [{"parts": [{"text": "hello"}]}]},
+                           headers={"x-goog-api-key": KEY, "x-aispm-session": session}).raise_for_status().json()["modelVersion"] for _ in range(2)}
+        assert len(said) == 1
+        answered |= said
+    # Both halves: one of 2^39 draws would fail here. A kept answer is of the model that gave it.
+    assert answered == {"old", "new"}
+    assert len(world["one"].bodies) == 2
+    calls = world.calls(80)
+    assert {call["response_model"] for call in calls if call["arm"] == "new"} == {"new"}
+    assert {call["response_model"] for call in calls if call["arm"] == "old"} == {"old"}
 
 
 def test_answers_are_kept_without_routes_too(world: World) -> None:

@@ -83,7 +83,8 @@ class Upstream:
         is_anthropic = handler.path.startswith("/v1/messages")
         if body.get("stream"):
             return self.send_stream(handler, body, is_anthropic)
-        reply = self.message(body) if is_anthropic else self.completion(body)
+        is_gemini = handler.path.endswith(":generateContent")
+        reply = self.message(body) if is_anthropic else self.generated(handler.path) if is_gemini else self.completion(body)
         if self.mode == "cut":
             handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n{\"id\":")
             return self.reset(handler, 0.3)
@@ -93,6 +94,12 @@ class Upstream:
         return {"id": f"msg-{self.name}", "type": "message", "role": "assistant", "model": body["model"],
                 "content": [{"type": "text", "text": self.text}], "stop_reason": "end_turn", "stop_sequence": None,
                 "usage": {"input_tokens": 11, "output_tokens": 7}}
+
+    def generated(self, path: str) -> dict[str, Any]:
+        content = {"role": "model", "parts": [{"text": self.text}]}
+        return {"candidates": [{"index": 0, "content": content, "finishReason": "STOP"}],
+                "usageMetadata": {"promptTokenCount": 11, "candidatesTokenCount": 7, "totalTokenCount": 18},
+                "modelVersion": path.rpartition("/")[2].partition(":")[0]}
 
     def completion(self, body: dict[str, Any]) -> dict[str, Any]:
         return {"id": f"chatcmpl-{self.name}", "object": "chat.completion", "created": 1, "model": body["model"], "choices": [
