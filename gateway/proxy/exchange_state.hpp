@@ -122,7 +122,12 @@ struct ExchangeState {
   Step check_prompt_bytes();
   Result<> check_model_list();
   net::asio::awaitable<Step> check_model();
+  // What it may use at most of the provider and model in place, and what that costs there.
+  Step price_use(Spent& most);
   Step reserve_use();
+  // For another provider or model than it was reserved for: what they cost may differ. Where that
+  // is refused, what was reserved stays.
+  Step reserve_anew();
   // What it used and cost, into its event and off its budgets.
   void settle_use();
   // Takes the set in force and picks from it; `provider` stays null when none serves the model.
@@ -246,6 +251,7 @@ struct ExchangeState {
   std::string request_key() const;
   Refusal refuse_use(RefusalKind kind, model::Outcome outcome, std::string rule,
                      std::string reason);
+  Refusal refuse_budget(const BudgetVerdict& said, const Spent& most);
   void note_budget(const BudgetState& state, bool is_exceeded);
   Step judge_raw(std::string_view reply);
   Result<> adapt_body();

@@ -202,6 +202,42 @@ BudgetVerdict BudgetLedger::reserve(const Spender& spender, const Spent& most, W
   return verdict;
 }
 
+BudgetVerdict BudgetLedger::change(Reservation& reservation, const Spent& most) {
+  BudgetVerdict verdict;
+  std::vector<Reservation::Part>& parts = reservation.parts_;
+  const auto amount_for = [&](const Reservation::Part& part) {
+    return config_.budgets[part.budget].is_money ? most.nano_usd : most.tokens;
+  };
+  ShardLocks<Shard, BudgetConfig::kMaxBudgets> locks(table_->shards);
+  for (const auto& part : parts) locks.want(shard_of(part.key));
+  locks.lock();
+  std::array<Account*, BudgetConfig::kMaxBudgets> accounts{};
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    auto& known = table_->shards[shard_of(parts[i].key)].accounts;
+    const auto found = known.find(parts[i].key);
+    // What runs on into another day is settled into the old one.
+    if (found == known.end() || found->second.period != parts[i].period) continue;
+    accounts[i] = &found->second;
+    accounts[i]->reserved -= std::min(accounts[i]->reserved, parts[i].amount);
+    const std::uint64_t amount = amount_for(parts[i]);
+    const std::uint64_t after = add_up(add_up(accounts[i]->used, accounts[i]->reserved), amount);
+    const bool suffices =
+        amount <= parts[i].amount || after <= config_.budgets[parts[i].budget].limit;
+    if (suffices || !verdict.passes) continue;
+    verdict.passes = false;
+    verdict.state = state_of(parts[i], accounts[i]);
+    verdict.is_first = !std::exchange(accounts[i]->is_exceeded, true);
+  }
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (accounts[i] == nullptr) continue;
+    if (verdict.passes) parts[i].amount = amount_for(parts[i]);
+    accounts[i]->reserved = add_up(accounts[i]->reserved, parts[i].amount);
+  }
+  if (!verdict.passes) refused_.fetch_add(1, std::memory_order_relaxed);
+  changes_.fetch_add(1, std::memory_order_relaxed);
+  return verdict;
+}
+
 std::vector<BudgetState> BudgetLedger::settle(Reservation reservation, const Spent& spent) {
   std::vector<BudgetState> warned;
   if (std::exchange(reservation.ledger_, nullptr) == nullptr) return warned;

@@ -82,6 +82,8 @@ class BudgetLedger {
   ~BudgetLedger();
 
   BudgetVerdict reserve(const Spender& spender, const Spent& most, WallTime now);
+  // Makes it a reservation of `most`, where what is left suffices; else it stays as it is.
+  BudgetVerdict change(Reservation& reservation, const Spent& most);
   // Budgets of which the warning share was reached by this, for the first time in their period.
   std::vector<BudgetState> settle(Reservation reservation, const Spent& spent);
   // Those that count for this caller, as they stand.

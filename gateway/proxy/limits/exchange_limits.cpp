@@ -105,53 +105,69 @@ awaitable<Step> ExchangeState::check_model() {
                            "' may not be used: " + checked.error().message);
 }
 
-Step ExchangeState::reserve_use() {
-  if (is_free(api)) return {};
-  codec::Usage most{.input_tokens = estimate_input(request)};
+Step ExchangeState::price_use(Spent& most) {
+  codec::Usage all{.input_tokens = estimate_input(request)};
   const std::uint64_t assumed = services.use.budgets ? services.use.budgets->config().assumed_output
                                                      : BudgetConfig().assumed_output;
   if (writes_text(api))
-    most.output_tokens = std::min(request.max_tokens.value_or(assumed), kMostOutput) *
-                         std::clamp<std::uint64_t>(request.choices, 1, kMostChoices);
-  Spent spent{.tokens = most.input_tokens + most.output_tokens};
-  if (!services.use.budgets) return judge_tokens(*this, spent.tokens);
-  BudgetLedger& budgets = *services.use.budgets;
-  if (budgets.has_money()) {
-    const Price* const price = services.use.prices
-                                   ? services.use.prices->find(provider->event_name(), model_sent())
-                                   : nullptr;
-    if (price != nullptr) {
-      spent.nano_usd = cost_of(*price, most);
-    } else if (!budgets.config().allows_unknown_price) {
-      counters.budget_refused.add();
-      return refuse_use(RefusalKind::kBudget, Outcome::kDeny, "budget.unknown_price",
-                        "there is a budget in money, and what the model '" +
-                            request.model.substr(0, ModelGate::kMaxModelBytes) + "' of " +
-                            provider->event_name() +
-                            " costs is not known: give its price in `prices: override`");
-    }
+    all.output_tokens = std::min(request.max_tokens.value_or(assumed), kMostOutput) *
+                        std::clamp<std::uint64_t>(request.choices, 1, kMostChoices);
+  most.tokens = all.input_tokens + all.output_tokens;
+  if (!services.use.budgets || !services.use.budgets->has_money()) return {};
+  const Price* const price = services.use.prices
+                                 ? services.use.prices->find(provider->event_name(), model_sent())
+                                 : nullptr;
+  if (price != nullptr) {
+    most.nano_usd = cost_of(*price, all);
+    return {};
   }
+  if (services.use.budgets->config().allows_unknown_price) return {};
+  counters.budget_refused.add();
+  return refuse_use(RefusalKind::kBudget, Outcome::kDeny, "budget.unknown_price",
+                    "there is a budget in money, and what the model '" +
+                        std::string(model_sent().substr(0, ModelGate::kMaxModelBytes)) + "' of " +
+                        provider->event_name() +
+                        " costs is not known: give its price in `prices: override`");
+}
+
+Refusal ExchangeState::refuse_budget(const BudgetVerdict& said, const Spent& most) {
+  counters.budget_refused.add();
+  const Budget& budget = *said.state.budget;
+  if (said.is_full)
+    return refuse_use(RefusalKind::kBudget, Outcome::kRateLimited, "budget.accounts",
+                      "more accounts are in use than limits.budgets.accounts allows");
+  if (said.is_first) note_budget(said.state, true);
+  return refuse_use(RefusalKind::kBudget, Outcome::kRateLimited, "budget." + budget.id,
+                    describe(said.state) + ", and this request may need " +
+                        amount_text(budget, budget.is_money ? most.nano_usd : most.tokens));
+}
+
+Step ExchangeState::reserve_use() {
+  if (is_free(api)) return {};
+  Spent most;
+  if (Step unpriced = price_use(most); unpriced) return unpriced;
+  if (!services.use.budgets) return judge_tokens(*this, most.tokens);
+  BudgetLedger& budgets = *services.use.budgets;
   BudgetVerdict reserved =
       budgets.reserve({.tenant = caller.tenant,
                        .user = std::string(policy::user_of_agent(caller.agent_id)),
                        .agent = caller.agent_id,
                        .session = caller.session_id},
-                      spent, started_wall);
-  if (reserved.passes) {
-    reservation = std::move(reserved.reservation);
-    Step denied = judge_tokens(*this, spent.tokens);
-    if (denied && reservation.is_open()) (void)budgets.settle(std::move(reservation), {});
-    return denied;
-  }
-  counters.budget_refused.add();
-  const Budget& budget = *reserved.state.budget;
-  if (reserved.is_full)
-    return refuse_use(RefusalKind::kBudget, Outcome::kRateLimited, "budget.accounts",
-                      "more accounts are in use than limits.budgets.accounts allows");
-  if (reserved.is_first) note_budget(reserved.state, true);
-  return refuse_use(RefusalKind::kBudget, Outcome::kRateLimited, "budget." + budget.id,
-                    describe(reserved.state) + ", and this request may need " +
-                        amount_text(budget, budget.is_money ? spent.nano_usd : spent.tokens));
+                      most, started_wall);
+  if (!reserved.passes) return refuse_budget(reserved, most);
+  reservation = std::move(reserved.reservation);
+  Step denied = judge_tokens(*this, most.tokens);
+  if (denied && reservation.is_open()) (void)budgets.settle(std::move(reservation), {});
+  return denied;
+}
+
+Step ExchangeState::reserve_anew() {
+  if (is_free(api) || !services.use.budgets || !services.use.budgets->has_money()) return {};
+  Spent most;
+  if (Step unpriced = price_use(most); unpriced) return unpriced;
+  const BudgetVerdict changed = services.use.budgets->change(reservation, most);
+  if (!changed.passes) return refuse_budget(changed, most);
+  return {};
 }
 
 void ExchangeState::note_budget(const BudgetState& state, bool is_exceeded) {

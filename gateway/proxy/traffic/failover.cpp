@@ -45,6 +45,7 @@ class Rejudging {
     if (!step && x_.services.use.models) step = co_await x_.check_model();
     if (!step) step = scan_anew();
     if (!step) step = co_await judge_prompt();
+    if (!step) step = x_.reserve_anew();
     if (step && !x_.frozen) {  // the next candidate may be another matter
       x_.verdict = before_;
       x_.decision.reset();

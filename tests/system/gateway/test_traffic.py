@@ -17,7 +17,7 @@ from conftest import GATEWAY, KEY, SECRET, Gateway, free_port
 from programs import wait_for
 from observing import TOKEN, call as ask_operators
 from upstreams import Upstream, configure, health
-from routing import OPEN, SPOOL_SECONDS, TWO, World, mode, refuse, route
+from routing import OPEN, PATIENT, SPOOL_SECONDS, TWO, World, mode, refuse, route
 from routing import world  # noqa: F401
 
 
@@ -53,6 +53,20 @@ def test_a_provider_that_hangs_is_left_after_its_time(world: World) -> None:
     world["one"].mode = "hang"
     assert world.say() == "I am two."
     assert "timed out" in world.calls(1)[0]["failed_attempts"][0]
+
+
+@pytest.mark.parametrize(("price", "why"), [("", "costs is not known"), (", {model: dear, input: 1000000, output: 1000000}", "may need")],
+                         ids=["unknown", "dearer"])
+def test_a_fallback_is_paid_from_the_same_budgets(world: World, price: str, why: str) -> None:
+    limits = ("limits: {budgets: {list: [{of: agent, per: day, usd: 1}]}}\n"
+              f"prices: {{override: [{{model: m, input: 1, output: 1}}{price}]}}\n")
+    world.start(route("    providers: [{provider: one}, {provider: two, model: dear}]\n", PATIENT + limits))
+    assert world.say(max_tokens=50) == "I am one."
+    world["one"].mode = 500
+    with pytest.raises(openai.InternalServerError):
+        world.say(max_tokens=50)
+    assert not world["two"].bodies
+    assert why in world.calls(2)[1]["failed_attempts"][1]
 
 
 def test_metrics_have_the_first_byte_of_the_provider_that_answered(world: World, tmp_path: Path) -> None:

@@ -162,6 +162,26 @@ TEST_F(BudgetLedgerTest, CountsMoneyInBillionths) {
   EXPECT_THAT(describe(refused.state), HasSubstr("of 1.0000 USD that this agent may use"));
 }
 
+TEST_F(BudgetLedgerTest, ChangesWhatIsReservedWhereTheRestSuffices) {
+  const auto ledger = open({{.of = BudgetOf::kAgent, .limit = 1000},
+                            {.of = BudgetOf::kAgent, .is_money = true, .limit = 100}});
+  BudgetVerdict first = ledger->reserve(kAnn, {.tokens = 500, .nano_usd = 40}, kLate);
+  const BudgetVerdict other = ledger->reserve(kAnn, {.tokens = 500, .nano_usd = 30}, kLate);
+  ASSERT_TRUE(first.passes && other.passes);
+  EXPECT_TRUE(ledger->change(first.reservation, {.tokens = 500, .nano_usd = 70}).passes);
+  EXPECT_EQ(ledger->look(kAnn, kLate)[1].used, 100U);
+  const BudgetVerdict refused = ledger->change(first.reservation, {.tokens = 500, .nano_usd = 71});
+  EXPECT_FALSE(refused.passes);
+  EXPECT_TRUE(refused.is_first);
+  EXPECT_EQ(refused.state.used, 30U);  // of others
+  EXPECT_EQ(ledger->look(kAnn, kLate)[1].used, 100U);
+  EXPECT_TRUE(ledger->change(first.reservation, {.tokens = 500, .nano_usd = 10}).passes);
+  EXPECT_EQ(ledger->look(kAnn, kLate)[0].used, 1000U);
+  EXPECT_EQ(ledger->look(kAnn, kLate)[1].used, 40U);
+  (void)ledger->settle(std::move(first.reservation), {.tokens = 1, .nano_usd = 1});
+  EXPECT_EQ(ledger->look(kAnn, kLate)[1].used, 31U);
+}
+
 TEST_F(BudgetLedgerTest, GoesOnAfterARestart) {
   const std::vector<Budget> budgets = {
       {.of = BudgetOf::kAgent, .limit = 100},
