@@ -147,7 +147,8 @@ std::vector<RouteEntry> all_routes() {
         RouteEntry{"POST", "/v1beta/models/{model}:countTokens", RouteKind::kLlm},
         RouteEntry{"POST", "/v1beta/models/{model}:embedContent", RouteKind::kLlm},
         RouteEntry{"POST", "/v1beta/models/{model}:batchEmbedContents", RouteKind::kLlm},
-        RouteEntry{"POST", "/mcp", RouteKind::kMcp}, RouteEntry{"DELETE", "/mcp", RouteKind::kMcp},
+        RouteEntry{"GET", "/mcp", RouteKind::kMcp}, RouteEntry{"POST", "/mcp", RouteKind::kMcp},
+        RouteEntry{"DELETE", "/mcp", RouteKind::kMcp},
         RouteEntry{"GET", "/.well-known/oauth-protected-resource", RouteKind::kMcpMetadata},
         RouteEntry{"GET", "/.well-known/oauth-protected-resource/mcp", RouteKind::kMcpMetadata}})
     routes.push_back(other);

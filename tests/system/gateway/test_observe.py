@@ -166,6 +166,7 @@ def test_the_document_is_valid_and_lists_what_is_served(observed: Observed) -> N
             answer = port(method.upper(), concrete, None if method == "get" else "{}")
             assert answer.status != 405, (method, path)
             assert "nothing is served" not in answer.text or "only" in operation["summary"] or path.startswith(("/mcp", "/.well-known")), path
+    assert {"get", "post", "delete"} <= document["paths"]["/mcp"].keys()
     page = observed.ask("GET", "/docs", key="")
     assert page.headers["content-type"].startswith("text/html")
     assert "script" not in page.text
