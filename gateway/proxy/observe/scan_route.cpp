@@ -204,6 +204,14 @@ Task<bool> serve_scan(Client& client, Head head, const Route& route) {
   }
   if (route.kind == RouteKind::kScans || route.kind == RouteKind::kThreats)
     co_return co_await serve_list(client, head, route, *caller);
+  const Services& services = client.worker().services();
+  if (services.config.observe.scan.record && services.cannot_record()) {
+    client.worker().counters().unrecorded_refusals.add();
+    co_return co_await client.refuse_unread(
+        make_refusal(RefusalKind::kUnrecorded,
+                     "scans cannot be recorded at the moment, and this gateway is told to record "
+                     "all"));
+  }
   const bool keep = head.keep_alive;
   const bool is_output = route.kind == RouteKind::kScanOutput;
   auto body = co_await client.read_decoded_body(head, kMaxScanBodyBytes);

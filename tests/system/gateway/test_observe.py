@@ -15,7 +15,9 @@ import openai
 import pytest
 from conftest import KEY, SECRET, Certificate, Gateway, Provider, free_port
 from openapi_spec_validator import validate
-from observing import INJECTION, Observed, PAGE, TENANT_KEY, TOKEN, call, until
+from limiting import Made
+from limiting import make  # noqa: F401
+from observing import Answer, INJECTION, Observed, PAGE, TENANT_KEY, TOKEN, call, until
 from observing import collector, observed  # noqa: F401
 
 
@@ -69,6 +71,19 @@ def test_a_scan_needs_a_key_and_the_right_form(observed: Observed) -> None:
         assert observed.ask("POST", "/api/v1/scan/input", wrong).status == 400
     assert observed.ask("GET", "/api/v1/scan/input").status == 405
     assert status_of_announced(observed.gateway.port, 5 << 20) == 413
+
+
+def test_a_scan_that_cannot_be_recorded_is_refused(make: Made) -> None:
+    gateway = make.start(make.report() + "  spool_cap: 64KiB\naudit: required\n")
+
+    def scan(kind: str) -> Answer:
+        return call(gateway.port, "POST", f"/api/v1/scan/{kind}", {"content": "hello"})
+
+    assert scan("input").status == 200
+    until(lambda: 503 in {scan("input").status for _ in range(20)}, "a spool that is full")
+    for kind in ("input", "output"):
+        answer = scan(kind)
+        assert (answer.status, answer.json["error"]["code"]) == (503, "aispm_not_recorded")
 
 
 def test_history_has_true_totals_and_shows_an_agent_its_own(observed: Observed) -> None:
