@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/observe/session_log.hpp"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -105,12 +106,14 @@ void SessionLog::add(const model::Event& event) {
     known->second = sessions_.begin();
     sessions_.front().key = known->first;
     sessions_.front().agent = event.agent_id;
-    sessions_.front().first = event.time;
+    sessions_.front().first = sessions_.front().last = event.time;
   } else {
     sessions_.splice(sessions_.begin(), sessions_, known->second);
   }
   Session& session = sessions_.front();
-  session.last = event.time;
+  // Events come as they end, and what began first may end last.
+  session.first = std::min(session.first, event.time);
+  session.last = std::max(session.last, event.time);
   if (is_denied) ++session.denied;
   if (!event.detections.empty()) ++session.flagged;
   session.entries.push_back(std::move(entry));

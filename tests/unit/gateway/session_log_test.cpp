@@ -59,6 +59,17 @@ TEST(SessionLog, ListsEventsInOrderAndSessionsLatestFirst) {
   EXPECT_EQ(sessions.at("sessions").at(1).at("denied").to_number<int>(), 1);
 }
 
+TEST(SessionLog, SaysWhenASessionBeganAndWhenItsLastEventDid) {
+  SessionLog log({});
+  for (const int second : {2, 1, 3, 2}) log.add(event("a", "one", second));
+  const json::value session = json::parse(log.list({})).at("sessions").at(0);
+  const auto time_at = [&](const char* key) {
+    return std::string(std::string_view(session.at(key).as_string()));
+  };
+  EXPECT_EQ(time_at("first"), to_rfc3339(event("a", "one", 1).time));
+  EXPECT_EQ(time_at("last"), to_rfc3339(event("a", "one", 3).time));
+}
+
 TEST(SessionLog, KeepsTenantsApart) {
   SessionLog log({});
   log.add(event("a", "same", 1));
