@@ -3,6 +3,7 @@
 
 #include "gateway/proxy/decide/action_gate.hpp"
 #include "gateway/proxy/exchange.hpp"
+#include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/observe/head_rules.hpp"
 #include "gateway/proxy/observe/observatory.hpp"
 #include "gateway/proxy/observe/scan_api.hpp"
@@ -99,13 +100,33 @@ std::string_view verdict_of(std::string_view action) {
   return action == "redact" ? "modify" : action;
 }
 
+// What the client's headers say the scan belongs to; each may be empty.
+struct ScanTrace {
+  std::string trace_id;
+  std::string parent_span_id;
+  std::string correlation;
+};
+
+ScanTrace read_trace(const Client& client, const Head& head) {
+  ScanTrace trace;
+  trace.correlation = client.correlation;
+  TraceParent parent;
+  if (!parse_traceparent(head.find("traceparent").value_or(std::string_view{}), parent))
+    return trace;
+  trace.trace_id = parent.trace_id;
+  trace.parent_span_id = parent.parent_id;
+  return trace;
+}
+
 // The scan among the events and spans.
-void tell_scan(Worker& worker, const Caller& caller, const std::string& correlation,
+void tell_scan(Worker& worker, const Caller& caller, const ScanTrace& asked,
                const ScanContext& context, const ScanQuestion& question, ScanOutcome& outcome) {
   const ScanRecord& record = outcome.record;
-  const std::string trace = !caller.trace_id.empty() ? caller.trace_id
-                            : !correlation.empty()   ? trace_of_correlation(correlation)
-                                                     : make_trace_id();
+  const std::string& correlation = asked.correlation;
+  const std::string trace = !asked.trace_id.empty()    ? asked.trace_id
+                            : !caller.trace_id.empty() ? caller.trace_id
+                            : !correlation.empty()     ? trace_of_correlation(correlation)
+                                                       : make_trace_id();
   const std::string span_id = make_span_id();
   if (OtlpExporter* const otlp = worker.services().observatory->otlp.get()) {
     SpanRecord span;
@@ -115,6 +136,7 @@ void tell_scan(Worker& worker, const Caller& caller, const std::string& correlat
     span.verdict = verdict_of(record.action);
     span.trace_id = trace;
     span.span_id = span_id;
+    span.parent_span_id = asked.parent_span_id;
     span.start_ns = static_cast<std::uint64_t>(record.time.nanoseconds);
     span.end_ns = span.start_ns + record.latency_us * 1000;
     span.tenant = record.tenant;
@@ -131,6 +153,7 @@ void tell_scan(Worker& worker, const Caller& caller, const std::string& correlat
   event.host_id = worker.services().host_id;
   event.trace_id = trace;
   event.span_id = span_id;
+  event.parent_span_id = asked.parent_span_id;
   worker.record(std::move(event));
 }
 
@@ -144,7 +167,7 @@ void note_scan(Worker& worker, const ScanRecord& record) {
       figures.threats[static_cast<std::size_t>(*category)].add();
 }
 
-Task<std::string> scan(Worker& worker, const Caller& caller, const std::string& correlation,
+Task<std::string> scan(Worker& worker, const Caller& caller, const ScanTrace& asked,
                        const ScanQuestion& question, bool is_output) {
   const auto started = std::chrono::steady_clock::now();
   ScanRecord record;
@@ -164,7 +187,7 @@ Task<std::string> scan(Worker& worker, const Caller& caller, const std::string& 
                                       std::move(record), started, bundle.word());
   if (outcome.record.session.empty()) outcome.record.session = caller.session_id;
   note_scan(worker, outcome.record);
-  tell_scan(worker, caller, correlation, context, question, outcome);
+  tell_scan(worker, caller, asked, context, question, outcome);
   worker.services().observatory->scans.add(std::move(outcome.record));
   co_return std::move(outcome.body);
 }
@@ -214,6 +237,7 @@ Task<bool> serve_scan(Client& client, Head head, const Route& route) {
   }
   const bool keep = head.keep_alive;
   const bool is_output = route.kind == RouteKind::kScanOutput;
+  const ScanTrace trace = read_trace(client, head);
   auto body = co_await client.read_decoded_body(head, kMaxScanBodyBytes);
   if (!body) co_return co_await client.refuse_unread(refusal_for(body.error()));
   auto question = read_scan(*body, is_output);
@@ -224,7 +248,7 @@ Task<bool> serve_scan(Client& client, Head head, const Route& route) {
     co_return keep;
   }
   client.worker().counters().screened.add();
-  auto answer = co_await scan(client.worker(), *caller, client.correlation, *question, is_output);
+  auto answer = co_await scan(client.worker(), *caller, trace, *question, is_output);
   if (!answer) {
     AISPM_CO_CHECK(co_await client.refuse(Dialect::kOpenAi, refusal_of_scan(answer.error()), keep));
     co_return keep;

@@ -101,6 +101,14 @@ def test_a_scan_is_a_span_with_its_verdict(observed: Observed, collector: Collec
     assert (span.kind, said["gen_ai.operation.name"], said["gen_ai.guardrail.verdict.type"]) == (1, "run_guardrail", "allow")
 
 
+def test_a_scan_takes_up_the_trace_of_its_client(observed: Observed, collector: Collector) -> None:
+    trace, parent = "1af7651916cd43dd8448eb211c80319d", "b7ad6b7169203331"
+    observed.ask("POST", "/api/v1/scan/input", {"content": "hello"}, headers={"traceparent": f"00-{trace}-{parent}-01"})
+    until(lambda: [span for span in collector.spans if span.trace_id.hex() == trace], "no span came")
+    span = next(span for span in collector.spans if span.trace_id.hex() == trace)
+    assert (span.name, span.parent_span_id.hex()) == ("run_guardrail input", parent)
+
+
 def test_first_bytes_are_counted_by_provider(observed: Observed) -> None:
     text = observed.admin("GET", "/metrics").text
     assert 'aispm_gateway_provider_first_byte_seconds_count{provider="openai"}' in text
