@@ -16,11 +16,13 @@ namespace aispm::policy {
 bool is_shell_tool(std::string_view tool);
 // Whether the argument is what such a tool runs, or a word of it: `command`, `cmd.0`.
 bool is_command_argument(std::string_view path);
-// The command line among a shell tool's arguments, a text or a list of words (which are quoted).
+// The command line among a shell tool's arguments, a text or a list of words (which are quoted),
+// with the words of `args`, `arguments` or `argv` behind it and the variables of `env` before it.
 // Nothing when there is none or more than one: what would run is not known.
 std::optional<std::string> shell_command(const std::vector<Arguments::Leaf>& arguments);
 // What the rules over commands say of a shell tool's call. A command line that cannot be told is
-// denied; the rule's id is never empty.
+// denied, and of further words counts the worse of what a program and what a shell would make of
+// them; the rule's id is never empty.
 CommandVerdict judge_shell_call(const CommandGovernor& commands,
                                 const std::vector<Arguments::Leaf>& arguments);
 

@@ -193,6 +193,32 @@ TEST(ShellTool, KnowsWhatWouldRun) {
   EXPECT_EQ(line(R"({"cmd": ["echo", "it's"]})"), R"('echo' 'it'\''s')");
   EXPECT_EQ(line(R"({"cmd": "ls", "script": "rm"})"), std::nullopt);
   EXPECT_EQ(line(R"({"path": "ls"})"), std::nullopt);
+  EXPECT_EQ(line(R"({"args": ["-c", "id; ls"], "command": "bash"})"), "bash '-c' 'id; ls'");
+  EXPECT_EQ(line(R"({"command": "ls", "args": "-l /"})"), "ls -l /");
+  EXPECT_EQ(line(R"({"command": "ls", "args": [5]})"), std::nullopt);
+  EXPECT_EQ(line(R"({"command": "ls", "env": {"PATH": "/x"}})"), "PATH='/x' ls");
+  EXPECT_EQ(line(R"({"command": "ls", "env": ["LD_PRELOAD=/x y"]})"), "LD_PRELOAD='/x y' ls");
+  EXPECT_EQ(line(R"({"command": "ls", "env": {"A-B": "c"}})"), std::nullopt);
+}
+
+TEST(ShellTool, JudgesTheWordsBesideACommand) {
+  const auto commands = CommandGovernor::compile(
+      {{.id = "tests", .pattern = "npm test", .outcome = model::Outcome::kAllow, .reason = {}},
+       {.id = "npm", .pattern = "npm run *", .outcome = model::Outcome::kAllow, .reason = {}}},
+      model::Outcome::kDeny);
+  ASSERT_TRUE(commands);
+  const auto outcome = [&](const std::string& arguments) {
+    const auto parsed = Arguments::parse(arguments);
+    return parsed ? judge_shell_call(*commands, parsed->leaves()).outcome : model::Outcome::kKillSwitch;
+  };
+  EXPECT_EQ(outcome(R"({"command": "npm test"})"), model::Outcome::kAllow);
+  EXPECT_EQ(outcome(R"({"command": "npm", "args": ["test"]})"), model::Outcome::kAllow);
+  EXPECT_EQ(outcome(R"({"command": "npm test", "env": {"CI": "1"}})"), model::Outcome::kAllow);
+  EXPECT_EQ(outcome(R"({"command": "npm test", "args": ["; ls"]})"), model::Outcome::kDeny);
+  EXPECT_EQ(outcome(R"({"command": "npm", "args": ["exec", "x"]})"), model::Outcome::kDeny);
+  EXPECT_EQ(outcome(R"({"command": "npm run a", "args": ["; ls"]})"), model::Outcome::kDeny);
+  EXPECT_EQ(outcome(R"({"command": "npm test #", "args": ["\nls"]})"), model::Outcome::kDeny);
+  EXPECT_EQ(outcome(R"({"command": "npm test", "env": {"PATH": "/x"}})"), model::Outcome::kDeny);
 }
 
 TEST(ActionPolicy, ListsWhatArgumentsMayBe) {
