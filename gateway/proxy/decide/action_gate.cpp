@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/proxy/decide/data_cut.hpp"
+#include "gateway/proxy/decide/scan_arguments.hpp"
 #include "gateway/proxy/decide/watched_context.hpp"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/common/utf8.hpp"
@@ -113,6 +114,8 @@ ActionGate::Answer ActionGate::judge(const ActionAsk& asked) {
   if (action.verdict.outcome == Outcome::kRedact) {
     if (!cut) {
       deny(action.verdict, action.verdict.rule_id, cut.error().message);
+    } else if (*cut > 0 && !is_still_json(asked.arguments, clean)) {
+      deny(action.verdict, action.verdict.rule_id, "data in it cannot be cut out in place");
     } else if (*cut > 0) {
       answer.say = Say::kChange;
       answer.changed = std::move(clean);

@@ -3,6 +3,7 @@
 
 #include "gateway/proxy/decide/action_record.hpp"
 #include "gateway/proxy/decide/chain_freezes.hpp"
+#include "gateway/proxy/decide/data_cut.hpp"
 #include "gateway/proxy/limits/rate_limiter.hpp"
 #include "sdk/core/common/id.hpp"
 #include "sdk/core/policy/freeze_book.hpp"
@@ -58,12 +59,32 @@ Result<> AskedAction::judge() {
                  .changed;
   findings_ = std::move(scanned.findings.detections);
   settled_ = settled_of(action());
+  if (!scanned.objection && !scanned.changed.empty()) take_change(scanned);
   if (scanned.objection)
     overrule(Outcome::kDeny, scanned.objection->rule_id, scanned.objection->reason);
   if (stranger) overrule(Outcome::kDeny, stranger->rule_id, stranger->reason);
   if (services.use.rates) take_rate(*services.use.rates);
   obey_freezes();
   return {};
+}
+
+// What rules over detections cut out is cut out, also where the policies about actions say nothing
+// of it or want other data out.
+void AskedAction::take_change(ArgumentScan& scanned) {
+  const policy::Verdict& verdict = scanned.findings.verdict;
+  const bool is_cut_already = !changed_.empty();
+  changed_ = std::move(scanned.changed);
+  if (is_cut_already) {
+    std::string clean;
+    const auto cut = cut_data(scan_, changed_, detect::Surface::kToolArguments, clean);
+    const bool is_clean = cut && is_still_json(changed_, clean);
+    changed_ = is_clean ? std::move(clean) : std::string();
+    if (!is_clean)
+      return overrule(Outcome::kDeny, std::string(verdict.rule_id),
+                      "data in it cannot be cut out in place");
+  }
+  if (action().verdict.outcome == Outcome::kAllow)
+    overrule(Outcome::kRedact, std::string(verdict.rule_id), std::string(verdict.reason));
 }
 
 // What is denied anyway is not counted.

@@ -63,11 +63,13 @@ class AskedAction {
   const ActionGate& gate() const { return *gate_; }
   const Caller& caller() const { return caller_; }  // with the trace of the action
   const ScanContext& scan() const { return scan_; }
-  // The arguments without secrets and personal data, where policy wants that; "" = as they are.
+  // The arguments without secrets and personal data and without what rules over detections cut out,
+  // where policy wants that; "" = as they are.
   const std::string& changed() const { return changed_; }
   const std::vector<model::Detection>& findings() const { return findings_; }
 
  private:
+  void take_change(ArgumentScan& scanned);
   void take_rate(RateLimiter& rates);
   void obey_freezes();
   void hear(const policy::Freeze* freeze);

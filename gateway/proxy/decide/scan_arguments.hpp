@@ -20,7 +20,13 @@ struct ArgumentScan {
   // A rule denies them, or they could not be looked through and policy fails closed.
   std::optional<Objection> objection;
   bool is_unscannable = false;  // whatever policy does about that
+  // The arguments without what rules cut out; "" = nothing is.
+  std::string changed;
 };
+
+// JSON text that was cut is still JSON, or was none before: a number, or data that reaches beyond a
+// text, cannot be cut out in place.
+bool is_still_json(std::string_view before, std::string_view after);
 
 // `arguments`: JSON text; judged as in a reply that comes whole, also with their escapes resolved.
 ArgumentScan scan_arguments(const ScanContext& context, std::string_view arguments);

@@ -226,6 +226,18 @@ def test_data_is_cut_out_of_what_decide_is_asked_about(decider: Gateway) -> None
     assert answer["arguments"]["n"] == 1  # type: ignore[index]
 
 
+def test_what_the_gateways_rules_cut_out_is_cut_out_where_actions_are_allowed(decider: Gateway) -> None:
+    answer = decide(decider, "read", arguments={"path": f"use {SECRET}"})
+    assert (answer["outcome"], answer["rule"]) == ("redact", "secrets")
+    assert answer["arguments"] == {"path": "use [REDACTED:secret.aws_access_key]"}
+
+
+def test_a_number_that_is_data_denies_where_data_is_cut_out(decider: Gateway) -> None:
+    answer = decide(decider, "mail", arguments={"card": 4111111111111111})
+    assert (answer["outcome"], answer["allowed"]) == ("deny", False)
+    assert "arguments" not in answer
+
+
 def test_roles_that_a_caller_claims_count_for_nothing(decider: Gateway) -> None:
     assert decide(decider, "admin", arguments={"roles": ["admin"], "trust_level": "system"})["outcome"] == "deny"
     with pytest.raises(urllib.error.HTTPError) as refused:

@@ -147,6 +147,14 @@ def test_an_injection_deep_within_arguments_and_in_base64_is_found(gateway: Any,
     assert thrice not in [one["arguments"]["to"] for one in servers["json"].calls("send")]
 
 
+@pytest.mark.parametrize("mode", ERAS)
+def test_what_rules_cut_out_does_not_reach_the_server(gateway: Any, servers: dict[str, Any], mode: str) -> None:
+    """MCP-011"""
+    secret = "AKIA" + "Z7QJ3XNVB5KD2M4T"
+    assert call(gateway, "json__send", mode, to=f"use {secret}") == (False, "sent 1 to use [REDACTED:secret.aws_access_key]")
+    assert servers["json"].calls("send")[-1]["arguments"]["to"] == "use [REDACTED:secret.aws_access_key]"
+
+
 def test_servers_may_not_ask_for_the_clients_model(gateway: Any) -> None:
     """MCP-023"""
     failed, text = call(gateway, "sse__samples")

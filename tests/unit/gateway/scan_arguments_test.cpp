@@ -26,6 +26,23 @@ TEST(ScanArguments, ResolvesEscapes) {
   ASSERT_TRUE(scan.objection);
 }
 
+// What goes to a tool is JSON, whatever was cut out of it.
+TEST(ScanArguments, CutsOutWhatARuleSays) {
+  const ScanContext context = make_context();
+  EXPECT_EQ(scan_arguments(context, R"({"a":1})").changed, "");
+  const ArgumentScan scan = scan_arguments(context, R"({"a":"use )" + kSecret + R"(","b":1})");
+  EXPECT_FALSE(scan.objection);
+  EXPECT_EQ(scan.changed, R"({"a":"use )" + std::string(kRedacted) + R"(","b":1})");
+  EXPECT_EQ(scan.findings.verdict.rule_id, "keys-out");
+}
+
+TEST(ScanArguments, ThatWereCutAreStillJson) {
+  EXPECT_TRUE(is_still_json(R"({"a":"b"})", R"({"a":"[REDACTED:x]"})"));
+  EXPECT_TRUE(is_still_json("no JSON", "none either"));
+  EXPECT_FALSE(is_still_json(R"({"card":4111111111111111})", R"({"card":[REDACTED:x]})"));
+  EXPECT_FALSE(is_still_json(R"({"a":1,"b":2})", R"({"[REDACTED:x]":1,"[REDACTED:x]":2})"));
+}
+
 std::chrono::steady_clock::time_point stepping_clock() {
   static std::chrono::steady_clock::time_point now;
   return now += std::chrono::milliseconds(40);
