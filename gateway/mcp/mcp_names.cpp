@@ -29,6 +29,38 @@ bool is_dot_segment(std::string_view segment) {
   return dots == 1 || dots == 2;
 }
 
+bool has_plain_dot_segment(std::string_view uri) {
+  while (true) {
+    const auto end = uri.find_first_of("/\\?#");
+    if (is_dot_segment(uri.substr(0, end))) return true;
+    if (end == std::string_view::npos) return false;
+    uri.remove_prefix(end + 1);
+  }
+}
+
+std::optional<char> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<char>(c - '0');
+  c = static_cast<char>(c | 0x20);
+  if (c >= 'a' && c <= 'f') return static_cast<char>(c - 'a' + 10);
+  return std::nullopt;
+}
+
+// What %XX means; what is no such thing stays.
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
+    const auto low = high ? hex_digit(text[i + 2]) : std::nullopt;
+    if (low) {
+      out.push_back(static_cast<char>(*high * 16 + *low));
+      i += 2;
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
+}
+
 // Collects the patches for one result.
 class UriPatches {
  public:
@@ -100,12 +132,15 @@ std::optional<UriAddress> split_uri(std::string_view uri) {
 }
 
 bool has_dot_segment(std::string_view uri) {
-  while (true) {
-    const auto end = uri.find_first_of("/\\?#");
-    if (is_dot_segment(uri.substr(0, end))) return true;
-    if (end == std::string_view::npos) return false;
-    uri.remove_prefix(end + 1);
+  constexpr int kMaxRounds = 8;
+  std::string text(uri);
+  for (int round = 0; round < kMaxRounds; ++round) {
+    if (has_plain_dot_segment(text)) return true;
+    std::string decoded = percent_decoded(text);
+    if (decoded == text) return false;
+    text = std::move(decoded);
   }
+  return true;  // nobody encodes as often
 }
 
 Result<std::string> prefix_uris(std::string_view server, std::string_view result) {

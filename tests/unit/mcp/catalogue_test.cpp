@@ -97,7 +97,8 @@ TEST(Uris, AreReadInOneWayOnly) {
 
 TEST(Uris, WithDotSegmentsAreKnown) {
   for (const char* dots : {"a://b/../c", "a://b/./c", "..", "a://b/..", "a://b/%2e%2E/c",
-                           "a://b/.%2e?x", "a://b\\..\\c", "a://b/c?d=/../e"})
+                           "a://b/.%2e?x", "a://b\\..\\c", "a://b/c?d=/../e", "a://b/..%2fc",
+                           "a://b/..%5Cc", "a://b/%252e%252e/c", "a://b%25252f..%25252fc"})
     EXPECT_TRUE(has_dot_segment(dots)) << dots;
   for (const char* none : {"a://b/c", "a://b/c..d", "a://b/...", "a://b/.c", "a://b/%2f", ""})
     EXPECT_FALSE(has_dot_segment(none)) << none;
