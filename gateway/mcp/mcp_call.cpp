@@ -276,6 +276,14 @@ class McpAct {
       failure_ = std::to_string(said->error_code);
     else if (is_tool && is_tool_error(said->result))
       failure_ = "tool_error";
+    // What is wrong there is the server's words: not for the model.
+    if (is_tool && !is_error && !check_result(*subject_.tool, said->result)) {
+      ResultLook misfit;
+      misfit.objection.emplace(McpObjection{"tools.result", "it does not fit the output schema"});
+      note(asked, misfit);
+      co_return failed("AISPM: what the tool answered is withheld by rule tools.result: it does not "
+                       "fit the tool's output schema");
+    }
     std::string words = !is_error ? std::move(said->result)
                         : is_tool ? mcp_tool_error(said->error_message)
                                   : "{\"message\":" + json_string(said->error_message) + "}";

@@ -69,6 +69,14 @@ void read_schema(const JsonTree& tree, std::size_t schema, std::string_view text
   });
 }
 
+void read_output_schema(const JsonTree& tree, std::size_t node, std::string_view text,
+                        McpTool& tool) {
+  const std::size_t schema = tree.find(node, "outputSchema");
+  if (schema == kNone || tree[schema].kind != JsonKind::kObject) return;
+  if (auto compiled = policy::JsonSchema::compile(text_of(tree, schema, text)))
+    tool.output_schema = std::move(*compiled);
+}
+
 bool is_header_name(std::string_view name) {
   constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
   return !name.empty() && name.size() <= kMaxMcpName &&
@@ -143,6 +151,7 @@ Result<std::string> ToolBook::add_page(std::string_view server, std::string_view
     tool.texts = texts_of(tree, node);
     const std::size_t schema = tree.find(node, "inputSchema");
     read_schema(tree, schema, result, tool);
+    read_output_schema(tree, node, result, tool);
     std::vector<std::string> path;
     read_headers(tree, schema, path, tool);
     if (!tool.problem.empty()) tool.schema = nullptr;
@@ -188,6 +197,17 @@ Result<> check_arguments(const McpTool& tool, std::string_view arguments) {
   });
   AISPM_CHECK(known);
   return tool.schema->check(arguments);
+}
+
+Result<> check_result(const McpTool& tool, std::string_view result) {
+  if (!tool.output_schema) return {};
+  JsonTree tree;
+  AISPM_CHECK(tree.read(result, codec::kMaxRpcDepth));
+  const std::size_t failed = tree.find(0, "isError");
+  const std::size_t content = tree.find(0, "structuredContent");
+  const bool is_error = failed != kNone && tree[failed].kind == JsonKind::kTrue;
+  if (is_error || content == kNone) return {};
+  return tool.output_schema->check(text_of(tree, content, result));
 }
 
 std::string argument_headers(const McpTool& tool, std::string_view arguments) {

@@ -21,6 +21,8 @@ struct McpTool {
   // Null: it cannot be used, `problem` says why, and calls are refused.
   std::shared_ptr<const policy::JsonSchema> schema;
   std::string problem;
+  // Null: it says nothing of its results, or in a way that cannot be checked.
+  std::shared_ptr<const policy::JsonSchema> output_schema;
   // The names that calls may give, where the schema says nothing about others; else empty.
   std::vector<std::string> known_arguments;
   bool is_closed = false;  // known_arguments counts
@@ -60,6 +62,9 @@ class ToolBook {
 
 // Arguments against what the tool says of itself. kInvalid says what is wrong, for the model.
 Result<> check_arguments(const McpTool& tool, std::string_view arguments);
+
+// A result against the tool's output schema, where it has structured content and is no error.
+Result<> check_result(const McpTool& tool, std::string_view result);
 
 // The header lines with which a call repeats arguments of the tool; those that are absent or null
 // have none. "" = it wants none.

@@ -88,6 +88,18 @@ TEST(ToolArguments, MustFitTheSchema) {
   EXPECT_THAT(why(R"({"to":"bob","bcc":"eve"})"), HasSubstr("bcc"));
 }
 
+TEST(ToolResults, MustFitTheOutputSchema) {  // MCP-010
+  const ToolBook book = book_of(
+      R"({"name":"t","inputSchema":{"type":"object"},"outputSchema":{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}})");
+  const McpTool& tool = book.tools()[0];
+  EXPECT_TRUE(check_result(tool, R"({"content":[],"structuredContent":{"n":1}})"));
+  EXPECT_FALSE(check_result(tool, R"({"content":[],"structuredContent":{"n":"x"}})"));
+  EXPECT_FALSE(check_result(tool, R"({"content":[],"structuredContent":{}})"));
+  EXPECT_TRUE(check_result(tool, R"({"content":[]})"));
+  EXPECT_TRUE(check_result(tool, R"({"content":[],"structuredContent":{},"isError":true})"));
+  EXPECT_TRUE(check_result(book_of(kSend).tools()[0], R"({"structuredContent":{"n":"x"}})"));
+}
+
 TEST(ToolArguments, OfOpenSchemasMayBeOthers) {
   const ToolBook book =
       book_of(R"({"name":"any","inputSchema":{"type":"object","additionalProperties":true}})");
