@@ -11,7 +11,11 @@
 namespace aispm::gateway {
 namespace {
 
+using codec::JsonKind;
 using codec::JsonTree;
+
+// Shorter numbers are no data.
+constexpr std::size_t kMinNumber = 8;
 
 McpObjection objection_of(const Findings& findings) {
   return {std::string(findings.verdict.rule_id), std::string(findings.verdict.reason)};
@@ -72,6 +76,9 @@ class PartReader {
   // Depth is bounded by the tree's.
   void read_value(std::size_t node, bool media) {
     if (tree_[node].is_string()) return add(tree_[node], media, false);
+    // A card's number is one without quotes, too; what is cut out of it makes it a text.
+    if (tree_[node].kind == JsonKind::kNumber && tree_[node].text.size() >= kMinNumber)
+      return add(tree_[node], false, false);
     tree_.each_element(node, [&](std::size_t value, std::size_t) { read_value(value, false); });
     tree_.each_member(node, [&](const codec::JsonNode& key, std::size_t value) {
       add(key, false, true);

@@ -26,5 +26,17 @@ TEST(McpScreen, WordsAreNoPictureWhateverTheServerCallsThem) {
   EXPECT_EQ(as_media.redactions, as_text.redactions);
 }
 
+// A number is data like a text that holds it, and the result is JSON also without it.
+TEST(McpScreen, NumbersAreLookedAtLikeTexts) {
+  const ScanContext context = make_context(
+      "defaults: {mode: enforce, store_text: false, fail: closed}\n"
+      "rules: [{id: numbers, match: {rule_id: secret.account_number}, outcome: redact}]\n");
+  const ResultLook look = look_at_result(context, codec::Surface::kToolResult, "t",
+                                         R"({"structuredContent":{"n":9900123456789012,"m":5}})");
+  EXPECT_EQ(look.redactions, 1U);
+  EXPECT_EQ(look.result,
+            R"({"structuredContent":{"n":"[REDACTED:secret.account_number]","m":5}})");
+}
+
 }  // namespace
 }  // namespace aispm::gateway

@@ -38,6 +38,14 @@ rules:
     version: '1'
     hits: ['-----BEGIN RSA PRIVATE {+}KEY-----']
     misses: ['-----BEGIN CERTIFICATE-----']
+  - id: secret.account_number
+    severity: low
+    confidence: 0.9
+    patterns: ['9900[0-9]{12}']
+    message: account number
+    version: '1'
+    hits: ['9900{+}123456789012']
+    misses: ['9900']
 )";
 
 inline constexpr char kPolicy[] = R"(
