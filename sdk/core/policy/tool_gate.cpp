@@ -63,19 +63,18 @@ bool are_recipients(const EgressChannel& channel, std::span<const std::string> a
 }  // namespace
 
 ToolVerdict ToolGate::judge_definition(const Tool* tool, const ToolSight* sight) const {
-  if (tool == nullptr)
-    return requires_registration_ ? deny("tools.unregistered", "This tool is not registered")
-                                  : ToolVerdict();
-  if (tool->is_blocked)
+  if (tool == nullptr && requires_registration_)
+    return deny("tools.unregistered", "This tool is not registered");
+  if (tool != nullptr && tool->is_blocked)
     return deny("tools.blocked", tool->blocked_reason.empty()
                                      ? std::string_view("This tool is blocked")
                                      : std::string_view(tool->blocked_reason));
   if (sight == nullptr) return {};
-  if (differs(tool->sha256, sight->source))
+  if (tool != nullptr && differs(tool->sha256, sight->source))
     return deny("tools.provenance", "The tool's program is not the one that was registered");
-  if (differs(tool->version, sight->version))
+  if (tool != nullptr && differs(tool->version, sight->version))
     return deny("tools.version", "The tool's version is not the one that was registered");
-  if (tool->pins.empty()) {
+  if (tool == nullptr || tool->pins.empty()) {  // also of tools that nobody has to register
     if (first_use_ != FirstUse::kApprove || !shows_definition(*sight)) return {};
     return deny("tools.unpinned", "Nobody has approved what this tool says of itself");
   }

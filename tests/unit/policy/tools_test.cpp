@@ -131,6 +131,11 @@ TEST(ToolGate, AChangedDefinitionBlocksUntilItIsReviewed) {  // MCP-015
   EXPECT_EQ(both.judge_sight("mail", "q", {.description = other}).rule_id, "tools.changed");
   EXPECT_EQ(rule(gate_of(tools + "first_use: approve\n"), {.description = good}), "tools.unpinned");
   EXPECT_EQ(rule(gate_of(tools), {.description = good}), "");
+  // Also of a tool that nobody has to register.
+  const std::string anybody = "builtin: false\nrequire_registration: false\n";
+  EXPECT_EQ(rule(gate_of(anybody + "first_use: approve\n"), {.description = good}),
+            "tools.unpinned");
+  EXPECT_EQ(rule(gate_of(anybody), {.description = good}), "");
   const ToolGate blocked =
       gate_of(tools, "pins: [{tool: mail, state: blocked, reason: It lies}]\n");
   EXPECT_EQ(blocked.judge({.tool = "mail"}, {}).reason, "It lies");
