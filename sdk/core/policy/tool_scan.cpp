@@ -44,9 +44,21 @@ bool has_word(const std::array<std::string_view, N>& known, std::string_view nam
   });
 }
 
+// What tells a terminal to hide or overwrite text, or does nothing that a line needs.
+bool has_control(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if ((byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7f) return true;
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : '\0');
+    if (byte == 0xc2 && next >= 0x80 && next <= 0x9f) return true;  // U+0080 .. U+009F
+  }
+  return false;
+}
+
 // Letters that people do not see and models read: zero-width, directions, tags, variation selectors
-// of the supplement.
+// of the supplement; and controls.
 bool has_hidden_letters(std::string_view text) {
+  if (has_control(text)) return true;
   for (std::size_t i = 0; i + 2 < text.size(); ++i) {
     const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[i + at]); };
     if (byte(0) == 0xe2 && byte(1) == 0x80 &&
