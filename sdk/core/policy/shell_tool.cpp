@@ -41,8 +41,45 @@ std::string plain(std::string_view name) {
   return out;
 }
 
+// `runBash_tool`: run, bash, tool.
+std::vector<std::string> words_of(std::string_view name) {
+  std::vector<std::string> words;
+  bool is_within = false;
+  char before = '\0';
+  for (const char c : name) {
+    const bool is_large = c >= 'A' && c <= 'Z';
+    const bool is_small = c >= 'a' && c <= 'z';
+    const bool begins = !is_within || (is_large && before >= 'a' && before <= 'z');
+    before = c;
+    is_within = is_large || is_small;
+    if (!is_within) continue;
+    if (begins) words.emplace_back();
+    words.back() += is_large ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return words;
+}
+
+// A name of nothing but such words, a shell's among them: `run_bash`, `shell_exec`, `bash_tool`.
+bool is_of_shell_words(std::string_view name) {
+  constexpr std::array<std::string_view, 8> kNames = {"bash",     "sh",         "zsh",  "shell",
+                                                      "terminal", "powershell", "pwsh", "cmd"};
+  constexpr std::array<std::string_view, 13> kOthers = {
+      "run", "exec", "execute", "command", "commands", "line", "tool",
+      "in",  "the",  "local",   "os",      "system",   "power"};
+  const auto has = [](const auto& known, const std::string& word) {
+    return std::find(known.begin(), known.end(), word) != known.end();
+  };
+  const std::vector<std::string> words = words_of(name);
+  return std::any_of(words.begin(), words.end(),
+                     [&](const std::string& word) { return has(kNames, word); }) &&
+         std::all_of(words.begin(), words.end(), [&](const std::string& word) {
+           return has(kNames, word) || has(kOthers, word);
+         });
+}
+
 bool is_shell(std::string_view name) {
-  return std::find(kShells.begin(), kShells.end(), plain(name)) != kShells.end();
+  return std::find(kShells.begin(), kShells.end(), plain(name)) != kShells.end() ||
+         is_of_shell_words(name);
 }
 
 std::string quoted(std::string_view word) {

@@ -185,6 +185,11 @@ TEST(ShellTool, KnowsWhatWouldRun) {
   EXPECT_TRUE(is_shell_tool("Bash"));
   EXPECT_TRUE(is_shell_tool("functions.run_shell-command"));
   EXPECT_FALSE(is_shell_tool("bashful"));
+  for (const char* shell : {"shell_exec", "host__run_bash", "bash_tool", "executeShell", "cmd",
+                            "run_terminal_command", "PowerShell"})
+    EXPECT_TRUE(is_shell_tool(shell)) << shell;
+  for (const char* other : {"run_query", "system", "shell_history", "run", "terminal_of_airport"})
+    EXPECT_FALSE(is_shell_tool(other)) << other;
   const auto line = [](const std::string& arguments) {
     const auto parsed = Arguments::parse(arguments);
     return parsed ? shell_command(parsed->leaves()) : std::nullopt;
