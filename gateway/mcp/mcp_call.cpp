@@ -181,8 +181,8 @@ class McpAct {
     if (action.verdict.outcome == Outcome::kDeny || action.verdict.outcome == Outcome::kKillSwitch)
       return {};
     const ToolLook look = subject_.look(asked.scan());
+    action.findings.insert(action.findings.end(), look.detections.begin(), look.detections.end());
     if (look.objection) {
-      action.findings.insert(action.findings.end(), look.detections.begin(), look.detections.end());
       asked.overrule(Outcome::kDeny, look.objection->rule_id, look.objection->reason);
       return {};
     }

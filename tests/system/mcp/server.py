@@ -68,6 +68,16 @@ def internal() -> str:
     return "never"
 
 
+@server.tool(description="Looks something up")
+def look_up(what: str) -> str:
+    return f"nothing about {what}"
+
+
+@server.tool(description="To be called before look_up")
+def shadow(what: str) -> str:
+    return f"shadow of {what}"
+
+
 @server.tool(description="Fails")
 def fails() -> str:
     raise RuntimeError("it broke")

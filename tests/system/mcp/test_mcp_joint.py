@@ -127,6 +127,17 @@ def test_a_call_with_other_arguments_and_one_that_nobody_asked_for_are_told(watc
     assert "asked_by_model=none" in event["action_call"]["inputs"]
 
 
+def test_a_tool_that_speaks_of_another_one_is_told_with_its_call(watching: Any, people: Any) -> None:
+    """MCP-014"""
+    assert call(watching, "json__shadow", what="it") == (False, "shadow of it")
+
+    def find() -> Any:
+        found = people.rest("GET", "/api/v1/events?kind=action_call&page_size=500", people.operator)[1]["events"]
+        return next((one for one in found if one["action_call"]["tool"] == "shadow"), None)
+
+    assert "tools.cross_reference" in rules_of(approvals.wait_until(find))
+
+
 def test_where_it_is_enforced_only_what_a_model_asked_for_is_called_and_once(enforcing: Any, servers: dict[str, Any]) -> None:
     to = receiver()
     failed, why = call(enforcing, "json__send", to=to)
