@@ -214,7 +214,8 @@ TEST(ShellTool, JudgesTheWordsBesideACommand) {
   ASSERT_TRUE(commands);
   const auto outcome = [&](const std::string& arguments) {
     const auto parsed = Arguments::parse(arguments);
-    return parsed ? judge_shell_call(*commands, parsed->leaves()).outcome : model::Outcome::kKillSwitch;
+    return parsed ? judge_shell_call(*commands, parsed->leaves()).outcome
+                  : model::Outcome::kKillSwitch;
   };
   EXPECT_EQ(outcome(R"({"command": "npm test"})"), model::Outcome::kAllow);
   EXPECT_EQ(outcome(R"({"command": "npm", "args": ["test"]})"), model::Outcome::kAllow);
