@@ -131,12 +131,12 @@ enum class ChannelKind : std::uint8_t {
   kReasoning,      // thinking; signed by Anthropic, so it can be withheld but not edited
   kToolArguments,  // decoded argument text (OpenAI: a JSON document in a string; Anthropic stream:
                    // partial_json)
-  kOther,          // any other string: annotations, citations, transcripts, fields we do not know
+  kOther,          // any other string: annotations, citations, fields we do not know
 };
 std::string_view name_of(ChannelKind kind);
 
-// A text that grows: (choice, index) is (choice index, tool index) for OpenAI and (0, content
-// block) for Anthropic.
+// A text that grows: (choice, index) is (choice index, tool index, or which of its texts) for OpenAI
+// and (0, content block) for Anthropic.
 struct Channel {
   ChannelKind kind = ChannelKind::kText;
   std::uint32_t choice = 0;

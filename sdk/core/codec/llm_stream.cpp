@@ -11,6 +11,12 @@ namespace {
 constexpr std::size_t kNone = JsonTree::kNone;
 using Type = StreamEvent::Type;
 
+// Places of a chat's texts within their kind; tools and all else begin at 0.
+constexpr std::uint32_t kTranscript = 1;  // of kText
+constexpr std::uint32_t kReasoningContent = 0;
+constexpr std::uint32_t kReasoningText = 1;
+constexpr std::uint32_t kReasoningDetails = 2;  // and on
+
 bool is_chunk_envelope(std::string_view key) {
   return key == "id" || key == "object" || key == "model" || key == "system_fingerprint" ||
          key == "service_tier" || key == "type" || key == "role" || key == "index" ||
@@ -262,8 +268,21 @@ void StreamReply::State::read_delta(const JsonTree& tree, std::size_t delta, std
       add_all(tree, value, {ChannelKind::kText, choice, 0});
     } else if (key.text == "refusal") {
       add_all(tree, value, {ChannelKind::kRefusal, choice, 0});
-    } else if (key.text == "reasoning" || key.text == "reasoning_content") {
-      add_all(tree, value, {ChannelKind::kReasoning, choice, 0});
+    } else if (key.text == "reasoning_content") {
+      add_all(tree, value, {ChannelKind::kReasoning, choice, kReasoningContent});
+    } else if (key.text == "reasoning") {
+      // Some servers say both, piece by piece: in one channel each would break up the other.
+      add_all(tree, value, {ChannelKind::kReasoning, choice, kReasoningText});
+    } else if (key.text == "reasoning_details" && tree[value].kind == JsonKind::kArray) {
+      read_reasoning_details(tree, value, choice);
+    } else if (key.text == "audio" && tree[value].kind == JsonKind::kObject) {
+      tree.each_member(value, [&](const JsonNode& name, std::size_t part) {
+        const bool is_spoken = name.text == "transcript";
+        if (!is_chunk_envelope(name.text))
+          add_all(tree, part,
+                  is_spoken ? Channel{ChannelKind::kText, choice, kTranscript}
+                            : Channel{ChannelKind::kOther, choice, 0});
+      });
     } else if (key.text == "tool_calls") {
       tree.each_element(value, [&](std::size_t call, std::size_t position) {
         read_call(tree, call, choice, static_cast<std::uint32_t>(position));
@@ -273,6 +292,24 @@ void StreamReply::State::read_delta(const JsonTree& tree, std::size_t delta, std
     } else if (!is_chunk_envelope(key.text)) {
       add_all(tree, value, {ChannelKind::kOther, choice, 0});
     }
+  });
+}
+
+// OpenRouter's [{"type","text"|"summary"|"data",...,"index"}]: each entry grows by itself.
+void StreamReply::State::read_reasoning_details(const JsonTree& tree, std::size_t details,
+                                                std::uint32_t choice) {
+  tree.each_element(details, [&](std::size_t entry, std::size_t position) {
+    if (tree[entry].kind != JsonKind::kObject)
+      return add_all(tree, entry, {ChannelKind::kOther, choice, 0});
+    const std::uint64_t place = tree.number_at(entry, "index").value_or(position);
+    const auto index = kReasoningDetails + static_cast<std::uint32_t>(place % kMaxReplyChannels);
+    tree.each_member(entry, [&](const JsonNode& key, std::size_t value) {
+      const bool grows = key.text == "text" || key.text == "summary";
+      if (!is_chunk_envelope(key.text))
+        add_all(tree, value,
+                grows ? Channel{ChannelKind::kReasoning, choice, index}
+                      : Channel{ChannelKind::kOther, choice, 0});
+    });
   });
 }
 

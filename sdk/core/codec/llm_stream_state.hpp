@@ -40,6 +40,7 @@ struct StreamReply::State {
   void read_chunk(const JsonTree& tree);
   void read_choice(const JsonTree& tree, std::size_t choice, std::uint32_t position);
   void read_delta(const JsonTree& tree, std::size_t delta, std::uint32_t choice);
+  void read_reasoning_details(const JsonTree& tree, std::size_t details, std::uint32_t choice);
   void read_call(const JsonTree& tree, std::size_t call, std::uint32_t choice,
                  std::uint32_t position);
   Result<> read_anthropic(const JsonTree& tree, std::string_view event_name, std::string_view data);

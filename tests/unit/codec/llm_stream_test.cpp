@@ -169,7 +169,23 @@ TEST(StreamReply, ReportsTextOfUnknownEventsAndFields) {
                      "{\"choices\":[{\"index\":0,\"delta\":{\"audio\":{\"transcript\":\"heard\"},"
                      "\"reasoning_content\":\"r\"}}]}\n\n")
                   .log,
-              ElementsAre("delta other0.0 heard reasoning0.0 r"));
+              ElementsAre("delta text0.1 heard reasoning0.0 r"));
+}
+
+// vLLM says `reasoning` and `reasoning_content`, OpenRouter `reasoning` and its details.
+TEST(StreamReply, TextsThatGrowSideBySideHaveChannelsOfTheirOwn) {
+  StreamReply reply(Api::kOpenAiChat);
+  const auto followed = follow(
+      reply,
+      "data: "
+      R"({"choices":[{"index":1,"delta":{"reasoning":"a","reasoning_content":"b",)"
+      R"("reasoning_details":[{"type":"reasoning.text","text":"c","format":"f"},)"
+      R"({"type":"reasoning.summary","summary":"d","index":4},"e"],"audio":"x"}}]})"
+      "\n\n");
+  EXPECT_EQ(followed.error, "");
+  EXPECT_THAT(followed.log,
+              ElementsAre("delta reasoning1.1 a reasoning1.0 b reasoning1.2 c other1.0 f "
+                          "reasoning1.6 d other1.0 e other1.0 x"));
 }
 
 // Gemini's OpenAI endpoint signs calls so.

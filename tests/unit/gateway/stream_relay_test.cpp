@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
+
 #include "sdk/core/common/keyed_hash.hpp"
 #include "tests/unit/gateway/relayed.hpp"
 #include "tests/unit/gateway/stream_words.hpp"
@@ -237,6 +239,39 @@ TEST(StreamedReply, KeepsInterleavedChoicesApart) {
       relay(codec::Api::kOpenAiChat, choice(0, "a " + kSecret.substr(0, 10)) + choice(1, "b. ") +
                                          choice(0, kSecret.substr(10) + " c") + "data: [DONE]\n\n");
   EXPECT_EQ(result.text, std::string("a ") + kRedacted + " c\nb. ");
+}
+
+// As it stands in the answers of vLLM, of OpenRouter and of OpenAI's own voices.
+TEST(StreamedReply, RedactsEachOfTheTextsThatGrowSideBySide) {
+  const std::string text = "key " + kSecret + " works";
+  const std::string wanted = std::string("key ") + kRedacted + " works";
+  const auto member = [](const std::string& piece, int kind) {
+    const std::string said = json_string(piece);
+    if (kind == 0) return R"("reasoning":)" + said + R"(,"reasoning_content":)" + said;
+    if (kind == 1)
+      return R"("reasoning":)" + said + R"(,"reasoning_details":[{"type":"reasoning.text","text":)" +
+             said + R"(,"format":"unknown","index":0}])";
+    return R"("audio":{"id":"a1","transcript":)" + said + "}";
+  };
+  for (int kind = 0; kind < 3; ++kind) {
+    std::string stream = openai(R"({"role":"assistant"})");
+    for (const char c : text) stream += openai("{" + member(std::string(1, c), kind) + "}");
+    const auto result =
+        relay(codec::Api::kOpenAiChat, stream + openai("{}", "\"stop\"") + "data: [DONE]\n\n");
+    EXPECT_EQ(result.state, StreamRelay::State::kEnded) << kind;
+    std::map<codec::Channel, std::string> got;
+    codec::SseParser parser;
+    codec::StreamReply client(codec::Api::kOpenAiChat);
+    parser.feed(result.out);
+    for (auto event = parser.next(); event && *event; event = parser.next()) {
+      const auto read = client.read(**event);
+      ASSERT_TRUE(read);
+      for (const auto& delta : (*read)->deltas)
+        if (delta.channel.kind != codec::ChannelKind::kOther) got[delta.channel] += delta.text;
+    }
+    EXPECT_EQ(got.size(), kind == 2 ? 1U : 2U);
+    for (const auto& [channel, words] : got) EXPECT_EQ(words, wanted) << kind;
+  }
 }
 
 TEST(StreamedReply, TakesLogprobsAwayFromAChangedText) {
