@@ -326,7 +326,10 @@ void StreamReply::State::read_call(const JsonTree& tree, std::size_t call, std::
   event.has_odd_call = event.has_odd_call || kept == nullptr;
   if (kept != nullptr) {
     if (kept->id.empty()) kept->id = short_copy(tree.string_at(call, "id"));
-    if (kept->name.empty()) kept->name = short_copy(tree.string_at(function, "name"));
+    // Clients put a name together from its pieces, or take the first or the last of them.
+    const std::string name = short_copy(tree.string_at(function, "name"));
+    if (kept->name.empty()) kept->name = name;
+    if (!name.empty() && name != kept->name) event.has_odd_call = true;
   }
   const auto read_members = [&](std::size_t object) {
     tree.each_member(object, [&](const JsonNode& key, std::size_t value) {

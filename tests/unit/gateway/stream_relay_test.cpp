@@ -207,6 +207,27 @@ TEST(StreamedToolCall, IsNeverBegunWhenItsArgumentsAreDenied) {
   EXPECT_THAT(messages.text, HasSubstr("calling. "));
 }
 
+// OpenAI's SDK puts the pieces together, others take one of them: policy would judge another tool.
+TEST(StreamedToolCall, IsRefusedWhenItsNameComesInPieces) {
+  const auto call = [](const std::string& members) {
+    return openai(R"({"tool_calls":[{"index":0,"function":{)" + members + "}}]}");
+  };
+  const std::string end = openai("{}", "\"tool_calls\"") + "data: [DONE]\n\n";
+  const auto result =
+      relay(codec::Api::kOpenAiChat, call(R"("name":"read","arguments":"")") +
+                                         call(R"("name":"_and_delete","arguments":"{}")") + end);
+  EXPECT_EQ(result.state, StreamRelay::State::kBlocked);
+  EXPECT_THAT(result.out, Not(HasSubstr("_and_delete")));
+  for (const char* const again :
+       {R"("name":"","arguments":"{}")", R"("name":"read","arguments":"{}")",
+        R"("name":null,"arguments":"{}")"})
+    EXPECT_EQ(relay(codec::Api::kOpenAiChat,
+                    call(R"("name":"read","arguments":"")") + call(again) + end)
+                  .state,
+              StreamRelay::State::kEnded)
+        << again;
+}
+
 TEST(StreamedToolCall, IsDeniedWhenEscapesHideASecret) {
   const std::string hidden = R"({"k":"\u0041KIA)" + kSecret.substr(4) + R"("})";
   EXPECT_EQ(relay(codec::Api::kOpenAiChat, kCallStart + openai_call(hidden) + kCallEnd).state,
