@@ -21,11 +21,6 @@ bool is_event_name(std::string_view name) {
          });
 }
 
-// In place of tokens that say a changed text again.
-std::string_view no_tokens(codec::Api api) {
-  return api == codec::Api::kOpenAiResponses || dialect_of(api) == Dialect::kOllama ? "[]" : "null";
-}
-
 // Nothing in the event's bytes but its name and data.
 bool is_bare(const codec::SseEvent& sse) {
   if (!sse.single_line || !sse.terminated) return false;
@@ -144,9 +139,12 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
       released_text_ += piece.kept;
   }
   // The last event may say all of the reply again, as tokens.
-  if (!outgoing.patches.empty() || (ends && findings_.redactions > 0))
+  if (!outgoing.patches.empty() || (ends && findings_.redactions > 0)) {
     for (const codec::JsonSpan& span : event.logprobs)
       outgoing.patches.push_back({span, std::string(no_tokens(options_.api))});
+  } else {
+    outgoing.logprobs = event.logprobs;
+  }
   for (Piece& piece : pieces) {
     Lane& lane = *piece.lane;
     if (lane.is_tool() || lane.closed || lane.held_bytes() == 0 || carry_alone(lane, event))

@@ -63,7 +63,14 @@ void StreamRelay::tell_calls() {
 }
 
 void StreamRelay::release_held(std::string& out) {
+  const bool is_changed = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return lane->is_tool() && lane->changed;
+  });
   for (Outgoing& outgoing : held_) {
+    // Tokens of a call may stand in any event since its first.
+    if (is_changed)
+      for (const codec::JsonSpan& span : outgoing.logprobs)
+        outgoing.patches.push_back({span, std::string(no_tokens(options_.api))});
     for (const auto& argument : outgoing.arguments) {
       // Closed lanes keep their channel, and indexes are not used twice for tools within one
       // choice.

@@ -15,6 +15,11 @@
 // What a StreamRelay keeps of a channel and of an event. Only for its own files.
 namespace aispm::gateway {
 
+// In place of tokens that say a changed text again.
+inline std::string_view no_tokens(codec::Api api) {
+  return api == codec::Api::kOpenAiResponses || dialect_of(api) == Dialect::kOllama ? "[]" : "null";
+}
+
 struct StreamRelay::Outgoing {
   struct Argument {
     codec::Channel channel;
@@ -26,6 +31,7 @@ struct StreamRelay::Outgoing {
       raw;  // to be sent as it is when nothing changes; only valid until the next event
   std::vector<codec::JsonPatch> patches;
   std::vector<Argument> arguments;
+  std::vector<codec::JsonSpan> logprobs;  // taken away if a tool call is changed
   enum class Mark : std::uint8_t {
     kNone,
     kMessageStart,

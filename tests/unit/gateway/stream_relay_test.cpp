@@ -306,6 +306,25 @@ TEST(StreamedReply, TakesLogprobsAwayFromAChangedText) {
   EXPECT_THAT(result.out, Not(HasSubstr(kSecret)));
 }
 
+TEST(StreamedToolCall, LosesTheLogprobsOfChangedArguments) {
+  const std::string head =
+      R"({"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":)";
+  for (const std::string& value : {kSecret, std::string("Paris")}) {
+    const std::string arguments = R"({"k":")" + value + R"("})";
+    std::string stream =
+        openai(R"({"tool_calls":[{"index":0,"id":"t1","function":{"name":"f","arguments":""}}]})");
+    for (const char c : arguments) {
+      const std::string token = json_string(std::string(1, c));
+      stream += serialise_sse("", head + token + R"(}}]},"logprobs":{"content":[{"token":)" +
+                                      token + R"(,"logprob":-1}]},"finish_reason":null}]})");
+    }
+    const auto result = relay(codec::Api::kOpenAiChat,
+                              stream + openai("{}", "\"tool_calls\"") + "data: [DONE]\n\n");
+    EXPECT_EQ(result.state, StreamRelay::State::kEnded);
+    EXPECT_EQ(result.out.find("\"logprob\"") == std::string::npos, value == kSecret);
+  }
+}
+
 TEST(StreamedThinking, IsDeniedRatherThanEditedBecauseItIsSigned) {
   const std::string block =
       anthropic("content_block_start",
