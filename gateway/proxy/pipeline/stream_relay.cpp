@@ -186,12 +186,13 @@ bool StreamRelay::read_pieces(const StreamEvent& event, std::vector<Piece>& piec
     outgoing.withheld = true;
     clean = false;
   }
+  std::size_t place = 0;  // among the strings that no channel holds
   for (const codec::ReplyText& delta : event.deltas) {
     if (is_argument(event, delta)) continue;
     const bool is_tool = delta.channel.kind == ChannelKind::kToolArguments;
     if (delta.channel.kind == ChannelKind::kOther || delta.is_key ||
         (is_tool && !event.calls.empty())) {
-      clean = check_other(delta, outgoing) && clean;
+      clean = check_piece(delta, place++, outgoing) && clean;
       continue;
     }
     if (is_responses() && says_again(event)) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gateway/proxy/pipeline/scan_reply.hpp"
@@ -21,7 +23,9 @@ class ActionGate;
 // for the client out. Pure logic.
 //
 // Text leaves when the scanner of its channel releases it; what is held joins the next piece of the
-// same channel, or an extra event before the channel ends. Tool calls are withheld from their first
+// same channel, or an extra event before the channel ends. Other strings leave at once, each judged
+// by itself and with what stood in its place before: what policy denies or redacts across two of
+// them ends the stream before it is complete. Tool calls are withheld from their first
 // event until their arguments are whole, scanned and allowed by policy. Events pass as the bytes
 // received unless something in them was changed; comments, ids and retry fields do not pass. A
 // denial ends the stream in the dialect's own form with a notice. What cannot be read or scanned
@@ -34,6 +38,10 @@ class StreamRelay {
 
   // How much text is read together where a piece is not enough.
   static constexpr std::size_t kWindowBytes = 512;
+
+  // How much of a string outside the text channels is remembered for the one in its place in the
+  // next events.
+  static constexpr std::size_t kTailBytes = 256;
 
   struct Options {
     codec::Api api = codec::Api::kOpenAiChat;
@@ -88,6 +96,10 @@ class StreamRelay {
   struct Lane;      // one channel
   struct Piece;     // one text of the current event
   struct Outgoing;  // one event on its way out
+  struct Tail {
+    std::string text;  // the last kTailBytes that stood there
+    std::string last;  // the last string
+  };
 
   void take(const codec::SseEvent& sse, std::string& out);
   bool read_pieces(const codec::StreamEvent& event, std::vector<Piece>& pieces, Outgoing& outgoing,
@@ -111,6 +123,7 @@ class StreamRelay {
   bool close_tool(Lane& lane);
   bool ask_gate(Lane& lane);
   bool check_other(const codec::ReplyText& text, Outgoing& outgoing);
+  bool check_piece(const codec::ReplyText& text, std::size_t place, Outgoing& outgoing);
   bool close_lanes(const codec::StreamEvent& event, std::vector<Piece>& pieces, std::string& out);
   bool close_lane(Lane& lane, std::vector<Piece>& pieces, std::string& out);
   bool closes(const codec::StreamEvent& event, const Lane& lane) const;
@@ -135,7 +148,9 @@ class StreamRelay {
   std::size_t known_tools_ = 0;
   StreamPosition position_;
   Findings findings_;
-  std::set<std::string> told_;  // rules found in windows
+  // By channel and place among such strings of an event.
+  std::map<std::pair<codec::Channel, std::size_t>, Tail> tails_;
+  std::set<std::string> told_;  // rules found in windows and over tails
   std::uint64_t restored_ = 0;
   std::string failure_;
   std::optional<std::size_t> denied_action_;

@@ -11,6 +11,13 @@ namespace aispm::gateway {
 
 using codec::ChannelKind;
 
+namespace {
+
+// Shorter ones may be equal by chance.
+constexpr std::size_t kSaidAgainBytes = 4;
+
+}  // namespace
+
 // The arguments of a tool are whole: they are judged as in a reply that comes whole.
 bool StreamRelay::close_tool(Lane& lane) {
   lane.said = lane.arguments;
@@ -60,6 +67,50 @@ bool StreamRelay::check_other(const codec::ReplyText& text, Outgoing& outgoing) 
     outgoing.patches.push_back(codec::string_patch(text.span, clean));
   }
   return in_time();
+}
+
+// Such a string may be a piece all the same: of a field that we do not know, or of code that a
+// provider runs. What stood there before has left, so what goes across can only end the stream.
+bool StreamRelay::check_piece(const codec::ReplyText& text, std::size_t place, Outgoing& outgoing) {
+  const std::size_t patches = outgoing.patches.size();
+  const std::uint64_t found_before = findings_.detections.size() + findings_.dropped;
+  if (!check_other(text, outgoing)) return false;
+  if (text.is_key || text.text.empty()) return true;
+  const std::pair key{text.channel, place};
+  auto found = tails_.find(key);
+  if (found == tails_.end()) {
+    if (tails_.size() >= codec::kMaxReplyChannels) return true;
+    found = tails_.try_emplace(key).first;
+  }
+  Tail& tail = found->second;
+  if (outgoing.patches.size() != patches ||
+      findings_.detections.size() + findings_.dropped != found_before) {
+    tail = {};  // what was found is told of, and no beginning of anything else
+    return true;
+  }
+  // A name or an address that every event says.
+  if (text.text.size() >= kSaidAgainBytes && text.text == tail.last) return true;
+  const bool is_first = tail.text.empty();
+  const std::string joined = tail.text + std::string(text.text.substr(0, kTailBytes));
+  tail.last = text.text.size() <= kTailBytes ? std::string(text.text) : std::string();
+  tail.text += text.text;
+  tail.text.erase(0, tail.text.size() - std::min(tail.text.size(), kTailBytes));
+  if (is_first) return true;
+  Findings seen;
+  TextJudge judge(context_, policy::Direction::kReply, seen);
+  const detect::Surface surface = surface_of(text.channel.kind);
+  const auto judged = judge.judge(joined, {.surface = surface,
+                                           .outcomes = &context_.tables->of_reply(surface),
+                                           .classify = false,
+                                           .editable = false});
+  findings_.late += seen.late;
+  findings_.cut += seen.cut;
+  for (model::Detection& detection : seen.detections)
+    if (told_.insert(detection.rule_id).second) findings_.add(std::move(detection));
+  strengthen(findings_.verdict, seen.verdict);
+  if (judged && !judged->denied) return in_time();
+  outgoing.withheld = true;
+  return judged ? false : give_up(judged.error().message);
 }
 
 // A tool call that one event says whole: the first time it is judged, again it must be the same.

@@ -306,6 +306,66 @@ TEST(StreamedReply, TakesLogprobsAwayFromAChangedText) {
   EXPECT_THAT(result.out, Not(HasSubstr(kSecret)));
 }
 
+std::string others(codec::Api api, const std::string& out) {
+  std::string got;
+  codec::SseParser parser;
+  codec::StreamReply client(api);
+  parser.feed(out);
+  for (auto event = parser.next(); event && *event; event = parser.next()) {
+    const auto read = client.read(**event);
+    EXPECT_TRUE(read);
+    if (!read) break;
+    for (const auto& delta : (*read)->deltas)
+      if (delta.channel.kind == codec::ChannelKind::kOther) got += delta.text;
+  }
+  return got;
+}
+
+// A member or a delta that we do not know may grow like a text.
+TEST(StreamedReply, EndsBeforeASecretIsWholeInPiecesOfAnUnknownField) {
+  const auto in_chat = [](const std::string& piece) {
+    return openai(R"({"novel":[{"kind":"words","said":)" + json_string(piece) + "}]}");
+  };
+  const auto in_messages = [](const std::string& piece) {
+    return anthropic_delta(0, R"({"type":"novel_delta","said":)" + json_string(piece) + "}");
+  };
+  for (const std::size_t step : {1U, 3U, 7U}) {
+    std::string chat = openai(R"({"role":"assistant"})");
+    std::string messages = kAnthropicStart + kTextBlock;
+    const std::string text = "key " + kSecret + " works";
+    for (std::size_t at = 0; at < text.size(); at += step) {
+      chat += in_chat(text.substr(at, step));
+      messages += in_messages(text.substr(at, step));
+    }
+    chat += openai("{}", "\"stop\"") + "data: [DONE]\n\n";
+    const auto of_chat = relay(codec::Api::kOpenAiChat, chat);
+    EXPECT_EQ(of_chat.state, StreamRelay::State::kBlocked) << step;
+    std::string said = others(codec::Api::kOpenAiChat, of_chat.out);
+    for (auto at = said.find("words"); at != std::string::npos; at = said.find("words"))
+      said.erase(at, 5);
+    EXPECT_THAT(said, Not(HasSubstr(kSecret))) << step;
+    const auto of_messages =
+        relay(codec::Api::kAnthropicMessages, messages + kStop0 + kAnthropicEnd);
+    EXPECT_EQ(of_messages.state, StreamRelay::State::kBlocked) << step;
+    EXPECT_THAT(others(codec::Api::kAnthropicMessages, of_messages.out), Not(HasSubstr(kSecret)));
+  }
+}
+
+TEST(StreamedReply, PassesStringsThatOnlyStandInTheSamePlace) {
+  std::string stream = openai(R"({"role":"assistant","content":""})");
+  for (int i = 0; i < 40; ++i)
+    stream += openai(R"({"content":"word. ","vendor":"AKIA","step":"s)" + std::to_string(i) + "\"}");
+  stream += openai("{}", "\"stop\"") + "data: [DONE]\n\n";
+  EXPECT_EQ(relay(codec::Api::kOpenAiChat, stream).out, stream);
+  // What was cut out of one event is no beginning of what the next one says.
+  std::string cut = openai(R"({"role":"assistant","content":""})");
+  for (int i = 0; i < 3; ++i) cut += openai(R"({"novel":")" + kSecret + "\"}");
+  const auto result =
+      relay(codec::Api::kOpenAiChat, cut + openai("{}", "\"stop\"") + "data: [DONE]\n\n");
+  EXPECT_EQ(result.state, StreamRelay::State::kEnded);
+  EXPECT_THAT(result.out, Not(HasSubstr(kSecret)));
+}
+
 TEST(StreamedToolCall, LosesTheLogprobsOfChangedArguments) {
   const std::string head =
       R"({"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":)";
