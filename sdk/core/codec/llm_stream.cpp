@@ -79,9 +79,21 @@ void StreamReply::State::merge_usage(const std::optional<Usage>& seen) {
   // Anthropic: message_start counts input, message_delta the running output (and at times the input
   // again).
   if (seen->input_tokens > 0) {
+    const Usage before = *usage;
     usage->input_tokens = seen->input_tokens;
     usage->cached_tokens = seen->cached_tokens;
     usage->cache_written_tokens = seen->cache_written_tokens;
+    if (api == Api::kAnthropicMessages) {
+      // It may then leave out, or say null for, what stands beside its input_tokens.
+      if (seen->cached_tokens == 0) {
+        usage->cached_tokens = before.cached_tokens;
+        usage->input_tokens += before.cached_tokens;
+      }
+      if (seen->cache_written_tokens == 0) {
+        usage->cache_written_tokens = before.cache_written_tokens;
+        usage->input_tokens += before.cache_written_tokens;
+      }
+    }
   }
   if (seen->output_tokens > 0) usage->output_tokens = seen->output_tokens;
 }

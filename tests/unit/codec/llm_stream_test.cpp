@@ -188,6 +188,34 @@ TEST(StreamReply, TextsThatGrowSideBySideHaveChannelsOfTheirOwn) {
                           "reasoning1.6 d other1.0 e other1.0 x"));
 }
 
+// Later counts are of the whole message; what was cached is not always said again.
+TEST(StreamReply, KeepsWhatAnthropicSaidOfItsCache) {
+  const auto used = [](const std::string& later) {
+    StreamReply reply(Api::kAnthropicMessages);
+    const auto followed = follow(
+        reply,
+        "event: message_start\ndata: "
+        R"({"type":"message_start","message":{"id":"m","model":"c","content":[],"usage":{)"
+        R"("input_tokens":10,"cache_read_input_tokens":40,"cache_creation_input_tokens":50,)"
+        R"("output_tokens":1}}})"
+        "\n\nevent: message_delta\ndata: "
+        R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":)" +
+            later + "}\n\n");
+    EXPECT_EQ(followed.error, "");
+    return reply.usage().value_or(Usage{});
+  };
+  for (const char* const later :
+       {R"({"output_tokens":7})", R"({"input_tokens":10,"output_tokens":7})",
+        R"({"input_tokens":10,"cache_read_input_tokens":null,"output_tokens":7})",
+        R"({"input_tokens":10,"cache_read_input_tokens":40,"cache_creation_input_tokens":50,"output_tokens":7})"}) {
+    const Usage usage = used(later);
+    EXPECT_EQ(usage.input_tokens, 100U) << later;
+    EXPECT_EQ(usage.cached_tokens, 40U) << later;
+    EXPECT_EQ(usage.cache_written_tokens, 50U) << later;
+    EXPECT_EQ(usage.output_tokens, 7U) << later;
+  }
+}
+
 // Gemini's OpenAI endpoint signs calls so.
 TEST(StreamReply, WhatStandsBesideArgumentsIsNoPartOfThem) {
   StreamReply reply(Api::kOpenAiChat);
