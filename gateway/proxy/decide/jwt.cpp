@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cmath>
 #include <memory>
 
 namespace aispm::gateway {
@@ -22,6 +23,8 @@ struct Freed {
   }
 };
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+
+constexpr double kMaxExactSeconds = 9e15;  // up to there a double tells seconds apart
 
 auto denied(std::string why) { return fail(Errc::kDenied, std::move(why)); }
 
@@ -93,6 +96,11 @@ std::string_view text_claim(const json::object& object, const char* key) {
 std::optional<std::int64_t> number_claim(const json::object& object, const char* key) {
   const auto* value = object.if_contains(key);
   if (value == nullptr || !value->is_number()) return std::nullopt;
+  // A NumericDate may have a fraction (RFC 7519, 2).
+  if (const double* const real = value->if_double()) {
+    if (!(std::abs(*real) < kMaxExactSeconds)) return std::nullopt;
+    return static_cast<std::int64_t>(*real);
+  }
   boost::system::error_code error;
   const auto number = value->to_number<std::int64_t>(error);
   return error ? std::nullopt : std::optional(number);

@@ -86,12 +86,13 @@ def test_who_is_refused_is_told_where_they_stand(guarded: Any) -> None:
 def test_a_token_is_good_for_its_agent(guarded: Any, signer: Ed25519PrivateKey) -> None:
     assert names(guarded, key=token(signer)) == ["json__send"]
     assert names(guarded, key=token(signer, aud=["https://other.example", RESOURCE])) == ["json__send"]
+    assert names(guarded, key=token(signer, exp=time.time() + 300.25, nbf=time.time() - 0.5)) == ["json__send"]  # fractions of a second are legal
     assert names(guarded, key=token(signer, sub="strangers/agent")) == []
     assert names(guarded, key=KEY) == ["json__send"]  # agents' own keys go on
 
 
 @pytest.mark.parametrize("changed", [{"iss": "https://evil.example"}, {"aud": "https://other.example/mcp"}, {"aud": None}, {"exp": 1},
-                                     {"exp": None}, {"nbf": 4_000_000_000}, {"sub": None}, {"sub": "a b"}])
+                                     {"exp": 1.5}, {"exp": 1e300}, {"exp": None}, {"nbf": 4_000_000_000}, {"sub": None}, {"sub": "a b"}])
 def test_tokens_for_others_and_at_other_times_are_refused(guarded: Any, signer: Ed25519PrivateKey, changed: dict[str, Any]) -> None:
     assert post(guarded, HELLO, {"authorization": "Bearer " + token(signer)})[0] == 200
     assert post(guarded, HELLO, {"authorization": "Bearer " + token(signer, **changed)})[0] == 401
