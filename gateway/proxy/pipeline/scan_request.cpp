@@ -53,6 +53,16 @@ TextJudge::Ask ask_for(const ScanContext& context, const codec::TextPart& part) 
           .editable = !part.is_key && !is_media};
 }
 
+// What is read of a part as it stands. Of a picture that is what comes before its base64: no rule
+// is about pixels, large ones would take all the time there is, and what looks like data in them is
+// chance. What it says beside its pixels is judged apart.
+std::string_view read_as_text(const codec::TextPart& part) {
+  if (part.surface != codec::Surface::kMedia || !codec::is_encoded_picture(part.text))
+    return part.text;
+  return part.text.starts_with("data:") ? part.text.substr(0, part.text.find(',') + 1)
+                                        : std::string_view();
+}
+
 // One pass over all texts that are new here; nearly always there is nothing to find.
 Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest& request,
                             const TextJudge& judge) {
@@ -63,11 +73,12 @@ Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest&
   detect::SurfaceBits surfaces = 0;
   for (const codec::TextPart& part : request.parts) {
     places.emplace_back();
-    if (part.text.empty()) continue;
+    const std::string_view text = read_as_text(part);
+    if (text.empty()) continue;
     const TextJudge::Ask ask = ask_for(context, part);
-    places.back() = judge.find_known(part.text, ask);
+    places.back() = judge.find_known(text, ask);
     if (places.back().is_known) continue;
-    texts.push_back(part.text);
+    texts.push_back(text);
     surfaces = static_cast<detect::SurfaceBits>(surfaces | detect::surface_bit(ask.surface));
   }
   if (texts.empty()) return false;
@@ -155,7 +166,10 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
     ask.rules = may_match;
     ask.place = context.bench->places[i];
     const bool is_media = part.surface == codec::Surface::kMedia;
-    AISPM_TRY(const TextJudge::Judged judged, judge.judge(part.text, ask));
+    TextJudge::Judged judged;
+    if (const std::string_view text = read_as_text(part); !text.empty()) {
+      AISPM_TRY(judged, judge.judge(text, ask));
+    }
     if (context.keeps_looks && !is_media)
       result.looks[i] = judge.first_look(RequestScan::kMaxHiddenBytes, hidden_bytes);
     // Of a denied request for the record only.

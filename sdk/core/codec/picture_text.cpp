@@ -224,6 +224,28 @@ void read_webp(std::string_view bytes, Collector& out) {
   out.take(slice(bytes, at, bytes.size()));
 }
 
+bool is_gif(std::string_view bytes) {
+  return bytes.starts_with("GIF87a") || bytes.starts_with("GIF89a");
+}
+
+bool is_webp(std::string_view bytes) {
+  return bytes.starts_with("RIFF") && slice(bytes, 8, 4) == "WEBP";
+}
+
+// The first bytes of the four kinds in base64, whatever follows them; JPEG's in both alphabets.
+bool may_be_picture(std::string_view base64) {
+  constexpr std::array<std::string_view, 5> kBegins = {"iVBORw0KGg", "/9j/", "_9j_", "R0lGOD",
+                                                       "UklGR"};
+  return std::any_of(kBegins.begin(), kBegins.end(),
+                     [&](std::string_view begin) { return base64.starts_with(begin); });
+}
+
+std::string_view without_url_head(std::string_view base64) {
+  if (base64.starts_with("data:"))
+    base64.remove_prefix(std::min(base64.find(',') + 1, base64.size()));
+  return base64;
+}
+
 }  // namespace
 
 Result<std::string> picture_text(std::string_view bytes) {
@@ -232,26 +254,32 @@ Result<std::string> picture_text(std::string_view bytes) {
     read_png(bytes, out);
   else if (bytes.starts_with(kJpeg))
     read_jpeg(bytes, out);
-  else if (bytes.starts_with("GIF87a") || bytes.starts_with("GIF89a"))
+  else if (is_gif(bytes))
     read_gif(bytes, out);
-  else if (bytes.starts_with("RIFF") && slice(bytes, 8, 4) == "WEBP")
+  else if (is_webp(bytes))
     read_webp(bytes, out);
   return std::move(out).finish();
 }
 
+bool is_encoded_picture(std::string_view base64) {
+  constexpr std::size_t kHeadLetters = 16;  // of 12 bytes, which tell all kinds
+  std::string head(without_url_head(base64).substr(0, kHeadLetters));
+  if (!may_be_picture(head)) return false;  // nobody would read what it says
+  std::replace(head.begin(), head.end(), '-', '+');
+  std::replace(head.begin(), head.end(), '_', '/');
+  const auto decoded = base64_decode(head);
+  if (!decoded) return false;
+  const std::string_view bytes = *decoded;
+  return bytes.starts_with(kPng) || bytes.starts_with(kJpeg) || is_gif(bytes) || is_webp(bytes);
+}
+
 Result<std::string> encoded_picture_text(std::string_view base64) {
-  if (base64.starts_with("data:"))
-    base64.remove_prefix(std::min(base64.find(',') + 1, base64.size()));
+  base64 = without_url_head(base64);
   // Many decoders pass over line breaks, so they hide nothing from us.
   std::string text;
   std::copy_if(base64.begin(), base64.end(), std::back_inserter(text),
                [](char c) { return static_cast<unsigned char>(c) > ' '; });
-  // The first bytes of the four kinds, whatever follows them; JPEG's in both alphabets.
-  constexpr std::array<std::string_view, 5> kBegins = {"iVBORw0KGg", "/9j/", "_9j_", "R0lGOD",
-                                                       "UklGR"};
-  if (std::none_of(kBegins.begin(), kBegins.end(),
-                   [&](std::string_view begin) { return text.starts_with(begin); }))
-    return std::string();
+  if (!may_be_picture(text)) return std::string();
   while (text.ends_with('=')) text.pop_back();
   std::replace(text.begin(), text.end(), '-', '+');
   std::replace(text.begin(), text.end(), '_', '/');

@@ -24,4 +24,7 @@ Result<std::string> picture_text(std::string_view bytes);
 // kInvalid: it does, and is no base64 further on.
 Result<std::string> encoded_picture_text(std::string_view base64);
 
+// Whether that begins as a picture of these kinds, without white space.
+bool is_encoded_picture(std::string_view base64);
+
 }  // namespace aispm::codec

@@ -75,12 +75,12 @@ def test_other_methods_are_told_what_there_is(gateway: Gateway, method: str, pat
 
 # --- pictures
 
-def png(text: str) -> bytes:
+def png(text: str, side: int = 64) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    pixels = b"".join(b"\0" + os.urandom(64 * 3) for _ in range(64))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 2, 0, 0, 0)) +
+    pixels = b"".join(b"\0" + os.urandom(side * 3) for _ in range(side))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) +
             chunk(b"zTXt", b"Comment\0\0" + zlib.compress(text.encode())) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b""))
 
 
@@ -117,6 +117,14 @@ def show_gemini(gateway: Gateway, data: str, kind: str) -> str:
     client = genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=gateway.url, timeout=20_000))
     part = types.Part.from_bytes(data=base64.b64decode(data), mime_type=kind)
     return client.models.generate_content(model="gemini-x", contents=[part, "look"]).text or ""
+
+
+@pytest.mark.parametrize("show", [show_chat, show_responses, show_messages, show_gemini])
+@pytest.mark.parametrize("side", [256, 800])
+def test_a_large_picture_is_no_text_that_takes_long(gateway: Gateway, show, side: int) -> None:
+    assert "heard you" in show(gateway, base64.b64encode(png("On holiday in Skagen", side)).decode(), "image/png")
+    with pytest.raises((openai.BadRequestError, anthropic.BadRequestError, errors.ClientError), match="denied by rule secrets"):
+        show(gateway, base64.b64encode(png(f"key {SECRET}", side)).decode(), "image/png")
 
 
 @pytest.mark.parametrize(("picture", "kind"), [(png, "image/png"), (jpeg, "image/jpeg")], ids=["png", "jpeg"])

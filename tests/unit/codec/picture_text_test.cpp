@@ -157,5 +157,20 @@ TEST(PictureText, RefusesMoreTextThanItsLimit) {
   }
 }
 
+TEST(PictureText, KnowsWhatBeginsAsAPicture) {
+  const std::string picture = png("");
+  const std::string encoded = base64_encode(picture);
+  EXPECT_TRUE(is_encoded_picture(encoded));
+  EXPECT_TRUE(is_encoded_picture("data:image/png;base64," + encoded));
+  EXPECT_TRUE(is_encoded_picture("_9j_4AAQSkZJRgABAQAAAQABAAD"));
+  EXPECT_TRUE(is_encoded_picture(base64_encode("RIFF0000WEBPVP8 ")));
+  // Sound, other files, and what encoded_picture_text() does not read.
+  EXPECT_FALSE(is_encoded_picture(base64_encode("RIFF0000WAVEfmt ")));
+  EXPECT_FALSE(is_encoded_picture(base64_encode("%PDF-1.7 and more of it")));
+  EXPECT_FALSE(is_encoded_picture("/9j_4AAQSkZJRgABAQAAAQABAAD"));
+  EXPECT_FALSE(is_encoded_picture("iVBORw0KGgo"));
+  EXPECT_FALSE(is_encoded_picture(""));
+}
+
 }  // namespace
 }  // namespace aispm::codec
