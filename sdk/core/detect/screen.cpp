@@ -115,6 +115,7 @@ struct Screen::Asked {
   Question question;
   hs_scratch_t* scratch;
   Buffers& buffers;
+  bool is_joined = false;  // several texts with the separator between them
 };
 
 namespace {
@@ -145,7 +146,11 @@ Result<bool> Screen::may_hide(const Asked& asked, std::string_view text, std::st
     if (has_broken_words(reading, *asked.tables.vocabulary)) return true;
     if (respell(reading, asked.buffers.respelling, level.unescaped) != Respelled::kNot) return true;
   }
-  if (unescape(text, level.unescaped) != Trick::kNone) {
+  // One of them stands between texts that are asked together, so there they hide nothing unless an
+  // encoding does.
+  const bool joined = asked.is_joined;
+  if (unescape(text, level.unescaped, joined) != Trick::kNone) {
+    if (joined && count_controls(level.unescaped.text) != count_controls(text)) return true;
     AISPM_TRY(const bool may, may_hold(asked, level.unescaped.text, depth + 1));
     if (may) return true;
   }
@@ -155,6 +160,7 @@ Result<bool> Screen::may_hide(const Asked& asked, std::string_view text, std::st
       const std::string_view bytes = text.substr(run->offset, run->length);
       if (kind == Trick::kBase64 && decode_packed(bytes, level.decoded)) return true;
       if (!decode_run(bytes, kind, level.decoded)) continue;
+      if (joined && count_controls(level.decoded) != 0) return true;
       AISPM_TRY(const bool may, may_hold(asked, level.decoded, depth + 1));
       if (may) return true;
     }
@@ -182,8 +188,10 @@ Result<bool> Screen::may_match(const ScanTables& tables, std::span<const std::st
                                const Wanted& wanted, hs_scratch_t* scratch,
                                Buffers& buffers) const {
   if (parts_.empty()) return true;
-  const Asked asked{tables, {tables.rules, wanted}, scratch, buffers};
-  if (separator_ && texts.size() > 1) {
+  Asked asked{tables, {tables.rules, wanted}, scratch, buffers};
+  const auto is_plain = [](std::string_view text) { return count_controls(text) == 0; };
+  if (separator_ && texts.size() > 1 && std::all_of(texts.begin(), texts.end(), is_plain)) {
+    asked.is_joined = true;
     buffers.joined.clear();
     for (const std::string_view text : texts) buffers.joined.append(text).push_back(*separator_);
     return may_hold(asked, buffers.joined, 0);

@@ -9,13 +9,21 @@ namespace aispm::detect {
 namespace {
 
 constexpr std::size_t kMaxEntityBytes = 10;
+constexpr std::size_t kMaxSequenceBytes = 32;
 
 struct Escape {
   std::size_t size = 0;  // bytes of the escape; 0 = none
   std::uint32_t value = 0;
   bool is_byte = false;  // a byte of UTF-8, else a code point
   Trick trick = Trick::kNone;
+  bool is_nothing = false;  // stands for no character
 };
+
+// What a terminal or a browser shows nothing of: control characters but white space.
+bool is_control(char c) {
+  const auto byte = static_cast<std::uint8_t>(c);
+  return (byte < 0x20 && (byte < '\t' || byte > '\r')) || byte == 0x7f;
+}
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -47,8 +55,17 @@ Escape read_percent(std::string_view text) {
 }
 
 Escape read_backslash(std::string_view text) {
-  if (text.size() < 4 || (text[1] != 'u' && text[1] != 'x')) return {};
+  if (text.size() < 4) return {};
   std::size_t digits = 0;
+  if (text[1] >= '0' && text[1] <= '3') {
+    const std::uint32_t value = read_number(text, 1, 8, 3, 3, digits);
+    return digits == 0 ? Escape{} : Escape{4, value, true, Trick::kEscape};
+  }
+  if (text[1] == 'U') {
+    const std::uint32_t value = read_number(text, 2, 16, 8, 8, digits);
+    return digits == 0 || value > 0x10ffff ? Escape{} : Escape{10, value, false, Trick::kEscape};
+  }
+  if (text[1] != 'u' && text[1] != 'x') return {};
   if (text[1] == 'x') {
     const std::uint32_t value = read_number(text, 2, 16, 2, 2, digits);
     return digits == 0 ? Escape{} : Escape{4, value, true, Trick::kEscape};
@@ -97,7 +114,22 @@ Escape read_entity(std::string_view text) {
   return {end + (closed ? 1 : 0), value, false, Trick::kEntity};
 }
 
-Escape read_escape(std::string_view text) {
+// A control character, or the whole sequence of a terminal that it begins: ESC [ 1 ; 31 m.
+Escape read_control(std::string_view text) {
+  std::size_t size = 1;
+  if (text.starts_with("\x1b[")) {
+    const auto stands = [&](std::size_t at, char from, char to) {
+      return at < text.size() && text[at] >= from && text[at] <= to;
+    };
+    std::size_t end = 2;
+    while (end < kMaxSequenceBytes && stands(end, ' ', '?')) ++end;
+    if (stands(end, '@', '~')) size = end + 1;
+  }
+  return {size, 0, true, Trick::kEscape, true};
+}
+
+Escape read_escape(std::string_view text, bool keeps_controls) {
+  if (is_control(text.front())) return keeps_controls ? Escape{} : read_control(text);
   switch (text.front()) {
     case '%':
       return read_percent(text);
@@ -118,6 +150,7 @@ void append(std::string_view text, std::size_t from, Shadow& out) {
 }
 
 void append(const Escape& escape, std::size_t at, Shadow& out) {
+  if (escape.is_nothing) return;
   std::array<char, 4> bytes{};
   std::size_t size = 1;
   const std::uint32_t c = escape.value;
@@ -142,33 +175,41 @@ void append(const Escape& escape, std::size_t at, Shadow& out) {
 
 // The next byte that may begin an escape.
 std::size_t find_start(std::string_view text, std::size_t from) {
-  const auto starts = [](char c) { return c == '%' || c == '\\' || c == '&'; };
+  const auto starts = [](char c) { return c == '%' || c == '\\' || c == '&' || is_control(c); };
   const auto found =
       std::find_if(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), starts);
   return static_cast<std::size_t>(found - text.begin());
 }
 
-// Whether there are kMinEscapes at all; three passes of memchr are cheaper than one of our own.
-bool has_enough(std::string_view text) {
+// Whether there are kMinEscapes at all, or one control character; three passes of memchr are
+// cheaper than one of our own, and the fourth has no branches.
+bool has_enough(std::string_view text, bool keeps_controls) {
+  if (!keeps_controls && count_controls(text) != 0) return true;
   std::size_t count = 0;
   for (const char start : {'%', '\\', '&'}) {
     for (auto at = text.find(start); at != std::string_view::npos; at = text.find(start, at + 1))
-      if (read_escape(text.substr(at)).size != 0 && ++count >= kMinEscapes) return true;
+      if (read_escape(text.substr(at), true).size != 0 && ++count >= kMinEscapes) return true;
   }
   return false;
 }
 
 }  // namespace
 
-Trick unescape(std::string_view text, Shadow& out) {
-  if (!has_enough(text)) return Trick::kNone;
+std::size_t count_controls(std::string_view text) {
+  std::size_t count = 0;
+  for (const char c : text) count += is_control(c) ? 1U : 0U;
+  return count;
+}
+
+Trick unescape(std::string_view text, Shadow& out, bool keeps_controls) {
+  if (!has_enough(text, keeps_controls)) return Trick::kNone;
   out.clear();
   std::array<std::size_t, 3> counts{};
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t next = find_start(text, at);
     append(text.substr(at, next - at), at, out);
     if (next >= text.size()) break;
-    const Escape escape = read_escape(text.substr(next));
+    const Escape escape = read_escape(text.substr(next), keeps_controls);
     if (escape.size == 0) {
       append(text.substr(next, 1), next, out);
       at = next + 1;
@@ -178,6 +219,7 @@ Trick unescape(std::string_view text, Shadow& out) {
     ++counts[static_cast<std::size_t>(escape.trick) - static_cast<std::size_t>(Trick::kPercent)];
     at = next + escape.size;
   }
+  if (out.text.empty()) return Trick::kNone;
   const auto most = std::max_element(counts.begin(), counts.end()) - counts.begin();
   return static_cast<Trick>(static_cast<std::size_t>(Trick::kPercent) +
                             static_cast<std::size_t>(most));

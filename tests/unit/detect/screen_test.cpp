@@ -110,6 +110,15 @@ TEST(Screen, LooksForRulesOfTheSurfacesOnly) {
   EXPECT_TRUE(may_match(*engine, {"key-1"}, Surface::kReply));
 }
 
+// One of them may be what stands between texts that are asked together.
+TEST(Screen, LooksBehindControlCharacters) {
+  const auto engine = engine_of(rule_line("secret.a", "key-[0-9]+", "not_after: '[a-z]'"));
+  EXPECT_TRUE(may_match(*engine, {"a", "ke\177y-12"}, Surface::kPrompt));
+  EXPECT_TRUE(may_match(*engine, {"a", std::string_view("ke\0y-12", 7)}, Surface::kPrompt));
+  EXPECT_TRUE(may_match(*engine, {"a", "%6bey%00%2d12"}, Surface::kPrompt));
+  EXPECT_FALSE(may_match(*engine, {"a", "b", "c\177d"}, Surface::kPrompt));
+}
+
 TEST(Screen, DoesNotJoinTextsWhereTheJointIsNoBorder) {
   const auto engine = engine_of(rule_line("secret.a", "key-[0-9]+", "not_after: '\\x00'"));
   EXPECT_TRUE(may_match(*engine, {"a", "key-1"}, Surface::kPrompt));
