@@ -21,26 +21,34 @@ constexpr std::array<std::string_view, kLayerCount> kLayerNames = {"rules", "dis
 // Runs one layer after another and keeps the books of their time.
 class Books {
  public:
-  Books(const InspectOptions& options, Inspection& out)
-      : options_(options), out_(out), start_(options.now()) {}
+  Books(const InspectOptions& options, std::size_t bytes, Inspection& out)
+      : options_(options),
+        out_(out),
+        share_(static_cast<double>(std::max(bytes, kBudgetBytes)) / kBudgetBytes),
+        start_(options.now()) {}
 
   bool is_on(Layer layer) const { return options_.layers[static_cast<std::size_t>(layer)]; }
   // When the layer must be done; in the past when the total is used up.
   Clock::time_point deadline(Layer layer) const {
-    return std::min(options_.now() + options_.budgets[static_cast<std::size_t>(layer)],
-                    start_ + options_.total);
+    return std::min(options_.now() + budget(layer), start_ + options_.total);
   }
   bool has_time() const { return options_.now() < start_ + options_.total; }
   void close(Layer layer, Clock::time_point from, bool cut) {
     LayerReport& report = out_.layers[static_cast<std::size_t>(layer)];
     report.spent = options_.now() - from;
-    const bool late = report.spent > options_.budgets[static_cast<std::size_t>(layer)];
+    const bool late = report.spent > budget(layer);
     report.state = cut ? State::kCut : late ? State::kLate : State::kDone;
   }
 
  private:
+  std::chrono::nanoseconds budget(Layer layer) const {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+        options_.budgets[static_cast<std::size_t>(layer)] * share_);
+  }
+
   const InspectOptions& options_;
   Inspection& out_;
+  double share_;  // of the budgets that the text has, at least 1
   Clock::time_point start_;
 };
 
@@ -195,7 +203,7 @@ Result<> inspect(const Engine& engine, std::string_view text, Surface surface,
   out.verdict = {};
   out.hidden.clear();
   out.layers = {};
-  Books books(options, out);
+  Books books(options, text.size(), out);
   bool has_read_mended = false;
   if (books.is_on(Layer::kRules) && !options.nothing_matches) {
     const auto from = options.now();

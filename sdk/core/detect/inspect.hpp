@@ -59,9 +59,13 @@ class Tier1 final : public TextClassifier {
   ClassifierScratch scratch_;
 };
 
+// What the budget of a layer is for. A longer text has more of it in proportion: time grows with
+// the text, and a file of 40 KB is nothing strange.
+inline constexpr std::size_t kBudgetBytes = 8U << 10;
+
 struct InspectOptions {
   using Clock = std::chrono::steady_clock;
-  // Budgets of DET-046: what one layer may take, and all of them.
+  // Budgets of DET-046: what one layer may take of kBudgetBytes, and all of them of the whole text.
   std::array<bool, kLayerCount> layers = {true, true, true};
   std::array<std::chrono::microseconds, kLayerCount> budgets = {
       std::chrono::milliseconds(20), std::chrono::milliseconds(15), std::chrono::milliseconds(5)};

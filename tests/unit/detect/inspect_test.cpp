@@ -259,6 +259,17 @@ TEST_F(Inspect, Det046ASlowLayerIsSaidToBeLate) {
   EXPECT_TRUE(inspection.is_complete());
 }
 
+TEST_F(Inspect, Det046ALongTextHasMoreTimeButNotInAll) {
+  const auto engine = shipped_engine();
+  classifier_takes = std::chrono::milliseconds(8);
+  EXPECT_EQ(inspect_text(engine, std::string(kBudgetBytes, ' ')).of(Layer::kClassifier).state,
+            State::kLate);
+  const std::string text(2 * kBudgetBytes, ' ');
+  EXPECT_EQ(inspect_text(engine, text).of(Layer::kClassifier).state, State::kDone);
+  options_.total = std::chrono::milliseconds(0);
+  EXPECT_EQ(inspect_text(engine, text).of(Layer::kDisguise).state, State::kCut);
+}
+
 TEST_F(Inspect, Det046ASlowLayerIsCutAndLaterOnesDoNotRun) {
   const auto engine = shipped_engine();
   options_.now = slow_now;
