@@ -178,6 +178,18 @@ std::uint64_t StreamScanner::State::hold_from() const {
   return from;
 }
 
+// `at`, or where the character begins that it is inside of: what leaves becomes a text of its own,
+// and halves of characters in two of them are none.
+std::uint64_t StreamScanner::State::start_of_character(std::uint64_t at) const {
+  constexpr std::uint64_t kMaxBefore = 3;
+  const auto continues = [&](std::uint64_t place) {
+    return (static_cast<std::uint8_t>(buffer[place - base]) & 0xc0U) == 0x80;
+  };
+  std::uint64_t begin = at;
+  while (begin > released && begin < total && at - begin < kMaxBefore && continues(begin)) --begin;
+  return begin;
+}
+
 void StreamScanner::State::release_text(std::uint64_t limit, std::string& release) {
   if (limit <= released) return;
   release += original(released, limit);
@@ -287,7 +299,7 @@ Result<> StreamScanner::feed(std::string_view delta, std::string& release) {
     if (!state.pending.empty()) state.settle_pending(false);
   }
   if (!state.failure) {
-    state.release_until(state.hold_from(), release);
+    state.release_until(state.start_of_character(state.hold_from()), release);
     state.forget();
     if (!state.denied) state.bound_memory();
   }

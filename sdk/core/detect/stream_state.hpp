@@ -123,6 +123,7 @@ struct StreamScanner::State {
   void feed_shadow(bool complete);
   void end_lane(StreamLane& lane, View view);
   std::uint64_t hold_from() const;
+  std::uint64_t start_of_character(std::uint64_t at) const;
   void release_text(std::uint64_t limit, std::string& release);
   void release_until(std::uint64_t limit, std::string& release);
   void forget();

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "sdk/core/common/keyed_hash.hpp"
+#include "sdk/core/detect/normalise.hpp"
 #include "tests/unit/detect/packs.hpp"
 
 namespace aispm::detect {
@@ -55,6 +56,32 @@ void expect_all_cuts(const std::shared_ptr<const Engine>& engine, const std::str
     expect_stream(engine, outcomes, cut_every(text, size), expected);
     if (testing::Test::HasFatalFailure()) return;
   }
+}
+
+// What a rule may begin to match is held back, but never half a character: each piece is sent as a
+// text of its own.
+TEST(StreamScanner, ReleasesWholeCharacters) {
+  const auto engine = engine_of(rule_line("secret.other", R"([\x80-\xbf]@)"));
+  const auto outcomes = all_rules(*engine, Outcome::kRedact);
+  const std::string text =
+      "\u65e5\u672c\u8a9e \U0001f600\U0001f600 \u043f\u0440\u0438 \u00e9t\u00e9 ok";
+  StreamScanner scanner(engine, Surface::kReply, outcomes);
+  std::string all;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = decode_utf8(text, at).size;
+    std::string released;
+    ASSERT_TRUE(scanner.feed(std::string_view(text).substr(at, size), released));
+    for (std::size_t i = 0; i < released.size();) {
+      const Decoded unit = decode_utf8(released, i);
+      ASSERT_NE(unit.size, 0) << at;
+      ASSERT_NE(unit.code_point, kInvalidByte) << at;
+      i += unit.size;
+    }
+    all += released;
+    at += size;
+  }
+  ASSERT_TRUE(scanner.finish(all));
+  EXPECT_EQ(all, text);
 }
 
 // More borders than fit into one word of bits.
