@@ -108,6 +108,7 @@ Step ExchangeState::open_rules() {
     placeholders = services.placeholders.of(caller.tenant, caller.agent_id, caller.session_id,
                                             policy.keeps_vault(), net::Clock::now());
     context.redactor = placeholders.get();
+    context.reply_redactor = &placeholders->for_replies();
     if (policy.keeps_vault()) context.vault = placeholders;
   }
   take_pii_of_request(*this, context);

@@ -29,6 +29,12 @@ void SessionPlaceholders::append(const detect::Rule& rule, std::string_view valu
   placeholders_.append(rule, value, out);
 }
 
+void SessionPlaceholders::Replies::append(const detect::Rule& rule, std::string_view value,
+                                          std::string& out) {
+  const std::lock_guard lock(session_.mutex_);
+  session_.placeholders_.append(rule, value, out, detect::Placeholders::Source::kReply);
+}
+
 std::size_t SessionPlaceholders::restore(std::string_view text, bool into_json,
                                          std::string& out) const {
   const std::lock_guard lock(mutex_);

@@ -17,7 +17,12 @@ namespace aispm::gateway {
 class SessionPlaceholders final : public detect::Redactor {
  public:
   explicit SessionPlaceholders(bool keeps_vault);
+  SessionPlaceholders(const SessionPlaceholders&) = delete;
+  SessionPlaceholders& operator=(const SessionPlaceholders&) = delete;
 
+  // For what is found in replies: what only a model said is not turned back for its reader. Lives
+  // as long as this.
+  detect::Redactor& for_replies() { return replies_; }
   void append(const detect::Rule& rule, std::string_view value, std::string& out) override;
   // Appends `text` with this session's placeholders turned back into their values. With
   // `into_json` the values are escaped, for a text that is JSON itself.
@@ -27,8 +32,18 @@ class SessionPlaceholders final : public detect::Redactor {
   std::uint64_t overflow() const;
 
  private:
+  class Replies final : public detect::Redactor {
+   public:
+    explicit Replies(SessionPlaceholders& session) : session_(session) {}
+    void append(const detect::Rule& rule, std::string_view value, std::string& out) override;
+
+   private:
+    SessionPlaceholders& session_;
+  };
+
   mutable std::mutex mutex_;
   detect::Placeholders placeholders_;
+  Replies replies_{*this};
 };
 
 // Placeholders by agent and session. Bounded: the least recently used session goes first, and its

@@ -35,6 +35,7 @@ std::vector<WatchedDetection> WatchedDetection::of(RuleDesk& desk, const ScanCon
     if (!part || part->digest == enforced.book->additions) continue;
     ScanContext context = enforced;
     context.redactor = nullptr;  // placeholders are those of what was applied
+    context.reply_redactor = nullptr;
     context.vault = nullptr;
     context.output = nullptr;
     context.keeps_looks = false;

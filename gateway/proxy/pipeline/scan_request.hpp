@@ -30,6 +30,7 @@ struct ScanContext {
   // Layers and budgets of one text; `total` is that of all texts of a message together.
   detect::InspectOptions inspect = {};
   detect::Redactor* redactor = nullptr;  // null: labels
+  detect::Redactor* reply_redactor = nullptr;  // of replies, likewise
   // Tells equal secrets apart in the record without their values; null: nothing is told.
   const Secret* hash_key = nullptr;
   // What a policy bundle says of data in the reply; its words are in `tables` already. Null:

@@ -59,9 +59,9 @@ struct StreamRelay::Lane {
       : channel(c),
         surface(where),
         runs(context.book->engine, where, stream_table(*context.tables, api, c.kind, where),
-             context.redactor, context.hash_key),
+             context.reply_redactor, context.hash_key),
         scanner(context.book->engine, where, stream_table(*context.tables, api, c.kind, where),
-                context.redactor, context.hash_key) {
+                context.reply_redactor, context.hash_key) {
     const bool sealed = is_sealed(api, c.kind);
     if (context.vault && !sealed && !is_tool()) vault.emplace(context.vault, false);
     const bool can_leak = context.leaks.prompt != nullptr || context.leaks.tools != nullptr;

@@ -171,7 +171,9 @@ FirstLook TextJudge::first_look(std::size_t max_bytes, std::size_t& kept_bytes) 
 
 std::size_t TextJudge::cut_out(std::string_view text, std::string& out) const {
   static detect::LabelRedactor labels;  // without state
-  detect::Redactor& redactor = context_.redactor != nullptr ? *context_.redactor : labels;
+  detect::Redactor* const placeholders =
+      direction_ == policy::Direction::kReply ? context_.reply_redactor : context_.redactor;
+  detect::Redactor& redactor = placeholders != nullptr ? *placeholders : labels;
   std::size_t count = 0;
   std::uint64_t done = 0;
   for (std::size_t i = 0; i < pieces_.size();) {
@@ -182,7 +184,7 @@ std::size_t TextJudge::cut_out(std::string_view text, std::string& out) const {
       end = std::max(end, pieces_[i].end);
       // Labels name the first, as in streams; of placeholders the one about data says most.
       const bool tells_more =
-          type == nullptr || (context_.redactor != nullptr && !detect::is_data(type->category) &&
+          type == nullptr || (placeholders != nullptr && !detect::is_data(type->category) &&
                               detect::is_data(pieces_[i].rule->category));
       if (tells_more) type = pieces_[i].rule;
     }

@@ -21,7 +21,18 @@ bool is_name_byte(char c) {
 
 Placeholders::Placeholders(Secret key, Vault vault) : key_(std::move(key)), vault_(vault) {}
 
-void Placeholders::append(const Rule& rule, std::string_view value, std::string& out) {
+// Whether the value can be turned back from now on.
+bool Placeholders::keep(const std::string& name, std::string_view value) {
+  if (values_.contains(name)) return true;
+  if (vault_bytes_ + value.size() > kMaxVaultBytes) return false;
+  vault_bytes_ += value.size();
+  values_.emplace(name, Secret(std::string(value)));
+  return true;
+}
+
+void Placeholders::append(const Rule& rule, std::string_view value, std::string& out,
+                          Source source) {
+  const bool keeps = vault_ == Vault::kKept && source == Source::kRequest;
   const std::string& type = rule.entity;
   std::string typed = type;
   typed.push_back('\0');
@@ -29,6 +40,7 @@ void Placeholders::append(const Rule& rule, std::string_view value, std::string&
   const std::string hash = keyed_hash(key_, typed);
   if (const auto known = names_.find(hash); known != names_.end()) {
     out += known->second;
+    if (keeps) (void)keep(known->second, value);
     return;
   }
   if (names_.size() >= kMaxValues) {
@@ -38,12 +50,7 @@ void Placeholders::append(const Rule& rule, std::string_view value, std::string&
   }
   std::string name = "<" + type + "_" + std::to_string(++counts_[type]) + ">";
   out += name;
-  if (vault_ == Vault::kKept && vault_bytes_ + value.size() <= kMaxVaultBytes) {
-    vault_bytes_ += value.size();
-    values_.emplace(name, Secret(std::string(value)));
-  } else if (vault_ == Vault::kKept) {
-    ++overflow_;
-  }
+  if (keeps && !keep(name, value)) ++overflow_;
   names_.emplace(hash, std::move(name));
 }
 

@@ -32,8 +32,12 @@ class Placeholders {
   // `key`: random bytes of this session; without them hashes of short values could be guessed.
   explicit Placeholders(Secret key, Vault vault = Vault::kNone);
 
+  // Whose word a value is: only what the client said itself is kept in the vault.
+  enum class Source : std::uint8_t { kRequest, kReply };
+
   // Appends the placeholder of a value that `rule` found.
-  void append(const Rule& rule, std::string_view value, std::string& out);
+  void append(const Rule& rule, std::string_view value, std::string& out,
+              Source source = Source::kRequest);
 
   // `text` with the placeholders of this session turned back into their values; the number of them.
   // Without a vault nothing is turned back. `write` puts down a value in the form that the text
@@ -48,6 +52,8 @@ class Placeholders {
   void close_vault();
 
  private:
+  bool keep(const std::string& name, std::string_view value);
+
   Secret key_;
   Vault vault_;
   std::unordered_map<std::string, std::string> names_;  // keyed hash of type and value -> name

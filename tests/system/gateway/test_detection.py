@@ -52,6 +52,18 @@ def test_values_come_back_where_policy_keeps_a_vault(vault: Gateway, provider: P
     assert "write to <EMAIL_1> and <EMAIL_2>, then <EMAIL_1>" in sent
 
 
+@everywhere
+def test_what_only_a_reply_held_stays_cut_out(
+        provider: Provider, certificate: Certificate, tmp_path: Path, dialect: str, stream: bool) -> None:
+    """A vault gives back what the client said, not what the model did."""
+    policy = VAULT_POLICY.replace("VAULT", "true").replace("'pii.email'}", "'pii.email', direction: reply}")
+    running = start(tmp_path, provider, certificate, policy)
+    try:
+        assert ask(running, 'say "to bob@shop.example.net now" split=2', dialect, stream) == "to <EMAIL_1> now"
+    finally:
+        assert running.stop() == 0
+
+
 def test_placeholders_are_stable_in_a_session_and_stay_without_a_vault(
         provider: Provider, certificate: Certificate, tmp_path: Path) -> None:
     running = start(tmp_path, provider, certificate, VAULT_POLICY.replace("VAULT", "false"))

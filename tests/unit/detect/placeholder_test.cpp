@@ -53,6 +53,22 @@ TEST_F(PlaceholderTest, RestoresFromAVaultUntilItIsClosed) {
   EXPECT_EQ(redact_text("a@x", session), "<EMAIL_1>");
 }
 
+TEST_F(PlaceholderTest, KeepsNothingThatOnlyAReplySaid) {
+  Placeholders session(Secret("key"), Placeholders::Vault::kKept);
+  const Rule& rule = engine_->rules()[0];
+  std::string shown;
+  session.append(rule, "a@x", shown, Placeholders::Source::kReply);
+  EXPECT_EQ(shown, "<EMAIL_1>");
+  std::string out;
+  EXPECT_EQ(session.restore(shown, out), 0U);
+  EXPECT_EQ(out, shown);
+  // Known by then, but the client's own now.
+  EXPECT_EQ(redact_text("a@x", session), "<EMAIL_1>");
+  out.clear();
+  EXPECT_EQ(session.restore(shown, out), 1U);
+  EXPECT_EQ(out, "a@x");
+}
+
 TEST_F(PlaceholderTest, StaysBoundedAndCountsWhatItCannotName) {
   Placeholders session(Secret("key"), Placeholders::Vault::kKept);
   const Rule& rule = engine_->rules()[1];
