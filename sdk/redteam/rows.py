@@ -93,7 +93,10 @@ def parse_row(line: str) -> Row:
     """ValueError says what is wrong."""
     if len(line) > MAX_LINE_BYTES:
         raise ValueError(f"longer than {MAX_LINE_BYTES} bytes")
-    raw: Any = json.loads(line)
+    try:
+        raw: Any = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(raw, dict):
         raise ValueError("not a JSON object")
     for name in REQUIRED:

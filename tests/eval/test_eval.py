@@ -52,6 +52,12 @@ def test_a_wrong_row_says_what_is_allowed(line: str, message: str) -> None:
         parse_row(line)
 
 
+def test_a_row_that_is_nested_too_deeply_is_wrong_data(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(row() + "\n" + "[" * 100_000 + "\n")
+    with pytest.raises(BadData, match=r"a\.jsonl:2: nested too deeply"):
+        load(tmp_path)
+
+
 def test_wrong_data_names_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(row() + "\n\n" + row(label="nope") + "\n")
     with pytest.raises(BadData, match=r"a\.jsonl:3: unknown label"):
