@@ -30,6 +30,8 @@ constexpr std::array<std::string_view, 5> kMembers = {"command", "cmd", "script"
 // Further words of the command, and variables that are set for it.
 constexpr std::array<std::string_view, 3> kWords = {"args", "arguments", "argv"};
 constexpr std::array<std::string_view, 2> kVariables = {"env", "environment"};
+// The program that gets the line to run it, as of Node's `shell` and Python's `executable`.
+constexpr std::array<std::string_view, 3> kRunners = {"shell", "executable", "interpreter"};
 
 // Letters only, small: `run_shell-command` and `RunShellCommand` are one name.
 std::string plain(std::string_view name) {
@@ -59,19 +61,27 @@ std::vector<std::string> words_of(std::string_view name) {
   return words;
 }
 
-// A name of nothing but such words, a shell's among them: `run_bash`, `shell_exec`, `bash_tool`.
+// A name of nothing but such words, a shell's among them or an operating system's commands:
+// `run_bash`, `shell_exec`, `bash_tool`, `ssh_exec`, `os_command`. What may as well be something
+// else (`system`, `run_script` of a package) does not count: its calls would be denied for having
+// no command line.
 bool is_of_shell_words(std::string_view name) {
-  constexpr std::array<std::string_view, 8> kNames = {"bash",     "sh",         "zsh",  "shell",
-                                                      "terminal", "powershell", "pwsh", "cmd"};
-  constexpr std::array<std::string_view, 13> kOthers = {
-      "run", "exec", "execute", "command", "commands", "line", "tool",
-      "in",  "the",  "local",   "os",      "system",   "power"};
+  constexpr std::array<std::string_view, 9> kNames = {
+      "bash", "sh", "zsh", "shell", "terminal", "powershell", "pwsh", "cmd", "ssh"};
+  constexpr std::array<std::string_view, 2> kSystems = {"os", "system"};
+  constexpr std::array<std::string_view, 2> kCommands = {"command", "commands"};
+  constexpr std::array<std::string_view, 15> kOthers = {
+      "run", "exec",  "execute", "command", "commands", "line",   "tool",  "in",
+      "the", "local", "os",      "system",  "power",    "script", "remote"};
   const auto has = [](const auto& known, const std::string& word) {
     return std::find(known.begin(), known.end(), word) != known.end();
   };
   const std::vector<std::string> words = words_of(name);
-  return std::any_of(words.begin(), words.end(),
-                     [&](const std::string& word) { return has(kNames, word); }) &&
+  const auto has_any = [&](const auto& known) {
+    return std::any_of(words.begin(), words.end(),
+                       [&](const std::string& word) { return has(known, word); });
+  };
+  return (has_any(kNames) || (has_any(kSystems) && has_any(kCommands))) &&
          std::all_of(words.begin(), words.end(), [&](const std::string& word) {
            return has(kNames, word) || has(kOthers, word);
          });
@@ -165,6 +175,59 @@ std::optional<std::string> read_line(const std::vector<Arguments::Leaf>& argumen
   return line;
 }
 
+// Shells that read a line as it is read here, where systems have them. A file of that name in
+// another folder may be anything.
+bool is_known_shell(std::string_view program) {
+  constexpr std::array<std::string_view, 7> kNames = {"sh",  "bash", "dash", "ash",
+                                                      "zsh", "ksh",  "mksh"};
+  constexpr std::array<std::string_view, 4> kFolders = {"/bin/", "/usr/bin/", "/usr/local/bin/",
+                                                        "/opt/homebrew/bin/"};
+  for (const std::string_view folder : kFolders)
+    if (program.starts_with(folder)) {
+      program.remove_prefix(folder.size());
+      break;
+    }
+  return std::find(kNames.begin(), kNames.end(), program) != kNames.end();
+}
+
+// The start of the command line that `member` makes of another: "'/x/run' ". "" = it names no
+// program (`shell: true`), or a known shell.
+std::string read_runner(const std::vector<Arguments::Leaf>& arguments, std::string_view member,
+                        bool as_words) {
+  std::string runner;
+  std::size_t words = 0;
+  bool is_known = false;
+  for (const Arguments::Leaf& leaf : arguments) {
+    if (member_of(leaf.path) != member) continue;
+    const auto* const text = std::get_if<std::string>(&leaf.value);
+    if (text == nullptr || text->empty()) continue;
+    is_known = ++words == 1 && is_known_shell(*text);
+    const bool is_word = as_words || leaf.path != member;
+    runner.append(is_word ? quoted(*text) : *text).append(" ");
+  }
+  return is_known ? std::string() : runner;
+}
+
+// Every command line that the call may mean: the command itself, and each program that is to run
+// it, with the command as its argument (not behind `-c`: what is called bash and stands anywhere
+// would count as one). The first is the command; nothing when that cannot be told.
+std::vector<std::string> read_lines(const std::vector<Arguments::Leaf>& arguments) {
+  std::vector<std::string> lines;
+  const auto add = [&](std::string line) {
+    if (std::find(lines.begin(), lines.end(), line) == lines.end())
+      lines.push_back(std::move(line));
+  };
+  for (const bool as_words : {true, false}) {
+    const auto line = read_line(arguments, as_words);
+    if (!line) continue;
+    add(*line);
+    for (const std::string_view member : kRunners)
+      if (const std::string runner = read_runner(arguments, member, as_words); !runner.empty())
+        add(runner + quoted(*line));
+  }
+  return lines;
+}
+
 }  // namespace
 
 bool is_shell_tool(std::string_view tool) {
@@ -182,13 +245,13 @@ std::optional<std::string> shell_command(const std::vector<Arguments::Leaf>& arg
 
 CommandVerdict judge_shell_call(const CommandGovernor& commands,
                                 const std::vector<Arguments::Leaf>& arguments) {
-  const auto line = shell_command(arguments);
-  if (!line)
+  const std::vector<std::string> lines = read_lines(arguments);
+  if (lines.empty())
     return {model::Outcome::kDeny, "commands.unreadable", "",
             "The command line that this tool would run cannot be told"};
-  CommandVerdict said = commands.judge(*line);
-  if (const auto read = read_line(arguments, false); read && *read != *line) {
-    CommandVerdict other = commands.judge(*read);
+  CommandVerdict said = commands.judge(lines.front());
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    CommandVerdict other = commands.judge(lines[i]);
     if (strictness(other.outcome) > strictness(said.outcome)) said = std::move(other);
   }
   if (said.rule_id.empty()) said.rule_id = "commands.defaults";

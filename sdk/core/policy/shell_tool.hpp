@@ -22,7 +22,8 @@ bool is_command_argument(std::string_view path);
 std::optional<std::string> shell_command(const std::vector<Arguments::Leaf>& arguments);
 // What the rules over commands say of a shell tool's call. A command line that cannot be told is
 // denied, and of further words counts the worse of what a program and what a shell would make of
-// them; the rule's id is never empty.
+// them. Where `shell`, `executable` or `interpreter` names a program that is no known shell, that
+// program with the line as its argument is judged, too. The rule's id is never empty.
 CommandVerdict judge_shell_call(const CommandGovernor& commands,
                                 const std::vector<Arguments::Leaf>& arguments);
 

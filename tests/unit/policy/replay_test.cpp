@@ -185,10 +185,12 @@ TEST(ShellTool, KnowsWhatWouldRun) {
   EXPECT_TRUE(is_shell_tool("Bash"));
   EXPECT_TRUE(is_shell_tool("functions.run_shell-command"));
   EXPECT_FALSE(is_shell_tool("bashful"));
-  for (const char* shell : {"shell_exec", "host__run_bash", "bash_tool", "executeShell", "cmd",
-                            "run_terminal_command", "PowerShell"})
+  for (const char* shell :
+       {"shell_exec", "host__run_bash", "bash_tool", "executeShell", "cmd", "run_terminal_command",
+        "PowerShell", "ssh_exec", "os_command", "execute_system_command", "run_shell_script"})
     EXPECT_TRUE(is_shell_tool(shell)) << shell;
-  for (const char* other : {"run_query", "system", "shell_history", "run", "terminal_of_airport"})
+  for (const char* other : {"run_query", "system", "shell_history", "run", "terminal_of_airport",
+                            "run_script", "python_exec", "command", "system_tool", "os_version"})
     EXPECT_FALSE(is_shell_tool(other)) << other;
   const auto line = [](const std::string& arguments) {
     const auto parsed = Arguments::parse(arguments);
@@ -225,6 +227,38 @@ TEST(ShellTool, JudgesTheWordsBesideACommand) {
   EXPECT_EQ(outcome(R"({"command": "npm run a", "args": ["; ls"]})"), model::Outcome::kDeny);
   EXPECT_EQ(outcome(R"({"command": "npm test #", "args": ["\nls"]})"), model::Outcome::kDeny);
   EXPECT_EQ(outcome(R"({"command": "npm test", "env": {"PATH": "/x"}})"), model::Outcome::kDeny);
+}
+
+TEST(ShellTool, JudgesTheProgramThatRunsACommand) {
+  const auto commands = CommandGovernor::compile(
+      {{.id = "tests", .pattern = "npm test", .outcome = model::Outcome::kAllow, .reason = {}},
+       {.id = "npm", .pattern = "npm run *", .outcome = model::Outcome::kAllow, .reason = {}}},
+      model::Outcome::kDeny);
+  const auto forbids = CommandGovernor::compile(
+      {{.id = "rm", .pattern = "rm *", .outcome = model::Outcome::kDeny, .reason = {}}},
+      model::Outcome::kAllow);
+  ASSERT_TRUE(commands && forbids);
+  const auto outcome = [](const CommandGovernor& governor, const std::string& arguments) {
+    const auto parsed = Arguments::parse(arguments);
+    return parsed ? judge_shell_call(governor, parsed->leaves()).outcome
+                  : model::Outcome::kKillSwitch;
+  };
+  for (const char* const shell :
+       {R"("/bin/bash")", R"("sh")", "true", "false", R"("")", R"("/usr/bin/zsh")",
+        R"(["bash", "-c"])", R"({"type": "bash", "login": true})"})
+    EXPECT_EQ(outcome(*commands, R"({"command": "npm test", "shell": )" + std::string(shell) + "}"),
+              model::Outcome::kAllow)
+        << shell;
+  for (const char* const shell : {R"("/bin/evil")", R"("/tmp/bash")", R"(["/bin/evil", "-x"])",
+                                  R"({"program": "/bin/evil"})", R"("npm test #")", R"("npm run")"})
+    EXPECT_EQ(outcome(*commands, R"({"command": "npm test", "shell": )" + std::string(shell) + "}"),
+              model::Outcome::kDeny)
+        << shell;
+  EXPECT_EQ(outcome(*commands, R"({"command": "npm test", "executable": "/bin/evil"})"),
+            model::Outcome::kDeny);
+  EXPECT_EQ(outcome(*forbids, R"({"command": "ls", "shell": "rm -rf /"})"), model::Outcome::kDeny);
+  EXPECT_EQ(outcome(*forbids, R"({"command": "rm x", "shell": "/x"})"), model::Outcome::kDeny);
+  EXPECT_EQ(outcome(*forbids, R"({"command": "ls", "shell": "/x"})"), model::Outcome::kAllow);
 }
 
 TEST(ActionPolicy, ListsWhatArgumentsMayBe) {
