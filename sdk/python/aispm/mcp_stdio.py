@@ -31,7 +31,7 @@ from aispm._http_server import MAX_HEAD_BYTES, MAX_MESSAGE_BYTES, Refusal, Reque
 MAX_WAITING = 64  # requests of a session at once
 MAX_LINE_TO_LOG = 4096
 STOP_SECONDS = 3.0
-YOUNG_SECONDS = 5.0  # a program that ends sooner has not really started
+YOUNG_SECONDS = 5.0  # a program that ends sooner, and answered nothing, has not really started
 MAX_BACKOFF_SECONDS = 60.0
 
 Message = dict[str, Any]
@@ -78,6 +78,7 @@ class Session:
     process: asyncio.subprocess.Process
     started: float = field(default_factory=time.monotonic)
     used: float = field(default_factory=time.monotonic)
+    has_answered: bool = False
     waiting: dict[str, asyncio.Queue[Message | None]] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -94,6 +95,7 @@ class Session:
         if method is None:
             queue = self.waiting.get(json.dumps(message.get("id")))
             if queue is not None:
+                self.has_answered = True
                 queue.put_nowait(message)
             return
         params = message.get("params")
@@ -155,7 +157,7 @@ class Bridge:
             process = await asyncio.create_subprocess_exec(
                 *self._options.command, stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=MAX_MESSAGE_BYTES, start_new_session=True)
         except OSError as failed:
-            self._note_end(0.0)
+            self._note_end(has_started=False)
             raise Refusal(503, f"the program cannot be started: {failed.strerror}") from None
         session = Session(secrets.token_urlsafe(24), process)
         self._sessions[session.id] = session
@@ -165,9 +167,10 @@ class Bridge:
             task.add_done_callback(session.tasks.discard)
         return session
 
-    def _note_end(self, lived_seconds: float) -> None:
-        """Programs that end at once are started more and more seldom."""
-        if lived_seconds >= YOUNG_SECONDS:
+    def _note_end(self, has_started: bool) -> None:
+        """A program that cannot start is tried more and more seldom, for everybody. Who ends one that works by what is asked of
+        it ends a session of one's own: nobody else waits for that."""
+        if has_started:
             self._failures = 0
             return
         self._failures += 1
@@ -187,7 +190,7 @@ class Bridge:
                     await session.take(message)
         was_open = self._sessions.pop(session.id, None) is not None
         if was_open:
-            self._note_end(time.monotonic() - session.started)
+            self._note_end(session.has_answered or time.monotonic() - session.started >= YOUNG_SECONDS)
         await session.stop()
 
     async def _read_errors(self, session: Session) -> None:

@@ -192,6 +192,29 @@ def test_a_program_that_ends_at_once_is_started_less_and_less(tmp_path: Path) ->
         assert running.stop() == 0
 
 
+def test_who_ends_a_program_that_works_ends_it_for_nobody_else(tmp_path: Path) -> None:
+    """It answers what opens a session and dies of the next request: each session has a program of its own."""
+    script = "import json; print(json.dumps({'jsonrpc': '2.0', 'id': json.loads(input())['id'], 'result': {}}), flush=True); input()"
+    running = Bridge(tmp_path, [sys.executable, "-c", script])
+
+    def open_session() -> str:
+        sent = {"authorization": "Bearer " + TOKEN, "content-type": "application/json"}
+        request = urllib.request.Request(f"http://127.0.0.1:{running.port}/mcp", data=json.dumps(HELLO).encode(), headers=sent)
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            assert reply.status == 200 and b"result" in reply.read()
+            return str(reply.headers["mcp-session-id"])
+
+    try:
+        other = open_session()
+        for _ in range(4):
+            ended = open_session()
+            assert running.post({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}, **{"mcp-session-id": ended}) == 200
+            wait_until(lambda gone=ended: running.post({"jsonrpc": "2.0", "method": "x"}, **{"mcp-session-id": gone}) == 404)
+        assert open_session() != other
+    finally:
+        assert running.stop() == 0
+
+
 def test_programs_end_with_the_bridge(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     running = Bridge(tmp_path, ["/bin/sh", "-c", f"echo $$ > {pid_file}; trap '' TERM; while :; do sleep 1; done"])
