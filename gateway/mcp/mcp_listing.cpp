@@ -48,6 +48,15 @@ class Listing {
         shown_.push_back(tool.shown);
       }
     }
+    for (const std::string& name : book.left_out()) {
+      if (!is_tool_granted(server, name) || !may_act(server.endpoint.name, name)) continue;
+      ToolLook look;
+      look.objection = McpObjection{
+          "tools.name",
+          "The tool's name cannot be taken: letters, digits, _ - . / only, 128 at most"};
+      worker_.counters().mcp_tools_withheld.add();
+      withhold(server.endpoint.name, name, {}, look);
+    }
   }
 
   void add(const McpServerConfig& server, const Catalogue& read) {

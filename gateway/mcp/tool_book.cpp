@@ -11,6 +11,7 @@
 #include "sdk/core/codec/jsonrpc.hpp"
 #include "sdk/core/codec/mcp_http.hpp"
 #include "sdk/core/codec/tool_definitions.hpp"
+#include "sdk/core/common/utf8.hpp"
 #include "sdk/core/policy/tool_scan.hpp"
 
 namespace aispm::gateway {
@@ -24,6 +25,14 @@ constexpr std::string_view kHeaderMark = "x-mcp-header";
 constexpr std::string_view kHeaderPrefix = "mcp-param-";
 std::string_view text_of(const JsonTree& tree, std::size_t node, std::string_view text) {
   return text.substr(tree[node].begin, tree[node].end - tree[node].begin);
+}
+
+// Of a tool that cannot be called by its name. What was cut when it was read may end within a
+// character.
+std::string shown_name(std::string_view name) {
+  std::string shown = to_utf8(name);
+  cut_utf8(shown, kMaxMcpName);
+  return shown;
 }
 
 // Keys too: a model is told of them like of anything else.
@@ -126,7 +135,7 @@ Result<std::string> ToolBook::add_page(std::string_view server, std::string_view
   std::size_t count = 0;
   tree.each_element(list, [&](std::size_t, std::size_t) { ++count; });
   if (definitions.size() != count) return fail(Errc::kInvalid, "a tool is no object");
-  if (tools_.size() + definitions.size() > kMaxTools)
+  if (tools_.size() + left_out_.size() + definitions.size() > kMaxTools)
     return fail(Errc::kTooLarge, "more than " + std::to_string(kMaxTools) + " tools");
   Result<> read;
   tree.each_element(list, [&](std::size_t node, std::size_t position) {
@@ -134,8 +143,12 @@ Result<std::string> ToolBook::add_page(std::string_view server, std::string_view
     McpTool tool;
     tool.definition = std::move(definitions[position]);
     const std::string& name = tool.definition.name;
-    if (!is_mcp_name(name) || find(name) != nullptr) {
-      read = fail(Errc::kInvalid, "a tool's name is not acceptable or stands twice");
+    if (!is_mcp_name(name)) {
+      left_out_.push_back(shown_name(name));
+      return;
+    }
+    if (find(name) != nullptr) {
+      read = fail(Errc::kInvalid, "a tool's name stands twice");
       return;
     }
     const std::string_view own = text_of(tree, node, result);

@@ -45,17 +45,22 @@ class ToolBook {
   static constexpr std::size_t kMaxBookBytes = 4U << 20;        // of all pages
   static constexpr std::size_t kMaxArgumentBytes = 256U << 10;  // of one text
 
-  // Adds a page, the result of tools/list; gives its nextCursor, "" = the last. kInvalid: no such
-  // list, a name twice or one that is not of letters, digits, `_`, `-`, `.` and `/`; kTooLarge.
+  // Adds a page, the result of tools/list; gives its nextCursor, "" = the last. A tool whose name
+  // is not of letters, digits, `_`, `-`, `.` and `/` is left out, the others stay. kInvalid: no
+  // such list, a tool without a name, or a name twice: which of the two would be called is not
+  // known; kTooLarge.
   Result<std::string> add_page(std::string_view server, std::string_view result);
   // After the last page: looks at all tools together.
   void finish(std::string_view server);
 
   const std::vector<McpTool>& tools() const { return tools_; }
   const McpTool* find(std::string_view name) const;
+  // Names of those that were left out, as far as they are shown; they count for kMaxTools.
+  const std::vector<std::string>& left_out() const { return left_out_; }
 
  private:
   std::vector<McpTool> tools_;
+  std::vector<std::string> left_out_;
   std::size_t pages_ = 0;
   std::size_t bytes_ = 0;
 };

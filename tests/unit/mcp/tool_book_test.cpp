@@ -49,7 +49,7 @@ TEST(ToolBooks, FollowPages) {
 
 TEST(ToolBooks, RefuseListsThatCannotBeTrusted) {
   for (const std::string_view bad :
-       {R"({"name":"a b"})", R"({"name":""})", R"({"description":"no name"})",
+       {R"({"name":""})", R"({"description":"no name"})", R"({"name":"a"},{"name":"a"})",
         R"({"name":"a","name":"b"})", "7"}) {
     ToolBook book;
     EXPECT_FALSE(book.add_page("post", list(bad))) << bad;
@@ -60,6 +60,26 @@ TEST(ToolBooks, RefuseListsThatCannotBeTrusted) {
   std::string many;
   for (std::size_t i = 0; i <= ToolBook::kMaxTools; ++i)
     many += (i > 0 ? "," : "") + ("{\"name\":\"t" + std::to_string(i)) + "\"}";
+  ToolBook book;
+  EXPECT_EQ(book.add_page("post", list(many)).error().code, Errc::kTooLarge);
+}
+
+TEST(ToolBooks, LeaveOutOnlyTheToolWhoseNameCannotBeTaken) {
+  const std::string long_name(kMaxMcpName + 1, 'a');
+  for (const std::string& name : {std::string("a b"), std::string("caf\xc3\xa9"), long_name}) {
+    const ToolBook book = book_of("{\"name\":\"" + name + "\"}," + kSend);
+    ASSERT_EQ(book.tools().size(), 1U) << name;
+    EXPECT_NE(book.find("send"), nullptr);
+    EXPECT_EQ(book.find(name), nullptr);
+    ASSERT_EQ(book.left_out().size(), 1U);
+    EXPECT_EQ(book.left_out()[0], name.substr(0, kMaxMcpName));
+  }
+  EXPECT_TRUE(book_of(kSend).left_out().empty());
+}
+
+TEST(ToolBooks, CountWhatIsLeftOut) {
+  std::string many = "{\"name\":\"a\"}";
+  for (std::size_t i = 0; i < ToolBook::kMaxTools; ++i) many += R"(,{"name":"a b"})";
   ToolBook book;
   EXPECT_EQ(book.add_page("post", list(many)).error().code, Errc::kTooLarge);
 }
