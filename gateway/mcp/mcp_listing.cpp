@@ -14,6 +14,7 @@ namespace aispm::gateway {
 
 using model::Outcome;
 using net::Task;
+using net::asio::awaitable;
 
 namespace {
 
@@ -24,6 +25,51 @@ bool matches_any(const std::vector<std::string>& globs, std::string_view text) {
   return std::any_of(globs.begin(), globs.end(),
                      [&](const std::string& glob) { return policy::glob_matches(glob, text); });
 }
+
+// Asks servers at the same time: one that hangs holds up none of the others, only the end of the
+// list, for its `call` limit.
+class Round {
+ public:
+  Round(Worker& worker, McpSession& session) : worker_(worker), session_(session) {}
+
+  void want(std::size_t server) { answers_.emplace_back().server = server; }
+  // Nothing: tools.
+  awaitable<void> ask_all(std::optional<Shelf> shelf) {
+    if (!answers_.empty()) co_await ask_from(0, shelf);
+  }
+
+  // Null where it was not asked for, or there was no answer.
+  struct Answer {
+    std::size_t server = 0;
+    std::shared_ptr<const ToolBook> tools;
+    std::shared_ptr<const Catalogue> items;
+  };
+  const std::vector<Answer>& answers() const { return answers_; }
+
+ private:
+  awaitable<void> ask_from(std::size_t at, std::optional<Shelf> shelf) {
+    using namespace net::asio::experimental::awaitable_operators;
+    if (at + 1 == answers_.size())
+      co_await ask(answers_[at], shelf);
+    else
+      co_await (ask(answers_[at], shelf) && ask_from(at + 1, shelf));
+  }
+
+  awaitable<void> ask(Answer& answer, std::optional<Shelf> shelf) {
+    ServerLink link(worker_, session_, answer.server);
+    if (shelf) {
+      auto read = co_await link.catalogue(*shelf, std::chrono::milliseconds(0));
+      if (read) answer.items = std::move(*read);
+    } else {
+      auto book = co_await link.tools(std::chrono::milliseconds(0));
+      if (book) answer.tools = std::move(*book);
+    }
+  }
+
+  Worker& worker_;
+  McpSession& session_;
+  std::vector<Answer> answers_;
+};
 
 // Looks at the tools of one server for one agent.
 class Listing {
@@ -191,14 +237,13 @@ Task<std::string> list_tools(Worker& worker, McpSession& session, const Caller& 
       ScanContext scan,
       worker.open_rules(caller.tenant, {.agent = caller.agent_id, .provider = {}, .model = {}}));
   const McpConfig& config = worker.services().config.mcp;
+  Round servers(worker, session);
+  for (std::size_t i = 0; i < config.servers.size(); ++i)
+    if (find_server(config, config.servers[i].endpoint.name, caller.agent_id) == i) servers.want(i);
+  co_await servers.ask_all(std::nullopt);
   Listing listing(worker, caller, proofs, std::move(scan));
-  for (std::size_t i = 0; i < config.servers.size(); ++i) {
-    const McpServerConfig& server = config.servers[i];
-    if (find_server(config, server.endpoint.name, caller.agent_id) != i) continue;
-    ServerLink link(worker, session, i);
-    const auto book = co_await link.tools(std::chrono::milliseconds(0));
-    if (book) listing.add(server, **book);
-  }
+  for (const Round::Answer& answer : servers.answers())
+    if (answer.tools) listing.add(config.servers[answer.server], *answer.tools);
   co_return mcp_list(asked, "tools", listing.shown());
 }
 
@@ -208,15 +253,16 @@ Task<std::string> list_shelf(Worker& worker, McpSession& session, const Caller& 
       ScanContext scan,
       worker.open_rules(caller.tenant, {.agent = caller.agent_id, .provider = {}, .model = {}}));
   const McpConfig& config = worker.services().config.mcp;
-  Listing listing(worker, caller, proofs, std::move(scan));
+  Round servers(worker, session);
   for (std::size_t i = 0; i < config.servers.size(); ++i) {
     const McpServerConfig& server = config.servers[i];
     const bool has_any = !(shelf == Shelf::kPrompts ? server.prompts : server.resources).empty();
-    if (!has_any || find_server(config, server.endpoint.name, caller.agent_id) != i) continue;
-    ServerLink link(worker, session, i);
-    const auto read = co_await link.catalogue(shelf, std::chrono::milliseconds(0));
-    if (read) listing.add(server, **read);
+    if (has_any && find_server(config, server.endpoint.name, caller.agent_id) == i) servers.want(i);
   }
+  co_await servers.ask_all(shelf);
+  Listing listing(worker, caller, proofs, std::move(scan));
+  for (const Round::Answer& answer : servers.answers())
+    if (answer.items) listing.add(config.servers[answer.server], *answer.items);
   co_return mcp_list(asked, list_key(shelf), listing.shown());
 }
 
