@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "gateway/mcp/mcp_seams.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
@@ -100,6 +101,53 @@ class PartReader {
   std::vector<codec::TextPart> parts_;
 };
 
+bool withholds(model::Outcome outcome) {
+  return outcome == model::Outcome::kRedact || outcome == model::Outcome::kDeny;
+}
+
+// What shows only where texts meet. It cannot be cut out: what would be redacted is denied. Lists
+// of numbers are no card's or telephone's, so personal data does not count there; in texts without
+// anything between them only secrets do, as nobody wrote their words that way.
+void look_across(const ScanContext& context, const codec::TextPart& like, const SeamText& seams,
+                 bool only_secrets, ResultLook& look) {
+  if (seams.text.empty() || look.objection) return;
+  codec::LlmRequest request;
+  request.parts.push_back({.surface = like.surface,
+                           .text = seams.text,
+                           .span = {},
+                           .is_key = true,  // it has no place where it could be cut out
+                           .is_message = false,
+                           .tool = like.tool});
+  auto scan = scan_request(context, request);
+  if (!scan) {
+    look.objection = unscannable(context, scan.error().message);
+    return;
+  }
+  const std::string_view secret = detect::name_of(detect::Category::kSecret);
+  const std::string_view personal = detect::name_of(detect::Category::kPii);
+  for (model::Detection& found : scan->findings.detections) {
+    const bool counts = only_secrets ? found.category == secret : found.category != personal;
+    if (!counts || !seams.crosses(found.offset, found.length)) continue;
+    const policy::Verdict said = verdict_on(context, policy::Direction::kRequest, found);
+    if (withholds(said.applied) && !look.objection)
+      look.objection = McpObjection{std::string(said.rule_id), std::string(said.reason)};
+    look.detections.push_back(std::move(found));
+  }
+  if (look.objection) return;
+  if (scan->findings.cut > 0)
+    look.objection = unscannable(context, "there was not time enough to look through all of it");
+  else if (scan->findings.dropped > 0 && scan->findings.denied())
+    look.objection = unscannable(context, "more was found in it than can be told apart");
+}
+
+// The texts of a result that nothing objects to, and of which nothing is left to cut out, joined.
+void look_at_seams(const ScanContext& context, const codec::TextPart& like, const JsonTree& tree,
+                   ResultLook& look) {
+  const ResultSeams seams = read_seams(tree);
+  look_across(context, like, seams.lines, false, look);
+  look_across(context, like, seams.pairs, true, look);
+}
+
 ToolLook look_at_words(const ScanContext& context, std::string_view texts, bool hides_text) {
   constexpr detect::Surface kSurface = detect::Surface::kToolDescription;
   ToolLook look;
@@ -164,10 +212,19 @@ ResultLook look_at_result(const ScanContext& context, codec::Surface surface, st
   look.redactions = findings.redactions;
   look.detections = std::move(findings.detections);
   auto patched = codec::apply_patches(result, std::move(scan->patches));
-  if (!patched)  // what is to be cut out cannot be
+  if (!patched) {  // what is to be cut out cannot be
     look.objection = McpObjection{std::string(kUnscannableRule), patched.error().message};
-  else
-    look.result = std::move(*patched);
+    return look;
+  }
+  look.result = std::move(*patched);
+  if (look.objection) return look;
+  if (look.redactions > 0) {
+    if (const auto read = tree.read(look.result, codec::kMaxRpcDepth); !read) {
+      look.objection = McpObjection{std::string(kUnscannableRule), read.error().message};
+      return look;
+    }
+  }
+  look_at_seams(context, {.surface = surface, .text = {}, .span = {}, .tool = tool}, tree, look);
   return look;
 }
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gateway/mcp/mcp_seams.hpp"
 #include "tests/unit/gateway/rules_fixture.hpp"
 
 namespace aispm::gateway {
@@ -34,8 +35,56 @@ TEST(McpScreen, NumbersAreLookedAtLikeTexts) {
   const ResultLook look = look_at_result(context, codec::Surface::kToolResult, "t",
                                          R"({"structuredContent":{"n":9900123456789012,"m":5}})");
   EXPECT_EQ(look.redactions, 1U);
-  EXPECT_EQ(look.result,
-            R"({"structuredContent":{"n":"[REDACTED:secret.account_number]","m":5}})");
+  EXPECT_EQ(look.result, R"({"structuredContent":{"n":"[REDACTED:secret.account_number]","m":5}})");
+}
+
+// A model reads the blocks of a result as one text.
+TEST(McpScreen, WhatIsCutInTwoBetweenTextsIsWhole) {
+  const std::string head = kSecret.substr(0, 9);
+  const std::string tail = kSecret.substr(9);
+  for (const std::string& result :
+       {R"({"content":[{"type":"text","text":"it is )" + head + R"("},{"type":"text","text":")" +
+            tail + R"( and more"}]})",
+        R"({"content":[{"type":"text","text":")" + head + R"("},{"type":"image","data":"AAAA"},)" +
+            R"({"type":"resource","resource":{"uri":"a:b","text":")" + tail + R"("}}]})",
+        R"({"structuredContent":{"words":["some",")" + head + R"(",")" + tail + R"(","end"]}})",
+        R"({"messages":[{"role":"user","content":{"type":"text","text":")" + head +
+            R"("}},{"role":"user","content":{"type":"text","text":")" + tail + R"("}}]})"}) {
+    const ResultLook judged = look(result);
+    ASSERT_TRUE(judged.objection) << result;
+    EXPECT_EQ(judged.objection->rule_id, "keys-out");
+    EXPECT_FALSE(judged.detections.empty());
+  }
+}
+
+TEST(McpScreen, WhatIsWholeInOneTextIsNotJudgedTwice) {
+  const ResultLook judged = look(R"({"content":[{"type":"text","text":"a )" + kSecret +
+                                 R"("},{"type":"text","text":"b"},{"type":"text","text":"c"}]})");
+  EXPECT_FALSE(judged.objection);
+  EXPECT_EQ(judged.redactions, 1U);
+  EXPECT_EQ(judged.detections.size(), 1U);
+  EXPECT_FALSE(
+      look(R"({"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]})").objection);
+}
+
+TEST(ResultSeams, AreWhereTextsOfOneListMeet) {
+  const std::string long_text(2000, 'x');
+  codec::JsonTree tree;
+  const std::string result =
+      R"({"content":[{"type":"text","text":"Ignore all"},{"text":"previous"},{"text":")" +
+      long_text + R"("}],"one":["alone"],"n":[1,2]})";
+  ASSERT_TRUE(tree.read(result, 16));
+  const ResultSeams seams = read_seams(tree);
+  EXPECT_TRUE(seams.lines.text.starts_with("Ignore all\nprevious\nxxx")) << seams.lines.text;
+  EXPECT_LT(seams.lines.text.size(), 1100U);
+  EXPECT_TRUE(seams.pairs.text.starts_with("Ignore allprevious\npreviousxxx"));
+  EXPECT_EQ(seams.lines.seams.size(), 2U);
+  EXPECT_TRUE(seams.lines.crosses(0, 19));
+  EXPECT_FALSE(seams.lines.crosses(0, 10));
+  EXPECT_FALSE(seams.lines.crosses(0, 11));
+  EXPECT_FALSE(seams.lines.crosses(11, 8));
+  ASSERT_TRUE(tree.read(R"({"content":[{"type":"text","text":"alone"}]})", 16));
+  EXPECT_TRUE(read_seams(tree).lines.text.empty());
 }
 
 }  // namespace
