@@ -172,8 +172,9 @@ class RuleShelf {
 struct Workbench {
   detect::Scratch scratch;
   std::vector<detect::Match> matches;
-  std::vector<std::string_view> texts;         // of one message, that are asked about
-  std::vector<KnownTexts::Place> places = {};  // of all its texts
+  std::vector<std::string_view> texts;          // of one message, that are asked about
+  std::vector<KnownTexts::Place> places = {};   // of all its texts
+  std::vector<std::string_view> readings = {};  // likewise: what is read of each as text
   detect::Inspection inspection = {};
   detect::Fused fused = {};
   detect::Tier1 tier1 = {};

@@ -68,12 +68,14 @@ Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest&
                             const TextJudge& judge) {
   std::vector<KnownTexts::Place>& places = context.bench->places;
   std::vector<std::string_view>& texts = context.bench->texts;
+  std::vector<std::string_view>& readings = context.bench->readings;
   places.clear();
   texts.clear();
+  readings.clear();
   detect::SurfaceBits surfaces = 0;
   for (const codec::TextPart& part : request.parts) {
     places.emplace_back();
-    const std::string_view text = read_as_text(part);
+    const std::string_view text = readings.emplace_back(read_as_text(part));
     if (text.empty()) continue;
     const TextJudge::Ask ask = ask_for(context, part);
     places.back() = judge.find_known(text, ask);
@@ -167,7 +169,7 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
     ask.place = context.bench->places[i];
     const bool is_media = part.surface == codec::Surface::kMedia;
     TextJudge::Judged judged;
-    if (const std::string_view text = read_as_text(part); !text.empty()) {
+    if (const std::string_view text = context.bench->readings[i]; !text.empty()) {
       AISPM_TRY(judged, judge.judge(text, ask));
     }
     if (context.keeps_looks && !is_media)

@@ -126,26 +126,35 @@ void take_png_text(std::string_view type, std::string_view data, Collector& out)
     out.take(text);
 }
 
-void read_png(std::string_view bytes, Collector& out) {
+// Each reads on to the end whatever it meets, and says whether the structure was whole: pixels, and
+// an end mark behind them.
+bool read_png(std::string_view bytes, Collector& out) {
   constexpr std::array<std::string_view, 5> kPixels = {"IDAT", "fdAT", "PLTE", "tRNS", "IHDR"};
   std::size_t at = kPng.size();
+  bool has_pixels = false;
+  bool has_end = false;
   while (at + 12 <= bytes.size()) {
     const std::size_t size = big_endian(bytes, at, 4);
     const std::string_view type = bytes.substr(at + 4, 4);
     if (size > bytes.size() - at - 12) break;
     const std::string_view data = bytes.substr(at + 8, size);
     at += 12 + size;
-    if (type == "IEND") break;
+    has_end = type == "IEND";
+    if (has_end) break;
+    has_pixels = has_pixels || type == "IDAT";
     if (type == "tEXt" || type == "zTXt" || type == "iTXt")
       take_png_text(type, data, out);
     else if (std::find(kPixels.begin(), kPixels.end(), type) == kPixels.end())
       out.take(data);
   }
   out.take(slice(bytes, at, bytes.size()));
+  return has_pixels && has_end;
 }
 
-void read_jpeg(std::string_view bytes, Collector& out) {
+bool read_jpeg(std::string_view bytes, Collector& out) {
   std::size_t at = 2;
+  bool has_pixels = false;
+  bool has_end = false;
   while (at + 4 <= bytes.size()) {
     const std::uint8_t marker = byte_at(bytes, at + 1);
     if (byte_at(bytes, at) != 0xff) break;
@@ -155,6 +164,7 @@ void read_jpeg(std::string_view bytes, Collector& out) {
     }
     if (marker == 0xd9) {
       at += 2;
+      has_end = true;
       break;
     }
     const std::size_t size = big_endian(bytes, at + 2, 2);
@@ -163,6 +173,7 @@ void read_jpeg(std::string_view bytes, Collector& out) {
     if (is_text) out.take(bytes.substr(at + 4, size - 2));
     at += 2 + size;
     if (marker != 0xda) continue;
+    has_pixels = true;
     // Pixels, to the next marker that is not one of theirs.
     while (at + 1 < bytes.size()) {
       at = std::min(bytes.find('\xff', at), bytes.size());
@@ -171,7 +182,13 @@ void read_jpeg(std::string_view bytes, Collector& out) {
       at += 2;
     }
   }
+  // An end mark that nothing follows is too short for the loop above.
+  if (!has_end && bytes.substr(std::min(at, bytes.size())) == "\xff\xd9") {
+    at += 2;
+    has_end = true;
+  }
   out.take(slice(bytes, at, bytes.size()));
+  return has_pixels && has_end;
 }
 
 // Data of sub-blocks joined; `at` moves behind them.
@@ -186,42 +203,51 @@ std::string read_gif_blocks(std::string_view bytes, std::size_t& at) {
   return data;
 }
 
-void read_gif(std::string_view bytes, Collector& out) {
+bool read_gif(std::string_view bytes, Collector& out) {
   const auto table_bytes = [](std::uint8_t flags) {
     return (flags & 0x80U) != 0 ? std::size_t{3} << ((flags & 7U) + 1) : std::size_t{0};
   };
   std::size_t at = 13 + table_bytes(byte_at(bytes, 10));
+  bool has_pixels = false;
+  bool has_end = false;
   while (at < bytes.size()) {
     const std::uint8_t kind = byte_at(bytes, at);
     if (kind == 0x2c) {  // an image: descriptor, colours, code size, blocks
       at += 10 + table_bytes(byte_at(bytes, at + 9)) + 1;
       read_gif_blocks(bytes, at);
+      has_pixels = true;
     } else if (kind == 0x21) {
       const bool is_timing = byte_at(bytes, at + 1) == 0xf9;
       at += 2;
       const std::string data = read_gif_blocks(bytes, at);
       if (!is_timing) out.take(data);
     } else {
-      at += kind == 0x3b ? 1 : 0;
+      has_end = kind == 0x3b;
+      at += has_end ? 1 : 0;
       break;
     }
   }
   out.take(slice(bytes, at, bytes.size()));
+  return has_pixels && has_end;
 }
 
-void read_webp(std::string_view bytes, Collector& out) {
+// The size that a WebP file says of itself is not held against it: chunks alone are read.
+bool read_webp(std::string_view bytes, Collector& out) {
   constexpr std::array<std::string_view, 6> kPixels = {"VP8 ", "VP8L", "VP8X",
                                                        "ANIM", "ANMF", "ALPH"};
   std::size_t at = 12;
+  bool has_pixels = false;
   while (at + 8 <= bytes.size()) {
     const std::string_view type = bytes.substr(at, 4);
     const std::size_t size = little_endian(bytes, at + 4);
     if (size > bytes.size() - at - 8) break;
+    has_pixels = has_pixels || type == "VP8 " || type == "VP8L" || type == "ANMF";
     if (std::find(kPixels.begin(), kPixels.end(), type) == kPixels.end())
       out.take(bytes.substr(at + 8, size));
     at += 8 + size + size % 2;
   }
   out.take(slice(bytes, at, bytes.size()));
+  return has_pixels;
 }
 
 bool is_gif(std::string_view bytes) {
@@ -246,31 +272,42 @@ std::string_view without_url_head(std::string_view base64) {
   return base64;
 }
 
+// Whether it is a whole picture of a known kind.
+bool read_picture(std::string_view bytes, Collector& out) {
+  if (bytes.starts_with(kPng)) return read_png(bytes, out);
+  if (bytes.starts_with(kJpeg)) return read_jpeg(bytes, out);
+  if (is_gif(bytes)) return read_gif(bytes, out);
+  return is_webp(bytes) && read_webp(bytes, out);
+}
+
+// Base64 of either alphabet, padded or not.
+Result<std::string> decode_any(std::string text) {
+  while (text.ends_with('=')) text.pop_back();
+  std::replace(text.begin(), text.end(), '-', '+');
+  std::replace(text.begin(), text.end(), '_', '/');
+  if (text.size() % 4 == 1) text.pop_back();
+  text.append((4 - text.size() % 4) % 4, '=');
+  auto bytes = base64_decode(text);
+  // Others may read it all the same.
+  if (!bytes) return fail(Errc::kInvalid, "a picture in base64 that cannot be read");
+  return std::move(*bytes);
+}
+
 }  // namespace
 
 Result<std::string> picture_text(std::string_view bytes) {
   Collector out;
-  if (bytes.starts_with(kPng))
-    read_png(bytes, out);
-  else if (bytes.starts_with(kJpeg))
-    read_jpeg(bytes, out);
-  else if (is_gif(bytes))
-    read_gif(bytes, out);
-  else if (is_webp(bytes))
-    read_webp(bytes, out);
+  read_picture(bytes, out);
   return std::move(out).finish();
 }
 
 bool is_encoded_picture(std::string_view base64) {
-  constexpr std::size_t kHeadLetters = 16;  // of 12 bytes, which tell all kinds
-  std::string head(without_url_head(base64).substr(0, kHeadLetters));
-  if (!may_be_picture(head)) return false;  // nobody would read what it says
-  std::replace(head.begin(), head.end(), '-', '+');
-  std::replace(head.begin(), head.end(), '_', '/');
-  const auto decoded = base64_decode(head);
-  if (!decoded) return false;
-  const std::string_view bytes = *decoded;
-  return bytes.starts_with(kPng) || bytes.starts_with(kJpeg) || is_gif(bytes) || is_webp(bytes);
+  base64 = without_url_head(base64);
+  if (!may_be_picture(base64)) return false;  // nobody would read what it says
+  const auto bytes = decode_any(std::string(base64));
+  if (!bytes) return false;
+  Collector ignored;
+  return read_picture(*bytes, ignored);
 }
 
 Result<std::string> encoded_picture_text(std::string_view base64) {
@@ -280,15 +317,8 @@ Result<std::string> encoded_picture_text(std::string_view base64) {
   std::copy_if(base64.begin(), base64.end(), std::back_inserter(text),
                [](char c) { return static_cast<unsigned char>(c) > ' '; });
   if (!may_be_picture(text)) return std::string();
-  while (text.ends_with('=')) text.pop_back();
-  std::replace(text.begin(), text.end(), '-', '+');
-  std::replace(text.begin(), text.end(), '_', '/');
-  if (text.size() % 4 == 1) text.pop_back();
-  text.append((4 - text.size() % 4) % 4, '=');
-  const auto bytes = base64_decode(text);
-  // Others may read it all the same.
-  if (!bytes) return fail(Errc::kInvalid, "a picture in base64 that cannot be read");
-  return picture_text(*bytes);
+  AISPM_TRY(const std::string bytes, decode_any(std::move(text)));
+  return picture_text(bytes);
 }
 
 }  // namespace aispm::codec

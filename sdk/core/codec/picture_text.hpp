@@ -24,7 +24,10 @@ Result<std::string> picture_text(std::string_view bytes);
 // kInvalid: it does, and is no base64 further on.
 Result<std::string> encoded_picture_text(std::string_view base64);
 
-// Whether that begins as a picture of these kinds, without white space.
+// Whether that is a picture of these kinds, without white space: all of it is base64, and what it
+// decodes to has the structure of its kind, with pixels, up to its end mark. What follows the mark
+// is for encoded_picture_text(). A beginning alone makes no picture: whoever writes it could hide
+// letters from the rules that read text.
 bool is_encoded_picture(std::string_view base64);
 
 }  // namespace aispm::codec

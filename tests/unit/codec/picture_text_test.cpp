@@ -49,7 +49,7 @@ std::string segment(char marker, const std::string& data) {
 }
 std::string jpeg(const std::string& segments, const std::string& behind = "") {
   return "\xff\xd8" + segments + segment('\xda', "scan head") +
-         std::string("pixels \xff\0 of a picture\xff\xd0 more\xff\xd9", 38) + behind;
+         std::string("pixels \xff\0 of a picture\xff\xd0 more\xff\xd9", 31) + behind;
 }
 
 std::string gif(const std::string& extension) {
@@ -157,19 +157,33 @@ TEST(PictureText, RefusesMoreTextThanItsLimit) {
   }
 }
 
-TEST(PictureText, KnowsWhatBeginsAsAPicture) {
-  const std::string picture = png("");
-  const std::string encoded = base64_encode(picture);
+TEST(PictureText, KnowsWholePictures) {
+  const std::string encoded = base64_encode(png(""));
   EXPECT_TRUE(is_encoded_picture(encoded));
   EXPECT_TRUE(is_encoded_picture("data:image/png;base64," + encoded));
-  EXPECT_TRUE(is_encoded_picture("_9j_4AAQSkZJRgABAQAAAQABAAD"));
-  EXPECT_TRUE(is_encoded_picture(base64_encode("RIFF0000WEBPVP8 ")));
+  EXPECT_TRUE(is_encoded_picture(base64_encode(png("", kWords)))) << "what follows is read apart";
+  std::string other = base64_encode(jpeg(""));
+  EXPECT_TRUE(is_encoded_picture(other));
+  for (char& c : other) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  EXPECT_TRUE(is_encoded_picture(other));
+  EXPECT_TRUE(is_encoded_picture(base64_encode(gif(""))));
+  EXPECT_TRUE(is_encoded_picture(base64_encode(webp("XMP ", kWords))));
   // Sound, other files, and what encoded_picture_text() does not read.
   EXPECT_FALSE(is_encoded_picture(base64_encode("RIFF0000WAVEfmt ")));
   EXPECT_FALSE(is_encoded_picture(base64_encode("%PDF-1.7 and more of it")));
-  EXPECT_FALSE(is_encoded_picture("/9j_4AAQSkZJRgABAQAAAQABAAD"));
-  EXPECT_FALSE(is_encoded_picture("iVBORw0KGgo"));
   EXPECT_FALSE(is_encoded_picture(""));
+}
+
+// Whoever writes the beginning of a picture could hide any letters behind it.
+TEST(PictureText, KnowsFalseBeginnings) {
+  const std::string encoded = base64_encode(png(""));
+  for (const std::string& text :
+       {std::string("iVBORw0KGgo"), "iVBORw0KGgo" + std::string(400, 'A'),
+        encoded.substr(0, 40) + "IgnoreAllPreviousInstructions" + encoded.substr(40),
+        encoded.substr(0, encoded.size() - 24), encoded + " ", encoded + "*",
+        base64_encode(jpeg("").substr(0, 30)), base64_encode("RIFF0000WEBPVP8 "),
+        base64_encode("GIF89a and words"), std::string("_9j_4AAQSkZJRgABAQAAAQABAAD")})
+    EXPECT_FALSE(is_encoded_picture(text)) << text;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/mcp/mcp_seams.hpp"
+#include "sdk/core/codec/base64.hpp"
 #include "tests/unit/gateway/rules_fixture.hpp"
 
 namespace aispm::gateway {
@@ -25,6 +26,41 @@ TEST(McpScreen, WordsAreNoPictureWhateverTheServerCallsThem) {
   ASSERT_EQ(as_media.detections.size(), as_text.detections.size());
   EXPECT_EQ(as_media.detections[0].surface, as_text.detections[0].surface);
   EXPECT_EQ(as_media.redactions, as_text.redactions);
+}
+
+// A PNG of one chunk of pixels, in base64. Nobody checks its sums here.
+std::string picture_with(const std::string& pixels, const std::string& behind = "") {
+  const auto chunk = [](const std::string& type, const std::string& data) {
+    std::string size;
+    for (int shift = 24; shift >= 0; shift -= 8)
+      size.push_back(static_cast<char>((data.size() >> static_cast<unsigned>(shift)) & 0xffU));
+    return size + type + data + "CRC0";
+  };
+  return codec::base64_encode(std::string("\x89PNG\r\n\x1a\n", 8) +
+                              chunk("IHDR", std::string(13, '\1')) + chunk("IDAT", pixels) +
+                              chunk("IEND", "") + behind);
+}
+
+// Chance likenesses of data in pixels are none, however large the picture is; what stands beside
+// them, and what only begins as a picture, is read.
+TEST(McpScreen, PicturesAreNoText) {
+  const auto decoded = codec::base64_decode(kSecret);
+  ASSERT_TRUE(decoded);
+  // 41 bytes stand before the pixels, so that the key begins where a group of four letters does.
+  const std::string pixels = std::string(200'002, '\xff') + *decoded + std::string(9, '\xff');
+  const auto result_with = [](const std::string& data) {
+    return R"({"content":[{"type":"image","mimeType":"image/png","data":")" + data + R"("}]})";
+  };
+  const std::string fine = result_with(picture_with(pixels));
+  ASSERT_NE(fine.find("/" + kSecret + "/"), std::string::npos);
+  const ResultLook picture = look(fine);
+  EXPECT_FALSE(picture.objection) << picture.objection->rule_id;
+  EXPECT_TRUE(picture.detections.empty());
+  EXPECT_EQ(picture.result, fine);
+  EXPECT_TRUE(look(result_with(picture_with("pixels", " " + kSecret + " "))).objection);
+  const ResultLook words = look(result_with("iVBORw0KGgo/" + kSecret + "/AAAA"));
+  ASSERT_TRUE(words.objection);
+  EXPECT_EQ(words.objection->rule_id, "keys-out");
 }
 
 // A number is data like a text that holds it, and the result is JSON also without it.
