@@ -30,6 +30,11 @@ constexpr std::chrono::milliseconds kStreamEnd{5};
 // For telling a server that nobody waits any more.
 constexpr std::chrono::milliseconds kGiveUp{2000};
 
+// Streams are not taken up again: an answer must come on the stream of its request.
+constexpr char kResumable[] =
+    "the stream ended before the answer, for the client to ask again with Last-Event-ID; that is "
+    "not supported here";
+
 bool is_session_id(std::string_view id) {
   return id.size() <= kMaxSessionId &&
          std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < '\x7f'; });
@@ -128,9 +133,11 @@ Task<> ServerLink::read_stream(const ServerSession& session, UpstreamReply& repl
   upstream.input.consume(reply.head.size_bytes);
   codec::SseParser events(codec::kMaxRpcBytes);
   bool is_answered = false;
+  bool may_resume = false;  // an event had an id: the server keeps the rest for who asks again
   while (!is_answered) {
     AISPM_CO_TRY(const std::optional<codec::SseEvent> event, events.next());
     if (event) {
+      may_resume = may_resume || (event->id && !event->id->empty());
       if (!event->has_data || event->data.empty()) continue;
       AISPM_CO_TRY(ServerMessage said, read_server_message(event->data, id));
       if (said.kind == ServerMessage::Kind::kRequest) {
@@ -146,10 +153,12 @@ Task<> ServerLink::read_stream(const ServerSession& session, UpstreamReply& repl
       if (is_answered) posted.answer = std::move(said);
       continue;
     }
+    if (reader.done() && may_resume) co_return fail(Errc::kUnsupported, kResumable);
     if (reader.done()) co_return fail(Errc::kInvalid, "the stream ended without an answer");
     if (upstream.input.empty()) {
       upstream.stream->expire_after(config().call);
       AISPM_CO_TRY(const bool more, co_await read_more(*upstream.stream, upstream.input, 4096));
+      if (!more && may_resume) co_return fail(Errc::kUnsupported, kResumable);
       if (!more) co_return fail(Errc::kUnavailable, "the stream broke off without an answer");
     }
     AISPM_CO_TRY(const auto slice, reader.next(upstream.input.view()));

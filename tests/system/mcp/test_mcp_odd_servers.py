@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MCP-002: servers that hang, or name their tools as no client takes it, cost the others nothing."""
+"""MCP-002: servers that hang, or name their tools as no client takes it, cost the others nothing; what they want and do not get is
+said."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from conftest import POLICY, real_gateway, wait_for_rules
 from mcp import Client
-from test_mcp import with_client
+from test_mcp import call, with_client
 
 CALL_SECONDS = 3.0
 HUNG = 3
@@ -29,6 +30,9 @@ class Odd(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if asked["method"] == "tools/call":
+            self.break_off()
+            return
         results = {
             "initialize": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "odd", "version": "1"}},
             "tools/list": {"tools": TOOLS},
@@ -42,6 +46,16 @@ class Odd(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+    def break_off(self) -> None:
+        """As 2025-11-25 lets a server do that wants to be polled."""
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        self.wfile.write(b"id: 1\nretry: 100\ndata:\n\n")
+        self.close_connection = True
 
 
 class Hung(Odd):
@@ -77,3 +91,8 @@ def test_what_hangs_is_waited_for_once_and_an_odd_name_is_left_out_alone(odd: An
     names, seconds = with_client(odd, use)
     assert names == [f"s{HUNG}__add"]
     assert seconds < CALL_SECONDS * (HUNG - 1), f"{HUNG} servers were waited for one after another: {seconds:.1f} s"
+
+
+def test_a_server_that_wants_to_be_asked_again_is_told_of_as_such(odd: Any) -> None:
+    failed, text = call(odd, f"s{HUNG}__add")
+    assert failed and "Last-Event-ID" in text and "not supported" in text, text
