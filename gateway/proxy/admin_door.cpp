@@ -2,79 +2,19 @@
 #include "gateway/proxy/admin_door.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-#include <array>
-
 #include "gateway/net/listen.hpp"
-#include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/providers/admin_providers.hpp"
-#include "sdk/core/codec/http1.hpp"
 #include "sdk/core/common/crypto.hpp"
 #include "sdk/core/common/log.hpp"
 
 namespace aispm::gateway {
 namespace {
-
-constexpr int kBusyPauseMilliseconds = 100;
-
-using codec::http1::BodyKind;
-using codec::http1::Head;
-using codec::http1::HeadParser;
-using Clock = std::chrono::steady_clock;
-
-// Adds what has arrived; false: nothing came by the deadline, or the peer is done.
-bool receive(const UniqueFd& peer, std::string& buffer, Clock::time_point until) {
-  const auto left =
-      std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-  pollfd wait{.fd = peer.get(), .events = POLLIN, .revents = 0};
-  if (left <= 0 || ::poll(&wait, 1, static_cast<int>(left)) <= 0) return false;
-  std::array<char, 16U << 10> space;
-  const ssize_t size = ::recv(peer.get(), space.data(), space.size(), MSG_DONTWAIT);
-  if (size <= 0) return false;
-  buffer.append(space.data(), static_cast<std::size_t>(size));
-  return true;
-}
-
-struct Received {
-  std::string bytes;
-  std::string method;
-  std::string target;
-  std::string token;  // that it shows
-  std::string body;
-};
-
-Result<Received> read_request(const UniqueFd& peer) {
-  const auto until = Clock::now() + AdminDoor::kDeadline;
-  Received received;
-  HeadParser parser(HeadParser::Role::kRequest);
-  std::optional<Head> head;
-  while (!head) {
-    if (!receive(peer, received.bytes, until))
-      return fail(Errc::kDeadlineExceeded, "the request did not arrive");
-    AISPM_TRY(head, parser.parse(received.bytes));
-    if (!head && received.bytes.size() > AdminDoor::kMaxHeadBytes)
-      return fail(Errc::kTooLarge, "the head is too long");
-  }
-  received.method = head->method;
-  received.target = head->target;
-  received.token = presented_key(*head);
-  if (head->body == BodyKind::kNone) return received;
-  if (head->body != BodyKind::kLength) return fail(Errc::kInvalid, "send a Content-Length");
-  if (head->content_length > TenantConfig::kMaxRulesBytes)
-    return fail(Errc::kTooLarge, "a tenant's rules may have 256 KiB");
-  const std::size_t begin = head->size_bytes;
-  const auto size = static_cast<std::size_t>(head->content_length);
-  while (received.bytes.size() < begin + size)
-    if (!receive(peer, received.bytes, until))
-      return fail(Errc::kDeadlineExceeded, "the body did not arrive");
-  received.body = received.bytes.substr(begin, size);
-  return received;
-}
 
 // Pages are shown with nothing from elsewhere, and nobody keeps what only operators may see.
 constexpr std::string_view kGuards =
@@ -90,7 +30,7 @@ void send(const UniqueFd& peer, const AdminReply& reply) {
       .append(std::to_string(reply.body.size()))
       .append("\r\nconnection: close\r\n\r\n")
       .append(reply.body);
-  const timeval limit{.tv_sec = AdminDoor::kDeadline.count(), .tv_usec = 0};
+  const timeval limit{.tv_sec = AdminDoor::kSendLimit.count(), .tv_usec = 0};
   (void)::setsockopt(peer.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   std::string_view rest = text;
   while (!rest.empty()) {
@@ -109,11 +49,13 @@ AdminDoor::AdminDoor(Services& services, OperatorDesk& desk, std::string path,
       path_(std::move(path)),
       token_hash_(std::move(token_hash)),
       listener_(std::move(listener)),
-      stop_(std::move(stop)) {
-  // Several threads wait for one connection: whoever comes late must not wait in accept().
+      stop_(std::move(stop)),
+      callers_(listener_, stop_, AdminCallers::Bounds(), make_handlers()) {
+  // Whoever left before accept() must not make it wait for the next.
   (void)::fcntl(listener_.get(), F_SETFL, ::fcntl(listener_.get(), F_GETFL) | O_NONBLOCK);
   const unsigned count = path_.empty() ? kPortThreads : 1;
-  for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { serve(); });
+  for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { serve_jobs(); });
+  waiter_ = std::thread([this] { callers_.run(); });
 }
 
 Result<std::unique_ptr<AdminDoor>> AdminDoor::open(Services& services, OperatorDesk& desk,
@@ -143,28 +85,63 @@ Result<std::unique_ptr<AdminDoor>> AdminDoor::open_port(Services& services, Oper
 AdminDoor::~AdminDoor() {
   const std::uint64_t one = 1;
   (void)!::write(stop_.get(), &one, sizeof one);
+  waiter_.join();
+  {
+    const std::lock_guard lock(mutex_);
+    is_stopping_ = true;
+  }
+  changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  for (const Job& job : jobs_) send(job.peer, refuse_admin(503, "the gateway is being stopped"));
   if (!path_.empty()) ::unlink(path_.c_str());
 }
 
-void AdminDoor::serve() {
+AdminCallers::Handlers AdminDoor::make_handlers() {
+  AdminCallers::Handlers handlers;
+  handlers.admit = [this](const UniqueFd& peer) {
+    if (path_.empty()) return true;  // its token tells
+    const auto who = identify(peer, {});
+    if (!who) refuse(peer, who.error());
+    return who.has_value();
+  };
+  handlers.serve = [this](UniqueFd peer, ArrivedRequest request) {
+    take(std::move(peer), std::move(request));
+  };
+  handlers.refuse = [](const UniqueFd& peer, const Error& error) {
+    send(peer, refuse_admin(error.code == Errc::kTooLarge ? 413 : 400, error.message));
+  };
+  handlers.note_crowded_out = [this] { desk_.note_crowded_out(); };
+  return handlers;
+}
+
+void AdminDoor::refuse(const UniqueFd& peer, const Error& denied) {
+  desk_.note_refused();
+  send(peer, refuse_admin(path_.empty() ? 401 : 403, denied.message));
+}
+
+void AdminDoor::take(UniqueFd peer, ArrivedRequest request) {
+  Result<std::string> who = identify(peer, request.token);
+  if (!who) return refuse(peer, who.error());
+  std::unique_lock lock(mutex_);
+  if (jobs_.size() >= kMaxJobs) {
+    lock.unlock();
+    return send(peer, refuse_admin(503, "too many requests wait here"));
+  }
+  jobs_.push_back({.peer = std::move(peer), .request = std::move(request), .who = std::move(*who)});
+  lock.unlock();
+  changed_.notify_one();
+}
+
+void AdminDoor::serve_jobs() {
+  std::unique_lock lock(mutex_);
   while (true) {
-    std::array<pollfd, 2> waits{{{.fd = stop_.get(), .events = POLLIN, .revents = 0},
-                                 {.fd = listener_.get(), .events = POLLIN, .revents = 0}}};
-    if (::poll(waits.data(), waits.size(), -1) < 0) {
-      if (errno == EINTR) continue;
-      return log::error("admin.closed", fail_errno("poll").value());
-    }
-    if (waits[0].revents != 0) return;
-    if (waits[1].revents == 0) continue;
-    const UniqueFd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (peer) {
-      serve_one(peer);
-    } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-      // Whoever waits stays in the backlog: look again later, not at once.
-      log::warn("admin.busy", {{"reason", fail_errno("accept").value().message}});
-      if (::poll(waits.data(), 1, kBusyPauseMilliseconds) > 0) return;
-    }
+    changed_.wait(lock, [this] { return is_stopping_ || !jobs_.empty(); });
+    if (is_stopping_) return;
+    const Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    serve_one(job);
+    lock.lock();
   }
 }
 
@@ -180,22 +157,14 @@ Result<std::string> AdminDoor::identify(const UniqueFd& peer, std::string_view t
   return fail(Errc::kDenied, "this socket is for root and the gateway's own user");
 }
 
-void AdminDoor::serve_one(const UniqueFd& peer) {
-  const bool is_port = path_.empty();
-  Result<std::string> who = std::string();
-  if (!is_port) who = identify(peer, {});
-  Result<Received> received = fail(Errc::kDenied, "was not read");
-  if (who) received = read_request(peer);
-  if (who && !received) return send(peer, refuse_admin(400, received.error().message));
-  if (is_port) who = identify(peer, received->token);
-  if (!who) {
-    desk_.note_refused();
-    return send(peer, refuse_admin(is_port ? 401 : 403, who.error().message));
-  }
-  if (received->method != "GET" && services_.cannot_record())
+void AdminDoor::serve_one(const Job& job) {
+  const UniqueFd& peer = job.peer;
+  if (job.request.method != "GET" && services_.cannot_record())
     return send(peer, refuse_admin(503, "changes cannot be recorded at the moment"));
-  const AdminRequest request{
-      .method = received->method, .target = received->target, .body = received->body, .who = *who};
+  const AdminRequest request{.method = job.request.method,
+                             .target = job.request.target,
+                             .body = job.request.body,
+                             .who = job.who};
   const AdminReply reply = request.target.starts_with(kAdminProviders)
                                ? serve_admin_providers(request, services_)
                                : desk_.serve(request);

@@ -111,6 +111,11 @@ std::string OperatorDesk::prometheus() const {
                           .help = "Requests at an operator's door without its token or user.",
                           .is_total = true,
                           .value = static_cast<double>(refused_.load(std::memory_order_relaxed))});
+  view.figures.push_back(
+      {.name = "operator_crowded_out_total",
+       .help = "Silent connections at an operator's door that were closed for others.",
+       .is_total = true,
+       .value = static_cast<double>(crowded_out_.load(std::memory_order_relaxed))});
   return prometheus_text(view);
 }
 

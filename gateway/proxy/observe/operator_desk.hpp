@@ -26,6 +26,8 @@ class OperatorDesk {
   AdminReply serve(const AdminRequest& request);
   // Somebody came who may not.
   void note_refused() { refused_.fetch_add(1, std::memory_order_relaxed); }
+  // Somebody who had not asked yet was closed: too many had come.
+  void note_crowded_out() { crowded_out_.fetch_add(1, std::memory_order_relaxed); }
   // Rates and latencies of this moment.
   Observatory::Moment moment() const;
 
@@ -37,6 +39,7 @@ class OperatorDesk {
   Services& services_;
   std::mutex changes_;
   std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::uint64_t> crowded_out_{0};
   const std::span<const std::unique_ptr<Worker>> workers_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };

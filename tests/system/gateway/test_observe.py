@@ -7,7 +7,9 @@ import http.client
 import http.server
 import json
 import re
+import socket
 import threading
+import time
 import uuid
 from pathlib import Path
 
@@ -136,6 +138,18 @@ def test_an_agent_cannot_touch_guardrails(observed: Observed) -> None:
         assert observed.admin("GET", "/metrics", key=key).status == 401
     assert observed.ask("POST", "/api/v1/guardrails", rule).status == 404
     assert observed.ask("GET", "/metrics", key=TOKEN).status == 404
+
+
+def test_idle_connections_do_not_keep_operators_out(observed: Observed) -> None:
+    idle = [socket.create_connection(("127.0.0.1", observed.admin_port)) for _ in range(300)]
+    try:
+        started = time.monotonic()
+        assert observed.admin("GET", "/health").status == 200
+        assert time.monotonic() - started < 2  # less than one of them may wait
+    finally:
+        for one in idle:
+            one.close()
+    assert "aispm_gateway_operator_crowded_out_total" in observed.admin("GET", "/metrics").text
 
 
 def test_only_configured_pages_may_read(observed: Observed) -> None:
