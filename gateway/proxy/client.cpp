@@ -14,8 +14,12 @@ using net::Task;
 
 namespace {
 
-constexpr std::chrono::seconds kLinger{2};
-constexpr std::size_t kMaxLingerBytes = 4U << 20;
+// Behind a refusal is read on while more comes: clients that only read when they have sent all
+// would lose the refusal to a reset.
+constexpr std::chrono::seconds kLinger{2};      // without a byte
+constexpr std::chrono::seconds kMaxLinger{15};  // in all
+constexpr std::size_t kMaxLingerBytes = 64U << 20;
+constexpr std::size_t kLingerReadBytes = 64U << 10;
 constexpr std::size_t kMaxIdleSpillBytes = 64U << 10;
 constexpr std::size_t kChunkHeadBytes = 24;
 
@@ -159,10 +163,11 @@ Task<bool> Client::refuse_unread(const Refusal& refusal) {
 
 Task<> Client::linger() {
   stream_->shutdown_write();
-  stream_->expire_after(kLinger);
-  for (std::size_t total = 0; total < kMaxLingerBytes;) {
+  const auto until = net::Clock::now() + kMaxLinger;
+  for (std::size_t total = 0; total < kMaxLingerBytes && net::Clock::now() < until;) {
+    stream_->expire_after(kLinger);
     input_.consume(input_.size());
-    AISPM_CO_TRY(const bool more, co_await read_more(*stream_, input_, 4096));
+    AISPM_CO_TRY(const bool more, co_await read_more(*stream_, input_, kLingerReadBytes));
     if (!more) break;
     total += input_.size();
   }

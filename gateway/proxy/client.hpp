@@ -66,7 +66,8 @@ class Client {
                      bool with_body = true);
   // Refuses a request that was not read to its end, and closes: false.
   net::Task<bool> refuse_unread(const Refusal& refusal);
-  // Closes so that a reply to a request not read to its end still arrives: reads on for a moment.
+  // Closes so that a reply to a request not read to its end still arrives: reads on while more
+  // comes, within bounds.
   net::Task<> linger();
 
   Worker& worker() { return worker_; }

@@ -75,6 +75,12 @@ def test_a_scan_needs_a_key_and_the_right_form(observed: Observed) -> None:
     assert status_of_announced(observed.gateway.port, 5 << 20) == 413
 
 
+@pytest.mark.parametrize(("path", "size"), [("/api/v1/scan/input", 9 << 20), ("/v1/chat/completions", 25 << 20)])
+def test_a_body_over_the_limit_is_told_so_to_who_sends_all_of_it(observed: Observed, path: str, size: int) -> None:
+    answer = observed.ask("POST", path, json.dumps({"content": "a" * size}))
+    assert (answer.status, answer.json["error"]["code"]) == (413, "aispm_too_large")
+
+
 def test_a_scan_that_cannot_be_recorded_is_refused(make: Made) -> None:
     gateway = make.start(make.report() + "  spool_cap: 64KiB\naudit: required\n")
 
