@@ -30,6 +30,8 @@ Result<bool> AdminRequestReader::read_head() {
     if (head_.size() > kMaxHeadBytes) return fail(Errc::kTooLarge, "the head is too long");
     return false;
   }
+  if (const std::string_view name = find_doubled_identity(*head); !name.empty())
+    return fail(Errc::kInvalid, std::string(name) + " is given twice");
   request_.method = head->method;
   request_.target = head->target;
   request_.token = presented_key(*head);

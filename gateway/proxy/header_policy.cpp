@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "gateway/net/proxy_header.hpp"
 
@@ -19,13 +20,17 @@ constexpr std::array<std::string_view, 3> kAnthropicRequest = {"anthropic-versio
 constexpr std::array<std::string_view, 10> kReply = {
     "content-type",   "cache-control",  "x-request-id",   "request-id",           "retry-after",
     "retry-after-ms", "x-should-retry", "openai-version", "openai-processing-ms", "openai-model"};
-// Bit n: one of kReply has n letters. Most headers have another number.
-constexpr std::uint32_t make_reply_sizes() {
+constexpr std::array<std::string_view, 5> kIdentity = {
+    "authorization", "x-api-key", "x-goog-api-key", "x-aispm-session", "x-correlation-id"};
+// Bit n: one of the names has n letters. Most headers have another number.
+template <std::size_t N>
+constexpr std::uint32_t sizes_of(const std::array<std::string_view, N>& names) {
   std::uint32_t sizes = 0;
-  for (const std::string_view name : kReply) sizes |= 1U << name.size();
+  for (const std::string_view name : names) sizes |= 1U << name.size();
   return sizes;
 }
-constexpr std::uint32_t kReplySizes = make_reply_sizes();
+constexpr std::uint32_t kReplySizes = sizes_of(kReply);
+constexpr std::uint32_t kIdentitySizes = sizes_of(kIdentity);
 constexpr std::array<std::string_view, 2> kReplyPrefixes = {"x-ratelimit-", "anthropic-ratelimit-"};
 
 // Request headers are free text: what is forwarded unscanned must be short protocol words.
@@ -83,6 +88,20 @@ std::string_view presented_key(const codec::http1::Head& head) {
   const bool is_bearer = bearer.size() > 7 && equal_name(bearer.substr(0, 7), "bearer ");
   bearer = is_bearer ? bearer.substr(7) : std::string_view{};
   if (key.empty() || bearer.empty() || key == bearer) return key.empty() ? bearer : key;
+  return {};
+}
+
+std::string_view find_doubled_identity(const codec::http1::Head& head) {
+  std::array<std::optional<std::string_view>, kIdentity.size()> seen;
+  for (const Header& header : head.headers) {
+    const std::size_t size = header.name.size();
+    if (size >= 32 || (kIdentitySizes >> size & 1U) == 0) continue;
+    for (std::size_t i = 0; i < kIdentity.size(); ++i) {
+      if (!equal_name(kIdentity[i], header.name)) continue;
+      if (seen[i] && *seen[i] != header.value) return kIdentity[i];
+      seen[i] = header.value;
+    }
+  }
   return {};
 }
 

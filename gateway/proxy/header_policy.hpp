@@ -23,6 +23,11 @@ void append_reply_headers(std::span<const codec::http1::Header> headers, std::st
 // there is none; also when two are there and differ, since they would name two agents.
 std::string_view presented_key(const codec::http1::Head& head);
 
+// The name of a header that says who asks or in which session or chain (keys, x-aispm-session,
+// x-correlation-id) and is there twice with different values, since each reader could choose
+// another; "" = none.
+std::string_view find_doubled_identity(const codec::http1::Head& head);
+
 // `traceparent` of W3C trace context version 00. Views into `value`.
 struct TraceParent {
   std::string_view trace_id;

@@ -18,7 +18,8 @@ constexpr std::size_t kMaxCorrelationBytes = 128;
 constexpr std::size_t kMaxRequestedHeaderBytes = 2048;
 constexpr std::string_view kExposed =
     "access-control-expose-headers: x-correlation-id, x-request-id, request-id, x-aispm-decision, "
-    "x-aispm-case, x-should-retry, retry-after\r\n";
+    "x-aispm-case, x-aispm-provider, x-aispm-cache, x-aispm-session, x-ratelimit-limit, "
+    "x-ratelimit-remaining, x-ratelimit-reset, x-should-retry, retry-after\r\n";
 
 bool is_letter_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -73,6 +74,9 @@ std::optional<Refusal> take_own_headers(Client& client, const Head& head) {
   std::optional<std::string_view> tenant;
   std::string_view origin;
   std::string_view correlation;
+  std::string_view session;
+  if (const std::string_view name = find_doubled_identity(head); !name.empty())
+    return make_refusal(RefusalKind::kBadRequest, std::string(name) + " is given twice");
   for (const codec::http1::Header& header : head.headers) {
     switch (header.name.size()) {
       case 6:
@@ -85,6 +89,9 @@ std::optional<Refusal> take_own_headers(Client& client, const Head& head) {
             return make_refusal(RefusalKind::kBadRequest, "X-Tenant-ID is given twice");
           tenant = header.value;
         }
+        break;
+      case 15:
+        if (equal_name(header.name, "x-aispm-session")) session = header.value;
         break;
       case 16:
         if (equal_name(header.name, "x-correlation-id")) correlation = header.value;
@@ -105,6 +112,9 @@ std::optional<Refusal> take_own_headers(Client& client, const Head& head) {
     client.correlation = correlation;
     client.reply_lines.append("x-correlation-id: ").append(correlation).append("\r\n");
   }
+  // Clients have sessions of their own kinds: theirs are no error, but they are told.
+  if (!session.empty() && client.entrance == Entrance::kKeyed && !net::is_uuid(session))
+    client.reply_lines += "x-aispm-session: ignored, is no UUID\r\n";
   if (!tenant && !client.worker().services().config.observe.tenant_header) return std::nullopt;
   return check_tenant(client, head, tenant);
 }

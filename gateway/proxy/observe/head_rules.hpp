@@ -8,8 +8,10 @@ namespace aispm::gateway {
 // What a request's head says to the gateway itself, whatever it asks for:
 //   X-Correlation-ID  kept for the exchange, told to its provider and in the reply
 //   X-Tenant-ID       must be the tenant of the key that the request shows
+//   x-aispm-session   must be a UUID, else the reply says that it was ignored
 //   Origin            a page of a configured origin may read the reply (CORS)
-// Sets client.correlation and client.reply_lines. A refusal: the request goes no further.
+// One that says who asks must not be there twice and differ. Sets client.correlation and
+// client.reply_lines. A refusal: the request goes no further.
 std::optional<Refusal> take_own_headers(Client& client, const codec::http1::Head& head);
 
 // A browser's question before the request of a page, where any origin is configured.

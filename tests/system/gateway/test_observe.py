@@ -164,6 +164,8 @@ def test_only_configured_pages_may_read(observed: Observed) -> None:
     answer = observed.ask("POST", "/api/v1/scan/input", {"content": "a"}, headers={"origin": PAGE})
     assert answer.headers["access-control-allow-origin"] == PAGE
     assert answer.headers["vary"] == "origin"
+    exposed = answer.headers["access-control-expose-headers"].split(", ")
+    assert {"x-ratelimit-remaining", "x-aispm-provider", "x-aispm-cache"} <= set(exposed)
     chat = {"model": "m", "messages": [{"role": "user", "content": 'say "hello"'}]}
     for body in (chat, chat | {"stream": True}):
         assert observed.ask("POST", "/v1/chat/completions", body, headers={"origin": PAGE}).headers["access-control-allow-origin"] == PAGE
@@ -177,6 +179,34 @@ def test_only_configured_pages_may_read(observed: Observed) -> None:
     refused = observed.ask("OPTIONS", "/v1/chat/completions", headers=asked | {"origin": "https://evil.example"}, key="")
     assert refused.status == 403
     assert "access-control-allow-origin" not in refused.headers
+
+
+@pytest.mark.parametrize(("name", "values"), [
+    ("authorization", (f"Bearer {KEY}", f"Bearer {TENANT_KEY}")), ("x-api-key", (KEY, TENANT_KEY)), ("x-correlation-id", ("a", "b")),
+    ("x-aispm-session", (str(uuid.UUID(int=1)), str(uuid.UUID(int=2))))])
+def test_who_asks_is_said_once(observed: Observed, name: str, values: tuple[str, str]) -> None:
+    def status(twice: tuple[str, str]) -> tuple[int, str]:
+        link = http.client.HTTPConnection("127.0.0.1", observed.gateway.port, timeout=60)
+        link.putrequest("GET", "/api/v1/scans")
+        if name not in ("authorization", "x-api-key"):
+            link.putheader("authorization", f"Bearer {KEY}")
+        for value in twice:
+            link.putheader(name, value)
+        link.endheaders()
+        reply = link.getresponse()
+        return reply.status, reply.read().decode()
+
+    said = status(values)
+    assert said[0] == 400
+    assert f"{name} is given twice" in said[1]
+    assert status((values[0], values[0]))[0] == 200
+
+
+def test_a_session_that_is_no_uuid_is_ignored_aloud(observed: Observed) -> None:
+    answer = observed.ask("GET", "/api/v1/scans", headers={"x-aispm-session": "mine"})
+    assert (answer.status, answer.headers["x-aispm-session"]) == (200, "ignored, is no UUID")
+    for session in ("", str(uuid.uuid4())):
+        assert "x-aispm-session" not in observed.ask("GET", "/api/v1/scans", headers={"x-aispm-session": session}).headers
 
 
 def test_the_tenant_must_be_that_of_the_key(observed: Observed) -> None:

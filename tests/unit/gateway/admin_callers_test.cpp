@@ -134,6 +134,14 @@ TEST(AdminRequestReader, RefusesAHeadOverItsLimit) {
   EXPECT_EQ(said.error().code, Errc::kTooLarge);
 }
 
+TEST(AdminRequestReader, RefusesTwoTokens) {
+  AdminRequestReader reader;
+  const auto said = reader.add(
+      "GET / HTTP/1.1\r\nhost: a\r\nauthorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n");
+  ASSERT_FALSE(said);
+  EXPECT_THAT(said.error().message, HasSubstr("authorization is given twice"));
+}
+
 TEST(AdminRequestReader, NeedsAContentLength) {
   AdminRequestReader reader;
   const auto said = reader.add("PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
