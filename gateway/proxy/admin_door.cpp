@@ -26,6 +26,7 @@ void send(const UniqueFd& peer, const AdminReply& reply) {
                      (reply.status < 300 ? " OK" : " Refused") + "\r\ncontent-type: ";
   text.append(reply.type).append(kGuards);
   if (reply.status == 401) text += "\r\nwww-authenticate: Bearer";
+  if (!reply.allow.empty()) text.append("\r\nallow: ").append(reply.allow);
   text.append("\r\ncontent-length: ")
       .append(std::to_string(reply.body.size()))
       .append("\r\nconnection: close\r\n\r\n")

@@ -89,12 +89,17 @@ AdminReply refuse_admin(int status, std::string_view message) {
           .done = {}};
 }
 
+AdminReply refuse_method(std::string allowed) {
+  AdminReply reply = refuse_admin(405, "this path takes " + allowed);
+  reply.allow = std::move(allowed);
+  return reply;
+}
+
 AdminReply serve_admin(const AdminRequest& request, RuleShelf& shelf) {
   std::string_view rest = request.target;
   if (!rest.starts_with(kRules)) return refuse(404, "nothing is served at this path");
   rest.remove_prefix(kRules.size());
-  if (rest.empty())
-    return request.method == "GET" ? list(shelf) : refuse(405, "this path takes GET");
+  if (rest.empty()) return request.method == "GET" ? list(shelf) : refuse_method("GET");
   if (rest.front() != '/') return refuse(404, "nothing is served at this path");
   const std::string tenant(rest.substr(1));
   if (const auto named = TenantRuleFiles::check_name(tenant); !named) return refuse(named.error());
@@ -105,7 +110,7 @@ AdminReply serve_admin(const AdminRequest& request, RuleShelf& shelf) {
     if (to_utf8(request.body) != request.body) return refuse(400, "the pack is not UTF-8");
     return change(request, shelf, tenant, std::string(request.body));
   }
-  if (request.method != "GET") return refuse(405, "this path takes GET, PUT and DELETE");
+  if (request.method != "GET") return refuse_method("GET, PUT, DELETE");
   const TenantPacks packs = shelf.tenant_packs();
   const auto known = packs.find(tenant);
   if (known == packs.end())

@@ -29,9 +29,12 @@ struct AdminReply {
   std::string body;                           // JSON, unless `type` says something else
   std::optional<model::OperatorAction> done;  // something changed: to be recorded
   std::string_view type = "application/json";
+  std::string allow = {};  // of 405: the methods that the path takes
 };
 
 AdminReply refuse_admin(int status, std::string_view message);
+// 405; `allowed`: "GET, PUT".
+AdminReply refuse_method(std::string allowed);
 // The status that fits to the error's code.
 AdminReply refuse_admin(const Error& error);
 

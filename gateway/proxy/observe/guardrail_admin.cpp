@@ -100,7 +100,7 @@ AdminReply serve_one(const AdminRequest& request, RuleShelf& shelf, const Asked&
         request, shelf, asked, std::move(list),
         {.action = model::kDeleteGuardrail, .id = asked.id, .before = before, .after = {}});
   }
-  if (request.method != "PUT") return refuse_admin(405, "this path takes GET, PUT and DELETE");
+  if (request.method != "PUT") return refuse_method("GET, PUT, DELETE");
   auto next = read_guardrail(request.body);
   if (!next) return refuse_admin(next.error());
   next->id = found->id;
@@ -124,7 +124,7 @@ AdminReply serve_guardrails(const AdminRequest& request, RuleShelf& shelf) {
   if (request.method == "GET")
     return {.status = 200, .body = guardrail_list_json(those_of(shelf, asked->tenant)), .done = {}};
   if (request.method == "POST") return create(request, shelf, *asked);
-  return refuse_admin(405, "this path takes GET and POST");
+  return refuse_method("GET, POST");
 }
 
 }  // namespace aispm::gateway

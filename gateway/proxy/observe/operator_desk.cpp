@@ -164,15 +164,16 @@ AdminReply OperatorDesk::serve(const AdminRequest& request) {
   std::unique_lock changes(changes_, std::defer_lock);
   if (request.method != "GET") changes.lock();
   if (path.starts_with(kRulePath)) return serve_admin(request, services_.rules);
-  bool is_known = false;
+  std::string allowed;
   bool is_taken = false;
   for (const OperatorRoute& route : operator_routes()) {
     if (!fits(route.path, path)) continue;
-    is_known = true;
+    allowed.append(allowed.empty() ? "" : ", ").append(route.method);
     is_taken = is_taken || route.method == request.method;
   }
-  if (!is_known) return refuse_admin(404, "nothing is served at this path; /docs lists what is");
-  if (!is_taken) return refuse_admin(405, "this path has other methods; /docs lists them");
+  if (allowed.empty())
+    return refuse_admin(404, "nothing is served at this path; /docs lists what is");
+  if (!is_taken) return refuse_method(std::move(allowed));
   if (path.starts_with(kGuardrailPath)) return serve_guardrails(request, services_.rules);
   if (path == "/aispm/v1/admin/reload") return ask_for_reload(request);
   return show(path, request.target.substr(mark));

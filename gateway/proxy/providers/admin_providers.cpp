@@ -98,7 +98,7 @@ AdminReply change(const AdminRequest& request, ProviderShelf& shelf, const std::
     if (const auto unset = shelf.unset_origin(name); !unset) return refuse(unset.error());
     return done(request, shelf, model::kUnsetProviderOrigin, name, std::move(before));
   }
-  if (request.method != "PUT") return refuse_admin(405, "this path takes PUT and DELETE");
+  if (request.method != "PUT") return refuse_method("PUT, DELETE");
   if (request.body.size() > kMaxOriginBytes)
     return refuse_admin(413, "an origin may have 1024 bytes");
   std::string origin(request.body);
@@ -115,13 +115,12 @@ AdminReply serve_admin_providers(const AdminRequest& request, Services& services
   std::string_view rest = request.target;
   rest.remove_prefix(std::min(rest.size(), kAdminProviders.size()));
   if (rest.empty()) {
-    if (request.method != "GET") return refuse_admin(405, "this path takes GET");
+    if (request.method != "GET") return refuse_method("GET");
     const auto lock = services.providers.lock();
     return list(services.providers);
   }
   if (rest == "/reload")
-    return request.method == "POST" ? reload(request, services)
-                                    : refuse_admin(405, "this path takes POST");
+    return request.method == "POST" ? reload(request, services) : refuse_method("POST");
   if (!rest.starts_with('/') || !rest.ends_with(kOrigin) || rest.size() <= kOrigin.size() + 1)
     return refuse_admin(404, "nothing is served at this path");
   return change(request, services.providers,

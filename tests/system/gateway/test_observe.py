@@ -158,6 +158,14 @@ def test_idle_connections_do_not_keep_operators_out(observed: Observed) -> None:
     assert "aispm_gateway_operator_crowded_out_total" in observed.admin("GET", "/metrics").text
 
 
+@pytest.mark.parametrize(("method", "path", "allowed"), [
+    ("POST", "/health", "GET"), ("DELETE", "/api/v1/guardrails", "GET, POST"), ("PATCH", "/api/v1/guardrails/x", "DELETE, GET, PUT"),
+    ("POST", "/aispm/v1/admin/rules/acme", "DELETE, GET, PUT"), ("GET", "/aispm/v1/admin/providers/reload", "POST")])
+def test_a_wrong_method_is_told_which_are_right(observed: Observed, method: str, path: str, allowed: str) -> None:
+    answer = observed.admin(method, path)
+    assert (answer.status, sorted(answer.headers["allow"].split(", "))) == (405, allowed.split(", "))
+
+
 def test_only_configured_pages_may_read(observed: Observed) -> None:
     answer = observed.scan("hello")
     assert "access-control-allow-origin" not in answer.headers
