@@ -233,6 +233,17 @@ Result<std::shared_ptr<const RuleBook>> RuleShelf::compile(const TenantPacks& pa
   return std::shared_ptr<const RuleBook>(std::move(book));
 }
 
+Result<std::shared_ptr<const RuleBook>> RuleShelf::compile_given(const TenantPacks& packs,
+                                                                 const Guardrails& guardrails) {
+  auto made = compile(packs, guardrails);
+  if (made) return made;
+  // What is in force now was sound: where it cannot be put together either, the files changed.
+  const auto before = compile(this->tenant_packs(), this->guardrails());
+  if (before) return made;
+  return fail(Errc::kUnavailable,
+              "the gateway's own files cannot be loaded: " + before.error().message);
+}
+
 Result<> RuleShelf::add_bundle(RuleBook& book, const policy::DetectPart& part) {
   if (book.bundles.contains(part.digest)) return {};
   AISPM_TRY(book.bundles[part.digest], book.with(part, &cache_));
@@ -315,7 +326,7 @@ Result<> RuleShelf::set_tenant_rules(const std::string& tenant, std::string pack
   else
     packs[tenant] = pack;
   Guardrails given = guardrails();
-  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, compile(packs, given));
+  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, compile_given(packs, given));
   AISPM_CHECK(removes ? files_.remove(tenant) : files_.write(tenant, pack));
   publish(*loaded, std::move(packs), std::move(given));
   return {};
@@ -330,7 +341,7 @@ Result<> RuleShelf::set_guardrails(const std::string& tenant, std::vector<Guardr
     given.erase(tenant);
   else
     given[tenant] = std::make_shared<const GuardrailSet>(list);
-  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, compile(packs, given));
+  AISPM_TRY(const std::shared_ptr<const RuleBook> loaded, compile_given(packs, given));
   AISPM_CHECK(guardrail_files_.write(tenant, list));
   publish(*loaded, std::move(packs), std::move(given));
   return {};

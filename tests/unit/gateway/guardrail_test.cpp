@@ -199,6 +199,14 @@ TEST_F(GuardrailTest, RefuseWhatIsWrongAndChangeNothing) {
   EXPECT_THAT(shelf_->guardrails(), IsEmpty());
 }
 
+TEST_F(GuardrailTest, AreNotBlamedForAPolicyThatIsBroken) {
+  std::ofstream(folder_ / "policy.yaml") << "rules: nonsense\n";
+  const AdminReply reply = ask("POST", "?tenant=acme", keyword("a"));
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.body, HasSubstr("policy.yaml:1"));
+  EXPECT_THAT(shelf_->guardrails(), IsEmpty());
+}
+
 TEST_F(GuardrailTest, ADamagedFileStopsAReloadAndChangesNothing) {
   ASSERT_EQ(ask("POST", "?tenant=acme", keyword("bluebird")).status, 201);
   std::ofstream(folder_ / "given" / "guardrails" / "tenant.acme.json") << "{";
