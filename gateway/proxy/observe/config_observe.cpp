@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/observe/config_observe.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "gateway/net/listen.hpp"
 #include "gateway/proxy/config_detect.hpp"
 #include "sdk/core/common/file.hpp"
+#include "sdk/core/common/log.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -33,6 +36,7 @@ ScanConfig read_scan(const YamlMap& map) {
     const YamlMap one = policies.map(name);
     ScanPolicyConfig policy;
     policy.file = one.required_text("file");
+    policy.where = one.where("file");
     policy.tenants = one.texts("tenants");
     const YamlMap layers = one.map("layers");
     for (std::size_t i = 0; i < detect::kLayerCount; ++i)
@@ -143,6 +147,9 @@ AdminPortConfig read_admin_port(const YamlMap& admin) {
     admin.reject("token_file", token.error().message);
     return port;
   }
+  struct stat info {};
+  if (::stat(file.c_str(), &info) == 0 && (info.st_mode & (S_IROTH | S_IWOTH)) != 0)
+    log::warn("admin.token_file_open_to_all", {{"file", file}, {"remedy", "chmod 0600"}});
   token->erase(token->find_last_not_of(" \t\r\n") + 1);
   const bool is_plain =
       std::all_of(token->begin(), token->end(), [](char c) { return c > ' ' && c < '\x7f'; });

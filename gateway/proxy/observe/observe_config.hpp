@@ -20,6 +20,7 @@ struct ScanPolicyConfig {
   std::string file;                  // as `policy`
   std::vector<std::string> tenants;  // globs: whose agents may name it; empty: everybody's
   std::array<bool, detect::kLayerCount> layers = {true, true, true};
+  std::string where = {};  // `file:line` that names it
 };
 
 struct ScanConfig {

@@ -19,7 +19,11 @@ bool is_for(const ScanPolicyConfig& config, std::string_view tenant) {
 Result<ScanPolicies::Loaded> ScanPolicies::load() const {
   Loaded loaded;
   for (const auto& [name, config] : configs_) {
-    AISPM_TRY(loaded[name], policy::Policy::load(config.file));
+    auto read = policy::Policy::load(config.file);
+    // What is wrong within it names its own line.
+    if (!read && read.error().code != Errc::kInvalid && !config.where.empty())
+      return fail(read.error().code, config.where + ": " + read.error().message);
+    AISPM_TRY(loaded[name], std::move(read));
   }
   return loaded;
 }

@@ -240,5 +240,15 @@ TEST_F(GuardrailTest, TwoPoliciesGiveTwoResultsForOneText) {
   EXPECT_FALSE(policies.apply("nothing", "acme", book));
 }
 
+TEST(ScanPolicies, NameTheLineOfAFileThatIsNotThere) {
+  ScanPolicies::Configs configs;
+  configs["strict"].file = "/nowhere/strict.yaml";
+  configs["strict"].where = "gateway.yaml:7";
+  const auto loaded = ScanPolicies(configs).load();
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message, HasSubstr("gateway.yaml:7: "));
+  EXPECT_THAT(loaded.error().message, HasSubstr("/nowhere/strict.yaml"));
+}
+
 }  // namespace
 }  // namespace aispm::gateway
