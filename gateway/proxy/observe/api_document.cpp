@@ -154,12 +154,9 @@ json::array parameters_of(std::string_view path) {
                                       {"description", "left out: agents whose key names none"},
                                       {"schema", json::object{{"type", "string"}}}});
   if (path.starts_with("/sessions")) {
-    for (const char* const name : {"tenant", "limit", "offset"})
+    for (const char* const name : {"tenant", "agent", "limit", "offset"})
       parameters.push_back(json::object{
           {"name", name}, {"in", "query"}, {"schema", json::object{{"type", "string"}}}});
-    if (path == "/sessions")
-      parameters.push_back(json::object{
-          {"name", "agent"}, {"in", "query"}, {"schema", json::object{{"type", "string"}}}});
   }
   if (path == "/api/v1/scans" || path == "/api/v1/threats")
     for (const char* const name : {"limit", "offset", "action", "scan_type", "policy_id", "type",

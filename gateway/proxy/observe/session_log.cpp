@@ -100,12 +100,11 @@ void SessionLog::add(const model::Event& event) {
   const bool is_denied =
       event.decision && event.decision->mode != "monitor" && is_denial(event.decision->outcome);
   const std::lock_guard lock(mutex_);
-  const auto [known, is_new] = index_.try_emplace({event.tenant, event.session_id});
+  const auto [known, is_new] = index_.try_emplace({event.tenant, event.agent_id, event.session_id});
   if (is_new) {
     sessions_.push_front({});
     known->second = sessions_.begin();
     sessions_.front().key = known->first;
-    sessions_.front().agent = event.agent_id;
     sessions_.front().first = sessions_.front().last = event.time;
   } else {
     sessions_.splice(sessions_.begin(), sessions_, known->second);
@@ -138,17 +137,21 @@ void SessionLog::make_room() {
   }
 }
 
+bool SessionLog::is_asked_for(const SessionFilter& filter, const Key& key) {
+  return (!filter.tenant || *filter.tenant == key.tenant) &&
+         (filter.agent.empty() || filter.agent == key.agent);
+}
+
 std::string SessionLog::list(const SessionFilter& filter) const {
   const std::lock_guard lock(mutex_);
   json::array page;
   std::size_t total = 0;
   for (const Session& session : sessions_) {
-    if (filter.tenant && *filter.tenant != session.key.first) continue;
-    if (!filter.agent.empty() && filter.agent != session.agent) continue;
+    if (!is_asked_for(filter, session.key)) continue;
     if (total++ < filter.offset || page.size() >= filter.limit) continue;
-    page.push_back(json::object{{"session_id", session.key.second},
-                                {"tenant", session.key.first},
-                                {"agent", session.agent},
+    page.push_back(json::object{{"session_id", session.key.id},
+                                {"tenant", session.key.tenant},
+                                {"agent", session.key.agent},
                                 {"first", to_rfc3339(session.first)},
                                 {"last", to_rfc3339(session.last)},
                                 {"events", session.entries.size() + session.forgotten},
@@ -167,11 +170,10 @@ Result<std::string> SessionLog::list_events(std::string_view id,
   const std::lock_guard lock(mutex_);
   const Session* found = nullptr;
   for (const Session& session : sessions_) {
-    if (session.key.second != id || (filter.tenant && *filter.tenant != session.key.first))
-      continue;
+    if (session.key.id != id || !is_asked_for(filter, session.key)) continue;
     if (found != nullptr)
       return fail(Errc::kInvalid,
-                  "several tenants have a session of this id: name one by `tenant`");
+                  "several agents have a session of this id: name one by `tenant` and `agent`");
     found = &session;
   }
   if (found == nullptr) return fail(Errc::kNotFound, "no such session is remembered");
@@ -191,9 +193,9 @@ Result<std::string> SessionLog::list_events(std::string_view id,
                                   {"rule", entry.rule},
                                   {"detections", entry.detections}});
   }
-  return json::serialize(json::object{{"session_id", found->key.second},
-                                      {"tenant", found->key.first},
-                                      {"agent", found->agent},
+  return json::serialize(json::object{{"session_id", found->key.id},
+                                      {"tenant", found->key.tenant},
+                                      {"agent", found->key.agent},
                                       {"events", std::move(events)},
                                       {"total", found->entries.size()},
                                       {"offset", filter.offset},

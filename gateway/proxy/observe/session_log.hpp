@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <deque>
 #include <list>
@@ -9,7 +10,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "sdk/core/common/result.hpp"
 #include "sdk/core/model/event.hpp"
@@ -28,7 +28,8 @@ struct SessionFilter {
 Result<SessionFilter> read_session_filter(std::string_view query);
 
 // What happened lately in the sessions of agents, without texts: in memory, bounded, the session
-// that was idle longest goes first. Two tenants may have a session of the same id. Any thread.
+// that was idle longest goes first. Two agents may have a session of the same id, since clients
+// choose it. Any thread.
 class SessionLog {
  public:
   struct Bounds {
@@ -44,7 +45,7 @@ class SessionLog {
   // events that are not remembered any more, of all sessions.
   std::string list(const SessionFilter& filter) const;
   // {"session_id", "tenant", "agent", "events": [...], "total", "forgotten"}: in the order in which
-  // they ended. kNotFound: there is none of that id, for that tenant.
+  // they ended. kNotFound: there is none of that id, for that tenant and agent. kInvalid: several.
   Result<std::string> list_events(std::string_view id, const SessionFilter& filter) const;
 
  private:
@@ -61,10 +62,14 @@ class SessionLog {
     std::uint64_t duration_us = 0;
     std::size_t detections = 0;
   };
-  using Key = std::pair<std::string, std::string>;  // tenant, id
+  struct Key {
+    std::string tenant;
+    std::string agent;
+    std::string id;
+    auto operator<=>(const Key&) const = default;
+  };
   struct Session {
     Key key;
-    std::string agent;
     WallTime first;
     WallTime last;
     std::uint64_t denied = 0;
@@ -75,6 +80,7 @@ class SessionLog {
   using Sessions = std::list<Session>;  // the latest first
 
   static Entry entry_of(const model::Event& event);
+  static bool is_asked_for(const SessionFilter& filter, const Key& key);
   void make_room();
 
   const Bounds bounds_;

@@ -70,6 +70,21 @@ TEST(SessionLog, SaysWhenASessionBeganAndWhenItsLastEventDid) {
   EXPECT_EQ(time_at("last"), to_rfc3339(event("a", "one", 3).time));
 }
 
+TEST(SessionLog, KeepsAgentsOfATenantApart) {
+  SessionLog log({});
+  log.add(event("a", "same", 1));
+  model::Event other = event("a", "same", 2);
+  other.agent_id = "a/other";
+  log.add(other);
+  EXPECT_THAT(ids(log.list({}), "sessions", "agent"), ElementsAre("a/other", "a/agent"));
+  EXPECT_FALSE(log.list_events("same", of_tenant("a")));
+  SessionFilter filter;
+  filter.agent = "a/other";
+  const auto events = log.list_events("same", filter);
+  ASSERT_TRUE(events);
+  EXPECT_THAT(ids(*events, "events", "event_id"), ElementsAre("e2"));
+}
+
 TEST(SessionLog, KeepsTenantsApart) {
   SessionLog log({});
   log.add(event("a", "same", 1));
