@@ -204,6 +204,12 @@ void ExchangeState::settle_use() {
     if (writes_text(api))
       used.output_tokens = std::max(used.output_tokens, estimate_tokens(reply_text_bytes));
   }
+  // There is no request without input: a provider that says so (null, a negative number, 1e30)
+  // counted something else, or nothing.
+  if (is_answered && !is_free(api) && used.input_tokens == 0) {
+    used.input_tokens = estimated_input();
+    said.tokens_estimated = true;
+  }
   said.input_tokens = std::min(used.input_tokens, kMostTokens);
   said.output_tokens = std::min(used.output_tokens, kMostTokens);
   if (services.use.prices && provider && (is_answered || is_given_up) && !is_free(api)) {

@@ -134,7 +134,7 @@ struct LlmCall {
   std::uint16_t destination_port = 0;
   std::string attribution;  // "socket", "thread_sequence", "sni", "none"
   double attribution_confidence = 0;
-  bool tokens_estimated = false;  // both counts, or the rest of one that the provider began to say
+  bool tokens_estimated = false;  // both counts, or what of them the provider did not say
   std::optional<std::uint64_t> cost_nano_usd;  // nothing: no price is known
   // The gateway's: what became of it on its way.
   std::string upstream;                      // name of the provider that answered, as configured

@@ -55,6 +55,15 @@ def test_a_provider_that_hangs_is_left_after_its_time(world: World) -> None:
     assert "timed out" in world.calls(1)[0]["failed_attempts"][0]
 
 
+@pytest.mark.parametrize("counted", [None, -5, 1e30, 0])
+def test_a_count_that_is_none_is_estimated(world: World, counted: object) -> None:
+    world.start(route("    providers: [{provider: one}]\n"))
+    world["one"].usage = {"prompt_tokens": counted, "completion_tokens": 7, "total_tokens": 18}
+    assert world.say() == "I am one."
+    call = world.calls(1)[0]
+    assert (int(call["input_tokens"]) > 0, int(call["output_tokens"]), bool(call["tokens_estimated"])) == (True, 7, True)
+
+
 @pytest.mark.parametrize(("price", "why"), [("", "costs is not known"), (", {model: dear, input: 1000000, output: 1000000}", "may need")],
                          ids=["unknown", "dearer"])
 def test_a_fallback_is_paid_from_the_same_budgets(world: World, price: str, why: str) -> None:

@@ -28,6 +28,7 @@ class Upstream:
         self.host = "127.0.0.1"  # as the gateway's configuration names it
         self.mode: str | int = "ok"
         self.bodies: list[dict[str, Any]] = []
+        self.usage: dict[str, Any] = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}  # of chat completions
         self.wait = 0.0
         self.pause = 0.0  # before each event of a stream but the first
         self.port = free_port()
@@ -104,7 +105,7 @@ class Upstream:
     def completion(self, body: dict[str, Any]) -> dict[str, Any]:
         return {"id": f"chatcmpl-{self.name}", "object": "chat.completion", "created": 1, "model": body["model"], "choices": [
             {"index": 0, "message": {"role": "assistant", "content": self.text}, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}}
+            "usage": self.usage}
 
     def send(self, handler: http.server.BaseHTTPRequestHandler, status: int, reply: dict[str, Any],
              headers: dict[str, str] | None = None) -> None:
