@@ -70,7 +70,7 @@ Step ExchangeState::check_prompt_bytes() {
   const std::uint64_t limit = services.config.use.prompt_bytes;
   std::uint64_t bytes = 0;
   for (const codec::TextPart& part : request.parts)
-    if (part.surface != codec::Surface::kMedia) bytes += part.text.size();
+    if (!is_media_file(part)) bytes += part.text.size();
   if (bytes <= limit) return {};
   return make_refusal(RefusalKind::kTooLarge,
                       "the texts of this request have " + std::to_string(bytes) +

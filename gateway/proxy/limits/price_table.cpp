@@ -2,6 +2,10 @@
 #include "gateway/proxy/limits/price_table.hpp"
 
 #include <algorithm>
+#include <array>
+
+#include "sdk/core/codec/base64.hpp"
+#include "sdk/core/codec/picture_text.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -35,7 +39,41 @@ std::string_view undated(std::string_view model) {
   return model;
 }
 
+// How sounds, films and documents begin (pictures are known elsewhere): WAV, MP3, Ogg, FLAC, WebM,
+// PDF, what is zipped (docx, ...) and TIFF.
+using namespace std::string_view_literals;
+constexpr std::array kFileHeads = {
+    "RIFF"sv, "ID3"sv,        "OggS"sv,  "fLaC"sv, "\x1a\x45\xdf\xa3"sv,
+    "%PDF"sv, "PK\x03\x04"sv, "II*\0"sv, "MM\0*"sv};
+constexpr std::array kUrlTypes = {"data:image/"sv, "data:audio/"sv, "data:video/"sv,
+                                  "data:application/pdf;"sv};
+
+bool starts_as_file(std::string_view base64) {
+  constexpr std::size_t kHeadLetters = 16;  // of 12 bytes
+  std::string head(base64.substr(0, kHeadLetters));
+  std::replace(head.begin(), head.end(), '-', '+');
+  std::replace(head.begin(), head.end(), '_', '/');
+  const auto bytes = codec::base64_decode(head);
+  if (!bytes) return false;
+  const std::string_view begin = *bytes;
+  const auto is_head = [&](std::string_view one) { return begin.starts_with(one); };
+  if (std::any_of(kFileHeads.begin(), kFileHeads.end(), is_head)) return true;
+  if (begin.substr(std::min<std::size_t>(4, begin.size())).starts_with("ftyp")) return true;  // MP4
+  // A frame of MPEG sound: eleven bits that are set.
+  return begin.size() > 1 && begin[0] == '\xff' &&
+         (static_cast<unsigned char>(begin[1]) & 0xe0U) == 0xe0U;
+}
+
 }  // namespace
+
+bool is_media_file(const codec::TextPart& part) {
+  if (part.surface != codec::Surface::kMedia) return false;
+  const auto is_of = [&](std::string_view type) { return part.text.starts_with(type); };
+  if (std::any_of(kUrlTypes.begin(), kUrlTypes.end(), is_of)) return true;
+  std::string_view base64 = part.text;
+  if (base64.starts_with("data:")) base64.remove_prefix(base64.find(',') + 1);
+  return codec::is_encoded_picture(base64) || starts_as_file(base64);
+}
 
 PriceTable::PriceTable(PriceConfig config) : config_(std::move(config)) {
   for (std::size_t i = 0; i < config_.prices.size(); ++i) {
@@ -83,7 +121,7 @@ std::uint64_t estimate_input(const codec::LlmRequest& request) {
   std::uint64_t bytes = 0;
   std::uint64_t tokens = request.message_count * kMessageTokens;
   for (const codec::TextPart& part : request.parts) {
-    if (part.surface == codec::Surface::kMedia)
+    if (is_media_file(part))
       tokens += kMediaTokens;
     else
       bytes += part.text.size();

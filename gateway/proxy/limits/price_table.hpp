@@ -40,7 +40,11 @@ std::uint64_t cost_of(const Price& price, const codec::Usage& usage);
 
 // About as many tokens as a text of that many bytes has.
 constexpr std::uint64_t estimate_tokens(std::uint64_t bytes) { return (bytes + 3) / 4; }
-// The same of all that a request says: texts, and for each picture or sound what they usually are.
+// Whether it is a picture, sound or file of a kind that is known by its first bytes, or that a
+// data: URL names. Other base64 is text to limits: letters of its alphabet alone prove nothing.
+bool is_media_file(const codec::TextPart& part);
+// The same of all that a request says: texts, and for each picture, sound or file what they usually
+// are.
 std::uint64_t estimate_input(const codec::LlmRequest& request);
 
 }  // namespace aispm::gateway

@@ -58,6 +58,21 @@ TEST(PriceTable, CountsCachedTokensAtTheirOwnPriceAndRoundsUp) {
   EXPECT_EQ(cost_of(price, {.input_tokens = UINT64_MAX, .output_tokens = UINT64_MAX}), UINT64_MAX);
 }
 
+TEST(EstimateInput, TakesBase64OfNoKnownKindForText) {
+  const auto tokens = [](const std::string& text) {
+    codec::LlmRequest request;
+    request.parts.push_back({.surface = codec::Surface::kMedia, .text = text, .span = {}});
+    return estimate_input(request);
+  };
+  EXPECT_EQ(tokens(std::string(400, 'a')), 100U);
+  EXPECT_EQ(tokens("data:text/plain;base64," + std::string(377, 'a')), 100U);
+  const std::string more(40'000, 'A');
+  for (const char* const head :
+       {"iVBORw0KGgoAAAANSUhE", "JVBERi0xLjQKAAAA", "UklGRgAAAABXQVZF", "SUQzAAAAAAAAAAAA",
+        "AAAAIGZ0eXBpc29tAAAA", "//uQAAAAAAAAAAAA", "data:audio/pcm;base64,"})
+    EXPECT_EQ(tokens(std::string(head) + more), 1000U) << head;
+}
+
 // GW-056: which status and code a client sees for what.
 TEST(WireError, HasAStatusAndACodeOfItsOwnForEachKindOfRefusal) {
   struct Case {
