@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/observe/readiness.hpp"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "gateway/proxy/observe/observatory.hpp"
 #include "gateway/proxy/services.hpp"
+#include "gateway/proxy/traffic/traffic.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -26,15 +28,33 @@ void fail_check(Readiness& readiness, const std::string& part, std::string why, 
   readiness.is_ready = readiness.is_ready && !matters;
 }
 
-// A provider that is missing matters where no other speaks its protocol.
-void check_providers(const Services& services, const std::map<std::string, std::string>& missing,
-                     Readiness& readiness) {
+using Missing = std::map<std::string, std::string>;
+using Providers = std::vector<std::shared_ptr<Provider>>;
+
+// Whether any request comes to it: by its `models`, as the first of its protocol, or along a route.
+// Another that nobody asks keeps nothing going.
+bool may_be_asked(const Services& services, const Providers& all, const ProviderConfig& config) {
+  if (!config.models.empty()) return true;
+  const auto first = std::find_if(all.begin(), all.end(), [&](const auto& one) {
+    return one->config().dialect == config.dialect && one->config().models.empty();
+  });
+  if (first != all.end() && (*first)->config().name == config.name) return true;
+  if (!services.traffic) return false;
+  for (const auto& route : services.traffic->routes())
+    for (const auto& arm : route->arms)
+      if (arm->config.provider == config.name) return true;
+  return false;
+}
+
+// A provider that is missing matters where no other that is asked speaks its protocol.
+void check_providers(const Services& services, const Missing& missing, Readiness& readiness) {
   std::map<Dialect, bool> usable;
   const auto providers = services.providers.current();
   for (const auto& provider : providers->all()) {
     const bool is_there =
         provider->config().missing_key.empty() && !missing.contains(probe_name(*provider));
-    usable[provider->config().dialect] |= is_there;
+    usable[provider->config().dialect] |=
+        is_there && may_be_asked(services, providers->all(), provider->config());
   }
   for (const auto& provider : providers->all()) {
     const std::string name = probe_name(*provider);
@@ -50,8 +70,42 @@ void check_providers(const Services& services, const std::map<std::string, std::
   }
 }
 
-void check_judges(const Services& services, const std::map<std::string, std::string>& missing,
-                  Readiness& readiness) {
+// Whether anybody of the route can be asked now. Who has no key does not count: no other instance
+// has it either. A circuit whose time is over counts as closed: only a request can tell.
+bool is_alive(const Traffic::Route& route, const Providers& all, const Missing& missing) {
+  const auto now = Breaker::Time::clock::now();
+  bool has_key = false;
+  for (const auto& arm : route.arms) {
+    const auto found = std::find_if(all.begin(), all.end(), [&](const auto& one) {
+      return one->config().name == arm->config.provider;
+    });
+    if (found == all.end() || !(*found)->config().missing_key.empty()) continue;
+    has_key = true;
+    const bool is_open = arm->breaker.state(now) == Breaker::State::kOpen;
+    if (!is_open && !missing.contains(probe_name(**found))) return true;
+  }
+  return !has_key;
+}
+
+// Where one route takes every model, all requests go along routes: then it matters that none of
+// them has anybody left. One of several does not.
+void check_routes(const Services& services, const Missing& missing, Readiness& readiness) {
+  if (!services.traffic) return;
+  const auto providers = services.providers.current();
+  bool takes_all = false;
+  bool has_alive = false;
+  for (const auto& route : services.traffic->routes()) {
+    const auto& models = route->config.models;
+    takes_all = takes_all || std::find(models.begin(), models.end(), "*") != models.end();
+    const bool alive = is_alive(*route, providers->all(), missing);
+    has_alive = has_alive || alive;
+    readiness.checks["route " + route->config.name] =
+        alive ? "ok" : "nobody of it can be asked: circuits are open, or nobody listens";
+  }
+  if (takes_all && !has_alive) readiness.is_ready = false;
+}
+
+void check_judges(const Services& services, const Missing& missing, Readiness& readiness) {
   const auto book = services.rules.current();
   const bool decides = book && book->policy->fail_closed() && book->policy->waits_for_opinions();
   for (const auto& voter : services.voters) {
@@ -80,9 +134,10 @@ Readiness find_readiness(const Services& services) {
     else if (bundle->is_expired(wall_now()))
       fail_check(readiness, "policy bundle", "has expired", true);
   }
-  std::map<std::string, std::string> missing;
+  Missing missing;
   if (services.observatory->probe) missing = services.observatory->probe->unreachable();
   check_providers(services, missing, readiness);
+  check_routes(services, missing, readiness);
   check_judges(services, missing, readiness);
   return readiness;
 }

@@ -55,6 +55,31 @@ def test_a_provider_that_hangs_is_left_after_its_time(world: World) -> None:
     assert "timed out" in world.calls(1)[0]["failed_attempts"][0]
 
 
+def ready(world: World) -> dict[str, Any]:
+    return ask_operators(world.gateway.port, "GET", "/ready", key="").json
+
+
+def test_a_gateway_whose_routes_have_nobody_left_is_not_ready(world: World) -> None:
+    rest = "  - name: rest\n    models: ['*']\n    providers: [{provider: two}]\ntraffic: {breaker: {failures: 1, cooldown: 60s}}\n"
+    world.start("routes:\n  - name: first\n    models: ['m']\n    providers: [{provider: one}]\n" + rest)
+    assert ready(world) == {"ready": True, "failing": []}
+    for name, model, is_ready in (("one", "m", True), ("two", "n", False)):
+        world[name].mode = 500
+        with pytest.raises(openai.InternalServerError):
+            world.ask(model=model)
+        wait_for(lambda: ready(world)["ready"] == is_ready, SPOOL_SECONDS, f"ready: {is_ready}")
+    assert ready(world)["failing"] == ["route first", "route rest"]
+
+
+def test_a_provider_that_nobody_asks_keeps_no_gateway_ready(world: World) -> None:
+    world.start("")
+    refuse(world["one"])
+    with pytest.raises(openai.InternalServerError):
+        world.say()
+    wait_for(lambda: not ready(world)["ready"], SPOOL_SECONDS, "the dead provider was not noticed")
+    assert ready(world)["failing"] == ["provider one"]
+
+
 @pytest.mark.parametrize("counted", [None, -5, 1e30, 0])
 def test_a_count_that_is_none_is_estimated(world: World, counted: object) -> None:
     world.start(route("    providers: [{provider: one}]\n"))
