@@ -109,6 +109,13 @@ struct ExchangeState {
   std::uint64_t reply_text_bytes = 0;
   bool reply_cut = false;  // a stream that did not come to its end
   Reservation reservation;
+  // Of attempts that were given up before a reply began: who was asked may be paid for them.
+  struct GivenUp {
+    std::uint64_t input_tokens = 0;
+    std::uint64_t nano_usd = 0;
+    bool has_latest = false;  // the latest attempt is one of them
+  };
+  GivenUp given_up;
   std::uint64_t response_bytes = 0;
   std::vector<WatchedDetection> watched;  // once `has_watched`
   bool has_watched = false;
@@ -122,6 +129,8 @@ struct ExchangeState {
   Step check_prompt_bytes();
   Result<> check_model_list();
   net::asio::awaitable<Step> check_model();
+  // The provider in place was asked and did not begin to answer in time: its input is estimated.
+  void note_given_up();
   // What it may use at most of the provider and model in place, and what that costs there.
   Step price_use(Spent& most);
   Step reserve_use();

@@ -186,6 +186,17 @@ std::uint64_t ExchangeState::estimated_input() const {
   return remainder_ ? remainder_->estimated_input : estimate_input(request);
 }
 
+void ExchangeState::note_given_up() {
+  if (is_free(api)) return;
+  const codec::Usage read{.input_tokens = estimated_input()};
+  given_up.has_latest = true;
+  given_up.input_tokens += read.input_tokens;
+  const Price* const price = services.use.prices
+                                 ? services.use.prices->find(provider->event_name(), model_sent())
+                                 : nullptr;
+  if (price != nullptr) given_up.nano_usd += cost_of(*price, read);
+}
+
 // A provider that fails or that was never asked is paid nothing. Where it was asked and did not
 // say, or could not say to the end, what it counted, that is estimated.
 void ExchangeState::settle_use() {
@@ -198,7 +209,7 @@ void ExchangeState::settle_use() {
     used = usage.value_or(codec::Usage{});
     said.tokens_estimated = !usage || reply_cut;
   }
-  if (is_given_up && !is_free(api)) said.tokens_estimated = true;
+  if (is_given_up && !given_up.has_latest && !is_free(api)) said.tokens_estimated = true;
   if (said.tokens_estimated) {
     if (used.input_tokens == 0) used.input_tokens = estimated_input();
     if (writes_text(api))
@@ -210,15 +221,22 @@ void ExchangeState::settle_use() {
     used.input_tokens = estimated_input();
     said.tokens_estimated = true;
   }
-  said.input_tokens = std::min(used.input_tokens, kMostTokens);
+  const bool was_left = given_up.input_tokens > 0;
+  if (was_left) said.tokens_estimated = true;
+  said.input_tokens =
+      std::min(std::min(used.input_tokens, kMostTokens) + given_up.input_tokens, kMostTokens);
   said.output_tokens = std::min(used.output_tokens, kMostTokens);
-  if (services.use.prices && provider && (is_answered || is_given_up) && !is_free(api)) {
+  if (services.use.prices && provider && (is_answered || is_given_up || was_left) &&
+      !is_free(api)) {
     const std::string_view named =
         said.response_model.empty() ? model_sent() : std::string_view(said.response_model);
     const PriceTable& prices = *services.use.prices;
     const Price* price = prices.find(provider->event_name(), named);
     if (price == nullptr) price = prices.find(provider->event_name(), model_sent());
-    if (price != nullptr) said.cost_nano_usd = cost_of(*price, used);
+    if (price != nullptr) {
+      const std::uint64_t cost = cost_of(*price, used);
+      said.cost_nano_usd = cost + std::min(given_up.nano_usd, UINT64_MAX - cost);
+    }
   }
   if (!reservation.is_open()) return;
   const Spent spent{.tokens = said.input_tokens + said.output_tokens,

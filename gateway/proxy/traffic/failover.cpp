@@ -214,6 +214,7 @@ class Forwarding {
 
   awaitable<Step> attempt(UpstreamReply& reply, bool& has_ended) {
     ++plan_.attempts;
+    x_.given_up.has_latest = false;
     const Limits& limits = x_.services.config.limits;
     const UpstreamRequest request{.head = x_.request_head,
                                   .body = x_.outgoing_body(),
@@ -260,6 +261,9 @@ class Forwarding {
     permit_.reset();
     note_failed(error.message);
     last_ = error;
+    // It had the request and may work on it without us, unless it was never reached.
+    if (error.code == Errc::kDeadlineExceeded && !error.message.starts_with("connect "))
+      x_.note_given_up();
     if (!is_before_reply(error.code)) return x_.upstream_refusal(error);
     has_ended = false;
     return {};
