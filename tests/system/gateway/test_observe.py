@@ -8,6 +8,7 @@ import http.server
 import json
 import re
 import socket
+import subprocess
 import threading
 import time
 import uuid
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import openai
 import pytest
-from conftest import KEY, SECRET, Certificate, Gateway, Provider, free_port
+from conftest import GATEWAY, KEY, SECRET, Certificate, Gateway, Provider, free_port
 from openapi_spec_validator import validate
 from limiting import Made
 from limiting import make  # noqa: F401
@@ -307,15 +308,22 @@ def packs_in(folder: Path) -> Path:
     ("observe: {nothing: 1}", "nothing"),
 ])
 def test_a_wrong_section_is_named(provider: Provider, certificate: Certificate, tmp_path: Path, section: str, message: str) -> None:
-    import subprocess
-
-    from conftest import GATEWAY
-
     config = Gateway(tmp_path).configure(provider.port, certificate.cert, extra=section + "\n")
     done = subprocess.run([GATEWAY, "--config", config, "--check-config"], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert message in done.stderr
     assert "gateway.yaml:" in done.stderr
+
+
+@pytest.mark.parametrize("rights", [0o600, 0o644])
+def test_a_token_that_everybody_may_read_is_warned_of(provider: Provider, certificate: Certificate, tmp_path: Path, rights: int) -> None:
+    token = tmp_path / "admin.token"
+    token.write_text(TOKEN + "\n")
+    token.chmod(rights)
+    admin = f"admin: {{socket: {tmp_path}/a.sock, rules_folder: {tmp_path}/r, listen: '127.0.0.1:1', token_file: {token}}}\n"
+    config = Gateway(tmp_path).configure(provider.port, certificate.cert, extra=admin)
+    done = subprocess.run([GATEWAY, "--config", config, "--check-config"], capture_output=True, text=True, timeout=60, check=False)
+    assert ("admin.token_file_open_to_all" in done.stderr) == (rights == 0o644)
 
 
 def test_keys_without_a_tenant_header_are_refused_where_it_is_required(

@@ -70,7 +70,7 @@ def test_a_gateway_whose_routes_have_nobody_left_is_not_ready(world: World) -> N
         world[name].mode = 500
         with pytest.raises(openai.InternalServerError):
             world.ask(model=model)
-        wait_for(lambda: ready(world)["ready"] == is_ready, SPOOL_SECONDS, f"ready: {is_ready}")
+        wait_for(lambda expected=is_ready: ready(world)["ready"] == expected, SPOOL_SECONDS, f"ready: {is_ready}")
     assert ready(world)["failing"] == ["route first", "route rest"]
 
 
