@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import rows as data
-from connection import Gateway, RunFailed
+from connection import Gateway, RunFailed, WrongUsage
 from exchange import Exchanges
 from gate import BadBaseline, load_baseline
 from judge import Judge
@@ -94,11 +94,11 @@ def _key(file: Path | None) -> str:
         with file.open(encoding="ascii") as content:
             key = content.read(MAX_KEY_BYTES + 1).strip()
     except OSError as problem:
-        raise RunFailed(f"{file}: {problem.strerror}") from problem
+        raise WrongUsage(f"{file}: {problem.strerror}") from problem
     except UnicodeDecodeError as problem:
-        raise RunFailed(f"{file}: holds no key") from problem
+        raise WrongUsage(f"{file}: holds no key") from problem
     if not key or len(key) > MAX_KEY_BYTES or not key.isprintable():
-        raise RunFailed(f"{file}: holds no key")
+        raise WrongUsage(f"{file}: holds no key")
     return key
 
 
@@ -116,12 +116,12 @@ def _corpus(args: argparse.Namespace, rows: list[data.Row]) -> int:
 
 def _run(args: argparse.Namespace, rows: list[data.Row]) -> int:
     if not args.gateway:
-        raise RunFailed("no gateway: give --gateway, or set AISPM_GATEWAY_URL")
+        raise WrongUsage("no gateway: give --gateway, or set AISPM_GATEWAY_URL")
     baseline = load_baseline(args.baseline, describe_corpus(rows)["sha256"], args.via) if args.baseline else None
     if args.provider and args.via == "screen":
-        raise RunFailed("--provider is for --via exchange: screening asks no provider")
+        raise WrongUsage("--provider is for --via exchange: screening asks no provider")
     if args.stream and args.via == "screen":
-        raise RunFailed("--stream is for --via exchange: screening has no replies")
+        raise WrongUsage("--stream is for --via exchange: screening has no replies")
     gateway = Gateway(args.gateway, _key(args.key_file), args.ca_file, args.timeout)
     with StandIn(args.provider) if args.provider else contextlib.nullcontext() as stand_in:
         ask = Screening(gateway) if args.via == "screen" else Exchanges(gateway, args.model, stand_in, args.stream)
@@ -151,7 +151,7 @@ def main() -> int:
     try:
         rows = data.load(*(args.corpus or [CORPUS]))
         return _corpus(args, rows) if args.command == "corpus" else _run(args, rows)
-    except (data.BadData, BadBaseline) as problem:
+    except (data.BadData, BadBaseline, WrongUsage) as problem:
         print(f"aispm redteam: {problem}", file=sys.stderr)
         return 2
     except RunFailed as problem:

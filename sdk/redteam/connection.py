@@ -18,6 +18,10 @@ class RunFailed(Exception):
     """Why the run cannot go on, in words for whoever started it."""
 
 
+class WrongUsage(RunFailed):
+    """Nothing was asked: what was given cannot be right."""
+
+
 @dataclass(frozen=True)
 class Reply:
     status: int
@@ -33,13 +37,13 @@ class Gateway:
         try:
             port = parts.port
         except ValueError as problem:
-            raise RunFailed(f"--gateway {url}: {problem}") from problem
+            raise WrongUsage(f"--gateway {url}: {problem}") from problem
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.username:
-            raise RunFailed(f"--gateway {url}: give http://host:port or https://host:port")
+            raise WrongUsage(f"--gateway {url}: give http://host:port or https://host:port")
         try:
             self._context = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
         except OSError as problem:
-            raise RunFailed(f"--ca-file {ca_file}: {problem.strerror or problem}") from problem
+            raise WrongUsage(f"--ca-file {ca_file}: {problem.strerror or problem}") from problem
         self._host, self._port = parts.hostname, port or (443 if parts.scheme == "https" else 80)
         self._key, self._timeout = key, timeout_seconds
         self._local = threading.local()

@@ -120,7 +120,7 @@ def _load_file(path: Path, have: int) -> list[Row]:
     rows: list[Row] = []
     number = 0
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8-sig") as lines:  # editors of Windows begin files with U+FEFF
             for line in lines:
                 number += 1
                 if line.strip():

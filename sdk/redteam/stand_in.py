@@ -10,7 +10,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from connection import RunFailed
+from connection import RunFailed, WrongUsage
 
 MAX_BODY_BYTES = 64 << 20
 IDLE_SECONDS = 60
@@ -35,10 +35,10 @@ class StandIn:
         host, _, port = address.rpartition(":")
         try:
             if not ipaddress.ip_address(host.strip("[]")).is_loopback:
-                raise RunFailed(f"--provider {address}: only loopback addresses, since it answers whoever asks")
+                raise WrongUsage(f"--provider {address}: only loopback addresses, since it answers whoever asks")
             self._server = _Server((host.strip("[]"), int(port)), _Handler)
         except ValueError as problem:
-            raise RunFailed(f"--provider {address}: give an address and port, as 127.0.0.1:9001") from problem
+            raise WrongUsage(f"--provider {address}: give an address and port, as 127.0.0.1:9001") from problem
         except OSError as problem:
             raise RunFailed(f"--provider {address}: {problem.strerror}") from problem
         self._server.stand_in = self

@@ -58,6 +58,11 @@ def test_a_row_that_is_nested_too_deeply_is_wrong_data(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_a_byte_order_mark_before_the_first_row_is_none_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(row() + "\n" + row() + "\n", encoding="utf-8-sig")
+    assert len(load(tmp_path)) == 2
+
+
 def test_wrong_data_names_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(row() + "\n\n" + row(label="nope") + "\n")
     with pytest.raises(BadData, match=r"a\.jsonl:3: unknown label"):

@@ -221,14 +221,17 @@ def test_neither_texts_nor_keys_stand_in_reports(gateway: Gateway, tmp_path: Pat
         assert word not in written
 
 
-@pytest.mark.parametrize("words", [[], ["run", "--jobs", "0"], ["run", "--max-drop", "-1"], ["walk"], ["run", "--provider"]])
+@pytest.mark.parametrize("words", [[], ["run", "--jobs", "0"], ["run", "--max-drop", "-1"], ["walk"], ["run", "--provider"],
+                                   ["run", "--gateway", "ftp://127.0.0.1"], ["run", "--gateway", "http://127.0.0.1:1", "--key-file", "/none"],
+                                   ["run", "--gateway", "https://127.0.0.1:1", "--ca-file", "/none"],
+                                   ["run", "--gateway", "http://127.0.0.1:1", "--via", "screen", "--stream"]])
 def test_wrong_usage_exits_2(words: list[str]) -> None:
     assert redteam(*words).returncode == 2
 
 
 def test_the_stand_in_listens_on_loopback_only(tmp_path: Path) -> None:
     done = redteam("run", "--gateway", "http://127.0.0.1:1", "--provider", "0.0.0.0:0")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "only loopback addresses" in done.stderr
 
 
