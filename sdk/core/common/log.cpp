@@ -4,8 +4,11 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
+
+#include "sdk/core/common/utf8.hpp"
 
 namespace aispm::log {
 namespace {
@@ -49,7 +52,16 @@ bool needs_quotes(std::string_view text) {
   return false;
 }
 
-// Control bytes are escaped: a logged value can never forge a second line or a terminal sequence.
+// The first character is none that may stand in a line: a control (U+0080 to U+009F are some, too:
+// terminals take U+009B for ESC [), or a byte that is no UTF-8, as a file may hold it.
+bool is_strange(std::string_view text, std::size_t size) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  if (size == 1) return first < ' ' || first == 0x7f;
+  return size == 0 || (size == 2 && first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0);
+}
+
+// Controls are escaped, and so is what is no UTF-8: a logged value can never forge a second line or
+// a terminal sequence, and the log stays text.
 void append_text(std::string& line, std::string_view text) {
   if (!needs_quotes(text)) {
     line += text;
@@ -57,17 +69,20 @@ void append_text(std::string& line, std::string_view text) {
   }
   static constexpr char kHex[] = "0123456789abcdef";
   line += '"';
-  for (const unsigned char c : text) {
-    if (c == '"' || c == '\\') {
-      line += '\\';
-      line += static_cast<char>(c);
-    } else if (c < ' ' || c == 0x7f) {
-      line += "\\x";
-      line += kHex[c >> 4];
-      line += kHex[c & 15];
+  while (!text.empty()) {
+    const std::size_t known = utf8_length(text);
+    const std::string_view one = text.substr(0, std::max<std::size_t>(known, 1));
+    if (is_strange(text, known)) {
+      for (const unsigned char c : one) {
+        line += "\\x";
+        line += kHex[c >> 4];
+        line += kHex[c & 15];
+      }
     } else {
-      line += static_cast<char>(c);
+      if (one == "\"" || one == "\\") line += '\\';
+      line += one;
     }
+    text.remove_prefix(one.size());
   }
   line += '"';
 }

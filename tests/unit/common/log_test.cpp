@@ -54,6 +54,16 @@ TEST_F(LogTest, AValueCannotForgeALineOrATerminalSequence) {
   EXPECT_THAT(line, HasSubstr(R"(name="a\x0alevel=error event=forged \x1b[31m\" \\")"));
 }
 
+TEST_F(LogTest, ALineIsUtf8WhateverAFileHeld) {
+  const std::string line = written_by([] {
+    log::info("x", {{"reason",
+                     "gr\xc3\xbc\xc3\x9f \xff\xc3 \xc2\x9b"
+                     "31m"}});
+  });
+  EXPECT_THAT(line, HasSubstr("reason=\"gr\xc3\xbc\xc3\x9f \\xff\\xc3 \\xc2\\x9b"
+                              "31m\""));
+}
+
 TEST_F(LogTest, AnEmptyValueIsStillThere) {
   EXPECT_THAT(written_by([] { log::info("x", {{"name", ""}}); }), EndsWith("name=\"\"\n"));
 }
