@@ -29,6 +29,13 @@ bool is_se_personal(std::string_view text);     // Luhn and a date
 bool is_fi_personal(std::string_view text);     // modulo 31 character and a date
 bool is_dk_cpr(std::string_view text);          // a date (modulo 11 ended in 2007)
 bool is_no_birth(std::string_view text);        // two modulo 11 digits
+bool is_ro_cnp(std::string_view text);          // modulo 11 and a date
+bool is_bg_egn(std::string_view text);          // modulo 11 and a date
+bool is_gr_afm(std::string_view text);          // modulo 11
+bool is_gr_amka(std::string_view text);         // Luhn and a date
+bool is_hu_taj(std::string_view text);          // 3-7, modulo 10
+bool is_cz_birth(std::string_view text);        // also Slovakia: since 1954, modulo 11 and a date
+bool is_ua_tax(std::string_view text);          // modulo 11
 bool is_in_aadhaar(std::string_view text);      // Verhoeff
 bool is_in_pan(std::string_view text);          // holder letter
 bool is_br_cpf(std::string_view text);          // two modulo 11 digits

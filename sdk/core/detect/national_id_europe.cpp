@@ -172,4 +172,51 @@ bool is_no_birth(std::string_view text) {
          n.weighted({5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1}) % 11 == 0;
 }
 
+bool is_ro_cnp(std::string_view text) {
+  const Compact n(text);
+  if (!n.is_number(13) || n.digit(0) == 0 || !is_date(n.number(3, 2), n.number(5, 2))) return false;
+  const int rest = n.weighted({2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9}) % 11;
+  return (rest == 10 ? 1 : rest) == n.digit(12);
+}
+
+// Months from 20 on are of the 19th century, from 40 on of the 21st.
+bool is_bg_egn(std::string_view text) {
+  const Compact n(text);
+  if (!n.is_number(10) || n.number(2, 2) > 52 || !is_date(n.number(2, 2) % 20, n.number(4, 2)))
+    return false;
+  return n.weighted({2, 4, 8, 5, 10, 9, 7, 3, 6}) % 11 % 10 == n.digit(9);
+}
+
+bool is_gr_afm(std::string_view text) {
+  const Compact n(text);
+  return n.is_number(9) && n.weighted({256, 128, 64, 32, 16, 8, 4, 2}) % 11 % 10 == n.digit(8);
+}
+
+bool is_gr_amka(std::string_view text) {
+  const Compact n(text);
+  return n.is_number(11) && is_date(n.number(2, 2), n.number(0, 2)) && is_luhn(n, 0, 11);
+}
+
+bool is_hu_taj(std::string_view text) {
+  const Compact n(text);
+  return n.is_number(9) && n.weighted({3, 7, 3, 7, 3, 7, 3, 7}) % 10 == n.digit(8);
+}
+
+// Of women 50 is added to the month, and 20 where a day has no numbers left. In some numbers of up
+// to 1985 the check digit is 0 for a remainder of 10.
+bool is_cz_birth(std::string_view text) {
+  const Compact n(text);
+  if (!n.is_number(10)) return false;
+  long long month = n.number(2, 2);
+  if (month > 50) month -= 50;
+  if (month > 20) month -= 20;
+  if (!is_date(month, n.number(4, 2))) return false;
+  return n.number(0, 10) % 11 == 0 || (n.number(0, 9) % 11 == 10 && n.digit(9) == 0);
+}
+
+bool is_ua_tax(std::string_view text) {
+  const Compact n(text);
+  return n.is_number(10) && n.weighted({-1, 5, 7, 9, 4, 6, 10, 5, 7}) % 11 % 10 == n.digit(9);
+}
+
 }  // namespace aispm::detect
