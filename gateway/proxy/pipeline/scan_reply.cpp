@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/pipeline/scan_reply.hpp"
 
+#include "gateway/proxy/pipeline/seam_judge.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
 
 namespace aispm::gateway {
@@ -45,6 +46,50 @@ Result<bool> screen_reply(const ScanContext& context, const codec::LlmReply& rep
   return context.book->engine->may_match(texts, surfaces, context.bench->scratch);
 }
 
+// Clients show the texts of a choice in a row; Responses has one choice, and numbers its items
+// there.
+bool is_same_choice(codec::Api api, const codec::Channel& one, const codec::Channel& other) {
+  return api == codec::Api::kOpenAiResponses || one.choice == other.choice;
+}
+
+// The texts of a reply that has several, as the client gets them.
+class ReplySeams {
+ public:
+  ReplySeams(const ScanContext& context, codec::Api api, const codec::LlmReply& reply,
+             Findings& findings)
+      : context_(context),
+        api_(api),
+        texts_(reply.texts),
+        seams_(context, policy::Direction::kReply, findings) {}
+
+  Result<> add(std::size_t index, std::string_view shown) {
+    const codec::ReplyText& text = texts_[index];
+    if (!is_read(text)) return {};
+    std::size_t next = index + 1;
+    while (next < texts_.size() && !is_read(texts_[next])) ++next;
+    const bool goes_on =
+        next < texts_.size() && is_same_choice(api_, text.channel, texts_[next].channel);
+    if (goes_on || is_open_) seams_.add(shown);
+    if (is_open_ && !goes_on)
+      AISPM_CHECK(seams_.judge(detect::Surface::kReply,
+                               context_.tables->of_reply(detect::Surface::kReply)));
+    is_open_ = goes_on;
+    return {};
+  }
+
+ private:
+  static bool is_read(const codec::ReplyText& text) {
+    return text.channel.kind == codec::ChannelKind::kText && !text.is_key && !text.is_repeat &&
+           !text.text.empty();
+  }
+
+  const ScanContext& context_;
+  codec::Api api_;
+  const std::vector<codec::ReplyText>& texts_;
+  SeamJudge seams_;
+  bool is_open_ = false;  // the text before goes on in the next
+};
+
 void screen_leaks(const ScanContext& context, std::string_view text, Findings& findings) {
   if (context.leaks.prompt == nullptr && context.leaks.tools == nullptr) return;
   LeakScreen screen(context.leaks);
@@ -77,6 +122,7 @@ Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
   AISPM_TRY(const bool may_match, screen_reply(context, reply, judge));
   const std::vector<KnownTexts::Place>& places = context.bench->places;
   std::string clean;
+  ReplySeams seams(context, api, reply, findings);
   for (std::size_t i = 0; i < reply.texts.size(); ++i) {
     const codec::ReplyText& text = reply.texts[i];
     if (text.text.empty()) continue;
@@ -89,11 +135,14 @@ Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
                                                                       .rules = may_match,
                                                                       .editable = editable,
                                                                       .place = places[i]}));
+    std::string_view shown = text.text;
     if (judged.redacts && !judged.denied) {
       clean.clear();
       findings.redactions += judge.cut_out(text.text, clean);
       result.patches.push_back(codec::string_patch(text.span, clean));
+      shown = clean;
     }
+    AISPM_CHECK(seams.add(i, shown));
     if (text.channel.kind == codec::ChannelKind::kText) screen_leaks(context, text.text, findings);
     if (is_tool)
       AISPM_CHECK(scan_unescaped(context, text.text, surface, outcomes, findings,

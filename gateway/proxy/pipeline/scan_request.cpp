@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "gateway/proxy/pipeline/seam_judge.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
 #include "sdk/core/codec/picture_text.hpp"
 
@@ -126,6 +127,45 @@ Outcome outcome_on(const ScanContext& context, policy::Direction direction,
   return withholds(said) ? said : Outcome::kAllow;
 }
 
+// Whether `next` goes on where `part` ends, for whoever reads them: other surfaces and results of
+// other calls (whose names stand elsewhere in the body) do not.
+bool is_same_message(const codec::TextPart& part, const codec::TextPart& next) {
+  return part.message == next.message && part.surface == next.surface &&
+         part.tool.data() == next.tool.data();
+}
+
+// Puts the parts of messages that have several through a SeamJudge; of one that has a single part
+// nothing is copied.
+class MessageSeams {
+ public:
+  MessageSeams(const ScanContext& context, const codec::LlmRequest& request, Findings& findings)
+      : context_(context),
+        parts_(request.parts),
+        seams_(context, policy::Direction::kRequest, findings) {}
+
+  // Part `index`, which was judged; `shown` is what stays of it.
+  Result<> add(std::size_t index, std::string_view shown) {
+    const codec::TextPart& part = parts_[index];
+    if (!part.is_message) return {};
+    std::size_t next = index + 1;
+    while (next < parts_.size() && !parts_[next].is_message) ++next;
+    const bool goes_on = next < parts_.size() && is_same_message(part, parts_[next]);
+    if (goes_on || is_open_) seams_.add(shown);
+    if (is_open_ && !goes_on) {
+      const detect::Surface surface = surface_of(part);
+      AISPM_CHECK(seams_.judge(surface, context_.tables->of_request(surface)));
+    }
+    is_open_ = goes_on;
+    return {};
+  }
+
+ private:
+  const ScanContext& context_;
+  const std::vector<codec::TextPart>& parts_;
+  SeamJudge seams_;
+  bool is_open_ = false;  // the part before goes on in the next
+};
+
 }  // namespace
 
 policy::Verdict verdict_on(const ScanContext& context, policy::Direction direction,
@@ -161,6 +201,7 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
   if (context.keeps_looks) result.looks.resize(request.parts.size());
   std::size_t hidden_bytes = 0;
   std::string clean;
+  MessageSeams seams(context, request, findings);
   for (std::size_t i = 0; i < request.parts.size(); ++i) {
     const codec::TextPart& part = request.parts[i];
     if (part.text.empty()) continue;
@@ -174,12 +215,15 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
     }
     if (context.keeps_looks && !is_media)
       result.looks[i] = judge.first_look(RequestScan::kMaxHiddenBytes, hidden_bytes);
+    std::string_view shown = part.text;
     // Of a denied request for the record only.
     if ((judged.redacts || judged.denied) && !part.is_key && !is_media) {
       clean.clear();
       findings.redactions += judge.cut_out(part.text, clean);
       result.patches.push_back(codec::string_patch(part.span, clean));
+      shown = clean;
     }
+    AISPM_CHECK(seams.add(i, shown));
     if (is_media) AISPM_CHECK(judge_picture(context, part.text, judge));
     if (part.surface != codec::Surface::kToolArguments) continue;
     AISPM_CHECK(scan_unescaped(context, part.text, ask.surface, *ask.outcomes, findings,

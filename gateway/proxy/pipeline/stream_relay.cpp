@@ -251,7 +251,9 @@ bool StreamRelay::settle(Lane& lane, Piece& piece, bool complete) {
   }
   if (complete) findings_.redactions += lane.scanner.redactions() + lane.runs.redactions();
   if (!record(lane)) return false;
-  if (!gives_away(lane, piece.kept) && read_window(lane, piece.kept, complete)) return true;
+  if (!gives_away(lane, piece.kept) && read_seam(lane, piece.kept) &&
+      read_window(lane, piece.kept, complete))
+    return true;
   piece.release.clear();  // it completed what is not to be read
   return false;
 }

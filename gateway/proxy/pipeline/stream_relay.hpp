@@ -119,6 +119,7 @@ class StreamRelay {
   bool settle(Lane& lane, Piece& piece, bool complete);
   bool gives_away(Lane& lane, std::string_view released);
   bool read_window(Lane& lane, std::string_view released, bool complete);
+  bool read_seam(Lane& lane, std::string_view released);
   bool in_time();
   bool close_tool(Lane& lane);
   bool ask_gate(Lane& lane);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/proxy/pipeline/gemini_notice.hpp"
+#include "gateway/proxy/pipeline/seam_judge.hpp"
 #include "gateway/proxy/pipeline/stream_relay_parts.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
 #include "sdk/core/codec/json_tree.hpp"
@@ -196,6 +197,33 @@ StreamRelay::Lane* StreamRelay::find_lane(const codec::Channel& channel) {
   const auto found = std::find_if(lanes_.rbegin(), lanes_.rend(),
                                   [&](const auto& lane) { return lane->channel == channel; });
   return found == lanes_.rend() ? nullptr : found->get();
+}
+
+// Clients show the texts of a reply in a row: what begins in the one before may end here. That one
+// has left, so what goes across can only end the stream. The first text of a reply costs nothing.
+bool StreamRelay::read_seam(Lane& lane, std::string_view released) {
+  constexpr std::size_t kBytes = SeamJudge::kBytes;
+  if (lane.channel.kind != ChannelKind::kText || released.empty() || lane.head.size() >= kBytes)
+    return true;
+  if (lane.head.empty()) {
+    const Lane* last = nullptr;
+    for (const auto& one : lanes_) {
+      if (one.get() == &lane) break;
+      const bool is_near = is_responses() || one->channel.choice == lane.channel.choice;
+      if (one->channel.kind == ChannelKind::kText && is_near && !one->unread.empty())
+        last = one.get();
+    }
+    if (last == nullptr) return true;
+    lane.before = last->before + last->unread;
+    lane.before.erase(0, lane.before.size() - std::min(lane.before.size(), kBytes));
+  }
+  lane.head += released.substr(0, kBytes - lane.head.size());
+  SeamJudge seam(context_, policy::Direction::kReply, findings_);
+  seam.add(lane.before);
+  seam.add(lane.head);
+  const auto denied = seam.judge(lane.surface, context_.tables->of_reply(lane.surface));
+  if (!denied) return give_up(denied.error().message);
+  return !*denied && in_time();
 }
 
 // What the model was told, by what was released so far.

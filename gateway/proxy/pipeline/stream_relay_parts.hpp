@@ -87,6 +87,8 @@ struct StreamRelay::Lane {
   std::size_t recorded_runs = 0;
   std::string unread;          // released, and not yet read by what needs more than a piece
   std::size_t read_bytes = 0;  // of it, read before
+  std::string before;          // texts: the end of what stands before it in the reply
+  std::string head;            // and its beginning, where something does
   std::string arguments;       // tools: as they came, then what may be released
   std::string spare_name;      // an event that can carry what is held, should the channel end
   std::string spare_data;

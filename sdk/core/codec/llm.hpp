@@ -65,6 +65,8 @@ struct TextPart {
   bool is_message = false;  // content of a message: counts for the prompt hash
   // Of results and arguments: the tool's name as the client tells it; "" when it does not.
   std::string_view tool = {};
+  // Of which of the body's messages, counted from 1; 0: of what stands before them.
+  std::uint32_t message = 0;
 };
 
 // A request body taken apart. Move-only. Views live as long as both this object and the body it was
@@ -135,8 +137,8 @@ enum class ChannelKind : std::uint8_t {
 };
 std::string_view name_of(ChannelKind kind);
 
-// A text that grows: (choice, index) is (choice index, tool index, or which of its texts) for OpenAI
-// and (0, content block) for Anthropic.
+// A text that grows: (choice, index) is (choice index, tool index, or which of its texts) for
+// OpenAI and (0, content block) for Anthropic.
 struct Channel {
   ChannelKind kind = ChannelKind::kText;
   std::uint32_t choice = 0;

@@ -182,7 +182,8 @@ void RequestReader::add_all(std::size_t value, Surface surface) {
 
 void RequestReader::add(const JsonNode& node, Surface surface, bool is_message) {
   if (node.text.empty()) return;
-  request_.parts.push_back({surface, node.text, node.span(), node.is_key, is_message, tool_});
+  request_.parts.push_back({surface, node.text, node.span(), node.is_key, is_message, tool_,
+                            static_cast<std::uint32_t>(request_.message_count)});
 }
 
 void RequestReader::reject(std::size_t node, std::string_view what) {

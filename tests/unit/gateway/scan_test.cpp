@@ -149,6 +149,66 @@ TEST(TextJudge, KnowsATextOnlyWhereItWasJudged) {
   EXPECT_FALSE(known(found, detect::Surface::kPrompt, true));
 }
 
+// Models and clients put the parts of one message next to each other.
+TEST(ScanRequest, DeniesASecretCutOverThePartsOfOneMessage) {
+  const auto parts = [](const std::vector<std::string>& texts, const std::string& type) {
+    std::string list;
+    for (const std::string& text : texts)
+      list += (list.empty() ? "" : ",") + (R"({)" + type + R"("text":")" + text + R"("})");
+    return list;
+  };
+  const std::string typed = R"("type":"text",)";
+  const std::vector<std::string> halves = {"key " + kSecret.substr(0, 9), kSecret.substr(9) + "."};
+  const std::vector<std::string> far = {std::string(4000, 'x') + " " + kSecret.substr(0, 9),
+                                        kSecret.substr(9) + " " + std::string(4000, 'x')};
+  std::vector<std::string> letters;
+  for (const char c : kSecret) letters.emplace_back(1, c);
+  for (const auto& texts : {halves, far, letters}) {
+    const std::string content = R"({"role":"user","content":[)" + parts(texts, typed) + "]}";
+    EXPECT_TRUE(scan(kChat, messages(content)).findings.denied()) << texts.size();
+    EXPECT_TRUE(scan(kMessages, messages(content)).findings.denied()) << texts.size();
+    EXPECT_TRUE(scan(codec::Api::kGeminiGenerate,
+                     R"({"contents":[{"role":"user","parts":[)" + parts(texts, "") + "]}]}")
+                    .findings.denied())
+        << texts.size();
+  }
+}
+
+TEST(ScanRequest, DoesNotJoinWhatNobodyReadsTogether) {
+  const std::string before = kSecret.substr(0, 9);
+  const std::string after = kSecret.substr(9);
+  const auto two = messages(R"({"role":"user","content":")" + before +
+                            R"("},{"role":"user","content":")" + after + R"("})");
+  EXPECT_EQ(scan(kChat, two).findings.verdict.applied, model::Outcome::kAllow);
+  // What was cut out of a part is no beginning of anything.
+  const auto whole =
+      scan(kChat, messages(R"({"role":"user","content":[{"type":"text","text":"a )" + kSecret +
+                           R"("},{"type":"text","text":" and )" + kSecret + R"("}]})"));
+  EXPECT_EQ(whole.findings.verdict.applied, model::Outcome::kRedact);
+  EXPECT_EQ(whole.findings.redactions, 2U);
+  const auto clean = scan(kChat, messages(R"({"role":"user","content":[{"type":"text","text":"a"},)"
+                                          R"({"type":"text","text":"b"}]})"));
+  EXPECT_EQ(clean.findings.verdict.applied, model::Outcome::kAllow);
+}
+
+TEST(ScanReply, DeniesASecretCutOverTwoBlocks) {
+  const ScanContext context = make_context();
+  const auto denied = [&](const std::string& one, const std::string& other) {
+    const std::string body =
+        R"({"id":"m","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":")" +
+        one + R"("},{"type":"text","text":")" + other +
+        R"("}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}})";
+    const auto reply = codec::parse_reply(kMessages, body);
+    EXPECT_TRUE(reply) << reply.error().message;
+    const auto result = scan_reply(context, kMessages, *reply);
+    EXPECT_TRUE(result);
+    return result->findings.denied();
+  };
+  EXPECT_TRUE(denied("a " + kSecret.substr(0, 7), kSecret.substr(7) + " b"));
+  EXPECT_FALSE(denied("a " + kSecret, "b"));
+  EXPECT_FALSE(denied("a " + kSecret.substr(0, 7), " b"));
+}
+
 TEST(ScanReply, RedactsTextAndToolArguments) {
   const ScanContext context = make_context();
   const std::string body =

@@ -221,10 +221,10 @@ TEST(StreamedToolCall, IsRefusedWhenItsNameComesInPieces) {
   for (const char* const again :
        {R"("name":"","arguments":"{}")", R"("name":"read","arguments":"{}")",
         R"("name":null,"arguments":"{}")"})
-    EXPECT_EQ(relay(codec::Api::kOpenAiChat,
-                    call(R"("name":"read","arguments":"")") + call(again) + end)
-                  .state,
-              StreamRelay::State::kEnded)
+    EXPECT_EQ(
+        relay(codec::Api::kOpenAiChat, call(R"("name":"read","arguments":"")") + call(again) + end)
+            .state,
+        StreamRelay::State::kEnded)
         << again;
 }
 
@@ -270,8 +270,9 @@ TEST(StreamedReply, RedactsEachOfTheTextsThatGrowSideBySide) {
     const std::string said = json_string(piece);
     if (kind == 0) return R"("reasoning":)" + said + R"(,"reasoning_content":)" + said;
     if (kind == 1)
-      return R"("reasoning":)" + said + R"(,"reasoning_details":[{"type":"reasoning.text","text":)" +
-             said + R"(,"format":"unknown","index":0}])";
+      return R"("reasoning":)" + said +
+             R"(,"reasoning_details":[{"type":"reasoning.text","text":)" + said +
+             R"(,"format":"unknown","index":0}])";
     return R"("audio":{"id":"a1","transcript":)" + said + "}";
   };
   for (int kind = 0; kind < 3; ++kind) {
@@ -351,10 +352,36 @@ TEST(StreamedReply, EndsBeforeASecretIsWholeInPiecesOfAnUnknownField) {
   }
 }
 
+TEST(StreamedReply, EndsBeforeASecretIsWholeInTwoBlocks) {
+  const auto block = [](int index, const std::vector<std::string>& texts) {
+    std::string events =
+        anthropic("content_block_start", R"(,"index":)" + std::to_string(index) +
+                                             R"(,"content_block":{"type":"text","text":""})");
+    for (const std::string& text : texts)
+      events += anthropic_delta(index, R"({"type":"text_delta","text":")" + text + R"("})");
+    return events + anthropic("content_block_stop", R"(,"index":)" + std::to_string(index));
+  };
+  const auto relayed = [&](const std::vector<std::string>& one,
+                           const std::vector<std::string>& other) {
+    return relay(codec::Api::kAnthropicMessages,
+                 kAnthropicStart + block(0, one) + block(1, other) + kAnthropicEnd);
+  };
+  const auto cut =
+      relayed({"key " + kSecret.substr(0, 9)}, {kSecret.substr(9, 5), kSecret.substr(14), " b"});
+  EXPECT_EQ(cut.state, StreamRelay::State::kBlocked);
+  EXPECT_THAT(cut.out, Not(HasSubstr(kSecret.substr(14))));
+  const auto clean = relayed({"key " + kSecret.substr(0, 9)}, {" and ", kSecret.substr(9)});
+  EXPECT_EQ(clean.state, StreamRelay::State::kEnded);
+  const auto whole = relayed({"a " + kSecret}, {kSecret, " b"});
+  EXPECT_EQ(whole.state, StreamRelay::State::kEnded);
+  EXPECT_EQ(whole.findings.redactions, 2U);
+}
+
 TEST(StreamedReply, PassesStringsThatOnlyStandInTheSamePlace) {
   std::string stream = openai(R"({"role":"assistant","content":""})");
   for (int i = 0; i < 40; ++i)
-    stream += openai(R"({"content":"word. ","vendor":"AKIA","step":"s)" + std::to_string(i) + "\"}");
+    stream +=
+        openai(R"({"content":"word. ","vendor":"AKIA","step":"s)" + std::to_string(i) + "\"}");
   stream += openai("{}", "\"stop\"") + "data: [DONE]\n\n";
   EXPECT_EQ(relay(codec::Api::kOpenAiChat, stream).out, stream);
   // What was cut out of one event is no beginning of what the next one says.
