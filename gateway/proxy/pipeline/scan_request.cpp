@@ -51,7 +51,22 @@ TextJudge::Ask ask_for(const ScanContext& context, const codec::TextPart& part) 
   return {.surface = surface,
           .outcomes = &context.tables->of_request(surface),
           .classify = !is_media,
-          .editable = !part.is_key && !is_media};
+          .editable = !part.is_key && !is_media && !part.is_sealed};
+}
+
+// All of a text is the base64 of a file (its address, `data:text/plain;base64,`, may stand before
+// it), and what was found stands in the decoded file. A label in its place would be no base64, and
+// the provider would refuse the request or read noise.
+bool is_cut_of_file(const codec::TextPart& part, const detect::Inspection& inspection) {
+  if (part.is_message) return false;  // prose: its reader sees the label
+  const std::string_view text = part.text;
+  return std::any_of(inspection.matches.begin(), inspection.matches.end(), [&](const Match& match) {
+    if (!match.encoded) return false;
+    const std::string_view before = text.substr(0, match.offset);
+    const std::string_view after = text.substr(match.offset + match.length);
+    return (before.empty() || (before.starts_with("data:") && before.ends_with(";base64,"))) &&
+           after.find_first_not_of("=\r\n") == std::string_view::npos;
+  });
 }
 
 // What is read of a part as it stands. Of a picture that is what comes before its base64: no rule
@@ -215,6 +230,11 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
     }
     if (context.keeps_looks && !is_media)
       result.looks[i] = judge.first_look(RequestScan::kMaxHiddenBytes, hidden_bytes);
+    if (judged.redacts && !judged.denied && is_cut_of_file(part, context.bench->inspection)) {
+      judged.denied = true;
+      findings.verdict = uncuttable(findings.verdict);
+      findings.verdict.applied = Outcome::kDeny;
+    }
     std::string_view shown = part.text;
     // Of a denied request for the record only.
     if ((judged.redacts || judged.denied) && !part.is_key && !is_media) {

@@ -67,6 +67,9 @@ struct TextPart {
   std::string_view tool = {};
   // Of which of the body's messages, counted from 1; 0: of what stands before them.
   std::uint32_t message = 0;
+  // Stands in a block that the provider signed (Anthropic's thinking): it may be withheld but not
+  // edited.
+  bool is_sealed = false;
 };
 
 // A request body taken apart. Move-only. Views live as long as both this object and the body it was

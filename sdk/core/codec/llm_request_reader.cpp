@@ -154,6 +154,7 @@ void RequestReader::read_block(std::size_t block, Surface surface) {
   } else if ((type == "document" || type == "search_result") && surface != Surface::kToolResult) {
     surface = Surface::kDocument;
   }
+  is_sealed_ = type == "thinking" || type == "redacted_thinking";
   tree_.each_member(block, [&](const JsonNode& key, std::size_t value) {
     if (key.text == "text" && tree_[value].is_string()) {
       add(tree_[value], surface, true);
@@ -172,6 +173,7 @@ void RequestReader::read_block(std::size_t block, Surface surface) {
     }
   });
   tool_ = outer;
+  is_sealed_ = false;
 }
 
 void RequestReader::add_all(std::size_t value, Surface surface) {
@@ -183,7 +185,7 @@ void RequestReader::add_all(std::size_t value, Surface surface) {
 void RequestReader::add(const JsonNode& node, Surface surface, bool is_message) {
   if (node.text.empty()) return;
   request_.parts.push_back({surface, node.text, node.span(), node.is_key, is_message, tool_,
-                            static_cast<std::uint32_t>(request_.message_count)});
+                            static_cast<std::uint32_t>(request_.message_count), is_sealed_});
 }
 
 void RequestReader::reject(std::size_t node, std::string_view what) {

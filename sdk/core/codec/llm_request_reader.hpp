@@ -68,7 +68,8 @@ class RequestReader {
   bool has_content_ = false;  // what makes the body a request of its API was seen
   std::string error_;
   std::vector<std::pair<std::string_view, std::string_view>> calls_;  // id, name of the tool
-  std::string_view tool_;  // whose result or arguments are being read
+  std::string_view tool_;   // whose result or arguments are being read
+  bool is_sealed_ = false;  // a signed block is being read
 };
 
 bool is_id_key(std::string_view key);

@@ -174,6 +174,29 @@ TEST(ScanRequest, DeniesASecretCutOverThePartsOfOneMessage) {
   }
 }
 
+// The provider would refuse a signature that does not fit any more.
+TEST(ScanRequest, DeniesSignedThinkingRatherThanEditIt) {
+  const auto asked = [](const std::string& said) {
+    return messages(
+        R"({"role":"assistant","content":[{"type":"thinking","thinking":")" + said +
+        R"(","signature":"c2lnbmF0dXJl"},{"type":"text","text":"x"}]},{"role":"user","content":"y"})");
+  };
+  EXPECT_TRUE(scan(kMessages, asked("a " + kSecret + " b")).findings.denied());
+  EXPECT_EQ(scan(kMessages, asked("plain")).findings.verdict.applied, model::Outcome::kAllow);
+}
+
+// A label within base64 is none.
+TEST(ScanRequest, DeniesAFileRatherThanBreakItsEncoding) {
+  // base64 of "key AKIA... works\n", in two pieces for scanners of repositories
+  const std::string data = std::string("a2V5IEFLSUFaN1FK") + "M1hOVkI1S0QyTTRUIHdvcmtzCg==";
+  const std::string file =
+      R"({"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"text/plain","data":")" +
+      data + R"("}}]})";
+  EXPECT_TRUE(scan(kMessages, messages(file)).findings.denied());
+  const auto prose = scan(kChat, messages(R"({"role":"user","content":"see )" + data + R"("})"));
+  EXPECT_EQ(prose.findings.verdict.applied, model::Outcome::kRedact);
+}
+
 TEST(ScanRequest, DoesNotJoinWhatNobodyReadsTogether) {
   const std::string before = kSecret.substr(0, 9);
   const std::string after = kSecret.substr(9);
