@@ -47,7 +47,7 @@ bool DeepScan::scan_deeper(const Frame& frame, std::string_view reading, bool ro
     if (!scan_child(frame, child)) return false;
   }
   return scan_runs(frame, Trick::kBase64) && scan_runs(frame, Trick::kBinary) &&
-         scan_runs(frame, Trick::kMorse);
+         scan_runs(frame, Trick::kMorse) && scan_runs(frame, Trick::kHex);
 }
 
 // Where bytes [begin, end) of a frame's mended form come from.

@@ -35,6 +35,8 @@ constexpr auto kBase64 = make_base64();
 constexpr std::uint8_t kIsBase64 = 1;
 constexpr std::uint8_t kIsBinary = 2;
 constexpr std::uint8_t kIsMorse = 4;
+constexpr std::uint8_t kIsCode = 8;
+constexpr std::size_t kMinCodes = 6;  // in a list; fewer are no words
 
 constexpr std::array<std::uint8_t, 256> make_classes() {
   std::array<std::uint8_t, 256> classes{};
@@ -44,6 +46,8 @@ constexpr std::array<std::uint8_t, 256> make_classes() {
     classes[static_cast<std::uint8_t>(c)] |= kIsBinary;
   for (const char c : {'.', '-', ' ', '/', '|', '\n', '\r'})
     classes[static_cast<std::uint8_t>(c)] |= kIsMorse;
+  for (const char c : std::string_view("0123456789abcdefABCDEFxX ,;:\n\r"))
+    classes[static_cast<std::uint8_t>(c)] |= kIsCode;
   return classes;
 }
 constexpr auto kClasses = make_classes();
@@ -86,12 +90,28 @@ void decode_base64(std::string_view run, std::string& out) {
   }
 }
 
+// UTF-16 of ASCII (PowerShell's -EncodedCommand) becomes ASCII; anything else stays.
+void narrow_wide(std::string& bytes) {
+  const std::size_t pairs = bytes.size() / 2;
+  // Behind a byte order mark, if there is one. Most bytes are no UTF-16, so this is asked first.
+  if (pairs < kMinCodes || (bytes[2] != '\0' && bytes[3] != '\0')) return;
+  for (const std::size_t high : {std::size_t{1}, std::size_t{0}}) {  // little endian is usual
+    std::size_t zeros = 0;
+    for (std::size_t i = high; i < 2 * pairs; i += 2) zeros += bytes[i] == '\0' ? 1 : 0;
+    if (zeros * 10 < pairs * 9) continue;
+    for (std::size_t i = 0; i < pairs; ++i) bytes[i] = bytes[2 * i + 1 - high];
+    bytes.resize(pairs);
+    return;
+  }
+}
+
 // Whether some part of a long run is text; pictures and archives are not, and cost no more.
 bool is_worth_decoding(std::string_view run, std::string& out) {
   if (run.size() <= kLongRun) return true;
   for (std::size_t i = 0; i < kSamples; ++i) {
     const std::size_t at = (run.size() - kSampleBytes) / (kSamples - 1) * i / 4 * 4;
     decode_base64(run.substr(at, kSampleBytes), out);
+    narrow_wide(out);
     if (is_mostly_text(out)) return true;
   }
   return false;
@@ -164,8 +184,63 @@ bool decode_morse(std::string_view run, std::string& out) {
   return std::count_if(out.begin(), out.end(), [](char c) { return c >= 'a' && c <= 'z'; }) >= 4;
 }
 
+// The byte that a list's item stands for: "49" or "0x49", or with base 10 "73".
+std::optional<std::uint8_t> code_of(std::string_view item, unsigned base) {
+  const bool is_marked = item.starts_with("0x") || item.starts_with("0X");
+  if (is_marked && base == 10) return std::nullopt;
+  if (is_marked) item.remove_prefix(2);
+  const bool fits = base == 10 ? !item.empty() && item.size() <= 3
+                               : item.size() == 2 || (is_marked && item.size() == 1);
+  if (!fits) return std::nullopt;
+  unsigned value = 0;
+  for (const char c : item) {
+    const std::uint8_t digit = hex_value(c);
+    if (digit >= base) return std::nullopt;  // kNone is more than any base
+    value = value * base + digit;
+  }
+  if (value > 0xff) return std::nullopt;
+  return static_cast<std::uint8_t>(value);
+}
+
+// Letters, digits and spaces, but for one in seven: numbers by chance are not.
+bool is_like_words(std::string_view text) {
+  const auto others = std::count_if(text.begin(), text.end(), [](char c) {
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return !is_letter && !(c >= '0' && c <= '9') && c != ' ';
+  });
+  return static_cast<std::size_t>(others) * 7 <= text.size();
+}
+
+// The first stretch of a list that is codes, each by itself. What stands around it may be of the
+// same characters ("code: 49 67").
+bool decode_codes(std::string_view run, unsigned base, std::string& out) {
+  constexpr std::string_view kGaps = " ,;:\n\r";
+  out.clear();
+  while (!run.empty()) {
+    const std::size_t begin = std::min(run.find_first_not_of(kGaps), run.size());
+    const std::size_t end = std::min(run.find_first_of(kGaps, begin), run.size());
+    if (const auto code = code_of(run.substr(begin, end - begin), base)) {
+      out.push_back(static_cast<char>(*code));
+    } else if (end > begin) {
+      if (out.size() >= kMinCodes) break;
+      out.clear();
+    }
+    run.remove_prefix(end);
+  }
+  return out.size() >= kMinCodes && is_mostly_text(out) && is_like_words(out);
+}
+
 std::uint8_t class_of(Trick trick) {
-  return trick == Trick::kBinary ? kIsBinary : trick == Trick::kMorse ? kIsMorse : kIsBase64;
+  switch (trick) {
+    case Trick::kBinary:
+      return kIsBinary;
+    case Trick::kMorse:
+      return kIsMorse;
+    case Trick::kHex:
+      return kIsCode;
+    default:
+      return kIsBase64;
+  }
 }
 
 // The end of a run that goes on over the ends of full lines.
@@ -233,6 +308,10 @@ std::optional<EncodedRun> find_encoded_run(std::string_view text, std::size_t fr
 std::optional<Trick> decode_run(std::string_view run, Trick trick, std::string& out) {
   if (trick == Trick::kBinary)
     return decode_binary(run, out) && is_mostly_text(out) ? std::optional(trick) : std::nullopt;
+  if (trick == Trick::kHex) {
+    const bool is_list = decode_codes(run, 16, out) || decode_codes(run, 10, out);
+    return is_list ? std::optional(trick) : std::nullopt;
+  }
   if (trick == Trick::kMorse) return decode_morse(run, out) ? std::optional(trick) : std::nullopt;
   if (decode_hex(run, out) && is_mostly_text(out)) return Trick::kHex;
   if (!is_worth_decoding(run, out)) return std::nullopt;
@@ -244,6 +323,7 @@ std::optional<Trick> decode_run(std::string_view run, Trick trick, std::string& 
       if (!is_mostly_text(out)) continue;
     }
     decode_base64(shifted, out);
+    if (shift == 0) narrow_wide(out);
     if (run.size() > kLongRun || is_mostly_text(out)) return Trick::kBase64;
   }
   return std::nullopt;

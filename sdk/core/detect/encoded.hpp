@@ -9,9 +9,9 @@
 
 #include "sdk/core/detect/rule.hpp"
 
-// Runs of base64 (also URL-safe, also in lines), hex, binary digits or Morse code in a text, which
-// may hide what the rules look for. Every decoding is shorter than its run, but for gzip, which is
-// cut at kMaxInflatedBytes.
+// Runs of base64 (also URL-safe, also in lines), hex, binary digits, Morse code or lists of
+// codes ("49 67 6e", "0x49, 0x67", "73 103 110") in a text, which may hide what the rules look for.
+// Every decoding is shorter than its run, but for gzip, which is cut at kMaxInflatedBytes.
 namespace aispm::detect {
 
 // Shorter runs are words, paths and hashes, and hold too little to matter.
@@ -21,7 +21,8 @@ inline constexpr std::size_t kMaxInflatedBytes = 64U << 10;
 struct EncodedRun {
   std::size_t offset = 0;
   std::size_t length = 0;
-  Trick trick = Trick::kBase64;  // kBase64 (may turn out to be hex), kBinary, kMorse
+  Trick trick =
+      Trick::kBase64;  // kBase64 (may turn out to be hex), kBinary, kMorse, kHex: a list of codes
 };
 
 // The first run of that kind at or after `from`.
@@ -50,7 +51,8 @@ class Inflater {
 };
 
 // Replaces `out` by what `run` says: hex when it is nothing but pairs of hex digits, else base64,
-// from the first of its four alignments that gives text; binary; Morse. Padding and an incomplete
+// from the first of its four alignments that gives text; binary; Morse; codes with gaps
+// between them, hex or else decimal. UTF-16 of ASCII becomes ASCII. Padding and an incomplete
 // last group are let go. The trick it was; nothing when what comes out is not mostly printable
 // text, and so no hiding place for it.
 std::optional<Trick> decode_run(std::string_view run, Trick trick, std::string& out);

@@ -154,7 +154,7 @@ Result<bool> Screen::may_hide(const Asked& asked, std::string_view text, std::st
     AISPM_TRY(const bool may, may_hold(asked, level.unescaped.text, depth + 1));
     if (may) return true;
   }
-  for (const Trick kind : {Trick::kBase64, Trick::kBinary, Trick::kMorse}) {
+  for (const Trick kind : {Trick::kBase64, Trick::kBinary, Trick::kMorse, Trick::kHex}) {
     for (auto run = find_encoded_run(text, 0, kind); run;
          run = find_encoded_run(text, run->offset + run->length, kind)) {
       const std::string_view bytes = text.substr(run->offset, run->length);
