@@ -114,6 +114,21 @@ bool take_leaks(const ScanContext& context, std::vector<model::Detection> found,
   return !denied;
 }
 
+Result<bool> scan_tool_name(const ScanContext& context, std::string_view name, Findings& findings) {
+  if (name.empty()) return false;
+  // Names are cut there when they are read: nobody has seen the rest.
+  if (name.size() >= codec::kMaxNameBytes)
+    return fail(Errc::kTooLarge, "the name of a tool is too long");
+  constexpr detect::Surface kSurface = detect::Surface::kToolArguments;
+  TextJudge judge(context, policy::Direction::kReply, findings);
+  AISPM_TRY(const TextJudge::Judged judged,
+            judge.judge(name, {.surface = kSurface,
+                               .outcomes = &context.tables->of_reply(kSurface),
+                               .classify = false,
+                               .editable = false}));
+  return judged.denied;
+}
+
 Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
                              const codec::LlmReply& reply) {
   ReplyScan result;
@@ -148,6 +163,8 @@ Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
       AISPM_CHECK(scan_unescaped(context, text.text, surface, outcomes, findings,
                                  policy::Direction::kReply));
   }
+  for (const codec::ToolCall& call : reply.tool_calls)
+    AISPM_CHECK(scan_tool_name(context, call.name, findings));
   if (!result.patches.empty())
     for (const codec::JsonSpan& span : reply.logprobs)
       result.patches.push_back({span, "null"});  // they repeat the text

@@ -16,6 +16,11 @@ struct ReplyScan {
 Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
                              const codec::LlmReply& reply);
 
+// The name of a tool that the model calls: its own words, too. It cannot be cut out, since the
+// client would call another tool. True: policy denies. An error: it is too long to be one
+// (codec::kMaxNameBytes), or could not be inspected.
+Result<bool> scan_tool_name(const ScanContext& context, std::string_view name, Findings& findings);
+
 // Judges what a LeakScreen found and adds it; false: policy denies. Nothing of it can be cut out.
 bool take_leaks(const ScanContext& context, std::vector<model::Detection> found,
                 Findings& findings);

@@ -24,6 +24,9 @@ bool StreamRelay::close_tool(Lane& lane) {
   lane.said = lane.arguments;
   for (const codec::ToolCall& call : reply_.tool_calls())
     if (call.channel == lane.channel) lane.tool = call.name;
+  const auto misnamed = scan_tool_name(context_, lane.tool, findings_);
+  if (!misnamed) return give_up(misnamed.error().message);
+  if (*misnamed) return false;
   TextJudge judge(context_, policy::Direction::kReply, findings_);
   const detect::Outcomes& outcomes = context_.tables->of_reply(lane.surface);
   const auto judged = judge.judge(lane.arguments, {.surface = lane.surface, .outcomes = &outcomes});

@@ -250,6 +250,21 @@ TEST(ScanReply, RedactsTextAndToolArguments) {
   EXPECT_THAT(*patched, HasSubstr("\"logprobs\":null"));
 }
 
+TEST(ScanReply, DeniesASecretInTheNameOfATool) {
+  const ScanContext context = make_context();
+  const auto scanned = [&](const std::string& name) {
+    const auto reply = codec::parse_reply(
+        kChat,
+        R"({"id":"c","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"t","type":"function","function":{"name":")" +
+            name + R"(","arguments":"{}"}}]},"finish_reason":"tool_calls"}]})");
+    EXPECT_TRUE(reply) << reply.error().message;
+    return scan_reply(context, kChat, *reply);
+  };
+  EXPECT_TRUE(scanned(kSecret).value().findings.denied());
+  EXPECT_FALSE(scanned("get_weather").value().findings.denied());
+  EXPECT_FALSE(scanned(std::string(codec::kMaxNameBytes + 1, 'f')));
+}
+
 TEST(ScanReply, MonitorsWithoutChangingWhenPolicyOnlyWatches) {
   std::string policy = kPolicy;
   policy.replace(policy.find("enforce"), 7, "monitor");

@@ -207,6 +207,16 @@ TEST(StreamedToolCall, IsNeverBegunWhenItsArgumentsAreDenied) {
   EXPECT_THAT(messages.text, HasSubstr("calling. "));
 }
 
+TEST(StreamedToolCall, IsNeverBegunWhenItsNameHoldsASecret) {
+  const auto result =
+      relay(codec::Api::kOpenAiChat,
+            openai(R"({"tool_calls":[{"index":0,"id":"t","type":"function","function":{"name":")" +
+                   kSecret + R"(","arguments":"{}"}}]})") +
+                openai("{}", R"("tool_calls")") + "data: [DONE]\n\n");
+  EXPECT_EQ(result.state, StreamRelay::State::kBlocked);
+  EXPECT_THAT(result.out, Not(HasSubstr(kSecret)));
+}
+
 // OpenAI's SDK puts the pieces together, others take one of them: policy would judge another tool.
 TEST(StreamedToolCall, IsRefusedWhenItsNameComesInPieces) {
   const auto call = [](const std::string& members) {
