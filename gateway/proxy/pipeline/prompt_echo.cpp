@@ -297,9 +297,15 @@ void PromptEcho::align(std::size_t end) {
 }
 
 void PromptEcho::count() {
-  if (run_ < bounds_.tell || (is_refusal_ && bytes_ <= kExempt)) return;
-  echoed_ += run_ - counted_;
+  if (run_ < bounds_.tell) return;
+  std::size_t& sum = is_refusal_ && bytes_ <= kExempt ? quoted_ : echoed_;
+  sum += run_ - counted_;
   counted_ = run_;
+  if (quoted_ <= kQuote) return;
+  // "I can't share that, but it says: ..."
+  echoed_ += quoted_;
+  quoted_ = 0;
+  is_refusal_ = false;
 }
 
 }  // namespace aispm::gateway

@@ -100,6 +100,7 @@ class PromptEcho {
  public:
   static constexpr std::size_t kHead = 160;    // bytes in which a refusal shows
   static constexpr std::size_t kExempt = 512;  // bytes of a refusal that may quote its reason
+  static constexpr std::size_t kQuote = 120;   // characters of that reason; more is no quotation
 
   explicit PromptEcho(std::shared_ptr<const PromptIndex> index, EchoBounds bounds = {})
       : index_(std::move(index)), bounds_(bounds) {}
@@ -141,6 +142,7 @@ class PromptEcho {
   std::size_t run_ = 0;      // characters that agree up to here
   std::size_t counted_ = 0;  // of this run
   std::size_t echoed_ = 0;
+  std::size_t quoted_ = 0;   // not counted, since a refusal may say so much
   std::uint64_t bytes_ = 0;  // of the reply so far
 };
 

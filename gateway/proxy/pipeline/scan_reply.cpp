@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/pipeline/scan_reply.hpp"
 
+#include <optional>
+
 #include "gateway/proxy/pipeline/seam_judge.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
 
@@ -8,6 +10,10 @@ namespace aispm::gateway {
 
 bool is_sealed(codec::Api api, codec::ChannelKind kind) {
   return kind == codec::ChannelKind::kReasoning && api == codec::Api::kAnthropicMessages;
+}
+
+bool can_leak(codec::ChannelKind kind) {
+  return kind == codec::ChannelKind::kText || kind == codec::ChannelKind::kRefusal;
 }
 
 const OutcomeTables::Table& stream_table(const OutcomeTables& tables, codec::Api api,
@@ -90,13 +96,32 @@ class ReplySeams {
   bool is_open_ = false;  // the text before goes on in the next
 };
 
-void screen_leaks(const ScanContext& context, std::string_view text, Findings& findings) {
-  if (context.leaks.prompt == nullptr && context.leaks.tools == nullptr) return;
-  LeakScreen screen(context.leaks);
-  std::vector<model::Detection> found;
-  screen.feed(text, found);
-  take_leaks(context, std::move(found), findings);
-}
+// What the client reads of a choice gives away by its texts together: blocks of Anthropic's, items
+// of Responses.
+class ReplyLeaks {
+ public:
+  ReplyLeaks(const ScanContext& context, codec::Api api, Findings& findings)
+      : context_(context), api_(api), findings_(findings) {}
+
+  void read(const codec::ReplyText& text) {
+    if (context_.leaks.prompt == nullptr && context_.leaks.tools == nullptr) return;
+    if (!can_leak(text.channel.kind) || text.is_repeat) return;
+    const bool goes_on = screen_ && channel_.kind == text.channel.kind &&
+                         is_same_choice(api_, channel_, text.channel);
+    if (!goes_on) screen_.emplace(context_.leaks);
+    channel_ = text.channel;
+    std::vector<model::Detection> found;
+    screen_->feed(text.text, found);
+    take_leaks(context_, std::move(found), findings_);
+  }
+
+ private:
+  const ScanContext& context_;
+  codec::Api api_;
+  Findings& findings_;
+  std::optional<LeakScreen> screen_;
+  codec::Channel channel_;
+};
 
 }  // namespace
 
@@ -138,6 +163,7 @@ Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
   const std::vector<KnownTexts::Place>& places = context.bench->places;
   std::string clean;
   ReplySeams seams(context, api, reply, findings);
+  ReplyLeaks leaks(context, api, findings);
   for (std::size_t i = 0; i < reply.texts.size(); ++i) {
     const codec::ReplyText& text = reply.texts[i];
     if (text.text.empty()) continue;
@@ -158,7 +184,7 @@ Result<ReplyScan> scan_reply(const ScanContext& context, codec::Api api,
       shown = clean;
     }
     AISPM_CHECK(seams.add(i, shown));
-    if (text.channel.kind == codec::ChannelKind::kText) screen_leaks(context, text.text, findings);
+    leaks.read(text);
     if (is_tool)
       AISPM_CHECK(scan_unescaped(context, text.text, surface, outcomes, findings,
                                  policy::Direction::kReply));

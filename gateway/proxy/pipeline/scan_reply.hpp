@@ -27,6 +27,8 @@ bool take_leaks(const ScanContext& context, std::vector<model::Detection> found,
 
 // Signed thinking (Anthropic) may be withheld but not edited.
 bool is_sealed(codec::Api api, codec::ChannelKind kind);
+// Whether what the client reads there is held against what the model was told.
+bool can_leak(codec::ChannelKind kind);
 // The outcome table of a streamed reply's channel.
 const OutcomeTables::Table& stream_table(const OutcomeTables& tables, codec::Api api,
                                          codec::ChannelKind kind, detect::Surface surface);

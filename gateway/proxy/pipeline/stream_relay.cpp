@@ -364,8 +364,10 @@ StreamRelay::Lane& StreamRelay::lane_for(const codec::Channel& channel) {
   std::string_view tool;
   for (const codec::ToolCall& call : reply_.tool_calls())
     if (call.channel == channel) tool = call.name;
-  lanes_.push_back(
-      std::make_unique<Lane>(channel, surface_of(channel.kind, tool), context_, options_.api));
+  auto made =
+      std::make_unique<Lane>(channel, surface_of(channel.kind, tool), context_, options_.api);
+  if (made->leaks) take_over_leaks(*made);
+  lanes_.push_back(std::move(made));
   return *lanes_.back();
 }
 

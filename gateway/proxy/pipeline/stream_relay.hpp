@@ -118,6 +118,7 @@ class StreamRelay {
   bool pass_rest(Lane& lane, Piece& piece);
   bool settle(Lane& lane, Piece& piece, bool complete);
   bool gives_away(Lane& lane, std::string_view released);
+  void take_over_leaks(Lane& lane);
   bool read_window(Lane& lane, std::string_view released, bool complete);
   bool read_seam(Lane& lane, std::string_view released);
   bool in_time();

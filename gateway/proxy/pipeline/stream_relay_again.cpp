@@ -239,4 +239,13 @@ bool StreamRelay::gives_away(Lane& lane, std::string_view released) {
   return true;
 }
 
+// A text behind one that has ended goes on with what that one gave away.
+void StreamRelay::take_over_leaks(Lane& lane) {
+  const auto before = std::find_if(lanes_.rbegin(), lanes_.rend(), [&](const auto& one) {
+    return one->leaks && one->closed && one->channel.kind == lane.channel.kind &&
+           (is_responses() || one->channel.choice == lane.channel.choice);
+  });
+  if (before != lanes_.rend()) lane.leaks = std::move((*before)->leaks);
+}
+
 }  // namespace aispm::gateway

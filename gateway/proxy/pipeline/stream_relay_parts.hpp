@@ -64,9 +64,8 @@ struct StreamRelay::Lane {
                 context.reply_redactor, context.hash_key) {
     const bool sealed = is_sealed(api, c.kind);
     if (context.vault && !sealed && !is_tool()) vault.emplace(context.vault, false);
-    const bool can_leak = context.leaks.prompt != nullptr || context.leaks.tools != nullptr;
-    if (can_leak && c.kind == codec::ChannelKind::kText)
-      leaks = std::make_unique<LeakScreen>(context.leaks);
+    const bool has_leaks = context.leaks.prompt != nullptr || context.leaks.tools != nullptr;
+    if (has_leaks && can_leak(c.kind)) leaks = std::make_unique<LeakScreen>(context.leaks);
   }
 
   bool is_tool() const { return channel.kind == codec::ChannelKind::kToolArguments; }

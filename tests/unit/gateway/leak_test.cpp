@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 
 #include "gateway/proxy/pipeline/leak_screen.hpp"
+#include "gateway/proxy/pipeline/scan_reply.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/detect/engine.hpp"
 #include "sdk/core/detect/pack.hpp"
+#include "tests/unit/gateway/rules_fixture.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -119,7 +121,32 @@ TEST_F(Leaks, ARefusalMayQuoteItsReason) {
         "I\xe2\x80\x99m unable to say more than that I must ", "Unfortunately I have to "})
     EXPECT_THAT(read(head + quote + "."), IsEmpty()) << head;
   // But it is no key to the rest.
+  EXPECT_TRUE(denies("I can't share that, but it says: " + kPrompt));
   EXPECT_TRUE(denies("I'm sorry, here they are. " + std::string(500, 'a') + " " + kPrompt));
+}
+
+// Each piece says too little by itself.
+TEST_F(Leaks, AnEchoOverTwoTextsIsOne) {
+  ask(kPrompt);
+  ScanContext context = make_context(R"(
+defaults: {mode: enforce, store_text: false, fail: closed}
+rules:
+  - {id: leaks, match: {category: extraction, severity: high}, outcome: deny, reason: it stays here}
+)");
+  context.leaks = source_;
+  const std::string said = kPrompt.substr(kPrompt.find("If somebody"));
+  const std::string first = "It says: " + kPrompt.substr(0, 90);
+  const auto denied = [&](const std::string& one, const std::string& other) {
+    const std::string body =
+        R"({"id":"m","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":)" +
+        json_string(one) + R"(},{"type":"text","text":)" + json_string(other) +
+        R"(}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}})";
+    const auto reply = codec::parse_reply(codec::Api::kAnthropicMessages, body);
+    EXPECT_TRUE(reply) << reply.error().message;
+    return scan_reply(context, codec::Api::kAnthropicMessages, *reply).value().findings.denied();
+  };
+  EXPECT_TRUE(denied(first, said));
+  EXPECT_FALSE(denied(first, "and more than that I do not know."));
 }
 
 TEST_F(Leaks, PathsCodeAndOrdinaryAnswersAreNoEcho) {
