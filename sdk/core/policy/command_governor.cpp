@@ -84,6 +84,7 @@ class CommandGovernor::Judge {
     if (!words[0].is_fixed) return fall_back(show(words), "the program's name is made at run time");
     if (const auto inner = unwrap(words)) {
       judge_restrictions(words);
+      if (!is_of_system(words[0].text)) judge_program(words);
       return judge_started(*inner, words, depth);
     }
     for (const Unwrapped& started : launched(words)) judge_started(started, words, depth);

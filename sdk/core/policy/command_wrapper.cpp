@@ -201,6 +201,14 @@ std::string_view base_name(std::string_view program) {
   return program.substr(program.rfind('/') + 1);
 }
 
+bool is_of_system(std::string_view program) {
+  constexpr std::array<std::string_view, 7> kFolders = {
+      "/bin/",           "/sbin/",           "/usr/bin/",         "/usr/sbin/",
+      "/usr/local/bin/", "/usr/local/sbin/", "/opt/homebrew/bin/"};
+  const auto folder = program.substr(0, program.rfind('/') + 1);
+  return folder.empty() || contains(kFolders, folder);
+}
+
 std::optional<Unwrapped> unwrap(std::span<const ShellWord> words) {
   const std::string_view name = base_name(words[0].text);
   if (contains(kShells, name)) return unwrap_shell(words);

@@ -25,6 +25,10 @@ std::optional<Unwrapped> unwrap(std::span<const ShellWord> words);
 // "/bin/rm" -> "rm"
 std::string_view base_name(std::string_view program);
 
+// Named without a folder, or in one where systems keep their programs. What else is called `bash`
+// or `env` may be anything.
+bool is_of_system(std::string_view program);
+
 // What a program in its own right starts beside what it does itself: `find -exec`, `xargs`, `sudo`.
 // Both are judged. Empty: nothing.
 std::vector<Unwrapped> launched(std::span<const ShellWord> words);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "sdk/core/policy/command_wrapper.hpp"
 #include "sdk/core/policy/strictness.hpp"
 
 namespace aispm::policy {
@@ -180,13 +181,8 @@ std::optional<std::string> read_line(const std::vector<Arguments::Leaf>& argumen
 bool is_known_shell(std::string_view program) {
   constexpr std::array<std::string_view, 7> kNames = {"sh",  "bash", "dash", "ash",
                                                       "zsh", "ksh",  "mksh"};
-  constexpr std::array<std::string_view, 4> kFolders = {"/bin/", "/usr/bin/", "/usr/local/bin/",
-                                                        "/opt/homebrew/bin/"};
-  for (const std::string_view folder : kFolders)
-    if (program.starts_with(folder)) {
-      program.remove_prefix(folder.size());
-      break;
-    }
+  if (!is_of_system(program)) return false;
+  program = base_name(program);
   return std::find(kNames.begin(), kNames.end(), program) != kNames.end();
 }
 

@@ -165,6 +165,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"nohup rm -rf /", kNo}, Case{"exec rm -rf /", kNo}, Case{"bash <<< 'rm -rf /'", kNo},
         Case{"bash script.sh", kNo}, Case{"env -i timeout 5 sh -c 'rm -rf /'", kNo},
         Case{"timeout --foreground 5 npm test", kNo},
+        // What is called as a wrapper is and stands anywhere is a program that no rule names.
+        Case{"/usr/bin/env npm test", kYes}, Case{"/bin/sh -c 'npm test'", kYes},
+        Case{"/tmp/bash -c 'npm test'", kNo}, Case{"./env npm test", kNo},
+        Case{"~/bin/timeout 5 npm test", kNo}, Case{"/usr/bin/../../tmp/bash -c 'npm test'", kNo},
         // Files.
         Case{"npm test > ~/.bashrc", kNo}, Case{"npm test >& /etc/x", kNo},
         Case{"> .git/hooks/pre-commit", kNo}, Case{"npm test < /etc/shadow", kNo},
@@ -174,6 +178,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"rm --recursive -f x", kNo}, Case{"git push; rm -rf /", kNo},
         Case{"/usr/bin/git status", kNo}, Case{"npm test extra", kNo}, Case{"npm", kNo},
         Case{"unknown", kNo}));
+
+// Where what no rule names may run, rules that deny look into it all the same.
+TEST(CommandGovernor, LooksIntoWrappersThatStandAnywhere) {
+  const CommandGovernor open =
+      governor_of({{"remove", "rm -rf *", Outcome::kDeny, "removes trees"}}, Outcome::kAllow);
+  EXPECT_EQ(open.judge("/tmp/bash -c 'rm -rf /'").rule_id, "remove");
+  EXPECT_EQ(open.judge("/tmp/bash -c 'ls'").outcome, Outcome::kAllow);
+}
 
 TEST(CommandGovernor, SaysWhichCommandDecidedAndWhy) {
   const CommandVerdict verdict = shipped().judge("npm test; rm -r -f /data");
