@@ -13,8 +13,8 @@ namespace aispm::net {
 // larger than what the C library keeps for a thread, and there are more at once than the seven of a
 // size that it keeps. Blocks are malloc's own, so that anybody may free them.
 //
-// While one is there, the `new` and `delete` of its thread go through it (operator_new.cpp). At
-// most one a thread; it is used and ended by the thread that made it.
+// While one is there, the `new` and `delete` of its thread go through it (operator_new.cpp, ADR
+// 0099). At most one a thread; it is used and ended by the thread that made it.
 class RecycledMemory {
  public:
   static constexpr std::size_t kMaxBlockBytes = 8U << 10;

@@ -301,7 +301,7 @@ void PromptEcho::count() {
   std::size_t& sum = is_refusal_ && bytes_ <= kExempt ? quoted_ : echoed_;
   sum += run_ - counted_;
   counted_ = run_;
-  if (quoted_ <= kQuote) return;
+  if (quoted_ <= kMaxQuote) return;
   // "I can't share that, but it says: ..."
   echoed_ += quoted_;
   quoted_ = 0;
