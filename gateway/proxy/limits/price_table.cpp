@@ -5,7 +5,6 @@
 #include <array>
 
 #include "sdk/core/codec/base64.hpp"
-#include "sdk/core/codec/picture_text.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -39,12 +38,12 @@ std::string_view undated(std::string_view model) {
   return model;
 }
 
-// How sounds, films and documents begin (pictures are known elsewhere): WAV, MP3, Ogg, FLAC, WebM,
-// PDF, what is zipped (docx, ...) and TIFF.
+// How pictures, sounds, films and documents begin: PNG, JPEG, GIF, TIFF, WebP and WAV, MP3, Ogg,
+// FLAC, WebM, PDF, what is zipped (docx, ...).
 using namespace std::string_view_literals;
-constexpr std::array kFileHeads = {
-    "RIFF"sv, "ID3"sv,        "OggS"sv,  "fLaC"sv, "\x1a\x45\xdf\xa3"sv,
-    "%PDF"sv, "PK\x03\x04"sv, "II*\0"sv, "MM\0*"sv};
+constexpr std::array kFileHeads = {"\x89PNG"sv, "\xff\xd8\xff"sv, "GIF8"sv,  "RIFF"sv,
+                                   "ID3"sv,     "OggS"sv,         "fLaC"sv,  "\x1a\x45\xdf\xa3"sv,
+                                   "%PDF"sv,    "PK\x03\x04"sv,   "II*\0"sv, "MM\0*"sv};
 constexpr std::array kUrlTypes = {"data:image/"sv, "data:audio/"sv, "data:video/"sv,
                                   "data:application/pdf;"sv};
 
@@ -72,7 +71,7 @@ bool is_media_file(const codec::TextPart& part) {
   if (std::any_of(kUrlTypes.begin(), kUrlTypes.end(), is_of)) return true;
   std::string_view base64 = part.text;
   if (base64.starts_with("data:")) base64.remove_prefix(base64.find(',') + 1);
-  return codec::is_encoded_picture(base64) || starts_as_file(base64);
+  return starts_as_file(base64);
 }
 
 PriceTable::PriceTable(PriceConfig config) : config_(std::move(config)) {

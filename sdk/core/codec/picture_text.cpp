@@ -304,6 +304,8 @@ Result<std::string> picture_text(std::string_view bytes) {
 bool is_encoded_picture(std::string_view base64) {
   base64 = without_url_head(base64);
   if (!may_be_picture(base64)) return false;  // nobody would read what it says
+  while (base64.ends_with('=')) base64.remove_suffix(1);
+  if (base64.size() % 4 == 1) return false;  // a letter, or whatever it is, that says nothing
   const auto bytes = decode_any(std::string(base64));
   if (!bytes) return false;
   Collector ignored;
