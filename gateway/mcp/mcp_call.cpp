@@ -281,8 +281,9 @@ class McpAct {
       ResultLook misfit;
       misfit.objection.emplace(McpObjection{"tools.result", "it does not fit the output schema"});
       note(asked, misfit);
-      co_return failed("AISPM: what the tool answered is withheld by rule tools.result: it does not "
-                       "fit the tool's output schema");
+      co_return failed(
+          "AISPM: what the tool answered is withheld by rule tools.result: it does not "
+          "fit the tool's output schema");
     }
     std::string words = !is_error ? std::move(said->result)
                         : is_tool ? mcp_tool_error(said->error_message)

@@ -98,9 +98,9 @@ class PromptIndexes {
 // chance. No allocation.
 class PromptEcho {
  public:
-  static constexpr std::size_t kHead = 160;    // bytes in which a refusal shows
-  static constexpr std::size_t kExempt = 512;  // bytes of a refusal that may quote its reason
-  static constexpr std::size_t kMaxQuote = 120;   // characters of that reason; more is no quotation
+  static constexpr std::size_t kHead = 160;      // bytes in which a refusal shows
+  static constexpr std::size_t kExempt = 512;    // bytes of a refusal that may quote its reason
+  static constexpr std::size_t kMaxQuote = 120;  // characters of that reason; more is no quotation
 
   explicit PromptEcho(std::shared_ptr<const PromptIndex> index, EchoBounds bounds = {})
       : index_(std::move(index)), bounds_(bounds) {}

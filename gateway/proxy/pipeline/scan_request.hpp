@@ -29,7 +29,7 @@ struct ScanContext {
   policy::Context caller;   // views must outlive the scan
   // Layers and budgets of one text; `total` is that of all texts of a message together.
   detect::InspectOptions inspect = {};
-  detect::Redactor* redactor = nullptr;  // null: labels
+  detect::Redactor* redactor = nullptr;        // null: labels
   detect::Redactor* reply_redactor = nullptr;  // of replies, likewise
   // Tells equal secrets apart in the record without their values; null: nothing is told.
   const Secret* hash_key = nullptr;

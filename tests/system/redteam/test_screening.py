@@ -97,5 +97,5 @@ def test_rt_006_screening_tells_where_it_stood_although_policy_lets_it_pass(reco
 
 def test_screening_needs_no_provider_of_the_run(recorder: tuple[Gateway, Upstream, Path], tmp_path: Path) -> None:
     done = recorder[0].run(tmp_path / "out", "--via", "screen")
-    assert done.status == 1
+    assert done.status == 2
     assert "--provider is for --via exchange" in done.stderr

@@ -175,13 +175,13 @@ TEST(StreamReply, ReportsTextOfUnknownEventsAndFields) {
 // vLLM says `reasoning` and `reasoning_content`, OpenRouter `reasoning` and its details.
 TEST(StreamReply, TextsThatGrowSideBySideHaveChannelsOfTheirOwn) {
   StreamReply reply(Api::kOpenAiChat);
-  const auto followed = follow(
-      reply,
-      "data: "
-      R"({"choices":[{"index":1,"delta":{"reasoning":"a","reasoning_content":"b",)"
-      R"("reasoning_details":[{"type":"reasoning.text","text":"c","format":"f"},)"
-      R"({"type":"reasoning.summary","summary":"d","index":4},"e"],"audio":"x"}}]})"
-      "\n\n");
+  const auto followed =
+      follow(reply,
+             "data: "
+             R"({"choices":[{"index":1,"delta":{"reasoning":"a","reasoning_content":"b",)"
+             R"("reasoning_details":[{"type":"reasoning.text","text":"c","format":"f"},)"
+             R"({"type":"reasoning.summary","summary":"d","index":4},"e"],"audio":"x"}}]})"
+             "\n\n");
   EXPECT_EQ(followed.error, "");
   EXPECT_THAT(followed.log,
               ElementsAre("delta reasoning1.1 a reasoning1.0 b reasoning1.2 c other1.0 f "
@@ -192,22 +192,23 @@ TEST(StreamReply, TextsThatGrowSideBySideHaveChannelsOfTheirOwn) {
 TEST(StreamReply, KeepsWhatAnthropicSaidOfItsCache) {
   const auto used = [](const std::string& later) {
     StreamReply reply(Api::kAnthropicMessages);
-    const auto followed = follow(
-        reply,
-        "event: message_start\ndata: "
-        R"({"type":"message_start","message":{"id":"m","model":"c","content":[],"usage":{)"
-        R"("input_tokens":10,"cache_read_input_tokens":40,"cache_creation_input_tokens":50,)"
-        R"("output_tokens":1}}})"
-        "\n\nevent: message_delta\ndata: "
-        R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":)" +
-            later + "}\n\n");
+    const auto followed =
+        follow(reply,
+               "event: message_start\ndata: "
+               R"({"type":"message_start","message":{"id":"m","model":"c","content":[],"usage":{)"
+               R"("input_tokens":10,"cache_read_input_tokens":40,"cache_creation_input_tokens":50,)"
+               R"("output_tokens":1}}})"
+               "\n\nevent: message_delta\ndata: "
+               R"({"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":)" +
+                   later + "}\n\n");
     EXPECT_EQ(followed.error, "");
     return reply.usage().value_or(Usage{});
   };
-  for (const char* const later :
-       {R"({"output_tokens":7})", R"({"input_tokens":10,"output_tokens":7})",
-        R"({"input_tokens":10,"cache_read_input_tokens":null,"output_tokens":7})",
-        R"({"input_tokens":10,"cache_read_input_tokens":40,"cache_creation_input_tokens":50,"output_tokens":7})"}) {
+  for (
+      const char* const later :
+      {R"({"output_tokens":7})", R"({"input_tokens":10,"output_tokens":7})",
+       R"({"input_tokens":10,"cache_read_input_tokens":null,"output_tokens":7})",
+       R"({"input_tokens":10,"cache_read_input_tokens":40,"cache_creation_input_tokens":50,"output_tokens":7})"}) {
     const Usage usage = used(later);
     EXPECT_EQ(usage.input_tokens, 100U) << later;
     EXPECT_EQ(usage.cached_tokens, 40U) << later;

@@ -64,7 +64,9 @@ TEST(ToolScan, SixServers) {  // MCP-013
 TEST(ToolScan, HiddenLettersBlockAndReferencesAreTold) {  // MCP-014
   ServerManifest hidden = good();
   for (const char* letters : {"\u200b", "\u202e", "\u2066", "\U000e0041", "\ufeff", "\x1b[8m", "\b",
-                              "\xc2\x9b" "8m", "\x7f"}) {
+                              "\xc2\x9b"
+                              "8m",
+                              "\x7f"}) {
     hidden.tools[0].texts = std::string("Lists mail") + letters;
     EXPECT_EQ(scan_server(hidden).verdict, ScanVerdict::kBlock);
     EXPECT_THAT(rules_of(scan_server(hidden)), testing::ElementsAre("HIDDEN_TEXT"));
