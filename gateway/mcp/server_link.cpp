@@ -24,31 +24,12 @@ using net::Task;
 
 namespace {
 
-constexpr std::size_t kMaxSessionId = 256;
-// The end of a stream comes at once after its last event, or is not worth a wait.
-constexpr std::chrono::milliseconds kStreamEnd{5};
 // For telling a server that nobody waits any more.
 constexpr std::chrono::milliseconds kGiveUp{2000};
-
-// Streams are not taken up again: an answer must come on the stream of its request.
-constexpr char kResumable[] =
-    "the stream ended before the answer, for the client to ask again with Last-Event-ID; that is "
-    "not supported here";
-
-bool is_session_id(std::string_view id) {
-  return id.size() <= kMaxSessionId &&
-         std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-}
 
 bool is_done(int status) { return status >= 200 && status < 300; }
 
 }  // namespace
-
-struct ServerLink::Posted {
-  int status = 0;
-  std::string session_id;
-  ServerMessage answer;
-};
 
 ServerLink::ServerLink(Worker& worker, McpSession& session, std::size_t server)
     : worker_(worker), session_(session), server_(server) {}
@@ -61,6 +42,7 @@ Provider& ServerLink::provider() const { return *worker_.services().mcp_servers.
 
 void ServerLink::abort() {
   is_aborted_ = true;
+  if (pause_ != nullptr) pause_->cancel();
   if (in_flight_ != nullptr) in_flight_->abort();
 }
 
@@ -87,97 +69,6 @@ void ServerLink::give_back(std::unique_ptr<Upstream> upstream, bool is_whole) {
   if (is_whole) worker_.mcp_pool(server_).put(std::move(upstream));
 }
 
-Task<> ServerLink::take_wish(const ServerSession& session, const ServerMessage& wish) {
-  if (wish.method == "ping") {
-    const std::string pong = "{\"jsonrpc\":\"2.0\",\"id\":" + wish.id + ",\"result\":{}}";
-    (void)co_await post(session, pong, "");
-    co_return Result<>{};
-  }
-  if (++asked_wishes_ > kMaxWishes)
-    co_return fail(Errc::kTooLarge, "the server asks the client for too much");
-  if (on_wish_) {
-    const std::string said = co_await on_wish_(wish);
-    if (is_aborted_) co_return fail(Errc::kUnavailable, "the request was given up");
-    const std::string reply = "{\"jsonrpc\":\"2.0\",\"id\":" + wish.id + "," + said + "}";
-    (void)co_await post(session, reply, "");
-    co_return Result<>{};
-  }
-  wishes_.push_back(wish.method.substr(0, kMaxWishMethod));
-  worker_.counters().mcp_server_requests.add();
-  const std::string denial = server_denial(wish.id, wishes_.back());
-  (void)co_await post(session, denial, "");
-  co_return Result<>{};
-}
-
-Task<> ServerLink::hear_note(const ServerMessage& note) {
-  if (auto change = read_change(note.method, note.params)) {
-    if (++notes_ > kMaxNotes || !session_.tell(server_, std::move(*change)))
-      worker_.counters().mcp_changes_dropped.add();
-    co_return Result<>{};
-  }
-  const bool is_heard =
-      note.method == "notifications/progress" || note.method == "notifications/message";
-  if (!on_note_ || !is_heard || note.params.empty()) co_return Result<>{};
-  if (++notes_ > kMaxNotes)
-    worker_.counters().mcp_results_withheld.add();
-  else
-    co_await on_note_(note);
-  co_return Result<>{};
-}
-
-Task<> ServerLink::read_stream(const ServerSession& session, UpstreamReply& reply, Posted& posted,
-                               const std::string& id) {
-  Upstream& upstream = *reply.upstream;
-  codec::http1::BodyReader reader(reply.head);
-  const bool is_kept = reply.head.keep_alive && reply.head.body != BodyKind::kUntilClose;
-  upstream.input.consume(reply.head.size_bytes);
-  codec::SseParser events(codec::kMaxRpcBytes);
-  bool is_answered = false;
-  bool may_resume = false;  // an event had an id: the server keeps the rest for who asks again
-  while (!is_answered) {
-    AISPM_CO_TRY(const std::optional<codec::SseEvent> event, events.next());
-    if (event) {
-      may_resume = may_resume || (event->id && !event->id->empty());
-      if (!event->has_data || event->data.empty()) continue;
-      AISPM_CO_TRY(ServerMessage said, read_server_message(event->data, id));
-      if (said.kind == ServerMessage::Kind::kRequest) {
-        AISPM_CO_CHECK(co_await take_wish(session, said));
-        in_flight_ = upstream.stream.get();
-        continue;
-      }
-      if (said.kind == ServerMessage::Kind::kOther) {
-        AISPM_CO_CHECK(co_await hear_note(said));
-        if (is_aborted_) co_return fail(Errc::kUnavailable, "the request was given up");
-      }
-      is_answered = said.kind != ServerMessage::Kind::kOther;
-      if (is_answered) posted.answer = std::move(said);
-      continue;
-    }
-    if (reader.done() && may_resume) co_return fail(Errc::kUnsupported, kResumable);
-    if (reader.done()) co_return fail(Errc::kInvalid, "the stream ended without an answer");
-    if (upstream.input.empty()) {
-      upstream.stream->expire_after(config().call);
-      AISPM_CO_TRY(const bool more, co_await read_more(*upstream.stream, upstream.input, 4096));
-      if (!more && may_resume) co_return fail(Errc::kUnsupported, kResumable);
-      if (!more) co_return fail(Errc::kUnavailable, "the stream broke off without an answer");
-    }
-    AISPM_CO_TRY(const auto slice, reader.next(upstream.input.view()));
-    events.feed(slice.data);
-    upstream.input.consume(slice.consumed);
-  }
-  if (is_kept && !reader.done() && upstream.input.empty()) {
-    upstream.stream->expire_after(kStreamEnd);
-    (void)co_await read_more(*upstream.stream, upstream.input, 64);
-  }
-  while (!reader.done() && !upstream.input.empty()) {
-    const auto slice = reader.next(upstream.input.view());
-    if (!slice || slice->consumed == 0) break;
-    upstream.input.consume(slice->consumed);
-  }
-  give_back(std::move(reply.upstream), is_kept && reader.done());
-  co_return Result<>{};
-}
-
 Task<ServerLink::Posted> ServerLink::post(const ServerSession& session, std::string body,
                                           std::string id, std::string lines, bool is_call) {
   std::string head = head_of("POST", session, body.size());
@@ -195,14 +86,14 @@ Task<ServerLink::Posted> ServerLink::post(const ServerSession& session, std::str
   Posted posted;
   posted.status = reply.head.status;
   posted.session_id = std::string(reply.head.find("mcp-session-id").value_or(std::string_view{}));
-  if (!is_session_id(posted.session_id))
+  if (!is_header_token(posted.session_id))
     co_return fail(Errc::kInvalid, "the server's session id is not acceptable");
   // Errors of 2026-07-28 have a status of their own.
   const bool is_refusal = posted.status == 400 || posted.status == 404;
   const bool waits = !id.empty() && (posted.status == 200 || (is_refusal && is_json(reply.head)));
   in_flight_ = reply.upstream->stream.get();
   if (waits && is_stream(reply.head)) {
-    const auto read = co_await read_stream(session, reply, posted, id);
+    const auto read = co_await read_streams(session, reply, posted, id);
     in_flight_ = nullptr;
     if (!read) co_return fail(read.error());
     co_return posted;

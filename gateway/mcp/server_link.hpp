@@ -76,7 +76,12 @@ class ServerLink {
   const std::vector<std::string>& wishes() const { return wishes_; }
 
  private:
-  struct Posted;
+  struct Posted {
+    int status = 0;
+    std::string session_id;
+    ServerMessage answer;
+  };
+  struct StreamPlace;
   const McpServerConfig& config() const;
   Provider& provider() const;
   net::Task<ServerMessage> ask_once(const ServerAsk& what);
@@ -96,8 +101,12 @@ class ServerLink {
   net::Task<Posted> post(const ServerSession& session, std::string body, std::string id,
                          std::string lines = {}, bool is_call = false);
   // Named by the caller: GCC 12 destroys aggregate temporaries of a co_await twice.
-  net::Task<> read_stream(const ServerSession& session, UpstreamReply& reply, Posted& posted,
-                          const std::string& id);
+  net::Task<> read_streams(const ServerSession& session, UpstreamReply& reply, Posted& posted,
+                           const std::string& id);
+  net::Task<bool> read_stream(const ServerSession& session, UpstreamReply& reply, Posted& posted,
+                              const std::string& id, StreamPlace& place);
+  net::Task<> pause(std::chrono::milliseconds wanted);
+  net::Task<UpstreamReply> take_up(const ServerSession& session, const StreamPlace& place);
   net::Task<Heard> read_changes(const ServerSession& session, UpstreamReply& reply,
                                 const std::string& id, const Listen& what);
   net::Task<> take_wish(const ServerSession& session, const ServerMessage& wish);
@@ -110,6 +119,7 @@ class ServerLink {
   McpSession& session_;
   const std::size_t server_;
   net::Stream* in_flight_ = nullptr;
+  net::asio::steady_timer* pause_ = nullptr;  // between two streams of one answer
   std::vector<std::string> wishes_;
   OnNote on_note_;
   OnWish on_wish_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+
 #include "gateway/mcp/mcp_request.hpp"
 #include "gateway/mcp/server_link.hpp"
 #include "sdk/core/codec/mcp_http.hpp"
@@ -16,6 +18,13 @@ inline bool is_stream(const codec::http1::Head& head) {
 inline bool is_json(const codec::http1::Head& head) {
   const std::string_view type = head.content_type.substr(0, head.content_type.find(';'));
   return codec::http1::equal_name(type, "application/json");
+}
+
+// The id of a session or of an event: it goes back to the server in a header.
+inline bool is_header_token(std::string_view id) {
+  constexpr std::size_t kMaxBytes = 256;
+  return id.size() <= kMaxBytes &&
+         std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
 inline bool is_stateless(const ServerSession& session) { return session.version == kMcpStateless; }

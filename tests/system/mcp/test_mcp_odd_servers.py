@@ -19,7 +19,8 @@ from test_mcp import call, with_client
 CALL_SECONDS = 3.0
 HUNG = 3
 OVER = threading.Event()
-TOOLS = [{"name": name, "description": "Adds", "inputSchema": {"type": "object"}} for name in ("add", "add two", "zähle", "n" * 129)]
+SCHEMA = {"type": "object", "properties": {"is_lost": {"type": "boolean"}}}
+TOOLS = [{"name": name, "description": "Adds", "inputSchema": SCHEMA} for name in ("add", "add two", "zähle", "n" * 129)]
 
 
 class Odd(BaseHTTPRequestHandler):
@@ -31,7 +32,8 @@ class Odd(BaseHTTPRequestHandler):
     def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if asked["method"] == "tools/call":
-            self.break_off()
+            self.server.asked = asked  # type: ignore[attr-defined]
+            self.say(b"id: 1\nretry: 50\ndata:\n\n")
             return
         results = {
             "initialize": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "odd", "version": "1"}},
@@ -48,13 +50,26 @@ class Odd(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-    def break_off(self) -> None:
-        """As 2025-11-25 lets a server do that wants to be polled."""
+    def do_GET(self) -> None:  # noqa: N802
+        """The rest of a call's stream, an event at a time; anything else is not to be had."""
+        asked = getattr(self.server, "asked", None)
+        place = self.headers.get("last-event-id")
+        if asked is None or place is None or asked["params"]["arguments"].get("is_lost"):
+            self.send_response(405)
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
+        note = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "half"}}
+        answer = {"jsonrpc": "2.0", "id": asked["id"], "result": {"content": [{"type": "text", "text": f"asked at {place}"}]}}
+        self.say(f"id: {int(place) + 1}\ndata: {json.dumps(note if place == '1' else answer)}\n\n".encode())
+
+    def say(self, event: bytes) -> None:
+        """An event, and the stream's end: so 2025-11-25 lets servers do that want to be polled."""
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
         self.end_headers()
-        self.wfile.write(b"id: 1\nretry: 100\ndata:\n\n")
+        self.wfile.write(event)
         self.close_connection = True
 
 
@@ -93,6 +108,11 @@ def test_what_hangs_is_waited_for_once_and_an_odd_name_is_left_out_alone(odd: An
     assert seconds < CALL_SECONDS * (HUNG - 1), f"{HUNG} servers were waited for one after another: {seconds:.1f} s"
 
 
-def test_a_server_that_wants_to_be_asked_again_is_told_of_as_such(odd: Any) -> None:
+def test_a_server_that_wants_to_be_asked_again_is_asked_until_it_answers(odd: Any) -> None:
     failed, text = call(odd, f"s{HUNG}__add")
-    assert failed and "Last-Event-ID" in text and "not supported" in text, text
+    assert not failed and text == "asked at 2", text
+
+
+def test_a_server_that_lost_the_rest_of_its_answer_is_told_of_as_such(odd: Any) -> None:
+    failed, text = call(odd, f"s{HUNG}__add", is_lost=True)
+    assert failed and "ended the stream before the answer" in text and "405" in text, text
