@@ -277,19 +277,15 @@ class McpAct {
     else if (is_tool && is_tool_error(said->result))
       failure_ = "tool_error";
     // What is wrong there is the server's words: not for the model.
-    if (is_tool && !is_error && !check_result(*subject_.tool, said->result)) {
-      ResultLook misfit;
-      misfit.objection.emplace(McpObjection{"tools.result", "it does not fit the output schema"});
-      note(asked, misfit);
-      co_return failed(
-          "AISPM: what the tool answered is withheld by rule tools.result: it does not "
-          "fit the tool's output schema");
-    }
+    const bool is_misfit = is_tool && !is_error && !check_result(*subject_.tool, said->result);
     std::string words = !is_error ? std::move(said->result)
                         : is_tool ? mcp_tool_error(said->error_message)
                                   : "{\"message\":" + json_string(said->error_message) + "}";
-    ResultLook look =
-        look_at_result(asked.scan(), subject_.surface(), subject_.name, std::move(words));
+    ResultLook look;
+    if (is_misfit)
+      look.objection.emplace(McpObjection{"tools.result", "it does not fit its output schema"});
+    else
+      look = look_at_result(asked.scan(), subject_.surface(), subject_.name, std::move(words));
     note(asked, look);
     if (look.objection)
       co_return failed("AISPM: what the " + std::string(is_tool ? "tool" : "server") +

@@ -16,6 +16,8 @@ namespace {
 
 // Shorter ones may be equal by chance.
 constexpr std::size_t kSaidAgainBytes = 4;
+// Fields of a stream that are followed from event to event.
+constexpr std::size_t kMaxTails = 4096;
 
 }  // namespace
 
@@ -83,7 +85,9 @@ bool StreamRelay::check_piece(const codec::ReplyText& text, std::size_t place, O
   const std::pair key{text.channel, place};
   auto found = tails_.find(key);
   if (found == tails_.end()) {
-    if (tails_.size() >= codec::kMaxReplyChannels) return true;
+    if (tails_.size() >= kMaxTails)
+      return give_up("it has more than " + std::to_string(kMaxTails) +
+                     " fields that are not known");
     found = tails_.try_emplace(key).first;
   }
   Tail& tail = found->second;

@@ -66,6 +66,7 @@ Task<UpstreamReply> ask_upstream(net::asio::io_context& context, net::Watchdog& 
     // While it was dialled nothing was in flight that could have been cut.
     if (request.is_over != nullptr && *request.is_over)
       co_return fail(Errc::kUnavailable, "the request was given up before it was sent");
+    if (request.was_sent != nullptr) *request.was_sent = true;
     *in_flight = upstream->stream.get();
     auto head = co_await exchange(*upstream, request, limits.silence);
     *in_flight = nullptr;

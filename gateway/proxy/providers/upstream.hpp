@@ -53,6 +53,8 @@ struct UpstreamRequest {
   // Looked at before anything is sent: whoever wants this has been told to stop. May be null.
   // (Nothing here may have a destructor: GCC 12 runs those of a co_await's temporaries twice.)
   const bool* is_over = nullptr;
+  // Set once there was a connection to send it over. May be null.
+  bool* was_sent = nullptr;
 };
 
 struct UpstreamReply {

@@ -219,10 +219,12 @@ class Forwarding {
     const UpstreamRequest request{.head = x_.request_head,
                                   .body = x_.outgoing_body(),
                                   .method = "POST",
-                                  .is_over = &x_.is_stopped};
+                                  .is_over = &x_.is_stopped,
+                                  .was_sent = &was_sent_};
     const milliseconds rest = std::max(left(), milliseconds(1));
     const UpstreamLimits waits{.connect = std::min(limits.upstream_connect, rest),
                                .silence = std::min(config_.first_byte, rest)};
+    was_sent_ = false;
     x_.asked_at = net::Clock::now();  // of several, the one that answers
     auto answered =
         co_await ask_upstream(x_.worker.context(), x_.worker.watchdog(), *x_.provider,
@@ -261,9 +263,8 @@ class Forwarding {
     permit_.reset();
     note_failed(error.message);
     last_ = error;
-    // It had the request and may work on it without us, unless it was never reached.
-    if (error.code == Errc::kDeadlineExceeded && !error.message.starts_with("connect "))
-      x_.note_given_up();
+    // It may work on it without us.
+    if (error.code == Errc::kDeadlineExceeded && was_sent_) x_.note_given_up();
     if (!is_before_reply(error.code)) return x_.upstream_refusal(error);
     has_ended = false;
     return {};
@@ -344,6 +345,7 @@ class Forwarding {
   bool gate_passes_ = true;  // who was refused does not come here
   Provider* last_provider_;  // that was asked; its failure is `last_`
   std::optional<Breaker::Permit> permit_;
+  bool was_sent_ = false;  // the latest attempt reached somebody
   std::size_t refused_by_circuit_ = 0;
   milliseconds reopens_in_{0};
   Error last_{.code = Errc::kUnavailable, .message = "was not asked"};

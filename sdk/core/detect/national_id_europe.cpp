@@ -214,9 +214,10 @@ bool is_cz_birth(std::string_view text) {
   return n.number(0, 10) % 11 == 0 || (n.number(0, 9) % 11 == 10 && n.digit(9) == 0);
 }
 
+// The first weight is given as -1, which is 10 where 11 is taken away.
 bool is_ua_tax(std::string_view text) {
   const Compact n(text);
-  return n.is_number(10) && n.weighted({-1, 5, 7, 9, 4, 6, 10, 5, 7}) % 11 % 10 == n.digit(9);
+  return n.is_number(10) && n.weighted({10, 5, 7, 9, 4, 6, 10, 5, 7}) % 11 % 10 == n.digit(9);
 }
 
 }  // namespace aispm::detect

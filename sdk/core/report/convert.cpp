@@ -11,17 +11,10 @@
 namespace aispm::report {
 namespace {
 
-constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
-
 void put_time(WallTime time, google::protobuf::Timestamp& out) {
-  std::int64_t seconds = time.nanoseconds / kNanosPerSecond;
-  std::int64_t rest = time.nanoseconds % kNanosPerSecond;
-  if (rest < 0) {
-    rest += kNanosPerSecond;
-    --seconds;
-  }
-  out.set_seconds(seconds);
-  out.set_nanos(static_cast<std::int32_t>(rest));
+  const TimeParts parts = parts_of(time);
+  out.set_seconds(parts.seconds);
+  out.set_nanos(parts.nanos);
 }
 
 // As to_utf8(), into memory that is used again.

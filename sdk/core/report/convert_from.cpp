@@ -7,7 +7,6 @@
 namespace aispm::report {
 namespace {
 
-constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 constexpr std::int64_t kLastSecond = INT64_MAX / kNanosPerSecond - 1;
 
 Result<WallTime> get_time(const google::protobuf::Timestamp& time) {

@@ -13,6 +13,23 @@
 // What the two directions of conversion and their files share. Internal to report.
 namespace aispm::report {
 
+inline constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+
+// A time in the two parts that protobuf has: `nanos` is 0..999'999'999, also before 1970.
+struct TimeParts {
+  std::int64_t seconds = 0;
+  std::int32_t nanos = 0;
+};
+constexpr TimeParts parts_of(WallTime time) {
+  std::int64_t seconds = time.nanoseconds / kNanosPerSecond;
+  std::int64_t rest = time.nanoseconds % kNanosPerSecond;
+  if (rest < 0) {
+    rest += kNanosPerSecond;
+    --seconds;
+  }
+  return {seconds, static_cast<std::int32_t>(rest)};
+}
+
 template <typename Texts>
 void put(const std::vector<std::string>& from, Texts* to) {
   to->Reserve(static_cast<int>(from.size()));

@@ -11,6 +11,7 @@
 #include "aispm/v1/ingest.pb.h"
 #include "sdk/core/common/utf8.hpp"
 #include "sdk/core/report/convert.hpp"
+#include "sdk/core/report/convert_parts.hpp"
 
 namespace aispm::report {
 namespace {
@@ -23,7 +24,6 @@ constexpr std::size_t kMaxVarintBytes = 10;
 // 16 KiB.
 constexpr std::size_t kGuessedLengthBytes = 2;
 constexpr std::size_t kMaxKeptMessageBytes = 16U << 10;
-constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 
 char* put_varint(std::uint64_t value, char* to) {
   for (; value >= 0x80; value >>= 7) *to++ = static_cast<char>(value | 0x80);
@@ -111,16 +111,11 @@ class Wire {
 };
 
 void put_time(Wire& to, WallTime time) {
-  std::int64_t seconds = time.nanoseconds / kNanosPerSecond;
-  std::int64_t rest = time.nanoseconds % kNanosPerSecond;
-  if (rest < 0) {
-    rest += kNanosPerSecond;
-    --seconds;
-  }
+  const TimeParts parts = parts_of(time);
   to.message(v1::Event::kTimeFieldNumber, [&] {
     using Time = google::protobuf::Timestamp;
-    to.number(Time::kSecondsFieldNumber, static_cast<std::uint64_t>(seconds));
-    to.number(Time::kNanosFieldNumber, static_cast<std::uint64_t>(rest));
+    to.number(Time::kSecondsFieldNumber, static_cast<std::uint64_t>(parts.seconds));
+    to.number(Time::kNanosFieldNumber, static_cast<std::uint64_t>(parts.nanos));
   });
 }
 

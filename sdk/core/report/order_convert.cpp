@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/core/report/order_convert.hpp"
 
+#include "sdk/core/report/convert_parts.hpp"
+
 namespace aispm::report {
 namespace {
 
@@ -102,8 +104,9 @@ v1::OrderAction action_of(model::OrderAction action) {
 }
 
 void set_time(WallTime time, google::protobuf::Timestamp* to) {
-  to->set_seconds(time.nanoseconds / 1'000'000'000);
-  to->set_nanos(static_cast<std::int32_t>(time.nanoseconds % 1'000'000'000));
+  const TimeParts parts = parts_of(time);
+  to->set_seconds(parts.seconds);
+  to->set_nanos(parts.nanos);
 }
 
 void set_match(const model::OrderMatch& from, v1::OrderMatch* to) {
