@@ -116,7 +116,7 @@ class Reader {
     if (message_.method == "initialize") return read_initialize();
     const std::string_view version = headers_.protocol_version;
     if (version.empty() && in_body.empty()) {
-      message_.version = kMcpOldestSession;
+      message_.version = kMcpUnnamedSession;
       return std::nullopt;
     }
     if (is_mcp_session_version(version) && in_body.empty()) {
@@ -255,7 +255,8 @@ class Reader {
     return refuse(mcp_code::kUnsupportedVersion, "this protocol version is not spoken here",
                   "{\"supported\":[\"" + std::string(kMcpStateless) + "\",\"" +
                       std::string(kMcpNewestSession) + "\",\"" + std::string(kMcpMiddleSession) +
-                      "\",\"" + std::string(kMcpOldestSession) +
+                      "\",\"" + std::string(kMcpUnnamedSession) + "\",\"" +
+                      std::string(kMcpOldestSession) +
                       "\"],\"requested\":" + codec::json_string(version) + "}");
   }
 
@@ -283,8 +284,8 @@ bool accepts_event_stream(const McpHead& head) {
 }
 
 bool is_mcp_session_version(std::string_view version) {
-  return version == kMcpOldestSession || version == kMcpMiddleSession ||
-         version == kMcpNewestSession;
+  return version == kMcpOldestSession || version == kMcpUnnamedSession ||
+         version == kMcpMiddleSession || version == kMcpNewestSession;
 }
 
 McpHead take_mcp_head(const codec::http1::Head& head) {
@@ -312,7 +313,8 @@ bool is_mcp_origin_allowed(std::optional<std::string_view> origin,
 }
 
 std::string_view agree_on_mcp_version(std::string_view wanted) {
-  for (const std::string_view spoken : {kMcpOldestSession, kMcpMiddleSession, kMcpNewestSession})
+  for (const std::string_view spoken :
+       {kMcpOldestSession, kMcpUnnamedSession, kMcpMiddleSession, kMcpNewestSession})
     if (wanted == spoken) return spoken;
   return kMcpNewestSession;
 }

@@ -17,7 +17,8 @@ namespace aispm::gateway {
 
 inline constexpr std::string_view kMcpStateless = "2026-07-28";
 // Those with sessions, oldest first; a client that wants another gets the newest.
-inline constexpr std::string_view kMcpOldestSession = "2025-03-26";
+inline constexpr std::string_view kMcpOldestSession = "2024-11-05";
+inline constexpr std::string_view kMcpUnnamedSession = "2025-03-26";  // of who sends no version
 inline constexpr std::string_view kMcpMiddleSession = "2025-06-18";
 inline constexpr std::string_view kMcpNewestSession = "2025-11-25";
 bool is_mcp_session_version(std::string_view version);

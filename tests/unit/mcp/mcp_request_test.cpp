@@ -58,10 +58,21 @@ TEST(McpPost, OfASessionIsRead) {
   EXPECT_EQ(reading.message.arguments, R"({"x": 1})");
 }
 
-TEST(McpPost, WithoutAVersionIsOfTheOldestSessions) {
+TEST(McpPost, WithoutAVersionIsTakenFor20250326) {
   const McpReading reading = post(call("{}")).read();
   ASSERT_FALSE(reading.refusal);
-  EXPECT_EQ(reading.message.version, kMcpOldestSession);
+  EXPECT_EQ(reading.message.version, "2025-03-26");
+}
+
+TEST(McpVersions, OfSessionsAreAnsweredWithThemselves) {
+  for (const std::string_view spoken : {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"}) {
+    EXPECT_EQ(agree_on_mcp_version(spoken), spoken);
+    const McpReading reading =
+        post(call("{}"), {{"mcp-protocol-version", std::string(spoken)}}).read();
+    ASSERT_FALSE(reading.refusal) << spoken;
+    EXPECT_EQ(reading.message.version, spoken);
+  }
+  EXPECT_EQ(agree_on_mcp_version("2024-10-07"), "2025-11-25");
 }
 
 TEST(McpPost, WithoutSessionsIsReadWhenHeadersAndBodyAgree) {

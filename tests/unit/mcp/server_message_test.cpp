@@ -31,6 +31,9 @@ TEST(ServerHellos, SayWhatTheServerHas) {
       R"({"protocolVersion":"2025-11-25","capabilities":{"prompts":{},"tools":{}}})");
   ASSERT_TRUE(hello);
   EXPECT_TRUE(hello->offers.tools && hello->offers.prompts && !hello->offers.resources);
+  const auto old = read_server_hello(R"({"protocolVersion":"2024-11-05","capabilities":{}})");
+  ASSERT_TRUE(old) << "what programs (stdio) with an old SDK answer";
+  EXPECT_EQ(old->version, "2024-11-05");
   const auto found = read_server_discovery(
       R"({"supportedVersions":["2026-07-28"],"capabilities":{"resources":{}}})");
   ASSERT_TRUE(found);
