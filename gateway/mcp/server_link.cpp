@@ -106,6 +106,8 @@ Task<ServerLink::Posted> ServerLink::post(const ServerSession& session, std::str
                                         answered.content_length, codec::kMaxRpcBytes, spill);
   in_flight_ = nullptr;
   if (!whole) co_return fail(std::move(whole).error());
+  if (posted.status == 400 && !session.id.empty() && speaks_of_session(whole->bytes))
+    posted.status = 404;
   if (waits) {
     auto answer = read_server_message(whole->bytes, id);
     if (!answer && !is_refusal) co_return fail(std::move(answer).error());

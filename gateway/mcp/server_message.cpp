@@ -222,6 +222,11 @@ std::optional<ServerLog> read_log(std::string_view params) {
   return log;
 }
 
+bool speaks_of_session(std::string_view refusal) {
+  constexpr std::size_t kLooked = 1024;
+  return refusal.substr(0, kLooked).find("ession") != std::string_view::npos;
+}
+
 std::optional<int> rank_of_log(std::string_view level) {
   const auto found = std::find(kLogLevels.begin(), kLogLevels.end(), level);
   if (found == kLogLevels.end()) return std::nullopt;

@@ -103,6 +103,9 @@ struct ServerLog {
   std::string data;    // JSON
 };
 std::optional<ServerLog> read_log(std::string_view params);
+// Whether a refusal (400) says that the session it was asked in is not known, or not any more. The
+// protocol wants 404 for that, and examples of its SDKs answer 400 and speak of it.
+bool speaks_of_session(std::string_view refusal);
 // 0, "debug", to 7, "emergency"; nothing: no such level.
 std::optional<int> rank_of_log(std::string_view level);
 

@@ -71,6 +71,15 @@ TEST(ServerNotes, OfLogsHaveALevel) {
   EXPECT_FALSE(rank_of_log(""));
 }
 
+TEST(ServerRefusals, MaySpeakOfTheSession) {
+  EXPECT_TRUE(speaks_of_session(
+      R"({"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":null})"));
+  EXPECT_TRUE(speaks_of_session("Bad Request: Invalid Session"));
+  EXPECT_FALSE(speaks_of_session(
+      R"({"jsonrpc":"2.0","error":{"code":-32602,"message":"Invalid params"},"id":1})"));
+  EXPECT_FALSE(speaks_of_session(std::string(2000, ' ') + "session"));
+}
+
 ToolBook book_with(const std::string& properties) {
   ToolBook book;
   EXPECT_TRUE(

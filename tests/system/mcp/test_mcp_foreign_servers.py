@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MCP-002: servers that are not of the official SDKs' newest versions, and what they do that those do not: a small one for each."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from conftest import POLICY, real_gateway, wait_for_rules
+from test_mcp import HELLO, call, names, open_session, post
+
+OLD_HELLO = {**HELLO, "params": {**HELLO["params"], "protocolVersion": "2024-11-05"}}
+
+
+class Foreign(BaseHTTPRequestHandler):
+    """What is common to them."""
+
+    protocol_version = "HTTP/1.1"
+    version = "2025-11-25"
+    capabilities: dict[str, Any] = {"tools": {}}
+    tools: list[dict[str, Any]] = [{"name": "add", "description": "Adds", "inputSchema": {"type": "object"}}]
+    session = ""
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def send(self, status: int, body: bytes = b"", kind: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        if self.session:
+            self.send_header("mcp-session-id", self.session)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def result(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        return {
+            "initialize": {"protocolVersion": self.version, "capabilities": self.capabilities, "serverInfo": {"name": "f", "version": "1"}},
+            "tools/list": {"tools": self.tools},
+            "tools/call": {"content": [{"type": "text", "text": "added"}]},
+        }.get(asked["method"])
+
+    def answer(self, asked: dict[str, Any]) -> bytes:
+        result = self.result(asked)
+        said = {"error": {"code": -32601, "message": "unknown"}} if result is None else {"result": result}
+        return json.dumps({"jsonrpc": "2.0", "id": asked["id"], **said}).encode()
+
+    def serve(self, asked: dict[str, Any]) -> None:
+        self.send(200, self.answer(asked))
+
+    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if "id" in asked and "method" in asked:
+            self.serve(asked)
+        else:
+            self.send(202)
+
+
+class Old(Foreign):
+    version = "2024-11-05"
+
+
+class Restarted(Foreign):
+    """As the examples of TypeScript's SDK: who comes with a session of the time before is told so with 400."""
+
+    starts = 1
+
+    def serve(self, asked: dict[str, Any]) -> None:
+        Restarted.session = f"session-{Restarted.starts}"
+        if asked["method"] != "initialize" and self.headers["mcp-session-id"] != self.session:
+            error = {"code": -32000, "message": "Bad Request: No valid session ID provided"}
+            self.send(400, json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": error}).encode())
+        else:
+            super().serve(asked)
+
+
+KINDS: dict[str, type[Foreign]] = {"old": Old, "restarted": Restarted}
+
+
+@pytest.fixture(scope="module")
+def foreign(provider: Any, certificate: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    servers = {name: ThreadingHTTPServer(("127.0.0.1", 0), kind) for name, kind in KINDS.items()}
+    for server in servers.values():
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    running = real_gateway.Gateway(tmp_path_factory.mktemp("foreign"))
+    listed = ", ".join(f"{{name: {name}, origin: 'http://127.0.0.1:{server.server_port}', allow_private: true, agents: ['tests/*'], "
+                       "call: 5s, list_age: 100ms, prompts: ['*'], grants: [roots]}" for name, server in servers.items())
+    running.start(running.configure(provider.port, certificate.cert, f"mcp: {{servers: [{listed}]}}\n", policy=POLICY))
+    wait_for_rules(running)
+    yield running
+    assert running.stop() == 0, running.log.read_text()
+    for server in servers.values():
+        server.shutdown()
+
+
+def in_session(gateway: Any, session: str, method: str, **params: Any) -> dict[str, Any]:
+    body = {"jsonrpc": "2.0", "id": 9, "method": method, "params": params}
+    status, answer, _ = post(gateway, body, {"mcp-session-id": session, "mcp-protocol-version": "2025-11-25"})
+    assert status == 200, answer
+    found: dict[str, Any] = answer
+    return found
+
+
+def test_servers_of_2024_are_used(foreign: Any) -> None:
+    assert "old__add" in names(foreign)
+    assert call(foreign, "old__add") == (False, "added")
+
+
+def test_clients_of_2024_are_served_in_their_version(foreign: Any) -> None:
+    """As the SDKs of its time have it, they name no version in a header."""
+    status, answer, session = post(foreign, OLD_HELLO)
+    assert status == 200 and answer["result"]["protocolVersion"] == "2024-11-05" and session
+    for headers in ({}, {"mcp-protocol-version": "2024-11-05"}):
+        status, answer, _ = post(foreign, {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}, {"mcp-session-id": session, **headers})
+        assert status == 200 and answer["result"]["tools"]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+def test_a_server_that_was_started_anew_is_asked_in_a_new_session(foreign: Any, mode: str) -> None:
+    session = open_session(foreign)
+    asked: dict[str, Any] = {"name": "restarted__add", "arguments": {}}
+    assert in_session(foreign, session, "tools/call", **asked)["result"]["content"][0]["text"] == "added"
+    assert call(foreign, "restarted__add", mode) == (False, "added")
+    Restarted.starts += 1
+    assert in_session(foreign, session, "tools/call", **asked)["result"]["content"][0]["text"] == "added"
+    assert call(foreign, "restarted__add", mode) == (False, "added")
+    assert "restarted__add" in names(foreign, mode)
