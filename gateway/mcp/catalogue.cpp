@@ -9,6 +9,7 @@
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
 #include "sdk/core/codec/jsonrpc.hpp"
+#include "sdk/core/common/utf8.hpp"
 #include "sdk/core/policy/tool_scan.hpp"
 
 namespace aispm::gateway {
@@ -52,6 +53,18 @@ void read_arguments(const JsonTree& tree, std::size_t entry, ShelfItem& item) {
 std::string_view list_method(Shelf shelf) { return words_of(shelf).method; }
 std::string_view list_key(Shelf shelf) { return words_of(shelf).key; }
 
+Result<bool> Catalogue::take_name(const std::string& name) {
+  const std::string key(words_of(shelf_).key);
+  if (name.empty() || find(name) != nullptr)
+    return fail(Errc::kInvalid, "an entry of " + key + " has no name or one that stands twice");
+  if (items_.size() + left_out_.size() >= kMaxItems)
+    return fail(Errc::kTooLarge, "more than " + std::to_string(kMaxItems) + " " + key);
+  if (shelf_ == Shelf::kPrompts ? is_mcp_name(name) : is_uri(name)) return true;
+  std::string& shown = left_out_.emplace_back(name);
+  cut_utf8(shown, kMaxMcpName);
+  return false;
+}
+
 Result<std::string> Catalogue::add_page(std::string_view server, std::string_view result) {
   const ShelfWords& words = words_of(shelf_);
   if (++pages_ > kMaxPages)
@@ -67,12 +80,9 @@ Result<std::string> Catalogue::add_page(std::string_view server, std::string_vie
     if (!read) return;
     ShelfItem item;
     item.name = std::string(tree.string_at(node, words.name));
-    const bool is_good = shelf_ == Shelf::kPrompts ? is_mcp_name(item.name) : is_uri(item.name);
-    if (!is_good || find(item.name) != nullptr) {
-      read = fail(Errc::kInvalid, "an entry of " + std::string(words.key) +
-                                      " has a name that is not acceptable or stands twice");
-      return;
-    }
+    auto taken = take_name(item.name);
+    if (!taken) read = fail(std::move(taken).error());
+    if (!taken || !*taken) return;
     const codec::JsonNode& name = tree[tree.find(node, words.name)];
     const std::string as_shown = shelf_ == Shelf::kPrompts ? prefixed_name(server, item.name)
                                                            : prefixed_uri(server, item.name);
@@ -91,10 +101,9 @@ Result<std::string> Catalogue::add_page(std::string_view server, std::string_vie
     if (shelf_ == Shelf::kPrompts) read_arguments(tree, node, item);
     bytes_ += item.shown.size();
     items_.push_back(std::move(item));
-    if (items_.size() > kMaxItems || bytes_ > kMaxBytes)
-      read = fail(Errc::kTooLarge, "more than " + std::to_string(kMaxItems) + " " +
-                                       std::string(words.key) + " or " + std::to_string(kMaxBytes) +
-                                       " bytes of them");
+    if (bytes_ > kMaxBytes)
+      read = fail(Errc::kTooLarge,
+                  "more than " + std::to_string(kMaxBytes) + " bytes of " + std::string(words.key));
   });
   AISPM_CHECK(read);
   return std::string(tree.string_at(0, "nextCursor"));

@@ -41,8 +41,9 @@ class Catalogue {
 
   explicit Catalogue(Shelf shelf) : shelf_(shelf) {}
 
-  // Adds a page; gives its nextCursor, "" = the last. kInvalid: no such list, an entry without a
-  // name or with one that is not acceptable or stands twice; kTooLarge.
+  // Adds a page; gives its nextCursor, "" = the last. An entry whose name cannot be taken is left
+  // out, the others stay. kInvalid: no such list, an entry without a name, or a name twice;
+  // kTooLarge.
   Result<std::string> add_page(std::string_view server, std::string_view result);
   // After the last page: looks at the words of each.
   void finish(std::string_view server);
@@ -50,10 +51,16 @@ class Catalogue {
   Shelf shelf() const { return shelf_; }
   const std::vector<ShelfItem>& items() const { return items_; }
   const ShelfItem* find(std::string_view name) const;
+  // Names of those that were left out, as far as they are shown; they count for kMaxItems.
+  const std::vector<std::string>& left_out() const { return left_out_; }
 
  private:
+  // Whether an entry of that name is kept; false: it is left out.
+  Result<bool> take_name(const std::string& name);
+
   const Shelf shelf_;
   std::vector<ShelfItem> items_;
+  std::vector<std::string> left_out_;
   std::size_t pages_ = 0;
   std::size_t bytes_ = 0;
 };

@@ -120,6 +120,18 @@ class Listing {
         shown_.push_back(item.shown);
       }
     }
+    for (const std::string& name : read.left_out()) {
+      if (!is_item_granted(server, read.shelf(), name)) continue;
+      ToolLook look;
+      look.objection = McpObjection{
+          "tools.name",
+          is_prompts
+              ? "The prompt's name cannot be taken: letters, digits, _ - . / only, 128 at most"
+              : "The URI cannot be taken: no spaces and controls, 1024 bytes at most"};
+      worker_.counters().mcp_tools_withheld.add();
+      withhold(server.endpoint.name, action,
+               is_prompts ? server_prompt(name, "{}") : server_read(name), look);
+    }
   }
 
   const std::vector<std::string>& shown() const { return shown_; }

@@ -78,7 +78,18 @@ class Restarted(Foreign):
             super().serve(asked)
 
 
-KINDS: dict[str, type[Foreign]] = {"old": Old, "restarted": Restarted}
+class Named(Foreign):
+    """As the example of Go's SDK names its prompts."""
+
+    capabilities: dict[str, Any] = {"tools": {}, "prompts": {}}
+
+    def result(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        if asked["method"] == "prompts/list":
+            return {"prompts": [{"name": "greet"}, {"name": "greet (with icons)"}]}
+        return super().result(asked)
+
+
+KINDS: dict[str, type[Foreign]] = {"old": Old, "restarted": Restarted, "named": Named}
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +141,8 @@ def test_a_server_that_was_started_anew_is_asked_in_a_new_session(foreign: Any, 
     assert in_session(foreign, session, "tools/call", **asked)["result"]["content"][0]["text"] == "added"
     assert call(foreign, "restarted__add", mode) == (False, "added")
     assert "restarted__add" in names(foreign, mode)
+
+
+def test_a_prompt_with_an_odd_name_is_left_out_alone(foreign: Any) -> None:
+    listed = in_session(foreign, open_session(foreign), "prompts/list")["result"]["prompts"]
+    assert [prompt["name"] for prompt in listed] == ["named__greet"]

@@ -9,6 +9,7 @@
 namespace aispm::gateway {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr char kLetter[] =
@@ -49,18 +50,28 @@ TEST(Catalogues, SeeLettersThatPeopleDoNot) {
   EXPECT_FALSE(found.items()[1].hides_text);
 }
 
-TEST(Catalogues, RefuseWhatCannotBeNamed) {
-  for (const char* result : {R"({"prompts":[{"name":"a b"}]})", R"({"prompts":[{}]})",
+TEST(Catalogues, RefuseListsThatCannotBeTrusted) {
+  for (const char* result : {R"({"prompts":[{}]})", R"({"prompts":[{"name":""}]})",
                              R"({"prompts":[{"name":"a"},{"name":"a"}]})", R"({"prompts":7})",
                              R"({"resources":[]})", "[]"})
     EXPECT_FALSE(Catalogue(Shelf::kPrompts).add_page("post", result)) << result;
-  for (const char* uri : {"", "a b", "a\\nb"})
-    EXPECT_FALSE(Catalogue(Shelf::kResources)
-                     .add_page("post", "{\"resources\":[{\"uri\":\"" + std::string(uri) + "\"}]}"))
-        << uri;
-  const std::string longest(Catalogue::kMaxUriBytes + 1, 'a');
-  EXPECT_FALSE(Catalogue(Shelf::kResources)
-                   .add_page("post", "{\"resources\":[{\"uri\":\"" + longest + "\"}]}"));
+  EXPECT_FALSE(Catalogue(Shelf::kResources).add_page("post", R"({"resources":[{"uri":""}]})"));
+}
+
+TEST(Catalogues, LeaveOutAloneWhatCannotBeNamed) {
+  const Catalogue prompts =
+      read(Shelf::kPrompts, R"({"prompts":[{"name":"greet (with icons)"},{"name":"greet"}]
+})");
+  ASSERT_EQ(prompts.items().size(), 1U);
+EXPECT_NE(prompts.find("greet"), nullptr);
+EXPECT_THAT(prompts.left_out(), ElementsAre("greet (with icons)"));
+const std::string longest(Catalogue::kMaxUriBytes + 1, 'a');
+for (const std::string& uri : {std::string("a b"), std::string("a\\nb"), longest}) {
+  const Catalogue resources =
+      read(Shelf::kResources, "{\"resources\":[{\"uri\":\"" + uri + "\"},{\"uri\":\"a:b\"}]}");
+  EXPECT_EQ(resources.items().size(), 1U) << uri;
+  EXPECT_EQ(resources.left_out().size(), 1U) << uri;
+}
 }
 
 TEST(Catalogues, FollowPagesToALimit) {
