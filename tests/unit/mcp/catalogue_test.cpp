@@ -60,18 +60,17 @@ TEST(Catalogues, RefuseListsThatCannotBeTrusted) {
 
 TEST(Catalogues, LeaveOutAloneWhatCannotBeNamed) {
   const Catalogue prompts =
-      read(Shelf::kPrompts, R"({"prompts":[{"name":"greet (with icons)"},{"name":"greet"}]
-})");
+      read(Shelf::kPrompts, R"-({"prompts":[{"name":"greet (with icons)"},{"name":"greet"}]})-");
   ASSERT_EQ(prompts.items().size(), 1U);
-EXPECT_NE(prompts.find("greet"), nullptr);
-EXPECT_THAT(prompts.left_out(), ElementsAre("greet (with icons)"));
-const std::string longest(Catalogue::kMaxUriBytes + 1, 'a');
-for (const std::string& uri : {std::string("a b"), std::string("a\\nb"), longest}) {
-  const Catalogue resources =
-      read(Shelf::kResources, "{\"resources\":[{\"uri\":\"" + uri + "\"},{\"uri\":\"a:b\"}]}");
-  EXPECT_EQ(resources.items().size(), 1U) << uri;
-  EXPECT_EQ(resources.left_out().size(), 1U) << uri;
-}
+  EXPECT_NE(prompts.find("greet"), nullptr);
+  EXPECT_THAT(prompts.left_out(), ElementsAre("greet (with icons)"));
+  const std::string longest(Catalogue::kMaxUriBytes + 1, 'a');
+  for (const std::string& uri : {std::string("a b"), std::string("a\\nb"), longest}) {
+    const Catalogue resources =
+        read(Shelf::kResources, "{\"resources\":[{\"uri\":\"" + uri + "\"},{\"uri\":\"a:b\"}]}");
+    EXPECT_EQ(resources.items().size(), 1U) << uri;
+    EXPECT_EQ(resources.left_out().size(), 1U) << uri;
+  }
 }
 
 TEST(Catalogues, FollowPagesToALimit) {
