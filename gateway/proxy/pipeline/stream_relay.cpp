@@ -299,62 +299,10 @@ bool StreamRelay::in_time() {
   return give_up("there was not time enough to look through all of it");
 }
 
-bool StreamRelay::closes(const StreamEvent& event, const Lane& lane) const {
-  if (lane.closed) return false;
-  switch (event.type) {
-    case StreamEvent::Type::kStop:
-      return (is_responses() ? lane.channel.choice : lane.channel.index) == event.index;
-    case StreamEvent::Type::kFinish:
-      return options_.api == codec::Api::kAnthropicMessages ||
-             std::find(event.finished.begin(), event.finished.end(), lane.channel.choice) !=
-                 event.finished.end();
-    case StreamEvent::Type::kEnd:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool StreamRelay::close_lanes(const StreamEvent& event, std::vector<Piece>& pieces,
-                              std::string& out) {
-  for (std::size_t i = 0; i < lanes_.size(); ++i)
-    if (closes(event, *lanes_[i]) && !close_lane(*lanes_[i], pieces, out)) return false;
-  return true;
-}
-
-// The channel is complete: its rest goes into this event's piece of it, else into an event of its
-// own before this one.
-bool StreamRelay::close_lane(Lane& lane, std::vector<Piece>& pieces, std::string& out) {
-  lane.closed = true;
-  if (lane.is_tool()) return close_tool(lane);
-  Piece last{&lane, {}, {}, {}, {}};
-  if (!pass_rest(lane, last)) return false;
-  const std::string& rest = last.release;
-  if (rest.empty()) return true;
-  const auto own = std::find_if(pieces.rbegin(), pieces.rend(),
-                                [&](const Piece& piece) { return piece.lane == &lane; });
-  if (own != pieces.rend()) {
-    own->release += rest;
-    own->kept += last.kept;
-    return true;
-  }
-  if (lane.channel.kind == ChannelKind::kText && released_text_.size() < codec::kMaxKeptReplyBytes)
-    released_text_ += last.kept;
-  if (is_responses() && !lane.is_long) lane.shown += rest;
-  Outgoing extra;
-  extra.is_extra = true;
-  extra.sequence_span = lane.spare_sequence;
-  extra.name = std::move(lane.spare_name);
-  extra.data = std::move(lane.spare_data);
-  extra.patches = std::move(lane.spare_patches);
-  extra.patches.push_back(codec::string_patch(lane.spare_span, rest));
-  emit(std::move(extra), out);
-  return true;
-}
-
 // Tool calls are withheld from their first event on, even before any argument came.
 void StreamRelay::open_tools() {
   const auto& calls = reply_.tool_calls();
+  begun_tools_ = known_tools_;
   for (; known_tools_ < calls.size(); ++known_tools_) lane_for(calls[known_tools_].channel);
 }
 

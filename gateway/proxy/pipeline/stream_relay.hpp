@@ -129,6 +129,7 @@ class StreamRelay {
   bool close_lanes(const codec::StreamEvent& event, std::vector<Piece>& pieces, std::string& out);
   bool close_lane(Lane& lane, std::vector<Piece>& pieces, std::string& out);
   bool closes(const codec::StreamEvent& event, const Lane& lane) const;
+  bool moves_on(const codec::StreamEvent& event, const Lane& lane) const;
   void open_tools();
   void emit(Outgoing outgoing, std::string& out);
   void tell_calls();
@@ -148,6 +149,7 @@ class StreamRelay {
   std::vector<Outgoing> held_;
   std::size_t held_bytes_ = 0;
   std::size_t known_tools_ = 0;
+  std::size_t begun_tools_ = 0;  // the first that this event began, if any
   StreamPosition position_;
   Findings findings_;
   // By channel and place among such strings of an event.

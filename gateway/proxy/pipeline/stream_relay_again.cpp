@@ -206,19 +206,24 @@ StreamRelay::Lane* StreamRelay::find_lane(const codec::Channel& channel) {
   return found == lanes_.rend() ? nullptr : found->get();
 }
 
-// Clients show the texts of a reply in a row: what begins in the one before may end here. That one
-// has left, so what goes across can only end the stream. The first text of a reply costs nothing.
+// Clients show the texts of a reply in a row, and put the thoughts of a channel together: what
+// begins in the one before may end here. That one has left, so what goes across can only end the
+// stream. The first text of a reply costs nothing.
 bool StreamRelay::read_seam(Lane& lane, std::string_view released) {
   constexpr std::size_t kBytes = SeamJudge::kBytes;
-  if (lane.channel.kind != ChannelKind::kText || released.empty() || lane.head.size() >= kBytes)
-    return true;
+  const bool is_text = lane.channel.kind == ChannelKind::kText;
+  const bool is_thought = lane.channel.kind == ChannelKind::kReasoning;
+  if ((!is_text && !is_thought) || released.empty() || lane.head.size() >= kBytes) return true;
   if (lane.head.empty()) {
+    const auto stands_before = [&](const Lane& one) {
+      if (!is_text) return one.channel == lane.channel;
+      const bool is_near = is_responses() || one.channel.choice == lane.channel.choice;
+      return one.channel.kind == ChannelKind::kText && is_near;
+    };
     const Lane* last = nullptr;
     for (const auto& one : lanes_) {
       if (one.get() == &lane) break;
-      const bool is_near = is_responses() || one->channel.choice == lane.channel.choice;
-      if (one->channel.kind == ChannelKind::kText && is_near && !one->unread.empty())
-        last = one.get();
+      if (stands_before(*one) && !one->unread.empty()) last = one.get();
     }
     if (last == nullptr) return true;
     lane.before = last->before + last->unread;

@@ -43,7 +43,9 @@ void StreamRelay::emit(Outgoing outgoing, std::string& out) {
     return lane->is_tool() && (!lane->closed || lane->awaits);
   });
   if (!tool_open) tell_calls();
-  if (!tool_open && held_.empty() && outgoing.arguments.empty()) return render(outgoing, out);
+  // The rest of a text that stands before the call need not wait for it.
+  const bool may_pass = !tool_open || outgoing.is_extra;
+  if (may_pass && held_.empty() && outgoing.arguments.empty()) return render(outgoing, out);
   outgoing.raw = {};
   held_bytes_ += outgoing.data.size() + sizeof outgoing;
   held_.push_back(std::move(outgoing));

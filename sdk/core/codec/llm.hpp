@@ -230,6 +230,8 @@ struct StreamEvent {
   // Begins a tool call that cannot be followed: in the place of another, one too many, or with
   // arguments that are no text where they come as text. Whoever enforces must stop then.
   bool has_odd_call = false;
+  // Anthropic: the signature of what block `index` has thought, which is complete.
+  bool signs_thought = false;
   JsonSpan sequence_span;      // Responses: of the event's number; empty when it has none
   std::uint64_t sequence = 0;  // that number
   // What the spans refer to: the event's `data`, or what Bedrock had wrapped in it.

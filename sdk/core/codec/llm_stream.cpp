@@ -115,6 +115,7 @@ Result<> StreamReply::State::read(const SseEvent& sse) {
   event.finish_reason_span = {};
   event.calls.clear();
   event.has_odd_call = false;
+  event.signs_thought = false;
   event.sequence_span = {};
   event.sequence = 0;
   event.document = sse.data;

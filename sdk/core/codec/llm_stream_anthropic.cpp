@@ -100,7 +100,9 @@ void StreamReply::State::read_block_delta(const JsonTree& tree, std::uint32_t in
       if (call != nullptr && keep(tree[value].text.size()))
         call->arguments.append(tree[value].text);
       add_all(tree, value, channel);
-    } else if (key.text != "type" && key.text != "signature") {
+    } else if (key.text == "signature") {
+      event.signs_thought = true;
+    } else if (key.text != "type") {
       add_all(tree, value, {ChannelKind::kOther, 0, index});
     }
   });
