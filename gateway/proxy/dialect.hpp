@@ -33,6 +33,7 @@ constexpr Dialect dialect_of(codec::Api api) {
       return Dialect::kAnthropic;
     case codec::Api::kOllamaChat:
     case codec::Api::kOllamaGenerate:
+    case codec::Api::kOllamaEmbed:
     case codec::Api::kOllamaTags:
       return Dialect::kOllama;
     case codec::Api::kGeminiGenerate:
@@ -48,7 +49,7 @@ constexpr Dialect dialect_of(codec::Api api) {
 constexpr bool is_written(codec::Api api) {
   return api != codec::Api::kOpenAiEmbeddings && api != codec::Api::kOpenAiModerations &&
          api != codec::Api::kAnthropicCountTokens && api != codec::Api::kGeminiEmbed &&
-         api != codec::Api::kGeminiCountTokens;
+         api != codec::Api::kGeminiCountTokens && api != codec::Api::kOllamaEmbed;
 }
 
 }  // namespace aispm::gateway

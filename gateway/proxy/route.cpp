@@ -24,6 +24,8 @@ constexpr std::array kModelPaths = {
     Model{"/v1/messages/count_tokens", Api::kAnthropicCountTokens},
     Model{"/api/chat", Api::kOllamaChat},
     Model{"/api/generate", Api::kOllamaGenerate},
+    Model{"/api/embed", Api::kOllamaEmbed},
+    Model{"/api/embeddings", Api::kOllamaEmbed},  // before Ollama 0.3; many clients still
 };
 
 struct Served {

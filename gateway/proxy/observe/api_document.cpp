@@ -66,6 +66,8 @@ constexpr std::array kSaid = {
     Said{"/v1/messages/count_tokens", "Anthropic's count of tokens"},
     Said{"/api/chat", "Ollama chat, streamed unless asked otherwise"},
     Said{"/api/generate", "Ollama generate, streamed unless asked otherwise"},
+    Said{"/api/embed", "Ollama embeddings"},
+    Said{"/api/embeddings", "Ollama embeddings, of one text"},
     Said{"/api/tags", "Ollama's models"},
     Said{"/api/version", "Ollama's version"},
     Said{"/v1/models", "Models, of OpenAI or (with anthropic-version) Anthropic"},

@@ -170,6 +170,8 @@ INSTANTIATE_TEST_SUITE_P(
         Path{"POST", "/v1/messages/count_tokens?beta=true", RouteKind::kLlm},
         Path{"POST", "/v1/completions", RouteKind::kNotFound},
         Path{"POST", "/api/chat", RouteKind::kLlm}, Path{"POST", "/api/generate", RouteKind::kLlm},
+        Path{"POST", "/api/embed", RouteKind::kLlm},
+        Path{"POST", "/api/embeddings", RouteKind::kLlm},
         Path{"GET", "/api/chat", RouteKind::kBadMethod},
         Path{"GET", "/api/tags", RouteKind::kModels},
         Path{"GET", "/api/version", RouteKind::kModels},
@@ -205,6 +207,8 @@ TEST(FoundRoute, SaysTheApiAndInWhoseFormErrorsAre) {
   EXPECT_EQ(counts.dialect, Dialect::kAnthropic);
   EXPECT_EQ(find_route("POST", "/v1/responses", true).dialect, Dialect::kOpenAi);
   EXPECT_EQ(find_route("POST", "/api/generate", false).api, codec::Api::kOllamaGenerate);
+  EXPECT_EQ(find_route("POST", "/api/embed", false).api, codec::Api::kOllamaEmbed);
+  EXPECT_EQ(find_route("POST", "/api/embed", false).dialect, Dialect::kOllama);
   EXPECT_EQ(find_route("POST", "/api/pull", false).dialect, Dialect::kOllama);
   const Route stream = find_route("POST", "/v1beta/models/g-2.5:streamGenerateContent", false);
   EXPECT_EQ(stream.api, codec::Api::kGeminiGenerate);

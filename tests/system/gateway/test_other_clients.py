@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What clients say that no other test here uses, as they say it: paths, query parameters, embeddings of Ollama."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from conftest import KEY, SECRET, Gateway, stop
+from test_clients import INJECTION, REDACTED
+from upstreams import Upstream, configure
+
+
+class Embedder(Upstream):
+    """Gives every request numbers."""
+
+    def completion(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {"model": body["model"], "embeddings": [[0.5, 0.25]], "embedding": [0.5, 0.25], "prompt_eval_count": 3}
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Iterator[Embedder]:
+    running = Embedder("local")
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def local(embedder: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway in front of an Ollama."""
+    running = Gateway(tmp_path_factory.mktemp("local"))
+    policy = ("defaults: {mode: enforce, store_text: false, fail: closed}\nrules:\n"
+              "  - {id: secrets, match: {category: secret}, outcome: redact, reason: secrets are cut out}\n"
+              "  - {id: injection, match: {category: prompt_injection, direction: request, severity: high}, outcome: deny, reason: no}\n")
+    running.start(configure(running, [embedder], "", policy, dialect="ollama")).wait_until_ready()
+    yield running
+    stop(running.process)  # type: ignore[arg-type]
+
+
+def post(gateway: Gateway, path: str, body: dict[str, Any], key: str = f"Bearer {KEY}") -> tuple[int, dict[str, Any]]:
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    name = "authorization" if key.startswith("Bearer") else "x-goog-api-key"
+    connection.request("POST", path, json.dumps(body), {name: key, "content-type": "application/json"})
+    reply = connection.getresponse()
+    answer: dict[str, Any] = json.loads(reply.read())
+    connection.close()
+    return reply.status, answer
+
+
+# ollama's own client, llama-index-embeddings-ollama, langchain-ollama and litellm use the first, older ones the second.
+@pytest.mark.parametrize(("path", "field"), [("/api/embed", "input"), ("/api/embeddings", "prompt")])
+def test_texts_for_ollamas_embeddings_are_judged(local: Gateway, embedder: Embedder, path: str, field: str) -> None:
+    status, reply = post(local, path, {"model": "nomic-embed-text", field: f"the key {SECRET} works"})
+    assert (status, reply["embedding"], reply["embeddings"]) == (200, [0.5, 0.25], [[0.5, 0.25]])
+    assert embedder.bodies[-1] == {"model": "nomic-embed-text", field: f"the key {REDACTED} works"}
+    before = len(embedder.bodies)
+    status, reply = post(local, path, {"model": "nomic-embed-text", field: INJECTION})
+    assert status == 400
+    assert "denied by rule injection" in reply["error"]
+    assert len(embedder.bodies) == before
