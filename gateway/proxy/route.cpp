@@ -84,6 +84,13 @@ bool is_word(std::string_view text) {
   });
 }
 
+// What Google's generated clients (google-generativeai, google-ai-generativelanguage) say over REST:
+// words of enumerations come as numbers.
+bool asks_for_numbers(std::string_view name, std::string_view value) {
+  return (name == "$alt" && value == "json;enum-encoding=int") ||
+         (name == "%24alt" && value == "json%3Benum-encoding%3Dint");
+}
+
 // Query parameters are forwarded unscanned, so only known ones with short plain values may pass.
 bool is_allowed_query(const Route& route, std::string_view query) {
   const RouteKind kind = route.kind;
@@ -101,7 +108,8 @@ bool is_allowed_query(const Route& route, std::string_view query) {
     const bool paging = kind == RouteKind::kModels &&
                         std::find(kPaging.begin(), kPaging.end(), name) != kPaging.end() &&
                         value.size() <= kMaxValueBytes && is_word(value);
-    if (!beta && !form && !paging) return false;
+    const bool numbers = route.dialect == Dialect::kGemini && asks_for_numbers(name, value);
+    if (!beta && !form && !paging && !numbers) return false;
   }
   return true;
 }

@@ -58,6 +58,7 @@ class ReplyReader {
   void add(const JsonNode& node, Channel channel);
   // Strings as they are, anything else as its JSON text.
   std::string_view text_of(std::size_t value) const;
+  std::string_view enumerated(std::size_t value) const;
 
   const JsonTree& tree_;
   std::string_view body_;

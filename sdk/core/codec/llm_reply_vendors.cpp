@@ -54,14 +54,23 @@ void ReplyReader::read_gemini(std::size_t object) {
         read_candidate(candidate, static_cast<std::uint32_t>(position));
       });
     } else if (key.text == "promptFeedback") {
-      if (reply_.finish_reason.empty())
-        reply_.finish_reason = short_copy(tree_.string_at(value, "blockReason"));
+      const std::size_t reason = tree_.find(value, "blockReason");
+      if (reply_.finish_reason.empty() && reason != kNone)
+        reply_.finish_reason = short_copy(enumerated(reason));
       if (!reply_.finish_reason.empty()) reply_.finished.push_back(0);
       add_all(value, {ChannelKind::kOther, 0, 0});
     } else if (!is_gemini_envelope(key.text)) {
       add_all(value, {ChannelKind::kOther, 0, 0});
     }
   });
+}
+
+// A word of an enumeration, or its number where the client asked for numbers; "" for what is not
+// set.
+std::string_view ReplyReader::enumerated(std::size_t value) const {
+  if (tree_[value].kind == JsonKind::kNull) return {};
+  const std::string_view word = text_of(value);
+  return word == "0" ? std::string_view{} : word;
 }
 
 void ReplyReader::read_candidate(std::size_t candidate, std::uint32_t position) {
@@ -71,8 +80,9 @@ void ReplyReader::read_candidate(std::size_t candidate, std::uint32_t position) 
     if (key.text == "content" && tree_[value].kind == JsonKind::kObject) {
       read_gemini_content(value, index);
     } else if (is_either(key.text, "finishReason", "finish_reason")) {
-      if (tree_[value].kind == JsonKind::kNull) return;
-      if (reply_.finish_reason.empty()) reply_.finish_reason = short_copy(tree_[value].text);
+      const std::string_view reason = enumerated(value);
+      if (reason.empty()) return;
+      if (reply_.finish_reason.empty()) reply_.finish_reason = short_copy(reason);
       reply_.finished.push_back(index);
     } else if (is_either(key.text, "logprobsResult", "logprobs_result")) {
       if (tree_[value].kind != JsonKind::kNull) reply_.logprobs.push_back(tree_[value].span());

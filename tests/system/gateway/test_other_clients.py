@@ -40,12 +40,12 @@ def local(embedder: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Itera
     stop(running.process)  # type: ignore[arg-type]
 
 
-def post(gateway: Gateway, path: str, body: dict[str, Any], key: str = f"Bearer {KEY}") -> tuple[int, dict[str, Any]]:
+def post(gateway: Gateway, path: str, body: dict[str, Any], key: str = f"Bearer {KEY}") -> tuple[int, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
     name = "authorization" if key.startswith("Bearer") else "x-goog-api-key"
     connection.request("POST", path, json.dumps(body), {name: key, "content-type": "application/json"})
     reply = connection.getresponse()
-    answer: dict[str, Any] = json.loads(reply.read())
+    answer = json.loads(reply.read())
     connection.close()
     return reply.status, answer
 
@@ -61,3 +61,16 @@ def test_texts_for_ollamas_embeddings_are_judged(local: Gateway, embedder: Embed
     assert status == 400
     assert "denied by rule injection" in reply["error"]
     assert len(embedder.bodies) == before
+
+
+# google-generativeai and google-ai-generativelanguage with transport="rest".
+@pytest.mark.parametrize("verb", ["generateContent", "streamGenerateContent"])
+def test_googles_generated_clients_may_ask_for_numbers(gateway: Gateway, verb: str) -> None:
+    path = f"/v1beta/models/gemini-x:{verb}?%24alt=json%3Benum-encoding%3Dint"
+    status, reply = post(gateway, path, {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}, KEY)
+    assert status == 200
+    pieces = reply if isinstance(reply, list) else [reply]
+    assert pieces[-1]["candidates"][0]["finishReason"] == "STOP"  # the stand-in knows words only
+    status, reply = post(gateway, path, {"contents": [{"role": "user", "parts": [{"text": INJECTION}]}]}, KEY)
+    assert status == 400
+    assert "denied by rule injection" in json.dumps(reply)

@@ -194,5 +194,14 @@ TEST(OllamaEvents, DoNotRepeatAToolCallWithHeldText) {
   EXPECT_EQ(result.arguments, R"(f{"a":1})") << result.out;
 }
 
+// As google-generativeai asks over REST: enumerations are numbers, and a stream is one array.
+TEST(GeminiInNumbers, EndsWithItsReason) {
+  const std::string pieces =
+      "[" + piece(text("Hel")) + ",\r\n" + piece(text("lo"), R"(,"finishReason":1)") + "]";
+  const auto result = relay(Api::kGeminiGenerate, pieces, 1U << 20, false, Framing::kArray);
+  EXPECT_EQ(result.state, State::kEnded);
+  EXPECT_EQ(result.text, "Hello");
+}
+
 }  // namespace
 }  // namespace aispm::gateway
