@@ -29,6 +29,12 @@ bool is_bare(const codec::SseEvent& sse) {
   return sse.raw.size() == name + std::string_view("data: \n\n").size() + sse.data.size();
 }
 
+// Numbers at most, under names of their own: llama.cpp's `timings`.
+bool has_no_words(const StreamEvent& event) {
+  return std::all_of(event.deltas.begin(), event.deltas.end(),
+                     [](const codec::ReplyText& text) { return text.is_key; });
+}
+
 // Responses: texts of this event are not new but what there is so far.
 bool says_again(const StreamEvent& event) {
   using Type = StreamEvent::Type;
@@ -112,8 +118,7 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
     return block(out);
   }
   const StreamEvent& event = **read;
-  if (event.type == StreamEvent::Type::kUsage && options_.strip_usage && event.deltas.empty())
-    return;
+  if (event.type == StreamEvent::Type::kUsage && options_.strip_usage && has_no_words(event)) return;
   open_tools();
   Outgoing outgoing;
   outgoing.name = sse.event;

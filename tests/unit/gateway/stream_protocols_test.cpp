@@ -311,5 +311,21 @@ TEST(OllamaStream, FailsClosedOnALineThatIsTooLong) {
   EXPECT_THAT(result.text, HasSubstr("could not be scanned"));
 }
 
+// Many clients read `choices[0]` of every chunk: one without choices is only for who asked for it.
+TEST(StreamedUsage, OfLlamaCppIsLeftOutWithItsTimings) {
+  const auto chunk = [](const std::string& rest) {
+    return codec::serialise_sse("", R"({"id":"c","object":"chat.completion.chunk","created":1,)" +
+                                        (R"("model":"m",)" + rest) + "}");
+  };
+  const std::string stream =
+      chunk(R"("choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}])") +
+      chunk(R"("choices":[{"index":0,"delta":{},"finish_reason":"stop"}])") +
+      chunk(R"("choices":[],"usage":{"prompt_tokens":4,"completion_tokens":1,"total_tokens":5},)"
+            R"("timings":{"prompt_n":4,"predicted_per_second":71.3})") +
+      "data: [DONE]\n\n";
+  EXPECT_THAT(relay(Api::kOpenAiChat, stream, 1U << 20, true).out, Not(HasSubstr("timings")));
+  EXPECT_THAT(relay(Api::kOpenAiChat, stream, 1U << 20, false).out, HasSubstr("timings"));
+}
+
 }  // namespace
 }  // namespace aispm::gateway
