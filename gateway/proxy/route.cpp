@@ -173,6 +173,23 @@ std::string_view query_objection(std::string_view query) {
   return "a query parameter that is not allowed";
 }
 
+std::string_view without_vendor(std::string_view target) {
+  constexpr std::string_view kVendor = "/openai";
+  if (target.starts_with(kVendor) && target.substr(kVendor.size()).starts_with("/v1/"))
+    target.remove_prefix(kVendor.size());
+  return target;
+}
+
+std::string_view path_objection(std::string_view path) {
+  constexpr std::array<std::string_view, 5> kWithoutVersion = {
+      "/chat/completions", "/responses", "/embeddings", "/messages", "/models"};
+  if (std::find(kWithoutVersion.begin(), kWithoutVersion.end(), path) != kWithoutVersion.end())
+    return "nothing is served at this path: the base URL of this client ends in /v1";
+  if (path.starts_with("/v1/v1/"))
+    return "nothing is served at this path: the base URL of this client does not end in /v1";
+  return "nothing is served at this path";
+}
+
 Route find_route(std::string_view method, std::string_view target, bool speaks_anthropic) {
   const auto mark = target.find('?');
   Route route;

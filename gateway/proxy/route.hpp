@@ -63,4 +63,11 @@ Route find_route(std::string_view method, std::string_view target, bool speaks_a
 // What a client is told of a query for which find_route() gave kBadQuery.
 std::string_view query_objection(std::string_view query);
 
+// The target without "/openai" before OpenAI's own paths, where Groq's SDK always puts it, and base
+// URLs that were Azure's end in it.
+std::string_view without_vendor(std::string_view target);
+
+// What a client is told of a path for which find_route() gave kNotFound.
+std::string_view path_objection(std::string_view path);
+
 }  // namespace aispm::gateway

@@ -238,7 +238,7 @@ Task<bool> serve_beside(Client& client, Head head, Route route, std::optional<Re
       break;
   }
   co_return co_await serve_refusal(client, head, route.dialect, RefusalKind::kNotFound,
-                                   "nothing is served at this path");
+                                   std::string(path_objection(route.path)));
 }
 
 Task<bool> serve_proxied(Client& client, Head head) {
@@ -256,6 +256,7 @@ Task<bool> serve_request(Client& client, Head& head) {
                                             strip_own_authority(client.worker().services(), head));
     if (!is_ours) return serve_proxied(client, head);
   }
+  head.target = without_vendor(head.target);
   Route route = find_route(head.method, head.target, head.find("anthropic-version").has_value());
   // Gemini's clients list models at OpenAI's path, too.
   if (route.kind == RouteKind::kModels && route.dialect == Dialect::kOpenAi &&

@@ -74,3 +74,15 @@ def test_googles_generated_clients_may_ask_for_numbers(gateway: Gateway, verb: s
     status, reply = post(gateway, path, {"contents": [{"role": "user", "parts": [{"text": INJECTION}]}]}, KEY)
     assert status == 400
     assert "denied by rule injection" in json.dumps(reply)
+
+
+def test_openais_paths_are_served_behind_a_vendors_prefix(gateway: Gateway) -> None:
+    asked = {"model": "m", "messages": [{"role": "user", "content": "What is the capital of France?"}]}
+    status, reply = post(gateway, "/openai/v1/chat/completions", asked)
+    assert (status, reply["choices"][0]["message"]["content"]) == (200, "The capital of France is Paris.")
+    asked["messages"] = [{"role": "user", "content": INJECTION}]
+    assert post(gateway, "/openai/v1/chat/completions", asked)[0] == 400
+    for path, words in (("/chat/completions", "ends in /v1"), ("/v1/v1/chat/completions", "does not end in /v1")):
+        status, reply = post(gateway, path, asked)
+        assert status == 404
+        assert words in reply["error"]["message"]

@@ -207,6 +207,19 @@ INSTANTIATE_TEST_SUITE_P(
         Path{"POST", "/", RouteKind::kBadMethod}, Path{"GET", "/healthz", RouteKind::kHealth},
         Path{"POST", "/aispm/v1/agent-events", RouteKind::kAgentEvents}));
 
+TEST(FoundRoute, IsOpenAisAlsoBehindAVendorsPrefix) {
+  EXPECT_EQ(without_vendor("/openai/v1/chat/completions?x=y"), "/v1/chat/completions?x=y");
+  for (const char* other : {"/v1/models", "/openai/deployments/d/chat/completions", "/openai/v1",
+                            "/openai", "/", "", "/x/openai/v1/models"})
+    EXPECT_EQ(without_vendor(other), other);
+}
+
+TEST(FoundRoute, SaysWhatABaseUrlLacks) {
+  EXPECT_THAT(std::string(path_objection("/chat/completions")), HasSubstr("ends in /v1"));
+  EXPECT_THAT(std::string(path_objection("/v1/v1/messages")), HasSubstr("does not end in /v1"));
+  EXPECT_EQ(path_objection("/v1/files"), "nothing is served at this path");
+}
+
 TEST(FoundRoute, SaysTheApiAndInWhoseFormErrorsAre) {
   const Route counts = find_route("POST", "/v1/messages/count_tokens", false);
   EXPECT_EQ(counts.api, codec::Api::kAnthropicCountTokens);
