@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/proxy/exchange.hpp"
 
+#include <algorithm>
+
 #include "gateway/net/proxy_header.hpp"
 #include "gateway/proxy/exchange_relay.hpp"
 #include "gateway/proxy/header_policy.hpp"
 #include "gateway/proxy/opinions.hpp"
 #include "gateway/proxy/traffic/failover.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
+#include "sdk/core/codec/json_edit.hpp"
+#include "sdk/core/codec/json_tree.hpp"
 
 // One request to a model, from its head to its record. Read run_exchange() from top to bottom; each
 // step either lets the exchange go on or says what to tell the client.
@@ -79,6 +83,33 @@ Step parse(ExchangeState& x) {
 }
 
 // Of what is asked without a text: who may not speak may not look either.
+constexpr std::size_t kMaxQuestionBytes = 4096;
+constexpr std::size_t kMaxModelBytes = 256;
+
+// Names of Ollama's models have registries, folders and tags: "hf.co/user/model:Q4_K_M".
+bool is_model_name(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxModelBytes &&
+         name.find("..") == std::string_view::npos &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  c == '-' || c == '_' || c == '.' || c == ':' || c == '/' || c == '@';
+         });
+}
+
+// POST /api/show: the name alone is sent on, so there is nothing to judge.
+Step take_question(ExchangeState& x, std::string_view body) {
+  codec::JsonTree tree;
+  if (const auto read = tree.read(body, codec::kMaxJsonDepth); !read)
+    return refusal_for(read.error());
+  std::string_view name = tree.string_at(0, "model");
+  if (name.empty()) name = tree.string_at(0, "name");  // what it was called at first
+  if (!is_model_name(name))
+    return make_refusal(RefusalKind::kBadRequest, "\"model\" is no name of a model");
+  x.request.model = name;
+  x.patched_body = R"({"model":)" + codec::json_string(name) + "}";
+  return {};
+}
+
 Step check_access(ExchangeState& x) {
   const policy::Verdict access = x.context.book->policy->authorise(x.context.caller);
   if (access.applied != model::Outcome::kDeny) return {};
@@ -248,11 +279,17 @@ awaitable<bool> list_models(Client& client, const Head& head, const Route& route
   ExchangeState x(client, head, route);
   DisconnectGuard guard(client.worker().watchdog(), client.stream(), x.in_flight);
   Step step = identify(x, client, head);
-  if (!step && head.body != codec::http1::BodyKind::kNone)
+  const bool is_question = head.method == "POST";
+  if (!step && !is_question && head.body != codec::http1::BodyKind::kNone)
     step = make_refusal(RefusalKind::kBadRequest, "a GET with a body");
   UpstreamReply reply;
+  if (!step) append_request_headers(route.dialect, head.headers, x.forwarded_headers);
+  if (!step && is_question) {
+    const auto body = co_await client.read_body(head, kMaxQuestionBytes);
+    x.body_read = body.has_value();
+    step = body ? take_question(x, *body) : refusal_for(body.error());
+  }
   if (!step) {
-    append_request_headers(route.dialect, head.headers, x.forwarded_headers);
     x.choose_provider();
     if (!x.provider)
       step = make_refusal(
@@ -264,13 +301,16 @@ awaitable<bool> list_models(Client& client, const Head& head, const Route& route
   if (!step) step = check_access(x);
   if (!step) step = x.address_provider();
   if (!step) {
-    (void)co_await client.read_body(head, 0);
+    if (!is_question) (void)co_await client.read_body(head, 0);
     x.body_read = true;
     x.write_request_head();
     const Limits& limits = x.services.config.limits;
     auto answered = co_await ask_upstream(
         x.worker.context(), x.worker.watchdog(), *x.provider, x.worker.pool(*x.provider),
-        {.head = x.request_head, .body = {}, .method = "GET", .is_over = &x.is_stopped},
+        {.head = x.request_head,
+         .body = x.patched_body,
+         .method = is_question ? "POST" : "GET",
+         .is_over = &x.is_stopped},
         {.connect = limits.upstream_connect, .silence = limits.upstream_reply}, &x.in_flight);
     if (answered) {
       reply = std::move(*answered);

@@ -262,7 +262,7 @@ Result<> ExchangeState::patch_body() {
 }
 
 void ExchangeState::write_request_head() {
-  const bool has_body = route.kind == RouteKind::kLlm;
+  const bool has_body = route.kind == RouteKind::kLlm || !patched_body.empty();
   request_head.reserve(512 + forwarded_headers.size());
   request_head.append(has_body ? "POST " : "GET ");
   if (service_call)

@@ -38,6 +38,8 @@ struct Served {
 constexpr std::array kServed = {
     Served{"/api/tags", "GET", RouteKind::kModels, Dialect::kOllama},
     Served{"/api/version", "GET", RouteKind::kModels, Dialect::kOllama},
+    Served{"/api/ps", "GET", RouteKind::kModels, Dialect::kOllama},
+    Served{"/api/show", "POST", RouteKind::kModels, Dialect::kOllama},
     Served{"/aispm/v1/agent-events", "POST", RouteKind::kAgentEvents, Dialect::kOpenAi},
     Served{"/aispm/v1/events", "POST", RouteKind::kRunEvents, Dialect::kOpenAi},
     Served{"/aispm/v1/hello", "GET", RouteKind::kHello, Dialect::kOpenAi},

@@ -70,6 +70,8 @@ constexpr std::array kSaid = {
     Said{"/api/embeddings", "Ollama embeddings, of one text"},
     Said{"/api/tags", "Ollama's models"},
     Said{"/api/version", "Ollama's version"},
+    Said{"/api/ps", "Models that Ollama has loaded"},
+    Said{"/api/show", "What one of Ollama's models can do"},
     Said{"/v1/models", "Models, of OpenAI or (with anthropic-version) Anthropic"},
     Said{"/v1/models/{model}", "One model"},
     Said{"/v1beta/models", "Gemini's models"},

@@ -63,6 +63,19 @@ def test_texts_for_ollamas_embeddings_are_judged(local: Gateway, embedder: Embed
     assert len(embedder.bodies) == before
 
 
+# LlamaIndex's Ollama asks for the length of the context first, and fails without an answer.
+def test_ollama_says_what_a_model_can_do(local: Gateway, embedder: Embedder) -> None:
+    name = "hf.co/user/model-GGUF:Q4_K_M"
+    for body in ({"model": name, "system": "what nobody judges"}, {"name": name}):
+        assert post(local, "/api/show", body)[0] == 200
+        assert embedder.bodies[-1] == {"model": name}
+    before = len(embedder.bodies)
+    for body in ({"model": "two words"}, {"model": "../x"}, {}, {"model": "m", "pad": "x" * 5000}):
+        assert post(local, "/api/show", body)[0] in (400, 413)
+    assert post(local, "/api/show", {"model": "m"}, "Bearer wrong")[0] == 401
+    assert len(embedder.bodies) == before
+
+
 # google-generativeai and google-ai-generativelanguage with transport="rest".
 @pytest.mark.parametrize("verb", ["generateContent", "streamGenerateContent"])
 def test_googles_generated_clients_may_ask_for_numbers(gateway: Gateway, verb: str) -> None:

@@ -175,6 +175,8 @@ INSTANTIATE_TEST_SUITE_P(
         Path{"GET", "/api/chat", RouteKind::kBadMethod},
         Path{"GET", "/api/tags", RouteKind::kModels},
         Path{"GET", "/api/version", RouteKind::kModels},
+        Path{"GET", "/api/ps", RouteKind::kModels}, Path{"POST", "/api/show", RouteKind::kModels},
+        Path{"GET", "/api/show", RouteKind::kBadMethod},
         Path{"POST", "/api/pull", RouteKind::kNotFound},
         Path{"DELETE", "/api/delete", RouteKind::kNotFound},
         Path{"POST", "/v1/chat/completions/", RouteKind::kNotFound},
