@@ -82,7 +82,6 @@ Step parse(ExchangeState& x) {
                           "]` to a provider of another protocol");
 }
 
-// Of what is asked without a text: who may not speak may not look either.
 constexpr std::size_t kMaxQuestionBytes = 4096;
 constexpr std::size_t kMaxModelBytes = 256;
 
@@ -110,6 +109,7 @@ Step take_question(ExchangeState& x, std::string_view body) {
   return {};
 }
 
+// Of what is asked without a text: who may not speak may not look either.
 Step check_access(ExchangeState& x) {
   const policy::Verdict access = x.context.book->policy->authorise(x.context.caller);
   if (access.applied != model::Outcome::kDeny) return {};
