@@ -10,14 +10,13 @@ struct aispm_schema;
 
 namespace aispm::policy {
 
-// A compiled JSON Schema of any draft. Nothing is ever fetched; patterns run in linear time.
-// Immutable; any thread.
+// A compiled JSON Schema of any draft. Nothing is ever fetched; patterns run in linear time, and
+// those that cannot are left out. Immutable; any thread.
 class JsonSchema {
  public:
   static constexpr std::size_t kMaxBytes = 256U << 10;
 
-  // kInvalid: no schema, one that refers to elsewhere, or a pattern that needs backtracking;
-  // kTooLarge.
+  // kInvalid: no schema, or one that refers to elsewhere; kTooLarge.
   static Result<std::shared_ptr<const JsonSchema>> compile(std::string_view schema);
   ~JsonSchema();
   JsonSchema(const JsonSchema&) = delete;

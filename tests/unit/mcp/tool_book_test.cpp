@@ -130,11 +130,25 @@ TEST(ToolArguments, AreRefusedWhereTheSchemaCannotBeUsed) {
   for (const std::string_view schema :
        {R"({"$ref":"http://127.0.0.1:1/schema.json"})", R"({"$ref":"file:///etc/passwd"})",
         R"({"$schema":"http://example.com/mine"})", R"({"type":"nonsense"})",
-        R"({"properties":{"a":{"pattern":"(?=a)b"}}})"}) {
+        R"({"properties":{"a":{"pattern":"[a-"}}})"}) {
     const ToolBook book = book_of(R"({"name":"t","inputSchema":)" + std::string(schema) + "}");
     EXPECT_FALSE(check_arguments(book.tools()[0], "{}")) << schema;
   }
   EXPECT_FALSE(check_arguments(book_of(R"({"name":"t"})").tools()[0], "{}"));
+}
+
+// As zod writes them for every e-mail address.
+TEST(ToolArguments, AreCheckedButForPatternsThatNeedBacktracking) {
+  const ToolBook book = book_of(
+      R"re({"name":"t","inputSchema":{"type":"object","properties":{)re"
+      R"re("mail":{"type":"string","format":"email","pattern":"^(?!\\.)(?!.*\\.\\.)[A-Za-z0-9.]+@[a-z.]+$"},)re"
+      R"re("twice":{"type":"string","pattern":"^(a+)\\1$"},)re"
+      R"re("day":{"type":"string","pattern":"^\\d{4}$"},"pattern":{"type":"string"}},"required":["mail"]}})re");
+  const McpTool& tool = book.tools()[0];
+  EXPECT_TRUE(check_arguments(tool, R"({"mail":"a@b.org","twice":"x","pattern":"y"})"));
+  EXPECT_FALSE(check_arguments(tool, R"({"mail":7})"));
+  EXPECT_FALSE(check_arguments(tool, "{}"));
+  EXPECT_FALSE(check_arguments(tool, R"({"mail":"a@b.org","day":"Monday"})"));
 }
 
 TEST(ToolArguments, ThatReferToThemselvesEnd) {
