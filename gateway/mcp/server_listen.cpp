@@ -31,7 +31,7 @@ Task<ServerLink::Heard> ServerLink::read_changes(const ServerSession& session, U
   while (!is_aborted_) {
     AISPM_CO_TRY(const std::optional<codec::SseEvent> event, events.next());
     if (event) {
-      if (!event->has_data || event->data.empty()) continue;
+      if (!is_message(*event)) continue;
       AISPM_CO_TRY(ServerMessage said, read_server_message(event->data, id));
       if (said.kind == ServerMessage::Kind::kRequest) {
         AISPM_CO_CHECK(co_await take_wish(session, said));

@@ -85,7 +85,7 @@ Task<bool> ServerLink::read_stream(const ServerSession& session, UpstreamReply& 
     if (event) {
       if (event->id) place.last_id = *event->id;
       if (event->retry_ms) place.pause = std::chrono::milliseconds(*event->retry_ms);
-      if (!event->has_data || event->data.empty()) continue;
+      if (!is_message(*event)) continue;
       AISPM_CO_TRY(ServerMessage said, read_server_message(event->data, id));
       if (said.kind == ServerMessage::Kind::kRequest) {
         AISPM_CO_CHECK(co_await take_wish(session, said));

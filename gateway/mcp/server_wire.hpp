@@ -6,6 +6,7 @@
 #include "gateway/mcp/mcp_request.hpp"
 #include "gateway/mcp/server_link.hpp"
 #include "sdk/core/codec/mcp_http.hpp"
+#include "sdk/core/codec/sse.hpp"
 
 // What the parts of ServerLink know alike of its transport.
 namespace aispm::gateway {
@@ -25,6 +26,11 @@ inline bool is_header_token(std::string_view id) {
   constexpr std::size_t kMaxBytes = 256;
   return id.size() <= kMaxBytes &&
          std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+// Events of other types are no messages: servers send `ping` and the like to keep a stream alive.
+inline bool is_message(const codec::SseEvent& event) {
+  return event.has_data && !event.data.empty() && (event.event.empty() || event.event == "message");
 }
 
 inline bool is_stateless(const ServerSession& session) { return session.version == kMcpStateless; }

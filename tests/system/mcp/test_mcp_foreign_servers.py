@@ -78,6 +78,14 @@ class Restarted(Foreign):
             super().serve(asked)
 
 
+class Pinging(Foreign):
+    """Keeps its stream alive with events that are no messages."""
+
+    def serve(self, asked: dict[str, Any]) -> None:
+        pings = b"event: ping\ndata: {}\n\nevent: heartbeat\ndata: 2026-11-23T00:00:00Z\n\n"
+        self.send(200, pings + b"event: message\ndata: " + self.answer(asked) + b"\n\n", "text/event-stream")
+
+
 class Named(Foreign):
     """As the example of Go's SDK names its prompts."""
 
@@ -89,7 +97,7 @@ class Named(Foreign):
         return super().result(asked)
 
 
-KINDS: dict[str, type[Foreign]] = {"old": Old, "restarted": Restarted, "named": Named}
+KINDS: dict[str, type[Foreign]] = {"old": Old, "restarted": Restarted, "pinging": Pinging, "named": Named}
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +154,7 @@ def test_a_server_that_was_started_anew_is_asked_in_a_new_session(foreign: Any, 
 def test_a_prompt_with_an_odd_name_is_left_out_alone(foreign: Any) -> None:
     listed = in_session(foreign, open_session(foreign), "prompts/list")["result"]["prompts"]
     assert [prompt["name"] for prompt in listed] == ["named__greet"]
+
+
+def test_events_that_are_no_messages_are_passed_over(foreign: Any) -> None:
+    assert call(foreign, "pinging__add") == (False, "added")
