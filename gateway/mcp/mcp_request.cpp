@@ -187,7 +187,9 @@ class Reader {
       return std::nullopt;
     }
     if (message_.kind != RpcKind::kRequest) return std::nullopt;
-    message_.has_cursor = tree_.find(rpc_.params, "cursor") != kNone;
+    const std::size_t cursor = find_given(rpc_.params, "cursor");
+    message_.has_cursor =
+        cursor != kNone && !(tree_[cursor].is_string() && tree_[cursor].text.empty());
     if (message_.method == "completion/complete" || message_.method == "subscriptions/listen")
       message_.arguments = text_of(rpc_.params);
     if (!names_one() && !is_subscription() && message_.method != "logging/setLevel")
@@ -201,7 +203,7 @@ class Reader {
     message_.target = std::string(tree_.string_at(rpc_.params, target_key()));
     if (auto refusal = check_target()) return refusal;
     if (auto refusal = read_progress_token()) return refusal;
-    const std::size_t arguments = tree_.find(rpc_.params, "arguments");
+    const std::size_t arguments = find_given(rpc_.params, "arguments");
     if (arguments == kNone) return std::nullopt;
     if (tree_[arguments].kind != JsonKind::kObject)
       return refuse(mcp_code::kInvalidParams, "arguments must be an object");
@@ -214,7 +216,7 @@ class Reader {
 
   std::optional<McpRefusal> read_progress_token() {
     const std::size_t meta = tree_.find(rpc_.params, "_meta");
-    const std::size_t token = meta == kNone ? kNone : tree_.find(meta, "progressToken");
+    const std::size_t token = meta == kNone ? kNone : find_given(meta, "progressToken");
     if (token == kNone) return std::nullopt;
     const JsonKind kind = tree_[token].kind;
     message_.progress_token = text_of(token);
@@ -233,6 +235,12 @@ class Reader {
     if (message_.method == "resources/read" || is_subscription())
       return refuse(mcp_code::kInvalidParams, message_.method + " names no URI");
     return std::nullopt;
+  }
+
+  // Some clients write null for what they do not give.
+  std::size_t find_given(std::size_t object, std::string_view name) const {
+    const std::size_t node = tree_.find(object, name);
+    return node == kNone || tree_[node].kind == JsonKind::kNull ? kNone : node;
   }
 
   std::string text_of(std::size_t node) const {

@@ -64,6 +64,24 @@ TEST(McpPost, WithoutAVersionIsTakenFor20250326) {
   EXPECT_EQ(reading.message.version, "2025-03-26");
 }
 
+TEST(McpPost, TakesNullForWhatIsNotGiven) {
+  const McpReading reading = post(call("null", R"(,"_meta":{"progressToken":null})")).read();
+  ASSERT_FALSE(reading.refusal) << reading.refusal->message;
+  EXPECT_EQ(reading.message.arguments, "{}");
+  EXPECT_EQ(reading.message.progress_token, "");
+  const auto has_cursor = [](const std::string& cursor) {
+    const McpReading list =
+        post(R"({"jsonrpc":"2.0","id":7,"method":"tools/list","params":{"cursor":)" + cursor + "}}")
+            .read();
+    EXPECT_FALSE(list.refusal);
+    return list.message.has_cursor;
+  };
+  EXPECT_FALSE(has_cursor("null"));
+  EXPECT_FALSE(has_cursor(R"("")"));
+  EXPECT_TRUE(has_cursor(R"("2")"));
+  EXPECT_TRUE(post(call("[]")).read().refusal);
+}
+
 TEST(McpVersions, OfSessionsAreAnsweredWithThemselves) {
   for (const std::string_view spoken : {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"}) {
     EXPECT_EQ(agree_on_mcp_version(spoken), spoken);
