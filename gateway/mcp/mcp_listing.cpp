@@ -86,7 +86,9 @@ class Listing {
     for (const McpTool& tool : book.tools()) {
       if (!is_tool_granted(server, tool.definition.name)) continue;
       if (!may_call(server.endpoint.name, tool)) continue;
-      const ToolLook look = look_at_tool(scan_, tool);
+      ToolLook look = look_at_tool(scan_, tool);
+      if (!look.objection && !tool.problem.empty())
+        look.objection = McpObjection{"tools.schema", tool.problem};
       if (look.objection) {
         worker_.counters().mcp_tools_withheld.add();
         withhold(server.endpoint.name, tool.definition.name, {}, look);

@@ -66,6 +66,10 @@ void read_schema(const JsonTree& tree, std::size_t schema, std::string_view text
     tool.problem = "the tool has no input schema";
     return;
   }
+  if (tree.find(schema, "type") != kNone && tree.string_at(schema, "type") != "object") {
+    tool.problem = "the tool's input schema is not that of an object";
+    return;
+  }
   auto compiled = policy::JsonSchema::compile(text_of(tree, schema, text));
   if (!compiled) {
     tool.problem = "the tool's input schema cannot be used: " + compiled.error().message;
@@ -84,6 +88,33 @@ void read_output_schema(const JsonTree& tree, std::size_t node, std::string_view
   if (schema == kNone || tree[schema].kind != JsonKind::kObject) return;
   if (auto compiled = policy::JsonSchema::compile(text_of(tree, schema, text)))
     tool.output_schema = std::move(*compiled);
+}
+
+// A schema of arguments, with the type that it must name: clients of the SDKs read no list in which
+// it is missing, whatever server the tool is of.
+std::string shown_schema(const JsonTree& tree, std::size_t schema, std::string_view text) {
+  std::string json(text_of(tree, schema, text));
+  if (tree[schema].kind != JsonKind::kObject || tree.find(schema, "type") != kNone) return json;
+  const bool is_empty = tree[schema].next == schema + 1;
+  return json.insert(1, is_empty ? R"("type":"object")" : R"("type":"object",)");
+}
+
+// A tool as clients get it: under its server's name, and without members that are null, which not
+// all clients read.
+std::string shown_tool(const JsonTree& tree, std::size_t node, std::string_view text,
+                       std::string_view as_shown) {
+  std::string json = "{";
+  tree.each_member(node, [&](const codec::JsonNode& key, std::size_t value) {
+    if (tree[value].kind == JsonKind::kNull) return;
+    json.append(json.size() > 1 ? "," : "").append(codec::json_string(key.text)).append(":");
+    if (key.text == "name")
+      json += codec::json_string(as_shown);
+    else if (key.text == "inputSchema")
+      json += shown_schema(tree, value, text);
+    else
+      json += text_of(tree, value, text);
+  });
+  return json + "}";
 }
 
 bool is_header_name(std::string_view name) {
@@ -151,16 +182,7 @@ Result<std::string> ToolBook::add_page(std::string_view server, std::string_view
       read = fail(Errc::kInvalid, "a tool's name stands twice");
       return;
     }
-    const std::string_view own = text_of(tree, node, result);
-    const codec::JsonNode& title = tree[tree.find(node, "name")];
-    auto shown = codec::apply_patches(
-        own, {codec::string_patch({title.begin - tree[node].begin, title.end - tree[node].begin},
-                                  prefixed_name(server, name))});
-    if (!shown) {
-      read = fail(std::move(shown).error());
-      return;
-    }
-    tool.shown = std::move(*shown);
+    tool.shown = shown_tool(tree, node, result, prefixed_name(server, name));
     tool.texts = texts_of(tree, node);
     const std::size_t schema = tree.find(node, "inputSchema");
     read_schema(tree, schema, result, tool);

@@ -86,6 +86,14 @@ class Pinging(Foreign):
         self.send(200, pings + b"event: message\ndata: " + self.answer(asked) + b"\n\n", "text/event-stream")
 
 
+class Sloppy(Foreign):
+    """Its tools say of themselves what clients of the SDKs do not read."""
+
+    tools: list[dict[str, Any]] = [
+        {"name": "silent"}, {"name": "broken", "inputSchema": {"type": "object", "required": True}},
+        {"name": "bare", "description": None, "title": None, "inputSchema": {}}]
+
+
 class Named(Foreign):
     """As the example of Go's SDK names its prompts."""
 
@@ -97,7 +105,7 @@ class Named(Foreign):
         return super().result(asked)
 
 
-KINDS: dict[str, type[Foreign]] = {"old": Old, "restarted": Restarted, "pinging": Pinging, "named": Named}
+KINDS: dict[str, type[Foreign]] = {"old": Old, "restarted": Restarted, "pinging": Pinging, "sloppy": Sloppy, "named": Named}
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +166,13 @@ def test_a_prompt_with_an_odd_name_is_left_out_alone(foreign: Any) -> None:
 
 def test_events_that_are_no_messages_are_passed_over(foreign: Any) -> None:
     assert call(foreign, "pinging__add") == (False, "added")
+
+
+def test_tools_that_clients_cannot_read_cost_no_others(foreign: Any) -> None:
+    """One tool without a schema, and no tool of any server was there."""
+    listed = names(foreign)
+    assert [name for name in listed if name.startswith("sloppy")] == ["sloppy__bare"]
+    assert "old__add" in listed
+    [bare] = [tool for tool in in_session(foreign, open_session(foreign), "tools/list")["result"]["tools"] if tool["name"] == "sloppy__bare"]
+    assert bare == {"name": "sloppy__bare", "inputSchema": {"type": "object"}}
+    assert call(foreign, "sloppy__bare") == (False, "added")

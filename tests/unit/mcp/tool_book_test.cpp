@@ -39,6 +39,19 @@ TEST(ToolBooks, ShowToolsUnderTheirServersName) {
   EXPECT_FALSE(split_name("send_it"));
 }
 
+// Clients of the SDKs read no list at all with one such tool in it, of whatever server.
+TEST(ToolBooks, ShowToolsAsClientsCanReadThem) {
+  const ToolBook book = book_of(
+      R"({"name":"a","title":null,"description":null,"inputSchema":{},"annotations":{"title":null}},)"
+      R"({"name":"b","inputSchema":{"properties":{"x":{}}}},{"name":"c","inputSchema":{"type":"array"}})");
+  EXPECT_EQ(book.find("a")->shown,
+            R"({"name":"post__a","inputSchema":{"type":"object"},"annotations":{"title":null}})");
+  EXPECT_EQ(book.find("b")->shown,
+            R"({"name":"post__b","inputSchema":{"type":"object","properties":{"x":{}}}})");
+  EXPECT_TRUE(book.find("a")->problem.empty() && book.find("b")->problem.empty());
+  EXPECT_FALSE(book.find("c")->problem.empty());
+}
+
 TEST(ToolBooks, FollowPages) {
   ToolBook book;
   const auto next = book.add_page("post", list(kSend, R"(,"nextCursor":"2")"));
