@@ -22,8 +22,8 @@ namespace aispm::detect {
 // Encodings inside encodings: base64 of base64 of base64 is read, one more is not (and said so).
 inline constexpr unsigned kMaxDepth = 3;
 // All views of a text together may be this many times its size, and kDecodeFloor; beyond it the
-// scan fails (kExhausted).
-inline constexpr std::size_t kMaxDecodedTimes = 8;
+// scan fails (kExhausted). Escapes, mended and respelled words at each depth are 29 times.
+inline constexpr std::size_t kMaxDecodedTimes = 32;
 inline constexpr std::size_t kDecodeFloor = 256U << 10;
 // Matches of one scan before overlapping ones are joined; beyond it the scan fails (kExhausted).
 inline constexpr std::size_t kMaxMatches = 50'000;
@@ -75,6 +75,7 @@ class DeepScan {
     bool mirrored = false;      // read backwards
     bool is_text_only = false;  // rules about data do not apply: letters were changed
     bool is_mended = false;     // rules for mended words (Reads::kLetters) apply
+    bool is_respelled = false;  // words taken apart or put in order: no letters were closed up
     Trick trick = Trick::kNone;
     unsigned depth = 0;
   };

@@ -38,7 +38,9 @@ bool DeepScan::scan_deeper(const Frame& frame, std::string_view reading, bool ro
   if (!scan_respelled(frame, reading)) return false;
   if (rot13 && !scan_turned(frame, Trick::kRot13)) return false;
   if (reversed && !scan_turned(frame, Trick::kReversed)) return false;
-  const Trick escapes = unescape(frame.text, level.other);
+  // Words taken apart or put in order have the escapes that stood in the parent, whose escapes
+  // are resolved and then respelled anyway.
+  const Trick escapes = frame.is_respelled ? Trick::kNone : unescape(frame.text, level.other);
   if (escapes != Trick::kNone) {
     Frame child;
     child.text = level.other.text;
@@ -158,6 +160,7 @@ bool DeepScan::scan_respelled(const Frame& frame, std::string_view reading) {
   child.trick = Trick::kBroken;
   child.is_text_only = true;
   child.is_mended = how == Respelled::kClosedUp;
+  child.is_respelled = how != Respelled::kClosedUp;
   return scan_child(frame, child);
 }
 

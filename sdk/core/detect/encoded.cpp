@@ -159,6 +159,9 @@ constexpr auto kMorse = make_morse();
 
 bool decode_morse(std::string_view run, std::string& out) {
   out.clear();
+  // Lines of tables (`|---|---|`) and rows of dots.
+  if (run.find('.') == std::string_view::npos || run.find('-') == std::string_view::npos)
+    return false;
   unsigned index = 1;
   unsigned spaces = 0;
   for (std::size_t i = 0; i <= run.size(); ++i) {
