@@ -11,6 +11,7 @@
 #include "gateway/mcp/mcp_names.hpp"
 #include "gateway/mcp/mcp_screen.hpp"
 #include "gateway/mcp/mcp_subscribe.hpp"
+#include "gateway/mcp/server_asides.hpp"
 #include "gateway/mcp/server_wire.hpp"
 #include "gateway/proxy/decide/chain_freezes.hpp"
 #include "gateway/proxy/fleet/run_freezes.hpp"
@@ -40,7 +41,7 @@ constexpr std::chrono::milliseconds kSettle{200};
 class Listener {
  public:
   // `kept`: what must not end as idle meanwhile. `listen_id`: "" = of a session.
-  Listener(Client& client, const Caller& caller, std::string_view delegation,
+  Listener(Client& client, const Caller& caller, const ShownProofs& proofs,
            std::shared_ptr<McpSession> session, std::shared_ptr<McpSession> kept,
            std::string listen_id, ChangeFilter kinds)
       : client_(client),
@@ -54,16 +55,17 @@ class Listener {
         lines_(config_.servers.size()),
         wake_(worker_.context()),
         nudge_(std::make_shared<std::function<void()>>([this] { wake(); })),
+        asides_(worker_, *session_, caller_, proofs, [this] { wake(); }),
         ear_(*session_, waker()),
-        freezable_(
-            worker_.freezes(), caller_.freeze_key(),
-            hear_for_chain(worker_.freezes(), delegation, [this](const policy::Freeze* freeze) {
-              is_frozen_ = is_frozen_ || freeze != nullptr;
-              if (is_frozen_) wake();
-            })) {
+        freezable_(worker_.freezes(), caller_.freeze_key(),
+                   hear_for_chain(worker_.freezes(), proofs.delegation,
+                                  [this](const policy::Freeze* freeze) {
+                                    is_frozen_ = is_frozen_ || freeze != nullptr;
+                                    if (is_frozen_) wake();
+                                  })) {
     const auto book = worker_.services().freezes.load();
     is_frozen_ = find_freeze(worker_.services(), caller_).has_value() ||
-                 is_chain_frozen(*book, delegation, wall_now());
+                 is_chain_frozen(*book, proofs.delegation, wall_now());
   }
 
   // After the stream's head was sent.
@@ -85,6 +87,7 @@ class Listener {
       co_await wait();
     }
     is_stopping_ = true;
+    asides_.close();
     for (const auto& line : lines_)
       if (line) line->stop();
     while (running_ > 0) co_await wait();
@@ -150,6 +153,11 @@ class Listener {
     co_return sent.has_value();
   }
   awaitable<bool> send_pending() {
+    for (std::string words = asides_.take(); !words.empty() && !is_cut(); words = asides_.take()) {
+      std::string event = codec::serialise_sse("message", words);
+      const bool is_there = co_await send(std::move(event));
+      if (!is_there) co_return false;
+    }
     while (!pending_.empty() && !is_cut()) {
       std::string note = codec::serialise_sse("message", change_note(pending_.front(), listen_id_));
       pending_.pop_front();
@@ -172,6 +180,11 @@ class Listener {
     return wanted;
   }
 
+  // Beside the client's requests, which only sessions know of on both sides.
+  bool may_ask(std::size_t index, const ServerSession& with) const {
+    return listen_id_.empty() && !is_stateless(with) && asides_.may_ask(config_.servers[index]);
+  }
+
   // Servers that this session speaks with are listened to, where they have something to tell.
   void tend_lines() {
     for (std::size_t i = 0; i < lines_.size(); ++i) {
@@ -183,7 +196,7 @@ class Listener {
         renew(*line, with, wanted);
         continue;
       }
-      if (wanted.empty()) continue;
+      if (wanted.empty() && !may_ask(i, with)) continue;
       const bool is_same = line && line->session_id == with.id && line->uris == wanted.uris;
       if (is_same && line->is_deaf) continue;
       line = std::make_unique<Line>(worker_.context(), i);
@@ -252,7 +265,8 @@ class Listener {
     line.opened = net::Clock::now();
     const bool is_known = line.session_id == with->id;
     line.session_id = with->id;
-    line.is_deaf = what.filter.empty();
+    line.is_deaf = what.filter.empty() && !may_ask(line.server, *with);
+    if (listen_id_.empty()) asides_.attach(link, config_.servers[line.server]);
     if (!is_stateless(*with) && !is_known) co_await subscribe_again(line, link);
     if (!line.is_deaf) {
       const auto heard = co_await link.listen(*with, what);
@@ -339,17 +353,17 @@ class Listener {
   bool is_frozen_ = false;
   bool has_ended_ = false;
   const std::shared_ptr<std::function<void()>> nudge_;
+  ServerAsides asides_;
   McpSession::Ear ear_;
   FreezeList::Entry freezable_;  // last: they call into the rest
 };
 
 }  // namespace
 
-Task<> stream_changes(Client& client, const Caller& caller, std::string_view delegation,
+Task<> stream_changes(Client& client, const Caller& caller, const ShownProofs& proofs,
                       std::shared_ptr<McpSession> session, std::shared_ptr<McpSession> kept,
                       const std::string& listen_id, const ChangeFilter& kinds) {
-  Listener listener(client, caller, delegation, std::move(session), std::move(kept), listen_id,
-                    kinds);
+  Listener listener(client, caller, proofs, std::move(session), std::move(kept), listen_id, kinds);
   co_return co_await listener.run();
 }
 

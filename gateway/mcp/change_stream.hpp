@@ -8,6 +8,7 @@
 #include "gateway/mcp/mcp_changes.hpp"
 #include "gateway/mcp/mcp_sessions.hpp"
 #include "gateway/proxy/client.hpp"
+#include "gateway/proxy/decide/settlement.hpp"
 
 namespace aispm::gateway {
 
@@ -18,10 +19,10 @@ inline constexpr std::string_view kMcpStreamHead =
 
 // Tells a client whose stream was opened of what changes at the servers of `session`, until it
 // goes, the session ends or the agent, or one that handed its task on, is frozen, and ends the
-// stream. `delegation`: as in ShownProofs. `kept`: the session that must
-// not end as idle meanwhile. `listen_id`: of subscriptions/listen, as JSON; "": `session` is the
-// client's own. What is referred to outlives it.
-net::Task<> stream_changes(Client& client, const Caller& caller, std::string_view delegation,
+// stream. What servers ask and log beside requests goes to a client with a session, too. `kept`:
+// the session that must not end as idle meanwhile. `listen_id`: of subscriptions/listen, as JSON;
+// "": `session` is the client's own. What is referred to outlives it.
+net::Task<> stream_changes(Client& client, const Caller& caller, const ShownProofs& proofs,
                            std::shared_ptr<McpSession> session, std::shared_ptr<McpSession> kept,
                            const std::string& listen_id, const ChangeFilter& kinds);
 

@@ -69,8 +69,8 @@ class ListenRequest {
     AISPM_CO_CHECK(co_await client_.send_chunk(begun));
     client_.stream().expire_never();
     worker_.counters().mcp_listens.add();
-    co_return co_await stream_changes(client_, caller_, proofs_.delegation, session_, of_agent_,
-                                      asked_.id, honoured_);
+    co_return co_await stream_changes(client_, caller_, proofs_, session_, of_agent_, asked_.id,
+                                      honoured_);
   }
 
   Task<> refuse(int status, int code, std::string message) {
@@ -164,8 +164,7 @@ Task<> serve_session_stream(Client& client, std::shared_ptr<McpSession> session,
   client.worker().counters().mcp_listens.add();
   const ChangeFilter all{.tools = true, .prompts = true, .resources = true};
   std::string no_id;
-  co_return co_await stream_changes(client, caller, proofs.delegation, session, session, no_id,
-                                    all);
+  co_return co_await stream_changes(client, caller, proofs, session, session, no_id, all);
 }
 
 Task<> serve_listen(Client& client, std::shared_ptr<McpSession> of_agent, const Caller& caller,

@@ -25,9 +25,10 @@ class NoteRelay {
   bool wants_progress() const { return tell_ && !asked_.progress_token.empty(); }
   // Listens to `link`; a client that has gone ends what is asked there.
   void attach(ServerLink& link);
+  // One that `link` heard.
+  net::asio::awaitable<void> pass(ServerLink& link, const ServerMessage& note);
 
  private:
-  net::asio::awaitable<void> pass(ServerLink& link, const ServerMessage& note);
   // Null: not for this client.
   std::optional<std::string> progress_of(const ServerLink& link, const std::string& params) const;
   std::optional<std::string> log_of(const std::string& params) const;

@@ -34,6 +34,7 @@ Task<ServerLink::Heard> ServerLink::read_changes(const ServerSession& session, U
       if (!is_message(*event)) continue;
       AISPM_CO_TRY(ServerMessage said, read_server_message(event->data, id));
       if (said.kind == ServerMessage::Kind::kRequest) {
+        asked_wishes_ = 0;  // one after the other, for as long as the stream lasts
         AISPM_CO_CHECK(co_await take_wish(session, said));
         in_flight_ = upstream.stream.get();
       } else if (said.kind == ServerMessage::Kind::kError) {
@@ -44,6 +45,8 @@ Task<ServerLink::Heard> ServerLink::read_changes(const ServerSession& session, U
         what.on_open();
       } else if (const auto change = read_change(said.method, said.params)) {
         what.hear(*change);
+      } else if (!is_stateless(session)) {
+        AISPM_CO_CHECK(co_await hear_note(said));
       }
       continue;
     }

@@ -147,6 +147,11 @@ awaitable<std::string> WishDesk::answer(const ServerMessage& wish) {
       json_string("AISPM: " + said.error().message) + "}";
 }
 
+awaitable<std::string> WishDesk::answer_aside(ServerLink& link, const ServerMessage& wish) {
+  link_ = &link;
+  co_return co_await answer(wish);
+}
+
 // What an answer to a question must come with again: the same call of the same agent.
 std::string WishDesk::binding() const {
   return caller_.key() + '\n' + server_.endpoint.name + '\n' + asked_.method + '\n' +

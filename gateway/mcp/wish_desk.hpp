@@ -25,6 +25,10 @@ class WishDesk {
   // Takes over what `link`'s server asks while its stream runs, where anything is granted.
   void attach(ServerLink& link);
 
+  // What the server asks beside all requests, on the stream of `link`: the member of a JSON-RPC
+  // message that answers it.
+  net::asio::awaitable<std::string> answer_aside(ServerLink& link, const ServerMessage& wish);
+
   // Asks the server, answering what it wants to know as long as this client can be asked here and
   // now. A result that needs_input is for the client: with what it is to be asked.
   net::Task<ServerMessage> ask(ServerLink& link, ServerAsk what);
