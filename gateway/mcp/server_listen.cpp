@@ -34,8 +34,9 @@ Task<ServerLink::Heard> ServerLink::read_changes(const ServerSession& session, U
       if (!is_message(*event)) continue;
       AISPM_CO_TRY(ServerMessage said, read_server_message(event->data, id));
       if (said.kind == ServerMessage::Kind::kRequest) {
-        asked_wishes_ = 0;  // one after the other, for as long as the stream lasts
         AISPM_CO_CHECK(co_await take_wish(session, said));
+        asked_wishes_ = 0;  // one after the other, for as long as the stream lasts
+        wishes_.clear();
         in_flight_ = upstream.stream.get();
       } else if (said.kind == ServerMessage::Kind::kError) {
         co_return said.error_code == mcp_code::kUnknownMethod ? Heard::kNoStream : Heard::kEnded;
