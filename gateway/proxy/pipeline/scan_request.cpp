@@ -5,7 +5,7 @@
 
 #include "gateway/proxy/pipeline/seam_judge.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
-#include "sdk/core/codec/picture_text.hpp"
+#include "sdk/core/codec/media_text.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -69,19 +69,31 @@ bool is_cut_of_file(const codec::TextPart& part, const detect::Inspection& inspe
   });
 }
 
-// What is read of a part as it stands. Of a picture that is what comes before its base64: no rule
-// is about pixels, large ones would take all the time there is, and what looks like data in them is
-// chance. What it says beside its pixels is judged apart.
-std::string_view read_as_text(const codec::TextPart& part) {
-  if (part.surface != codec::Surface::kMedia || !codec::is_encoded_picture(part.text))
-    return part.text;
+// What pictures, sounds and files of a request say, by part; empty where there are none.
+using Media = std::vector<codec::MediaReading>;
+
+Result<Media> read_media_of(const codec::LlmRequest& request) {
+  Media media;
+  for (std::size_t i = 0; i < request.parts.size(); ++i) {
+    if (request.parts[i].surface != codec::Surface::kMedia) continue;
+    media.resize(request.parts.size());
+    AISPM_TRY(media[i], codec::read_encoded_media(request.parts[i].text));
+  }
+  return media;
+}
+
+// What is read of a part as it stands. Of a whole picture, sound or file of a known kind that is
+// what comes before its base64: no rule is about pixels, large ones would take all the time there
+// is, and what looks like data in them is chance. What it says besides is judged apart.
+std::string_view read_as_text(const codec::TextPart& part, bool is_whole_media) {
+  if (!is_whole_media) return part.text;
   return part.text.starts_with("data:") ? part.text.substr(0, part.text.find(',') + 1)
                                         : std::string_view();
 }
 
 // One pass over all texts that are new here; nearly always there is nothing to find.
 Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest& request,
-                            const TextJudge& judge) {
+                            const Media& media, const TextJudge& judge) {
   std::vector<KnownTexts::Place>& places = context.bench->places;
   std::vector<std::string_view>& texts = context.bench->texts;
   std::vector<std::string_view>& readings = context.bench->readings;
@@ -89,9 +101,11 @@ Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest&
   texts.clear();
   readings.clear();
   detect::SurfaceBits surfaces = 0;
-  for (const codec::TextPart& part : request.parts) {
+  for (std::size_t i = 0; i < request.parts.size(); ++i) {
+    const codec::TextPart& part = request.parts[i];
     places.emplace_back();
-    const std::string_view text = readings.emplace_back(read_as_text(part));
+    const bool is_whole = !media.empty() && media[i].is_whole;
+    const std::string_view text = readings.emplace_back(read_as_text(part, is_whole));
     if (text.empty()) continue;
     const TextJudge::Ask ask = ask_for(context, part);
     places.back() = judge.find_known(text, ask);
@@ -103,9 +117,9 @@ Result<bool> screen_request(const ScanContext& context, const codec::LlmRequest&
   return context.book->engine->may_match(texts, surfaces, context.bench->scratch);
 }
 
-// What a picture says beside its pixels. It cannot be cut out: what would be redacted is denied.
-Result<> judge_picture(const ScanContext& context, std::string_view encoded, TextJudge& judge) {
-  AISPM_TRY(const std::string text, codec::encoded_picture_text(encoded));
+// What a picture says beside its pixels, and the like. It cannot be cut out: what would be redacted
+// is denied.
+Result<> judge_media(const ScanContext& context, const std::string& text, TextJudge& judge) {
   if (text.empty()) return {};
   constexpr detect::Surface kSurface = detect::Surface::kRetrievedDocument;
   AISPM_CHECK(judge.judge(text, {.surface = kSurface,
@@ -212,7 +226,8 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
   RequestScan result;
   Findings& findings = result.findings;
   TextJudge judge(context, policy::Direction::kRequest, findings);
-  AISPM_TRY(const bool may_match, screen_request(context, request, judge));
+  AISPM_TRY(const Media media, read_media_of(request));
+  AISPM_TRY(const bool may_match, screen_request(context, request, media, judge));
   if (context.keeps_looks) result.looks.resize(request.parts.size());
   std::size_t hidden_bytes = 0;
   std::string clean;
@@ -244,7 +259,7 @@ Result<RequestScan> scan_request(const ScanContext& context, const codec::LlmReq
       shown = clean;
     }
     AISPM_CHECK(seams.add(i, shown));
-    if (is_media) AISPM_CHECK(judge_picture(context, part.text, judge));
+    if (is_media) AISPM_CHECK(judge_media(context, media[i].text, judge));
     if (part.surface != codec::Surface::kToolArguments) continue;
     AISPM_CHECK(scan_unescaped(context, part.text, ask.surface, *ask.outcomes, findings,
                                policy::Direction::kRequest));

@@ -1,112 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sources: PNG (W3C, third edition) section 5; JPEG (ITU-T T.81) annex B; GIF89a; WebP container
 // (RFC 9649).
-#include "sdk/core/codec/picture_text.hpp"
-
 #include <algorithm>
 #include <array>
-#include <cstdint>
-#include <iterator>
 
-#include "sdk/core/codec/base64.hpp"
-#include "sdk/core/codec/content_decoder.hpp"
-#include "sdk/core/common/utf8.hpp"
+#include "sdk/core/codec/media_reader.hpp"
 
 namespace aispm::codec {
 namespace {
 
-// Shorter runs are chance.
-constexpr std::size_t kMinRunBytes = 6;
 constexpr std::string_view kPng("\x89PNG\r\n\x1a\n", 8);
 constexpr std::string_view kJpeg("\xff\xd8\xff", 3);
 
-std::uint8_t byte_at(std::string_view bytes, std::size_t at) {
-  return at < bytes.size() ? static_cast<std::uint8_t>(bytes[at]) : 0;
-}
-
-std::uint32_t big_endian(std::string_view bytes, std::size_t at, std::size_t size) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < size; ++i) value = value << 8U | byte_at(bytes, at + i);
-  return value;
-}
-
-std::uint32_t little_endian(std::string_view bytes, std::size_t at) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 4; i > 0; --i) value = value << 8U | byte_at(bytes, at + i - 1);
-  return value;
-}
-
-// At most `size` bytes from `at` on.
-std::string_view slice(std::string_view bytes, std::size_t at, std::size_t size) {
-  return at < bytes.size() ? bytes.substr(at, size) : std::string_view{};
-}
-
-class Collector {
- public:
-  // Appends what is readable in these bytes.
-  void take(std::string_view bytes) {
-    std::string run;
-    for (std::size_t at = 0; at < bytes.size();) {
-      const std::size_t size = readable_at(bytes, at);
-      if (size > 0) {
-        run.append(bytes, at, size);
-        at += size;
-      } else {
-        if (!is_wide_gap(bytes, at)) keep(run);
-        ++at;
-      }
-    }
-    keep(run);
-  }
-
-  // A zlib stream; what comes before an error in it counts.
-  void take_deflated(std::string_view bytes) {
-    std::string plain;
-    ContentDecoder decoder(ContentCoding::kDeflate, {.max_bytes = kMaxPictureTextBytes});
-    const auto fed = decoder.feed(bytes, [&](std::string_view piece) { plain += piece; });
-    is_full_ = is_full_ || (!fed && fed.error().code == Errc::kTooLarge);
-    take(plain);
-  }
-
-  Result<std::string> finish() && {
-    if (is_full_)
-      return fail(Errc::kTooLarge, "a picture with more than " +
-                                       std::to_string(kMaxPictureTextBytes) +
-                                       " bytes of text beside it");
-    return std::move(text_);
-  }
-
- private:
-  static std::size_t readable_at(std::string_view bytes, std::size_t at) {
-    const std::uint8_t byte = byte_at(bytes, at);
-    if (byte == '\n' || byte == '\r' || byte == '\t') return 1;
-    if (byte < 0x20 || byte == 0x7f) return 0;
-    return byte < 0x80 ? 1 : utf8_length(bytes.substr(at, 4));
-  }
-
-  // The other half of a letter in UTF-16: a NUL with another one two bytes before or after.
-  static bool is_wide_gap(std::string_view bytes, std::size_t at) {
-    if (bytes[at] != '\0') return false;
-    const auto is_nul = [&](std::size_t where) {
-      return where < bytes.size() && bytes[where] == '\0';
-    };
-    return (at >= 2 && is_nul(at - 2) && !is_nul(at - 1)) || (is_nul(at + 2) && !is_nul(at + 1));
-  }
-
-  void keep(std::string& run) {
-    if (run.size() >= kMinRunBytes) {
-      is_full_ = is_full_ || text_.size() + run.size() > kMaxPictureTextBytes;
-      if (!is_full_) text_.append(run).push_back('\n');
-    }
-    run.clear();
-  }
-
-  std::string text_;
-  bool is_full_ = false;
-};
-
 // "KEY\0..." of tEXt, zTXt, iTXt.
-void take_png_text(std::string_view type, std::string_view data, Collector& out) {
+void take_png_text(std::string_view type, std::string_view data, MediaText& out) {
   const std::size_t key = std::min(data.find('\0'), data.size());
   out.take(data.substr(0, key));
   if (type == "zTXt") return out.take_deflated(slice(data, key + 2, data.size()));
@@ -128,7 +35,7 @@ void take_png_text(std::string_view type, std::string_view data, Collector& out)
 
 // Each reads on to the end whatever it meets, and says whether the structure was whole: pixels, and
 // an end mark behind them.
-bool read_png(std::string_view bytes, Collector& out) {
+bool read_png(std::string_view bytes, MediaText& out) {
   constexpr std::array<std::string_view, 5> kPixels = {"IDAT", "fdAT", "PLTE", "tRNS", "IHDR"};
   std::size_t at = kPng.size();
   bool has_pixels = false;
@@ -151,7 +58,7 @@ bool read_png(std::string_view bytes, Collector& out) {
   return has_pixels && has_end;
 }
 
-bool read_jpeg(std::string_view bytes, Collector& out) {
+bool read_jpeg(std::string_view bytes, MediaText& out) {
   std::size_t at = 2;
   bool has_pixels = false;
   bool has_end = false;
@@ -203,7 +110,7 @@ std::string read_gif_blocks(std::string_view bytes, std::size_t& at) {
   return data;
 }
 
-bool read_gif(std::string_view bytes, Collector& out) {
+bool read_gif(std::string_view bytes, MediaText& out) {
   const auto table_bytes = [](std::uint8_t flags) {
     return (flags & 0x80U) != 0 ? std::size_t{3} << ((flags & 7U) + 1) : std::size_t{0};
   };
@@ -232,7 +139,7 @@ bool read_gif(std::string_view bytes, Collector& out) {
 }
 
 // The size that a WebP file says of itself is not held against it: chunks alone are read.
-bool read_webp(std::string_view bytes, Collector& out) {
+bool read_webp(std::string_view bytes, MediaText& out) {
   constexpr std::array<std::string_view, 6> kPixels = {"VP8 ", "VP8L", "VP8X",
                                                        "ANIM", "ANMF", "ALPH"};
   std::size_t at = 12;
@@ -258,69 +165,13 @@ bool is_webp(std::string_view bytes) {
   return bytes.starts_with("RIFF") && slice(bytes, 8, 4) == "WEBP";
 }
 
-// The first bytes of the four kinds in base64, whatever follows them; JPEG's in both alphabets.
-bool may_be_picture(std::string_view base64) {
-  constexpr std::array<std::string_view, 5> kBegins = {"iVBORw0KGg", "/9j/", "_9j_", "R0lGOD",
-                                                       "UklGR"};
-  return std::any_of(kBegins.begin(), kBegins.end(),
-                     [&](std::string_view begin) { return base64.starts_with(begin); });
-}
+}  // namespace
 
-std::string_view without_url_head(std::string_view base64) {
-  if (base64.starts_with("data:"))
-    base64.remove_prefix(std::min(base64.find(',') + 1, base64.size()));
-  return base64;
-}
-
-// Whether it is a whole picture of a known kind.
-bool read_picture(std::string_view bytes, Collector& out) {
+bool read_picture(std::string_view bytes, MediaText& out) {
   if (bytes.starts_with(kPng)) return read_png(bytes, out);
   if (bytes.starts_with(kJpeg)) return read_jpeg(bytes, out);
   if (is_gif(bytes)) return read_gif(bytes, out);
   return is_webp(bytes) && read_webp(bytes, out);
-}
-
-// Base64 of either alphabet, padded or not.
-Result<std::string> decode_any(std::string text) {
-  while (text.ends_with('=')) text.pop_back();
-  std::replace(text.begin(), text.end(), '-', '+');
-  std::replace(text.begin(), text.end(), '_', '/');
-  if (text.size() % 4 == 1) text.pop_back();
-  text.append((4 - text.size() % 4) % 4, '=');
-  auto bytes = base64_decode(text);
-  // Others may read it all the same.
-  if (!bytes) return fail(Errc::kInvalid, "a picture in base64 that cannot be read");
-  return std::move(*bytes);
-}
-
-}  // namespace
-
-Result<std::string> picture_text(std::string_view bytes) {
-  Collector out;
-  read_picture(bytes, out);
-  return std::move(out).finish();
-}
-
-bool is_encoded_picture(std::string_view base64) {
-  base64 = without_url_head(base64);
-  if (!may_be_picture(base64)) return false;  // nobody would read what it says
-  while (base64.ends_with('=')) base64.remove_suffix(1);
-  if (base64.size() % 4 == 1) return false;  // a letter, or whatever it is, that says nothing
-  const auto bytes = decode_any(std::string(base64));
-  if (!bytes) return false;
-  Collector ignored;
-  return read_picture(*bytes, ignored);
-}
-
-Result<std::string> encoded_picture_text(std::string_view base64) {
-  base64 = without_url_head(base64);
-  // Many decoders pass over line breaks, so they hide nothing from us.
-  std::string text;
-  std::copy_if(base64.begin(), base64.end(), std::back_inserter(text),
-               [](char c) { return static_cast<unsigned char>(c) > ' '; });
-  if (!may_be_picture(text)) return std::string();
-  AISPM_TRY(const std::string bytes, decode_any(std::move(text)));
-  return picture_text(bytes);
 }
 
 }  // namespace aispm::codec
