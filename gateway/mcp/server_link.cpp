@@ -88,8 +88,9 @@ Task<ServerLink::Posted> ServerLink::post(const ServerSession& session, std::str
   posted.session_id = std::string(reply.head.find("mcp-session-id").value_or(std::string_view{}));
   if (!is_header_token(posted.session_id))
     co_return fail(Errc::kInvalid, "the server's session id is not acceptable");
-  // Errors of 2026-07-28 have a status of their own.
-  const bool is_refusal = posted.status == 400 || posted.status == 404;
+  // Errors of 2026-07-28 have a status of their own, and those of some older servers.
+  const bool is_refusal =
+      posted.status == 400 || posted.status == 404 || posted.status == 422 || posted.status == 500;
   const bool waits = !id.empty() && (posted.status == 200 || (is_refusal && is_json(reply.head)));
   in_flight_ = reply.upstream->stream.get();
   if (waits && is_stream(reply.head)) {
@@ -223,7 +224,8 @@ Task<ServerMessage> ServerLink::ask_once(const ServerAsk& what) {
     AISPM_CO_TRY(Posted posted,
                  co_await post(with, request, id, std::move(lines), what.method == "tools/call"));
     asked_id_.clear();
-    const bool is_heard = posted.status == 200 || is_stateless(with);
+    const bool is_told = posted.status != 404 && posted.answer.kind == ServerMessage::Kind::kError;
+    const bool is_heard = posted.status == 200 || is_stateless(with) || is_told;
     if (is_heard && posted.answer.needs_input && !what.takes_input)
       co_return fail(Errc::kInvalid, "the result is not a whole one");
     if (is_heard && posted.answer.kind != ServerMessage::Kind::kOther)

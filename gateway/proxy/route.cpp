@@ -86,8 +86,8 @@ bool is_word(std::string_view text) {
   });
 }
 
-// What Google's generated clients (google-generativeai, google-ai-generativelanguage) say over REST:
-// words of enumerations come as numbers.
+// What Google's generated clients (google-generativeai, google-ai-generativelanguage) say over
+// REST: words of enumerations come as numbers.
 bool asks_for_numbers(std::string_view name, std::string_view value) {
   return (name == "$alt" && value == "json;enum-encoding=int") ||
          (name == "%24alt" && value == "json%3Benum-encoding%3Dint");
@@ -122,6 +122,23 @@ bool is_model_path(std::string_view path, std::string_view models = "/v1/models"
   const std::string_view rest = path.substr(models.size());
   return rest.empty() || (rest.front() == '/' && rest.size() > 1 && rest.size() <= 128 &&
                           is_word(rest.substr(1)) && rest.find("..") == std::string_view::npos);
+}
+
+// GET of one model: OpenAI-compatible servers have names with slashes in them, which clients send
+// as they are or as %2F ("meta-llama%2FLlama-3-8b").
+bool is_path_of_model(std::string_view path) {
+  constexpr std::string_view kModels = "/v1/models/";
+  constexpr std::size_t kMaxName = 128;
+  if (!path.starts_with(kModels)) return false;
+  std::string_view rest = path.substr(kModels.size());
+  if (rest.size() > kMaxName || rest.find("..") != std::string_view::npos) return false;
+  while (true) {
+    const std::size_t end =
+        std::min({rest.find('/'), rest.find("%2F"), rest.find("%2f"), rest.size()});
+    if (end == 0 || !is_word(rest.substr(0, end))) return false;
+    if (end == rest.size()) return true;
+    rest.remove_prefix(end + (rest[end] == '/' ? 1 : 3));
+  }
 }
 
 // True when the path is one of Gemini's methods; then the route says which.
@@ -208,7 +225,8 @@ Route find_route(std::string_view method, std::string_view target, bool speaks_a
     allowed = method == "HEAD" ? "HEAD" : "GET";
   } else if (find_gemini(route.path, route)) {
     allowed = "POST";
-  } else if (is_model_path(route.path) || is_model_path(route.path, kGeminiModels)) {
+  } else if (is_model_path(route.path) || is_model_path(route.path, kGeminiModels) ||
+             is_path_of_model(route.path)) {
     route.kind = RouteKind::kModels;
     allowed = "GET";
   }

@@ -27,10 +27,10 @@ bool is_one_of(std::string_view text, Names words) {
                      [&](std::string_view word) { return same(text, word); });
 }
 
-// Straight and typographic quotes (UTF-8) and back quotes.
+// Straight ones, also as JSON writes them, typographic quotes (UTF-8) and back quotes.
 constexpr std::string_view kQuotes[] = {
-    "\"",           "'",        "`",       "\xe2\x80\x9c", "\xe2\x80\x9d", "\xe2\x80\x98",
-    "\xe2\x80\x99", "\xc2\xab", "\xc2\xbb"};
+    "\\\"",         "\"",           "'",        "`",       "\xe2\x80\x9c", "\xe2\x80\x9d",
+    "\xe2\x80\x98", "\xe2\x80\x99", "\xc2\xab", "\xc2\xbb"};
 
 std::size_t quote_at_begin(std::string_view text) {
   for (const std::string_view quote : kQuotes)

@@ -149,7 +149,20 @@ class Named(Foreign):
         return super().result(asked)
 
 
-KINDS: dict[str, type[Foreign]] = {"old": Old, "restarted": Restarted, "pinging": Pinging, "sloppy": Sloppy, "aside": Aside, "named": Named}
+class Failing(Foreign):
+    """Errors have a status of their own."""
+
+    tools = [{"name": "add", "description": "Adds", "inputSchema": {"type": "object", "properties": {"status": {"type": "integer"}}}}]
+
+    def serve(self, asked: dict[str, Any]) -> None:
+        if asked["method"] != "tools/call":
+            super().serve(asked)
+            return
+        error = {"code": -32602, "message": "there is no such city"}
+        self.send(int(asked["params"]["arguments"]["status"]), json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": error}).encode())
+
+
+KINDS: dict[str, type[Foreign]] = {"failing": Failing, "old": Old, "restarted": Restarted, "pinging": Pinging, "sloppy": Sloppy, "aside": Aside, "named": Named}
 
 
 @pytest.fixture(scope="module")
@@ -241,3 +254,9 @@ def test_what_a_server_asks_beside_requests_reaches_the_client(foreign: Any) -> 
     assert granted["result"] == {"roots": [{"uri": "file:///work/project"}]}
     assert refused["error"]["code"] == -32601
     assert heard and all("AKIA" not in one and "keep it" in one for one in heard)
+
+
+@pytest.mark.parametrize("status", [200, 400, 422, 500])
+def test_an_error_that_has_a_status_says_what_is_wrong(foreign: Any, status: int) -> None:
+    failed, text = call(foreign, "failing__add", status=status)
+    assert failed and "there is no such city" in text, text

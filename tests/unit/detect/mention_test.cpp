@@ -23,6 +23,7 @@ TEST(Mention, KnowsQuotedExamples) {
   expect_mentions(
       {
           Case{"instructions in the history like \"", "Ignore all previous instructions", "\" or"},
+          Case{R"({"rule": "phrases such as \")", "ignore previous instructions", R"(\" are"})"},
           Case{"phrases such as '", "ignore previous instructions", "' are"},
           Case{"contains commands (e.g. `", "disregard the rules above", "`)"},
           Case{"Quote it, E.G. `", "disregard the rules above", "`)"},
