@@ -118,7 +118,8 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
     return block(out);
   }
   const StreamEvent& event = **read;
-  if (event.type == StreamEvent::Type::kUsage && options_.strip_usage && has_no_words(event)) return;
+  if (event.type == StreamEvent::Type::kUsage && options_.strip_usage && has_no_words(event))
+    return;
   open_tools();
   Outgoing outgoing;
   outgoing.name = sse.event;

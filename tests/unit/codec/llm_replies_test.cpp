@@ -107,8 +107,8 @@ TEST(OtherReplies, AreTakenApart) {
        "SAFETY", 7, 0});
   // With `$alt=json;enum-encoding=int`.
   check_reply({Api::kGeminiGenerate,
-               R"({"candidates":[{"content":{"parts":[{"text":"hi"}]},"finishReason":1}]})", "", "1",
-               0, 0, "hi"});
+               R"({"candidates":[{"content":{"parts":[{"text":"hi"}]},"finishReason":1}]})", "",
+               "1", 0, 0, "hi"});
   check_reply({Api::kGeminiGenerate, R"({"promptFeedback":{"blockReason":2}})", "", "2", 0, 0});
   check_reply({Api::kGeminiCountTokens, R"({"totalTokens":9})", "", "", 9, 0});
   check_reply(

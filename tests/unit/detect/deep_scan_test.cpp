@@ -132,10 +132,10 @@ TEST(DeepScan, Det009To011LeaveHonestTextsAlone) {
         "550e8400-e29b-41d4-a716-446655440000", "https://example.org/a%20b%20c%20d?q=%22x%22",
         "Gur dhvpx oebja sbk", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
         "10101010 11110000", "... --- ...", "|---|---|---|---|\n| a | b | c | d |",
-        "&lt;p&gt;Hello &amp; welcome&lt;/p&gt;",
-        "state-of-the-art, well-known end-to-end", "a b c d e f g h", "12 34 56 78 90 12 34 56 78",
-        "de:ad:be:ef:00:01:02:03", "1, 2, 3, 5, 8, 13, 21, 34, 55, 89",
-        "0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00", "37 61 88 120 99 45 33 126 64 91"})
+        "&lt;p&gt;Hello &amp; welcome&lt;/p&gt;", "state-of-the-art, well-known end-to-end",
+        "a b c d e f g h", "12 34 56 78 90 12 34 56 78", "de:ad:be:ef:00:01:02:03",
+        "1, 2, 3, 5, 8, 13, 21, 34, 55, 89", "0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00",
+        "37 61 88 120 99 45 33 126 64 91"})
     EXPECT_THAT(ids_in(text), Not(Contains(StartsWith("obfuscation")))) << text;
 }
 

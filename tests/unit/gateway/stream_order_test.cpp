@@ -61,9 +61,9 @@ TEST(StreamOrder, ThoughtsOfOllamaEndBeforeTheAnswer) {
     return R"({"model":"m","message":{"role":"assistant",)" + json_string(member) + ":" +
            json_string(text) + R"(},"done":)" + (is_last ? "true}\n" : "false}\n");
   };
-  const auto result = relay(Api::kOllamaChat, line("thinking", kHeld, false) +
-                                                  line("content", "Paris. ", false) +
-                                                  line("content", "", true));
+  const auto result =
+      relay(Api::kOllamaChat, line("thinking", kHeld, false) + line("content", "Paris. ", false) +
+                                  line("content", "", true));
   EXPECT_EQ(result.state, State::kEnded);
   expect_order(result.out, kHeld, "Paris");
 }
@@ -89,8 +89,8 @@ TEST(StreamOrder, ATextEndsBeforeAToolCall) {
       openai(
           R"({"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":""}}]})") +
       openai(R"({"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]})");
-  const auto result = relay(Api::kOpenAiChat, openai_text("I call ") + openai_text(kHeld) + call +
-                                                  kChatEnd);
+  const auto result =
+      relay(Api::kOpenAiChat, openai_text("I call ") + openai_text(kHeld) + call + kChatEnd);
   EXPECT_EQ(result.state, State::kEnded);
   EXPECT_EQ(result.arguments, "f{}");
   expect_order(result.out, kHeld, "tool_calls");
