@@ -107,8 +107,9 @@ Task<ServerLink::Posted> ServerLink::post(const ServerSession& session, std::str
                                         answered.content_length, codec::kMaxRpcBytes, spill);
   in_flight_ = nullptr;
   if (!whole) co_return fail(std::move(whole).error());
-  if (posted.status == 400 && !session.id.empty() && speaks_of_session(whole->bytes))
-    posted.status = 404;
+  posted.has_lost_session =
+      !session.id.empty() &&
+      (posted.status == 404 || (posted.status == 400 && speaks_of_session(whole->bytes)));
   if (waits) {
     auto answer = read_server_message(whole->bytes, id);
     if (!answer && !is_refusal) co_return fail(std::move(answer).error());
@@ -224,17 +225,16 @@ Task<ServerMessage> ServerLink::ask_once(const ServerAsk& what) {
     AISPM_CO_TRY(Posted posted,
                  co_await post(with, request, id, std::move(lines), what.method == "tools/call"));
     asked_id_.clear();
-    const bool is_told = posted.status != 404 && posted.answer.kind == ServerMessage::Kind::kError;
+    // Sessions end: nothing was done, so it may be asked once more in a new one.
+    if (posted.has_lost_session) session_.forget(server_, with.id);
+    if (posted.has_lost_session && is_first) continue;
+    const bool is_told = posted.answer.kind == ServerMessage::Kind::kError;
     const bool is_heard = posted.status == 200 || is_stateless(with) || is_told;
     if (is_heard && posted.answer.needs_input && !what.takes_input)
       co_return fail(Errc::kInvalid, "the result is not a whole one");
     if (is_heard && posted.answer.kind != ServerMessage::Kind::kOther)
       co_return std::move(posted.answer);
-    // Sessions end: nothing was done, so it may be asked once more in a new one.
-    const bool has_ended = posted.status == 404 && !with.id.empty();
-    if (has_ended) session_.forget(server_, with.id);
-    if (!has_ended || !is_first)
-      co_return fail(Errc::kUnavailable, "answered with status " + std::to_string(posted.status));
+    co_return fail(Errc::kUnavailable, "answered with status " + std::to_string(posted.status));
   }
 }
 

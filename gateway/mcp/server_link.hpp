@@ -78,6 +78,7 @@ class ServerLink {
  private:
   struct Posted {
     int status = 0;
+    bool has_lost_session = false;  // the server does not know the session, or not any more
     std::string session_id;
     ServerMessage answer;
   };

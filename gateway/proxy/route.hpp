@@ -11,7 +11,7 @@ namespace aispm::gateway {
 
 enum class RouteKind : std::uint8_t {
   kLlm,               // POST: a request to a model; `api` says in what form
-  kModels,            // GET /v1/models[/ID], /v1beta/models[/ID], /api/tags, /api/version
+  kModels,            // lists of models and one of them; POST /api/show
   kAgentEvents,       // POST /aispm/v1/agent-events
   kRunEvents,         // POST /aispm/v1/events: aispm-run only
   kHello,             // GET /aispm/v1/hello: aispm-run only

@@ -74,10 +74,12 @@ using Media = std::vector<codec::MediaReading>;
 
 Result<Media> read_media_of(const codec::LlmRequest& request) {
   Media media;
+  std::size_t left = codec::kMaxInflatedTogetherBytes;
   for (std::size_t i = 0; i < request.parts.size(); ++i) {
     if (request.parts[i].surface != codec::Surface::kMedia) continue;
     media.resize(request.parts.size());
-    AISPM_TRY(media[i], codec::read_encoded_media(request.parts[i].text));
+    AISPM_TRY(media[i], codec::read_encoded_media(request.parts[i].text, left));
+    left -= media[i].inflated_bytes;
   }
   return media;
 }

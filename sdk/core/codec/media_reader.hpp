@@ -35,15 +35,18 @@ inline std::string_view slice(std::string_view bytes, std::size_t at, std::size_
 // Gathers what is readable of a file: runs of readable characters (UTF-8, or ASCII as UTF-16).
 class MediaText {
  public:
+  // At most `inflate_bytes` of all that is packed in the file are read.
+  explicit MediaText(std::size_t inflate_bytes) : inflate_left_(inflate_bytes) {}
+
   // Appends what is readable in these bytes.
   void take(std::string_view bytes);
   // Appends what is known to be text, as one run.
   void take_words(std::string words);
   // A zlib stream; what comes before an error in it counts.
   void take_deflated(std::string_view bytes) { take(inflate(bytes)); }
-  // The bytes of a zlib stream, as far as it can be read. All of a file together may be
-  // kMaxInflatedMediaBytes.
+  // The bytes of a zlib stream, as far as it can be read.
   std::string inflate(std::string_view bytes);
+  std::size_t inflate_left() const { return inflate_left_; }
 
   // kTooLarge: there was more than kMaxMediaTextBytes, or too much to inflate.
   Result<std::string> finish() &&;
@@ -52,7 +55,7 @@ class MediaText {
   void keep(std::string& run);
 
   std::string text_;
-  std::size_t inflated_ = 0;
+  std::size_t inflate_left_;
   bool is_full_ = false;
 };
 

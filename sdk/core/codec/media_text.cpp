@@ -85,19 +85,17 @@ void MediaText::take_words(std::string words) { keep(words); }
 
 std::string MediaText::inflate(std::string_view bytes) {
   std::string plain;
-  const std::size_t left = kMaxInflatedMediaBytes - inflated_;
-  ContentDecoder decoder(ContentCoding::kDeflate, {.max_bytes = left});
+  ContentDecoder decoder(ContentCoding::kDeflate, {.max_bytes = inflate_left_});
   const auto fed = decoder.feed(bytes, [&](std::string_view piece) { plain += piece; });
   is_full_ = is_full_ || (!fed && fed.error().code == Errc::kTooLarge);
-  inflated_ += std::min(plain.size(), left);
+  inflate_left_ -= std::min(plain.size(), inflate_left_);
   return plain;
 }
 
 Result<std::string> MediaText::finish() && {
   if (is_full_)
     return fail(Errc::kTooLarge, "a file with more than " + std::to_string(kMaxMediaTextBytes) +
-                                     " bytes of text, or " +
-                                     std::to_string(kMaxInflatedMediaBytes) + " of packed data");
+                                     " bytes of text, or too much packed data");
   return std::move(text_);
 }
 
@@ -109,15 +107,17 @@ void MediaText::keep(std::string& run) {
   run.clear();
 }
 
-Result<MediaReading> read_media(std::string_view bytes) {
-  MediaText out;
+Result<MediaReading> read_media(std::string_view bytes, std::size_t inflate_bytes) {
+  inflate_bytes = std::min(inflate_bytes, kMaxInflatedMediaBytes);
+  MediaText out(inflate_bytes);
   MediaReading reading;
   reading.is_whole = read_picture(bytes, out) || read_sound(bytes, out) || read_pdf(bytes, out);
+  reading.inflated_bytes = inflate_bytes - out.inflate_left();
   AISPM_TRY(reading.text, std::move(out).finish());
   return reading;
 }
 
-Result<MediaReading> read_encoded_media(std::string_view base64) {
+Result<MediaReading> read_encoded_media(std::string_view base64, std::size_t inflate_bytes) {
   base64 = without_url_head(base64);
   // Many decoders pass over line breaks, so they hide nothing from us.
   std::string text;
@@ -132,7 +132,7 @@ Result<MediaReading> read_encoded_media(std::string_view base64) {
   if (!bytes && !is_shown) return MediaReading{};
   // Others may read it all the same.
   if (!bytes) return fail(Errc::kInvalid, "a file in base64 that cannot be read");
-  AISPM_TRY(MediaReading reading, read_media(*bytes));
+  AISPM_TRY(MediaReading reading, read_media(*bytes, inflate_bytes));
   reading.is_whole = reading.is_whole && is_plain;
   return reading;
 }

@@ -150,15 +150,16 @@ class Named(Foreign):
 
 
 class Failing(Foreign):
-    """Errors have a status of their own."""
+    """Errors have a status of their own, and speak of sessions whatever is wrong."""
 
+    session = "the-only-one"
     tools = [{"name": "add", "description": "Adds", "inputSchema": {"type": "object", "properties": {"status": {"type": "integer"}}}}]
 
     def serve(self, asked: dict[str, Any]) -> None:
         if asked["method"] != "tools/call":
             super().serve(asked)
             return
-        error = {"code": -32602, "message": "there is no such city"}
+        error = {"code": -32602, "message": "there is no such city, say sessions of that server"}
         self.send(int(asked["params"]["arguments"]["status"]), json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": error}).encode())
 
 

@@ -306,6 +306,19 @@ TEST(MediaText, InflatesNoMoreThanItsLimit) {
   EXPECT_EQ(text.error().code, Errc::kTooLarge);
 }
 
+// Many small files may hold much: who judges them together gives each what is left.
+TEST(MediaText, CountsWhatItInflates) {
+  const std::string file =
+      pdf(pdf_stream("/Filter /FlateDecode", deflated(std::string(1000, 'a'))));
+  EXPECT_EQ(read_media(file)->inflated_bytes, 1000U);
+  EXPECT_EQ(read_encoded_media(base64_encode(file))->inflated_bytes, 1000U);
+  EXPECT_TRUE(read_media(file, 1000));
+  const auto text = read_media(file, 999);
+  ASSERT_FALSE(text);
+  EXPECT_EQ(text.error().code, Errc::kTooLarge);
+  EXPECT_EQ(read_media(pdf(kWords), 0)->inflated_bytes, 0U);
+}
+
 TEST(MediaText, EndsWhereverAFileIsCut) {
   for (const std::string& file :
        {mp3("words"), flac("C=D"), ogg_page("tags", true), wave(wave_chunk("LIST", kWords)),
