@@ -160,6 +160,7 @@ awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
   if (Step step = x.translate_request(); step) co_return step;
   if (x.plan && take_kept_answer(x)) co_return Step{};
   x.write_request_head();
+  x.work.pause();
   co_await x.worker.let_others_pass();
   const Limits& limits = x.services.config.limits;
   x.asked_at = net::Clock::now();
@@ -170,6 +171,7 @@ awaitable<Step> forward(ExchangeState& x, UpstreamReply& reply) {
        .method = "POST",
        .is_over = &x.is_stopped},
       {.connect = limits.upstream_connect, .silence = limits.upstream_reply}, &x.in_flight);
+  x.work.go_on();
   if (!answered && x.opinions_deny()) co_return Step{};  // ended for that
   if (!answered) co_return x.upstream_refusal(answered.error());
   reply = std::move(*answered);
@@ -221,7 +223,9 @@ net::Task<bool> run_exchange(Client& client, const Head& head, Route route) {
   Step step = identify(x, client, head);
   if (!step) {
     append_request_headers(route.dialect, head.headers, x.forwarded_headers);
+    x.work.pause();
     auto body = co_await client.read_decoded_body(head, x.services.config.limits.body_bytes);
+    x.work.go_on();
     if (body) {
       x.body = *body;
       x.body_read = true;
@@ -232,11 +236,17 @@ net::Task<bool> run_exchange(Client& client, const Head& head, Route route) {
   if (!step && x.services.use.rates) step = x.take_rate();
   if (!step) step = parse(x);
   if (!step && x.services.config.use.prompt_bytes != 0) step = x.check_prompt_bytes();
-  if (!step && x.services.use.models) step = co_await x.check_model();
+  if (!step && x.services.use.models) {
+    const WorkWatch::Pause waits(x.work);
+    step = co_await x.check_model();
+  }
   if (!step) step = x.watch_freezes();
   if (!step) step = scan(x);
   if (!step) step = decide(x);
-  if (!step && x.gate) step = co_await x.settle_actions();
+  if (!step && x.gate) {
+    const WorkWatch::Pause waits(x.work);
+    step = co_await x.settle_actions();
+  }
   if (!step && (x.services.use.budgets || x.gate)) step = x.reserve_use();
 
   UpstreamReply reply;
@@ -244,12 +254,14 @@ net::Task<bool> run_exchange(Client& client, const Head& head, Route route) {
   if (!step) {
     asked.ask();
     step = co_await forward(x, reply);
+    x.work.pause();
     if (x.opinions) {
       Step heard = co_await hear_opinions(x);
       if (heard) step = std::move(heard);
     }
     if (x.frozen) step = x.frozen_refusal();
   }
+  x.work.go_on();
   if (!step) step = x.open_reply();
   if (!step) {
     // Two statements: GCC 12 copies the temporaries of a conditional co_await bit by bit.
@@ -258,6 +270,7 @@ net::Task<bool> run_exchange(Client& client, const Head& head, Route route) {
     else
       step = co_await relay_whole(x, client, reply);
   }
+  x.work.pause();
   if (step) {
     x.note_refusal(*step);
     const auto told = co_await client.refuse(route.dialect, *step, x.may_keep_alive());
@@ -269,6 +282,7 @@ net::Task<bool> run_exchange(Client& client, const Head& head, Route route) {
     (void)x.take_opinions(false);
   }
   co_await x.worker.let_others_pass();
+  x.work.go_on();
   x.record();
   const bool keep = x.may_keep_alive();
   client.finish_request();

@@ -299,6 +299,9 @@ void ExchangeState::record() {
   if (OtlpExporter* const otlp = services.observatory->otlp.get())
     otlp->offer(make_span(api, event, client.correlation));
   worker.record(std::move(event));
+  // Streams read and write in between.
+  if (work.is_on() && !reply_streams && was_answered)
+    worker.figures().own_work.add(work.take_microseconds());
   if (gate) record_rest(worker, asked_by(), *gate);
 }
 

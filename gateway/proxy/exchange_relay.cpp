@@ -322,6 +322,7 @@ class StreamPass {
 awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view bytes) {
   if (Step step = x.judge_whole(bytes); step) co_return step;
   if (x.guards_reply()) {
+    const WorkWatch::Pause waits(x.work);
     Step step;
     std::string text;
     if (const auto parsed = codec::parse_reply(x.api, bytes); parsed)
@@ -330,10 +331,13 @@ awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view b
     if (step) co_return step;
   }
   if (x.gate) {
+    const WorkWatch::Pause waits(x.work);
     Step step = co_await x.settle_actions();
     if (step) co_return step;
   }
+  x.work.pause();
   co_await x.worker.let_others_pass();
+  x.work.go_on();
   // Heard after the last byte had been read: nothing was in flight any more that it could cut.
   if (Step cut = x.frozen_refusal(); cut) co_return cut;
   x.sent = true;
@@ -341,7 +345,9 @@ awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view b
   note_asked(x, body);
   x.write_reply_head(body.size());
   x.response_bytes = body.size();
+  x.work.pause();
   const auto sent = co_await client.send(x.reply_head, body);
+  x.work.go_on();
   if (!sent) x.client_left();
   co_return Step{};
 }
@@ -362,6 +368,7 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
   const std::size_t limit_bytes = x.services.config.limits.reply_bytes;
   auto whole = arrived_body(upstream.input.view(), head.body, head.content_length, limit_bytes);
   if (!whole) {
+    const WorkWatch::Pause waits(x.work);
     auto read = co_await read_whole_body(*upstream.stream, upstream.input, head.body,
                                          head.content_length, limit_bytes, x.reply_spill);
     if (!read) {

@@ -56,6 +56,7 @@ ExchangeState::ExchangeState(Client& from, const Head& head, const Route& found)
       keep_alive(head.keep_alive),
       chunked_replies(head.minor_version >= 1) {
   counters.exchanges.add();
+  if (worker.measures_work()) work.start();
   // The head's bytes are gone once the body is read.
   route.path = std::string_view(target).substr(0, found.path.size());
   route.query = std::string_view(target).substr(found.path.size());

@@ -11,6 +11,7 @@
 #include "gateway/proxy/decide/settlement.hpp"
 #include "gateway/proxy/decide/watched_detection.hpp"
 #include "gateway/proxy/limits/budget_ledger.hpp"
+#include "gateway/proxy/observe/work_watch.hpp"
 #include "gateway/proxy/pipeline/scan_reply.hpp"
 #include "gateway/proxy/pipeline/stream_relay.hpp"
 #include "gateway/proxy/providers/service_call.hpp"
@@ -42,6 +43,7 @@ struct ExchangeState {
   codec::Api api;
   net::Clock::time_point started = net::Clock::now();
   WallTime started_wall = wall_now();
+  WorkWatch work;  // runs for one in WorkWatch::kEvery
   bool keep_alive = false;  // as the client asked
   bool chunked_replies =
       false;  // HTTP/1.1: streams are chunked; else the connection's end ends them

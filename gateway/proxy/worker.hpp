@@ -10,6 +10,7 @@
 #include "gateway/net/watchdog.hpp"
 #include "gateway/proxy/counters.hpp"
 #include "gateway/proxy/fleet/freeze_list.hpp"
+#include "gateway/proxy/observe/work_watch.hpp"
 #include "gateway/proxy/observe/worker_figures.hpp"
 #include "gateway/proxy/pipeline/scan_request.hpp"
 #include "gateway/proxy/providers/upstream.hpp"
@@ -44,6 +45,8 @@ class Worker {
   WorkerFigures& figures() { return figures_; }
   const WorkerFigures& figures() const { return figures_; }
   bool stopping() const { return stopping_; }
+  // Whether the next exchange is one whose work is measured.
+  bool measures_work() { return ++begun_ % WorkWatch::kEvery == 0; }
   FreezeList& freezes() { return freezes_; }
   // Any thread: ends what the book freezes, then calls `done` on the worker's thread.
   void apply_freezes(std::shared_ptr<const policy::FreezeBook> book, std::function<void()> done);
@@ -110,6 +113,7 @@ class Worker {
   net::Clock::time_point drain_until_;
   bool stopping_ = false;
   std::size_t exchanges_ = 0;
+  std::uint32_t begun_ = 0;
   std::unique_ptr<char[]> read_room_;
   std::string write_room_;
 };

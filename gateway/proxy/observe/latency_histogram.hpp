@@ -62,6 +62,13 @@ struct LatencyTotals {
       seen += counts[i];
     return seen;
   }
+  // How many were not longer; exact where that is the last of a bucket.
+  std::uint64_t at_most(std::uint64_t microseconds) const {
+    std::uint64_t seen = 0;
+    for (std::size_t i = 0; i < counts.size() && LatencyBuckets::last_of(i) <= microseconds; ++i)
+      seen += counts[i];
+    return seen;
+  }
   // Takes away what was there before; `before` must be an earlier state of the same.
   LatencyTotals since(const LatencyTotals& before) const {
     LatencyTotals rest;

@@ -6,6 +6,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <charconv>
+#include <span>
 
 namespace aispm::gateway {
 namespace {
@@ -30,6 +31,9 @@ constexpr std::array<std::string_view, 12> kGauges = {"open_connections",
 // are exact.
 constexpr unsigned kFirstPower = 8;
 constexpr unsigned kLastPower = 30;
+// Likewise those of the gateway's own work.
+constexpr std::array<std::uint64_t, 12> kWorkBounds = {2,  4,  6,   8,   11,  15,
+                                                       22, 31, 127, 255, 511, 1023};
 
 std::string number(double value) {
   std::array<char, 32> text{};
@@ -85,21 +89,33 @@ class Exposition {
     line({}, std::to_string(value));
   }
   void histogram(const Labels& labels, const LatencyTotals& totals) {
-    constexpr double kMicroseconds = 1e6;
-    for (unsigned power = kFirstPower; power <= kLastPower; ++power) {
-      Labels with = labels;
-      with.emplace_back("le", number(static_cast<double>(1ULL << power) / kMicroseconds));
-      line(with, std::to_string(totals.below_power(power)), "_bucket");
-    }
+    for (unsigned power = kFirstPower; power <= kLastPower; ++power)
+      bucket(labels, 1ULL << power, totals.below_power(power));
+    end_histogram(labels, totals);
+  }
+  // `bounds` in microseconds, of which each ends a bucket of LatencyBuckets.
+  void histogram(const Labels& labels, const LatencyTotals& totals,
+                 std::span<const std::uint64_t> bounds) {
+    for (const std::uint64_t bound : bounds) bucket(labels, bound, totals.at_most(bound));
+    end_histogram(labels, totals);
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  static constexpr double kMicroseconds = 1e6;
+
+  void bucket(const Labels& labels, std::uint64_t microseconds, std::uint64_t count) {
+    Labels with = labels;
+    with.emplace_back("le", number(static_cast<double>(microseconds) / kMicroseconds));
+    line(with, std::to_string(count), "_bucket");
+  }
+  void end_histogram(const Labels& labels, const LatencyTotals& totals) {
     Labels with = labels;
     with.emplace_back("le", "+Inf");
     line(with, std::to_string(totals.count), "_bucket");
     line(labels, number(static_cast<double>(totals.sum_us) / kMicroseconds), "_sum");
     line(labels, std::to_string(totals.count), "_count");
   }
-  std::string take() { return std::move(text_); }
-
- private:
   std::string name_;
   std::string text_;
 };
@@ -151,6 +167,10 @@ void add_totals(const MetricsView& view, Exposition& out) {
             "The same by provider, as configured; since it is as it is now.");
   for (const auto& [provider, latencies] : view.by_provider)
     out.histogram({{"provider", provider}}, latencies);
+  out.begin("own_work_seconds", "histogram",
+            "What the gateway itself works on an exchange whose reply came whole, JSON included; "
+            "without reading, writing and waits. Of one exchange in 16, in whole microseconds.");
+  out.histogram({}, totals.own_work, kWorkBounds);
   out.begin("scan_seconds", "histogram", "Whole calls of the scan API.");
   out.histogram({}, totals.scans);
 }
@@ -199,6 +219,7 @@ FigureTotals since(const FigureTotals& now, const FigureTotals& before) {
   rest.exchanges = now.exchanges.since(before.exchanges);
   rest.upstream = now.upstream.since(before.upstream);
   rest.scans = now.scans.since(before.scans);
+  rest.own_work = now.own_work.since(before.own_work);
   rest.verdicts = difference(now.verdicts, before.verdicts);
   rest.threats = difference(now.threats, before.threats);
   rest.scans_blocked = now.scans_blocked - before.scans_blocked;
@@ -239,6 +260,7 @@ json::object describe(const FigureTotals& totals, std::uint64_t requests, double
        judged == 0 ? 0.0 : static_cast<double>(blocked) / static_cast<double>(judged)},
       {"latency_ms", json::object{{"exchanges", latencies_of(totals.exchanges)},
                                   {"upstream_first_byte", latencies_of(totals.upstream)},
+                                  {"own_work", latencies_of(totals.own_work)},
                                   {"scans", latencies_of(totals.scans)}}}};
 }
 

@@ -54,6 +54,7 @@ void FigureTotals::add(const WorkerFigures& one) {
   for (const LatencyHistogram& of_api : one.exchanges) of_api.read_into(exchanges);
   one.upstream.read_into(upstream);
   one.scans.read_into(scans);
+  one.own_work.read_into(own_work);
   add_all(verdicts, one.verdicts);
   add_all(threats, one.threats);
   add_all(statuses, one.statuses);

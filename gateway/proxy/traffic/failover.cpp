@@ -226,9 +226,11 @@ class Forwarding {
                                .silence = std::min(config_.first_byte, rest)};
     was_sent_ = false;
     x_.asked_at = net::Clock::now();  // of several, the one that answers
+    x_.work.pause();
     auto answered =
         co_await ask_upstream(x_.worker.context(), x_.worker.watchdog(), *x_.provider,
                               x_.worker.pool(*x_.provider), request, waits, &x_.in_flight);
+    x_.work.go_on();
     if (!answered) {
       Step step = take_failure(answered.error(), has_ended);
       co_return step;

@@ -8,8 +8,9 @@ Prints JSON lines; figures in absolute terms are this machine's and nobody else'
 Each size is asked in two ways: `same` sends one body over and over, as a client that retries does (the gateway remembers
 that it found nothing in these texts), `fresh` has a new last message in each, as an agent's next step has.
 
-`own_work` is what Bifrost's published figure counts: the time from a request's head to the end of its reply less the time from when the upstream was
-asked until it began to answer. The wall clock stands beside it as `p50_added`.
+`own_work` is the gateway's own metric: what it works on an exchange, JSON included, without reading, writing and waits. Bifrost's published figure leaves
+JSON out, too. `exchange_less_upstream` is the time from a request's head to the end of its reply less that from asking the upstream until it began to
+answer, so the gateway's system calls are in it. The wall clock stands beside them as `p50_added`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from rig import show  # noqa: E402
 ROUNDS = int(os.environ.get("AISPM_BENCH_ROUNDS", "3"))
 SECONDS = int(os.environ.get("AISPM_BENCH_SECONDS", "2"))
 CONNECTIONS = 32
+OWN_P99_TARGET = 11.0
 MARK = "@NUMBER@"
 ENVIRONMENT = {"portkey": {"TRUSTED_CUSTOM_HOSTS": "127.0.0.1"},
                "litellm": {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}}
@@ -59,6 +61,24 @@ class Round(NamedTuple):
     rate: float  # requests a second
     p50: float  # microseconds
     p99: float
+
+
+class Spent(NamedTuple):
+    """What the gateway's metrics say so far, in seconds."""
+
+    exchanges: float
+    less_upstream: float
+    worked_on: float  # exchanges whose own work was measured
+    own_work: float
+    own_buckets: dict[float, float]  # by their upper bound, each with those below
+
+    def since(self, before: Spent) -> Spent:
+        return Spent(self.exchanges - before.exchanges, self.less_upstream - before.less_upstream, self.worked_on - before.worked_on,
+                     self.own_work - before.own_work, {bound: count - before.own_buckets[bound] for bound, count in self.own_buckets.items()})
+
+    def own_p99_bound(self) -> float:
+        """Microseconds that 99 of 100 did not exceed: a bucket's bound."""
+        return min((bound for bound, count in self.own_buckets.items() if count >= 0.99 * self.worked_on), default=float("inf")) * 1e6
 
 
 class NoAnswer(Exception):
@@ -132,8 +152,7 @@ class Bench:
     def __init__(self, folder: Path, ports: dict[str, int], pids: dict[str, int], operators: int) -> None:
         self.folder, self.ports, self.pids, self.operators = folder, ports, pids, operators
 
-    def spent(self) -> tuple[int, float]:
-        """Exchanges of the gateway so far, and the seconds in them that were not the upstream's."""
+    def spent(self) -> Spent:
         request = urllib.request.Request(f"http://127.0.0.1:{self.operators}/metrics", headers={"Authorization": f"Bearer {rig.KEY}"})
         with urllib.request.urlopen(request, timeout=20) as reply:
             lines = [line.rsplit(" ", 1) for line in reply.read().decode().splitlines() if not line.startswith("#")]
@@ -141,7 +160,10 @@ class Bench:
         def total(metric: str) -> float:
             return sum(float(value) for name, value in lines if re.match(rf"\w*{metric}(?:{{|$)", name))
 
-        return int(total("exchange_seconds_count")), total("exchange_seconds_sum") - total("upstream_first_byte_seconds_sum")
+        buckets = {float(found.group(1)): float(value) for name, value in lines
+                   if (found := re.search(r'own_work_seconds_bucket{le="([^"]+)"}$', name))}
+        return Spent(total("exchange_seconds_count"), total("exchange_seconds_sum") - total("upstream_first_byte_seconds_sum"),
+                     total("own_work_seconds_count"), total("own_work_seconds_sum"), buckets)
 
     def headers(self, name: str) -> dict[str, str]:
         if name == "portkey":
@@ -153,15 +175,14 @@ class Bench:
         one: dict[str, list[Round]] = {name: [] for name in self.ports}
         many: dict[str, list[Round]] = {name: [] for name in self.ports}
         costs: dict[str, list[float]] = {name: [] for name in self.ports}
-        own: list[float] = []
+        spent: list[Spent] = []
         for _ in range(ROUNDS):
             for name, port in list(self.ports.items()):
-                so_far = self.spent() if name == "gateway" else (0, 0.0)
+                so_far = self.spent() if name == "gateway" else None
                 try:
                     one[name].append(wrk(port, self.folder, load, 1, self.headers(name)))
-                    if name == "gateway":
-                        count, seconds = (now - then for now, then in zip(self.spent(), so_far, strict=True))
-                        own.append(seconds * 1e6 / count)
+                    if so_far is not None:
+                        spent.append(self.spent().since(so_far))
                     before = rig.cpu_seconds(self.pids[name])
                     many[name].append(wrk(port, self.folder, load, CONNECTIONS, self.headers(name)))
                 except NoAnswer as why:
@@ -174,8 +195,12 @@ class Bench:
         ratio = statistics.median(a.rate / b.rate for a, b in zip(many["gateway"], many["nginx"], strict=True))
         show(f"gateway.{load.name}.c{CONNECTIONS}.rps_ratio_to_nginx", round(ratio, 3), "x", load.rate_target,
              None if load.rate_target is None else ratio >= load.rate_target)
-        work = statistics.median(own)
+        work = statistics.median(each.own_work * 1e6 / each.worked_on for each in spent)
         show(f"gateway.{load.name}.c1.own_work_mean", round(work, 1), "us", load.own_target, None if load.own_target is None else work <= load.own_target)
+        tail, tail_target = statistics.median(each.own_p99_bound() for each in spent), None if load.own_target is None else OWN_P99_TARGET
+        show(f"gateway.{load.name}.c1.own_work_p99_at_most", round(tail, 1), "us", tail_target, None if tail_target is None else tail <= tail_target)
+        show(f"gateway.{load.name}.c1.exchange_less_upstream_mean",
+             round(statistics.median(each.less_upstream * 1e6 / each.exchanges for each in spent), 1), "us")
         for name in self.ports:
             if name == "direct":
                 continue

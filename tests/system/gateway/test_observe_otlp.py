@@ -60,6 +60,24 @@ def test_metrics_match_the_load(observed: Observed) -> None:
     assert told["rates_per_second"]["requests"] > 0
 
 
+def test_own_work_is_that_of_one_in_16(observed: Observed) -> None:
+    def own(name: str) -> float:
+        return numbers(observed.admin("GET", "/metrics").text)["aispm_gateway_" + name]
+
+    whole = 'exchange_seconds_{}{{api="openai.chat"}}'
+    client = openai.OpenAI(base_url=observed.gateway.url + "/v1", api_key=KEY, timeout=30, max_retries=0)
+    client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hello"}])
+    names = {"count": "own_work_seconds_count", "sum": "own_work_seconds_sum", "all": whole.format("count"), "took": whole.format("sum")}
+    before = {key: own(name) for key, name in names.items()}
+    for number in range(64):  # over two workers
+        client.chat.completions.create(model="m", messages=[{"role": "user", "content": f"What is the capital of country {number}?"}])
+    grown = {key: own(name) - before[key] for key, name in names.items()}
+    assert grown["all"] == 64
+    assert 3 <= grown["count"] <= 5
+    assert 0 < grown["sum"] < grown["took"]
+
+
+
 def test_spans_and_metrics_reach_a_collector(observed: Observed, collector: Collector, provider: Provider) -> None:
     trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     client = openai.OpenAI(base_url=observed.gateway.url + "/v1", api_key=TENANT_KEY, timeout=30, max_retries=0)

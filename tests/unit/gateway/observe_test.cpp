@@ -15,6 +15,7 @@
 #include "gateway/proxy/observe/otlp_encode.hpp"
 #include "gateway/proxy/observe/scan_api.hpp"
 #include "gateway/proxy/observe/scan_history.hpp"
+#include "gateway/proxy/observe/work_watch.hpp"
 #include "gateway/proxy/route.hpp"
 #include "gateway/proxy/wire_error.hpp"
 
@@ -212,6 +213,7 @@ MetricsView some_view() {
   WorkerFigures figures;
   figures.exchanges[0].add(300);
   figures.exchanges[0].add(5'000'000);
+  for (const std::uint64_t microseconds : {8, 11, 12, 128}) figures.own_work.add(microseconds);
   view.totals.add(figures);
   LatencyTotals of_api;
   figures.exchanges[0].read_into(of_api);
@@ -241,8 +243,39 @@ TEST(PrometheusText, HasCountersGaugesAndHistograms) {
       text,
       HasSubstr("aispm_gateway_exchange_seconds_bucket{api=\"openai.chat\",le=\"+Inf\"} 2\n"));
   EXPECT_THAT(text, HasSubstr("aispm_gateway_exchange_seconds_sum{api=\"openai.chat\"} 5.0003\n"));
+  EXPECT_THAT(text, HasSubstr("aispm_gateway_own_work_seconds_bucket{le=\"8e-06\"} 1\n"
+                              "aispm_gateway_own_work_seconds_bucket{le=\"1.1e-05\"} 2\n"
+                              "aispm_gateway_own_work_seconds_bucket{le=\"1.5e-05\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("aispm_gateway_own_work_seconds_bucket{le=\"0.000127\"} 3\n"
+                              "aispm_gateway_own_work_seconds_bucket{le=\"0.000255\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr("aispm_gateway_own_work_seconds_sum 0.000159\n"));
   EXPECT_THAT(text, HasSubstr("aispm_gateway_breaker_open{provider=\"a\"} 1\n"
                               "aispm_gateway_breaker_open{provider=\"b\"} 0\n"));
+}
+
+TEST(WorkWatch, CountsNeitherPausesNorWhatIsNotMeasured) {
+  WorkWatch idle;
+  idle.go_on();
+  EXPECT_FALSE(idle.is_on());
+  EXPECT_EQ(idle.take_microseconds(), 0U);
+  constexpr std::chrono::milliseconds kLong{20};
+  WorkWatch watch;
+  const auto before = WorkWatch::Clock::now();
+  watch.start();
+  std::this_thread::sleep_for(kLong);
+  {
+    const WorkWatch::Pause wait(watch);
+    std::this_thread::sleep_for(kLong);
+  }
+  watch.pause();
+  watch.pause();
+  std::this_thread::sleep_for(kLong);
+  watch.go_on();
+  EXPECT_TRUE(watch.is_on());
+  const auto taken = std::chrono::microseconds(watch.take_microseconds());
+  EXPECT_FALSE(watch.is_on());
+  EXPECT_GE(taken, kLong);
+  EXPECT_LE(taken, WorkWatch::Clock::now() - before - 2 * kLong + std::chrono::microseconds(1));
 }
 
 TEST(SecurityMetrics, TellTheWindowApartFromTheWhole) {
