@@ -39,7 +39,7 @@ std::string key_of(const std::vector<HsPattern>& patterns) {
 
 std::string key_of(const DfaSource& source) {
   Sha256Stream hash;
-  add(hash, source.caseless ? "aispm automaton 2 i" : "aispm automaton 2");
+  add(hash, source.caseless ? "aispm automaton 3 i" : "aispm automaton 3");
   for (const std::string& pattern : source.patterns) add(hash, pattern);
   return hash.finish_hex();
 }

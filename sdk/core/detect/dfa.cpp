@@ -129,6 +129,7 @@ class DfaBuilder {
     if (dfa_.accepts(Dfa::kStart))
       return fail(Errc::kInvalid, "the pattern matches the empty text");
     merge_equal();
+    dfa_.pack(table_);
     dfa_.find_first_bytes();
     return std::move(dfa_);
   }
@@ -136,9 +137,9 @@ class DfaBuilder {
  private:
   // Sets of NFA states often mean the same: the ends of alternatives, the counts of a gap.
   void merge_equal() {
-    if (dfa_.table_.size() > kMaxMergedCells) return;
+    if (table_.size() > kMaxMergedCells) return;
     const std::vector<std::uint32_t> set_of =
-        find_equal_states({dfa_.table_, dfa_.marks_, dfa_.class_count_});
+        find_equal_states({table_, dfa_.marks_, dfa_.class_count_});
     if (set_of[Dfa::kStart] != Dfa::kStart) return;  // it matches nothing at all
     std::vector<Dfa::State> table;
     std::vector<std::uint8_t> marks;
@@ -146,11 +147,9 @@ class DfaBuilder {
       if (set_of[state] != marks.size()) continue;  // one of its set was there before
       marks.push_back(dfa_.marks_[state]);
       for (std::size_t i = 0; i < dfa_.class_count_; ++i)
-        table.push_back(
-            static_cast<Dfa::State>(set_of[dfa_.table_[state * dfa_.class_count_ + i]]));
+        table.push_back(static_cast<Dfa::State>(set_of[table_[state * dfa_.class_count_ + i]]));
     }
-    table.shrink_to_fit();
-    dfa_.table_ = std::move(table);
+    table_ = std::move(table);
     dfa_.marks_ = std::move(marks);
   }
 
@@ -225,9 +224,9 @@ class DfaBuilder {
     bool leaf = true;
     for (std::size_t i = 0; i < targets_.size(); ++i) {
       const bool repeated = i > 0 && targets_[i] == targets_[i - 1];
-      const Dfa::State target = repeated ? dfa_.table_.back() : state_of(targets_[i]);
+      const Dfa::State target = repeated ? table_.back() : state_of(targets_[i]);
       leaf = leaf && target == Dfa::kDead;
-      dfa_.table_.push_back(target);
+      table_.push_back(target);
     }
     dfa_.marks_.push_back(
         static_cast<std::uint8_t>((accepts ? Dfa::kAccept : 0) | (leaf ? Dfa::kLeaf : 0)));
@@ -235,6 +234,7 @@ class DfaBuilder {
 
   const Nfa& nfa_;
   Dfa dfa_;
+  std::vector<Dfa::State> table_;                                 // by state and class
   std::vector<std::vector<std::uint8_t>> classes_of_;             // by NFA set
   std::vector<StateSet> targets_;                                 // of the row in work, by class
   std::unordered_map<StateSet, Dfa::State, StateSetHash> index_;  // never erased from
@@ -252,8 +252,31 @@ Result<Dfa> Dfa::compile(const std::vector<Node>& alternatives) {
   return DfaBuilder(nfa).build();
 }
 
+void Dfa::pack(const std::vector<State>& table) {
+  std::map<std::string, std::uint32_t> known;  // columns of a row, and where they stand
+  std::string columns(class_count_, 0);
+  std::vector<State> targets;
+  for (std::size_t from = 0; from < table.size(); from += class_count_) {
+    targets.clear();
+    for (std::size_t i = 0; i < class_count_; ++i) {
+      const auto found = std::find(targets.begin(), targets.end(), table[from + i]);
+      columns[i] = static_cast<char>(found - targets.begin());
+      if (found == targets.end()) targets.push_back(table[from + i]);
+    }
+    const auto [entry, is_new] =
+        known.try_emplace(columns, static_cast<std::uint32_t>(columns_.size()));
+    if (is_new) columns_.insert(columns_.end(), columns.begin(), columns.end());
+    rows_.push_back({static_cast<std::uint32_t>(targets_.size()), entry->second});
+    targets_.insert(targets_.end(), targets.begin(), targets.end());
+  }
+  rows_.shrink_to_fit();
+  columns_.shrink_to_fit();
+  targets_.shrink_to_fit();
+}
+
 std::size_t Dfa::memory_bytes() const {
-  return sizeof(*this) + table_.capacity() * sizeof(State) + marks_.capacity();
+  return sizeof(*this) + rows_.capacity() * sizeof(Row) + columns_.capacity() +
+         targets_.capacity() * sizeof(State) + marks_.capacity();
 }
 
 void Dfa::find_first_bytes() {
@@ -261,43 +284,77 @@ void Dfa::find_first_bytes() {
     first_bytes_.set(byte, next(kStart, static_cast<std::uint8_t>(byte)) != kDead);
 }
 
-// Layout, little-endian as on all hosts we build for: class of each byte; count of classes (2);
-// count of states (4); marks; table.
+namespace {
+
+template <typename T>
+void append_all(std::string& out, const std::vector<T>& items) {
+  out.append(reinterpret_cast<const char*>(items.data()), items.size() * sizeof(T));
+}
+
+template <typename T>
+bool take_all(std::string_view& bytes, std::size_t count, std::vector<T>& items) {
+  if (bytes.size() / sizeof(T) < count) return false;
+  items.resize(count);
+  std::memcpy(items.data(), bytes.data(), count * sizeof(T));
+  bytes.remove_prefix(count * sizeof(T));
+  return true;
+}
+
+// Of an automaton in the cache: how much of what follows. Little-endian as on all hosts we build
+// for.
+struct Sizes {
+  std::uint32_t classes = 0;
+  std::uint32_t states = 0;
+  std::uint32_t columns = 0;
+  std::uint32_t targets = 0;
+};
+
+}  // namespace
+
+// Layout: class of each byte; Sizes; marks; rows; columns; targets.
 void Dfa::append_to(std::string& out) const {
-  const auto classes = static_cast<std::uint16_t>(class_count_);
-  const auto states = static_cast<std::uint32_t>(marks_.size());
+  const Sizes sizes = {
+      static_cast<std::uint32_t>(class_count_), static_cast<std::uint32_t>(marks_.size()),
+      static_cast<std::uint32_t>(columns_.size()), static_cast<std::uint32_t>(targets_.size())};
   out.append(reinterpret_cast<const char*>(class_of_), sizeof(class_of_));
-  out.append(reinterpret_cast<const char*>(&classes), sizeof(classes));
-  out.append(reinterpret_cast<const char*>(&states), sizeof(states));
-  out.append(reinterpret_cast<const char*>(marks_.data()), marks_.size());
-  out.append(reinterpret_cast<const char*>(table_.data()), table_.size() * sizeof(State));
+  out.append(reinterpret_cast<const char*>(&sizes), sizeof(sizes));
+  append_all(out, marks_);
+  append_all(out, rows_);
+  append_all(out, columns_);
+  append_all(out, targets_);
 }
 
 std::optional<Dfa> Dfa::take_from(std::string_view& bytes) {
   Dfa dfa;
-  std::uint16_t classes = 0;
-  std::uint32_t states = 0;
-  constexpr std::size_t kHead = sizeof(class_of_) + sizeof(classes) + sizeof(states);
-  if (bytes.size() < kHead) return std::nullopt;
+  Sizes sizes;
+  if (bytes.size() < sizeof(class_of_) + sizeof(sizes)) return std::nullopt;
   std::memcpy(dfa.class_of_, bytes.data(), sizeof(class_of_));
-  std::memcpy(&classes, bytes.data() + sizeof(class_of_), sizeof(classes));
-  std::memcpy(&states, bytes.data() + sizeof(class_of_) + sizeof(classes), sizeof(states));
-  if (classes == 0 || classes > 256 || states <= kStart || states > kMaxStates) return std::nullopt;
-  const std::size_t cells = std::size_t{states} * classes;
-  if (bytes.size() - kHead < states + cells * sizeof(State)) return std::nullopt;
-  dfa.class_count_ = classes;
-  dfa.marks_.resize(states);
-  dfa.table_.resize(cells);
-  std::memcpy(dfa.marks_.data(), bytes.data() + kHead, states);
-  std::memcpy(dfa.table_.data(), bytes.data() + kHead + states, cells * sizeof(State));
-  bytes.remove_prefix(kHead + states + cells * sizeof(State));
-  // What is followed later must lie inside, whatever the bytes say.
-  const bool inside =
-      *std::max_element(std::begin(dfa.class_of_), std::end(dfa.class_of_)) < classes &&
-      *std::max_element(dfa.table_.begin(), dfa.table_.end()) < states;
-  if (!inside || dfa.accepts(kStart)) return std::nullopt;
+  std::memcpy(&sizes, bytes.data() + sizeof(class_of_), sizeof(sizes));
+  bytes.remove_prefix(sizeof(class_of_) + sizeof(sizes));
+  if (sizes.classes == 0 || sizes.classes > 256) return std::nullopt;
+  if (sizes.states <= kStart || sizes.states > kMaxStates) return std::nullopt;
+  dfa.class_count_ = sizes.classes;
+  const bool is_whole =
+      take_all(bytes, sizes.states, dfa.marks_) && take_all(bytes, sizes.states, dfa.rows_) &&
+      take_all(bytes, sizes.columns, dfa.columns_) && take_all(bytes, sizes.targets, dfa.targets_);
+  if (!is_whole || !dfa.is_sound() || dfa.accepts(kStart)) return std::nullopt;
   dfa.find_first_bytes();
   return dfa;
+}
+
+// What is followed later must lie inside, whatever the bytes said.
+bool Dfa::is_sound() const {
+  if (*std::max_element(std::begin(class_of_), std::end(class_of_)) >= class_count_) return false;
+  if (std::any_of(targets_.begin(), targets_.end(),
+                  [&](State target) { return target >= marks_.size(); }))
+    return false;
+  return std::all_of(rows_.begin(), rows_.end(), [&](const Row& row) {
+    if (row.first_column > columns_.size() || columns_.size() - row.first_column < class_count_)
+      return false;
+    const auto columns = columns_.begin() + row.first_column;
+    const std::uint8_t last = *std::max_element(columns, columns + static_cast<int>(class_count_));
+    return row.first_target < targets_.size() && targets_.size() - row.first_target > last;
+  });
 }
 
 }  // namespace aispm::detect

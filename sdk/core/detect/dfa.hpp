@@ -30,7 +30,8 @@ class Dfa {
   static Result<Dfa> compile(const std::vector<Node>& alternatives);
 
   State next(State state, std::uint8_t byte) const {
-    return table_[static_cast<std::size_t>(state) * class_count_ + class_of_[byte]];
+    const Row& row = rows_[state];
+    return targets_[row.first_target + columns_[row.first_column + class_of_[byte]]];
   }
   // A match may end here.
   bool accepts(State state) const { return (marks_[state] & kAccept) != 0; }
@@ -48,6 +49,16 @@ class Dfa {
 
  private:
   friend class DfaBuilder;
+  // Of one state. Most states go to few others, and which bytes go to one of them together is the
+  // same for many states: a third of the memory of a table of all states and classes.
+  struct Row {
+    std::uint32_t first_target = 0;  // in targets_: where it goes to, each state once
+    std::uint32_t first_column = 0;  // in columns_: for each class, which of them
+  };
+
+  // `table`: of each state, for each class where it goes to.
+  void pack(const std::vector<State>& table);
+  bool is_sound() const;
   void find_first_bytes();
 
   static constexpr std::uint8_t kAccept = 1;
@@ -55,7 +66,9 @@ class Dfa {
 
   std::uint8_t class_of_[256] = {};
   std::size_t class_count_ = 0;
-  std::vector<State> table_;
+  std::vector<Row> rows_;
+  std::vector<std::uint8_t> columns_;
+  std::vector<State> targets_;
   std::vector<std::uint8_t> marks_;
   ByteSet first_bytes_;
 };
