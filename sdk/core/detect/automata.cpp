@@ -106,11 +106,23 @@ void Automata::note_starts(const Rule& rule, std::size_t index) {
     start.state = automaton.dfa->next(Dfa::kStart, static_cast<std::uint8_t>(byte));
     start.goes_on = start.state != Dfa::kDead && !automaton.dfa->accepts(start.state) &&
                     automaton.max_bytes > kMaxUnitBytes;
+    start.second = second_of(*automaton.dfa, start.state);
     auto group = std::find_if(starts_[byte].begin(), starts_[byte].end(),
                               [&](const Starts& one) { return one.border == border; });
     if (group == starts_[byte].end()) group = starts_[byte].insert(group, {border, {}});
     group->starts.push_back(start);
   }
+}
+
+// Many starts share a set: there are some hundred.
+std::uint16_t Automata::second_of(const Dfa& dfa, Dfa::State state) {
+  ByteSet bytes;
+  for (std::size_t byte = 0; byte < bytes.size(); ++byte)
+    bytes.set(byte, dfa.next(state, static_cast<std::uint8_t>(byte)) != Dfa::kDead);
+  const auto known = std::find(seconds_.begin(), seconds_.end(), bytes);
+  const auto index = static_cast<std::uint16_t>(known - seconds_.begin());
+  if (known == seconds_.end()) seconds_.push_back(bytes);
+  return index;
 }
 
 std::uint8_t Automata::border_of(const ByteSet& not_after) {

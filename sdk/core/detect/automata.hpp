@@ -51,8 +51,14 @@ class Automata {
     std::uint16_t rule = 0;
     Dfa::State state = Dfa::kStart;
     SurfaceBits surfaces = 0;
-    bool goes_on = false;  // no match yet, and it may become longer, whatever its borders say
+    std::uint16_t second = 0;  // for can_follow()
+    bool goes_on = false;      // no match yet, and it may become longer, whatever its borders say
   };
+  // Of a start that goes on: whether it does with `byte` behind its first one. Three of five do
+  // not.
+  bool can_follow(const Start& start, std::uint8_t byte) const {
+    return seconds_[start.second].test(byte);
+  }
   // Those of one border are passed over together: within a word nearly all are.
   struct Starts {
     std::uint8_t border = 0;  // for closed_after()
@@ -83,11 +89,13 @@ class Automata {
  private:
   void note_starts(const Rule& rule, std::size_t index);
   std::uint8_t border_of(const ByteSet& not_after);
+  std::uint16_t second_of(const Dfa& dfa, Dfa::State state);
 
   std::vector<RuleAutomaton> automata_;
   std::array<std::vector<Starts>, 256> starts_;
   std::vector<ByteSet> borders_;  // that rules have, at most kAskRule
   std::array<std::uint64_t, 256> closed_ = {};
+  std::vector<ByteSet> seconds_;
 };
 
 }  // namespace aispm::detect

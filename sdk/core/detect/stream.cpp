@@ -70,7 +70,7 @@ bool StreamScanner::State::advance(Attempt& attempt, std::uint8_t byte, std::uin
   return attempt.accepted_end != 0 || end - attempt.start < automaton.max_bytes;
 }
 
-void StreamScanner::State::spawn(Lane& lane, std::uint8_t byte, std::uint64_t begin,
+void StreamScanner::State::spawn(Lane& lane, std::uint8_t byte, Next next, std::uint64_t begin,
                                  std::uint64_t end, View view) {
   const std::uint64_t closed = lane.has_last ? automata.closed_after(lane.last_byte) : 0;
   const SurfaceBits here = surface_bit(surface);
@@ -79,6 +79,7 @@ void StreamScanner::State::spawn(Lane& lane, std::uint8_t byte, std::uint64_t be
     const bool asks_rule = group.border == Automata::kAskRule && lane.has_last;
     for (const Automata::Start& start : group.starts) {
       if ((start.surfaces & here) == 0) continue;
+      if (next && start.goes_on && !automata.can_follow(start, *next)) continue;
       const model::Outcome outcome = (*outcomes)[start.rule];
       if (outcome == model::Outcome::kUnspecified) continue;
       if (asks_rule && automata.of(start.rule).not_after.test(lane.last_byte)) continue;
@@ -94,7 +95,7 @@ void StreamScanner::State::spawn(Lane& lane, std::uint8_t byte, std::uint64_t be
   }
 }
 
-void StreamScanner::State::step(Lane& lane, std::uint8_t byte, std::uint64_t begin,
+void StreamScanner::State::step(Lane& lane, std::uint8_t byte, Next next, std::uint64_t begin,
                                 std::uint64_t end, View view) {
   for (std::size_t i = 0; i < lane.attempts.size();) {
     if (advance(lane.attempts[i], byte, end, lane, view)) {
@@ -104,7 +105,7 @@ void StreamScanner::State::step(Lane& lane, std::uint8_t byte, std::uint64_t beg
       lane.attempts.pop_back();
     }
   }
-  spawn(lane, byte, begin, end, view);
+  spawn(lane, byte, next, begin, end, view);
   lane.last_byte = byte;
   lane.has_last = true;
   lane.last_end = end;
@@ -121,7 +122,11 @@ void StreamScanner::State::feed_raw() {
       decoded = at;
     }
     if (!forked && tracks_signals) signals.ascii(byte, at, hits);
-    step(raw, byte, at, at + 1, View::kRaw);
+    Next next;
+    if (at + 1 < total) next = static_cast<std::uint8_t>(buffer[at + 1 - base]);
+    // There the shadow lane begins as a copy of this one, and reads something else.
+    if (next && *next >= 0x80 && !forked) next.reset();
+    step(raw, byte, next, at, at + 1, View::kRaw);
     if (failure) return;
   }
   if (!hits.empty()) take_signals();
@@ -140,7 +145,8 @@ void StreamScanner::State::feed_shadow(bool complete) {
     }
     const Replacement& bytes = normalise_code_point(unit.code_point);
     for (std::uint8_t i = 0; i < bytes.size; ++i)
-      step(shadow, static_cast<std::uint8_t>(bytes.bytes[i]), at, at + unit.size, View::kShadow);
+      step(shadow, static_cast<std::uint8_t>(bytes.bytes[i]), std::nullopt, at, at + unit.size,
+           View::kShadow);
     decoded = at + unit.size;
     if (!tracks_signals) continue;
     signals.step(unit.code_point, at, decoded, hits);

@@ -116,8 +116,12 @@ struct StreamScanner::State {
   void hide(std::uint64_t begin, std::uint64_t end, std::uint32_t rule);
   bool advance(StreamAttempt& attempt, std::uint8_t byte, std::uint64_t end, const StreamLane& lane,
                View view);
-  void step(StreamLane& lane, std::uint8_t byte, std::uint64_t begin, std::uint64_t end, View view);
-  void spawn(StreamLane& lane, std::uint8_t byte, std::uint64_t begin, std::uint64_t end,
+  // The byte after one, if it is known and this lane will read it: what cannot go on with it need
+  // not begin.
+  using Next = std::optional<std::uint8_t>;
+  void step(StreamLane& lane, std::uint8_t byte, Next next, std::uint64_t begin, std::uint64_t end,
+            View view);
+  void spawn(StreamLane& lane, std::uint8_t byte, Next next, std::uint64_t begin, std::uint64_t end,
              View view);
   void feed_raw();
   void feed_shadow(bool complete);
