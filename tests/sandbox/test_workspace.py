@@ -142,6 +142,31 @@ def test_no_link_leads_out_of_the_workspace(sandbox: Sandbox, project: Path) -> 
     assert sandbox.run("--offline", "--workspace", link, "--", "true").returncode == 2
 
 
+def test_the_next_run_shares_nothing_that_an_agent_led_it_to(sandbox: Sandbox) -> None:
+    """Interpreters and packages are shared with their folders: a link in the workspace must not choose which."""
+    project, private = sandbox.folder / "project", sandbox.folder / "private"
+    for folder in (project, private, private / "bin"):
+        folder.mkdir()
+        folder.chmod(0o777)
+    (private / "secret").write_text("of the caller")
+    (private / "run.py").write_text("")
+    (private / "bin/tool").write_bytes(Path("/bin/sh").read_bytes())
+    (private / "bin/tool").chmod(0o755)
+    agent = project / "agent"
+    agent.write_text(f"#!/bin/sh\nln -s ../private {project}/node_modules\n"
+                     f"printf '#!{project}/node_modules/bin/tool\\ncat {private}/secret\\n' > {project}/again\nchmod +x {project}/again\n"
+                     f"ln -s {private}/run.py {project}/linked.py\n")
+    agent.chmod(0o755)
+    first = sandbox.run("--offline", "--workspace", project, agent)
+    assert first.returncode == 0, first.stderr
+    again = sandbox.run("--offline", "--workspace", project, project / "again")
+    assert "of the caller" not in again.stdout
+    assert again.returncode != 0
+    linked = sandbox.run("--offline", "--workspace", project, project / "linked.py")
+    assert linked.returncode == 2
+    assert f"{private}/run.py" in linked.stderr
+
+
 def test_a_longer_name_is_another_folder(sandbox: Sandbox) -> None:
     """SBX-031: sharing /x/work does not share /x/workevil, by no spelling."""
     work, evil = sandbox.folder / "work", sandbox.folder / "workevil"
