@@ -48,7 +48,9 @@ class Protector {
       const bool is_last = to == entry.size();
       from = to + 1;
       if (is_protected(path)) return {};
-      switch (host_.type(path)) {
+      // What another run put there is as if nothing were: this one keeps it, and is the last or
+      // not.
+      switch (host_.is_placeholder(path) ? Host::Type::kMissing : host_.type(path)) {
         case Host::Type::kFolder:
           bind(path, is_last ? Kind::kBindReadOnly : Kind::kBindReadWrite);
           break;

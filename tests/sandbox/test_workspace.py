@@ -117,6 +117,22 @@ def test_a_second_run_keeps_its_protection_when_the_first_ends(sandbox: Sandbox,
     assert not (project / ".mcp.json").exists()
 
 
+def test_runs_beside_each_other_leave_nothing_in_a_folder_without_a_repository(sandbox: Sandbox) -> None:
+    """The second one must not take the first one's stand-in for `.git` for a repository, and put more into it."""
+    folder = sandbox.folder / "plain"
+    folder.mkdir()
+    folder.chmod(0o777)
+    words = sandbox.command("--offline", "--workspace", folder, "--", "sh", "-c", "echo up; read line; mkdir .git/x")
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env=sandbox.environment(), cwd=sandbox.folder) as first:
+        assert first.stdin and first.stdout
+        assert first.stdout.readline() == "up\n"
+        second = sandbox.run("--offline", "--workspace", folder, "--", "sh", "-c", "ls -A .git; mkdir .git/objects")
+        assert (second.stdout, second.returncode) == ("", 1)
+        first.communicate("go\n", timeout=20)
+    assert list(folder.iterdir()) == []
+
+
 def test_a_file_placed_meanwhile_is_not_removed(sandbox: Sandbox, project: Path) -> None:
     with subprocess.Popen(sandbox.command("--offline", "--workspace", project, "--", "sh", "-c", "echo up; read line"), stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, text=True, env=sandbox.environment(), cwd=sandbox.folder) as process:

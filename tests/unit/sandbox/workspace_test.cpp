@@ -63,6 +63,23 @@ TEST(Workspace, WithoutARepositoryNoneCanBeMade) {
   EXPECT_EQ(find(*plan, "/srv/app/.git/hooks"), nullptr);
 }
 
+// A run beside this one, or a killed one, made it: nothing may be put into it, or it would stay.
+TEST(Workspace, ThePlaceholderOfAnotherRunIsAsIfNothingWereThere) {
+  FakeHost host;
+  host.add_file("/srv/app/main.c", "");
+  host.add_placeholder("/srv/app/.git");
+  host.add_placeholder("/srv/app/.opencode");
+  const auto plan = make_plan(host, in_workspace("/srv/app"));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(find(*plan, "/srv/app/.git")->kind, Mount::Kind::kBindReadOnly);
+  EXPECT_EQ(find(*plan, "/srv/app/.git/hooks"), nullptr);
+  EXPECT_EQ(find(*plan, "/srv/app/.opencode")->kind, Mount::Kind::kTmpfs);
+  std::vector<std::string> held;
+  for (const auto& one : plan->placeholders) held.push_back(one.path);
+  EXPECT_THAT(held, Contains("/srv/app/.git"));
+  EXPECT_THAT(held, Contains("/srv/app/.opencode"));
+}
+
 TEST(Workspace, RefusesToProtectALink) {
   FakeHost host;
   host.add_file("/srv/app/main.c", "");
