@@ -21,6 +21,7 @@ constexpr Reader kReaders[] = {
     {"/.aider.conf.yml", "# aispm-run protects this place\n"},
     {"/.yarnrc", "# aispm-run protects this place\n"},
     {"/.yarnrc.yml", "# aispm-run protects this place\n"},
+    {"/refs", "# aispm-run protects this place\n"},  // of git: no repository without this folder
 };
 
 // opencode writes a file of its own into its folder at each start: there it finds one that ends
@@ -144,6 +145,12 @@ Result<Workspace> plan_workspace(const Host& host, const Request& request) {
   std::vector<std::string> entries = profile.protect;
   if (!host.home().empty() && host.home() == workspace.folder)
     entries.insert(entries.end(), profile.protect_home.begin(), profile.protect_home.end());
+  // A folder with HEAD, objects and refs is a repository, with a configuration that git obeys.
+  const auto is_nothing = [&host](const std::string& path) {
+    return host.type(path) == Host::Type::kMissing || host.is_placeholder(path);
+  };
+  if (is_nothing(workspace.folder + "/.git") && is_nothing(workspace.folder + "/refs"))
+    entries.emplace_back("refs");
   Protector protector(host, workspace);
   const auto& open = profile.dangerous.unprotected_paths;
   for (const auto& entry : entries)

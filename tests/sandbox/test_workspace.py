@@ -146,6 +146,25 @@ def test_a_file_placed_meanwhile_is_not_removed(sandbox: Sandbox, project: Path)
     assert (project / ".envrc").read_text() == "mine\n"
 
 
+def test_a_repository_that_the_agent_makes_is_prevented_or_told(sandbox: Sandbox, project: Path) -> None:
+    """git obeys the configuration of a bare repository, and from above that of one to which an entry of the index leads."""
+    plain = sandbox.folder / "plain"
+    plain.mkdir()
+    plain.chmod(0o777)
+    bare = "mkdir objects; echo 'ref: refs/heads/x' > HEAD; echo '[core] fsmonitor = evil' > config; mkdir -p refs"
+    assert sandbox.run("--offline", "--workspace", plain, "--", "sh", "-c", bare).returncode != 0
+    assert not (plain / "refs").exists()
+    ended = sandbox.run("--offline", "--workspace", project, "--", "sh", "-c", "echo x >> main.txt && git commit -qam more")
+    assert "repositories" not in ended.stderr, "the workspace's own"
+    ended = sandbox.run("--offline", "--workspace", project, "--", "sh", "-c", "git init -q sub/deep && git -C sub/deep config core.fsmonitor evil")
+    assert ended.returncode == 0, ended.stderr
+    assert "warning: git repositories within the workspace" in ended.stderr
+    assert "sub/deep/.git" in ended.stderr
+    again = sandbox.run("--offline", "--workspace", project, "--", "sh", "-c", "mv sub/deep/.git sub/other")
+    assert "sub/other" in again.stderr
+    assert "repositories" not in sandbox.run("--offline", "--workspace", project, "--", "true").stderr
+
+
 def test_no_link_leads_out_of_the_workspace(sandbox: Sandbox, project: Path) -> None:
     """A link that an earlier run planted is refused as a place to protect, and is no way out as the workspace itself."""
     (project / ".codex").symlink_to("/etc")

@@ -63,6 +63,23 @@ TEST(Workspace, WithoutARepositoryNoneCanBeMade) {
   EXPECT_EQ(find(*plan, "/srv/app/.git/hooks"), nullptr);
 }
 
+TEST(Workspace, ItCannotBecomeABareRepositoryEither) {
+  FakeHost host;
+  host.add_file("/srv/app/main.c", "");
+  EXPECT_THAT(protected_paths(*make_plan(host, in_workspace("/srv/app"))),
+              Contains("/srv/app/refs"));
+  host.add_placeholder("/srv/app/.git");
+  host.add_placeholder("/srv/app/refs");
+  EXPECT_THAT(protected_paths(*make_plan(host, in_workspace("/srv/app"))),
+              Contains("/srv/app/refs"));
+  host.add_file("/srv/own/refs/list.txt", "");  // a folder of the project's
+  EXPECT_THAT(protected_paths(*make_plan(host, in_workspace("/srv/own"))),
+              Not(Contains("/srv/own/refs")));
+  host.add_file("/srv/git/.git/config", "");  // there git looks no further
+  EXPECT_THAT(protected_paths(*make_plan(host, in_workspace("/srv/git"))),
+              Not(Contains("/srv/git/refs")));
+}
+
 // A run beside this one, or a killed one, made it: nothing may be put into it, or it would stay.
 TEST(Workspace, ThePlaceholderOfAnotherRunIsAsIfNothingWereThere) {
   FakeHost host;
