@@ -135,6 +135,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadProfile{"workspace:\n  protect: [/x]\n", "below"},
                     BadProfile{"home:\n  kind: real\n", "p.yaml:2: kind"},
                     BadProfile{"home:\n  files:\n    a//b: x\n", "p.yaml:3"},
+                    BadProfile{"home:\n  files:\n    a: x\n", "`kind: private`"},
                     BadProfile{"dangerous:\n  unprotected_paths: [src]\n", "no entry"},
                     BadProfile{"limits:\n  memory: 1KiB\n", "memory"},
                     BadProfile{"limits:\n  pids: 1\n", "pids"},
