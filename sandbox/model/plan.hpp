@@ -68,6 +68,7 @@ struct HomeFile {
 // A profile file (policies/sandbox/*.yaml). What a file leaves out is as in default.yaml.
 struct Profile {
   std::string name;
+  std::vector<std::string> files;     // it was read from, bases first; empty: it is built in
   std::vector<std::string> programs;  // chosen for these when the caller names no profile
   // Hosts whose kernel has an older Landlock are refused. 2 is Linux 5.19 (Debian 12 has 6.1: ABI
   // 2).

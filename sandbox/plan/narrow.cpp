@@ -28,6 +28,7 @@ bool is_built_in(const Profile& profile) {
   return std::any_of(built_in.begin(), built_in.end(), [&](const BuiltInProfile& one) {
     if (one.name != profile.name) return false;
     Profile made = one.make();
+    made.files = profile.files;
     made.limits = profile.limits;  // options of the command line change these
     made.isolation = profile.isolation;
     return made == profile;

@@ -98,6 +98,36 @@ class Protector {
   Workspace& workspace_;
 };
 
+// Where a path leads, and the place from which it is led there.
+std::vector<std::string> places_of(const Host& host, const std::string& file) {
+  const std::string path = absolute(host, file);
+  const std::string folder = parent_of(path);
+  return {host.resolve(folder).value_or(folder) + path.substr(path.rfind('/')),
+          host.resolve(path).value_or(path)};
+}
+
+// The agent must not write what its next run may do.
+Result<> check_profile_files(const Host& host, const Request& request) {
+  for (const auto& file : request.profile.files)
+    for (const auto& place : places_of(host, file))
+      for (const auto* list : {&request.profile.read_write, &request.read_write})
+        for (const auto& given : *list)
+          if (const auto real = host.resolve(absolute(host, given)); real && lies_in(place, *real))
+            return fail(Errc::kInvalid, "--profile " + file + ": lies in " + *real +
+                                            ", where the agent could change it (--rw). Keep it "
+                                            "elsewhere");
+  return {};
+}
+
+Result<> protect_profile_files(const Host& host, const Request& request,
+                               const std::string& workspace, Protector& protector) {
+  for (const auto& file : request.profile.files)
+    for (const auto& place : places_of(host, file))
+      if (lies_in(place, workspace))
+        AISPM_CHECK(protector.protect(place.substr(workspace.size() + 1)));
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> shareable(const Host& host, const Request& request, const std::string& option,
@@ -123,6 +153,7 @@ Result<std::string> shareable(const Host& host, const Request& request, const st
 
 Result<Workspace> plan_workspace(const Host& host, const Request& request) {
   const Profile& profile = request.profile;
+  AISPM_CHECK(check_profile_files(host, request));
   Workspace workspace;
   std::string given = request.workspace;
   std::string option = "--workspace ";
@@ -156,6 +187,7 @@ Result<Workspace> plan_workspace(const Host& host, const Request& request) {
   for (const auto& entry : entries)
     if (std::find(open.begin(), open.end(), entry) == open.end())
       AISPM_CHECK(protector.protect(entry));
+  AISPM_CHECK(protect_profile_files(host, request, workspace.folder, protector));
   if (host.type(workspace.folder + "/.git") == Host::Type::kFile)
     workspace.notes.push_back(workspace.folder +
                               "/.git leads to a repository elsewhere, which is not shared: git "

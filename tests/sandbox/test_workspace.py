@@ -146,6 +146,22 @@ def test_a_file_placed_meanwhile_is_not_removed(sandbox: Sandbox, project: Path)
     assert (project / ".envrc").read_text() == "mine\n"
 
 
+def test_the_agent_cannot_write_its_own_profile(sandbox: Sandbox) -> None:
+    folder = sandbox.folder / "plain"
+    folder.mkdir()
+    folder.chmod(0o777)
+    profile = folder / "box.yaml"
+    profile.write_text("extends: default\nlimits: {memory: 256MiB}\n")
+    profile.chmod(0o666)
+    for attempt in ("echo 'dangerous: {sensitive_paths: true}' >> box.yaml", "rm -f box.yaml && echo x > box.yaml", "mv box.yaml other"):
+        ended = sandbox.run("--offline", "--profile", profile, "--workspace", folder, "--", "sh", "-c", attempt)
+        assert ended.returncode not in (0, 2, 125), ended.stderr
+        assert profile.read_text().endswith("256MiB}\n")
+    refused = sandbox.run("--offline", "--profile", profile, "--rw", folder, "--", "true")
+    assert refused.returncode == 2
+    assert f"--profile {profile}: lies in {folder}" in refused.stderr
+
+
 def test_a_repository_that_the_agent_makes_is_prevented_or_told(sandbox: Sandbox, project: Path) -> None:
     """git obeys the configuration of a bare repository, and from above that of one to which an entry of the index leads."""
     plain = sandbox.folder / "plain"

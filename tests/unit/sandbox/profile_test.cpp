@@ -24,8 +24,10 @@ TEST(ProfileFile, EveryShippedFileIsBuiltInAsItReads) {
   std::size_t files = 0;
   for (const auto& entry :
        std::filesystem::directory_iterator(AISPM_SOURCE_DIR "/policies/sandbox")) {
-    const auto from_file = load_profile(entry.path().string());
+    auto from_file = load_profile(entry.path().string());
     ASSERT_TRUE(from_file) << from_file.error().message;
+    EXPECT_EQ(from_file->files.back(), entry.path().string());
+    from_file->files.clear();
     EXPECT_EQ(from_file->name, entry.path().stem().string());
     const auto built_in = load_profile(entry.path().stem().string());
     ASSERT_TRUE(built_in) << built_in.error().message;

@@ -97,6 +97,27 @@ TEST(Workspace, ThePlaceholderOfAnotherRunIsAsIfNothingWereThere) {
   EXPECT_THAT(held, Contains("/srv/app/.opencode"));
 }
 
+TEST(Workspace, TheFilesOfItsProfileAreProtected) {
+  FakeHost host;
+  host.add_file("/srv/app/boxes/own.yaml", "");
+  host.add_file("/srv/base.yaml", "");
+  Request request = in_workspace("/srv/app");
+  request.profile.files = {"/srv/base.yaml", "/srv/app/boxes/own.yaml"};
+  const auto plan = make_plan(host, request);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_THAT(protected_paths(*plan), Contains("/srv/app/boxes/own.yaml"));
+  EXPECT_EQ(find(*plan, "/srv/base.yaml"), nullptr);
+  // A link could be made to lead elsewhere before the next run.
+  host.add_link("/srv/app/linked.yaml", "/srv/base.yaml");
+  request.profile.files = {"/srv/app/linked.yaml"};
+  EXPECT_FALSE(make_plan(host, request));
+  request.profile.files = {"/srv/base.yaml"};
+  request.read_write = {"/srv"};
+  const auto refused = make_plan(host, request);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("/srv/base.yaml"));
+}
+
 TEST(Workspace, RefusesToProtectALink) {
   FakeHost host;
   host.add_file("/srv/app/main.c", "");
