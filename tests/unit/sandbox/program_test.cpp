@@ -55,7 +55,8 @@ TEST(Program, AScriptIsNoLinkOutOfTheWorkspace) {
 TEST(Program, PackagesOfNodeAreSharedWhole) {
   FakeHost host;
   host.add_file("/home/ann/.config/nvm/lib/node_modules/claude/cli.js", "#!/usr/bin/true\n");
-  host.add_link("/home/ann/.config/nvm/bin/claude", "../lib/node_modules/claude/cli.js");
+  host.add_link("/home/ann/.config/nvm/bin/claude",
+                "/home/ann/.config/nvm/lib/node_modules/claude/cli.js");
   host.set("PATH", "/home/ann/.config/nvm/bin:/usr/bin");
   const auto plan = make_plan(host, command({"claude"}));
   ASSERT_TRUE(plan) << plan.error().message;
