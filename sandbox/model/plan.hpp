@@ -34,7 +34,8 @@ struct Limits {
 
 // Permissions that weaken the sandbox. Each must be written out in the profile under `dangerous:`.
 struct Dangerous {
-  // --ro/--rw may name a home folder, /etc and other folders that usually hold secrets.
+  // --ro/--rw may name a home folder, /etc and other folders that usually hold secrets, --rw also
+  // /usr and what belongs to it.
   bool sensitive_paths = false;
   // Environment variables whose names look like secrets may be passed with `environment.pass` or
   // --env NAME.

@@ -300,8 +300,8 @@ bool is_sensitive(const Host& host, const std::string& path) {
   for (const char* folder : {"/", "/home", "/root", "/var", "/var/lib", "/opt", "/tmp", "/var/tmp",
                              "/mnt", "/media", "/srv"})
     if (path == folder) return true;
-  for (const char* folder :
-       {"/etc", "/proc", "/sys", "/dev", "/run", "/var/run", "/boot", "/var/lib/aispm"})
+  for (const char* folder : {"/etc", "/proc", "/sys", "/dev", "/run", "/var/run", "/boot",
+                             "/var/lib/aispm", "/var/spool", "/var/backups"})
     if (lies_in(path, folder)) return true;
   return path.starts_with("/home/") && path.find('/', 6) == std::string::npos;
 }

@@ -131,7 +131,7 @@ Result<> protect_profile_files(const Host& host, const Request& request,
 }  // namespace
 
 Result<std::string> shareable(const Host& host, const Request& request, const std::string& option,
-                              const std::string& given) {
+                              const std::string& given, Mount::Kind kind) {
   const auto real = host.resolve(absolute(host, given));
   if (!real) return fail(Errc::kInvalid, option + given + ": does not exist");
   const auto type = host.type(*real);
@@ -148,6 +148,12 @@ Result<std::string> shareable(const Host& host, const Request& request, const st
                 option + given +
                     ": such folders hold secrets or everything. Name a folder inside of it, " +
                     "or set dangerous.sensitive_paths: true in a profile");
+  if (kind == Mount::Kind::kBindReadWrite && is_system_path(*real) &&
+      !request.profile.dangerous.sensitive_paths)
+    return fail(Errc::kInvalid,
+                option + given +
+                    ": what lies there is run outside of the sandbox. Name another folder, or set "
+                    "dangerous.sensitive_paths: true in a profile");
   return *real;
 }
 
@@ -162,7 +168,7 @@ Result<Workspace> plan_workspace(const Host& host, const Request& request) {
     option = "profile " + profile.name + " lets the agent change the current folder: ";
   }
   if (given.empty()) return workspace;
-  AISPM_TRY(workspace.folder, shareable(host, request, option, given));
+  AISPM_TRY(workspace.folder, shareable(host, request, option, given, Kind::kBindReadWrite));
   if (host.type(workspace.folder) != Host::Type::kFolder)
     return fail(Errc::kInvalid, option + given + ": must be a folder");
   if (const std::string path = absolute(host, given); path != workspace.folder)

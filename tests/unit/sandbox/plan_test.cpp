@@ -117,6 +117,25 @@ TEST(Plan, RefusesSensitiveFoldersUnlessTheProfileSaysSo) {
   EXPECT_TRUE(make_plan(host, request));
 }
 
+TEST(Plan, RefusesToLetTheAgentChangeTheSystemsPrograms) {
+  FakeHost host;
+  for (const char* path : {"/usr", "/usr/bin", "/bin", "/usr/bin/true", "/bin/true"}) {
+    Request request = command({"true"});
+    request.read_write = {path};
+    const auto plan = make_plan(host, request);
+    ASSERT_FALSE(plan) << path;
+    EXPECT_THAT(plan.error().message, HasSubstr("run outside of the sandbox")) << path;
+    request.profile.dangerous.sensitive_paths = true;
+    EXPECT_TRUE(make_plan(host, request)) << path;
+  }
+  Request request = command({"true"});
+  request.workspace = "/usr/bin";
+  EXPECT_FALSE(make_plan(host, request));
+  request.workspace = "";
+  request.read_only = {"/usr/bin"};
+  EXPECT_TRUE(make_plan(host, request));
+}
+
 TEST(Plan, RefusesAFolderThatHoldsTheGatewaySocket) {
   FakeHost host;
   host.add_file("/srv/state/run/gateway.sock", "");
