@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -12,7 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxEntries = 200'000;
+constexpr std::size_t kMaxEntries = 1'000'000;
+constexpr std::chrono::seconds kMaxTime{2};  // the caller waits for it
 constexpr std::size_t kMaxNamed = 5;
 constexpr std::size_t kMaxNameBytes = 200;
 
@@ -77,10 +79,13 @@ ChangedRepositories find_changed_repositories(const std::string& workspace, cons
     add(found, workspace, workspace);
   std::error_code error;
   std::size_t entries = 0;
+  const auto deadline = std::chrono::steady_clock::now() + kMaxTime;
+  bool is_late = false;
   fs::recursive_directory_iterator at(workspace, fs::directory_options::skip_permission_denied,
                                       error);
   for (const fs::recursive_directory_iterator end; !error && at != end; at.increment(error)) {
-    if (++entries > kMaxEntries) break;
+    is_late = ++entries > kMaxEntries || std::chrono::steady_clock::now() > deadline;
+    if (is_late) break;
     const bool has_name = at->path().filename() == ".git";
     const bool is_own = has_name && at.depth() == 0;
     std::error_code unknown;
@@ -89,7 +94,7 @@ ChangedRepositories find_changed_repositories(const std::string& workspace, cons
     if (is_directory) at.disable_recursion_pending();
     if (!is_own && was_touched(at->path(), since)) add(found, at->path(), workspace);
   }
-  found.is_complete = !error && entries <= kMaxEntries;
+  found.is_complete = !error && !is_late;
   return found;
 }
 

@@ -14,7 +14,7 @@ namespace aispm::sandbox {
 struct ChangedRepositories {
   std::vector<std::string> paths;  // below the workspace, "." for itself, fit to be printed
   std::size_t more = 0;            // that are not named
-  bool is_complete = true;         // false: the workspace has more entries than are looked at
+  bool is_complete = true;         // false: the workspace has more than is looked at in 2 s
 };
 
 // Repositories within `workspace`, bare ones too, that were made, changed or used since `since`
