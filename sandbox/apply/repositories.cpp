@@ -88,8 +88,8 @@ ChangedRepositories find_changed_repositories(const std::string& workspace, cons
     if (is_late) break;
     const bool has_name = at->path().filename() == ".git";
     const bool is_own = has_name && at.depth() == 0;
-    std::error_code unknown;
-    const bool is_directory = at->symlink_status(unknown).type() == fs::file_type::directory;
+    std::error_code unknown;  // its kind is mostly known from the folder, without a look at it
+    const bool is_directory = !at->is_symlink(unknown) && at->is_directory(unknown);
     if (!has_name && !(is_directory && is_repository(at->path()))) continue;
     if (is_directory) at.disable_recursion_pending();
     if (!is_own && was_touched(at->path(), since)) add(found, at->path(), workspace);
