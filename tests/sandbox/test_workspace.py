@@ -154,8 +154,9 @@ def test_the_agent_cannot_write_its_own_profile(sandbox: Sandbox) -> None:
     profile.write_text("extends: default\nlimits: {memory: 256MiB}\n")
     profile.chmod(0o666)
     for attempt in ("echo 'dangerous: {sensitive_paths: true}' >> box.yaml", "rm -f box.yaml && echo x > box.yaml", "mv box.yaml other"):
-        ended = sandbox.run("--offline", "--profile", profile, "--workspace", folder, "--", "sh", "-c", attempt)
-        assert ended.returncode not in (0, 2, 125), ended.stderr
+        ended = sandbox.run("--offline", "--profile", profile, "--workspace", folder, "--", "sh", "-c", f"echo up; {attempt}")
+        assert ended.stdout == "up\n", ended.stderr
+        assert ended.returncode != 0
         assert profile.read_text().endswith("256MiB}\n")
     refused = sandbox.run("--offline", "--profile", profile, "--rw", folder, "--", "true")
     assert refused.returncode == 2
