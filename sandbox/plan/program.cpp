@@ -297,6 +297,9 @@ bool is_sensitive(const Host& host, const std::string& path) {
        {"/.ssh", "/.aws", "/.gnupg", "/.config", "/.kube", "/.docker", "/.local"})
     if (path == home + part || (std::string(part) != "/.local" && lies_in(path, home + part)))
       return true;
+  // Of anybody, wherever that home is: root starts agents for others.
+  for (const char* part : {"/.ssh/", "/.aws/", "/.gnupg/", "/.kube/"})
+    if ((path + "/").find(part) != std::string::npos) return true;
   for (const char* folder : {"/", "/home", "/root", "/var", "/var/lib", "/opt", "/tmp", "/var/tmp",
                              "/mnt", "/media", "/srv"})
     if (path == folder) return true;

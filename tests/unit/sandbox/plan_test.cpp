@@ -104,7 +104,10 @@ TEST(Plan, TellsMissingFromNotExecutable) {
 
 TEST(Plan, RefusesSensitiveFoldersUnlessTheProfileSaysSo) {
   FakeHost host;
-  for (const char* path : {"/", "/home/ann", "/home", "/etc", "/home/ann/../ann"}) {
+  host.add_file("/home/bob/.ssh/id_ed25519", "");
+  host.add_file("/srv/users/eve/.aws/credentials", "");
+  for (const char* path : {"/", "/home/ann", "/home", "/etc", "/home/ann/../ann", "/home/bob/.ssh",
+                           "/srv/users/eve/.aws"}) {
     Request request = command({"true"});
     request.read_only = {path};
     const auto plan = make_plan(host, request);
