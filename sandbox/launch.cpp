@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <ctime>
 #include <iostream>
 #include <optional>
 #include <sstream>
@@ -16,6 +17,7 @@
 #include "sandbox/apply/digest.hpp"
 #include "sandbox/apply/init_facts.hpp"
 #include "sandbox/apply/placeholders.hpp"
+#include "sandbox/apply/repositories.hpp"
 #include "sandbox/apply/workspace_quota.hpp"
 #include "sandbox/begin.hpp"
 #include "sandbox/greeting.hpp"
@@ -259,6 +261,8 @@ Result<int> perform(const Host& host, Plan plan, LaunchOptions options) {
   AgentStreams streams;
   AISPM_TRY(Output::Sources outside, make_streams(terminal, streams));
   const auto begin = Denials::Clock::now();
+  timespec begin_of_changes{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &begin_of_changes);
   AISPM_TRY(Beginning built,
             begin_run(plan, options, run, delivery->has_taker(), signals.before(), streams));
   for (const auto& note : built.started.notes) say("note: " + note);
@@ -328,6 +332,10 @@ Result<int> perform(const Host& host, Plan plan, LaunchOptions options) {
         (outcome.limits[i] == "disk" ? ": " + outcome.full : "") +
         (i == 0 && outcome.ended_by_limit ? ", which ended the run" : ""));
   for (const auto& warning : outcome.warnings) say("warning: " + warning);
+  if (!plan.workspace.empty())
+    if (const auto text = to_text(find_changed_repositories(plan.workspace, begin_of_changes));
+        !text.empty())
+      say("warning: " + text);
   finish_delivery(*delivery);
   if (auto given = quota.close(); !given)
     say("warning: " + plan.workspace + ": " + given.error().message);

@@ -51,7 +51,7 @@ At a terminal the program has one of its own, with job control; other output is 
 reported (one of the form {"event":"aispm.log","level":"info","message":"...","fields":{...}} with its level and fields).
 
 Exit code: the program's own; 128+n if signal n ended it (137: also when the memory limit did); 124 at --timeout; 123 if
-another limit ended it (processor time, output, file size) or its output could not be written; 125 if the sandbox or the
+another limit ended it (processor time, output, file size) or it ended well and its output could not be written; 125 if the sandbox or the
 gateway is not available or too many runs are there (nothing ran); 126/127 if the program cannot be executed or found, 126 also
 if the gateway's policy does not permit the run (sandbox.yaml); 2 for wrong usage or a wrong profile. Every limit that was reached is named on standard error and in the sandbox_exit event.)";
 
@@ -175,6 +175,15 @@ int split(const CLI::App& app, int argc, char** argv, bool& is_script) {
     if (takes_value.contains(word)) ++i;
   }
   return argc;
+}
+
+// An option whose value is empty, as from a variable that is not set: taken for one that is not
+// given, it would lift a limit or lose the events.
+std::string option_without_value(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options())
+    for (const auto& value : option->results())
+      if (value.empty()) return option->get_name();
+  return "";
 }
 
 // Where homes that are kept lie: a folder for each agent.
@@ -329,14 +338,21 @@ int run(int argc, char** argv, char** envp) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kExitUsage;
   }
+  if (const std::string name = option_without_value(app); !name.empty()) {
+    std::cerr << "aispm-run: " << name << ": its value is empty. Give one, or leave it out\n";
+    return kExitUsage;
+  }
   for (int i = request.is_script ? first : first + 1; i < argc; ++i)
     request.command.emplace_back(argv[i]);
   const bool is_doctor_word =
       request.is_script && request.command == std::vector<std::string>{"doctor"};
   if (is_doctor_word) request.command.clear();
   if (options.doctor || is_doctor_word) {
-    if (auto completed = complete(options, host); completed)
-      return run_doctor(host, request.gateway_socket);
+    if (auto completed = complete(options, host); !completed) {
+      std::cerr << "aispm-run: " << completed.error().message << "\n";
+      return kExitUsage;
+    }
+    return run_doctor(host, request.gateway_socket);
   }
   if (request.command.empty() || request.command[0].empty()) {
     std::cerr << "aispm-run: nothing to run. Try: aispm-run agent.py, aispm-run -- COMMAND, "

@@ -28,13 +28,6 @@ Result<UniqueFd> open_folder(const std::string& path) {
   return fd;
 }
 
-bool is_marked(const struct stat& status) {
-  const mode_t mode = status.st_mode & 07777;
-  return status.st_mtim.tv_sec == kMark && status.st_mtim.tv_nsec == 0 &&
-         (S_ISDIR(status.st_mode) ? mode == kFolderMode
-                                  : S_ISREG(status.st_mode) && mode == kFileMode);
-}
-
 // Belongs to the owner of the folder it stands in, so that root's runs leave nothing foreign.
 Result<> mark(int itself, int parent, bool is_folder, const std::string& path) {
   struct stat folder {};
@@ -65,6 +58,13 @@ bool is_still_at(int parent, const std::string& name, const struct stat& status)
 
 }  // namespace
 
+bool is_placeholder(const struct stat& status) {
+  const mode_t mode = status.st_mode & 07777;
+  return status.st_mtim.tv_sec == kMark && status.st_mtim.tv_nsec == 0 &&
+         (S_ISDIR(status.st_mode) ? mode == kFolderMode
+                                  : S_ISREG(status.st_mode) && mode == kFileMode);
+}
+
 Result<Placeholders::Found> Placeholders::hold(const Placeholder& wanted, bool may_make) {
   const auto slash = wanted.path.rfind('/');
   AISPM_TRY(UniqueFd parent, open_folder(wanted.path.substr(0, std::max<std::size_t>(slash, 1))));
@@ -91,7 +91,7 @@ Result<Placeholders::Found> Placeholders::hold(const Placeholder& wanted, bool m
     }
     if (is_ours)
       AISPM_CHECK(mark(itself.get(), parent.get(), S_ISDIR(status.st_mode), wanted.path));
-    else if (!is_marked(status))
+    else if (!is_placeholder(status))
       return Found::kOther;
     if (::flock(itself.get(), LOCK_SH) != 0) return fail_errno("lock " + wanted.path);
     if (!is_still_at(parent.get(), name, status)) {
@@ -128,7 +128,7 @@ Placeholders::~Placeholders() {
   for (auto one = held_.rbegin(); one != held_.rend(); ++one) {
     struct stat status {};
     if (::flock(one->itself.get(), LOCK_EX | LOCK_NB) != 0 ||  // another run still needs it
-        ::fstat(one->itself.get(), &status) != 0 || !is_marked(status) ||
+        ::fstat(one->itself.get(), &status) != 0 || !is_placeholder(status) ||
         !is_still_at(one->parent.get(), one->name, status))
       continue;
     // A folder that is not empty any more stays.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/stat.h>
+
 #include <string>
 #include <vector>
 
@@ -9,6 +11,9 @@
 #include "sdk/core/common/unique_fd.hpp"
 
 namespace aispm::sandbox {
+
+// True for what a run made in the place of a protected path that does not exist.
+bool is_placeholder(const struct stat& status);
 
 // Empty folders that stand on the host for protected paths that do not exist, while a run lasts.
 // Runs in the same workspace share them by locks, and the last one removes them. They are known by

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "sandbox/apply/placeholders.hpp"
 #include "sdk/core/common/c_ptr.hpp"
 #include "sdk/core/common/unique_fd.hpp"
 
@@ -21,6 +22,11 @@ Host::Type RealHost::type(const std::string& path) const {
   if (S_ISDIR(status.st_mode)) return Type::kFolder;
   if (S_ISLNK(status.st_mode)) return Type::kSymlink;
   return Type::kOther;
+}
+
+bool RealHost::is_placeholder(const std::string& path) const {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0 && sandbox::is_placeholder(status);
 }
 
 bool RealHost::is_executable(const std::string& path) const {

@@ -14,6 +14,7 @@ class RealHost : public Host {
   explicit RealHost(std::vector<std::string> caller_environment)
       : environment_(std::move(caller_environment)) {}
   Type type(const std::string& path) const override;
+  bool is_placeholder(const std::string& path) const override;
   bool is_executable(const std::string& path) const override;
   std::optional<std::string> read_link(const std::string& path) const override;
   std::optional<std::string> read_start(const std::string& path,

@@ -16,6 +16,12 @@ bool is_restricted_by_app_armor() {
   return text && text->starts_with("1");
 }
 
+// A container's filter, or that of a sandbox as this one makes.
+bool is_behind_filter() {
+  const auto text = read_file("/proc/self/status", 16U << 10);
+  return text && text->find("\nSeccomp:\t2\n") != std::string::npos;
+}
+
 }  // namespace
 
 std::string app_armor() {
@@ -39,6 +45,11 @@ std::string namespaces(int error) {
              "user.max_{net,pid,mnt,ipc,uts,cgroup}_namespaces, if one of them is low)";
     case EINVAL:
     case ENOSYS:
+      // Docker's own filter answers clone3 so, and ours does.
+      if (error == ENOSYS && is_behind_filter())
+        return "a seccomp filter around this program refuses clone3. Docker: docker run "
+               "--security-opt seccomp=unconfined, or a seccomp profile that allows clone3, clone "
+               "and unshare. In a sandbox of aispm-run none can be made: start both outside";
       return "this kernel lacks a namespace type (CONFIG_USER_NS, NET_NS, PID_NS, IPC_NS, UTS_NS, "
              "CGROUPS) or clone3 (Linux 5.3)";
     case EAGAIN:

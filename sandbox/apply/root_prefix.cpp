@@ -83,9 +83,8 @@ Result<> RootPrefix::become() const {
   AISPM_CHECK(groups_.join());
   const unsigned uid = inner_uid();
   const unsigned gid = inner_gid();
-  if (::setgroups(caller_.groups.size(), caller_.groups.data()) != 0)
-    return fail_errno("setgroups");
-  if (::setresgid(gid, gid, gid) != 0 || ::setresuid(uid, uid, uid) != 0)
+  if (::setgroups(caller_.groups.size(), caller_.groups.data()) != 0 ||
+      ::setresgid(gid, gid, gid) != 0 || ::setresuid(uid, uid, uid) != 0)
     return fail(
         Errc::kDenied,
         "cannot become host user " + std::to_string(uid) +

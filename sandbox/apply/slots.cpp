@@ -4,13 +4,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 #include "sandbox/apply/steps.hpp"
 #include "sdk/core/common/file.hpp"
 
 namespace aispm::sandbox {
 namespace {
+
+// Below /tmp anybody may have been there first.
+constexpr const char* kOwnFolder =
+    ": set XDG_RUNTIME_DIR to a folder of your own, or limits.runs to 0";
 
 // A folder of this user's own for the locks.
 Result<std::string> slot_folder() {
@@ -29,13 +35,12 @@ Result<UniqueFd> open_folder(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("make " + path);
     folder.reset(::open(path.c_str(), kFlags));
   }
-  if (!folder) return fail_errno("open " + path);
+  if (!folder)
+    return fail(Errc::kDenied, "open " + path + ": " + std::strerror(errno) + kOwnFolder, errno);
   struct stat status {};
   if (::fstat(folder.get(), &status) != 0) return fail_errno("stat " + path);
   if (status.st_uid != ::geteuid() || (status.st_mode & 022) != 0)
-    return fail(Errc::kDenied, path +
-                                   " belongs to somebody else: set XDG_RUNTIME_DIR to a folder of "
-                                   "your own, or limits.runs to 0");
+    return fail(Errc::kDenied, path + " belongs to somebody else" + kOwnFolder);
   return folder;
 }
 

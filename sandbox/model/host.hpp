@@ -16,6 +16,8 @@ class Host {
   virtual ~Host() = default;
   // Type of the path itself: a symlink is kSymlink.
   virtual Type type(const std::string& path) const = 0;
+  // What an earlier run, or one beside this, put where nothing was (apply/placeholders.hpp).
+  virtual bool is_placeholder(const std::string& path) const = 0;
   virtual bool is_executable(const std::string& path) const = 0;
   // Text of a symlink.
   virtual std::optional<std::string> read_link(const std::string& path) const = 0;

@@ -34,7 +34,8 @@ struct Limits {
 
 // Permissions that weaken the sandbox. Each must be written out in the profile under `dangerous:`.
 struct Dangerous {
-  // --ro/--rw may name a home folder, /etc and other folders that usually hold secrets.
+  // --ro/--rw may name a home folder, /etc and other folders that usually hold secrets, --rw also
+  // /usr and what belongs to it.
   bool sensitive_paths = false;
   // Environment variables whose names look like secrets may be passed with `environment.pass` or
   // --env NAME.
@@ -68,6 +69,7 @@ struct HomeFile {
 // A profile file (policies/sandbox/*.yaml). What a file leaves out is as in default.yaml.
 struct Profile {
   std::string name;
+  std::vector<std::string> files;     // it was read from, bases first; empty: it is built in
   std::vector<std::string> programs;  // chosen for these when the caller names no profile
   // Hosts whose kernel has an older Landlock are refused. 2 is Linux 5.19 (Debian 12 has 6.1: ABI
   // 2).

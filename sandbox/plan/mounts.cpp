@@ -152,7 +152,7 @@ Result<> add_user_path(const Host& host, const Request& request, const std::stri
                        Kind kind, Mounts& mounts) {
   const std::string option = kind == Kind::kBindReadOnly ? "--ro " : "--rw ";
   const std::string path = absolute(host, given);
-  AISPM_TRY(const std::string real, shareable(host, request, option, given));
+  AISPM_TRY(const std::string real, shareable(host, request, option, given, kind));
   put_bind(mounts, real, kind);
   if (real != path && !mounts.contains(path)) {
     bool inside_shared = false;

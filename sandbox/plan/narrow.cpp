@@ -28,6 +28,7 @@ bool is_built_in(const Profile& profile) {
   return std::any_of(built_in.begin(), built_in.end(), [&](const BuiltInProfile& one) {
     if (one.name != profile.name) return false;
     Profile made = one.make();
+    made.files = profile.files;
     made.limits = profile.limits;  // options of the command line change these
     made.isolation = profile.isolation;
     return made == profile;
@@ -54,9 +55,10 @@ bool lies_in_some(const Host& host, const std::string& path, const Folders& fold
 }
 
 Result<> check_shares(const Host& host, const SandboxRule& rule, const Request& request,
-                      const Folders& given, const std::string& option, const Folders& permitted) {
+                      const Folders& given, Mount::Kind kind, const Folders& permitted) {
+  const std::string option = kind == Mount::Kind::kBindReadOnly ? "--ro " : "--rw ";
   for (const std::string& path : given) {
-    AISPM_TRY(const std::string real, shareable(host, request, option, path));
+    AISPM_TRY(const std::string real, shareable(host, request, option, path, kind));
     if (!lies_in_some(host, real, permitted))
       return forbidden(rule, option + path + " is not permitted. What may be shared so lies in " +
                                  join(permitted));
@@ -72,13 +74,14 @@ Result<> check_paths(const Host& host, const SandboxRule& rule, const Plan& plan
                                join(*rule.workspaces));
   if (rule.read_write)
     for (const auto* list : {&request.profile.read_write, &request.read_write})
-      AISPM_CHECK(check_shares(host, rule, request, *list, "--rw ", *rule.read_write));
+      AISPM_CHECK(
+          check_shares(host, rule, request, *list, Mount::Kind::kBindReadWrite, *rule.read_write));
   if (!rule.read_only) return {};
   Folders readable = *rule.read_only;
   if (rule.read_write)
     readable.insert(readable.end(), rule.read_write->begin(), rule.read_write->end());
   for (const auto* list : {&request.profile.read_only, &request.read_only})
-    AISPM_CHECK(check_shares(host, rule, request, *list, "--ro ", readable));
+    AISPM_CHECK(check_shares(host, rule, request, *list, Mount::Kind::kBindReadOnly, readable));
   return {};
 }
 

@@ -34,7 +34,7 @@ Result<std::vector<Mount>> plan_mounts(const Host& host, const Request& request,
 
 // The resolved path of what the caller wants to share. `option` is for messages ("--ro ").
 Result<std::string> shareable(const Host& host, const Request& request, const std::string& option,
-                              const std::string& given);
+                              const std::string& given, Mount::Kind kind);
 
 // $HOME inside.
 std::string home_inside(const Profile& profile);

@@ -139,6 +139,8 @@ void read_home(const YamlMap& map, Profile& profile) {
     profile.home_files.push_back({path, content});
   }
   if (profile.home_files.size() > kMaxEntries) map.reject("files", "must be at most 256");
+  if (!profile.home_files.empty() && profile.home == Home::kScratch)
+    map.reject("files", "need a home of their own, `kind: private` or `kind: kept`");
 }
 
 bool is_variable_name(const std::string& name) {
@@ -255,6 +257,7 @@ Result<> set_limit(Limits& limits, const std::string& key, const std::string& va
   for (char& c : option)
     if (c == '_') c = '-';
   if (key == "workspace") option = "workspace-limit";  // --workspace names the folder
+  if (key == "wall_time") option = "timeout";
   AISPM_TRY(const YamlMap root, YamlMap::parse(key + ": \"" + quoted + "\"\n", "--" + option));
   read_limits(root, limits);
   return root.finish();

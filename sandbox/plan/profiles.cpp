@@ -37,8 +37,11 @@ Result<Profile> load(const std::string& word, const std::string& folder, int bas
   AISPM_TRY(const std::string content, read_file(path, kMaxFileBytes));
   const auto slash = path.rfind('/');
   const std::string own_folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  return parse_profile(content, path,
-                       [&](const std::string& base) { return load(base, own_folder, bases + 1); });
+  AISPM_TRY(Profile profile, parse_profile(content, path, [&](const std::string& base) {
+              return load(base, own_folder, bases + 1);
+            }));
+  profile.files.push_back(path);
+  return profile;
 }
 
 }  // namespace

@@ -52,8 +52,11 @@ std::optional<std::string> behind_pyenv_shim(const Host& host, const std::string
   if (candidates.empty())
     if (const auto text = host.read_start(root + "/version", 256)) candidates = split(*text, '\n');
   for (const auto& version : candidates) {
-    const std::string path = root + "/versions/" + trim(version) + "/bin/" + base_of(shim);
-    if (trim(version) != "system" && is_file(host, path)) return path;
+    const std::string name = trim(version);
+    // A version is a folder's name; the file that says it may be the agent's own work.
+    if (name.find('/') != std::string::npos || name == "." || name == "..") continue;
+    const std::string path = root + "/versions/" + name + "/bin/" + base_of(shim);
+    if (name != "system" && is_file(host, path)) return path;
   }
   return std::nullopt;
 }
@@ -98,6 +101,17 @@ void share(Program& program, const std::string& path) {
   program.read_only.push_back(path);
 }
 
+// Folders are judged by where they lead: links in a workspace are made by agents, and by who wrote
+// the repository.
+bool is_prefix(const Host& host, const std::string& folder, const std::string& program) {
+  const auto real = host.resolve(folder);
+  return real && !is_sensitive(host, *real) && looks_like_a_prefix(host, *real, program);
+}
+
+bool is_node_modules(const Host& host, const std::string& folder) {
+  return base_of(host.resolve(folder).value_or("")) == "node_modules";
+}
+
 // Shares what `path` needs to be executed: every link on the way, and the interpreter's prefix
 // around each.
 Result<> share_executable(const Host& host, Program& program, std::string path) {
@@ -105,12 +119,12 @@ Result<> share_executable(const Host& host, Program& program, std::string path) 
     const std::string folder = parent_of(path);
     const std::string prefix = base_of(folder) == "bin" ? parent_of(folder) : folder;
     const auto modules = path.find("/node_modules/");  // npm's packages need each other
-    if (base_of(folder) == "bin" && !is_sensitive(host, prefix) &&
-        looks_like_a_prefix(host, prefix, path)) {
+    if (base_of(folder) == "bin" && is_prefix(host, prefix, path)) {
       share(program, prefix);
       if (host.type(prefix + "/pyvenv.cfg") == Host::Type::kFile) program.virtual_env = prefix;
       if (!is_system_path(folder)) program.path_folders.push_back(folder);
-    } else if (modules != std::string::npos) {
+    } else if (modules != std::string::npos &&
+               is_node_modules(host, path.substr(0, modules) + "/node_modules")) {
       share(program, path.substr(0, modules) + "/node_modules");
     } else {
       share(program, path);
@@ -199,6 +213,20 @@ Result<> find_interpreter(const Host& host, const Request& request, const std::s
   return share_executable(host, program, program.executable);
 }
 
+// True when the agent may change what is in `folder`, which is resolved.
+bool is_agents_to_change(const Host& host, const Request& request, const std::string& folder) {
+  std::vector<std::string> given = request.read_write;
+  given.insert(given.end(), request.profile.read_write.begin(), request.profile.read_write.end());
+  if (!request.workspace.empty())
+    given.push_back(request.workspace);
+  else if (request.profile.current_folder_is_workspace)
+    given.push_back(host.current_folder());
+  return std::any_of(given.begin(), given.end(), [&](const std::string& path) {
+    const auto real = host.resolve(absolute(host, path));
+    return real && lies_in(folder, *real);
+  });
+}
+
 Result<Program> find_script(const Host& host, const Request& request) {
   Program program;
   const std::string script = absolute(host, request.command[0]);
@@ -207,6 +235,13 @@ Result<Program> find_script(const Host& host, const Request& request) {
     return fail(Errc::kNotFound, request.command[0] +
                                      ": no such file. To run a command: aispm-run -- " +
                                      request.command[0]);
+  // The folder of a script is shared: a link that an agent made must not choose it.
+  const auto folder = host.resolve(parent_of(script));
+  if (folder && is_agents_to_change(host, request, *folder) &&
+      !is_agents_to_change(host, request, *real))
+    return fail(Errc::kInvalid, request.command[0] +
+                                    ": is a link from where the agent may change " + "files to " +
+                                    *real + ". If that is meant, name it instead");
   AISPM_CHECK(find_interpreter(host, request, *real, program));
   program.script_folder = parent_of(*real);
   if (is_sensitive(host, program.script_folder)) {
@@ -262,11 +297,14 @@ bool is_sensitive(const Host& host, const std::string& path) {
        {"/.ssh", "/.aws", "/.gnupg", "/.config", "/.kube", "/.docker", "/.local"})
     if (path == home + part || (std::string(part) != "/.local" && lies_in(path, home + part)))
       return true;
+  // Of anybody, wherever that home is: root starts agents for others.
+  for (const char* part : {"/.ssh/", "/.aws/", "/.gnupg/", "/.kube/"})
+    if ((path + "/").find(part) != std::string::npos) return true;
   for (const char* folder : {"/", "/home", "/root", "/var", "/var/lib", "/opt", "/tmp", "/var/tmp",
                              "/mnt", "/media", "/srv"})
     if (path == folder) return true;
-  for (const char* folder :
-       {"/etc", "/proc", "/sys", "/dev", "/run", "/var/run", "/boot", "/var/lib/aispm"})
+  for (const char* folder : {"/etc", "/proc", "/sys", "/dev", "/run", "/var/run", "/boot",
+                             "/var/lib/aispm", "/var/spool", "/var/backups"})
     if (lies_in(path, folder)) return true;
   return path.starts_with("/home/") && path.find('/', 6) == std::string::npos;
 }

@@ -21,6 +21,7 @@ constexpr Reader kReaders[] = {
     {"/.aider.conf.yml", "# aispm-run protects this place\n"},
     {"/.yarnrc", "# aispm-run protects this place\n"},
     {"/.yarnrc.yml", "# aispm-run protects this place\n"},
+    {"/refs", "# aispm-run protects this place\n"},  // of git: no repository without this folder
 };
 
 // opencode writes a file of its own into its folder at each start: there it finds one that ends
@@ -48,7 +49,9 @@ class Protector {
       const bool is_last = to == entry.size();
       from = to + 1;
       if (is_protected(path)) return {};
-      switch (host_.type(path)) {
+      // What another run put there is as if nothing were: this one keeps it, and is the last or
+      // not.
+      switch (host_.is_placeholder(path) ? Host::Type::kMissing : host_.type(path)) {
         case Host::Type::kFolder:
           bind(path, is_last ? Kind::kBindReadOnly : Kind::kBindReadWrite);
           break;
@@ -95,10 +98,40 @@ class Protector {
   Workspace& workspace_;
 };
 
+// Where a path leads, and the place from which it is led there.
+std::vector<std::string> places_of(const Host& host, const std::string& file) {
+  const std::string path = absolute(host, file);
+  const std::string folder = parent_of(path);
+  return {host.resolve(folder).value_or(folder) + path.substr(path.rfind('/')),
+          host.resolve(path).value_or(path)};
+}
+
+// The agent must not write what its next run may do.
+Result<> check_profile_files(const Host& host, const Request& request) {
+  for (const auto& file : request.profile.files)
+    for (const auto& place : places_of(host, file))
+      for (const auto* list : {&request.profile.read_write, &request.read_write})
+        for (const auto& given : *list)
+          if (const auto real = host.resolve(absolute(host, given)); real && lies_in(place, *real))
+            return fail(Errc::kInvalid, "--profile " + file + ": lies in " + *real +
+                                            ", where the agent could change it (--rw). Keep it "
+                                            "elsewhere");
+  return {};
+}
+
+Result<> protect_profile_files(const Host& host, const Request& request,
+                               const std::string& workspace, Protector& protector) {
+  for (const auto& file : request.profile.files)
+    for (const auto& place : places_of(host, file))
+      if (lies_in(place, workspace))
+        AISPM_CHECK(protector.protect(place.substr(workspace.size() + 1)));
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> shareable(const Host& host, const Request& request, const std::string& option,
-                              const std::string& given) {
+                              const std::string& given, Mount::Kind kind) {
   const auto real = host.resolve(absolute(host, given));
   if (!real) return fail(Errc::kInvalid, option + given + ": does not exist");
   const auto type = host.type(*real);
@@ -115,11 +148,18 @@ Result<std::string> shareable(const Host& host, const Request& request, const st
                 option + given +
                     ": such folders hold secrets or everything. Name a folder inside of it, " +
                     "or set dangerous.sensitive_paths: true in a profile");
+  if (kind == Mount::Kind::kBindReadWrite && is_system_path(*real) &&
+      !request.profile.dangerous.sensitive_paths)
+    return fail(Errc::kInvalid,
+                option + given +
+                    ": what lies there is run outside of the sandbox. Name another folder, or set "
+                    "dangerous.sensitive_paths: true in a profile");
   return *real;
 }
 
 Result<Workspace> plan_workspace(const Host& host, const Request& request) {
   const Profile& profile = request.profile;
+  AISPM_CHECK(check_profile_files(host, request));
   Workspace workspace;
   std::string given = request.workspace;
   std::string option = "--workspace ";
@@ -128,7 +168,7 @@ Result<Workspace> plan_workspace(const Host& host, const Request& request) {
     option = "profile " + profile.name + " lets the agent change the current folder: ";
   }
   if (given.empty()) return workspace;
-  AISPM_TRY(workspace.folder, shareable(host, request, option, given));
+  AISPM_TRY(workspace.folder, shareable(host, request, option, given, Kind::kBindReadWrite));
   if (host.type(workspace.folder) != Host::Type::kFolder)
     return fail(Errc::kInvalid, option + given + ": must be a folder");
   if (const std::string path = absolute(host, given); path != workspace.folder)
@@ -142,11 +182,18 @@ Result<Workspace> plan_workspace(const Host& host, const Request& request) {
   std::vector<std::string> entries = profile.protect;
   if (!host.home().empty() && host.home() == workspace.folder)
     entries.insert(entries.end(), profile.protect_home.begin(), profile.protect_home.end());
+  // A folder with HEAD, objects and refs is a repository, with a configuration that git obeys.
+  const auto is_nothing = [&host](const std::string& path) {
+    return host.type(path) == Host::Type::kMissing || host.is_placeholder(path);
+  };
+  if (is_nothing(workspace.folder + "/.git") && is_nothing(workspace.folder + "/refs"))
+    entries.emplace_back("refs");
   Protector protector(host, workspace);
   const auto& open = profile.dangerous.unprotected_paths;
   for (const auto& entry : entries)
     if (std::find(open.begin(), open.end(), entry) == open.end())
       AISPM_CHECK(protector.protect(entry));
+  AISPM_CHECK(protect_profile_files(host, request, workspace.folder, protector));
   if (host.type(workspace.folder + "/.git") == Host::Type::kFile)
     workspace.notes.push_back(workspace.folder +
                               "/.git leads to a repository elsewhere, which is not shared: git "

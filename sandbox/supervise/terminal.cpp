@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <iterator>
 
 namespace aispm::sandbox {
 namespace {
@@ -25,6 +27,12 @@ UniqueFd open_keys(int terminal) {
   return keys;
 }
 
+bool has_same_modes(const termios& one, const termios& other) {
+  return one.c_iflag == other.c_iflag && one.c_oflag == other.c_oflag &&
+         one.c_lflag == other.c_lflag &&
+         std::equal(std::begin(one.c_cc), std::end(one.c_cc), std::begin(other.c_cc));
+}
+
 }  // namespace
 
 Terminal Terminal::examine() {
@@ -36,6 +44,7 @@ Terminal Terminal::examine() {
   if (terminal.is_terminal_[1]) terminal.out_ = STDOUT_FILENO;
   if (terminal.is_wanted())
     (void)::tcgetattr(terminal.in_ >= 0 ? terminal.in_ : terminal.out_, &terminal.before_);
+  terminal.has_modes_ = terminal.in_ < 0 || terminal.is_front();
   return terminal;
 }
 
@@ -43,13 +52,30 @@ Terminal::~Terminal() { restore(); }
 
 void Terminal::describe(AgentStreams& streams) const {
   streams.is_terminal = is_terminal_;
-  streams.modes = before_;
-  if (!is_wanted()) return;
-  (void)::ioctl(out_, TIOCGWINSZ, &streams.size);
+  streams.modes = modes_inside();
+  if (is_wanted()) (void)::ioctl(out_, TIOCGWINSZ, &streams.size);
+}
+
+termios Terminal::modes_inside() const {
+  termios modes = before_;
+  if (!is_wanted()) return modes;
   // Nobody types into the one inside then.
-  if (in_ < 0) streams.modes.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  if (in_ < 0) modes.c_lflag &= ~static_cast<tcflag_t>(ECHO);
   // The caller's goes on adding the carriage returns (enter_raw).
-  if (in_ < 0 || !is_terminal_[1]) streams.modes.c_oflag &= ~static_cast<tcflag_t>(OPOST);
+  if (in_ < 0 || !is_terminal_[1]) modes.c_oflag &= ~static_cast<tcflag_t>(OPOST);
+  return modes;
+}
+
+// A job that begins in the background sees the modes in which its shell reads a line. Those of
+// programs are there when it comes to the front, and go inside unless the agent has set its own.
+void Terminal::take_modes() {
+  has_modes_ = true;
+  termios now{};
+  if (::tcgetattr(main_side_.get(), &now) != 0) return;
+  const bool is_untouched = has_same_modes(now, modes_inside());
+  if (::tcgetattr(in_, &before_) != 0 || !is_untouched) return;
+  const termios wanted = modes_inside();
+  (void)::tcsetattr(main_side_.get(), TCSANOW, &wanted);
 }
 
 // True also for a terminal that is not our session's: it has no foreground.
@@ -114,6 +140,7 @@ void Terminal::resume() {
   if (in_ < 0 || !input_ || input_->is_closed()) return;
   const bool is_ours = is_front();
   if (is_ours) {
+    if (!has_modes_) take_modes();
     enter_raw();
     resize();
   }

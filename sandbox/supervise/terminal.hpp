@@ -49,12 +49,15 @@ class Terminal {
  private:
   Terminal() = default;
   bool is_front() const;
+  termios modes_inside() const;
+  void take_modes();
   void enter_raw();
 
   std::array<bool, 3> is_terminal_{};
   int in_ = -1;   // the caller's 0, when that is a terminal
   int out_ = -1;  // 1, else 2, else 0
   termios before_{};
+  bool has_modes_ = false;  // `before_` are those that the shell gives to programs
   bool is_raw_ = false;
   UniqueFd main_side_;
   std::unique_ptr<Copier> input_;

@@ -166,14 +166,20 @@ Result<> decide_command(const std::string& folder, const std::string& command,
   return {};
 }
 
+std::string names_of_schemas() {
+  std::string names;
+  for (const auto& [name, text] : kSchemas)
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  return names;
+}
+
 Result<> print_schema(const std::string& name, const Output& output) {
   for (const auto& [known, text] : kSchemas) {
     if (known != name) continue;
     output.stream << text;
     return {};
   }
-  return fail(Errc::kNotFound,
-              name + ": there are actions, commands, pins, risk, sensor and tools");
+  return fail(Errc::kNotFound, name + ": there are " + names_of_schemas());
 }
 
 Result<> evaluate_rego(const std::string& folder, const std::string& rule,

@@ -95,7 +95,7 @@ void add_policy_commands(CLI::App& app, const Choose& choose) {
   auto* const schema =
       add(policy, choose, words, "schema", "The JSON Schema of a bundle's file, for editors",
           [](const Words& w, const Output& o) { return print_schema(w.schema, o); });
-  schema->add_option("file", words->schema, "actions, commands, pins, risk or tools")->required();
+  schema->add_option("file", words->schema, "One of " + names_of_schemas())->required();
   auto* const evaluate = add(policy, choose, words, "evaluate", "The value of a Rego rule, as JSON",
                              [](const Words& w, const Output& o) {
                                return evaluate_rego(w.folder, w.rule, w.input_file, o);

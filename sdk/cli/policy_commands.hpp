@@ -37,7 +37,9 @@ Result<> decide_action(const std::string& folder, const std::string& registry,
                        const std::string& action_file, const Output& output);
 Result<> decide_command(const std::string& folder, const std::string& command,
                         const Output& output);
-// The JSON Schema of one file of a bundle, by the file's name without ending.
+// "actions, commands, ...": files of a bundle that have a schema, without ending.
+std::string names_of_schemas();
+// The JSON Schema of one of them.
 Result<> print_schema(const std::string& name, const Output& output);
 Result<> evaluate_rego(const std::string& folder, const std::string& rule,
                        const std::string& input_file, const Output& output);

@@ -79,6 +79,8 @@ def take_away(lack: str) -> None:
         refuse("landlock_create_ruleset", errno.ENOSYS)
     elif lack == "clone3":
         refuse("clone3", errno.EPERM)
+    elif lack == "clone3-unknown":  # as the filter of Docker, and our own
+        refuse("clone3", errno.ENOSYS)
     elif lack == "seccomp":
         refuse("seccomp", errno.EPERM)
     else:

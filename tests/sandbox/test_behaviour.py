@@ -44,6 +44,21 @@ def test_wrong_usage_and_wrong_profiles_are_2(sandbox: Sandbox) -> None:
     assert "bad.yaml:2" in ended.stderr
 
 
+@pytest.mark.parametrize("option", ["--timeout", "--memory", "--events", "--profile", "--gateway", "--workspace", "--agent"])
+def test_an_empty_value_is_not_taken_for_none(sandbox: Sandbox, option: str) -> None:
+    """As from `--timeout "$UNSET"`: the run must not go on without its limit, or without its record."""
+    ended = sandbox.run("--offline", option, "", "--", "true")
+    assert ended.returncode == 2
+    assert "its value is empty" in ended.stderr
+    assert option in ended.stderr
+
+
+def test_doctor_names_what_is_wrong_with_its_options(sandbox: Sandbox) -> None:
+    ended = sandbox.run("--profile", "nope", "doctor")
+    assert ended.returncode == 2
+    assert "profile 'nope' is unknown" in ended.stderr
+
+
 def test_without_a_gateway_nothing_runs(sandbox: Sandbox) -> None:
     ended = sandbox.run("--gateway", "/nonexistent/gateway.sock", "--", "sh", "-c", "echo ran")
     assert ended.returncode == 125

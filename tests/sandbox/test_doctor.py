@@ -21,6 +21,7 @@ LACKS = [
     ("proc-sys", "/proc/sys", "writable /proc/sys"),
     ("landlock", "landlock", "lsm=landlock,"),
     ("clone3", "namespaces", "a seccomp profile that allows clone3"),
+    ("clone3-unknown", "namespaces", "a seccomp filter around this program refuses clone3"),
     ("seccomp", "seccomp", "CONFIG_SECCOMP_FILTER"),
 ]
 

@@ -59,6 +59,15 @@ def test_the_fifty_first_start_is_refused_sbx_022(sandbox: Sandbox, own_places: 
             process.communicate()
 
 
+def test_what_stands_in_the_way_of_places_is_named_with_the_remedy(sandbox: Sandbox) -> None:
+    if sandbox.kind == "root":
+        pytest.skip("root's places lie in /run, where nobody else can be first")
+    (sandbox.folder / "aispm-run").symlink_to("/etc")
+    refused = sandbox.run("--offline", "--", "true", env={"XDG_RUNTIME_DIR": str(sandbox.folder)})
+    assert refused.returncode == 125
+    assert "set XDG_RUNTIME_DIR to a folder of your own, or limits.runs to 0" in refused.stderr
+
+
 def test_each_place_has_its_limits_without_a_setting_sbx_022(sandbox: Sandbox) -> None:
     """What a LimitRange gives each container of a tenant."""
     plan = sandbox.run("--offline", "--dry-run", "--profile", "default", "--", "/bin/true").stdout

@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 import signal
 import termios
+import time
 from collections.abc import Iterator
 
 import pytest
-from conftest import Sandbox
+from conftest import RUN, Sandbox
 from terminal_driver import Screen
 
 # Says when it is in front for the first time and each time it is continued there; keys end it as they would any program.
@@ -49,6 +50,24 @@ def test_the_terminal_inside_is_one_of_its_own(shell: Screen) -> None:
     shell.type("ls -l /proc/self/fd/0 | sed 's/.*-> //'; ls /dev/pts | tr '\\n' ' '; echo .\n")
     shell.expect("/dev/pts/0")
     shell.expect("0 ptmx .")
+
+
+def test_a_job_that_begins_in_the_background_gets_the_modes_of_programs(sandbox: Sandbox) -> None:
+    """It starts while the shell edits a line, without echo and without whole lines; Ctrl-D must end its input later."""
+    with Screen([*sandbox.prefix, "bash", "--norc", "--noprofile", "-i"], environment(sandbox), sandbox.folder) as outer:
+        outer.expect("outer> ")
+        outer.type(f"{RUN} --offline -- sh -c 'cat; stty -a' &\n")
+        outer.expect("outer> ")
+        time.sleep(0.5)
+        outer.type("fg\n")
+        outer.expect("stty -a")
+        time.sleep(1)  # the run looks now and then whether it is in front
+        outer.type("line\n")
+        outer.expect("line\r\nline\r\n")
+        outer.type("\x04")
+        modes = outer.expect("outer> ").split()
+        assert "icanon" in modes
+        assert "echo" in modes
 
 
 def test_it_is_the_controlling_terminal(shell: Screen) -> None:

@@ -117,6 +117,22 @@ def test_a_second_run_keeps_its_protection_when_the_first_ends(sandbox: Sandbox,
     assert not (project / ".mcp.json").exists()
 
 
+def test_runs_beside_each_other_leave_nothing_in_a_folder_without_a_repository(sandbox: Sandbox) -> None:
+    """The second one must not take the first one's stand-in for `.git` for a repository, and put more into it."""
+    folder = sandbox.folder / "plain"
+    folder.mkdir()
+    folder.chmod(0o777)
+    words = sandbox.command("--offline", "--workspace", folder, "--", "sh", "-c", "echo up; read line; mkdir .git/x")
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env=sandbox.environment(), cwd=sandbox.folder) as first:
+        assert first.stdin and first.stdout
+        assert first.stdout.readline() == "up\n"
+        second = sandbox.run("--offline", "--workspace", folder, "--", "sh", "-c", "ls -A .git; mkdir .git/objects")
+        assert (second.stdout, second.returncode) == ("", 1)
+        first.communicate("go\n", timeout=20)
+    assert list(folder.iterdir()) == []
+
+
 def test_a_file_placed_meanwhile_is_not_removed(sandbox: Sandbox, project: Path) -> None:
     with subprocess.Popen(sandbox.command("--offline", "--workspace", project, "--", "sh", "-c", "echo up; read line"), stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, text=True, env=sandbox.environment(), cwd=sandbox.folder) as process:
@@ -130,6 +146,42 @@ def test_a_file_placed_meanwhile_is_not_removed(sandbox: Sandbox, project: Path)
     assert (project / ".envrc").read_text() == "mine\n"
 
 
+def test_the_agent_cannot_write_its_own_profile(sandbox: Sandbox) -> None:
+    folder = sandbox.folder / "plain"
+    folder.mkdir()
+    folder.chmod(0o777)
+    profile = folder / "box.yaml"
+    profile.write_text("extends: default\nlimits: {memory: 256MiB}\n")
+    profile.chmod(0o666)
+    for attempt in ("echo 'dangerous: {sensitive_paths: true}' >> box.yaml", "rm -f box.yaml && echo x > box.yaml", "mv box.yaml other"):
+        ended = sandbox.run("--offline", "--profile", profile, "--workspace", folder, "--", "sh", "-c", f"echo up; {attempt}")
+        assert ended.stdout == "up\n", ended.stderr
+        assert ended.returncode != 0
+        assert profile.read_text().endswith("256MiB}\n")
+    refused = sandbox.run("--offline", "--profile", profile, "--rw", folder, "--", "true")
+    assert refused.returncode == 2
+    assert f"--profile {profile}: lies in {folder}" in refused.stderr
+
+
+def test_a_repository_that_the_agent_makes_is_prevented_or_told(sandbox: Sandbox, project: Path) -> None:
+    """git obeys the configuration of a bare repository, and from above that of one to which an entry of the index leads."""
+    plain = sandbox.folder / "plain"
+    plain.mkdir()
+    plain.chmod(0o777)
+    bare = "mkdir objects; echo 'ref: refs/heads/x' > HEAD; echo '[core] fsmonitor = evil' > config; mkdir -p refs"
+    assert sandbox.run("--offline", "--workspace", plain, "--", "sh", "-c", bare).returncode != 0
+    assert not (plain / "refs").exists()
+    ended = sandbox.run("--offline", "--workspace", project, "--", "sh", "-c", "echo x >> main.txt && git commit -qam more")
+    assert "repositories" not in ended.stderr, "the workspace's own"
+    ended = sandbox.run("--offline", "--workspace", project, "--", "sh", "-c", "git init -q sub/deep && git -C sub/deep config core.fsmonitor evil")
+    assert ended.returncode == 0, ended.stderr
+    assert "warning: git repositories within the workspace" in ended.stderr
+    assert "sub/deep/.git" in ended.stderr
+    again = sandbox.run("--offline", "--workspace", project, "--", "sh", "-c", "mv sub/deep/.git sub/other")
+    assert "sub/other" in again.stderr
+    assert "repositories" not in sandbox.run("--offline", "--workspace", project, "--", "true").stderr
+
+
 def test_no_link_leads_out_of_the_workspace(sandbox: Sandbox, project: Path) -> None:
     """A link that an earlier run planted is refused as a place to protect, and is no way out as the workspace itself."""
     (project / ".codex").symlink_to("/etc")
@@ -140,6 +192,31 @@ def test_no_link_leads_out_of_the_workspace(sandbox: Sandbox, project: Path) -> 
     link = sandbox.folder / "link"
     link.symlink_to("/etc")
     assert sandbox.run("--offline", "--workspace", link, "--", "true").returncode == 2
+
+
+def test_the_next_run_shares_nothing_that_an_agent_led_it_to(sandbox: Sandbox) -> None:
+    """Interpreters and packages are shared with their folders: a link in the workspace must not choose which."""
+    project, private = sandbox.folder / "project", sandbox.folder / "private"
+    for folder in (project, private, private / "bin"):
+        folder.mkdir()
+        folder.chmod(0o777)
+    (private / "secret").write_text("of the caller")
+    (private / "run.py").write_text("")
+    (private / "bin/tool").write_bytes(Path("/bin/sh").read_bytes())
+    (private / "bin/tool").chmod(0o755)
+    agent = project / "agent"
+    agent.write_text(f"#!/bin/sh\nln -s ../private {project}/node_modules\n"
+                     f"printf '#!{project}/node_modules/bin/tool\\ncat {private}/secret\\n' > {project}/again\nchmod +x {project}/again\n"
+                     f"ln -s {private}/run.py {project}/linked.py\n")
+    agent.chmod(0o755)
+    first = sandbox.run("--offline", "--workspace", project, agent)
+    assert first.returncode == 0, first.stderr
+    again = sandbox.run("--offline", "--workspace", project, project / "again")
+    assert "of the caller" not in again.stdout
+    assert again.returncode != 0
+    linked = sandbox.run("--offline", "--workspace", project, project / "linked.py")
+    assert linked.returncode == 2
+    assert f"{private}/run.py" in linked.stderr
 
 
 def test_a_longer_name_is_another_folder(sandbox: Sandbox) -> None:

@@ -32,7 +32,7 @@ def ready(name: str, version: str = "", framework: str = "") -> None:
 
 
 def log(message: str, /, level: Level = "info", **fields: object) -> bool:
-    """Writes a line into the agent's session; `fields` are kept as text.
+    """Writes a line into the agent's session; `fields` are kept as text, what is no Unicode (bytes in file names) escaped.
 
     Never raises for a gateway that is away, because a log line must not end an agent: it returns False then, counts the line
     (`lost_logs()`) and says so through the logger "aispm". Raises ValueError for an unknown level or a line of more than 900 KiB
@@ -41,8 +41,8 @@ def log(message: str, /, level: Level = "info", **fields: object) -> bool:
     global _lost  # noqa: PLW0603 - one counter for the process
     if level not in _LEVELS:
         raise ValueError(f"level {level!r}: allowed is one of {', '.join(_LEVELS)}")
-    texts = {key: str(value) for key, value in fields.items()}
-    event = {"agent_log": {"level": level, "message": message, "fields": texts}}
+    texts = {_as_unicode(key): _as_unicode(str(value)) for key, value in fields.items()}
+    event = {"agent_log": {"level": level, "message": _as_unicode(message), "fields": texts}}
     if len(json.dumps(event)) > _MAX_LINE_BYTES:
         raise ValueError(f"a log line may have at most {_MAX_LINE_BYTES} bytes as JSON")
     try:
@@ -59,6 +59,11 @@ def lost_logs() -> int:
     """Lines that `log()` could not deliver since the process started."""
     with _lock:
         return _lost
+
+
+def _as_unicode(text: str) -> str:
+    """Python keeps bytes of a file name that are not UTF-8 as lone surrogates, which no JSON may hold: they become \\udcff."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _send(event: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
 from fake_gateway import FakeGateway
@@ -32,6 +33,13 @@ def test_log_sends_its_fields_as_text(gateway: FakeGateway) -> None:
     assert aispm.log("done", level="warning", count=3, message="of a field")
     assert gateway.requests[0].body == {"events": [
         {"agent_log": {"level": "warning", "message": "done", "fields": {"count": "3", "message": "of a field"}}}]}
+
+
+def test_a_file_name_that_is_not_utf8_can_be_logged(gateway: FakeGateway) -> None:
+    gateway.say({"accepted": 1})
+    assert aispm.log("read " + os.fsdecode(b"a\xff"), path=os.fsdecode(b"\xfe.txt"))
+    assert gateway.requests[0].body == {"events": [
+        {"agent_log": {"level": "info", "message": r"read a\udcff", "fields": {"path": r"\udcfe.txt"}}}]}
 
 
 def test_a_lost_log_line_is_counted_and_said_but_never_raised(

@@ -135,3 +135,7 @@ def test_the_command_prints_them() -> None:
         assert json.loads(done.stdout) == schema
     unknown = subprocess.run([AISPM, "policy", "schema", "nothing"], capture_output=True, text=True, timeout=60, check=False)
     assert unknown.returncode != 0
+    help_text = subprocess.run([AISPM, "policy", "schema", "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+    for name in SCHEMAS:
+        assert name in unknown.stderr
+        assert name in help_text

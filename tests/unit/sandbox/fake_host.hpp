@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,10 @@ class FakeHost : public Host {
     links_[path] = target;
     for (std::string at = parent_of(path); at != "/"; at = parent_of(at)) folders_[at] = true;
   }
+  void add_placeholder(const std::string& path) {
+    folders_[path] = true;
+    placeholders_.insert(path);
+  }
   void set(const std::string& name, const std::string& value) { variables_[name] = value; }
   void enter(const std::string& folder) { current_ = folder; }
 
@@ -44,6 +49,9 @@ class FakeHost : public Host {
     if (links_.contains(path)) return Type::kSymlink;
     if (files_.contains(path)) return Type::kFile;
     return folders_.contains(path) ? Type::kFolder : Type::kMissing;
+  }
+  bool is_placeholder(const std::string& path) const override {
+    return placeholders_.contains(path);
   }
   bool is_executable(const std::string& path) const override { return !path.ends_with(".txt"); }
   std::optional<std::string> read_link(const std::string& path) const override {
@@ -82,6 +90,7 @@ class FakeHost : public Host {
   std::map<std::string, std::string> files_;
   std::map<std::string, std::string> links_;
   std::map<std::string, bool> folders_;
+  std::set<std::string> placeholders_;
   std::map<std::string, std::string> variables_;
   std::string current_ = "/home/ann/bot";
 };

@@ -22,6 +22,7 @@ class BareHost : public Host {
   Type type(const std::string& path) const override {
     return path == "/usr" ? Type::kFolder : Type::kMissing;
   }
+  bool is_placeholder(const std::string&) const override { return false; }
   bool is_executable(const std::string&) const override { return false; }
   std::optional<std::string> read_link(const std::string&) const override { return std::nullopt; }
   std::optional<std::string> read_start(const std::string&, std::size_t) const override {

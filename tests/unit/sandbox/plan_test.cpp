@@ -104,7 +104,10 @@ TEST(Plan, TellsMissingFromNotExecutable) {
 
 TEST(Plan, RefusesSensitiveFoldersUnlessTheProfileSaysSo) {
   FakeHost host;
-  for (const char* path : {"/", "/home/ann", "/home", "/etc", "/home/ann/../ann"}) {
+  host.add_file("/home/bob/.ssh/id_ed25519", "");
+  host.add_file("/srv/users/eve/.aws/credentials", "");
+  for (const char* path : {"/", "/home/ann", "/home", "/etc", "/home/ann/../ann", "/home/bob/.ssh",
+                           "/srv/users/eve/.aws"}) {
     Request request = command({"true"});
     request.read_only = {path};
     const auto plan = make_plan(host, request);
@@ -114,6 +117,25 @@ TEST(Plan, RefusesSensitiveFoldersUnlessTheProfileSaysSo) {
   Request request = command({"true"});
   request.read_only = {"/home/ann"};
   request.profile.dangerous.sensitive_paths = true;
+  EXPECT_TRUE(make_plan(host, request));
+}
+
+TEST(Plan, RefusesToLetTheAgentChangeTheSystemsPrograms) {
+  FakeHost host;
+  for (const char* path : {"/usr", "/usr/bin", "/bin", "/usr/bin/true", "/bin/true"}) {
+    Request request = command({"true"});
+    request.read_write = {path};
+    const auto plan = make_plan(host, request);
+    ASSERT_FALSE(plan) << path;
+    EXPECT_THAT(plan.error().message, HasSubstr("run outside of the sandbox")) << path;
+    request.profile.dangerous.sensitive_paths = true;
+    EXPECT_TRUE(make_plan(host, request)) << path;
+  }
+  Request request = command({"true"});
+  request.workspace = "/usr/bin";
+  EXPECT_FALSE(make_plan(host, request));
+  request.workspace = "";
+  request.read_only = {"/usr/bin"};
   EXPECT_TRUE(make_plan(host, request));
 }
 

@@ -24,8 +24,10 @@ TEST(ProfileFile, EveryShippedFileIsBuiltInAsItReads) {
   std::size_t files = 0;
   for (const auto& entry :
        std::filesystem::directory_iterator(AISPM_SOURCE_DIR "/policies/sandbox")) {
-    const auto from_file = load_profile(entry.path().string());
+    auto from_file = load_profile(entry.path().string());
     ASSERT_TRUE(from_file) << from_file.error().message;
+    EXPECT_EQ(from_file->files.back(), entry.path().string());
+    from_file->files.clear();
     EXPECT_EQ(from_file->name, entry.path().stem().string());
     const auto built_in = load_profile(entry.path().stem().string());
     ASSERT_TRUE(built_in) << built_in.error().message;
@@ -135,6 +137,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadProfile{"workspace:\n  protect: [/x]\n", "below"},
                     BadProfile{"home:\n  kind: real\n", "p.yaml:2: kind"},
                     BadProfile{"home:\n  files:\n    a//b: x\n", "p.yaml:3"},
+                    BadProfile{"home:\n  files:\n    a: x\n", "`kind: private`"},
                     BadProfile{"dangerous:\n  unprotected_paths: [src]\n", "no entry"},
                     BadProfile{"limits:\n  memory: 1KiB\n", "memory"},
                     BadProfile{"limits:\n  pids: 1\n", "pids"},

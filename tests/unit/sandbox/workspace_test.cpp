@@ -63,6 +63,61 @@ TEST(Workspace, WithoutARepositoryNoneCanBeMade) {
   EXPECT_EQ(find(*plan, "/srv/app/.git/hooks"), nullptr);
 }
 
+TEST(Workspace, ItCannotBecomeABareRepositoryEither) {
+  FakeHost host;
+  host.add_file("/srv/app/main.c", "");
+  EXPECT_THAT(protected_paths(*make_plan(host, in_workspace("/srv/app"))),
+              Contains("/srv/app/refs"));
+  host.add_placeholder("/srv/app/.git");
+  host.add_placeholder("/srv/app/refs");
+  EXPECT_THAT(protected_paths(*make_plan(host, in_workspace("/srv/app"))),
+              Contains("/srv/app/refs"));
+  host.add_file("/srv/own/refs/list.txt", "");  // a folder of the project's
+  EXPECT_THAT(protected_paths(*make_plan(host, in_workspace("/srv/own"))),
+              Not(Contains("/srv/own/refs")));
+  host.add_file("/srv/git/.git/config", "");  // there git looks no further
+  EXPECT_THAT(protected_paths(*make_plan(host, in_workspace("/srv/git"))),
+              Not(Contains("/srv/git/refs")));
+}
+
+// A run beside this one, or a killed one, made it: nothing may be put into it, or it would stay.
+TEST(Workspace, ThePlaceholderOfAnotherRunIsAsIfNothingWereThere) {
+  FakeHost host;
+  host.add_file("/srv/app/main.c", "");
+  host.add_placeholder("/srv/app/.git");
+  host.add_placeholder("/srv/app/.opencode");
+  const auto plan = make_plan(host, in_workspace("/srv/app"));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(find(*plan, "/srv/app/.git")->kind, Mount::Kind::kBindReadOnly);
+  EXPECT_EQ(find(*plan, "/srv/app/.git/hooks"), nullptr);
+  EXPECT_EQ(find(*plan, "/srv/app/.opencode")->kind, Mount::Kind::kTmpfs);
+  std::vector<std::string> held;
+  for (const auto& one : plan->placeholders) held.push_back(one.path);
+  EXPECT_THAT(held, Contains("/srv/app/.git"));
+  EXPECT_THAT(held, Contains("/srv/app/.opencode"));
+}
+
+TEST(Workspace, TheFilesOfItsProfileAreProtected) {
+  FakeHost host;
+  host.add_file("/srv/app/boxes/own.yaml", "");
+  host.add_file("/srv/base.yaml", "");
+  Request request = in_workspace("/srv/app");
+  request.profile.files = {"/srv/base.yaml", "/srv/app/boxes/own.yaml"};
+  const auto plan = make_plan(host, request);
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_THAT(protected_paths(*plan), Contains("/srv/app/boxes/own.yaml"));
+  EXPECT_EQ(find(*plan, "/srv/base.yaml"), nullptr);
+  // A link could be made to lead elsewhere before the next run.
+  host.add_link("/srv/app/linked.yaml", "/srv/base.yaml");
+  request.profile.files = {"/srv/app/linked.yaml"};
+  EXPECT_FALSE(make_plan(host, request));
+  request.profile.files = {"/srv/base.yaml"};
+  request.read_write = {"/srv"};
+  const auto refused = make_plan(host, request);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("/srv/base.yaml"));
+}
+
 TEST(Workspace, RefusesToProtectALink) {
   FakeHost host;
   host.add_file("/srv/app/main.c", "");
