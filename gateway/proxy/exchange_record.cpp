@@ -159,7 +159,7 @@ void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State s
   take_findings(relay.findings());
   watch_stream(reply);
   if (frozen_refusal()) return;
-  if (state == StreamRelay::State::kBroken) {
+  if (state == StreamRelay::State::kBroken && !client_gone) {
     counters.upstream_failures.add();
     provider->note_failure(relay.failure());
     if (plan) note_broken_reply(*this);
