@@ -60,6 +60,14 @@ def test_a_provider_that_dies_within_an_event_is_no_denial(world: World, dialect
     assert world.counter("upstream_failures", 1)["denied_replies"] == 0
 
 
+def test_a_reply_too_large_for_a_stream_may_be_asked_for_whole(world: World) -> None:
+    world.start(PATIENT, names=("one",))
+    world["one"].text = "word\n" * 220_000  # one event of more than 1 MiB
+    events = world.client().chat.completions.create(model="m", messages=[{"role": "user", "content": "hello"}], stream=True)
+    assert "could not be scanned" in "".join(event.choices[0].delta.content or "" for event in events if event.choices)
+    assert world.say() == world["one"].text
+
+
 def test_a_client_that_leaves_is_not_the_providers_failure(world: World) -> None:
     world.start(PATIENT, names=("one",))
     world["one"].wait = 3
