@@ -135,6 +135,11 @@ void Stream::shutdown_write() {
   socket_.shutdown(asio::socket_base::shutdown_send, ignored);
 }
 
+void Stream::say_last(std::string_view bytes) {
+  error_code ignored;
+  if (!tls_) socket_.write_some(asio::buffer(bytes.data(), bytes.size()), ignored);
+}
+
 void Stream::abort() { on_expired(); }
 
 void Stream::on_expired() {

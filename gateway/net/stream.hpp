@@ -48,6 +48,9 @@ class Stream final : public Watchdog::Entry {
   bool peer_is_gone();
   // Ends our side, so that the peer sees the end of what was written.
   void shutdown_write();
+  // To a peer whose deadline ran out, after which nothing else goes: what can be sent at once of
+  // it.
+  void say_last(std::string_view bytes);
   // Fails the current and all further operations.
   void abort();
   bool timed_out() const { return expired_; }

@@ -3,8 +3,10 @@
 
 #include <malloc.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <future>
@@ -30,10 +32,28 @@ namespace {
 
 constexpr std::chrono::seconds kPollInterval{1};
 constexpr int kPollsPerHealth = 5;
+// For all that is no client and no provider: the spool, the collector, operators, DNS.
+constexpr rlim_t kSpareDescriptors = 512;
 
 std::string host_name() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "localhost";
+}
+
+// Clients must not be able to take the last descriptor: what else needs one (gRPC at a reconnect)
+// ends the program without it. Each client may have a provider's connection.
+void fit_connections(Limits& limits) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return log::warn("limit.files", {{"errno", errno}});
+  files.rlim_cur = files.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &files) != 0 || ::getrlimit(RLIMIT_NOFILE, &files) != 0)
+    log::warn("limit.files", {{"errno", errno}});
+  const rlim_t spare = std::min(kSpareDescriptors, files.rlim_cur / 2);
+  const rlim_t fitting = std::max<rlim_t>(1, (files.rlim_cur - spare) / 2);
+  if (limits.connections <= fitting) return;
+  log::warn("limit.connections",
+            {{"wanted", limits.connections}, {"taken", fitting}, {"files", files.rlim_cur}});
+  limits.connections = fitting;
 }
 
 Result<std::unique_ptr<Services>> open_services(Config config) {
@@ -262,6 +282,7 @@ Result<> supervise(Services& services, std::span<const std::unique_ptr<Worker>> 
 Result<> run_gateway(Config config) {
   keep_large_blocks_apart();
   const sigset_t signals = block_signals();
+  fit_connections(config.limits);
   AISPM_TRY(const std::unique_ptr<Services> services, open_services(std::move(config)));
   AISPM_CHECK(open_judges(*services));
   RuleLoader loader(*services);

@@ -152,6 +152,10 @@ Result<> Client::send_piece_now(std::string_view bytes, bool as_chunk, std::stri
 
 Task<> Client::refuse(Dialect dialect, const Refusal& refusal, bool keep_alive, bool with_body) {
   const std::string reply = error_reply(dialect, refusal, keep_alive, with_body);
+  if (stream_->timed_out()) {  // its request did not come: no more than a word is left
+    stream_->say_last(reply);
+    co_return Result<>{};
+  }
   co_return co_await send(reply);
 }
 

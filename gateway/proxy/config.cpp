@@ -82,6 +82,10 @@ void read_limits(const YamlMap& map, Limits& limits) {
   limits.upstream_connect = map.duration("upstream_connect", limits.upstream_connect);
   limits.upstream_reply = map.duration("upstream_reply", limits.upstream_reply);
   limits.client_write = map.duration("client_write", limits.client_write);
+  for (const char* const wait :
+       {"idle", "request", "upstream_connect", "upstream_reply", "client_write"})
+    if (map.duration(wait, std::chrono::milliseconds(1)).count() == 0)
+      map.reject(wait, "0 would end everything at once; allowed is a duration above that");
 }
 
 void read_egress(const YamlMap& map, EgressConfig& egress) {

@@ -25,21 +25,17 @@ namespace {
 class DisconnectGuard final : public net::Watchdog::Entry {
  public:
   static constexpr std::chrono::milliseconds kLook{500};
-  DisconnectGuard(net::Watchdog& watchdog, net::Stream& client, net::Stream*& upstream)
-      : Entry(watchdog), client_(client), upstream_(upstream) {
+  explicit DisconnectGuard(ExchangeState& x) : Entry(x.worker.watchdog()), x_(x) {
     expire_after(kLook);
   }
 
  private:
   void on_expired() override {
-    if (upstream_ && client_.peer_is_gone()) {
-      upstream_->abort();
-    } else {
-      expire_after(kLook);
-    }
+    if (!x_.in_flight || !x_.client.stream().peer_is_gone()) return expire_after(kLook);
+    x_.client_left();
+    x_.in_flight->abort();
   }
-  net::Stream& client_;
-  net::Stream*& upstream_;
+  ExchangeState& x_;
 };
 
 Step identify(ExchangeState& x, Client& client, const Head& head) {
@@ -218,7 +214,7 @@ awaitable<Step> hear_opinions(ExchangeState& x) {
 net::Task<bool> run_exchange(Client& client, const Head& head, Route route) {
   const Worker::Turn turn(client.worker());
   ExchangeState x(client, head, route);
-  DisconnectGuard guard(client.worker().watchdog(), client.stream(), x.in_flight);
+  const DisconnectGuard guard(x);
 
   Step step = identify(x, client, head);
   if (!step) {
@@ -291,7 +287,7 @@ net::Task<bool> run_exchange(Client& client, const Head& head, Route route) {
 
 awaitable<bool> list_models(Client& client, const Head& head, const Route& route) {
   ExchangeState x(client, head, route);
-  DisconnectGuard guard(client.worker().watchdog(), client.stream(), x.in_flight);
+  const DisconnectGuard guard(x);
   Step step = identify(x, client, head);
   const bool is_question = head.method == "POST";
   if (!step && !is_question && head.body != codec::http1::BodyKind::kNone)

@@ -159,7 +159,7 @@ void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State s
   take_findings(relay.findings());
   watch_stream(reply);
   if (frozen_refusal()) return;
-  if (state == StreamRelay::State::kBroken) {
+  if (state == StreamRelay::State::kBroken && !client_gone) {
     counters.upstream_failures.add();
     provider->note_failure(relay.failure());
     if (plan) note_broken_reply(*this);
@@ -171,11 +171,13 @@ void ExchangeState::finish_stream(const StreamRelay& relay, StreamRelay::State s
     (void)deny_action(action, action.is_recorded ? last_settled : settled_of(action));
     return;  // asked again, it is judged again
   }
-  if (relay.failure().empty()) {
-    (void)deny(context.book->policy->to_decision(verdict));
-  } else {
+  // What could not be read or took too long may go well another time, as a whole reply for one:
+  // that is judged by itself.
+  if (!relay.failure().empty()) {
     (void)cannot_scan("the reply", relay.failure());
+    return;
   }
+  (void)deny(context.book->policy->to_decision(verdict));
   services.sticky.remember(caller.key(), request_key(), *decision, net::Clock::now());
 }
 

@@ -234,6 +234,10 @@ Step ExchangeState::frozen_refusal() {
 
 Refusal ExchangeState::upstream_refusal(const Error& error) {
   if (auto cut = frozen_refusal()) return std::move(*cut);
+  // Cut for that: it says nothing of the provider.
+  if (client_gone)
+    return make_refusal(RefusalKind::kClientGone,
+                        "the client closed its connection before there was an answer");
   counters.upstream_failures.add();
   provider->note_failure(error.message);
   if (plan) note_broken_reply(*this);
@@ -374,8 +378,8 @@ net::Task<> ExchangeState::end_stream(Client& to) {
 }
 
 void ExchangeState::client_left() {
-  counters.client_gone.add();
   broken = true;
+  if (!std::exchange(client_gone, true)) counters.client_gone.add();
 }
 
 bool ExchangeState::may_keep_alive() const {

@@ -104,6 +104,7 @@ struct ExchangeState {
   bool reply_flagged = false;  // detection found something in the reply
   bool sent = false;    // a reply's first byte went to the client: no refusal possible any more
   bool broken = false;  // the connection cannot carry another request
+  bool client_gone = false;           // its connection was closed before it had its answer
   net::Clock::time_point asked_at{};  // the provider
   net::Clock::time_point first_byte{};
   int upstream_status = 0;            // of the provider's reply; 0: none

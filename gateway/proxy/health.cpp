@@ -115,9 +115,10 @@ void add_delivery(const Recorder::State& state, const Services& services,
     health.reasons.push_back("not connected to the collector: " + state.delivery.last_error);
   if (!state.failing) return;
   const bool closed = services.config.audit == Audit::kRequired;
-  health.reasons.push_back(closed
-                               ? "events cannot be kept, so requests are refused (audit: required)"
-                               : "events cannot be kept");
+  std::string why = closed ? "events cannot be kept, so requests are refused (audit: required)"
+                           : "events cannot be kept";
+  if (!state.delivery.disk_error.empty()) why += ": " + state.delivery.disk_error;
+  health.reasons.push_back(std::move(why));
 }
 
 void add_providers(const ProviderSet& providers, const std::string& kind,

@@ -68,7 +68,11 @@ Result<std::shared_ptr<const KeyStore::Keys>> KeyStore::read_file(const std::str
     if (!hash) map.reject("sha256", "must be 64 lower-case hex digits: the SHA-256 of the key");
     AgentIdentity identity{
         .agent_id = map.required_text("agent"), .tenant = map.text("tenant", ""), .key_id = ""};
-    if (hash) (*next)[*hash] = std::make_shared<AgentIdentity>(std::move(identity));
+    if (!hash) continue;
+    // Of two agents with one key, nobody could say who asks.
+    const bool is_new =
+        next->emplace(*hash, std::make_shared<AgentIdentity>(std::move(identity))).second;
+    if (!is_new) map.reject("sha256", "stands twice: each agent has a key of its own");
   }
   AISPM_CHECK(root.finish());
   return std::shared_ptr<const Keys>(std::move(next));

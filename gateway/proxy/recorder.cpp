@@ -43,7 +43,9 @@ class ReportRecorder : public Recorder {
     distrust();
   }
 
+  // poll() alone would be late: what is served until then leaves no record.
   bool is_failing() const override {
+    if (reporter_->is_losing()) return true;
     const std::int64_t until = distrusted_until_.load(std::memory_order_relaxed);
     return until != 0 && steady_clock::now().time_since_epoch().count() < until;
   }
@@ -56,7 +58,7 @@ class ReportRecorder : public Recorder {
     lost_ = lost;
     const bool failing = is_failing();
     if (failing != was_failing_ && failing)
-      log::error("record.failing", {{"lost", lost}, {"reason", stats.last_error}});
+      log::error("record.failing", {{"lost", lost}, {"reason", why(stats)}});
     if (failing != was_failing_ && !failing) log::info("record.recovered", {{"lost", lost}});
     was_failing_ = failing;
   }
@@ -74,6 +76,11 @@ class ReportRecorder : public Recorder {
   }
 
  private:
+  // Without a word of the disk it is the spool that is full: nobody takes what it holds.
+  static const std::string& why(const report::ReporterStats& stats) {
+    return stats.disk_error.empty() ? stats.last_error : stats.disk_error;
+  }
+
   void distrust() {
     distrusted_until_.store((steady_clock::now() + kDistrust).time_since_epoch().count(),
                             std::memory_order_relaxed);

@@ -17,7 +17,7 @@ struct Form {
   std::string_view anthropic_type;
 };
 
-constexpr std::array<Form, 20> kForms = {{
+constexpr std::array<Form, 21> kForms = {{
     {400, "Bad Request", "", "invalid_request_error", "invalid_request_error"},
     {400, "Bad Request", "aispm_bad_request", "invalid_request_error", "invalid_request_error"},
     {401, "Unauthorized", "invalid_api_key", "invalid_request_error", "authentication_error"},
@@ -41,6 +41,8 @@ constexpr std::array<Form, 20> kForms = {{
     {403, "Forbidden", "model_not_approved", "permission_error", "permission_error"},
     {503, "Service Unavailable", "aispm_circuit_open", "server_error", "overloaded_error"},
     {403, "Forbidden", "aispm_forbidden", "permission_error", "permission_error"},
+    {499, "Client Closed Request", "aispm_client_gone", "invalid_request_error",
+     "invalid_request_error"},
 }};
 
 // Anthropic's API has a status of its own for money.

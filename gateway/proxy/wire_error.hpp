@@ -34,6 +34,7 @@ enum class RefusalKind : std::uint8_t {
   kModel,            // 403: this model is not approved
   kCircuitOpen,      // 503: every provider that could answer failed lately and is left alone
   kForbidden,        // 403: a key of another tenant, a page of another origin
+  kClientGone,       // 499: the client closed its connection before there was an answer
 };
 
 struct Refusal {

@@ -204,7 +204,7 @@ void ExchangeState::settle_use() {
   codec::Usage used;
   const bool is_answered = upstream_status >= 200 && upstream_status < 300;
   const bool is_given_up =
-      upstream_status == 0 && !request_head.empty() && (is_stopped || status == 504);
+      upstream_status == 0 && !request_head.empty() && (is_stopped || client_gone || status == 504);
   if (is_answered && !is_free(api)) {
     used = usage.value_or(codec::Usage{});
     said.tokens_estimated = !usage || reply_cut;

@@ -113,6 +113,10 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
     return;
   }
   auto read = reply_.read(sse);
+  // The provider died within an event: nothing of it leaves, and finish() tells what happened.
+  // Taken for something that cannot be scanned it would be a denial, which holds for the next
+  // attempt, too.
+  if (!sse.terminated && (!read || sse.data.empty())) return;
   if (!read || !is_event_name(sse.event)) {
     give_up(read ? "an event has a strange name" : read.error().message);
     return block(out);

@@ -30,6 +30,10 @@ void UpstreamPool::put(std::unique_ptr<Upstream> upstream) {
 
 namespace {
 
+// Who closes a kept connection while a request is on its way says so within a round trip. Later
+// than this it had the request and worked on it: asked once more it would do, and bill, it twice.
+constexpr std::chrono::milliseconds kStaleWithin{500};
+
 Task<Head> exchange(Upstream& upstream, UpstreamRequest request,
                     std::chrono::milliseconds silence) {
   std::array<net::asio::const_buffer, 2> buffers = {net::asio::buffer(request.head),
@@ -68,6 +72,7 @@ Task<UpstreamReply> ask_upstream(net::asio::io_context& context, net::Watchdog& 
       co_return fail(Errc::kUnavailable, "the request was given up before it was sent");
     if (request.was_sent != nullptr) *request.was_sent = true;
     *in_flight = upstream->stream.get();
+    const auto sent_at = net::Clock::now();
     auto head = co_await exchange(*upstream, request, limits.silence);
     *in_flight = nullptr;
     if (head) co_return UpstreamReply{std::move(upstream), *head};
@@ -79,7 +84,8 @@ Task<UpstreamReply> ask_upstream(net::asio::io_context& context, net::Watchdog& 
       co_return fail(
           Errc::kUnavailable,
           "closed the connection without an answer: it is not known whether it was done");
-    if (!stale) co_return fail(std::move(head).error());
+    if (!stale || net::Clock::now() - sent_at >= kStaleWithin)
+      co_return fail(std::move(head).error());
     upstream.reset();
   }
 }

@@ -118,8 +118,8 @@ void record_route(ExchangeState& x) {
   if (plan.served == nullptr) return;
   // A policy's refusal is not the candidate's failure, nor that its client went away.
   const bool is_denied = x.decision && x.decision->outcome == model::Outcome::kDeny;
-  const bool has_failed =
-      !is_denied && (x.status == 0 || x.status >= 400 || (call.partial && !x.broken));
+  const bool has_failed = !is_denied && !x.client_gone &&
+                          (x.status == 0 || x.status >= 400 || (call.partial && !x.broken));
   add_call(plan.served->figures, call,
            {.has_failed = has_failed, .is_flagged = x.reply_flagged, .is_denied = is_denied});
 }

@@ -88,7 +88,10 @@ Result<std::optional<SseEvent>> ReplyFramer::finish() {
       return std::get<SseParser>(parser_).finish();
     case Framing::kLines: {
       const auto line = std::get<LineFramer>(parser_).finish();
-      return line ? std::optional<SseEvent>(piece(*line)) : std::nullopt;
+      if (!line) return std::nullopt;
+      SseEvent last = piece(*line);
+      last.terminated = false;
+      return last;
     }
     case Framing::kArray:
       if (!std::get<JsonArraySplitter>(parser_).ended())

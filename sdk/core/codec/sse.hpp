@@ -24,7 +24,7 @@ struct SseEvent {
   std::optional<std::string_view> id;
   std::optional<std::uint64_t> retry_ms;
   bool has_data = false;        // false: only comments or other fields, a client sees no event
-  bool terminated = true;       // false: the stream ended before the empty line (see finish())
+  bool terminated = true;       // false: the stream ended before the event did (see finish())
   bool single_line = false;     // `data` came as exactly one line, so data_offset is valid
   std::size_t data_offset = 0;  // where `data` begins in `raw`
   // Exactly the bytes received. The raws of all events, in order, are the stream.

@@ -93,6 +93,8 @@ std::optional<std::uint64_t> parse_with_unit(std::string_view text, const Unit (
 }
 
 constexpr Unit kDurations[] = {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
+// A century: what is longer overflows clocks that count nanoseconds.
+constexpr std::uint64_t kMaxDuration = 876'000ULL * 3'600'000;
 constexpr Unit kSizes[] = {
     {"KiB", 1ULL << 10}, {"MiB", 1ULL << 20}, {"GiB", 1ULL << 30}, {"B", 1}, {"", 1}};
 
@@ -194,9 +196,9 @@ std::chrono::milliseconds YamlMap::duration(const std::string& key,
                                             std::chrono::milliseconds fallback) const {
   if (!has(key)) return fallback;
   const std::string value = text(key, "");
-  if (const auto parsed = parse_with_unit(value, kDurations))
+  if (const auto parsed = parse_with_unit(value, kDurations); parsed && *parsed <= kMaxDuration)
     return std::chrono::milliseconds(*parsed);
-  reject(key, "`" + value + "`: allowed is a duration such as 250ms, 30s, 5m, 1h");
+  reject(key, "`" + value + "`: allowed is a duration such as 250ms, 30s, 5m, 1h, at most 876000h");
   return fallback;
 }
 

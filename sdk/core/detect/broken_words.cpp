@@ -4,31 +4,25 @@
 #include <algorithm>
 #include <array>
 
+#include "sdk/core/detect/spelled_runs.hpp"
+#include "sdk/core/detect/word_signs.hpp"
+
 namespace aispm::detect {
 namespace {
 
-constexpr std::uint8_t kLetter = 1;
-constexpr std::uint8_t kLeet = 2;   // stands for a letter
-constexpr std::uint8_t kBreak = 4;  // may stand inside a word
-constexpr std::uint8_t kGap = 8;    // white space
+using word_signs::class_at;
+using word_signs::is;
+using word_signs::kBreak;
+using word_signs::kClasses;
+using word_signs::kGap;
+using word_signs::kLeet;
+using word_signs::kLeetFrom;
+using word_signs::kLetter;
 
-constexpr std::string_view kLeetFrom = "013456789@$!|";
 constexpr std::string_view kLeetTo = "oieasgtbgasii";
 constexpr std::size_t kMaxBreak = 3;       // breaks in a row inside a word
 constexpr std::size_t kMaxNumberWord = 4;  // digits that may be a word in leet
 constexpr std::size_t kMaxLeetWord = 24;   // longer ones are keys and hashes
-constexpr std::size_t kMaxSpelled = 128;   // letters one by one that are put together
-
-constexpr std::array<std::uint8_t, 256> make_classes() {
-  std::array<std::uint8_t, 256> classes{};
-  for (unsigned c = 'a'; c <= 'z'; ++c) classes[c] = classes[c - 32] = kLetter;
-  for (const char c : std::string_view("-_.*~^=+/\\,'`:;#|\x1a"))
-    classes[static_cast<std::uint8_t>(c)] |= kBreak;
-  for (const char c : kLeetFrom) classes[static_cast<std::uint8_t>(c)] |= kLeet;
-  for (const char c : std::string_view(" \t\n\r")) classes[static_cast<std::uint8_t>(c)] |= kGap;
-  return classes;
-}
-constexpr auto kClasses = make_classes();
 
 constexpr std::array<char, 256> make_letters(char one) {
   std::array<char, 256> letters{};
@@ -40,13 +34,6 @@ constexpr std::array<char, 256> make_letters(char one) {
 }
 constexpr auto kWithI = make_letters('i');
 constexpr auto kWithL = make_letters('l');
-
-std::uint8_t class_at(std::string_view text, std::size_t at) {
-  return at < text.size() ? kClasses[static_cast<std::uint8_t>(text[at])] : 0;
-}
-bool is(std::string_view text, std::size_t at, std::uint8_t wanted) {
-  return (class_at(text, at) & wanted) != 0;
-}
 
 // The end of a tag that begins at `at` inside a word, or `at`.
 std::size_t skip_markup(std::string_view text, std::size_t at) {
@@ -163,48 +150,6 @@ Token token_at(std::string_view text, std::size_t at, std::size_t floor) {
     ++token.end;
   }
   return token;
-}
-
-// Letters one by one with signs between them: "i.g.n.o.r.e", "i - g - n - o - r - e". White space
-// alone is the matter of spaced_letters.hpp.
-struct Spelled {
-  std::size_t end = 0;
-  std::size_t letters = 0;
-};
-
-struct Separator {
-  std::size_t size = 0;
-  bool has_sign = false;  // not only white space
-};
-
-Separator separator_at(std::string_view text, std::size_t at) {
-  Separator separator;
-  for (; separator.size < 4 && is(text, at + separator.size, kGap | kBreak); ++separator.size)
-    separator.has_sign = separator.has_sign || is(text, at + separator.size, kBreak);
-  return separator;
-}
-
-bool stands_alone(std::string_view text, std::size_t at) {
-  return is(text, at, kLetter | kLeet) && !is(text, at + 1, kLetter | kLeet);
-}
-
-Spelled spelled_at(std::string_view text, std::size_t at) {
-  Spelled run{at, 0};
-  if (at > 0 && is(text, at - 1, kLetter | kLeet)) return run;
-  std::size_t i = at;
-  std::size_t true_letters = 0;
-  std::size_t signs = 0;
-  while (run.letters < kMaxSpelled && stands_alone(text, i)) {
-    ++run.letters;
-    true_letters += is(text, i, kLetter) ? 1 : 0;
-    run.end = i + 1;
-    const Separator gap = separator_at(text, i + 1);
-    if (gap.size == 0) break;
-    signs += gap.has_sign ? 1 : 0;
-    i += 1 + gap.size;
-  }
-  if (true_letters * 2 < run.letters || signs * 2 < run.letters) run.letters = 0;
-  return run;
 }
 
 void copy(std::string_view text, std::size_t begin, std::size_t end, Shadow& out) {
@@ -345,13 +290,13 @@ bool is_mostly_leet(std::string_view text) {
 bool has_broken_words(std::string_view text, const Vocabulary& vocabulary) {
   std::size_t done = 0;  // tokens before were looked at
   Mended mended;
+  SpelledRuns spelled(text);
   for (std::size_t at = 0; at < text.size(); ++at) {
     const std::uint8_t type = kClasses[static_cast<std::uint8_t>(text[at])];
     if (type == kLetter) continue;  // most bytes end here
     const bool before = at > 0 && is(text, at - 1, kLetter);
     const bool alone = before && (at == 1 || !is(text, at - 2, kLetter | kLeet));
-    if (alone && (type & (kGap | kBreak)) != 0 &&
-        spelled_at(text, at - 1).letters >= kMinSpelledLetters)
+    if (alone && (type & (kGap | kBreak)) != 0 && spelled.at(at - 1).letters >= kMinSpelledLetters)
       return true;
     if (at < done || !is_suspect(text, at, type, before)) continue;
     const Token token = token_at(text, at, done);
@@ -368,13 +313,14 @@ bool has_broken_words(std::string_view text, const Vocabulary& vocabulary) {
 
 void mend_words(std::string_view text, const Vocabulary& vocabulary, Mending mending, Shadow& out) {
   out.clear();
+  SpelledRuns spelled(text);
   for (std::size_t at = 0; at < text.size();) {
     if (!is(text, at, kLetter | kLeet)) {
       copy(text, at, at + 1, out);
       ++at;
       continue;
     }
-    if (const Spelled run = spelled_at(text, at); run.letters >= kMinSpelledLetters) {
+    if (const Spelled run = spelled.at(at); run.letters >= kMinSpelledLetters) {
       join_spelled(text, at, run.end, out);
       at = run.end;
       continue;

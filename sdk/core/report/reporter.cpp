@@ -19,6 +19,7 @@ class SpoolingReporter final : public Reporter {
 
   Result<> offer(model::Event&& event) override { return writer_.offer(std::move(event)); }
   Result<> flush(std::chrono::milliseconds deadline) override { return writer_.flush(deadline); }
+  bool is_losing() const override { return writer_.is_losing(); }
 
   ReporterStats stats() const override {
     const SpoolStats spool = spool_->stats();

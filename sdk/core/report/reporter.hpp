@@ -62,6 +62,9 @@ class Reporter {
   // while the disk is slow.
   virtual Result<> offer(model::Event&& event) = 0;
   virtual ReporterStats stats() const = 0;
+  // The latest of what was taken could not be kept on disk; known as soon as that was tried, and
+  // until something is kept again. Any thread; takes no lock.
+  virtual bool is_losing() const = 0;
   // Waits until everything taken so far is durable on disk (not necessarily acknowledged).
   // kExhausted when some of it could not be kept, kDeadlineExceeded when the deadline ran out.
   virtual Result<> flush(std::chrono::milliseconds deadline) = 0;

@@ -103,6 +103,7 @@ void Writer::run() {
     guard.unlock();
     spool_.add_loss(untold);
     const bool kept = write_batches(events);
+    if (!events.sizes.empty()) is_losing_.store(!kept, std::memory_order_relaxed);
     const std::size_t count = events.sizes.size();
     if (events.bytes.capacity() > kMaxKeptQueueBytes) events = {};
     events.bytes.clear();

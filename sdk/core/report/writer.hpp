@@ -38,6 +38,8 @@ class Writer {
   Result<> offer(model::Event&& event);
   Result<> flush(std::chrono::milliseconds deadline);
   WriterStats stats() const;
+  // The latest of what was taken could not be kept. Takes no lock.
+  bool is_losing() const { return is_losing_.load(std::memory_order_relaxed); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -69,6 +71,7 @@ class Writer {
   bool hurry_ = false;        // somebody waits in flush()
   bool stop_ = false;
   WriterStats stats_;
+  std::atomic<bool> is_losing_{false};
   std::thread thread_;
 };
 

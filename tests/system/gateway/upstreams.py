@@ -21,7 +21,8 @@ HANG_SECONDS = 30
 
 class Upstream:
     """A provider for OpenAI and Anthropic clients. `mode` says how it answers: "ok", a status, "reset" (before a byte),
-    "hang", "garbage", "switch" (another protocol), "die" (within a stream), "cut" (within a whole reply)."""
+    "hang", "garbage", "switch" (another protocol), "die" (within a stream), "half" (within an event of it), "cut" (within a
+    whole reply)."""
 
     def __init__(self, name: str, text: str = "") -> None:
         self.name, self.text = name, text or f"I am {name}."
@@ -124,6 +125,11 @@ class Upstream:
         events = list(self.anthropic_events(body) if is_anthropic else self.openai_events(body))
         for place, event in enumerate(events):
             if self.mode == "die" and place == len(events) - 2:
+                self.reset(handler, 0.3)
+                return
+            if self.mode == "half" and place == 2:
+                half = event[:len(event) // 2]
+                handler.wfile.write(f"{len(half):x}\r\n".encode() + half + b"\r\n")
                 self.reset(handler, 0.3)
                 return
             time.sleep(self.pause if place else 0)

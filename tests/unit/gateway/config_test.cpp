@@ -103,7 +103,11 @@ INSTANTIATE_TEST_SUITE_P(
               "twice"},
         Wrong{"TwoKeys", std::string(kGood) + "    key_env: A\n    key_file: /b\n", "not both"},
         Wrong{"NothingToServe", std::string(kGood) + "listen: ''\n", "nothing to serve"},
-        Wrong{"BodyLimitTooHigh", std::string(kGood) + "limits: {body: 1GiB}\n", "1GiB"}),
+        Wrong{"BodyLimitTooHigh", std::string(kGood) + "limits: {body: 1GiB}\n", "1GiB"},
+        Wrong{"NoTimeToConnect", std::string(kGood) + "limits: {upstream_connect: 0s}\n",
+              "upstream_connect: 0 would end everything at once"},
+        Wrong{"LongerThanClocksCount", std::string(kGood) + "limits: {request: 9999999h}\n",
+              "at most 876000h"}),
     [](const auto& row) { return row.param.name; });
 
 TEST(Config, ForbidsHistoryAtProvidersUnlessTold) {

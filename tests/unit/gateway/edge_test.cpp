@@ -275,6 +275,17 @@ TEST(KeyStore, ForgetsARevokedKeyButKeepsTheFiles) {
   ::unlink(path.c_str());
 }
 
+TEST(KeyStore, RefusesAKeyThatTwoAgentsHave) {
+  const std::string path = ::testing::TempDir() + "aispm-twice-" + std::to_string(::getpid());
+  const std::string hash = sha256_hex("shared");
+  std::ofstream(path) << "keys:\n  - {sha256: " << hash << ", agent: one}\n  - {sha256: " << hash
+                      << ", agent: two}\n";
+  KeyStore keys;
+  EXPECT_FALSE(keys.load_file(path));
+  EXPECT_EQ(keys.find("shared"), nullptr);
+  ::unlink(path.c_str());
+}
+
 StickyVerdicts::Time at(int seconds) {
   return StickyVerdicts::Time{} + std::chrono::seconds(seconds);
 }

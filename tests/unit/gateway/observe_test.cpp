@@ -162,7 +162,8 @@ TEST(RefusalTable, HasAStatusAndACodeOfItsOwnForEachReason) {
       {RefusalKind::kUpstreamTimeout, 504}, {RefusalKind::kNotReady, 503},
       {RefusalKind::kFrozen, 403},          {RefusalKind::kForbidden, 403},
       {RefusalKind::kRateLimited, 429},     {RefusalKind::kBudget, 429},
-      {RefusalKind::kModel, 403},           {RefusalKind::kCircuitOpen, 503}};
+      {RefusalKind::kModel, 403},           {RefusalKind::kCircuitOpen, 503},
+      {RefusalKind::kClientGone, 499}};
   std::set<std::string> codes;
   for (const auto& [kind, status] : table) {
     const Refusal refusal{.kind = kind, .message = "m", .decision = "deny", .case_id = "c"};

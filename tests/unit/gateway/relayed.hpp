@@ -51,9 +51,10 @@ inline void read_as_client(codec::Api api, Relayed& result, codec::Framing frami
 }
 
 // Runs the stream through a relay, `step` bytes at a time, and reads the output as a client does.
+// `why`: how the connection to the provider broke off behind it.
 inline Relayed relay(codec::Api api, const std::string& stream, std::size_t step = 1U << 20,
                      bool strip_usage = false, std::optional<codec::Framing> framing = {},
-                     bool ends_complete = false) {
+                     bool ends_complete = false, std::string_view why = {}) {
   ScanContext context = make_context();
   context.hash_key = &kHashKey;
   StreamRelay under_test(context, {.api = api,
@@ -68,7 +69,8 @@ inline Relayed relay(codec::Api api, const std::string& stream, std::size_t step
   for (std::size_t at = 0; at < stream.size() && result.state == StreamRelay::State::kRunning;
        at += step)
     result.state = under_test.feed(std::string_view(stream).substr(at, step), result.out);
-  if (result.state == StreamRelay::State::kRunning) result.state = under_test.finish(result.out);
+  if (result.state == StreamRelay::State::kRunning)
+    result.state = under_test.finish(result.out, why);
   result.findings = under_test.findings();
   read_as_client(api, result, framing.value_or(framing_of(api)));
   return result;

@@ -138,6 +138,15 @@ TEST_P(EveryProtocol, TellsTheClientWhenTheUpstreamEndsEarly) {
   EXPECT_THAT(result.out, HasSubstr("the upstream ended the stream early"));
 }
 
+TEST_P(EveryProtocol, TakesNoProviderThatDiesWithinAnEventForADenial) {
+  const Protocol& p = GetParam();
+  const std::string whole = p.stream({"half", " of it"});
+  for (std::size_t cut = 0; cut < whole.size(); ++cut) {
+    const auto result = relay(p.api, whole.substr(0, cut));
+    ASSERT_NE(result.state, State::kBlocked) << "cut at " << cut << result.out;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Table, EveryProtocol,
     ::testing::Values(Protocol{"responses", Api::kOpenAiResponses, responses_stream, responses_cut},

@@ -56,6 +56,21 @@ TEST_P(EverySplit, IntoOneByteDeltasLeaksNoByteOfTheSecret) {
   EXPECT_EQ(result.text, std::string("key ") + kRedacted + " works");
 }
 
+TEST_P(EverySplit, OfTheWireByAProviderThatDiesIsNoDenial) {
+  const Split& p = GetParam();
+  const std::string whole = p.before + p.text("key ") + p.text(kSecret) + p.after;
+  for (std::size_t cut = 0; cut < whole.size(); ++cut) {
+    for (const std::string_view why : {"", "read: connection reset"}) {
+      const auto result =
+          relay(p.api, whole.substr(0, cut), 1U << 20, false, std::nullopt, false, why);
+      ASSERT_NE(result.state, StreamRelay::State::kBlocked) << "cut at " << cut << result.out;
+      ASSERT_EQ(result.state == StreamRelay::State::kBroken,
+                result.out.find("the upstream ended the stream early") != std::string::npos);
+      ASSERT_THAT(result.out, Not(HasSubstr(kSecret.substr(0, 8))));
+    }
+  }
+}
+
 TEST_P(EverySplit, OfTheWireIntoReadsGivesTheSameBytes) {
   const Split& p = GetParam();
   const std::string stream = p.before + p.text("hi ") + p.text(kSecret) + p.text(".") + p.after;

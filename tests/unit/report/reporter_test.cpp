@@ -271,6 +271,22 @@ TEST_F(ReporterTest, AtTheSpoolCapTheLossIsCountedAndToldExactly) {
   EXPECT_EQ(collector.duplicates, 0U);
 }
 
+TEST_F(ReporterTest, SaysThatItLosesFromTheFirstLossUntilAnEventIsKept) {
+  ReporterOptions small = options(collector.make_token());
+  small.spool_cap_bytes = 64U << 10;
+  collector.stop();
+  const auto reporter = Reporter::open(small).value();
+  EXPECT_FALSE(reporter->is_losing());
+  model::Event large = numbered(0);
+  large.body = model::AgentLog{"info", std::string(128U << 10, 'x'), {}};
+  ASSERT_TRUE(reporter->offer(std::move(large)));
+  EXPECT_FALSE(reporter->flush(seconds(10)));
+  EXPECT_TRUE(reporter->is_losing());
+  ASSERT_TRUE(reporter->offer(numbered(1)));
+  ASSERT_TRUE(reporter->flush(seconds(10)));
+  EXPECT_FALSE(reporter->is_losing());
+}
+
 TEST_F(ReporterTest, AFullQueueRefusesCountsAndTells) {
   ReporterOptions small = options(collector.make_token());
   small.queue_limit = 4;
