@@ -17,6 +17,10 @@ std::optional<Surface> surface_of_role(std::string_view role) {
 }
 
 void RequestReader::read_model(std::size_t value) {
+  if (tree_[value].kind == JsonKind::kNull) {
+    request_.model_span = tree_[value].span();  // none, as clients say it whose path names one
+    return;
+  }
   if (!tree_[value].is_string()) return reject(value, "\"model\" is not a string");
   request_.model = short_copy(tree_[value].text);
   request_.model_span = tree_[value].span();

@@ -153,6 +153,15 @@ TEST(ParseRequest, DoesNotHideTextInProtocolWords) {
                                           "prompt*:x", "other#:an_unknown_and_long_key"));
 }
 
+// Azure's clients say it so where the path names the deployment.
+TEST(ParseRequest, TakesNullForNoModel) {
+  const std::string body = R"({"model":null,"messages":[]})";
+  const auto request = parse_request(Api::kOpenAiChat, body);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->model, "");
+  EXPECT_EQ(body.substr(request->model_span.begin, request->model_span.size()), "null");
+}
+
 TEST(ParseRequest, RefusesWhatIsNoRequest) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"{}", "no \"messages\""},
@@ -175,7 +184,8 @@ TEST(ParseRequest, RefusesWhatIsNoRequest) {
   }
 }
 
-// What a request without a body gives: no address to copy from, which only a build with sanitizers tells.
+// What a request without a body gives: no address to copy from, which only a build with sanitizers
+// tells.
 TEST(ParseRequest, RefusesABodyThatIsNowhere) {
   const auto request = parse_request(Api::kOpenAiChat, std::string_view());
   ASSERT_FALSE(request);
