@@ -256,8 +256,7 @@ Refusal ExchangeState::upstream_refusal(const Error& error) {
 }
 
 Result<> ExchangeState::patch_body() {
-  if (auto asks = codec::include_usage_patch(request, body);
-      asks && api == codec::Api::kOpenAiChat) {
+  if (auto asks = codec::include_usage_patch(request, body)) {
     strip_usage = true;
     patches.push_back(std::move(*asks));
   }

@@ -17,6 +17,7 @@ struct Model {
 // Requests to models; all are POSTs.
 constexpr std::array kModelPaths = {
     Model{"/v1/chat/completions", Api::kOpenAiChat},
+    Model{"/v1/completions", Api::kOpenAiCompletions},
     Model{"/v1/responses", Api::kOpenAiResponses},
     Model{"/v1/embeddings", Api::kOpenAiEmbeddings},
     Model{"/v1/moderations", Api::kOpenAiModerations},
@@ -31,8 +32,8 @@ constexpr std::array kModelPaths = {
 // At Azure's paths, too, which AzureOpenAI of OpenAI's SDKs speaks: the first behind the name of a
 // deployment ("/openai/deployments/NAME/chat/completions"), the others behind "/openai". All say
 // `?api-version=`.
-constexpr std::array<std::string_view, 2> kAtDeployments = {"/v1/chat/completions",
-                                                            "/v1/embeddings"};
+constexpr std::array<std::string_view, 3> kAtDeployments = {"/v1/chat/completions",
+                                                            "/v1/completions", "/v1/embeddings"};
 constexpr std::array<std::string_view, 2> kAtAzure = {"/v1/responses", "/v1/models"};
 constexpr std::string_view kVendor = "/openai";
 constexpr std::string_view kVersion = "/v1";
@@ -220,10 +221,12 @@ std::vector<RouteEntry> all_routes() {
         RouteEntry{"POST", "/v1beta/models/{model}:embedContent", RouteKind::kLlm},
         RouteEntry{"POST", "/v1beta/models/{model}:batchEmbedContents", RouteKind::kLlm},
         RouteEntry{"POST", "/openai/deployments/{model}/chat/completions", RouteKind::kLlm},
+        RouteEntry{"POST", "/openai/deployments/{model}/completions", RouteKind::kLlm},
         RouteEntry{"POST", "/openai/deployments/{model}/embeddings", RouteKind::kLlm},
         RouteEntry{"POST", "/openai/responses", RouteKind::kLlm},
         RouteEntry{"GET", "/openai/models", RouteKind::kModels},
-        RouteEntry{"GET", "/mcp", RouteKind::kMcp}, RouteEntry{"POST", "/mcp", RouteKind::kMcp},
+        RouteEntry{"GET", "/mcp", RouteKind::kMcp},
+        RouteEntry{"POST", "/mcp", RouteKind::kMcp},
         RouteEntry{"DELETE", "/mcp", RouteKind::kMcp},
         RouteEntry{"GET", "/.well-known/oauth-protected-resource", RouteKind::kMcpMetadata},
         RouteEntry{"GET", "/.well-known/oauth-protected-resource/mcp", RouteKind::kMcpMetadata}})
@@ -256,8 +259,8 @@ std::string model_in_path(std::string_view name) {
 }
 
 std::string_view path_objection(std::string_view path) {
-  constexpr std::array<std::string_view, 5> kWithoutVersion = {
-      "/chat/completions", "/responses", "/embeddings", "/messages", "/models"};
+  constexpr std::array<std::string_view, 6> kWithoutVersion = {
+      "/chat/completions", "/completions", "/responses", "/embeddings", "/messages", "/models"};
   if (std::find(kWithoutVersion.begin(), kWithoutVersion.end(), path) != kWithoutVersion.end())
     return "nothing is served at this path: the base URL of this client ends in /v1";
   if (path.starts_with("/v1/v1/"))

@@ -59,10 +59,12 @@ struct Said {
 // What cannot be told from the route's kind.
 constexpr std::array kSaid = {
     Said{"/v1/chat/completions", "OpenAI chat completions, also streamed"},
+    Said{"/v1/completions", "OpenAI completions of texts, also streamed"},
     Said{"/v1/responses", "OpenAI Responses, also streamed"},
     Said{"/v1/embeddings", "OpenAI embeddings"},
     Said{"/v1/moderations", "OpenAI moderations"},
     Said{"/openai/deployments/{model}/chat/completions", "Azure's path of chat completions"},
+    Said{"/openai/deployments/{model}/completions", "Azure's path of completions of texts"},
     Said{"/openai/deployments/{model}/embeddings", "Azure's path of embeddings"},
     Said{"/openai/responses", "Azure's path of Responses"},
     Said{"/openai/models", "Azure's path of models"},

@@ -80,7 +80,7 @@ struct LlmRequest {
   bool stream = false;
   bool include_usage = false;               // stream_options.include_usage
   std::optional<std::uint64_t> max_tokens;  // max_tokens, max_output_tokens, num_predict, ...
-  std::uint64_t choices = 1;                // n
+  std::uint64_t choices = 1;                // n; kOpenAiCompletions: of all prompts together
   std::string message_type;                 // kOpenAiRealtime: "response.create", ...
   // Input given as token numbers, which nobody can read as text.
   bool has_tokens = false;
@@ -113,8 +113,8 @@ std::string prompt_text(const LlmRequest& request);
 // path that a client waits on.
 std::string prompt_sha256(const LlmRequest& request);
 
-// The patch that makes a streaming OpenAI request ask for usage; nullopt when it does already or
-// does not stream.
+// The patch that makes a streaming OpenAI request (chat, completions) ask for usage; nullopt when
+// it does already or does not stream.
 std::optional<JsonPatch> include_usage_patch(const LlmRequest& request, std::string_view body);
 
 // The patch that says `"store":false` where the request does not say what to store (the API stores
@@ -186,8 +186,8 @@ struct LlmReply {
   std::optional<Usage> usage;
   std::vector<ReplyText> texts;
   std::vector<ToolCall> tool_calls;
-  // Non-null `logprobs` values. They repeat the text token by token: whoever redacts must replace
-  // them by `null`.
+  // Non-null `logprobs` and `token_ids`. They repeat the text token by token: whoever redacts must
+  // replace them by `null`.
   std::vector<JsonSpan> logprobs;
   std::optional<LlmError> error;
   std::vector<std::string> models;  // kOpenAiModels, kOllamaTags

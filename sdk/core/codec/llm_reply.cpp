@@ -133,7 +133,7 @@ void ReplyReader::read_choice(std::size_t choice, std::uint32_t position) {
       read_message(value, index);
     } else if (key.text == "text") {  // completions
       add_text(value, {ChannelKind::kText, index, 0});
-    } else if (key.text == "logprobs") {
+    } else if (says_tokens(key.text)) {
       if (tree_[value].kind != JsonKind::kNull) reply_.logprobs.push_back(tree_[value].span());
     } else if (!is_envelope_key(key.text)) {
       add_all(value, {ChannelKind::kOther, index, 0});

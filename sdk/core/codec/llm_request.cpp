@@ -169,10 +169,11 @@ std::optional<JsonPatch> no_store_patch(const LlmRequest& request, std::string_v
 }
 
 std::optional<JsonPatch> include_usage_patch(const LlmRequest& request, std::string_view body) {
-  if (request.api != Api::kOpenAiChat || !request.stream || request.include_usage)
-    return std::nullopt;
+  const bool has_options =
+      request.api == Api::kOpenAiChat || request.api == Api::kOpenAiCompletions;
+  if (!has_options || !request.stream || request.include_usage) return std::nullopt;
   if (request.stream_options_span.empty()) {
-    // The body holds "messages", so there is always a member before the brace.
+    // The body holds "messages" or "prompt", so there is always a member before the brace.
     return JsonPatch{{request.end_offset, request.end_offset},
                      R"(,"stream_options":{"include_usage":true})"};
   }

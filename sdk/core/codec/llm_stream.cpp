@@ -146,6 +146,7 @@ bool StreamReply::State::is_failure(const JsonTree& tree, const SseEvent& sse, s
 Result<> StreamReply::State::read_dialect(const JsonTree& tree, const SseEvent& sse) {
   switch (api) {
     case Api::kOpenAiChat:
+    case Api::kOpenAiCompletions:
       read_chunk(tree);
       return {};
     case Api::kAnthropicMessages:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chunks of a streamed chat completion.
+// Chunks of a streamed chat completion, and of a completion of a text.
 #include "sdk/core/codec/llm_stream_state.hpp"
 
 namespace aispm::codec {
@@ -58,12 +58,14 @@ void StreamReply::State::read_choice(const JsonTree& tree, std::size_t choice,
   tree.each_member(choice, [&](const JsonNode& key, std::size_t value) {
     if (key.text == "delta" || key.text == "message") {
       read_delta(tree, value, index);
+    } else if (key.text == "text" && api == Api::kOpenAiCompletions) {
+      add_all(tree, value, {ChannelKind::kText, index, 0});
     } else if (key.text == "finish_reason") {
       if (!tree[value].is_string() || tree[value].text.empty()) return;
       if (finish_reason.empty()) finish_reason = short_copy(tree[value].text);
       event.finish_reason_span = tree[value].span();
       event.finished.push_back(index);
-    } else if (key.text == "logprobs") {
+    } else if (says_tokens(key.text)) {
       if (tree[value].kind != JsonKind::kNull) event.logprobs.push_back(tree[value].span());
     } else if (!is_chunk_envelope(key.text)) {
       add_all(tree, value, {ChannelKind::kOther, index, 0});

@@ -233,6 +233,12 @@ TEST(IncludeUsagePatch, AsksForUsageOnce) {
   const std::string plain = R"({"messages":[]})";
   EXPECT_FALSE(
       include_usage_patch(parse_request(Api::kOpenAiChat, plain).value(), plain).has_value());
+  const std::string text = R"({"prompt":"x","stream":true})";
+  const auto completion = parse_request(Api::kOpenAiCompletions, text);
+  const auto asks = include_usage_patch(completion.value(), text);
+  ASSERT_TRUE(asks.has_value());
+  EXPECT_EQ(apply_patches(text, {*asks}).value(),
+            R"({"prompt":"x","stream":true,"stream_options":{"include_usage":true}})");
 }
 
 TEST(NoStorePatch, SaysThatNothingIsKeptWhereTheRequestDoesNot) {

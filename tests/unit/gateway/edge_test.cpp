@@ -180,7 +180,9 @@ INSTANTIATE_TEST_SUITE_P(
         Path{"POST", "/v1/embeddings", RouteKind::kLlm},
         Path{"POST", "/v1/moderations", RouteKind::kLlm},
         Path{"POST", "/v1/messages/count_tokens?beta=true", RouteKind::kLlm},
-        Path{"POST", "/v1/completions", RouteKind::kNotFound},
+        Path{"POST", "/v1/completions", RouteKind::kLlm},
+        Path{"POST", "/v1/fim/completions", RouteKind::kNotFound},
+        Path{"POST", "/openai/deployments/d/completions", RouteKind::kLlm},
         Path{"POST", "/api/chat", RouteKind::kLlm}, Path{"POST", "/api/generate", RouteKind::kLlm},
         Path{"POST", "/api/embed", RouteKind::kLlm},
         Path{"POST", "/api/embeddings", RouteKind::kLlm},
@@ -252,6 +254,7 @@ TEST(FoundRoute, OfAzureIsOpenAisWithTheDeploymentAsItsModel) {
   EXPECT_EQ(route.path, "/v1/embeddings");
   EXPECT_EQ(route.model, "a/b-4");
   EXPECT_EQ(route.query, "");
+  EXPECT_EQ(find_route("POST", "/openai/deployments/d/completions", false).path, "/v1/completions");
   EXPECT_EQ(model_in_path("org%2Fa%2fb/c-4"), "org/a/b/c-4");
   EXPECT_EQ(find_route("POST", "/openai/responses", false).path, "/v1/responses");
   EXPECT_EQ(find_route("GET", "/v1/models?api-version=1", false).query, "");
