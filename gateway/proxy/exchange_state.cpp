@@ -193,24 +193,6 @@ void ExchangeState::hear_freeze(const policy::Freeze& freeze) {
   if (settling) settling->cut(Outcome::kKillSwitch, frozen->reason);
 }
 
-Step ExchangeState::check_readable() {
-  if (!request.history.empty() && !services.config.provider_history) {
-    counters.denied_requests.add();
-    model::Decision denial;
-    denial.mode = "enforce";
-    denial.rule_id = "aispm.provider_history";
-    denial.reason =
-        "\"" + request.history +
-        "\" stands for text that the provider keeps and nobody here can read; send " +
-        (api == codec::Api::kOpenAiResponses ? "the whole conversation, with \"store\": false"
-                                             : "the text itself");
-    denial.policy_version = context.book->policy->version();
-    return deny(std::move(denial));
-  }
-  if (!request.has_tokens) return {};
-  return unscannable("the request", "it gives tokens in place of text; send the text itself");
-}
-
 std::function<void(const policy::Freeze*)> ExchangeState::freeze_ear() {
   return hear_for_chain(worker.freezes(), proofs.delegation, [this](const policy::Freeze* freeze) {
     if (freeze) hear_freeze(*freeze);

@@ -43,7 +43,7 @@ struct ExchangeState {
   codec::Api api;
   net::Clock::time_point started = net::Clock::now();
   WallTime started_wall = wall_now();
-  WorkWatch work;  // runs for one in WorkWatch::kEvery
+  WorkWatch work;           // runs for one in WorkWatch::kEvery
   bool keep_alive = false;  // as the client asked
   bool chunked_replies =
       false;  // HTTP/1.1: streams are chunked; else the connection's end ends them
@@ -267,6 +267,7 @@ struct ExchangeState {
                      std::string reason);
   Refusal refuse_budget(const BudgetVerdict& said, const Spent& most);
   void note_budget(const BudgetState& state, bool is_exceeded);
+  Step refuse_unseen(std::string rule, std::string reason);
   Step judge_raw(std::string_view reply);
   Result<> adapt_body();
   void write_service_lines();

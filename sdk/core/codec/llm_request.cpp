@@ -80,6 +80,8 @@ void RequestReader::read_member(const JsonNode& key, std::size_t value) {
   } else if (name == "system" && request_.api != Api::kOpenAiChat) {
     read_content(value, Surface::kSystem);
   } else if (!read_common(name, value)) {
+    // Anthropic's connector.
+    if (name == "mcp_servers" && tree_[value].next > value + 1) request_.has_remote_mcp = true;
     return read_other(key, value);
   }
   // A key is the client's choice too.

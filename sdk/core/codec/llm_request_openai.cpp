@@ -73,6 +73,9 @@ void RequestReader::read_input(std::size_t input) {
 
 void RequestReader::read_item(std::size_t item) {
   const std::string_view type = tree_.string_at(item, "type");
+  // A reference need not say that it is one.
+  if (type.empty() && tree_.find(item, "content") == kNone && tree_.find(item, "id") != kNone)
+    note_history("item_reference", item);
   if (type.empty() || type == "message") return read_message(item);
   if (type == "item_reference") note_history(type, item);
   const bool is_output = type.ends_with("_output");
