@@ -190,8 +190,8 @@ struct LlmReply {
   std::optional<Usage> usage;
   std::vector<ReplyText> texts;
   std::vector<ToolCall> tool_calls;
-  // Non-null `logprobs` and `token_ids`. They repeat the text token by token: whoever redacts must
-  // replace them by `null`.
+  // Non-null `logprobs` and `token_ids`, and the sound of a spoken answer. They repeat the text
+  // token by token: whoever redacts must replace them by `null`.
   std::vector<JsonSpan> logprobs;
   std::optional<LlmError> error;
   std::vector<std::string> models;  // kOpenAiModels, kOllamaTags

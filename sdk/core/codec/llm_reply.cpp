@@ -157,6 +157,9 @@ void ReplyReader::read_message(std::size_t message, std::uint32_t choice) {
     } else if (key.text == "function_call" && tree_[value].kind == JsonKind::kObject) {
       read_call(kNone, value, choice, 0);
     } else if (!is_envelope_key(key.text)) {
+      // A spoken answer says its transcript.
+      const std::size_t sound = key.text == "audio" ? tree_.find(value, "data") : kNone;
+      if (sound != kNone) reply_.logprobs.push_back(tree_[sound].span());
       add_all(value, {ChannelKind::kOther, choice, 0});
     }
   });
