@@ -181,8 +181,9 @@ Result<Config> read_config(const YamlMap& root) {
   read_providers(root, config);
   const YamlMap limits = root.map("limits");
   read_limits(limits, config.limits);
-  config.provider_history =
-      root.map("responses").choice("history", "forbid", {"forbid", "allow"}) == "allow";
+  const YamlMap responses = root.map("responses");
+  config.provider_history = responses.choice("history", "forbid", {"forbid", "allow"}) == "allow";
+  config.remote_mcp = responses.choice("remote_mcp", "forbid", {"forbid", "allow"}) == "allow";
   read_egress(root.map("egress"), config.egress);
   config.detect = read_detect(root.map("detect"));
   config.mcp = read_mcp(root.map("mcp"));

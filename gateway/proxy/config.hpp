@@ -203,9 +203,11 @@ struct Config {
   std::optional<ReportConfig> report;
   std::vector<ProviderConfig> providers;
   Limits limits;
-  // Requests of OpenAI's Responses may have the provider keep what is said, and refer to what it
-  // keeps (`responses: {history: allow}`): text that was not judged here just now.
+  // Requests may refer to what the provider keeps, and those of OpenAI's Responses have it keep
+  // what is said (`responses: {history: allow}`): text that was not judged here just now.
   bool provider_history = false;
+  // Requests may name MCP servers that the provider asks (`responses: {remote_mcp: allow}`).
+  bool remote_mcp = false;
   EgressConfig egress;
   DetectConfig detect;
   McpConfig mcp;

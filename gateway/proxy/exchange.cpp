@@ -9,6 +9,7 @@
 #include "gateway/proxy/opinions.hpp"
 #include "gateway/proxy/traffic/failover.hpp"
 #include "gateway/proxy/traffic/route_plan.hpp"
+#include "gateway/proxy/translate/translation.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
 
@@ -71,11 +72,12 @@ Step parse(ExchangeState& x) {
     if (Step step = x.find_translation(); step) return step;
   if (x.provider) return {};
   const std::string dialect(name_of(x.route.dialect));
-  return make_refusal(RefusalKind::kNotFound,
-                      "no provider is configured for model '" + x.request.model +
-                          "' that speaks this protocol; add one with `dialect: " + dialect +
-                          "` to the gateway's configuration, or `serves: [" + dialect +
-                          "]` to a provider of another protocol");
+  std::string why = "no provider is configured for model '" + x.request.model +
+                    "' that speaks this protocol; add one with `dialect: " + dialect +
+                    "` to the gateway's configuration";
+  if (translate::is_translatable(x.api))
+    why += ", or `serves: [" + dialect + "]` to a provider of another protocol";
+  return make_refusal(RefusalKind::kNotFound, std::move(why));
 }
 
 constexpr std::size_t kMaxQuestionBytes = 4096;

@@ -64,6 +64,34 @@ Step ExchangeState::unscannable(std::string_view what, const std::string& why) {
   return {};
 }
 
+Step ExchangeState::refuse_unseen(std::string rule, std::string reason) {
+  counters.denied_requests.add();
+  model::Decision denial;
+  denial.mode = "enforce";
+  denial.rule_id = std::move(rule);
+  denial.reason = std::move(reason);
+  denial.policy_version = context.book->policy->version();
+  return deny(std::move(denial));
+}
+
+Step ExchangeState::check_readable() {
+  if (!request.history.empty() && !services.config.provider_history) {
+    const bool is_talk =
+        api == codec::Api::kOpenAiResponses && request.history.find("file") == std::string::npos;
+    return refuse_unseen(
+        "aispm.provider_history",
+        "\"" + request.history +
+            "\" stands for text that the provider keeps and nobody here can read; send " +
+            (is_talk ? "the whole conversation, with \"store\": false" : "the text itself"));
+  }
+  if (request.has_remote_mcp && !services.config.remote_mcp)
+    return refuse_unseen("aispm.remote_mcp",
+                         "the provider is to ask MCP servers, and nobody here could judge those "
+                         "calls before they are made; agents reach such servers by /mcp");
+  if (!request.has_tokens) return {};
+  return unscannable("the request", "it gives tokens in place of text; send the text itself");
+}
+
 Step ExchangeState::check_time(std::string_view what, const Findings& findings) {
   counters.inspections_late.add(findings.late);
   counters.inspections_cut.add(findings.cut);

@@ -57,12 +57,15 @@ ExchangeState::ExchangeState(Client& from, const Head& head, const Route& found)
       chunked_replies(head.minor_version >= 1) {
   counters.exchanges.add();
   if (worker.measures_work()) work.start();
-  // The head's bytes are gone once the body is read.
-  route.path = std::string_view(target).substr(0, found.path.size());
-  route.query = std::string_view(target).substr(found.path.size());
-  if (!found.model.empty())
-    route.model = route.path.substr(
-        static_cast<std::size_t>(found.model.data() - found.path.data()), found.model.size());
+  // The head's bytes are gone once the body is read. What is not within them stays.
+  for (std::string_view* const view : {&route.path, &route.query, &route.model}) {
+    const std::less_equal<const char*> precedes;
+    const char* const begin = head.target.data();
+    if (precedes(begin, view->data()) &&
+        precedes(view->data() + view->size(), begin + head.target.size()))
+      *view = std::string_view(target).substr(static_cast<std::size_t>(view->data() - begin),
+                                              view->size());
+  }
   host = std::string(head.host.substr(0, 256));
 }
 
@@ -89,6 +92,13 @@ void ExchangeState::choose_provider() {
 }
 
 Step ExchangeState::take_path() {
+  if (route.dialect == Dialect::kOpenAi) {
+    // Azure goes by the deployment, whatever the body says: SDKs are given both names.
+    std::string named = model_in_path(route.model);
+    names_anew = request.model_span.empty() || request.model != named;
+    request.model = std::move(named);
+    return {};
+  }
   if (!request.model.empty() && request.model != route.model)
     return make_refusal(RefusalKind::kBadRequest, "the body names another model than the path");
   request.model = route.model;
@@ -183,24 +193,6 @@ void ExchangeState::hear_freeze(const policy::Freeze& freeze) {
   if (settling) settling->cut(Outcome::kKillSwitch, frozen->reason);
 }
 
-Step ExchangeState::check_readable() {
-  if (!request.history.empty() && !services.config.provider_history) {
-    counters.denied_requests.add();
-    model::Decision denial;
-    denial.mode = "enforce";
-    denial.rule_id = "aispm.provider_history";
-    denial.reason =
-        "\"" + request.history +
-        "\" stands for text that the provider keeps and nobody here can read; send " +
-        (api == codec::Api::kOpenAiResponses ? "the whole conversation, with \"store\": false"
-                                             : "the text itself");
-    denial.policy_version = context.book->policy->version();
-    return deny(std::move(denial));
-  }
-  if (!request.has_tokens) return {};
-  return unscannable("the request", "it gives tokens in place of text; send the text itself");
-}
-
 std::function<void(const policy::Freeze*)> ExchangeState::freeze_ear() {
   return hear_for_chain(worker.freezes(), proofs.delegation, [this](const policy::Freeze* freeze) {
     if (freeze) hear_freeze(*freeze);
@@ -250,8 +242,7 @@ Refusal ExchangeState::upstream_refusal(const Error& error) {
 }
 
 Result<> ExchangeState::patch_body() {
-  if (auto asks = codec::include_usage_patch(request, body);
-      asks && api == codec::Api::kOpenAiChat) {
+  if (auto asks = codec::include_usage_patch(request, body)) {
     strip_usage = true;
     patches.push_back(std::move(*asks));
   }

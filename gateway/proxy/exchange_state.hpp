@@ -38,12 +38,12 @@ struct ExchangeState {
   Worker& worker;
   Services& services;
   Counters& counters;
-  Route route;  // path and query are views into `target`
+  Route route;  // its views are into `target`, but for a path that is not the client's own
   std::string target;
   codec::Api api;
   net::Clock::time_point started = net::Clock::now();
   WallTime started_wall = wall_now();
-  WorkWatch work;  // runs for one in WorkWatch::kEvery
+  WorkWatch work;           // runs for one in WorkWatch::kEvery
   bool keep_alive = false;  // as the client asked
   bool chunked_replies =
       false;  // HTTP/1.1: streams are chunked; else the connection's end ends them
@@ -82,6 +82,7 @@ struct ExchangeState {
   std::string translated_reply;  // one that came whole
   bool redacted = false;
   bool strip_usage = false;
+  bool names_anew = false;  // Azure: the path names the model, and the body another one or none
   std::shared_ptr<Opinions> opinions;  // of slower judges; null: nobody is asked
   bool heard = false;                  // and taken
   std::unique_ptr<ActionGate> gate;    // null: no policy bundle is in force
@@ -177,6 +178,8 @@ struct ExchangeState {
   Step translate_request();
   // What the provider calls the model, where that is another name.
   void name_model();
+  // Has the body name this model.
+  void put_model(std::string_view name);
   void append_translated_headers(const codec::http1::Head& head);
   // `reply` came whole: becomes what the client's protocol says for it.
   Step translate_reply(std::string_view& reply);
@@ -265,6 +268,7 @@ struct ExchangeState {
                      std::string reason);
   Refusal refuse_budget(const BudgetVerdict& said, const Spent& most);
   void note_budget(const BudgetState& state, bool is_exceeded);
+  Step refuse_unseen(std::string rule, std::string reason);
   Step judge_raw(std::string_view reply);
   Result<> adapt_body();
   void write_service_lines();

@@ -107,13 +107,21 @@ Step ExchangeState::translate_request() {
 
 // A route's candidate, or a translation, has named it already.
 void ExchangeState::name_model() {
-  if (translation || !sent_model.empty() || request.model_span.empty()) return;
+  if (translation || !sent_model.empty() || (request.model_span.empty() && !names_anew)) return;
   const ProviderConfig& config = provider->config();
   std::string_view name = request.model;
   if (!config.translate.renames_nothing())
     name = gateway::sent_model(config.translate, config.models, name);
   if (service_call) name = deployment_of(config, name);
-  if (name != request.model) patches.push_back(codec::string_patch(request.model_span, name));
+  if (name != request.model || names_anew) put_model(name);
+}
+
+void ExchangeState::put_model(std::string_view name) {
+  if (!request.model_span.empty())
+    return patches.push_back(codec::string_patch(request.model_span, name));
+  // There is always a member before the brace: nothing without content comes this far.
+  const std::size_t end = request.end_offset;
+  patches.push_back({{end, end}, R"(,"model":)" + codec::json_string(name)});
 }
 
 void ExchangeState::append_translated_headers(const Head& head) {

@@ -20,8 +20,10 @@ constexpr std::array<std::string_view, 3> kAnthropicRequest = {"anthropic-versio
 constexpr std::array<std::string_view, 10> kReply = {
     "content-type",   "cache-control",  "x-request-id",   "request-id",           "retry-after",
     "retry-after-ms", "x-should-retry", "openai-version", "openai-processing-ms", "openai-model"};
-constexpr std::array<std::string_view, 5> kIdentity = {
-    "authorization", "x-api-key", "x-goog-api-key", "x-aispm-session", "x-correlation-id"};
+constexpr std::array<std::string_view, 3> kKeys = {"x-api-key", "x-goog-api-key", "api-key"};
+constexpr std::array<std::string_view, 6> kIdentity = {"authorization",   "x-api-key",
+                                                       "x-goog-api-key",  "api-key",
+                                                       "x-aispm-session", "x-correlation-id"};
 // Bit n: one of the names has n letters. Most headers have another number.
 template <std::size_t N>
 constexpr std::uint32_t sizes_of(const std::array<std::string_view, N>& names) {
@@ -80,10 +82,12 @@ void append_reply_headers(std::span<const Header> headers, std::string& out) {
 }
 
 std::string_view presented_key(const codec::http1::Head& head) {
-  std::string_view key = head.find("x-api-key").value_or(std::string_view{});
-  const std::string_view google = head.find("x-goog-api-key").value_or(std::string_view{});
-  if (!key.empty() && !google.empty() && key != google) return {};
-  if (key.empty()) key = google;
+  std::string_view key;
+  for (const std::string_view name : kKeys) {
+    const std::string_view shown = head.find(name).value_or(std::string_view{});
+    if (!key.empty() && !shown.empty() && key != shown) return {};
+    if (key.empty()) key = shown;
+  }
   std::string_view bearer = head.find("authorization").value_or(std::string_view{});
   const bool is_bearer = bearer.size() > 7 && equal_name(bearer.substr(0, 7), "bearer ");
   bearer = is_bearer ? bearer.substr(7) : std::string_view{};

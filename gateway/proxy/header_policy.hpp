@@ -19,8 +19,9 @@ void append_request_headers(Dialect dialect, std::span<const codec::http1::Heade
 // Appends the provider's header lines that the client may see (no framing, no connection headers).
 void append_reply_headers(std::span<const codec::http1::Header> headers, std::string& out);
 
-// The key a client presents: `x-api-key`, `x-goog-api-key`, or `Authorization: Bearer`. Empty when
-// there is none; also when two are there and differ, since they would name two agents.
+// The key a client presents: `x-api-key`, `x-goog-api-key`, `api-key` (Azure's clients), or
+// `Authorization: Bearer`. Empty when there is none; also when two are there and differ, since they
+// would name two agents.
 std::string_view presented_key(const codec::http1::Head& head);
 
 // The name of a header that says who asks or in which session or chain (keys, x-aispm-session,

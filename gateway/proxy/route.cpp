@@ -17,6 +17,7 @@ struct Model {
 // Requests to models; all are POSTs.
 constexpr std::array kModelPaths = {
     Model{"/v1/chat/completions", Api::kOpenAiChat},
+    Model{"/v1/completions", Api::kOpenAiCompletions},
     Model{"/v1/responses", Api::kOpenAiResponses},
     Model{"/v1/embeddings", Api::kOpenAiEmbeddings},
     Model{"/v1/moderations", Api::kOpenAiModerations},
@@ -27,6 +28,15 @@ constexpr std::array kModelPaths = {
     Model{"/api/embed", Api::kOllamaEmbed},
     Model{"/api/embeddings", Api::kOllamaEmbed},  // before Ollama 0.3; many clients still
 };
+
+// At Azure's paths, too, which AzureOpenAI of OpenAI's SDKs speaks: the first behind the name of a
+// deployment ("/openai/deployments/NAME/chat/completions"), the others behind "/openai". All say
+// `?api-version=`.
+constexpr std::array<std::string_view, 3> kAtDeployments = {"/v1/chat/completions",
+                                                            "/v1/completions", "/v1/embeddings"};
+constexpr std::array<std::string_view, 2> kAtAzure = {"/v1/responses", "/v1/models"};
+constexpr std::string_view kVendor = "/openai";
+constexpr std::string_view kVersion = "/v1";
 
 struct Served {
   std::string_view path;
@@ -93,9 +103,18 @@ bool asks_for_numbers(std::string_view name, std::string_view value) {
          (name == "%24alt" && value == "json%3Benum-encoding%3Dint");
 }
 
+// Azure's clients say it, and nothing beside it. It stays here: what a provider is told is
+// configured.
+bool is_azure_version(std::string_view query) {
+  constexpr std::string_view kName = "api-version=";
+  return query.starts_with(kName) && query.size() <= kName.size() + kMaxValueBytes &&
+         is_word(query.substr(kName.size()));
+}
+
 // Query parameters are forwarded unscanned, so only known ones with short plain values may pass.
 bool is_allowed_query(const Route& route, std::string_view query) {
   const RouteKind kind = route.kind;
+  if (is_azure_version(query)) return route.dialect == Dialect::kOpenAi;
   while (!query.empty()) {
     const auto end = std::min(query.find('&'), query.size());
     const std::string_view pair = query.substr(0, end);
@@ -124,13 +143,10 @@ bool is_model_path(std::string_view path, std::string_view models = "/v1/models"
                           is_word(rest.substr(1)) && rest.find("..") == std::string_view::npos);
 }
 
-// GET of one model: OpenAI-compatible servers have names with slashes in them, which clients send
-// as they are or as %2F ("meta-llama%2FLlama-3-8b").
-bool is_path_of_model(std::string_view path) {
-  constexpr std::string_view kModels = "/v1/models/";
+// A model's name within a path: OpenAI-compatible servers have some with slashes in them, which
+// clients send as they are or as %2F ("meta-llama%2FLlama-3-8b").
+bool is_name_in_path(std::string_view rest) {
   constexpr std::size_t kMaxName = 128;
-  if (!path.starts_with(kModels)) return false;
-  std::string_view rest = path.substr(kModels.size());
   if (rest.size() > kMaxName || rest.find("..") != std::string_view::npos) return false;
   while (true) {
     const std::size_t end =
@@ -138,6 +154,34 @@ bool is_path_of_model(std::string_view path) {
     if (end == 0 || !is_word(rest.substr(0, end))) return false;
     if (end == rest.size()) return true;
     rest.remove_prefix(end + (rest[end] == '/' ? 1 : 3));
+  }
+}
+
+// GET of one model.
+bool is_path_of_model(std::string_view path) {
+  constexpr std::string_view kModels = "/v1/models/";
+  return path.starts_with(kModels) && is_name_in_path(path.substr(kModels.size()));
+}
+
+// Where the path is Azure's, it becomes OpenAI's own, and the route says the deployment.
+void find_azure(Route& route) {
+  constexpr std::string_view kDeployments = "/openai/deployments/";
+  for (const std::string_view path : kAtAzure)
+    if (route.path.starts_with(kVendor) &&
+        route.path.substr(kVendor.size()) == path.substr(kVersion.size())) {
+      route.path = path;
+      return;
+    }
+  if (!route.path.starts_with(kDeployments)) return;
+  const std::string_view rest = route.path.substr(kDeployments.size());
+  for (const std::string_view path : kAtDeployments) {
+    const std::string_view last = path.substr(kVersion.size());
+    if (!rest.ends_with(last)) continue;
+    const std::string_view name = rest.substr(0, rest.size() - last.size());
+    if (!is_name_in_path(name)) return;
+    route.model = name;
+    route.path = path;
+    return;
   }
 }
 
@@ -176,7 +220,13 @@ std::vector<RouteEntry> all_routes() {
         RouteEntry{"POST", "/v1beta/models/{model}:countTokens", RouteKind::kLlm},
         RouteEntry{"POST", "/v1beta/models/{model}:embedContent", RouteKind::kLlm},
         RouteEntry{"POST", "/v1beta/models/{model}:batchEmbedContents", RouteKind::kLlm},
-        RouteEntry{"GET", "/mcp", RouteKind::kMcp}, RouteEntry{"POST", "/mcp", RouteKind::kMcp},
+        RouteEntry{"POST", "/openai/deployments/{model}/chat/completions", RouteKind::kLlm},
+        RouteEntry{"POST", "/openai/deployments/{model}/completions", RouteKind::kLlm},
+        RouteEntry{"POST", "/openai/deployments/{model}/embeddings", RouteKind::kLlm},
+        RouteEntry{"POST", "/openai/responses", RouteKind::kLlm},
+        RouteEntry{"GET", "/openai/models", RouteKind::kModels},
+        RouteEntry{"GET", "/mcp", RouteKind::kMcp},
+        RouteEntry{"POST", "/mcp", RouteKind::kMcp},
         RouteEntry{"DELETE", "/mcp", RouteKind::kMcp},
         RouteEntry{"GET", "/.well-known/oauth-protected-resource", RouteKind::kMcpMetadata},
         RouteEntry{"GET", "/.well-known/oauth-protected-resource/mcp", RouteKind::kMcpMetadata}})
@@ -193,15 +243,24 @@ std::string_view query_objection(std::string_view query) {
 }
 
 std::string_view without_vendor(std::string_view target) {
-  constexpr std::string_view kVendor = "/openai";
   if (target.starts_with(kVendor) && target.substr(kVendor.size()).starts_with("/v1/"))
     target.remove_prefix(kVendor.size());
   return target;
 }
 
+std::string model_in_path(std::string_view name) {
+  std::string model;
+  while (!name.empty()) {
+    const bool is_slash = name.starts_with("%2F") || name.starts_with("%2f");
+    model.push_back(is_slash ? '/' : name.front());
+    name.remove_prefix(is_slash ? 3 : 1);
+  }
+  return model;
+}
+
 std::string_view path_objection(std::string_view path) {
-  constexpr std::array<std::string_view, 5> kWithoutVersion = {
-      "/chat/completions", "/responses", "/embeddings", "/messages", "/models"};
+  constexpr std::array<std::string_view, 6> kWithoutVersion = {
+      "/chat/completions", "/completions", "/responses", "/embeddings", "/messages", "/models"};
   if (std::find(kWithoutVersion.begin(), kWithoutVersion.end(), path) != kWithoutVersion.end())
     return "nothing is served at this path: the base URL of this client ends in /v1";
   if (path.starts_with("/v1/v1/"))
@@ -214,6 +273,7 @@ Route find_route(std::string_view method, std::string_view target, bool speaks_a
   Route route;
   route.path = target.substr(0, mark);
   route.query = mark == std::string_view::npos ? std::string_view{} : target.substr(mark);
+  find_azure(route);
   route.dialect = speaks_anthropic ? Dialect::kAnthropic : Dialect::kOpenAi;
   // Also for what is not served: what manages Ollama's models, say.
   if (route.path.starts_with("/api/")) route.dialect = Dialect::kOllama;
@@ -257,6 +317,7 @@ Route find_route(std::string_view method, std::string_view target, bool speaks_a
   const std::string_view parameters = route.query.empty() ? route.query : route.query.substr(1);
   const bool forwarded = route.kind == RouteKind::kLlm || route.kind == RouteKind::kModels;
   if (forwarded && !is_allowed_query(route, parameters)) route.kind = RouteKind::kBadQuery;
+  if (forwarded && is_azure_version(parameters)) route.query = {};
   return route;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -42,9 +43,9 @@ struct Route {
   RouteKind kind = RouteKind::kNotFound;
   Dialect dialect = Dialect::kOpenAi;  // in which errors are said; for kLlm and kModels also spoken
   codec::Api api = codec::Api::kOpenAiChat;  // kLlm
-  std::string_view model = {};               // kLlm of Gemini: named by the path
-  bool streams = false;                      // likewise
-  std::string_view path;
+  std::string_view model = {};               // kLlm of Gemini and Azure: named by the path
+  bool streams = false;                      // Gemini: likewise
+  std::string_view path;                     // OpenAI's own where the client's is Azure's
   std::string_view query;  // with "?", allowed parameters only; what the upstream may see
 };
 
@@ -56,8 +57,9 @@ struct RouteEntry {
 };
 std::vector<RouteEntry> all_routes();
 
-// The one table of what is served. Views into `target`. `speaks_anthropic`: the client sent an
-// anthropic-version header, which tells both dialects' /v1/models apart.
+// The one table of what is served. Views into `target`, but for a path that is not the client's
+// own. `speaks_anthropic`: the client sent an anthropic-version header, which tells both dialects'
+// /v1/models apart.
 Route find_route(std::string_view method, std::string_view target, bool speaks_anthropic);
 
 // What a client is told of a query for which find_route() gave kBadQuery.
@@ -66,6 +68,9 @@ std::string_view query_objection(std::string_view query);
 // The target without "/openai" before OpenAI's own paths, where Groq's SDK always puts it, and base
 // URLs that were Azure's end in it.
 std::string_view without_vendor(std::string_view target);
+
+// The model that Route::model means: slashes may be escaped there.
+std::string model_in_path(std::string_view name);
 
 // What a client is told of a path for which find_route() gave kNotFound.
 std::string_view path_objection(std::string_view path);

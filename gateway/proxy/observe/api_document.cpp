@@ -59,9 +59,15 @@ struct Said {
 // What cannot be told from the route's kind.
 constexpr std::array kSaid = {
     Said{"/v1/chat/completions", "OpenAI chat completions, also streamed"},
+    Said{"/v1/completions", "OpenAI completions of texts, also streamed"},
     Said{"/v1/responses", "OpenAI Responses, also streamed"},
     Said{"/v1/embeddings", "OpenAI embeddings"},
     Said{"/v1/moderations", "OpenAI moderations"},
+    Said{"/openai/deployments/{model}/chat/completions", "Azure's path of chat completions"},
+    Said{"/openai/deployments/{model}/completions", "Azure's path of completions of texts"},
+    Said{"/openai/deployments/{model}/embeddings", "Azure's path of embeddings"},
+    Said{"/openai/responses", "Azure's path of Responses"},
+    Said{"/openai/models", "Azure's path of models"},
     Said{"/v1/messages", "Anthropic messages, also streamed"},
     Said{"/v1/messages/count_tokens", "Anthropic's count of tokens"},
     Said{"/api/chat", "Ollama chat, streamed unless asked otherwise"},
@@ -212,9 +218,10 @@ void add(json::object& paths, std::string_view path, std::string_view method, js
 
 json::object components() {
   json::object schemes{
-      {"agentKey", json::object{{"type", "http"},
-                                {"scheme", "bearer"},
-                                {"description", "An agent's key; x-api-key carries it likewise"}}},
+      {"agentKey",
+       json::object{{"type", "http"},
+                    {"scheme", "bearer"},
+                    {"description", "An agent's key; x-api-key and api-key carry it likewise"}}},
       {"operatorToken",
        json::object{{"type", "http"},
                     {"scheme", "bearer"},
@@ -291,7 +298,8 @@ std::string make_page() {
   escape(kVersion, page);
   page +=
       "</h1><p><a href=\"/openapi.json\">/openapi.json</a> describes bodies and answers.</p>"
-      "<h2>For agents</h2><p><code>Authorization: Bearer KEY</code> or <code>x-api-key</code></p>"
+      "<h2>For agents</h2><p><code>Authorization: Bearer KEY</code>, <code>x-api-key</code> or "
+      "<code>api-key</code></p>"
       "<table>\n";
   for (const RouteEntry& route : all_routes())
     add_row(route.method, route.path, summary_of(route), page);

@@ -29,6 +29,26 @@ std::string replace_openai(const StreamPosition& position, std::string_view noti
   return out + codec::serialise_sse("", "[DONE]");
 }
 
+std::string completion_chunk(const StreamPosition& position, std::uint32_t choice,
+                             std::string_view text, const std::string& finish_reason) {
+  const std::string id = position.id.empty() ? "cmpl-aispm" : position.id;
+  return codec::serialise_sse(
+      "", R"({"id":)" + json_string(id) + R"(,"object":"text_completion","created":)" +
+              std::to_string(position.created) + R"(,"model":)" + json_string(position.model) +
+              R"(,"choices":[{"text":)" + json_string(text) + R"(,"index":)" +
+              std::to_string(choice) + R"(,"logprobs":null,"finish_reason":)" + finish_reason +
+              "}]}");
+}
+
+std::string replace_completion(const StreamPosition& position, std::string_view notice) {
+  std::vector<std::uint32_t> choices = position.open_choices;
+  if (choices.empty()) choices.push_back(0);
+  std::string out = completion_chunk(position, choices.front(), notice, "null");
+  for (const std::uint32_t choice : choices)
+    out += completion_chunk(position, choice, "", R"("content_filter")");
+  return out + codec::serialise_sse("", "[DONE]");
+}
+
 std::string replace_anthropic(const StreamPosition& position, std::string_view notice) {
   const auto event = [](std::string_view type, const std::string& rest) {
     return codec::serialise_sse(type, R"({"type":")" + std::string(type) + "\"" + rest + "}");
@@ -83,6 +103,7 @@ std::string replace_rest(codec::Api api, const StreamPosition& position, std::st
     case Dialect::kOpenAi:
       break;
   }
+  if (api == codec::Api::kOpenAiCompletions) return replace_completion(position, notice);
   if (api != codec::Api::kOpenAiResponses) return replace_openai(position, notice);
   return replace_responses(position.responses, {.id = position.id,
                                                 .model = position.model,

@@ -89,7 +89,8 @@ StreamRelay::State StreamRelay::finish(std::string& out, std::string_view why) {
   }
   // Some OpenAI-compatible servers leave out [DONE], and Gemini has none; an answer whose choices
   // all have their finish reason is whole.
-  const bool may_just_end = options_.api == codec::Api::kOpenAiChat || is_gemini();
+  const bool may_just_end = options_.api == codec::Api::kOpenAiChat ||
+                            options_.api == codec::Api::kOpenAiCompletions || is_gemini();
   const bool whole =
       why.empty() && may_just_end && position_.started && position_.open_choices.empty();
   if (whole && held_.empty()) {

@@ -158,7 +158,8 @@ class StreamRelay {
   std::uint64_t restored_ = 0;
   std::string failure_;
   std::optional<std::size_t> denied_action_;
-  bool is_past_end_ = false;  // the reply came to its end while tool calls wait
+  bool has_finished_ = false;  // chat: a choice has its finish reason
+  bool is_past_end_ = false;   // the reply came to its end while tool calls wait
   std::string released_text_;
   std::size_t said_bytes_ = 0;  // kept of all lanes
   std::uint64_t inserted_ = 0;  // events that the provider did not send

@@ -31,7 +31,9 @@ void StreamRelay::track(const codec::SseEvent& sse, const StreamEvent& event, Ou
   const auto add = [&](std::uint32_t choice) {
     if (std::find(open.begin(), open.end(), choice) == open.end()) open.push_back(choice);
   };
-  if (event.type == StreamEvent::Type::kStart && !is_gemini()) add(event.index);
+  // What follows a finish reason without words (usage in every chunk) begins nothing.
+  has_finished_ = has_finished_ || !event.finished.empty();
+  if (event.type == StreamEvent::Type::kStart && !is_gemini() && !has_finished_) add(event.index);
   for (const codec::ReplyText& delta : event.deltas)
     if (delta.channel.kind != ChannelKind::kOther) add(delta.channel.choice);
   for (const codec::ToolCall& call : event.calls) add(call.channel.choice);

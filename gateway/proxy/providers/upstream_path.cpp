@@ -30,7 +30,8 @@ std::string_view without_version(std::string_view path) {
 
 Result<std::string> azure_target(const ProviderConfig& config, const ClientTarget& asked) {
   const bool has_it = asked.is_list || asked.api == Api::kOpenAiChat ||
-                      asked.api == Api::kOpenAiEmbeddings || asked.api == Api::kOpenAiResponses;
+                      asked.api == Api::kOpenAiCompletions || asked.api == Api::kOpenAiEmbeddings ||
+                      asked.api == Api::kOpenAiResponses;
   if (!has_it) return refuse(config, asked);
   const std::string_view rest = without_version(asked.path);
   if (config.api_version.empty())

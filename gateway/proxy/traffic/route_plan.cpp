@@ -79,12 +79,11 @@ Result<> prepare_request(ExchangeState& x, const CandidateConfig& to) {
       x.plan->cannot_say = std::move(*step);
       return fail(Errc::kInvalid, x.plan->cannot_say->message);
     }
-  } else if (!to.model.empty() && to.model != x.request.model) {
+  } else if (!to.model.empty() && (to.model != x.request.model || x.names_anew)) {
     // Gemini's clients name it in the path, where address_provider() puts the other one.
     if (x.request.model_span.empty() && x.route.model.empty())
       return fail(Errc::kInvalid, "the request names no model that could be replaced");
-    if (!x.request.model_span.empty())
-      x.patches.push_back(codec::string_patch(x.request.model_span, to.model));
+    if (!x.request.model_span.empty() || x.names_anew) x.put_model(to.model);
   }
   if (const Step step = x.address_provider(); step) return fail(Errc::kInvalid, step->message);
   AISPM_CHECK(x.patch_body());

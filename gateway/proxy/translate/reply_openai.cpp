@@ -2,6 +2,7 @@
 // OpenAI's chat completions, as a provider says them.
 #include <map>
 
+#include "gateway/proxy/translate/field_reader.hpp"
 #include "gateway/proxy/translate/reply_forms.hpp"
 
 namespace aispm::gateway::translate {
@@ -11,8 +12,6 @@ using codec::JsonNode;
 using codec::JsonTree;
 
 namespace {
-
-constexpr std::size_t kNone = JsonTree::kNone;
 
 tl::unexpected<Error> cannot(std::string_view what) {
   return fail(Errc::kInvalid, "what it says cannot be translated: " + std::string(what));
@@ -75,13 +74,25 @@ Result<> read_message(const JsonTree& tree, std::size_t message, Say say, Take t
   return read;
 }
 
+// Some servers send parallel calls under one index, or under none, each with an id of its own.
+bool begins_another(const JsonTree& tree, std::size_t call, std::size_t function,
+                    const Call& before) {
+  const std::string_view id = tree.string_at(call, "id");
+  return !before.id.empty() && !id.empty() && id != before.id &&
+         !tree.string_at(function, "name").empty() && is_object(before.arguments);
+}
+
 class OpenAiStream final : public StreamReader {
  private:
   Result<> read_event(const JsonTree& tree, const codec::SseEvent&) override {
-    read_tokens(tree, tree.find(0, "usage"), answer_);
+    const std::size_t usage = tree.find(0, "usage");
+    read_tokens(tree, usage, answer_);
     const std::size_t choices = tree.find(0, "choices");
-    if (choices == kNone || tree[choices].kind != JsonKind::kArray)
+    if (choices == kNone || tree[choices].kind == JsonKind::kNull) {
+      if (usage != kNone && tree[usage].kind == JsonKind::kObject) return {};
       return cannot("an event without choices");
+    }
+    if (tree[choices].kind != JsonKind::kArray) return cannot("choices that are no list");
     Result<> read;
     tree.each_element(choices, [&](std::size_t choice, std::size_t) {
       if (read) read = read_choice(tree, choice);
@@ -119,7 +130,11 @@ class OpenAiStream final : public StreamReader {
     if (function == kNone) return cannot("a tool call that is none of a function");
     const auto index = tree.number_at(call, "index").value_or(position);
     if (index >= kMaxCalls) return cannot("a tool call with too high an index");
-    const auto [place, is_new] = places_.try_emplace(index, answer_.calls.size());
+    auto [place, is_new] = places_.try_emplace(index, answer_.calls.size());
+    if (!is_new && begins_another(tree, call, function, answer_.calls[place->second])) {
+      is_new = true;
+      place->second = answer_.calls.size();
+    }
     if (is_new) answer_.calls.emplace_back();
     Call& kept = answer_.calls[place->second];
     if (kept.id.empty()) kept.id = tree.string_at(call, "id");

@@ -78,15 +78,19 @@ struct LlmRequest {
   Api api = Api::kOpenAiChat;
   std::string model;
   bool stream = false;
-  bool include_usage = false;               // stream_options.include_usage
+  bool include_usage = false;  // stream_options.include_usage
+  // The provider itself is to ask MCP servers that the request names: what goes there and comes
+  // back, nobody here sees before.
+  bool has_remote_mcp = false;
   std::optional<std::uint64_t> max_tokens;  // max_tokens, max_output_tokens, num_predict, ...
-  std::uint64_t choices = 1;                // n
+  std::uint64_t choices = 1;                // n; kOpenAiCompletions: of all prompts together
   std::string message_type;                 // kOpenAiRealtime: "response.create", ...
   // Input given as token numbers, which nobody can read as text.
   bool has_tokens = false;
-  // The member that means text kept by the provider, or has it keep some. kOpenAiResponses:
-  // "previous_response_id", "conversation", "prompt", "item_reference", "background", "store";
-  // Gemini: "cachedContent". Empty: none.
+  // The member that means text kept by the provider, or has it keep some: files and stores of files
+  // ("file_id", "file_search", "fileUri", ...). kOpenAiResponses: "previous_response_id",
+  // "conversation", "prompt", "item_reference", "background", "store"; Gemini: "cachedContent".
+  // Empty: none.
   std::string history;
   std::size_t message_count = 0;
   std::vector<std::string> tools_offered;
@@ -113,8 +117,8 @@ std::string prompt_text(const LlmRequest& request);
 // path that a client waits on.
 std::string prompt_sha256(const LlmRequest& request);
 
-// The patch that makes a streaming OpenAI request ask for usage; nullopt when it does already or
-// does not stream.
+// The patch that makes a streaming OpenAI request (chat, completions) ask for usage; nullopt when
+// it does already or does not stream.
 std::optional<JsonPatch> include_usage_patch(const LlmRequest& request, std::string_view body);
 
 // The patch that says `"store":false` where the request does not say what to store (the API stores
@@ -186,8 +190,8 @@ struct LlmReply {
   std::optional<Usage> usage;
   std::vector<ReplyText> texts;
   std::vector<ToolCall> tool_calls;
-  // Non-null `logprobs` values. They repeat the text token by token: whoever redacts must replace
-  // them by `null`.
+  // Non-null `logprobs` and `token_ids`, and the sound of a spoken answer. They repeat the text
+  // token by token: whoever redacts must replace them by `null`.
   std::vector<JsonSpan> logprobs;
   std::optional<LlmError> error;
   std::vector<std::string> models;  // kOpenAiModels, kOllamaTags

@@ -25,6 +25,9 @@ bool is_protocol_word(std::string_view key, std::string_view value);
 // A long run of base64, or a data: URL of one: the bytes of an image, sound or file.
 bool is_media(std::string_view text);
 
+// Members of a choice that say its text again, token by token; vLLM also as numbers of tokens.
+inline bool says_tokens(std::string_view key) { return key == "logprobs" || key == "token_ids"; }
+
 // {"type":..,"code":..,"message":..} or a bare string.
 LlmError read_error(const JsonTree& tree, std::size_t error);
 

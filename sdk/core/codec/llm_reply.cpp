@@ -133,7 +133,7 @@ void ReplyReader::read_choice(std::size_t choice, std::uint32_t position) {
       read_message(value, index);
     } else if (key.text == "text") {  // completions
       add_text(value, {ChannelKind::kText, index, 0});
-    } else if (key.text == "logprobs") {
+    } else if (says_tokens(key.text)) {
       if (tree_[value].kind != JsonKind::kNull) reply_.logprobs.push_back(tree_[value].span());
     } else if (!is_envelope_key(key.text)) {
       add_all(value, {ChannelKind::kOther, index, 0});
@@ -157,6 +157,9 @@ void ReplyReader::read_message(std::size_t message, std::uint32_t choice) {
     } else if (key.text == "function_call" && tree_[value].kind == JsonKind::kObject) {
       read_call(kNone, value, choice, 0);
     } else if (!is_envelope_key(key.text)) {
+      // A spoken answer says its transcript.
+      const std::size_t sound = key.text == "audio" ? tree_.find(value, "data") : kNone;
+      if (sound != kNone) reply_.logprobs.push_back(tree_[sound].span());
       add_all(value, {ChannelKind::kOther, choice, 0});
     }
   });

@@ -80,6 +80,8 @@ void RequestReader::read_member(const JsonNode& key, std::size_t value) {
   } else if (name == "system" && request_.api != Api::kOpenAiChat) {
     read_content(value, Surface::kSystem);
   } else if (!read_common(name, value)) {
+    // Anthropic's connector.
+    if (name == "mcp_servers" && tree_[value].next > value + 1) request_.has_remote_mcp = true;
     return read_other(key, value);
   }
   // A key is the client's choice too.
@@ -169,10 +171,11 @@ std::optional<JsonPatch> no_store_patch(const LlmRequest& request, std::string_v
 }
 
 std::optional<JsonPatch> include_usage_patch(const LlmRequest& request, std::string_view body) {
-  if (request.api != Api::kOpenAiChat || !request.stream || request.include_usage)
-    return std::nullopt;
+  const bool has_options =
+      request.api == Api::kOpenAiChat || request.api == Api::kOpenAiCompletions;
+  if (!has_options || !request.stream || request.include_usage) return std::nullopt;
   if (request.stream_options_span.empty()) {
-    // The body holds "messages", so there is always a member before the brace.
+    // The body holds "messages" or "prompt", so there is always a member before the brace.
     return JsonPatch{{request.end_offset, request.end_offset},
                      R"(,"stream_options":{"include_usage":true})"};
   }

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // OpenAI's other requests, and those of the same shape: one prompt or input, no messages.
+#include <algorithm>
+
 #include "sdk/core/codec/llm_request_reader.hpp"
 
 namespace aispm::codec {
 namespace {
 
 constexpr std::size_t kNone = JsonTree::kNone;
+// Completions of one prompt. More is no number that anybody means; it must not overflow.
+constexpr std::uint64_t kMostTexts = 10'000;
 
 // The protocol's own keys of an item of a Responses input.
 bool is_item_key(std::string_view key) {
@@ -69,6 +73,9 @@ void RequestReader::read_input(std::size_t input) {
 
 void RequestReader::read_item(std::size_t item) {
   const std::string_view type = tree_.string_at(item, "type");
+  // A reference need not say that it is one.
+  if (type.empty() && tree_.find(item, "content") == kNone && tree_.find(item, "id") != kNone)
+    note_history("item_reference", item);
   if (type.empty() || type == "message") return read_message(item);
   if (type == "item_reference") note_history(type, item);
   const bool is_output = type.ends_with("_output");
@@ -97,6 +104,7 @@ void RequestReader::read_item(std::size_t item) {
 
 // A prompt or input that is one string, several, or tokens.
 void RequestReader::read_prompts(std::size_t object) {
+  std::uint64_t best_of = 1;
   tree_.each_member(object, [&](const JsonNode& key, std::size_t value) {
     const std::string_view name = key.text;
     if (!error_.empty()) return;
@@ -105,6 +113,10 @@ void RequestReader::read_prompts(std::size_t object) {
       read_prompt_value(value);
     } else if (name == "suffix" || name == "input_suffix" || name == "input_extra") {
       read_prompt_value(value);
+    } else if (name == "prompt_embeds" && tree_[value].kind != JsonKind::kNull) {
+      request_.has_tokens = true;  // vLLM
+    } else if (name == "best_of") {
+      best_of = tree_.number(value).value_or(1);
     } else if (name == "system" && request_.api == Api::kOllamaGenerate) {
       read_content(value, Surface::kSystem);
     } else if (name == "n_predict") {
@@ -119,6 +131,13 @@ void RequestReader::read_prompts(std::size_t object) {
       read_other(key, value);
     }
   });
+  if (request_.api == Api::kOpenAiCompletions) {
+    std::uint64_t prompts = 0;
+    tree_.each_element(tree_.find(object, "prompt"), [&](std::size_t, std::size_t) { ++prompts; });
+    request_.choices =
+        std::clamp<std::uint64_t>(std::max(request_.choices, best_of), 1, kMostTexts) *
+        std::max<std::uint64_t>(prompts, 1);
+  }
   if (request_.api != Api::kOllamaGenerate && request_.api != Api::kOllamaEmbed) return;
   // Other programs have such paths too: theirs name no model. Ollama without a prompt loads it.
   has_content_ = !request_.model.empty();

@@ -17,6 +17,10 @@ std::optional<Surface> surface_of_role(std::string_view role) {
 }
 
 void RequestReader::read_model(std::size_t value) {
+  if (tree_[value].kind == JsonKind::kNull) {
+    request_.model_span = tree_[value].span();  // none, as clients say it whose path names one
+    return;
+  }
   if (!tree_[value].is_string()) return reject(value, "\"model\" is not a string");
   request_.model = short_copy(tree_[value].text);
   request_.model_span = tree_[value].span();
@@ -53,8 +57,28 @@ void RequestReader::read_tools(std::size_t tools) {
     }
     if (name.empty()) name = tree_.string_at(tool, "type");  // built-in tools
     request_.tools_offered.push_back(short_copy(name));
+    note_provider_tool(tool);
   });
   add_all(tools, Surface::kToolDescription);
+}
+
+// Tools that the provider runs: what they read has not come past here.
+void RequestReader::note_provider_tool(std::size_t tool) {
+  const std::string_view type = tree_.string_at(tool, "type");
+  if (type == "mcp") request_.has_remote_mcp = true;
+  if (type == "file_search") note_history(type, tool);
+  const std::size_t container = tree_.find(tool, "container");
+  if (type != "code_interpreter" || container == JsonTree::kNone) return;
+  const std::size_t files = tree_.find(container, "file_ids");
+  if (files != JsonTree::kNone && tree_[files].next > files + 1) note_history("file_ids", files);
+}
+
+void RequestReader::note_kept_file(std::size_t block) {
+  for (const std::size_t holder : {block, tree_.find(block, "file"), tree_.find(block, "source")}) {
+    if (holder == JsonTree::kNone) continue;
+    const std::size_t id = tree_.find(holder, "file_id");
+    if (id != JsonTree::kNone) note_history("file_id", id);
+  }
 }
 
 void RequestReader::read_messages(std::size_t messages) {
@@ -154,6 +178,7 @@ void RequestReader::read_block(std::size_t block, Surface surface) {
   } else if ((type == "document" || type == "search_result") && surface != Surface::kToolResult) {
     surface = Surface::kDocument;
   }
+  note_kept_file(block);
   is_sealed_ = type == "thinking" || type == "redacted_thinking";
   tree_.each_member(block, [&](const JsonNode& key, std::size_t value) {
     if (key.text == "text" && tree_[value].is_string()) {

@@ -39,6 +39,7 @@ class RequestReader {
   void read_gemini(std::size_t object);
   void read_gemini_content(std::size_t content, Surface fallback);
   void read_gemini_part(std::size_t part, Surface surface);
+  void note_gemini_file(std::string_view name, std::size_t part);
   void read_gemini_tools(std::size_t tools);
   void read_bedrock();
   void read_bedrock_tools(std::size_t config);
@@ -55,6 +56,9 @@ class RequestReader {
   // A string, an array of blocks, or null.
   void read_content(std::size_t content, Surface surface);
   void read_block(std::size_t block, Surface surface);
+  // Files that were given to the provider before, by anybody.
+  void note_kept_file(std::size_t block);
+  void note_provider_tool(std::size_t tool);
   void add_tool(std::string_view name) { request_.tools_offered.push_back(short_copy(name)); }
   void add_all(std::size_t value, Surface surface);
   void add(const JsonNode& node, Surface surface, bool is_message);

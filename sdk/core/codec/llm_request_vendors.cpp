@@ -92,10 +92,22 @@ void RequestReader::read_gemini_part(std::size_t part, Surface surface) {
                is_either(key.text, "codeExecutionResult", "code_execution_result")) {
       add_all(value, Surface::kToolResult);
     } else {
+      note_gemini_file(key.text, value);
       add_all(value, is_either(key.text, "thoughtSignature", "thought_signature") ? Surface::kOther
                                                                                   : surface);
     }
   });
+}
+
+// A file of Google's own API; other addresses are of pages, films and buckets.
+void RequestReader::note_gemini_file(std::string_view name, std::size_t part) {
+  if (!is_either(name, "fileData", "file_data")) return;
+  for (const std::string_view key : {"fileUri", "file_uri"}) {
+    const std::string_view address = tree_.string_at(part, key);
+    const bool is_kept = address.starts_with("files/") ||
+                         address.find("generativelanguage.googleapis.com/") != address.npos;
+    if (is_kept) note_history(key, part);
+  }
 }
 
 void RequestReader::read_gemini_tools(std::size_t tools) {
@@ -106,6 +118,9 @@ void RequestReader::read_gemini_tools(std::size_t tools) {
             value, [&](std::size_t one, std::size_t) { add_tool(tree_.string_at(one, "name")); });
       } else {
         add_tool(key.text);  // googleSearch, codeExecution, ...
+        if (is_either(key.text, "fileSearch", "file_search")) note_history(key.text, value);
+        if (is_either(key.text, "mcpServers", "mcp_servers") && tree_[value].next > value + 1)
+          request_.has_remote_mcp = true;
       }
     });
   };

@@ -25,6 +25,7 @@ struct StreamReply::State {
   std::optional<Usage> usage;
   std::optional<LlmError> error;
   std::vector<ToolCall> tool_calls;
+  std::map<Channel, std::uint32_t> moved_calls;  // chat: the index of the call open at a place
   std::map<Channel, std::string> texts;
   std::size_t kept_bytes = 0;
   bool ended = false;
@@ -37,16 +38,20 @@ struct StreamReply::State {
   Result<> read_piece(const JsonTree& tree);
   void merge(const LlmReply& piece, std::uint32_t call_offset);
 
-  void read_chunk(const JsonTree& tree);
-  void read_choice(const JsonTree& tree, std::size_t choice, std::uint32_t position);
-  void read_delta(const JsonTree& tree, std::size_t delta, std::uint32_t choice);
-  void read_reasoning_details(const JsonTree& tree, std::size_t details, std::uint32_t choice);
-  void read_call(const JsonTree& tree, std::size_t call, std::uint32_t choice,
-                 std::uint32_t position);
   Result<> read_anthropic(const JsonTree& tree, std::string_view event_name, std::string_view data);
   void read_block_start(const JsonTree& tree, std::string_view data, std::uint32_t index);
   void read_block_delta(const JsonTree& tree, std::uint32_t index);
   void read_message_delta(const JsonTree& tree);
+
+  // llm_stream_chat.cpp
+  void read_chunk(const JsonTree& tree);
+  void read_choice(const JsonTree& tree, std::size_t choice, std::uint32_t position);
+  void read_delta(const JsonTree& tree, std::size_t delta, std::uint32_t choice);
+  void read_reasoning_details(const JsonTree& tree, std::size_t details, std::uint32_t choice);
+  Channel place_call(const JsonTree& tree, std::size_t call, std::string_view name,
+                     Channel indexed);
+  void read_call(const JsonTree& tree, std::size_t call, std::uint32_t choice,
+                 std::uint32_t position);
 
   // llm_stream_responses.cpp
   Result<> read_responses(const JsonTree& tree, std::string_view event_name);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unmodified openai and @anthropic-ai/sdk clients for JavaScript. Needs node and the npm registry (or its cache)."""
+"""Unmodified openai (also as Azure's) and @anthropic-ai/sdk clients for JavaScript. Needs node and the npm registry (or its cache)."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ def installed() -> Path:
 
 
 def test_javascript_clients_see_answers_redactions_denials_and_notices(gateway: Gateway, installed: Path) -> None:
-    run_checks(installed, gateway.url, KEY, expected=16)
+    run_checks(installed, gateway.url, KEY, expected=24)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import anthropic
 import ollama
@@ -13,6 +14,7 @@ import openai
 import pytest
 from conftest import GATEWAY, KEY, SECRET, Certificate, Gateway, Provider
 from test_clients import INJECTION, REDACTED, TOOL
+from test_other_clients import post
 
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 ANSWER = f"The deployment key is {REDACTED} and it works."
@@ -165,18 +167,42 @@ def test_nothing_is_kept_at_the_provider_unless_the_gateway_is_told_so(client: o
         with pytest.raises(openai.BadRequestError) as refused:
             client.responses.create(model="m", input="hello", **kept)
         assert f'"{next(iter(kept))}" stands for text that the provider keeps' in str(refused.value.body["message"])
+    with pytest.raises(openai.BadRequestError, match='"item_reference" stands for'):
+        client.responses.create(model="m", input=[{"id": "msg_1"}])  # type: ignore[list-item]
+    assert len(provider.seen()) == before
+
+
+# What the provider would read, or do, before anybody here sees it.
+@pytest.mark.parametrize(("path", "body", "rule"), [
+    ("/v1/chat/completions", {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}]}, "provider_history"),
+    ("/v1/responses", {"input": "x", "tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}, "provider_history"),
+    ("/v1/responses", {"input": "x", "tools": [{"type": "mcp", "server_label": "s", "server_url": "https://mcp.example"}]}, "remote_mcp"),
+    ("/v1/messages", {"max_tokens": 9, "messages": [{"role": "user", "content": [
+        {"type": "document", "source": {"type": "file", "file_id": "file_1"}}]}]}, "provider_history"),
+    ("/v1/messages", {"max_tokens": 9, "messages": [{"role": "user", "content": "x"}],
+                      "mcp_servers": [{"type": "url", "url": "https://mcp.example", "name": "s"}]}, "remote_mcp"),
+    ("/v1beta/models/g:generateContent", {"contents": [{"parts": [{"text": "x"}]}], "tools": [{"fileSearch": {"fileSearchStoreNames": ["s"]}}]},
+     "provider_history"),
+])
+def test_what_only_the_provider_sees_is_denied(gateway: Gateway, provider: Provider, path: str, body: dict[str, Any], rule: str) -> None:
+    before = len(provider.seen())
+    status, reply = post(gateway, path, body if "generateContent" in path else {"model": "m", **body})
+    assert status == 400
+    assert f"denied by rule aispm.{rule}" in json.dumps(reply)
     assert len(provider.seen()) == before
 
 
 def test_history_at_the_provider_may_be_allowed(provider: Provider, certificate: Certificate, tmp_path: Path) -> None:
     running = Gateway(tmp_path)
-    running.start(running.configure(provider.port, certificate.cert, extra="responses: {history: allow}\n"))
+    running.start(running.configure(provider.port, certificate.cert, extra="responses: {history: allow, remote_mcp: allow}\n"))
     try:
         asking = openai.OpenAI(base_url=running.url + "/v1", api_key=KEY, timeout=20)
         asking.responses.create(model="m", input="hello", previous_response_id="resp_1")
         body = json.loads(str(provider.seen()[-1]["body"]))
         assert body["previous_response_id"] == "resp_1"
         assert "store" not in body
+        asking.responses.create(model="m", input="hello", tools=[{"type": "mcp", "server_label": "s", "server_url": "https://mcp.example"}])
+        assert json.loads(str(provider.seen()[-1]["body"]))["tools"][0]["server_url"] == "https://mcp.example"
     finally:
         assert running.stop() == 0
 

@@ -78,7 +78,7 @@ def test_a_malformed_body_is_refused_in_the_providers_form(gateway: Gateway, pro
     (post(b"x", "Content-Encoding: compress\r\n"), b"415"),
     (post(b"x", "Content-Encoding: gzip\r\n"), b"400"),
     (post(b"", length="Content-Length: 99999999\r\n"), b"413"),
-    (b"POST /v1/completions HTTP/1.1\r\nHost: gw\r\nContent-Length: 0\r\n\r\n", b"404"),
+    (b"POST /v1/edits HTTP/1.1\r\nHost: gw\r\nContent-Length: 0\r\n\r\n", b"404"),
     (b"GET /v1/messages HTTP/1.1\r\nHost: gw\r\n\r\n", b"405"),
     (b"HEAD / HTTP/1.1\r\nHost: gw\r\n\r\n", b"200"),
     (b"GET /healthz HTTP/1.1\r\nHost: gw\r\n\r\n", b"200"),

@@ -96,6 +96,17 @@ TEST(ParseReply, ReportsTextInUnknownPlaces) {
               ElementsAre("text0.0:block", "other0.0:heard", "other0.0:y", "other0.0:z"));
 }
 
+TEST(ParseReply, CountsSoundAndTokensAmongWhatRepeatsTheText) {
+  const std::string body =
+      R"({"choices":[{"message":{"audio":{"id":"a","data":"UklG","transcript":"heard"}},"logprobs":{},"token_ids":[1]}]})";
+  const auto reply = parse_reply(Api::kOpenAiChat, body);
+  ASSERT_TRUE(reply);
+  std::vector<std::string> repeated;
+  for (const JsonSpan& span : reply->logprobs)
+    repeated.push_back(body.substr(span.begin, span.size()));
+  EXPECT_THAT(repeated, ElementsAre("\"UklG\"", "{}", "[1]"));
+}
+
 TEST(ParseReply, RefusesWhatIsNoReply) {
   EXPECT_FALSE(parse_reply(Api::kOpenAiChat, "{}"));
   EXPECT_FALSE(parse_reply(Api::kAnthropicMessages, R"({"choices":[]})"));

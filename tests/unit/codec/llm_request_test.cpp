@@ -153,6 +153,15 @@ TEST(ParseRequest, DoesNotHideTextInProtocolWords) {
                                           "prompt*:x", "other#:an_unknown_and_long_key"));
 }
 
+// Azure's clients say it so where the path names the deployment.
+TEST(ParseRequest, TakesNullForNoModel) {
+  const std::string body = R"({"model":null,"messages":[]})";
+  const auto request = parse_request(Api::kOpenAiChat, body);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->model, "");
+  EXPECT_EQ(body.substr(request->model_span.begin, request->model_span.size()), "null");
+}
+
 TEST(ParseRequest, RefusesWhatIsNoRequest) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"{}", "no \"messages\""},
@@ -175,7 +184,8 @@ TEST(ParseRequest, RefusesWhatIsNoRequest) {
   }
 }
 
-// What a request without a body gives: no address to copy from, which only a build with sanitizers tells.
+// What a request without a body gives: no address to copy from, which only a build with sanitizers
+// tells.
 TEST(ParseRequest, RefusesABodyThatIsNowhere) {
   const auto request = parse_request(Api::kOpenAiChat, std::string_view());
   ASSERT_FALSE(request);
@@ -223,6 +233,12 @@ TEST(IncludeUsagePatch, AsksForUsageOnce) {
   const std::string plain = R"({"messages":[]})";
   EXPECT_FALSE(
       include_usage_patch(parse_request(Api::kOpenAiChat, plain).value(), plain).has_value());
+  const std::string text = R"({"prompt":"x","stream":true})";
+  const auto completion = parse_request(Api::kOpenAiCompletions, text);
+  const auto asks = include_usage_patch(completion.value(), text);
+  ASSERT_TRUE(asks.has_value());
+  EXPECT_EQ(apply_patches(text, {*asks}).value(),
+            R"({"prompt":"x","stream":true,"stream_options":{"include_usage":true}})");
 }
 
 TEST(NoStorePatch, SaysThatNothingIsKeptWhereTheRequestDoesNot) {
@@ -253,13 +269,71 @@ TEST(ParseRequest, NamesWhatMeansTextThatTheProviderKeeps) {
       {R"({"input":"x","previous_response_id":"r"})", "previous_response_id"},
       {R"({"input":"x","conversation":{"id":"c"}})", "conversation"},
       {R"({"prompt":{"id":"p"}})", "prompt"},
-      {R"({"input":[{"type":"item_reference","id":"i"}]})", "item_reference"}};
+      {R"({"input":[{"type":"item_reference","id":"i"}]})", "item_reference"},
+      {R"({"input":[{"id":"i"}]})", "item_reference"},
+      {R"({"input":[{"type":null,"id":"i"}]})", "item_reference"},
+      {R"({"input":[{"id":"i","role":"assistant","content":"x"}]})", ""},
+      {R"({"input":[{"type":"reasoning","id":"i","summary":[]}]})", ""},
+      {R"({"input":[{"role":"user","content":[{"type":"input_file","file_id":"f"}]}]})", "file_id"},
+      {R"({"input":[{"role":"user","content":[{"type":"input_file","file_id":null,"file_data":"x"}]}]})",
+       ""},
+      {R"({"input":"x","tools":[{"type":"file_search","vector_store_ids":["v"]}]})", "file_search"},
+      {R"({"input":"x","tools":[{"type":"code_interpreter","container":{"type":"auto"}}]})", ""},
+      {R"({"input":"x","tools":[{"type":"code_interpreter","container":{"type":"auto","file_ids":["f"]}}]})",
+       "file_ids"}};
   for (const auto& [body, wanted] : cases) {
     const auto request = parse_request(Api::kOpenAiResponses, body);
     ASSERT_TRUE(request) << body;
     EXPECT_EQ(request->history, wanted) << body;
   }
   EXPECT_FALSE(parse_request(Api::kOpenAiResponses, R"({"input":"x","store":"yes"})"));
+}
+
+TEST(ParseRequest, NamesFilesThatTheProviderKeeps) {
+  const auto kept = [](Api api, const std::string& body) {
+    const auto request = parse_request(api, body);
+    EXPECT_TRUE(request) << body;
+    return request->history;
+  };
+  const auto block = [](const std::string& content) {
+    return R"({"messages":[{"role":"user","content":[)" + content + "]}]}";
+  };
+  EXPECT_EQ(kept(Api::kOpenAiChat, block(R"({"type":"file","file":{"file_id":"f"}})")), "file_id");
+  EXPECT_EQ(kept(Api::kOpenAiChat, block(R"({"type":"file","file":{"file_data":"x"}})")), "");
+  for (
+      const char* const given :
+      {R"({"type":"document","source":{"type":"file","file_id":"f"}})",
+       R"({"type":"container_upload","file_id":"f"})",
+       R"({"type":"tool_result","tool_use_id":"t","content":[{"type":"image","source":{"type":"file","file_id":"f"}}]})"})
+    EXPECT_EQ(kept(Api::kAnthropicMessages, block(given)), "file_id") << given;
+  // An argument of that name is nobody's file.
+  EXPECT_EQ(kept(Api::kAnthropicMessages,
+                 block(R"({"type":"tool_use","id":"t","name":"f","input":{"file_id":"f"}})")),
+            "");
+  const auto file = [](const std::string& address) {
+    return R"({"contents":[{"parts":[{"fileData":{"fileUri":")" + address + R"("}}]}]})";
+  };
+  const std::string google = "https://generativelanguage.googleapis.com/v1beta/files/a";
+  EXPECT_EQ(kept(Api::kGeminiGenerate, file(google)), "fileUri");
+  EXPECT_EQ(kept(Api::kGeminiGenerate, file("https://www.youtube.com/watch?v=a")), "");
+  EXPECT_EQ(kept(Api::kGeminiGenerate, R"({"contents":[],"tools":[{"fileSearch":{}}]})"),
+            "fileSearch");
+}
+
+TEST(ParseRequest, TellsWhereTheProviderIsToAskMcpServers) {
+  const std::vector<std::pair<Api, std::string>> cases = {
+      {Api::kAnthropicMessages, R"({"messages":[],"mcp_servers":[{"type":"url","url":"u"}]})"},
+      {Api::kOpenAiResponses, R"({"input":"x","tools":[{"type":"mcp","server_url":"u"}]})"},
+      {Api::kGeminiGenerate, R"({"contents":[],"tools":[{"mcpServers":[{"name":"x"}]}]})"}};
+  for (const auto& [api, body] : cases)
+    EXPECT_TRUE(parse_request(api, body)->has_remote_mcp) << body;
+  EXPECT_FALSE(parse_request(Api::kAnthropicMessages, R"({"messages":[],"mcp_servers":[]})")
+                   ->has_remote_mcp);
+  EXPECT_FALSE(
+      parse_request(
+          Api::kOpenAiResponses,
+          R"({"input":"x","tools":[{"type":"function","name":"mcp"},{"type":"web_search"}]})")
+          ->has_remote_mcp);
 }
 
 TEST(ParseRequest, TellsTokensFromText) {

@@ -235,6 +235,24 @@ TEST(StreamReply, WhatStandsBesideArgumentsIsNoPartOfThem) {
   EXPECT_EQ(reply.tool_calls()[0].arguments, R"({"a":1})");
 }
 
+// vLLM (continuous_usage_stats) and some proxies count in every chunk, also in those with words.
+TEST(StreamReply, TheLastUsageCounts) {
+  StreamReply reply(Api::kOpenAiChat);
+  const auto used = [](const char* members, int output) {
+    return "data: {" + std::string(members) + R"("usage":{"prompt_tokens":9,"completion_tokens":)" +
+           std::to_string(output) + "}}\n\n";
+  };
+  const auto followed =
+      follow(reply, used(R"("choices":[{"index":0,"delta":{"content":"a"}}],)", 1) +
+                        used(R"("choices":[{"index":0,"delta":{"content":"b"}}],)", 2) +
+                        used(R"("choices":[{"index":0,"delta":{},"finish_reason":"stop"}],)", 3) +
+                        used(R"("choices":null,)", 4) + used("", 5));
+  EXPECT_THAT(followed.log,
+              ElementsAre("delta text0.0 a", "delta text0.0 b", "finish", "usage", "usage"));
+  EXPECT_EQ(reply.usage()->input_tokens, 9U);
+  EXPECT_EQ(reply.usage()->output_tokens, 5U);
+}
+
 TEST(StreamReply, RefusesWhatItCannotRead) {
   const std::vector<std::pair<Api, std::string>> cases = {
       {Api::kOpenAiChat, "data: {\"choices\":[\n\n"},

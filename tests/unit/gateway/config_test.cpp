@@ -117,6 +117,9 @@ TEST(Config, ForbidsHistoryAtProvidersUnlessTold) {
   ASSERT_TRUE(allowed) << allowed.error().message;
   EXPECT_TRUE(allowed->provider_history);
   EXPECT_FALSE(parse_config(std::string(kGood) + "responses: {history: maybe}\n", "gw.yaml"));
+  EXPECT_FALSE(allowed->remote_mcp);
+  EXPECT_TRUE(
+      parse_config(std::string(kGood) + "responses: {remote_mcp: allow}\n", "gw.yaml")->remote_mcp);
 }
 
 TEST(Config, KnowsProvidersThatSpeakOllama) {

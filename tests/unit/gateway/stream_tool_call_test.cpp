@@ -109,6 +109,71 @@ TEST(StreamedToolCall, IsRefusedWhenItsNameComesInPieces) {
         << again;
 }
 
+// Gemini's OpenAI-compatible endpoint, some versions of vLLM and some proxies send so.
+std::string parallel_call(const std::string& index, const std::string& id,
+                          const std::string& arguments, const std::string& name = "f") {
+  return openai(R"({"tool_calls":[{)" + index + R"("id":")" + id + R"(","type":"function",)" +
+                R"("function":{"name":")" + name + R"(","arguments":)" + json_string(arguments) +
+                "}}]}");
+}
+
+TEST(StreamedToolCall, BeginsWithAnotherIdUnderTheSameIndex) {
+  for (const std::string index : {R"("index":0,)", ""}) {
+    const std::string stream =
+        parallel_call(index, "a", R"({"x":1})") + parallel_call(index, "b", R"({"x":2})", "g") +
+        parallel_call(index, "c", R"({"x")") +
+        openai(R"({"tool_calls":[{)" + index + R"("function":{"arguments":":3}"}}]})") + kCallEnd;
+    const auto result = relay(codec::Api::kOpenAiChat, stream);
+    EXPECT_EQ(result.state, StreamRelay::State::kEnded);
+    EXPECT_EQ(result.out, stream);
+    EXPECT_EQ(result.arguments, R"(f{"x":1}g{"x":2}f{"x":3})");
+  }
+}
+
+TEST(StreamedToolCall, IsJudgedByItselfUnderTheSameIndex) {
+  const std::string index = R"("index":0,)";
+  const auto redacted = relay(codec::Api::kOpenAiChat,
+                              parallel_call(index, "a", R"({"x":1})") +
+                                  parallel_call(index, "b", R"({"k":")" + kSecret + R"("})") +
+                                  parallel_call(index, "c", R"({"x":3})") + kCallEnd);
+  EXPECT_EQ(redacted.arguments, std::string(R"(f{"x":1}f{"k":")") + kRedacted + R"("}f{"x":3})");
+  const auto denied =
+      relay(codec::Api::kOpenAiChat,
+            parallel_call(index, "a", R"({"x":1})") +
+                parallel_call(index, "b", R"({"k":"-----BEGIN RSA PRIVATE KEY-----"})") + kCallEnd);
+  EXPECT_EQ(denied.state, StreamRelay::State::kBlocked);
+  EXPECT_THAT(denied.out, Not(HasSubstr("tool_calls")));
+}
+
+// Who goes by the index alone would give the first tool the second one's arguments.
+TEST(StreamedToolCall, BeginsNoOtherBeforeItsArgumentsAreWhole) {
+  const std::string index = R"("index":0,)";
+  for (const char* const first : {"", R"({"x":)", "[1]", "1"}) {
+    const auto result =
+        relay(codec::Api::kOpenAiChat, parallel_call(index, "a", first) +
+                                           parallel_call(index, "b", R"({"y":2})", "g") + kCallEnd);
+    EXPECT_EQ(result.state, StreamRelay::State::kBlocked) << first;
+    EXPECT_THAT(result.out, Not(HasSubstr("\"y\""))) << first;
+  }
+}
+
+// Some versions of vLLM make up an id for every piece.
+TEST(StreamedToolCall, GoesOnUnderAnotherIdWithoutAName) {
+  const std::string stream =
+      parallel_call(R"("index":0,)", "a", R"({"x":)") +
+      openai(R"({"tool_calls":[{"index":0,"id":"b","function":{"arguments":"1}"}}]})") + kCallEnd;
+  const auto result = relay(codec::Api::kOpenAiChat, stream);
+  EXPECT_EQ(result.out, stream);
+  EXPECT_EQ(result.arguments, R"(f{"x":1})");
+}
+
+TEST(StreamedToolCall, IsRefusedUnderAnIndexThatIsNoPlace) {
+  EXPECT_EQ(
+      relay(codec::Api::kOpenAiChat, parallel_call(R"("index":4294967296,)", "a", "{}") + kCallEnd)
+          .state,
+      StreamRelay::State::kBlocked);
+}
+
 TEST(StreamedToolCall, IsDeniedWhenEscapesHideASecret) {
   const std::string hidden = R"({"k":"\u0041KIA)" + kSecret.substr(4) + R"("})";
   EXPECT_EQ(relay(codec::Api::kOpenAiChat, kCallStart + openai_call(hidden) + kCallEnd).state,

@@ -339,6 +339,21 @@ TEST(TranslatedStream, ThatCannotBeFollowedFailsClosed) {
   }
 }
 
+// As Gemini's OpenAI-compatible endpoint and some proxies send parallel calls.
+TEST(TranslatedStream, TellsCallsUnderOneIndexByTheirIds) {
+  const auto call = [](const std::string& id, const std::string& name) {
+    return chunk(R"({"tool_calls":[{"index":0,"id":")" + id + R"(","function":{"name":")" + name +
+                 R"(","arguments":"{}"}}]})");
+  };
+  const Told told =
+      tell(kMessages, kChat,
+           call("t1", "f") + call("t2", "g") + chunk("{}", R"("tool_calls")") +
+               serialise_sse("", R"({"usage":{"prompt_tokens":7}})") + serialise_sse("", "[DONE]"));
+  EXPECT_EQ(told.error, "");
+  for (const char* const word : {R"("id":"t1","name":"f")", R"("id":"t2","name":"g")"})
+    EXPECT_THAT(told.out, HasSubstr(word));
+}
+
 TEST(TranslatedStream, IsEndedByTooManyBytesOfCalls) {
   const std::string half(600U << 10, ' ');
   std::string bytes;

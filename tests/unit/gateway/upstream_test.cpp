@@ -62,6 +62,8 @@ TEST(UpstreamPath, OfAzureNamesTheDeployment) {
             "/openai/deployments/my%20four/chat/completions?api-version=2024-10-21");
   EXPECT_EQ(target(azure, "/v1/embeddings", Api::kOpenAiEmbeddings),
             "/openai/deployments/my%20four/embeddings?api-version=2024-10-21");
+  EXPECT_EQ(target(azure, "/v1/completions", Api::kOpenAiCompletions),
+            "/openai/deployments/my%20four/completions?api-version=2024-10-21");
   EXPECT_EQ(target(azure, "/v1/responses", Api::kOpenAiResponses),
             "/openai/responses?api-version=2024-10-21");
   EXPECT_EQ(target(azure, "/v1/models", Api::kOpenAiChat, "?limit=2", true),
