@@ -136,6 +136,28 @@ class Listing {
     }
   }
 
+  // What it tells models of itself.
+  void add(const McpServerConfig& server, const std::string& method, const std::string& text) {
+    const bool has_policy = !policies_.enforced || policies_.enforced->bundle;
+    if (identity_.objection || !has_policy) return;
+    ToolLook look = look_at_instructions(scan_, server.endpoint.name, text);
+    std::string words = mcp_instructions(server.endpoint.name, text);
+    const bool is_long =
+        text.size() > kMaxInstructions || shown_bytes_ + words.size() > kMaxAllInstructions;
+    if (!look.objection && is_long)
+      look.objection =
+          McpObjection{"tools.instructions", "More than " + std::to_string(kMaxInstructions) +
+                                                 " bytes of instructions of one server, or " +
+                                                 std::to_string(kMaxAllInstructions) + " of all"};
+    if (look.objection) {
+      worker_.counters().mcp_tools_withheld.add();
+      withhold(server.endpoint.name, method, {}, look);
+    } else {
+      shown_bytes_ += words.size();
+      shown_.push_back(std::move(words));
+    }
+  }
+
   const std::vector<std::string>& shown() const { return shown_; }
 
  private:
@@ -204,6 +226,7 @@ class Listing {
   const PolicySet policies_;
   const Identity identity_;
   std::vector<std::string> shown_;
+  std::size_t shown_bytes_ = 0;  // of instructions
   std::size_t recorded_ = 0;
 };
 
@@ -243,6 +266,30 @@ McpOffers offers_for(const McpConfig& config, std::string_view agent_id, const O
     offers.subscribe = offers.subscribe || (known.subscribe && resources);
   }
   return offers;
+}
+
+std::string instructions_for(Worker& worker, const Caller& caller, const ShownProofs& proofs,
+                             const std::string& method) {
+  const McpConfig& config = worker.services().config.mcp;
+  std::vector<std::pair<std::size_t, std::string>> told;
+  for (std::size_t i = 0; i < config.servers.size(); ++i) {
+    if (find_server(config, config.servers[i].endpoint.name, caller.agent_id) != i) continue;
+    std::string text = worker.services().mcp_offers.instructions(i);
+    if (!text.empty()) told.emplace_back(i, std::move(text));
+  }
+  if (told.empty()) return {};
+  auto scan =
+      worker.open_rules(caller.tenant, {.agent = caller.agent_id, .provider = {}, .model = {}});
+  if (!scan) {  // nothing can be judged, and nothing is listed either
+    worker.counters().mcp_tools_withheld.add(told.size());
+    return {};
+  }
+  Listing listing(worker, caller, proofs, std::move(*scan));
+  for (const auto& [server, text] : told) listing.add(config.servers[server], method, text);
+  std::string all;
+  for (const std::string& words : listing.shown())
+    all.append(all.empty() ? "" : "\n").append(words);
+  return all;
 }
 
 Task<std::string> list_tools(Worker& worker, McpSession& session, const Caller& caller,

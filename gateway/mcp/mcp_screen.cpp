@@ -8,6 +8,7 @@
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
 #include "sdk/core/codec/jsonrpc.hpp"
+#include "sdk/core/policy/tool_scan.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -186,6 +187,18 @@ ToolLook look_at_tool(const ScanContext& context, const McpTool& tool) {
 
 ToolLook look_at_item(const ScanContext& context, const ShelfItem& item) {
   return look_at_words(context, item.texts, item.hides_text);
+}
+
+ToolLook look_at_instructions(const ScanContext& context, std::string_view server,
+                              std::string_view text) {
+  policy::ServerManifest manifest;
+  manifest.name = std::string(server);
+  manifest.tools.push_back({"instructions", std::string(text)});
+  const policy::ScanReport report = policy::scan_server(manifest);
+  const bool hides_text =
+      std::any_of(report.findings.begin(), report.findings.end(),
+                  [](const policy::ScanFinding& found) { return found.rule == "HIDDEN_TEXT"; });
+  return look_at_words(context, text, hides_text);
 }
 
 ResultLook look_at_result(const ScanContext& context, codec::Surface surface, std::string_view tool,

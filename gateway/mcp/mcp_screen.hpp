@@ -28,6 +28,10 @@ ToolLook look_at_tool(const ScanContext& context, const McpTool& tool);
 // The same of a prompt, a resource or a template.
 ToolLook look_at_item(const ScanContext& context, const ShelfItem& item);
 
+// The same of what a server tells models of itself.
+ToolLook look_at_instructions(const ScanContext& context, std::string_view server,
+                              std::string_view text);
+
 struct ResultLook {
   std::string result;  // with what policy withholds cut out
   std::uint64_t redactions = 0;

@@ -139,7 +139,7 @@ Task<ServerSession> ServerLink::discover() {
   AISPM_CO_TRY(ServerHello said, read_server_discovery(posted.answer.result));
   ServerSession opened = with;
   opened.offers = said.offers;
-  worker_.services().mcp_offers.keep(server_, opened.offers);
+  worker_.services().mcp_offers.keep(server_, opened.offers, std::move(said.instructions));
   co_return session_.adopt(server_, std::move(opened));
 }
 
@@ -189,7 +189,7 @@ Task<ServerSession> ServerLink::open() {
   if (!is_done(taken.status))
     co_return fail(Errc::kUnavailable,
                    "answered initialized with status " + std::to_string(taken.status));
-  worker_.services().mcp_offers.keep(server_, opened.offers);
+  worker_.services().mcp_offers.keep(server_, opened.offers, std::move(said.instructions));
   co_return session_.adopt(server_, std::move(opened));
 }
 

@@ -173,6 +173,8 @@ Result<ServerHello> read_server_hello(std::string_view result) {
     hello.name = std::string(tree.string_at(info, "name"));
     hello.own_version = std::string(tree.string_at(info, "version"));
   }
+  hello.instructions =
+      std::string(tree.string_at(0, "instructions").substr(0, kMaxInstructions + 1));
   hello.offers = read_offers(tree);
   return hello;
 }
@@ -187,6 +189,8 @@ Result<ServerHello> read_server_discovery(std::string_view result) {
   });
   if (hello.version.empty())
     return fail(Errc::kUnsupported, "the server speaks a version that is not spoken here");
+  hello.instructions =
+      std::string(tree.string_at(0, "instructions").substr(0, kMaxInstructions + 1));
   hello.offers = read_offers(tree);
   return hello;
 }

@@ -76,10 +76,14 @@ struct ServerOffers {
   bool subscribe = false;  // to one resource
 };
 
+// Of what one server tells models of itself; more is not passed on.
+inline constexpr std::size_t kMaxInstructions = 16U << 10;
+
 struct ServerHello {
   std::string version;
   std::string name;
   std::string own_version;
+  std::string instructions;  // "" = none; of more than kMaxInstructions bytes, one byte more
   ServerOffers offers;
 };
 // The result of initialize. kUnsupported: a version that is not spoken here.
