@@ -266,7 +266,7 @@ class McpAct {
     }
     if (!said) {
       failure_ = "unavailable";
-      co_return failed("AISPM: the server did not answer: " + said.error().message);
+      co_return failed(no_server_answer(said.error()));
     }
     needs_input_ = said->needs_input;
     if (needs_input_) co_return mcp_result(message_, said->result, true);

@@ -123,6 +123,13 @@ std::string mcp_list(const McpMessage& to, std::string_view key,
   return json + "}";
 }
 
+std::string no_server_answer(const Error& why) {
+  const bool has_answered = why.code == Errc::kInvalid || why.code == Errc::kTooLarge;
+  return (has_answered ? "AISPM: what the server answered cannot be used: "
+                       : "AISPM: the server did not answer: ") +
+         why.message;
+}
+
 std::string mcp_tool_error(std::string_view words) {
   return "{\"content\":[{\"type\":\"text\",\"text\":" + json_string(words) + "}],\"isError\":true}";
 }

@@ -38,6 +38,8 @@ std::string mcp_discovered(std::string_view own_version, const McpOffers& offers
 // A list, `key`: "tools", of JSON objects. What one agent may see is not for others' caches.
 std::string mcp_list(const McpMessage& to, std::string_view key,
                      const std::vector<std::string>& items);
+// Why there is no answer of a server that could be passed on.
+std::string no_server_answer(const Error& why);
 // A tool call that failed, in words for the model.
 std::string mcp_tool_error(std::string_view words);
 // 2026-07-28: somebody has to open a page before the call can go on.

@@ -309,7 +309,8 @@ McpHead take_mcp_head(const codec::http1::Head& head) {
 }
 
 McpReading read_mcp_post(const McpHead& head, std::string_view body) {
-  return Reader(head, body).read();
+  const auto mended = codec::mend_surrogates(body);
+  return Reader(head, mended ? std::string_view(*mended) : body).read();
 }
 
 bool is_mcp_origin_allowed(std::optional<std::string_view> origin,

@@ -87,7 +87,8 @@ struct McpReading {
   McpMessage message;
   std::optional<McpRefusal> refusal;
 };
-// `body` was sent with `head`. Bodies decide; headers only may not contradict them.
+// `body` was sent with `head`. Bodies decide; headers only may not contradict them. Halves of
+// surrogate pairs become U+FFFD.
 McpReading read_mcp_post(const McpHead& head, std::string_view body);
 
 // Whether a browser's page of that origin may speak with the gateway: those of this machine, and

@@ -84,9 +84,7 @@ awaitable<std::string> serve_subscription(Worker& worker, McpSession& session, c
   }
   ServerLink link(worker, session, address->server);
   const auto with = co_await link.connect();
-  if (!with)
-    co_return mcp_error(asked.id, mcp_code::kInternal,
-                        "AISPM: the server did not answer: " + with.error().message);
+  if (!with) co_return mcp_error(asked.id, mcp_code::kInternal, no_server_answer(with.error()));
   if (!with->offers.subscribe)
     co_return mcp_error(asked.id, mcp_code::kUnknownMethod,
                         "this server does not tell of changes of one resource");
@@ -106,9 +104,7 @@ awaitable<std::string> serve_subscription(Worker& worker, McpSession& session, c
   const auto said = co_await link.ask(what);
   if (said && said->kind == ServerMessage::Kind::kResult) co_return mcp_result(asked, "{}");
   if (is_added) session.unsubscribe(address->server, address->name);
-  if (!said)
-    co_return mcp_error(asked.id, mcp_code::kInternal,
-                        "AISPM: the server did not answer: " + said.error().message);
+  if (!said) co_return mcp_error(asked.id, mcp_code::kInternal, no_server_answer(said.error()));
   co_return mcp_error(asked.id, said->error_code, "the server refused it");
 }
 

@@ -122,8 +122,11 @@ std::string server_cancel(std::string_view request_id) {
 }
 
 Result<ServerMessage> read_server_message(std::string_view text, std::string_view id) {
+  const auto mended = codec::mend_surrogates(text);
+  if (mended) text = *mended;
   JsonTree tree;
-  AISPM_CHECK(tree.read(text, codec::kMaxRpcDepth));
+  if (const auto read = tree.read(text, codec::kMaxRpcDepth); !read)
+    return fail(read.error().code, "its message cannot be read: " + read.error().message);
   AISPM_TRY(const codec::RpcMessage rpc, codec::read_rpc(tree, text));
   ServerMessage message;
   message.method = std::string(rpc.method);

@@ -60,8 +60,8 @@ struct ServerMessage {
   int error_code = 0;         // kError
   std::string error_message;  // kError
 };
-// `id`: of what was asked, as JSON. kInvalid: no JSON-RPC 2.0 that can only be read in one way, or
-// a result that is no object or of another type.
+// `id`: of what was asked, as JSON. Halves of surrogate pairs become U+FFFD. kInvalid: no
+// JSON-RPC 2.0 that can only be read in one way, or a result that is no object or of another type.
 Result<ServerMessage> read_server_message(std::string_view text, std::string_view id);
 
 // What a server says that it has.

@@ -320,6 +320,8 @@ class StreamPass {
 
 // Judges a whole reply and sends what may be sent of it.
 awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view bytes) {
+  const auto mended = codec::mend_surrogates(bytes);
+  if (mended) bytes = *mended;
   if (Step step = x.judge_whole(bytes); step) co_return step;
   if (x.guards_reply()) {
     Step step;

@@ -113,6 +113,12 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
     return;
   }
   auto read = reply_.read(sse);
+  if (const auto mended = read ? std::nullopt : codec::mend_surrogates(sse.data)) {
+    codec::SseEvent again = sse;
+    again.data = *mended;
+    again.single_line = false;  // `raw` is not what is sent
+    return take(again, out);
+  }
   if (!read || !is_event_name(sse.event)) {
     give_up(read ? "an event has a strange name" : read.error().message);
     return block(out);

@@ -166,6 +166,15 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(McpPost, TakesTenLevelsOfArguments) { EXPECT_FALSE(post(call(nested(10))).read().refusal); }
 
+TEST(McpPost, TakesHalfACharacterForNone) {
+  const McpReading reading =
+      post(
+          R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"x":"cut \ud83d"}}})")
+          .read();
+  ASSERT_FALSE(reading.refusal);
+  EXPECT_EQ(reading.message.arguments, R"({"x":"cut \ufffd"})");
+}
+
 TEST(McpPost, TakesAHeaderInBase64) {
   EXPECT_FALSE(
       post(call("{}", kMeta), stateless("tools/call", "=?base64?YV9fYg==?=")).read().refusal);

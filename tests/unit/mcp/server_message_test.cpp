@@ -71,6 +71,31 @@ TEST(ServerHellos, TellModelsUnderTheServersName) {
   EXPECT_THAT(mcp_discovered("1", {}, "brief"), HasSubstr(R"(,"instructions":"brief",)"));
 }
 
+// Programs that cut texts between UTF-16 units send half a character; the rest of it is as good as
+// ever.
+TEST(ServerAnswers, WithHalfACharacterAreRead) {
+  const auto said = read_server_message(
+      R"({"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"cut \ud83d"}]}})",
+      "7");
+  ASSERT_TRUE(said);
+  EXPECT_EQ(said->result, R"({"content":[{"type":"text","text":"cut \ufffd"}]})");
+  EXPECT_FALSE(
+      read_server_message(R"({"jsonrpc":"2.0","id":7,"result":{"\ud83d":1,"\ud83e":2}})", "7"))
+      << "two names that have become one";
+}
+
+TEST(ServerAnswers, ThatCannotBeReadSayWhy) {
+  const auto said = read_server_message(R"({"jsonrpc":"2.0","id":7,"result":{"a":)" +
+                                            std::string(70, '[') + std::string(70, ']') + "}}",
+                                        "7");
+  ASSERT_FALSE(said);
+  const std::string words = no_server_answer(said.error());
+  EXPECT_THAT(words, HasSubstr("what the server answered cannot be used"));
+  EXPECT_THAT(words, HasSubstr("nested deeper than 64"));
+  EXPECT_THAT(no_server_answer({Errc::kUnavailable, "connect: refused"}),
+              HasSubstr("the server did not answer: connect"));
+}
+
 TEST(ServerNotes, OfProgressKeepTheirNumbers) {
   const auto said = read_server_message(
       R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"a","progress":1.50,"message":"m"}})",
