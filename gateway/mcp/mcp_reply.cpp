@@ -124,6 +124,8 @@ std::string mcp_list(const McpMessage& to, std::string_view key,
 }
 
 std::string no_server_answer(const Error& why) {
+  // Where it sends requests is the server's word, and for its operator.
+  if (why.code == Errc::kUnsupported) return "AISPM: the server cannot be used as it is configured";
   const bool has_answered = why.code == Errc::kInvalid || why.code == Errc::kTooLarge;
   return (has_answered ? "AISPM: what the server answered cannot be used: "
                        : "AISPM: the server did not answer: ") +

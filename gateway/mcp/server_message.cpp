@@ -41,6 +41,19 @@ ServerOffers read_offers(const JsonTree& tree) {
           .subscribe = says("resources", "subscribe")};
 }
 
+constexpr std::size_t kMaxLocation = 512;  // bytes of a redirect
+
+// In lower case, without the port that the scheme has anyway.
+std::string bare_origin(std::string_view origin) {
+  std::string bare(origin);
+  for (char& c : bare)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  if (bare.ends_with('/')) bare.pop_back();
+  const std::string_view port = bare.starts_with("https://") ? ":443" : ":80";
+  if (bare.ends_with(port)) bare.resize(bare.size() - port.size());
+  return bare;
+}
+
 constexpr std::array<std::string_view, 8> kLogLevels = {"debug", "info",     "notice", "warning",
                                                         "error", "critical", "alert",  "emergency"};
 
@@ -227,6 +240,26 @@ std::optional<ServerLog> read_log(std::string_view params) {
   if (data == JsonTree::kNone || !rank_of_log(log.level)) return std::nullopt;
   log.data = std::string(params.substr(tree[data].begin, tree[data].span().size()));
   return log;
+}
+
+Result<std::string> read_redirect(std::string_view origin, std::string_view location) {
+  const bool is_url =
+      location.size() <= kMaxLocation &&
+      std::all_of(location.begin(), location.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (!is_url) return fail(Errc::kUnsupported, "it redirects to what is no URL");
+  const std::size_t scheme = location.find("://");
+  const bool is_path = location.starts_with('/') && !location.starts_with("//");
+  const std::size_t path = is_path                            ? 0
+                           : scheme == std::string_view::npos ? scheme
+                                                              : location.find('/', scheme + 3);
+  const bool is_here = is_path || (path != std::string_view::npos &&
+                                   bare_origin(location.substr(0, path)) == bare_origin(origin));
+  if (!is_here)
+    return fail(Errc::kUnsupported, "it redirects to " + std::string(location) +
+                                        ", which is not followed: configure origin and path of "
+                                        "where it is");
+  const std::string_view at = location.substr(path);
+  return std::string(at.substr(0, at.find('#')));
 }
 
 bool speaks_of_session(std::string_view refusal) {

@@ -107,6 +107,11 @@ struct ServerLog {
   std::string data;    // JSON
 };
 std::optional<ServerLog> read_log(std::string_view params);
+// Where a server that answers 307 or 308 wants a request: the path (and query) of a Location.
+// Frameworks do that to URLs without a slash at the end. kUnsupported: it is not at `origin`
+// ("http://host:port", as configured), or no such URL, in words for who configures it.
+Result<std::string> read_redirect(std::string_view origin, std::string_view location);
+
 // Whether a refusal (400) says that the session it was asked in is not known, or not any more. The
 // protocol wants 404 for that, and examples of its SDKs answer 400 and speak of it.
 bool speaks_of_session(std::string_view refusal);

@@ -163,7 +163,45 @@ class Failing(Foreign):
         self.send(int(asked["params"]["arguments"]["status"]), json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": error}).encode())
 
 
-KINDS: dict[str, type[Foreign]] = {"failing": Failing, "old": Old, "restarted": Restarted, "pinging": Pinging, "sloppy": Sloppy, "aside": Aside, "named": Named}
+class Slashed(Foreign):
+    """As Starlette mounts it: at /mcp/, with redirects from /mcp, where nothing is taken."""
+
+    session = "slashed"
+    posts: list[tuple[str, str]] = []
+
+    def do_POST(self) -> None:  # noqa: N802
+        if self.path == "/mcp/":
+            super().do_POST()
+            return
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.posts.append((self.path, asked["method"]))
+        self.send_response(307)
+        self.send_header("location", self.where())
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def where(self) -> str:
+        return f"http://{self.headers['host']}/mcp/"
+
+
+class Circling(Slashed):
+    posts: list[tuple[str, str]] = []
+
+    def where(self) -> str:
+        return f"/mcp{len(self.posts)}"
+
+
+class Moved(Slashed):
+    """To another port, which is another server's."""
+
+    posts: list[tuple[str, str]] = []
+
+    def where(self) -> str:
+        return f"http://127.0.0.1:{SLASHED_PORT[0]}/mcp/"
+
+
+SLASHED_PORT: list[int] = []
+KINDS: dict[str, type[Foreign]] = {"slashed": Slashed, "circling": Circling, "moved": Moved, "failing": Failing, "old": Old, "restarted": Restarted, "pinging": Pinging, "sloppy": Sloppy, "aside": Aside, "named": Named}
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +210,7 @@ def foreign(provider: Any, certificate: Any, tmp_path_factory: pytest.TempPathFa
     for server in servers.values():
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
+    SLASHED_PORT.append(servers["slashed"].server_port)
     running = real_gateway.Gateway(tmp_path_factory.mktemp("foreign"))
     listed = ", ".join(f"{{name: {name}, origin: 'http://127.0.0.1:{server.server_port}', allow_private: true, agents: ['tests/*'], "
                        "call: 5s, list_age: 100ms, prompts: ['*'], grants: [roots]}" for name, server in servers.items())
@@ -261,3 +300,19 @@ def test_what_a_server_asks_beside_requests_reaches_the_client(foreign: Any) -> 
 def test_an_error_that_has_a_status_says_what_is_wrong(foreign: Any, status: int) -> None:
     failed, text = call(foreign, "failing__add", status=status)
     assert failed and "there is no such city" in text, text
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+def test_a_redirect_within_the_server_is_followed_once_for_a_session(foreign: Any, mode: str) -> None:
+    Slashed.posts.clear()
+    assert call(foreign, "slashed__add", mode) == (False, "added")
+    assert {method for _, method in Slashed.posts} <= {"initialize", "server/discover"}
+    assert "slashed__add" in names(foreign, mode)
+
+
+def test_no_other_redirect_is_followed(foreign: Any) -> None:
+    Circling.posts.clear()
+    listed = names(foreign)
+    assert "old__add" in listed and not [name for name in listed if name.startswith(("circling", "moved"))]
+    assert [path for path, _ in Circling.posts[:2]] == ["/mcp", "/mcp1"]
+    assert len(Circling.posts) <= 2 * len(Moved.posts), "more than twice for one question"

@@ -96,6 +96,25 @@ TEST(ServerAnswers, ThatCannotBeReadSayWhy) {
               HasSubstr("the server did not answer: connect"));
 }
 
+// Elsewhere the server's key has nothing to do.
+TEST(ServerRedirects, StayAtTheServer) {
+  const auto path = [](const std::string& origin, const std::string& location) {
+    const auto read = read_redirect(origin, location);
+    EXPECT_TRUE(read || read.error().code == Errc::kUnsupported);
+    return read ? *read : "";
+  };
+  EXPECT_EQ(path("http://h:8000", "http://h:8000/mcp/"), "/mcp/");
+  EXPECT_EQ(path("https://H", "https://h:443/mcp/?a=b#c"), "/mcp/?a=b");
+  EXPECT_EQ(path("http://h:80/", "http://h/x"), "/x");
+  EXPECT_EQ(path("http://h", "/mcp/"), "/mcp/");
+  for (const char* elsewhere :
+       {"http://h/mcp/", "https://h:8000/mcp/", "http://h:8000@evil/mcp/",
+        "http://h:8000.evil/mcp/", "http://evil/http://h:8000/", "//evil/mcp/", "mcp/", "",
+        "http://h:8000", "/a b", "/a\tb", "/\xc3\xa4"})
+    EXPECT_EQ(path("http://h:8000", elsewhere), "") << elsewhere;
+  EXPECT_EQ(path("http://h", "/" + std::string(600, 'a')), "");
+}
+
 TEST(ServerNotes, OfProgressKeepTheirNumbers) {
   const auto said = read_server_message(
       R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"a","progress":1.50,"message":"m"}})",
