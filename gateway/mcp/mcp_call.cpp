@@ -308,25 +308,11 @@ class McpAct {
     co_return mcp_result(message_, *known, is_theirs && said->has_type);
   }
 
-  // What of a result that was judged goes on, with the URIs that the client can ask for: the
-  // gateway's own prefix is nothing to judge a server by.
   Result<std::string> as_client_knows(const std::string& result) const {
-    AISPM_TRY(std::string prefixed, with_uris(result));
-    if (subject_.kind != McpSubject::Kind::kResource) return prefixed;
-    codec::JsonTree tree;
-    AISPM_CHECK(tree.read(prefixed, codec::kMaxRpcDepth));
-    const std::size_t contents = tree.find(0, "contents");
-    if (contents == codec::JsonTree::kNone) return fail(Errc::kInvalid, "it has no contents");
-    const codec::JsonSpan span = tree[contents].span();
-    return "{\"contents\":" + prefixed.substr(span.begin, span.size()) +
-           (message_.is_stateless ? ",\"ttlMs\":0,\"cacheScope\":\"private\"}" : "}");
-  }
-
-  Result<std::string> with_uris(const std::string& result) const {
     const McpConfig& config = worker_.services().config.mcp;
     const auto server = find_server(config, subject_.server, caller_.agent_id);
-    if (!server || config.servers[*server].resources.empty()) return result;
-    return prefix_uris(subject_.server, result);
+    const bool has_uris = server && !config.servers[*server].resources.empty();
+    return subject_.known_result(result, has_uris, message_.is_stateless);
   }
 
   void note(AskedAction& asked, const ResultLook& look) {

@@ -82,7 +82,7 @@ class Listing {
         identity_(worker.services().identify(policies_, caller, proofs.delegation, proofs.intent)) {
   }
 
-  void add(const McpServerConfig& server, const ToolBook& book) {
+  void add(const McpServerConfig& server, const ToolBook& book, bool for_sessions) {
     for (const McpTool& tool : book.tools()) {
       if (!is_tool_granted(server, tool.definition.name)) continue;
       if (!may_call(server.endpoint.name, tool)) continue;
@@ -93,7 +93,8 @@ class Listing {
         worker_.counters().mcp_tools_withheld.add();
         withhold(server.endpoint.name, tool.definition.name, {}, look);
       } else {
-        shown_.push_back(tool.shown);
+        const bool is_same = for_sessions || tool.shown_stateless.empty();
+        shown_.push_back(is_same ? tool.shown : tool.shown_stateless);
       }
     }
     for (const std::string& name : book.left_out()) {
@@ -101,7 +102,7 @@ class Listing {
       ToolLook look;
       look.objection = McpObjection{
           "tools.name",
-          "The tool's name cannot be taken: letters, digits, _ - . / only, 128 at most"};
+          "The tool's name cannot be taken: letters, digits, _ - . / only, 128 at most, each once"};
       worker_.counters().mcp_tools_withheld.add();
       withhold(server.endpoint.name, name, {}, look);
     }
@@ -128,8 +129,9 @@ class Listing {
       look.objection = McpObjection{
           "tools.name",
           is_prompts
-              ? "The prompt's name cannot be taken: letters, digits, _ - . / only, 128 at most"
-              : "The URI cannot be taken: no spaces and controls, 1024 bytes at most"};
+              ? "The prompt's name cannot be taken: letters, digits, _ - . / only, 128 at most, "
+                "each once"
+              : "The URI cannot be taken: no spaces and controls, 1024 bytes at most, each once"};
       worker_.counters().mcp_tools_withheld.add();
       withhold(server.endpoint.name, action,
                is_prompts ? server_prompt(name, "{}") : server_read(name), look);
@@ -304,7 +306,8 @@ Task<std::string> list_tools(Worker& worker, McpSession& session, const Caller& 
   co_await servers.ask_all(std::nullopt);
   Listing listing(worker, caller, proofs, std::move(scan));
   for (const Round::Answer& answer : servers.answers())
-    if (answer.tools) listing.add(config.servers[answer.server], *answer.tools);
+    if (answer.tools)
+      listing.add(config.servers[answer.server], *answer.tools, !asked.is_stateless);
   co_return mcp_list(asked, "tools", listing.shown());
 }
 

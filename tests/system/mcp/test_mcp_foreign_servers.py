@@ -104,6 +104,21 @@ class Sloppy(Foreign):
         {"name": "bare", "description": None, "title": None, "inputSchema": {}}]
 
 
+class Ornate(Foreign):
+    """What is beside a tool's, a resource's or a result's own words is of kinds that clients of the SDKs do not read."""
+
+    capabilities: dict[str, Any] = {"tools": {}, "resources": {}}
+    tools: list[dict[str, Any]] = [
+        {"name": "add", "title": 7, "inputSchema": {"type": "object", "properties": {"any": True}}, "outputSchema": {"type": "array"},
+         "annotations": {"readOnlyHint": "yes"}, "icons": [{"src": "a", "sizes": "48x48"}], "_meta": None}]
+
+    def result(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        return {
+            "resources/list": {"resources": [{"uri": "a:1", "annotations": {"priority": 3}}, {"uri": "a:1", "name": "again"}, {}]},
+            "tools/call": {"structuredContent": [1, 2]},
+        }.get(asked["method"]) or super().result(asked)
+
+
 class Aside(Foreign):
     """Asks and logs on the stream of its session (GET), as the SDKs do what is not asked through the request of a tool."""
 
@@ -201,7 +216,7 @@ class Moved(Slashed):
 
 
 SLASHED_PORT: list[int] = []
-KINDS: dict[str, type[Foreign]] = {"slashed": Slashed, "circling": Circling, "moved": Moved, "failing": Failing, "old": Old, "restarted": Restarted, "pinging": Pinging, "sloppy": Sloppy, "aside": Aside, "named": Named}
+KINDS: dict[str, type[Foreign]] = {"slashed": Slashed, "circling": Circling, "moved": Moved, "failing": Failing, "old": Old, "restarted": Restarted, "pinging": Pinging, "sloppy": Sloppy, "aside": Aside, "named": Named, "ornate": Ornate}
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +228,7 @@ def foreign(provider: Any, certificate: Any, tmp_path_factory: pytest.TempPathFa
     SLASHED_PORT.append(servers["slashed"].server_port)
     running = real_gateway.Gateway(tmp_path_factory.mktemp("foreign"))
     listed = ", ".join(f"{{name: {name}, origin: 'http://127.0.0.1:{server.server_port}', allow_private: true, agents: ['tests/*'], "
-                       "call: 5s, list_age: 100ms, prompts: ['*'], grants: [roots]}" for name, server in servers.items())
+                       "call: 5s, list_age: 100ms, prompts: ['*'], resources: ['a:*'], grants: [roots]}" for name, server in servers.items())
     running.start(running.configure(provider.port, certificate.cert, f"mcp: {{servers: [{listed}]}}\n", policy=POLICY))
     wait_for_rules(running)
     yield running
@@ -273,6 +288,19 @@ def test_tools_that_clients_cannot_read_cost_no_others(foreign: Any) -> None:
     [bare] = [tool for tool in in_session(foreign, open_session(foreign), "tools/list")["result"]["tools"] if tool["name"] == "sloppy__bare"]
     assert bare == {"name": "sloppy__bare", "inputSchema": {"type": "object"}}
     assert call(foreign, "sloppy__bare") == (False, "added")
+
+
+def test_odd_members_of_lists_and_results_are_left_out_alone(foreign: Any) -> None:
+    async def use(client: Client) -> tuple[Any, Any, Any]:
+        tools = [tool for tool in (await client.list_tools()).tools if tool.name == "ornate__add"]
+        return tools, (await client.list_resources()).resources, await client.call_tool("ornate__add", {"any": 1})
+
+    [tool], [resource], result = with_client(foreign, use)
+    assert (tool.title, tool.output_schema, tool.icons) == (None, None, None)
+    assert (str(resource.uri), resource.name) == ("mcp+ornate+a:1", "a:1")
+    assert result.structured_content is None and [block.text for block in result.content] == ["[1, 2]"]
+    listed = in_session(foreign, open_session(foreign), "tools/list")["result"]["tools"]
+    assert {"name": "ornate__add", "inputSchema": {"type": "object", "properties": {"any": {}}}, "annotations": {}} in listed
 
 
 def test_what_a_server_asks_beside_requests_reaches_the_client(foreign: Any) -> None:
