@@ -170,6 +170,16 @@ class McpAct {
                    "No model asked for this call, as far as this gateway has seen");
   }
 
+  void judge_meta(AskedAction& asked) {
+    if (message_.meta.empty()) return;
+    MetaLook look = look_at_meta(asked.scan(), message_.meta);
+    std::vector<model::Detection>& findings = asked.action().findings;
+    findings.insert(findings.end(), look.detections.begin(), look.detections.end());
+    if (look.objection)
+      asked.overrule(Outcome::kDeny, look.objection->rule_id, look.objection->reason);
+    meta_ = std::move(look.meta);
+  }
+
   Result<> judge(AskedAction& asked, const AskedCalls::Claim& claim,
                  const McpServerConfig& server) {
     AISPM_CHECK(asked.judge());
@@ -180,6 +190,8 @@ class McpAct {
     judge_cause(asked, claim.match());
     if (action.verdict.outcome == Outcome::kDeny || action.verdict.outcome == Outcome::kKillSwitch)
       return {};
+    judge_meta(asked);
+    if (action.verdict.outcome == Outcome::kDeny) return {};
     const ToolLook look = subject_.look(asked.scan());
     action.findings.insert(action.findings.end(), look.detections.begin(), look.detections.end());
     if (look.objection) {
@@ -254,6 +266,7 @@ class McpAct {
     ServerAsk what = subject_.ask(asked.changed().empty() ? subject_.arguments : asked.changed());
     what.wants_progress = notes.wants_progress();
     what.log_level = message_.log_level;
+    what.meta = meta_;
     WishDesk desk(worker_, session_, caller_, proofs_, message_, server, asked.scan(), tell_);
     desk.attach(link);
     auto said = co_await desk.ask(link, std::move(what));
@@ -369,6 +382,7 @@ class McpAct {
   std::shared_ptr<std::function<void()>> stop_;
   bool is_told_ = false;
   bool is_given_up_ = false;
+  std::string meta_;          // what of the client's `_meta` goes on
   std::string failure_;       // how the server failed, in a word; "" = it did not
   bool needs_input_ = false;  // the same call comes again, with answers
 };

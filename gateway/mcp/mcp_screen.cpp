@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "gateway/mcp/mcp_seams.hpp"
+#include "gateway/proxy/decide/data_cut.hpp"
+#include "gateway/proxy/decide/scan_arguments.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
@@ -199,6 +201,18 @@ ToolLook look_at_instructions(const ScanContext& context, std::string_view serve
       std::any_of(report.findings.begin(), report.findings.end(),
                   [](const policy::ScanFinding& found) { return found.rule == "HIDDEN_TEXT"; });
   return look_at_words(context, text, hides_text);
+}
+
+MetaLook look_at_meta(const ScanContext& context, std::string_view meta) {
+  ArgumentScan scanned = scan_arguments(context, meta);
+  MetaLook look;
+  look.detections = std::move(scanned.findings.detections);
+  if (scanned.objection)
+    look.objection = McpObjection{scanned.objection->rule_id, scanned.objection->reason};
+  const std::string_view left = scanned.changed.empty() ? meta : std::string_view(scanned.changed);
+  const auto cut = cut_data(context, left, detect::Surface::kToolArguments, look.meta);
+  if (!cut || !is_still_json(left, look.meta)) look.meta.clear();
+  return look;
 }
 
 ResultLook look_at_result(const ScanContext& context, codec::Surface surface, std::string_view tool,

@@ -238,7 +238,8 @@ Task<ServerMessage> ServerLink::ask_once(const ServerAsk& what) {
     const ServerMeta meta{.is_stateless = is_stateless(with),
                           .progress = what.wants_progress ? id : std::string(),
                           .log_level = what.log_level,
-                          .abilities = abilities_};
+                          .abilities = abilities_,
+                          .told = what.meta};
     const std::string request =
         server_request(id, what.method, server_params(what.params, meta, kVersion));
     std::string lines = is_stateless(with) ? mirror_lines(what) : std::string();

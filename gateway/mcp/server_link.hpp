@@ -16,6 +16,7 @@ struct ServerAsk {
   // Header lines of arguments that the tool wants there too (2026-07-28).
   std::string header_lines = {};
   bool wants_progress = false;
+  std::string meta = {};       // what the client tells beside, as in ServerMeta
   bool takes_input = false;    // a result may be a question (2026-07-28)
   std::string log_level = {};  // as in McpMessage
 };

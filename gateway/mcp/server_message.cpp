@@ -97,6 +97,8 @@ std::string server_params(std::string_view params, const ServerMeta& meta,
     if (!meta.log_level.empty())
       add("io.modelcontextprotocol/logLevel", json_string(meta.log_level));
   }
+  if (!meta.told.empty())
+    members.append(members.empty() ? "" : ",").append(meta.told, 1, meta.told.size() - 2);
   if (members.empty()) return std::string(params);
   const std::string_view rest = params.empty() ? std::string_view("}") : params.substr(1);
   const bool is_empty = rest.find_first_not_of(" \t\r\n") == rest.rfind('}');

@@ -29,6 +29,7 @@ struct ServerMeta {
       {};  // JSON, the token under which the server may tell of progress; "" = none
   std::string log_level = {};  // from which on it may log; "" = not said
   McpAbilities abilities = {};
+  std::string told = {};  // by the client: a JSON object with other members; "" = nothing
 };
 std::string server_params(std::string_view params, const ServerMeta& meta,
                           std::string_view own_version);

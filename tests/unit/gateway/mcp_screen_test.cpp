@@ -74,6 +74,15 @@ TEST(McpScreen, InstructionsAreToldWholeOrNotAtAll) {
   EXPECT_EQ(hidden.objection->rule_id, "tools.hidden_text");
 }
 
+TEST(McpScreen, WhatIsToldBesideArgumentsHoldsNoData) {
+  const ScanContext context = make_context();
+  constexpr std::string_view kFine =
+      R"({"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","claudecode/toolUseId":"toolu_01A09q90qw90lq917835lq9"})";
+  EXPECT_EQ(look_at_meta(context, kFine).meta, kFine);
+  const MetaLook secret = look_at_meta(context, R"({"note":")" + kSecret + R"("})");
+  EXPECT_EQ(secret.meta.find(kSecret), std::string::npos);
+}
+
 TEST(McpScreen, NumbersAreLookedAtLikeTexts) {
   const ScanContext context = make_context(
       "defaults: {mode: enforce, store_text: false, fail: closed}\n"

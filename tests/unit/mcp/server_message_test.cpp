@@ -24,6 +24,8 @@ TEST(ServerParams, GetWhatTheServersEraWants) {
   EXPECT_THAT(modern, HasSubstr(R"("io.modelcontextprotocol/clientCapabilities":{})"));
   EXPECT_THAT(modern, HasSubstr(R"("io.modelcontextprotocol/logLevel":"info")"));
   EXPECT_THAT(modern, HasSubstr(R"(},"name":"a"})"));
+  EXPECT_EQ(server_params(R"({"name":"a"})", {.progress = "7", .told = R"({"a/b":[1]})"}, "1"),
+            R"({"_meta":{"progressToken":7,"a/b":[1]},"name":"a"})");
   EXPECT_THAT(server_params("", {.is_stateless = true}, "1"), Not(HasSubstr("logLevel")));
 }
 
