@@ -180,6 +180,8 @@ Result<std::string> ToolBook::add_page(std::string_view server, std::string_view
     show(tree, node, result, prefixed_name(server, name), tool);
     std::vector<std::string> path;
     read_headers(tree, schema, path, tool);
+    if (tree.string_at(tree.find(node, "execution"), "taskSupport") == "required")
+      tool.problem = "the tool runs as a task only, and there are none here";
     if (!tool.problem.empty()) tool.schema = nullptr;
     tools_.push_back(std::move(tool));
   });

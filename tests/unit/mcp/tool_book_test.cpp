@@ -69,6 +69,14 @@ TEST(ToolBooks, LetNobodyUseToolsOfOneName) {
   EXPECT_TRUE(book.find("add")->problem.empty());
 }
 
+TEST(ToolBooks, LetNobodyUseWhatRunsAsATaskOnly) {
+  const ToolBook book =
+      book_of(R"({"name":"a","inputSchema":{},"execution":{"taskSupport":"required"}},)"
+              R"({"name":"b","inputSchema":{},"execution":{"taskSupport":"optional"}})");
+  EXPECT_THAT(book.find("a")->problem, HasSubstr("task"));
+  EXPECT_TRUE(book.find("b")->problem.empty());
+}
+
 // Clients before 2026-07-28 know output schemas of objects only.
 TEST(ToolBooks, HideOutputSchemasThatClientsCannotRead) {
   const ToolBook book = book_of(
