@@ -74,7 +74,7 @@ Result<std::string> McpSubject::known_result(const std::string& result, bool has
                                              bool is_stateless) const {
   AISPM_TRY(std::string known,
             has_uris ? prefix_uris(server, result) : Result<std::string>(result));
-  if (kind == Kind::kTool && !is_stateless) return shown_result(known);
+  if (kind == Kind::kTool) return shown_result(known, !is_stateless);
   if (kind != Kind::kResource) return known;
   codec::JsonTree tree;
   AISPM_CHECK(tree.read(known, codec::kMaxRpcDepth));

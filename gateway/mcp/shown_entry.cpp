@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/jsonrpc.hpp"
@@ -17,25 +18,33 @@ using codec::JsonTree;
 constexpr std::size_t kNone = JsonTree::kNone;
 constexpr std::string_view kObjectType = R"("type":"object")";
 
-// As RFC 3339 has it, with seconds and an offset: "2026-11-23T12:00:00Z".
+// As RFC 3339 has it, with an offset: "2026-11-23T12:00:00Z", at a day that there is.
 bool is_timestamp(std::string_view text) {
   constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:dd";
-  constexpr std::string_view kOffset = "dd:dd";
+  constexpr std::string_view kOffset = "+dd:dd";
   const auto fits = [](std::string_view part, std::string_view form) {
     return part.size() == form.size() &&
            std::equal(part.begin(), part.end(), form.begin(), [](char c, char wanted) {
+             if (wanted == '+') return c == '+' || c == '-';
              return wanted == 'd' ? c >= '0' && c <= '9' : c == wanted;
            });
   };
-  if (!fits(text.substr(0, kForm.size()), kForm)) return false;
+  const auto two = [](std::string_view part, std::size_t at) {
+    return static_cast<unsigned>((part[at] - '0') * 10 + part[at + 1] - '0');
+  };
+  const std::string_view when = text.substr(0, kForm.size());
+  if (!fits(when, kForm)) return false;
+  const std::chrono::year_month_day day{
+      std::chrono::year(static_cast<int>(two(when, 0) * 100 + two(when, 2))),
+      std::chrono::month(two(when, 5)), std::chrono::day(two(when, 8))};
+  if (!day.ok() || two(when, 11) > 23 || two(when, 14) > 59 || two(when, 17) > 59) return false;
   text.remove_prefix(kForm.size());
   if (text.starts_with('.')) {
     const std::size_t end = text.find_first_not_of("0123456789", 1);
     if (end == 1 || end == std::string_view::npos) return false;
     text.remove_prefix(end);
   }
-  return text == "Z" ||
-         ((text.starts_with('+') || text.starts_with('-')) && fits(text.substr(1), kOffset));
+  return text == "Z" || (fits(text, kOffset) && two(text, 1) <= 23 && two(text, 4) <= 59);
 }
 
 class Writer {
@@ -71,6 +80,34 @@ class Writer {
       json.append(json.size() > 1 ? "," : "").append(json_string(key.text)).append(":" + kept);
     });
     return json + "}";
+  }
+
+  std::string unless_null(std::size_t node) const {
+    return raw_if(!is(node, JsonKind::kNull), node);
+  }
+
+  // Whether the object, or one in the list, has a member that is null.
+  bool has_null(std::size_t node, std::size_t list) const {
+    bool has = false;
+    const auto look = [&](const codec::JsonNode&, std::size_t value) {
+      has = has || is(value, JsonKind::kNull);
+    };
+    tree_.each_member(node, look);
+    tree_.each_element(list, [&](std::size_t one, std::size_t) { tree_.each_member(one, look); });
+    return has;
+  }
+
+  // The list with objects that have no member that is null.
+  std::string blocks(std::size_t list) const {
+    std::string json = "[";
+    tree_.each_element(list, [&](std::size_t one, std::size_t) {
+      json.append(json.size() > 1 ? "," : "");
+      json +=
+          is(one, JsonKind::kObject)
+              ? object(one, [&](std::string_view, std::size_t value) { return unless_null(value); })
+              : raw(one);
+    });
+    return json + "]";
   }
 
  private:
@@ -209,23 +246,24 @@ std::string shown_entry(const JsonTree& tree, std::size_t node, std::string_view
   return Writer(tree, text, as).entry(node);
 }
 
-Result<std::string> shown_result(std::string_view result) {
+Result<std::string> shown_result(std::string_view result, bool for_sessions) {
   JsonTree tree;
   AISPM_CHECK(tree.read(result, codec::kMaxRpcDepth));
   const std::size_t structured = tree.find(0, "structuredContent");
   const std::size_t content = tree.find(0, "content");
   const bool has_structured = structured != kNone && tree[structured].kind != JsonKind::kNull;
-  const bool is_object = has_structured && tree[structured].kind == JsonKind::kObject;
+  const bool is_shown =
+      has_structured && (!for_sessions || tree[structured].kind == JsonKind::kObject);
   const bool has_list = content != kNone && tree[content].kind == JsonKind::kArray;
-  const bool has_content = has_list && tree[content].next > content + 1;
-  if (is_object && has_content) return std::string(result);
-  if (has_list && structured == kNone) return std::string(result);
+  const bool has_content = has_list && (!for_sessions || tree[content].next > content + 1);
+  const bool says_all = has_structured ? is_shown && has_content : has_list;
   const Writer writer(tree, result, {});
+  if (says_all && !writer.has_null(0, content)) return std::string(result);
   std::string json = writer.object(0, [&](std::string_view name, std::size_t value) {
-    if (name == "content" || (name == "structuredContent" && !is_object)) return std::string();
-    return writer.raw(value);
+    if (name == "content" || (name == "structuredContent" && !is_shown)) return std::string();
+    return writer.unless_null(value);
   });
-  std::string blocks = has_list ? writer.raw(content) : "[]";
+  std::string blocks = has_list ? writer.blocks(content) : "[]";
   if (has_structured && !has_content)
     blocks = R"([{"type":"text","text":)" + json_string(writer.raw(structured)) + "}]";
   return json.insert(1, "\"content\":" + blocks + (json.size() > 2 ? "," : ""));

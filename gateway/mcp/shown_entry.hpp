@@ -28,9 +28,10 @@ struct EntryView {
 std::string shown_entry(const codec::JsonTree& tree, std::size_t node, std::string_view text,
                         const EntryView& as);
 
-// The result of a tool, a JSON object, for clients before 2026-07-28: its structured content is an
-// object there, and what it is else stands in the content, as all of it does where there is no
-// content. kInvalid: not JSON that can only be read in one way.
-Result<std::string> shown_result(std::string_view result);
+// The result of a tool, a JSON object: without members that are null, also of its blocks, and with
+// content. `for_sessions`: for clients before 2026-07-28, whose structured content is an object;
+// what it is else stands in the content, as all of it does where there is no content. kInvalid: not
+// JSON that can only be read in one way.
+Result<std::string> shown_result(std::string_view result, bool for_sessions);
 
 }  // namespace aispm::gateway

@@ -48,8 +48,10 @@ TEST(ShownEntries, LoseMembersOfAWrongKindOnly) {
       resource(
           R"({"uri":"x","name":null,"mimeType":null,"size":"7","annotations":{"audience":"user","priority":3,"lastModified":"yesterday"}})"),
       R"({"name":"x","uri":"n","annotations":{}})");
-  for (const std::string_view when : {"2026-11-23", "2026-11-23T12:00:00", "2026-11-23T12:00:00.Z",
-                                      "2026-11-23T12:00:00+0100", "2026-11-23 12:00:00Z"})
+  for (const std::string_view when :
+       {"2026-11-23", "2026-11-23T12:00:00", "2026-11-23T12:00:00.Z", "2026-11-23T12:00:00+0100",
+        "2026-11-23 12:00:00Z", "2026-02-29T00:00:00Z", "2026-11-23T24:00:00Z",
+        "2026-11-23T12:00:00+24:00"})
     EXPECT_EQ(resource(R"({"uri":"x","name":"r","annotations":{"lastModified":")" +
                        std::string(when) + "\"}}"),
               R"({"uri":"n","name":"r","annotations":{}})");
@@ -76,8 +78,8 @@ TEST(ShownResults, HaveContentAndStructureThatIsAnObject) {
   };
   constexpr std::string_view kText = R"("content":[{"type":"text","text":"a"}])";
   const std::string whole = "{" + std::string(kText) + R"(,"structuredContent":{"a":1}})";
-  EXPECT_EQ(shown_result(whole).value(), whole);
-  EXPECT_EQ(shown_result(R"({"content":[],"isError":true})").value(),
+  EXPECT_EQ(shown_result(whole, true).value(), whole);
+  EXPECT_EQ(shown_result(R"({"content":[],"isError":true})", true).value(),
             R"({"content":[],"isError":true})");
   for (const Case& c :
        {Case{R"({"structuredContent":{"a":1}})",
@@ -88,7 +90,24 @@ TEST(ShownResults, HaveContentAndStructureThatIsAnObject) {
              R"({"content":[{"type":"text","text":"a"}]})"},
         Case{R"({"structuredContent":null})", R"({"content":[]})"},
         Case{"{}", R"({"content":[]})"}})
-    EXPECT_EQ(shown_result(c.said).value(), c.shown) << c.said;
+    EXPECT_EQ(shown_result(c.said, true).value(), c.shown) << c.said;
+}
+
+TEST(ShownResults, HaveNoMembersThatAreNull) {
+  constexpr std::string_view kNulls =
+      R"({"content":[{"type":"text","text":"a","annotations":null},7],"isError":null,"_meta":{"a":null}})";
+  for (const bool for_sessions : {true, false})
+    EXPECT_EQ(shown_result(kNulls, for_sessions).value(),
+              R"({"content":[{"type":"text","text":"a"},7],"_meta":{"a":null}})");
+}
+
+// 2026-07-28 knows structured content of any kind.
+TEST(ShownResults, AreLeftAsTheyAreWithoutSessions) {
+  for (const std::string_view same :
+       {R"({"content":[],"structuredContent":[1]})", R"({"content":[{"type":"text","text":"a"}]})"})
+    EXPECT_EQ(shown_result(same, false).value(), same);
+  EXPECT_EQ(shown_result(R"({"structuredContent":[1]})", false).value(),
+            R"({"content":[{"type":"text","text":"[1]"}],"structuredContent":[1]})");
 }
 
 }  // namespace
