@@ -320,8 +320,6 @@ class StreamPass {
 
 // Judges a whole reply and sends what may be sent of it.
 awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view bytes) {
-  const auto mended = codec::mend_surrogates(bytes);
-  if (mended) bytes = *mended;
   if (Step step = x.judge_whole(bytes); step) co_return step;
   if (x.guards_reply()) {
     Step step;
@@ -374,6 +372,8 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
   }
   x.in_flight = nullptr;
   std::string_view told = x.adapted_reply(whole->bytes);
+  const auto mended = codec::mend_surrogates(x.route.kind == RouteKind::kLlm ? told : "");
+  if (mended) told = *mended;
   if (Step step = x.translate_reply(told); step) co_return step;
   Step step = co_await send_judged(x, client, told);
   x.watch_reply(told);
