@@ -5,8 +5,8 @@
 #include <array>
 
 #include "gateway/mcp/mcp_names.hpp"
+#include "gateway/mcp/shown_entry.hpp"
 #include "gateway/mcp/tool_book.hpp"
-#include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
 #include "sdk/core/codec/jsonrpc.hpp"
 #include "sdk/core/common/utf8.hpp"
@@ -24,11 +24,12 @@ struct ShelfWords {
   std::string_view method;
   std::string_view key;
   std::string_view name;  // the member that names an entry
+  EntryKind kind;
 };
 constexpr std::array<ShelfWords, kShelves> kWords = {{
-    {"prompts/list", "prompts", "name"},
-    {"resources/list", "resources", "uri"},
-    {"resources/templates/list", "resourceTemplates", "uriTemplate"},
+    {"prompts/list", "prompts", "name", EntryKind::kPrompt},
+    {"resources/list", "resources", "uri", EntryKind::kResource},
+    {"resources/templates/list", "resourceTemplates", "uriTemplate", EntryKind::kTemplate},
 }};
 
 const ShelfWords& words_of(Shelf shelf) { return kWords[static_cast<std::size_t>(shelf)]; }
@@ -42,6 +43,7 @@ bool is_uri(std::string_view uri) {
 
 void read_arguments(const JsonTree& tree, std::size_t entry, ShelfItem& item) {
   tree.each_element(tree.find(entry, "arguments"), [&](std::size_t one, std::size_t) {
+    if (tree.string_at(one, "name").empty()) return;  // it can be given no value
     const std::size_t required = tree.find(one, "required");
     item.arguments.push_back({std::string(tree.string_at(one, "name")),
                               required != kNone && tree[required].kind == JsonKind::kTrue});
@@ -55,11 +57,10 @@ std::string_view list_key(Shelf shelf) { return words_of(shelf).key; }
 
 Result<bool> Catalogue::take_name(const std::string& name) {
   const std::string key(words_of(shelf_).key);
-  if (name.empty() || find(name) != nullptr)
-    return fail(Errc::kInvalid, "an entry of " + key + " has no name or one that stands twice");
   if (items_.size() + left_out_.size() >= kMaxItems)
     return fail(Errc::kTooLarge, "more than " + std::to_string(kMaxItems) + " " + key);
-  if (shelf_ == Shelf::kPrompts ? is_mcp_name(name) : is_uri(name)) return true;
+  const bool is_name = shelf_ == Shelf::kPrompts ? is_mcp_name(name) : is_uri(name);
+  if (is_name && find(name) == nullptr) return true;
   std::string& shown = left_out_.emplace_back(name);
   cut_utf8(shown, kMaxMcpName);
   return false;
@@ -83,18 +84,9 @@ Result<std::string> Catalogue::add_page(std::string_view server, std::string_vie
     auto taken = take_name(item.name);
     if (!taken) read = fail(std::move(taken).error());
     if (!taken || !*taken) return;
-    const codec::JsonNode& name = tree[tree.find(node, words.name)];
     const std::string as_shown = shelf_ == Shelf::kPrompts ? prefixed_name(server, item.name)
                                                            : prefixed_uri(server, item.name);
-    auto shown = codec::apply_patches(
-        result.substr(tree[node].begin, tree[node].span().size()),
-        {codec::string_patch({name.begin - tree[node].begin, name.end - tree[node].begin},
-                             as_shown)});
-    if (!shown) {
-      read = fail(std::move(shown).error());
-      return;
-    }
-    item.shown = std::move(*shown);
+    item.shown = shown_entry(tree, node, result, {.kind = words.kind, .name = as_shown});
     for (std::size_t i = node; i < tree[node].next; ++i)
       if (tree[i].is_string() && !tree[i].text.empty())
         item.texts.append(tree[i].text).push_back('\n');

@@ -41,9 +41,8 @@ class Catalogue {
 
   explicit Catalogue(Shelf shelf) : shelf_(shelf) {}
 
-  // Adds a page; gives its nextCursor, "" = the last. An entry whose name cannot be taken is left
-  // out, the others stay. kInvalid: no such list, an entry without a name, or a name twice;
-  // kTooLarge.
+  // Adds a page; gives its nextCursor, "" = the last. An entry whose name cannot be taken, is
+  // missing or was there before is left out, the others stay. kInvalid: no such list; kTooLarge.
   Result<std::string> add_page(std::string_view server, std::string_view result);
   // After the last page: looks at the words of each.
   void finish(std::string_view server);

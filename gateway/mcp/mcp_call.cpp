@@ -170,6 +170,16 @@ class McpAct {
                    "No model asked for this call, as far as this gateway has seen");
   }
 
+  void judge_meta(AskedAction& asked) {
+    if (message_.meta.empty()) return;
+    MetaLook look = look_at_meta(asked.scan(), message_.meta);
+    std::vector<model::Detection>& findings = asked.action().findings;
+    findings.insert(findings.end(), look.detections.begin(), look.detections.end());
+    if (look.objection)
+      asked.overrule(Outcome::kDeny, look.objection->rule_id, look.objection->reason);
+    meta_ = std::move(look.meta);
+  }
+
   Result<> judge(AskedAction& asked, const AskedCalls::Claim& claim,
                  const McpServerConfig& server) {
     AISPM_CHECK(asked.judge());
@@ -180,6 +190,8 @@ class McpAct {
     judge_cause(asked, claim.match());
     if (action.verdict.outcome == Outcome::kDeny || action.verdict.outcome == Outcome::kKillSwitch)
       return {};
+    judge_meta(asked);
+    if (action.verdict.outcome == Outcome::kDeny) return {};
     const ToolLook look = subject_.look(asked.scan());
     action.findings.insert(action.findings.end(), look.detections.begin(), look.detections.end());
     if (look.objection) {
@@ -254,6 +266,7 @@ class McpAct {
     ServerAsk what = subject_.ask(asked.changed().empty() ? subject_.arguments : asked.changed());
     what.wants_progress = notes.wants_progress();
     what.log_level = message_.log_level;
+    what.meta = meta_;
     WishDesk desk(worker_, session_, caller_, proofs_, message_, server, asked.scan(), tell_);
     desk.attach(link);
     auto said = co_await desk.ask(link, std::move(what));
@@ -266,7 +279,7 @@ class McpAct {
     }
     if (!said) {
       failure_ = "unavailable";
-      co_return failed("AISPM: the server did not answer: " + said.error().message);
+      co_return failed(no_server_answer(said.error()));
     }
     needs_input_ = said->needs_input;
     if (needs_input_) co_return mcp_result(message_, said->result, true);
@@ -308,25 +321,11 @@ class McpAct {
     co_return mcp_result(message_, *known, is_theirs && said->has_type);
   }
 
-  // What of a result that was judged goes on, with the URIs that the client can ask for: the
-  // gateway's own prefix is nothing to judge a server by.
   Result<std::string> as_client_knows(const std::string& result) const {
-    AISPM_TRY(std::string prefixed, with_uris(result));
-    if (subject_.kind != McpSubject::Kind::kResource) return prefixed;
-    codec::JsonTree tree;
-    AISPM_CHECK(tree.read(prefixed, codec::kMaxRpcDepth));
-    const std::size_t contents = tree.find(0, "contents");
-    if (contents == codec::JsonTree::kNone) return fail(Errc::kInvalid, "it has no contents");
-    const codec::JsonSpan span = tree[contents].span();
-    return "{\"contents\":" + prefixed.substr(span.begin, span.size()) +
-           (message_.is_stateless ? ",\"ttlMs\":0,\"cacheScope\":\"private\"}" : "}");
-  }
-
-  Result<std::string> with_uris(const std::string& result) const {
     const McpConfig& config = worker_.services().config.mcp;
     const auto server = find_server(config, subject_.server, caller_.agent_id);
-    if (!server || config.servers[*server].resources.empty()) return result;
-    return prefix_uris(subject_.server, result);
+    const bool has_uris = server && !config.servers[*server].resources.empty();
+    return subject_.known_result(result, has_uris, message_.is_stateless);
   }
 
   void note(AskedAction& asked, const ResultLook& look) {
@@ -383,6 +382,7 @@ class McpAct {
   std::shared_ptr<std::function<void()>> stop_;
   bool is_told_ = false;
   bool is_given_up_ = false;
+  std::string meta_;          // what of the client's `_meta` goes on
   std::string failure_;       // how the server failed, in a word; "" = it did not
   bool needs_input_ = false;  // the same call comes again, with answers
 };

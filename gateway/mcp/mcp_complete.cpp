@@ -109,9 +109,7 @@ awaitable<std::string> serve_completion(Worker& worker, McpSession& session, con
   what.params = action.changed().empty() ? wanted->params : action.changed();
   auto said = co_await link.ask(what);
   action.record();
-  if (!said)
-    co_return mcp_error(asked.id, mcp_code::kInternal,
-                        "AISPM: the server did not answer: " + said.error().message);
+  if (!said) co_return mcp_error(asked.id, mcp_code::kInternal, no_server_answer(said.error()));
   if (said->kind == ServerMessage::Kind::kError) co_return mcp_result(asked, kNothing);
   co_return mcp_result(asked, proposals_of(action.scan(), std::move(said->result)));
 }

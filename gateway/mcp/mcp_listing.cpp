@@ -82,7 +82,7 @@ class Listing {
         identity_(worker.services().identify(policies_, caller, proofs.delegation, proofs.intent)) {
   }
 
-  void add(const McpServerConfig& server, const ToolBook& book) {
+  void add(const McpServerConfig& server, const ToolBook& book, bool for_sessions) {
     for (const McpTool& tool : book.tools()) {
       if (!is_tool_granted(server, tool.definition.name)) continue;
       if (!may_call(server.endpoint.name, tool)) continue;
@@ -93,7 +93,8 @@ class Listing {
         worker_.counters().mcp_tools_withheld.add();
         withhold(server.endpoint.name, tool.definition.name, {}, look);
       } else {
-        shown_.push_back(tool.shown);
+        const bool is_same = for_sessions || tool.shown_stateless.empty();
+        shown_.push_back(is_same ? tool.shown : tool.shown_stateless);
       }
     }
     for (const std::string& name : book.left_out()) {
@@ -101,7 +102,7 @@ class Listing {
       ToolLook look;
       look.objection = McpObjection{
           "tools.name",
-          "The tool's name cannot be taken: letters, digits, _ - . / only, 128 at most"};
+          "The tool's name cannot be taken: letters, digits, _ - . / only, 128 at most, each once"};
       worker_.counters().mcp_tools_withheld.add();
       withhold(server.endpoint.name, name, {}, look);
     }
@@ -128,11 +129,34 @@ class Listing {
       look.objection = McpObjection{
           "tools.name",
           is_prompts
-              ? "The prompt's name cannot be taken: letters, digits, _ - . / only, 128 at most"
-              : "The URI cannot be taken: no spaces and controls, 1024 bytes at most"};
+              ? "The prompt's name cannot be taken: letters, digits, _ - . / only, 128 at most, "
+                "each once"
+              : "The URI cannot be taken: no spaces and controls, 1024 bytes at most, each once"};
       worker_.counters().mcp_tools_withheld.add();
       withhold(server.endpoint.name, action,
                is_prompts ? server_prompt(name, "{}") : server_read(name), look);
+    }
+  }
+
+  // What it tells models of itself.
+  void add(const McpServerConfig& server, const std::string& method, const std::string& text) {
+    const bool has_policy = !policies_.enforced || policies_.enforced->bundle;
+    if (identity_.objection || !has_policy) return;
+    ToolLook look = look_at_instructions(scan_, server.endpoint.name, text);
+    std::string words = mcp_instructions(server.endpoint.name, text);
+    const bool is_long =
+        text.size() > kMaxInstructions || shown_bytes_ + words.size() > kMaxAllInstructions;
+    if (!look.objection && is_long)
+      look.objection =
+          McpObjection{"tools.instructions", "More than " + std::to_string(kMaxInstructions) +
+                                                 " bytes of instructions of one server, or " +
+                                                 std::to_string(kMaxAllInstructions) + " of all"};
+    if (look.objection) {
+      worker_.counters().mcp_tools_withheld.add();
+      withhold(server.endpoint.name, method, {}, look);
+    } else {
+      shown_bytes_ += words.size();
+      shown_.push_back(std::move(words));
     }
   }
 
@@ -204,6 +228,7 @@ class Listing {
   const PolicySet policies_;
   const Identity identity_;
   std::vector<std::string> shown_;
+  std::size_t shown_bytes_ = 0;  // of instructions
   std::size_t recorded_ = 0;
 };
 
@@ -245,6 +270,30 @@ McpOffers offers_for(const McpConfig& config, std::string_view agent_id, const O
   return offers;
 }
 
+std::string instructions_for(Worker& worker, const Caller& caller, const ShownProofs& proofs,
+                             const std::string& method) {
+  const McpConfig& config = worker.services().config.mcp;
+  std::vector<std::pair<std::size_t, std::string>> told;
+  for (std::size_t i = 0; i < config.servers.size(); ++i) {
+    if (find_server(config, config.servers[i].endpoint.name, caller.agent_id) != i) continue;
+    std::string text = worker.services().mcp_offers.instructions(i);
+    if (!text.empty()) told.emplace_back(i, std::move(text));
+  }
+  if (told.empty()) return {};
+  auto scan =
+      worker.open_rules(caller.tenant, {.agent = caller.agent_id, .provider = {}, .model = {}});
+  if (!scan) {  // nothing can be judged, and nothing is listed either
+    worker.counters().mcp_tools_withheld.add(told.size());
+    return {};
+  }
+  Listing listing(worker, caller, proofs, std::move(*scan));
+  for (const auto& [server, text] : told) listing.add(config.servers[server], method, text);
+  std::string all;
+  for (const std::string& words : listing.shown())
+    all.append(all.empty() ? "" : "\n").append(words);
+  return all;
+}
+
 Task<std::string> list_tools(Worker& worker, McpSession& session, const Caller& caller,
                              const ShownProofs& proofs, const McpMessage& asked) {
   AISPM_CO_TRY(
@@ -257,7 +306,8 @@ Task<std::string> list_tools(Worker& worker, McpSession& session, const Caller& 
   co_await servers.ask_all(std::nullopt);
   Listing listing(worker, caller, proofs, std::move(scan));
   for (const Round::Answer& answer : servers.answers())
-    if (answer.tools) listing.add(config.servers[answer.server], *answer.tools);
+    if (answer.tools)
+      listing.add(config.servers[answer.server], *answer.tools, !asked.is_stateless);
   co_return mcp_list(asked, "tools", listing.shown());
 }
 

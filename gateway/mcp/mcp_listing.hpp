@@ -23,6 +23,13 @@ bool is_item_granted(const McpServerConfig& server, Shelf shelf, std::string_vie
 // With `book`, what these servers said that they tell of.
 McpOffers offers_for(const McpConfig& config, std::string_view agent_id, const OfferBook& book);
 
+// What servers that an agent may use tell models of themselves, each under its name, as they said
+// it last: at most kMaxInstructions of one, kMaxAllInstructions together. What must not be told to
+// a model, and what is longer, is left out with a record. `method`: in whose result it stands.
+inline constexpr std::size_t kMaxAllInstructions = 64U << 10;
+std::string instructions_for(Worker& worker, const Caller& caller, const ShownProofs& proofs,
+                             const std::string& method);
+
 // tools/list: what all servers that the agent may use offer, without what it may not call and what
 // must not be told to a model. A server that does not answer is left out. Gives the result.
 net::Task<std::string> list_tools(Worker& worker, McpSession& session, const Caller& caller,

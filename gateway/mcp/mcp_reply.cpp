@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/mcp/mcp_reply.hpp"
 
+#include <algorithm>
+
+#include "gateway/mcp/mcp_names.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 
 namespace aispm::gateway {
@@ -27,6 +30,10 @@ std::string capabilities_of(const McpOffers& offers) {
     json += ",\"resources\":" + flags(offers.resources_change, offers.subscribe);
   if (offers.prompts || offers.resources) json += ",\"completions\":{}";
   return json + "}";
+}
+
+std::string instructions_member(std::string_view instructions) {
+  return instructions.empty() ? "" : ",\"instructions\":" + json_string(instructions);
 }
 
 std::string_view reason_of(int status) {
@@ -79,16 +86,31 @@ std::string mcp_error(std::string_view id, int code, std::string_view message,
   return json + "}}";
 }
 
-std::string mcp_initialized(std::string_view agreed, std::string_view own_version,
-                            const McpOffers& offers) {
-  return "{\"protocolVersion\":" + json_string(agreed) +
-         ",\"capabilities\":" + capabilities_of(offers) +
-         ",\"serverInfo\":" + own_info(own_version) + "}";
+std::string mcp_instructions(std::string_view server, std::string_view text) {
+  std::string words = "The MCP server " + std::string(server) +
+                      " (its tools and prompts are named " + prefixed_name(server, "...") +
+                      " here) says:\n";
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of("\r\n"), text.size());
+    words.append("> ").append(text.substr(0, end)).push_back('\n');
+    text.remove_prefix(end);
+    text.remove_prefix(text.starts_with("\r\n") ? 2 : std::min<std::size_t>(text.size(), 1));
+  }
+  return words;
 }
 
-std::string mcp_discovered(std::string_view own_version, const McpOffers& offers) {
+std::string mcp_initialized(std::string_view agreed, std::string_view own_version,
+                            const McpOffers& offers, std::string_view instructions) {
+  return "{\"protocolVersion\":" + json_string(agreed) +
+         ",\"capabilities\":" + capabilities_of(offers) +
+         ",\"serverInfo\":" + own_info(own_version) + instructions_member(instructions) + "}";
+}
+
+std::string mcp_discovered(std::string_view own_version, const McpOffers& offers,
+                           std::string_view instructions) {
   return "{\"supportedVersions\":[" + json_string(kMcpStateless) +
-         "],\"capabilities\":" + capabilities_of(offers) + "," + std::string(kCaching) +
+         "],\"capabilities\":" + capabilities_of(offers) + instructions_member(instructions) + "," +
+         std::string(kCaching) +
          ",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":" + own_info(own_version) + "}}";
 }
 
@@ -99,6 +121,15 @@ std::string mcp_list(const McpMessage& to, std::string_view key,
   json += "]";
   if (to.is_stateless) json.append(",").append(kCaching);
   return json + "}";
+}
+
+std::string no_server_answer(const Error& why) {
+  // Where it sends requests is the server's word, and for its operator.
+  if (why.code == Errc::kUnsupported) return "AISPM: the server cannot be used as it is configured";
+  const bool has_answered = why.code == Errc::kInvalid || why.code == Errc::kTooLarge;
+  return (has_answered ? "AISPM: what the server answered cannot be used: "
+                       : "AISPM: the server did not answer: ") +
+         why.message;
 }
 
 std::string mcp_tool_error(std::string_view words) {

@@ -26,13 +26,20 @@ struct McpOffers {
   bool subscribe = false;
 };
 
-// Results.
+// What one server tells models of itself, under its name. Each line is marked as the server's, so
+// that none can speak in the name of another.
+std::string mcp_instructions(std::string_view server, std::string_view text);
+
+// Results. `instructions`: of all servers, "" = none.
 std::string mcp_initialized(std::string_view agreed, std::string_view own_version,
-                            const McpOffers& offers);
-std::string mcp_discovered(std::string_view own_version, const McpOffers& offers);
+                            const McpOffers& offers, std::string_view instructions);
+std::string mcp_discovered(std::string_view own_version, const McpOffers& offers,
+                           std::string_view instructions);
 // A list, `key`: "tools", of JSON objects. What one agent may see is not for others' caches.
 std::string mcp_list(const McpMessage& to, std::string_view key,
                      const std::vector<std::string>& items);
+// Why there is no answer of a server that could be passed on.
+std::string no_server_answer(const Error& why);
 // A tool call that failed, in words for the model.
 std::string mcp_tool_error(std::string_view words);
 // 2026-07-28: somebody has to open a page before the call can go on.

@@ -15,6 +15,7 @@ using codec::JsonTree;
 using codec::RpcKind;
 
 constexpr std::size_t kNone = JsonTree::kNone;
+constexpr std::string_view kMetaOwn = "io.modelcontextprotocol/";
 constexpr std::string_view kMetaVersion = "io.modelcontextprotocol/protocolVersion";
 constexpr std::string_view kMetaLogLevel = "io.modelcontextprotocol/logLevel";
 constexpr std::string_view kMetaCapabilities = "io.modelcontextprotocol/clientCapabilities";
@@ -202,7 +203,7 @@ class Reader {
     message_.request_state = std::string(tree_.string_at(rpc_.params, "requestState"));
     message_.target = std::string(tree_.string_at(rpc_.params, target_key()));
     if (auto refusal = check_target()) return refusal;
-    if (auto refusal = read_progress_token()) return refusal;
+    if (auto refusal = read_meta()) return refusal;
     const std::size_t arguments = find_given(rpc_.params, "arguments");
     if (arguments == kNone) return std::nullopt;
     if (tree_[arguments].kind != JsonKind::kObject)
@@ -214,9 +215,24 @@ class Reader {
     return std::nullopt;
   }
 
-  std::optional<McpRefusal> read_progress_token() {
+  std::optional<McpRefusal> read_meta() {
     const std::size_t meta = tree_.find(rpc_.params, "_meta");
-    const std::size_t token = meta == kNone ? kNone : find_given(meta, "progressToken");
+    if (meta == kNone) return std::nullopt;
+    tree_.each_member(meta, [&](const codec::JsonNode& key, std::size_t value) {
+      if (key.text == "progressToken" || key.text.starts_with(kMetaOwn)) return;
+      message_.meta.append(message_.meta.empty() ? "{" : ",");
+      message_.meta.append(codec::json_string(key.text)).append(":").append(text_of(value));
+    });
+    if (!message_.meta.empty()) message_.meta += "}";
+    if (message_.meta.size() > kMaxMcpMeta || depth_of(tree_, meta) > kMaxMcpArgumentDepth)
+      return refuse(mcp_code::kInvalidParams, "_meta has more than " + std::to_string(kMaxMcpMeta) +
+                                                  " bytes or is nested more than " +
+                                                  std::to_string(kMaxMcpArgumentDepth) + " deep");
+    return read_progress_token(meta);
+  }
+
+  std::optional<McpRefusal> read_progress_token(std::size_t meta) {
+    const std::size_t token = find_given(meta, "progressToken");
     if (token == kNone) return std::nullopt;
     const JsonKind kind = tree_[token].kind;
     message_.progress_token = text_of(token);
@@ -309,7 +325,8 @@ McpHead take_mcp_head(const codec::http1::Head& head) {
 }
 
 McpReading read_mcp_post(const McpHead& head, std::string_view body) {
-  return Reader(head, body).read();
+  const auto mended = codec::mend_surrogates(body);
+  return Reader(head, mended ? std::string_view(*mended) : body).read();
 }
 
 bool is_mcp_origin_allowed(std::optional<std::string_view> origin,

@@ -37,8 +37,9 @@ inline constexpr int kDenied = -31000;
 inline constexpr int kCancelled = -31001;
 }  // namespace mcp_code
 
-// Nesting of a call's arguments; deeper ones are refused.
+// Nesting of a call's arguments, and of what is told beside them; deeper ones are refused.
 inline constexpr std::size_t kMaxMcpArgumentDepth = 10;
+inline constexpr std::size_t kMaxMcpMeta = 16U << 10;  // bytes told beside
 
 // Why a message is not served: an HTTP status and a JSON-RPC error.
 struct McpRefusal {
@@ -60,15 +61,18 @@ struct McpMessage {
   // JSON
   std::string target;
   std::string arguments = "{}";  // tools/call, prompts/get: JSON text as sent
-  std::string progress_token;    // JSON: the client wants to hear of progress; "" = it does not
-  std::string log_level;         // 2026-07-28: it wants to hear what servers log; "" = it does not
-  bool has_cursor = false;       // */list
-  bool asks_by_url = false;      // initialize, 2026-07-28: the client can show a person a page
-  McpAbilities abilities;        // initialize, 2026-07-28
-  bool is_retry = false;         // 2026-07-28: brings answers to what was asked
-  std::string input_responses;   // them: a JSON object, "" = none
-  std::string request_state;     // and what came along with the question
-  std::string answer;            // the message itself, where it answers a request of ours
+  // Likewise, and of resources/read: what the client tells the server in `_meta`, without what is
+  // the protocol's own there; a JSON object, "" = nothing
+  std::string meta;
+  std::string progress_token;   // JSON: the client wants to hear of progress; "" = it does not
+  std::string log_level;        // 2026-07-28: it wants to hear what servers log; "" = it does not
+  bool has_cursor = false;      // */list
+  bool asks_by_url = false;     // initialize, 2026-07-28: the client can show a person a page
+  McpAbilities abilities;       // initialize, 2026-07-28
+  bool is_retry = false;        // 2026-07-28: brings answers to what was asked
+  std::string input_responses;  // them: a JSON object, "" = none
+  std::string request_state;    // and what came along with the question
+  std::string answer;           // the message itself, where it answers a request of ours
 };
 
 // What a request's head says; outlives the connection's buffer.
@@ -87,7 +91,8 @@ struct McpReading {
   McpMessage message;
   std::optional<McpRefusal> refusal;
 };
-// `body` was sent with `head`. Bodies decide; headers only may not contradict them.
+// `body` was sent with `head`. Bodies decide; headers only may not contradict them. Halves of
+// surrogate pairs become U+FFFD.
 McpReading read_mcp_post(const McpHead& head, std::string_view body);
 
 // Whether a browser's page of that origin may speak with the gateway: those of this machine, and

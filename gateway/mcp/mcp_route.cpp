@@ -111,8 +111,8 @@ class McpPost {
     }
     (*opened)->declare(message_.abilities);
     co_await ask_offers(client_.worker(), **opened, caller_.agent_id);
-    co_return co_await send(200, mcp_result(message_, mcp_initialized(agreed, kVersion, offers())),
-                            (*opened)->id());
+    const std::string said = mcp_initialized(agreed, kVersion, offers(), instructions());
+    co_return co_await send(200, mcp_result(message_, said), (*opened)->id());
   }
 
   std::optional<McpRefusal> find_session(const McpHead& head) {
@@ -151,7 +151,8 @@ class McpPost {
       co_return co_await send(200, mcp_result(message_, "{}"));
     if (method == "server/discover" && message_.is_stateless) {
       co_await ask_offers(client_.worker(), *session_, caller_.agent_id);
-      co_return co_await send(200, mcp_result(message_, mcp_discovered(kVersion, offers())));
+      const std::string said = mcp_discovered(kVersion, offers(), instructions());
+      co_return co_await send(200, mcp_result(message_, said));
     }
     if (method == "subscriptions/listen" && message_.is_stateless)
       co_return co_await serve_listen(client_, session_, caller_, proofs_, message_);
@@ -179,6 +180,9 @@ class McpPost {
 
   McpOffers offers() const {
     return offers_for(services_.config.mcp, caller_.agent_id, services_.mcp_offers);
+  }
+  std::string instructions() {
+    return instructions_for(client_.worker(), caller_, proofs_, message_.method);
   }
   bool has(Shelf shelf) const {
     return shelf == Shelf::kPrompts ? offers().prompts : offers().resources;

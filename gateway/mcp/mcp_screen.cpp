@@ -4,10 +4,13 @@
 #include <algorithm>
 
 #include "gateway/mcp/mcp_seams.hpp"
+#include "gateway/proxy/decide/data_cut.hpp"
+#include "gateway/proxy/decide/scan_arguments.hpp"
 #include "gateway/proxy/pipeline/text_judge.hpp"
 #include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
 #include "sdk/core/codec/jsonrpc.hpp"
+#include "sdk/core/policy/tool_scan.hpp"
 
 namespace aispm::gateway {
 namespace {
@@ -186,6 +189,30 @@ ToolLook look_at_tool(const ScanContext& context, const McpTool& tool) {
 
 ToolLook look_at_item(const ScanContext& context, const ShelfItem& item) {
   return look_at_words(context, item.texts, item.hides_text);
+}
+
+ToolLook look_at_instructions(const ScanContext& context, std::string_view server,
+                              std::string_view text) {
+  policy::ServerManifest manifest;
+  manifest.name = std::string(server);
+  manifest.tools.push_back({"instructions", std::string(text)});
+  const policy::ScanReport report = policy::scan_server(manifest);
+  const bool hides_text =
+      std::any_of(report.findings.begin(), report.findings.end(),
+                  [](const policy::ScanFinding& found) { return found.rule == "HIDDEN_TEXT"; });
+  return look_at_words(context, text, hides_text);
+}
+
+MetaLook look_at_meta(const ScanContext& context, std::string_view meta) {
+  ArgumentScan scanned = scan_arguments(context, meta);
+  MetaLook look;
+  look.detections = std::move(scanned.findings.detections);
+  if (scanned.objection)
+    look.objection = McpObjection{scanned.objection->rule_id, scanned.objection->reason};
+  const std::string_view left = scanned.changed.empty() ? meta : std::string_view(scanned.changed);
+  const auto cut = cut_data(context, left, detect::Surface::kToolArguments, look.meta);
+  if (!cut || !is_still_json(left, look.meta)) look.meta.clear();
+  return look;
 }
 
 ResultLook look_at_result(const ScanContext& context, codec::Surface surface, std::string_view tool,

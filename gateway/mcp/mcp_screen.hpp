@@ -28,6 +28,19 @@ ToolLook look_at_tool(const ScanContext& context, const McpTool& tool);
 // The same of a prompt, a resource or a template.
 ToolLook look_at_item(const ScanContext& context, const ShelfItem& item);
 
+// The same of what a server tells models of itself.
+ToolLook look_at_instructions(const ScanContext& context, std::string_view server,
+                              std::string_view text);
+
+// What a client tells a server beside the arguments (`_meta`), judged as they are. Data in it does
+// not go on, whatever policy lets pass in arguments: no call needs it.
+struct MetaLook {
+  std::string meta;  // what of it may; "" = nothing
+  std::optional<McpObjection> objection;
+  std::vector<model::Detection> detections;
+};
+MetaLook look_at_meta(const ScanContext& context, std::string_view meta);
+
 struct ResultLook {
   std::string result;  // with what policy withholds cut out
   std::uint64_t redactions = 0;

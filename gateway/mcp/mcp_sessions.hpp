@@ -35,6 +35,7 @@ struct ServerSession {
   std::string id;       // as the server named it; "" = it keeps none
   std::string version;  // agreed on; 2026-07-28: there is no session, but the server is known
   ServerOffers offers = {};
+  std::string path = {};  // where the server redirected to; "" = as it is configured
 };
 
 // One client's session. Any thread.

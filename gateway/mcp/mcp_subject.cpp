@@ -3,7 +3,10 @@
 
 #include "gateway/mcp/mcp_listing.hpp"
 #include "gateway/mcp/mcp_names.hpp"
+#include "gateway/mcp/shown_entry.hpp"
 #include "sdk/core/codec/json_edit.hpp"
+#include "sdk/core/codec/json_tree.hpp"
+#include "sdk/core/codec/jsonrpc.hpp"
 
 namespace aispm::gateway {
 
@@ -65,6 +68,21 @@ Result<> McpSubject::check(const std::string& given) const {
 
 codec::Surface McpSubject::surface() const {
   return kind == Kind::kTool ? codec::Surface::kToolResult : codec::Surface::kDocument;
+}
+
+Result<std::string> McpSubject::known_result(const std::string& result, bool has_uris,
+                                             bool is_stateless) const {
+  AISPM_TRY(std::string known,
+            has_uris ? prefix_uris(server, result) : Result<std::string>(result));
+  if (kind == Kind::kTool) return shown_result(known, !is_stateless);
+  if (kind != Kind::kResource) return known;
+  codec::JsonTree tree;
+  AISPM_CHECK(tree.read(known, codec::kMaxRpcDepth));
+  const std::size_t contents = tree.find(0, "contents");
+  if (contents == codec::JsonTree::kNone) return fail(Errc::kInvalid, "it has no contents");
+  const codec::JsonSpan span = tree[contents].span();
+  return "{\"contents\":" + known.substr(span.begin, span.size()) +
+         (is_stateless ? ",\"ttlMs\":0,\"cacheScope\":\"private\"}" : "}");
 }
 
 std::string McpSubject::result_of(const std::string& words) const {

@@ -33,6 +33,10 @@ struct McpSubject {
   // kInvalid: the arguments do not fit what it says of itself.
   Result<> check(const std::string& given) const;
   codec::Surface surface() const;
+  // What of a result that was judged goes on, in a form that clients read. `has_uris`: with the
+  // URIs that they can ask for; the gateway's own prefix is nothing to judge a server by.
+  Result<std::string> known_result(const std::string& result, bool has_uris,
+                                   bool is_stateless) const;
   // A text of the gateway as the whole result.
   std::string result_of(const std::string& words) const;
 };

@@ -14,7 +14,36 @@ using net::asio::awaitable;
 
 namespace {
 
-constexpr std::chrono::seconds kAskFor{2};  // of all servers together
+constexpr std::chrono::seconds kAskFor{2};  // of all servers, which are asked at the same time
+
+// Asks servers what they have.
+class Hello {
+ public:
+  Hello(Worker& worker, McpSession& session) : worker_(worker), session_(session) {}
+
+  void want(std::size_t server) { servers_.push_back(server); }
+  awaitable<void> ask_all() {
+    if (!servers_.empty()) co_await ask_from(0);
+  }
+
+ private:
+  awaitable<void> ask_from(std::size_t at) {
+    using namespace net::asio::experimental::awaitable_operators;
+    if (at + 1 == servers_.size())
+      co_await ask(servers_[at]);
+    else
+      co_await (ask(servers_[at]) && ask_from(at + 1));
+  }
+  awaitable<void> ask(std::size_t server) {
+    ServerLink link(worker_, session_, server);
+    const auto opened = co_await net::with_deadline(link.connect(), kAskFor);
+    if (!opened) worker_.services().mcp_offers.note_failure(server, net::Clock::now());
+  }
+
+  Worker& worker_;
+  McpSession& session_;
+  std::vector<std::size_t> servers_;
+};
 
 }  // namespace
 
@@ -55,9 +84,7 @@ awaitable<std::string> serve_subscription(Worker& worker, McpSession& session, c
   }
   ServerLink link(worker, session, address->server);
   const auto with = co_await link.connect();
-  if (!with)
-    co_return mcp_error(asked.id, mcp_code::kInternal,
-                        "AISPM: the server did not answer: " + with.error().message);
+  if (!with) co_return mcp_error(asked.id, mcp_code::kInternal, no_server_answer(with.error()));
   if (!with->offers.subscribe)
     co_return mcp_error(asked.id, mcp_code::kUnknownMethod,
                         "this server does not tell of changes of one resource");
@@ -77,26 +104,18 @@ awaitable<std::string> serve_subscription(Worker& worker, McpSession& session, c
   const auto said = co_await link.ask(what);
   if (said && said->kind == ServerMessage::Kind::kResult) co_return mcp_result(asked, "{}");
   if (is_added) session.unsubscribe(address->server, address->name);
-  if (!said)
-    co_return mcp_error(asked.id, mcp_code::kInternal,
-                        "AISPM: the server did not answer: " + said.error().message);
+  if (!said) co_return mcp_error(asked.id, mcp_code::kInternal, no_server_answer(said.error()));
   co_return mcp_error(asked.id, said->error_code, "the server refused it");
 }
 
 awaitable<void> ask_offers(Worker& worker, McpSession& session, const std::string& agent_id) {
   const McpConfig& config = worker.services().config.mcp;
-  OfferBook& book = worker.services().mcp_offers;
-  const auto until = net::Clock::now() + kAskFor;
-  for (std::size_t i = 0; i < config.servers.size(); ++i) {
-    const auto now = net::Clock::now();
-    if (find_server(config, config.servers[i].endpoint.name, agent_id) != i) continue;
-    if (now >= until) co_return;
-    if (!book.must_ask(i, now)) continue;
-    ServerLink link(worker, session, i);
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - now);
-    const auto opened = co_await net::with_deadline(link.connect(), left);
-    if (!opened) book.note_failure(i, net::Clock::now());
-  }
+  Hello hello(worker, session);
+  for (std::size_t i = 0; i < config.servers.size(); ++i)
+    if (find_server(config, config.servers[i].endpoint.name, agent_id) == i &&
+        worker.services().mcp_offers.must_ask(i, net::Clock::now()))
+      hello.want(i);
+  co_await hello.ask_all();
 }
 
 }  // namespace aispm::gateway

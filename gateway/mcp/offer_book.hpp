@@ -4,6 +4,7 @@
 #include <chrono>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "gateway/mcp/server_message.hpp"
@@ -25,9 +26,15 @@ class OfferBook {
     const std::lock_guard lock(mutex_);
     return servers_[server].offers;
   }
-  void keep(std::size_t server, const ServerOffers& offers) {
+  // As in ServerHello.
+  std::string instructions(std::size_t server) const {
+    const std::lock_guard lock(mutex_);
+    return servers_[server].instructions;
+  }
+  void keep(std::size_t server, const ServerOffers& offers, std::string instructions) {
     const std::lock_guard lock(mutex_);
     servers_[server].offers = offers;
+    servers_[server].instructions = std::move(instructions);
   }
   // Whether it is not known and worth asking.
   bool must_ask(std::size_t server, Time now) const {
@@ -42,6 +49,7 @@ class OfferBook {
  private:
   struct Entry {
     std::optional<ServerOffers> offers;
+    std::string instructions;
     Time not_before{};
   };
   mutable std::mutex mutex_;

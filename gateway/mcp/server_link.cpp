@@ -49,7 +49,8 @@ void ServerLink::abort() {
 std::string ServerLink::head_of(std::string_view verb, const ServerSession& session,
                                 std::size_t body_bytes) const {
   std::string head(verb);
-  head.append(" ").append(config().path).append(" HTTP/1.1\r\n");
+  head.append(" ").append(session.path.empty() ? config().path : session.path);
+  head.append(" HTTP/1.1\r\n");
   head.append(provider().request_lines());
   if (!config().key_header.empty())
     head.append(config().key_header).append(": ").append(config().key.expose()).append("\r\n");
@@ -69,21 +70,39 @@ void ServerLink::give_back(std::unique_ptr<Upstream> upstream, bool is_whole) {
   if (is_whole) worker_.mcp_pool(server_).put(std::move(upstream));
 }
 
+Task<UpstreamReply> ServerLink::send_post(ServerSession session, const std::string& body,
+                                          const std::string& lines, bool waits, bool is_call,
+                                          std::string& path) {
+  const Limits& limits = worker_.services().config.limits;
+  for (bool is_first = true;; is_first = false) {
+    std::string head = head_of("POST", session, body.size());
+    head.insert(head.size() - 2, lines);  // before the empty line
+    AISPM_CO_TRY(UpstreamReply reply,
+                 co_await ask_upstream(
+                     worker_.context(), worker_.watchdog(), provider(), worker_.mcp_pool(server_),
+                     {.head = head,
+                      .body = body,
+                      .method = "POST",
+                      .may_repeat = !is_call,
+                      .is_over = waits ? &is_aborted_ : nullptr},
+                     {.connect = limits.upstream_connect, .silence = config().call}, &in_flight_));
+    const int status = reply.head.status;
+    const auto location = reply.head.find("location");
+    if (status < 301 || status > 308 || !location) co_return std::move(reply);
+    in_flight_ = nullptr;
+    AISPM_CO_TRY(path, read_redirect(config().endpoint.origin, *location));
+    if (!is_first || (status != 307 && status != 308))
+      co_return fail(Errc::kUnsupported, "it redirects with status " + std::to_string(status) +
+                                             ": configure its path as " + path);
+    session.path = path;
+  }
+}
+
 Task<ServerLink::Posted> ServerLink::post(const ServerSession& session, std::string body,
                                           std::string id, std::string lines, bool is_call) {
-  std::string head = head_of("POST", session, body.size());
-  head.insert(head.size() - 2, lines);  // before the empty line
-  const Limits& limits = worker_.services().config.limits;
-  AISPM_CO_TRY(UpstreamReply reply,
-               co_await ask_upstream(
-                   worker_.context(), worker_.watchdog(), provider(), worker_.mcp_pool(server_),
-                   {.head = head,
-                    .body = body,
-                    .method = "POST",
-                    .may_repeat = !is_call,
-                    .is_over = id.empty() ? nullptr : &is_aborted_},
-                   {.connect = limits.upstream_connect, .silence = config().call}, &in_flight_));
   Posted posted;
+  AISPM_CO_TRY(UpstreamReply reply,
+               co_await send_post(session, body, lines, !id.empty(), is_call, posted.path));
   posted.status = reply.head.status;
   posted.session_id = std::string(reply.head.find("mcp-session-id").value_or(std::string_view{}));
   if (!is_header_token(posted.session_id))
@@ -139,7 +158,8 @@ Task<ServerSession> ServerLink::discover() {
   AISPM_CO_TRY(ServerHello said, read_server_discovery(posted.answer.result));
   ServerSession opened = with;
   opened.offers = said.offers;
-  worker_.services().mcp_offers.keep(server_, opened.offers);
+  opened.path = std::move(posted.path);
+  worker_.services().mcp_offers.keep(server_, opened.offers, std::move(said.instructions));
   co_return session_.adopt(server_, std::move(opened));
 }
 
@@ -183,13 +203,14 @@ Task<ServerSession> ServerLink::open() {
     co_return fail(Errc::kUnavailable,
                    "answered initialize with status " + std::to_string(posted.status));
   AISPM_CO_TRY(ServerHello said, read_server_hello(posted.answer.result));
-  ServerSession opened{true, std::move(posted.session_id), std::move(said.version), said.offers};
+  ServerSession opened{true, std::move(posted.session_id), std::move(said.version), said.offers,
+                       std::move(posted.path)};
   const std::string ready = server_notification("notifications/initialized");
   AISPM_CO_TRY(const Posted taken, co_await post(opened, ready, ""));
   if (!is_done(taken.status))
     co_return fail(Errc::kUnavailable,
                    "answered initialized with status " + std::to_string(taken.status));
-  worker_.services().mcp_offers.keep(server_, opened.offers);
+  worker_.services().mcp_offers.keep(server_, opened.offers, std::move(said.instructions));
   co_return session_.adopt(server_, std::move(opened));
 }
 
@@ -217,7 +238,8 @@ Task<ServerMessage> ServerLink::ask_once(const ServerAsk& what) {
     const ServerMeta meta{.is_stateless = is_stateless(with),
                           .progress = what.wants_progress ? id : std::string(),
                           .log_level = what.log_level,
-                          .abilities = abilities_};
+                          .abilities = abilities_,
+                          .told = what.meta};
     const std::string request =
         server_request(id, what.method, server_params(what.params, meta, kVersion));
     std::string lines = is_stateless(with) ? mirror_lines(what) : std::string();

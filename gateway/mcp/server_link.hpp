@@ -16,6 +16,7 @@ struct ServerAsk {
   // Header lines of arguments that the tool wants there too (2026-07-28).
   std::string header_lines = {};
   bool wants_progress = false;
+  std::string meta = {};       // what the client tells beside, as in ServerMeta
   bool takes_input = false;    // a result may be a question (2026-07-28)
   std::string log_level = {};  // as in McpMessage
 };
@@ -80,6 +81,7 @@ class ServerLink {
     int status = 0;
     bool has_lost_session = false;  // the server does not know the session, or not any more
     std::string session_id;
+    std::string path;  // where it was taken; "" = where it was sent
     ServerMessage answer;
   };
   struct StreamPlace;
@@ -101,6 +103,11 @@ class ServerLink {
   // is a call of a tool is never sent twice.
   net::Task<Posted> post(const ServerSession& session, std::string body, std::string id,
                          std::string lines = {}, bool is_call = false);
+  // Sends it, once more where the server redirects it to at the same origin; `path` says where
+  // then.
+  net::Task<UpstreamReply> send_post(ServerSession session, const std::string& body,
+                                     const std::string& lines, bool waits, bool is_call,
+                                     std::string& path);
   // Named by the caller: GCC 12 destroys aggregate temporaries of a co_await twice.
   net::Task<> read_streams(const ServerSession& session, UpstreamReply& reply, Posted& posted,
                            const std::string& id);

@@ -3,10 +3,20 @@
 #include "gateway/mcp/mcp_request.hpp"
 #include "gateway/mcp/server_link.hpp"
 #include "sdk/core/common/id.hpp"
+#include "sdk/core/common/log.hpp"
 
 namespace aispm::gateway {
 
 using net::Task;
+
+namespace {
+
+// A server that names the page that was just read as the next one has no more.
+std::string next_page(const std::string& read, std::string next) {
+  return next == read ? std::string() : next;
+}
+
+}  // namespace
 
 Task<std::shared_ptr<const ToolBook>> ServerLink::list() {
   auto book = std::make_shared<ToolBook>();
@@ -23,7 +33,7 @@ Task<std::shared_ptr<const ToolBook>> ServerLink::list() {
                                  fail(Errc::kUnavailable, "answered tools/list with error " + code))
                            : book->add_page(config().endpoint.name, said.result);
     if (!next) co_return note(Result<std::shared_ptr<const ToolBook>>(fail(next.error())));
-    cursor = std::move(*next);
+    cursor = next_page(cursor, std::move(*next));
   } while (!cursor.empty());
   book->finish(config().endpoint.name);
   co_return std::shared_ptr<const ToolBook>(std::move(book));
@@ -40,6 +50,8 @@ void ServerLink::tell_tools(const ToolBook& book) {
   const std::size_t scheme = origin.find("://");
   list.server_host = scheme == std::string::npos ? origin : origin.substr(scheme + 3);
   for (const McpTool& tool : book.tools()) {
+    if (tool.hides_output_schema)
+      log::warn("mcp.output_schema_dropped", {{"server", server}, {"tool", tool.definition.name}});
     model::McpTool& told = list.tools.emplace_back();
     told.name = tool.definition.name;
     told.description_sha256 = tool.definition.description_sha256;
@@ -71,7 +83,7 @@ Task<> ServerLink::read_shelf(Catalogue& read) {
     }
     auto next = read.add_page(config().endpoint.name, said.result);
     if (!next) co_return note(Result<>(fail(next.error())));
-    cursor = std::move(*next);
+    cursor = next_page(cursor, std::move(*next));
   } while (!cursor.empty());
   read.finish(config().endpoint.name);
   co_return Result<>{};

@@ -41,6 +41,19 @@ ServerOffers read_offers(const JsonTree& tree) {
           .subscribe = says("resources", "subscribe")};
 }
 
+constexpr std::size_t kMaxLocation = 512;  // bytes of a redirect
+
+// In lower case, without the port that the scheme has anyway.
+std::string bare_origin(std::string_view origin) {
+  std::string bare(origin);
+  for (char& c : bare)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  if (bare.ends_with('/')) bare.pop_back();
+  const std::string_view port = bare.starts_with("https://") ? ":443" : ":80";
+  if (bare.ends_with(port)) bare.resize(bare.size() - port.size());
+  return bare;
+}
+
 constexpr std::array<std::string_view, 8> kLogLevels = {"debug", "info",     "notice", "warning",
                                                         "error", "critical", "alert",  "emergency"};
 
@@ -84,6 +97,8 @@ std::string server_params(std::string_view params, const ServerMeta& meta,
     if (!meta.log_level.empty())
       add("io.modelcontextprotocol/logLevel", json_string(meta.log_level));
   }
+  if (!meta.told.empty())
+    members.append(members.empty() ? "" : ",").append(meta.told, 1, meta.told.size() - 2);
   if (members.empty()) return std::string(params);
   const std::string_view rest = params.empty() ? std::string_view("}") : params.substr(1);
   const bool is_empty = rest.find_first_not_of(" \t\r\n") == rest.rfind('}');
@@ -122,8 +137,11 @@ std::string server_cancel(std::string_view request_id) {
 }
 
 Result<ServerMessage> read_server_message(std::string_view text, std::string_view id) {
+  const auto mended = codec::mend_surrogates(text);
+  if (mended) text = *mended;
   JsonTree tree;
-  AISPM_CHECK(tree.read(text, codec::kMaxRpcDepth));
+  if (const auto read = tree.read(text, codec::kMaxRpcDepth); !read)
+    return fail(read.error().code, "its message cannot be read: " + read.error().message);
   AISPM_TRY(const codec::RpcMessage rpc, codec::read_rpc(tree, text));
   ServerMessage message;
   message.method = std::string(rpc.method);
@@ -173,6 +191,8 @@ Result<ServerHello> read_server_hello(std::string_view result) {
     hello.name = std::string(tree.string_at(info, "name"));
     hello.own_version = std::string(tree.string_at(info, "version"));
   }
+  hello.instructions =
+      std::string(tree.string_at(0, "instructions").substr(0, kMaxInstructions + 1));
   hello.offers = read_offers(tree);
   return hello;
 }
@@ -187,6 +207,8 @@ Result<ServerHello> read_server_discovery(std::string_view result) {
   });
   if (hello.version.empty())
     return fail(Errc::kUnsupported, "the server speaks a version that is not spoken here");
+  hello.instructions =
+      std::string(tree.string_at(0, "instructions").substr(0, kMaxInstructions + 1));
   hello.offers = read_offers(tree);
   return hello;
 }
@@ -220,6 +242,26 @@ std::optional<ServerLog> read_log(std::string_view params) {
   if (data == JsonTree::kNone || !rank_of_log(log.level)) return std::nullopt;
   log.data = std::string(params.substr(tree[data].begin, tree[data].span().size()));
   return log;
+}
+
+Result<std::string> read_redirect(std::string_view origin, std::string_view location) {
+  const bool is_url =
+      location.size() <= kMaxLocation &&
+      std::all_of(location.begin(), location.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (!is_url) return fail(Errc::kUnsupported, "it redirects to what is no URL");
+  const std::size_t scheme = location.find("://");
+  const bool is_path = location.starts_with('/') && !location.starts_with("//");
+  const std::size_t path = is_path                            ? 0
+                           : scheme == std::string_view::npos ? scheme
+                                                              : location.find('/', scheme + 3);
+  const bool is_here = is_path || (path != std::string_view::npos &&
+                                   bare_origin(location.substr(0, path)) == bare_origin(origin));
+  if (!is_here)
+    return fail(Errc::kUnsupported, "it redirects to " + std::string(location) +
+                                        ", which is not followed: configure origin and path of "
+                                        "where it is");
+  const std::string_view at = location.substr(path);
+  return std::string(at.substr(0, at.find('#')));
 }
 
 bool speaks_of_session(std::string_view refusal) {

@@ -29,6 +29,7 @@ struct ServerMeta {
       {};  // JSON, the token under which the server may tell of progress; "" = none
   std::string log_level = {};  // from which on it may log; "" = not said
   McpAbilities abilities = {};
+  std::string told = {};  // by the client: a JSON object with other members; "" = nothing
 };
 std::string server_params(std::string_view params, const ServerMeta& meta,
                           std::string_view own_version);
@@ -60,8 +61,8 @@ struct ServerMessage {
   int error_code = 0;         // kError
   std::string error_message;  // kError
 };
-// `id`: of what was asked, as JSON. kInvalid: no JSON-RPC 2.0 that can only be read in one way, or
-// a result that is no object or of another type.
+// `id`: of what was asked, as JSON. Halves of surrogate pairs become U+FFFD. kInvalid: no
+// JSON-RPC 2.0 that can only be read in one way, or a result that is no object or of another type.
 Result<ServerMessage> read_server_message(std::string_view text, std::string_view id);
 
 // What a server says that it has.
@@ -76,10 +77,14 @@ struct ServerOffers {
   bool subscribe = false;  // to one resource
 };
 
+// Of what one server tells models of itself; more is not passed on.
+inline constexpr std::size_t kMaxInstructions = 16U << 10;
+
 struct ServerHello {
   std::string version;
   std::string name;
   std::string own_version;
+  std::string instructions;  // "" = none; of more than kMaxInstructions bytes, one byte more
   ServerOffers offers;
 };
 // The result of initialize. kUnsupported: a version that is not spoken here.
@@ -103,6 +108,11 @@ struct ServerLog {
   std::string data;    // JSON
 };
 std::optional<ServerLog> read_log(std::string_view params);
+// Where a server that answers 307 or 308 wants a request: the path (and query) of a Location.
+// Frameworks do that to URLs without a slash at the end. kUnsupported: it is not at `origin`
+// ("http://host:port", as configured), or no such URL, in words for who configures it.
+Result<std::string> read_redirect(std::string_view origin, std::string_view location);
+
 // Whether a refusal (400) says that the session it was asked in is not known, or not any more. The
 // protocol wants 404 for that, and examples of its SDKs answer 400 and speak of it.
 bool speaks_of_session(std::string_view refusal);

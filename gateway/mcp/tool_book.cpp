@@ -5,8 +5,8 @@
 #include <array>
 
 #include "gateway/mcp/mcp_names.hpp"
+#include "gateway/mcp/shown_entry.hpp"
 #include "sdk/core/codec/http1.hpp"
-#include "sdk/core/codec/json_edit.hpp"
 #include "sdk/core/codec/json_tree.hpp"
 #include "sdk/core/codec/jsonrpc.hpp"
 #include "sdk/core/codec/mcp_http.hpp"
@@ -90,31 +90,22 @@ void read_output_schema(const JsonTree& tree, std::size_t node, std::string_view
     tool.output_schema = std::move(*compiled);
 }
 
-// A schema of arguments, with the type that it must name: clients of the SDKs read no list in which
-// it is missing, whatever server the tool is of.
-std::string shown_schema(const JsonTree& tree, std::size_t schema, std::string_view text) {
-  std::string json(text_of(tree, schema, text));
-  if (tree[schema].kind != JsonKind::kObject || tree.find(schema, "type") != kNone) return json;
-  const bool is_empty = tree[schema].next == schema + 1;
-  return json.insert(1, is_empty ? R"("type":"object")" : R"("type":"object",)");
-}
-
-// A tool as clients get it: under its server's name, and without members that are null, which not
-// all clients read.
-std::string shown_tool(const JsonTree& tree, std::size_t node, std::string_view text,
-                       std::string_view as_shown) {
-  std::string json = "{";
-  tree.each_member(node, [&](const codec::JsonNode& key, std::size_t value) {
-    if (tree[value].kind == JsonKind::kNull) return;
-    json.append(json.size() > 1 ? "," : "").append(codec::json_string(key.text)).append(":");
-    if (key.text == "name")
-      json += codec::json_string(as_shown);
-    else if (key.text == "inputSchema")
-      json += shown_schema(tree, value, text);
-    else
-      json += text_of(tree, value, text);
-  });
-  return json + "}";
+// A tool as clients of both kinds get it.
+void show(const JsonTree& tree, std::size_t node, std::string_view text, std::string_view as_shown,
+          McpTool& tool) {
+  EntryView as{.kind = EntryKind::kTool,
+               .name = as_shown,
+               .for_sessions = false,
+               .has_output_schema = tool.output_schema != nullptr};
+  tool.shown_stateless = shown_entry(tree, node, text, as);
+  as.for_sessions = true;
+  tool.shown = shown_entry(tree, node, text, as);
+  if (tool.shown_stateless == tool.shown) tool.shown_stateless.clear();
+  const std::size_t output = tree.find(node, "outputSchema");
+  const std::string_view type = output == kNone ? "object" : tree.string_at(output, "type");
+  tool.hides_output_schema =
+      output != kNone &&
+      (tool.output_schema == nullptr || (type != "object" && tree.find(output, "type") != kNone));
 }
 
 bool is_header_name(std::string_view name) {
@@ -168,9 +159,7 @@ Result<std::string> ToolBook::add_page(std::string_view server, std::string_view
   if (definitions.size() != count) return fail(Errc::kInvalid, "a tool is no object");
   if (tools_.size() + left_out_.size() + definitions.size() > kMaxTools)
     return fail(Errc::kTooLarge, "more than " + std::to_string(kMaxTools) + " tools");
-  Result<> read;
   tree.each_element(list, [&](std::size_t node, std::size_t position) {
-    if (!read) return;
     McpTool tool;
     tool.definition = std::move(definitions[position]);
     const std::string& name = tool.definition.name;
@@ -178,21 +167,24 @@ Result<std::string> ToolBook::add_page(std::string_view server, std::string_view
       left_out_.push_back(shown_name(name));
       return;
     }
-    if (find(name) != nullptr) {
-      read = fail(Errc::kInvalid, "a tool's name stands twice");
+    if (const auto twin = find_named(name); twin != tools_.end()) {
+      twin->problem = "another tool of the server has the same name";
+      twin->schema = nullptr;
+      left_out_.push_back(shown_name(name));
       return;
     }
-    tool.shown = shown_tool(tree, node, result, prefixed_name(server, name));
     tool.texts = texts_of(tree, node);
     const std::size_t schema = tree.find(node, "inputSchema");
     read_schema(tree, schema, result, tool);
     read_output_schema(tree, node, result, tool);
+    show(tree, node, result, prefixed_name(server, name), tool);
     std::vector<std::string> path;
     read_headers(tree, schema, path, tool);
+    if (tree.string_at(tree.find(node, "execution"), "taskSupport") == "required")
+      tool.problem = "the tool runs as a task only, and there are none here";
     if (!tool.problem.empty()) tool.schema = nullptr;
     tools_.push_back(std::move(tool));
   });
-  AISPM_CHECK(read);
   return std::string(tree.string_at(0, "nextCursor"));
 }
 
@@ -206,6 +198,11 @@ void ToolBook::finish(std::string_view server) {
       tool.hides_text = tool.hides_text || finding.rule == "HIDDEN_TEXT";
       tool.speaks_of_others = tool.speaks_of_others || finding.rule == "CROSS_TOOL_REFERENCE";
     }
+}
+
+std::vector<McpTool>::iterator ToolBook::find_named(std::string_view name) {
+  return std::find_if(tools_.begin(), tools_.end(),
+                      [&](const McpTool& tool) { return tool.definition.name == name; });
 }
 
 const McpTool* ToolBook::find(std::string_view name) const {

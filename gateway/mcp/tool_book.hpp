@@ -16,13 +16,15 @@ namespace aispm::gateway {
 // One tool as its server tells of it.
 struct McpTool {
   codec::ToolDefinition definition;  // its name and what pins know it by
-  std::string shown;                 // JSON for clients, with the prefixed name
+  std::string shown;                 // JSON for clients with sessions, with the prefixed name
+  std::string shown_stateless;       // for those of 2026-07-28; "" = the same
   std::string texts;                 // every word that a model would be told, one a line
   // Null: it cannot be used, `problem` says why, and calls are refused.
   std::shared_ptr<const policy::JsonSchema> schema;
   std::string problem;
   // Null: it says nothing of its results, or in a way that cannot be checked.
   std::shared_ptr<const policy::JsonSchema> output_schema;
+  bool hides_output_schema = false;  // clients with sessions are not told of it
   // The names that calls may give, where the schema says nothing about others; else empty.
   std::vector<std::string> known_arguments;
   bool is_closed = false;  // known_arguments counts
@@ -46,9 +48,9 @@ class ToolBook {
   static constexpr std::size_t kMaxArgumentBytes = 256U << 10;  // of one text
 
   // Adds a page, the result of tools/list; gives its nextCursor, "" = the last. A tool whose name
-  // is not of letters, digits, `_`, `-`, `.` and `/` is left out, the others stay. kInvalid: no
-  // such list, a tool without a name, or a name twice: which of the two would be called is not
-  // known; kTooLarge.
+  // is not of letters, digits, `_`, `-`, `.` and `/` is left out, the others stay; of tools with
+  // the same name none can be used: which of them would be called is not known. kInvalid: no such
+  // list, or a tool without a name; kTooLarge.
   Result<std::string> add_page(std::string_view server, std::string_view result);
   // After the last page: looks at all tools together.
   void finish(std::string_view server);
@@ -59,6 +61,8 @@ class ToolBook {
   const std::vector<std::string>& left_out() const { return left_out_; }
 
  private:
+  std::vector<McpTool>::iterator find_named(std::string_view name);
+
   std::vector<McpTool> tools_;
   std::vector<std::string> left_out_;
   std::size_t pages_ = 0;

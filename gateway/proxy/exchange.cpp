@@ -61,6 +61,11 @@ Step identify(ExchangeState& x, Client& client, const Head& head) {
 
 Step parse(ExchangeState& x) {
   auto request = codec::parse_request(x.api, x.body);
+  if (auto mended = request ? std::nullopt : codec::mend_surrogates(x.body)) {
+    x.mended_body = std::move(*mended);
+    x.body = x.mended_body;
+    request = codec::parse_request(x.api, x.body);
+  }
   if (!request) return refusal_for(request.error());
   x.request = std::move(*request);
   if (!x.route.model.empty()) {

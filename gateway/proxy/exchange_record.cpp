@@ -248,7 +248,7 @@ void ExchangeState::let_go_of_request() {
   body = {};
   std::vector<codec::JsonPatch>().swap(patches);
   std::vector<FirstLook>().swap(looks);
-  for (std::string* text : {&patched_body, &translated_request, &forwarded_headers})
+  for (std::string* text : {&mended_body, &patched_body, &translated_request, &forwarded_headers})
     std::string().swap(*text);
   if (sent)
     for (std::string* text : {&reply_headers, &reply_head}) std::string().swap(*text);

@@ -379,6 +379,8 @@ awaitable<Step> relay_whole(ExchangeState& x, Client& client, UpstreamReply& rep
   }
   x.in_flight = nullptr;
   std::string_view told = x.adapted_reply(whole->bytes);
+  const auto mended = codec::mend_surrogates(x.route.kind == RouteKind::kLlm ? told : "");
+  if (mended) told = *mended;
   if (Step step = x.translate_reply(told); step) co_return step;
   Step step = co_await send_judged(x, client, told);
   x.watch_reply(told);

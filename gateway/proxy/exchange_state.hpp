@@ -55,6 +55,7 @@ struct ExchangeState {
   std::string forwarded_headers;
   std::string host;  // as the client named it
   std::string_view body;
+  std::string mended_body;  // what `body` points into where the client cut texts within a character
   bool body_read = false;
 
   // --- what it means and what is decided

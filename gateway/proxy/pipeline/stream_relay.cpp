@@ -118,6 +118,12 @@ void StreamRelay::take(const codec::SseEvent& sse, std::string& out) {
   // Taken for something that cannot be scanned it would be a denial, which holds for the next
   // attempt, too.
   if (!sse.terminated && (!read || sse.data.empty())) return;
+  if (const auto mended = read ? std::nullopt : codec::mend_surrogates(sse.data)) {
+    codec::SseEvent again = sse;
+    again.data = *mended;
+    again.single_line = false;  // `raw` is not what is sent
+    return take(again, out);
+  }
   if (!read || !is_event_name(sse.event)) {
     give_up(read ? "an event has a strange name" : read.error().message);
     return block(out);

@@ -17,6 +17,11 @@ Result<> StreamReader::read(const codec::SseEvent& event) {
     ended_ = true;
     return {};
   }
+  if (const auto mended = codec::mend_surrogates(event.data)) {
+    codec::SseEvent whole = event;
+    whole.data = *mended;
+    return read(whole);
+  }
   JsonTree tree;
   AISPM_CHECK(tree.read(event.data, codec::kMaxJsonDepth));
   failure_ = read_failure(tree);

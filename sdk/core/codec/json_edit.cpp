@@ -134,6 +134,27 @@ std::optional<std::size_t> unescape_into(std::string_view content, char* out) {
   return static_cast<std::size_t>(out - begin);
 }
 
+std::optional<std::string> mend_surrogates(std::string_view json) {
+  constexpr std::size_t kEscape = 6;  // bytes of \uXXXX
+  std::optional<std::string> mended;
+  const auto half_at = [&](std::size_t at) -> std::int32_t {
+    const bool is_escape = json.substr(at, 2) == "\\u";
+    const std::int32_t unit = is_escape ? read_hex4(json.substr(at + 2)) : -1;
+    return unit >= 0xD800 && unit <= 0xDFFF ? unit : -1;
+  };
+  for (std::size_t at = json.find('\\'); at < json.size(); at = json.find('\\', at)) {
+    const std::int32_t half = half_at(at);
+    const bool is_pair =
+        half >= 0 && half < 0xDC00 && at + kEscape < json.size() && half_at(at + kEscape) >= 0xDC00;
+    if (half >= 0 && !is_pair) {
+      if (!mended) mended.emplace(json);
+      mended->replace(at, kEscape, "\\ufffd");
+    }
+    at += is_pair ? 2 * kEscape : half >= 0 ? kEscape : 2;
+  }
+  return mended;
+}
+
 std::size_t find_invalid_utf8(std::string_view text) {
   std::size_t i = 0;
   while (i < text.size()) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,11 @@ std::string json_string(std::string_view text);
 // Decodes a JSON string token (with quotes). kInvalid for anything that is not exactly one token,
 // for unknown escapes, control bytes and unpaired surrogates.
 Result<std::string> json_unescape(std::string_view token);
+
+// `json` with U+FFFD in place of each escape of half a surrogate pair (`\ud83d` alone), as writers
+// leave them that cut texts between UTF-16 units: no two readers agree on what they mean. Nothing:
+// there is none, or none before what is no JSON. Offsets stay what they were.
+std::optional<std::string> mend_surrogates(std::string_view json);
 
 // Offset of the first byte that is not valid UTF-8 (RFC 3629), or npos.
 std::size_t find_invalid_utf8(std::string_view text);

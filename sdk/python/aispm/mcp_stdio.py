@@ -23,12 +23,16 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from aispm._http_server import MAX_HEAD_BYTES, MAX_MESSAGE_BYTES, Refusal, Request, read_request, respond
 
 MAX_WAITING = 64  # requests of a session at once
+MAX_UNHEARD = 64  # notifications kept for a stream that is not open yet, the newest
+MAX_UNREAD = 1024  # messages for a stream that is open and not read: with more it ends
+PULSE_SECONDS = 60.0  # between signs of life on a stream that has nothing to tell
 MAX_LINE_TO_LOG = 4096
 STOP_SECONDS = 3.0
 YOUNG_SECONDS = 5.0  # a program that ends sooner, and answered nothing, has not really started
@@ -72,7 +76,8 @@ class Log:
 
 @dataclass
 class Session:
-    """One process. A message of it goes to the request it belongs to: by id, by progress token, else to the newest that waits."""
+    """One process. A message of it goes to the request it belongs to: by id, by progress token, else to the newest that waits;
+    where none waits, to the session's stream (GET)."""
 
     id: str
     process: asyncio.subprocess.Process
@@ -80,6 +85,8 @@ class Session:
     used: float = field(default_factory=time.monotonic)
     has_answered: bool = False
     waiting: dict[str, asyncio.Queue[Message | None]] = field(default_factory=dict)
+    listener: asyncio.Queue[Message | None] | None = None  # the stream; there is one, the newest
+    unheard: deque[Message] = field(default_factory=lambda: deque(maxlen=MAX_UNHEARD))
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def send(self, message: Message) -> None:
@@ -105,10 +112,40 @@ class Session:
             queue = list(self.waiting.values())[-1]
         if queue is not None:
             queue.put_nowait(message)
-        elif "id" in message:
+        elif method == "notifications/progress":
+            return  # of a request that has its answer
+        elif self._tell(message):
+            return
+        elif "id" not in message:
+            self.unheard.append(message)
+        else:
             error = {"code": -32601, "message": "nobody waits whom that could be asked"}
             with contextlib.suppress(Refusal):
                 await self.send({"jsonrpc": "2.0", "id": message["id"], "error": error})
+
+    def _tell(self, message: Message) -> bool:
+        """Whether there is a stream that takes it."""
+        if self.listener is None:
+            return False
+        if self.listener.qsize() >= MAX_UNREAD:
+            self.hush()
+            return False
+        self.listener.put_nowait(message)
+        return True
+
+    def listen(self) -> asyncio.Queue[Message | None]:
+        """Opens the stream; one that was open ends."""
+        self.hush()
+        self.listener = asyncio.Queue()
+        while self.unheard:
+            self.listener.put_nowait(self.unheard.popleft())
+        return self.listener
+
+    def hush(self) -> None:
+        """Ends the stream, after what it still has to tell."""
+        if self.listener is not None:
+            self.listener.put_nowait(None)
+            self.listener = None
 
     async def stop(self) -> None:
         """Ends it with all it started; whoever waits is told."""
@@ -121,6 +158,7 @@ class Session:
                 await asyncio.wait_for(self.process.wait(), seconds)
         for queue in self.waiting.values():
             queue.put_nowait(None)
+        self.hush()
 
 
 class Bridge:
@@ -217,7 +255,7 @@ class Bridge:
             await asyncio.sleep(min(self._options.idle_seconds / 4, 15.0))
             now = time.monotonic()
             for session in list(self._sessions.values()):
-                if not session.waiting and now - session.used >= self._options.idle_seconds:
+                if not session.waiting and session.listener is None and now - session.used >= self._options.idle_seconds:
                     await self.close(session)
 
     # --- HTTP
@@ -241,6 +279,8 @@ class Bridge:
             if request.method == "DELETE":
                 await self.close(self._find(request))
                 respond(writer, 204)
+            elif request.method == "GET":
+                return await self._listen(self._find(request), reader, writer)
             else:
                 await self._post(request, reader, writer)
         except Refusal as refused:
@@ -255,8 +295,8 @@ class Bridge:
             raise Refusal(401, "this is not the token")
         if "origin" in request.headers:
             raise Refusal(403, "pages of browsers are not served")
-        if request.method not in ("POST", "DELETE"):
-            raise Refusal(405, "only POST and DELETE are served")
+        if request.method not in ("GET", "POST", "DELETE"):
+            raise Refusal(405, "only GET, POST and DELETE are served")
 
     def _find(self, request: Request) -> Session:
         session = self._sessions.get(request.headers.get("mcp-session-id", ""))
@@ -302,12 +342,50 @@ class Bridge:
             if message is None:
                 error = {"code": -32603, "message": "the server's program has ended"}
                 message = {"jsonrpc": "2.0", "id": json.loads(key), "error": error}
-            event = b"event: message\ndata: " + json.dumps(message, separators=(",", ":")).encode() + b"\n\n"
-            writer.write(b"%x\r\n%s\r\n" % (len(event), event))
+            write_chunk(writer, event_of(message))
             await writer.drain()
             if "method" not in message:
                 writer.write(b"0\r\n\r\n")
                 return
+
+    async def _listen(self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """The session's stream, until it ends or whoever reads it has gone; whether the connection is still good."""
+        queue = session.listen()
+        respond(writer, 200, None, session.id)
+        gone = asyncio.ensure_future(reader.read(1))  # nothing more is asked on this connection
+        told: asyncio.Future[Message | None] | None = None
+        try:
+            while True:
+                await writer.drain()
+                told = told or asyncio.ensure_future(queue.get())
+                awaited: set[asyncio.Future[Any]] = {gone, told}
+                await asyncio.wait(awaited, timeout=PULSE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if gone.done():
+                    return False
+                if not told.done():
+                    write_chunk(writer, b": waiting\n\n")
+                    continue
+                message, told = told.result(), None
+                if message is None:
+                    writer.write(b"0\r\n\r\n")
+                    await writer.drain()
+                    return False
+                write_chunk(writer, event_of(message))
+        finally:
+            if session.listener is queue:
+                session.listener = None
+            session.used = time.monotonic()
+            for task in (gone, told):
+                if task is not None:
+                    task.cancel()
+
+
+def event_of(message: Message) -> bytes:
+    return b"event: message\ndata: " + json.dumps(message, separators=(",", ":")).encode() + b"\n\n"
+
+
+def write_chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(b"%x\r\n%s\r\n" % (len(data), data))
 
 
 def parse_listen(text: str) -> tuple[str, int]:

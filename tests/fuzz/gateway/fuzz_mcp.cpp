@@ -8,6 +8,7 @@
 #include "gateway/mcp/mcp_names.hpp"
 #include "gateway/mcp/mcp_reply.hpp"
 #include "gateway/mcp/server_message.hpp"
+#include "gateway/mcp/shown_entry.hpp"
 #include "gateway/mcp/tool_book.hpp"
 
 namespace {
@@ -16,6 +17,12 @@ using namespace aispm::gateway;
 
 void require(bool claim) {
   if (!claim) std::abort();
+}
+
+// Clients get it as it is.
+void require_object(std::string_view json) {
+  aispm::codec::JsonTree tree;
+  require(tree.read(json, 2 * aispm::codec::kMaxRpcDepth).has_value());
 }
 
 void hear_client(std::string_view body, bool is_stateless) {
@@ -31,6 +38,7 @@ void hear_client(std::string_view body, bool is_stateless) {
     return;
   }
   const McpMessage& message = reading.message;
+  if (!message.meta.empty()) require_object(message.meta);
   require(message.is_stateless == is_stateless || message.method == "initialize");
   if (message.kind != aispm::codec::RpcKind::kRequest) return;
   // What is said back can be read again as the answer to it.
@@ -45,12 +53,16 @@ void hear_server(std::string_view text) {
   (void)read_log(text);
   if (const auto prefixed = prefix_uris("s", text))
     require(prefix_uris("s", *prefixed).has_value());  // still one JSON text
+  if (const auto path = read_redirect("http://h", text)) require(path->starts_with('/'));
+  for (const bool for_sessions : {true, false})
+    if (const auto shown = shown_result(text, for_sessions)) require_object(*shown);
   for (const Shelf shelf : {Shelf::kPrompts, Shelf::kResources, Shelf::kTemplates}) {
     Catalogue read(shelf);
     if (!read.add_page("server", text)) continue;
     read.finish("server");
     for (const ShelfItem& item : read.items()) {
       require(read.find(item.name) == &item);
+      require_object(item.shown);
       (void)check_prompt_arguments(item, "{\"a\":\"b\"}");
     }
   }
@@ -59,6 +71,8 @@ void hear_server(std::string_view text) {
   book.finish("server");
   for (const McpTool& tool : book.tools()) {
     require(book.find(tool.definition.name) == &tool);
+    require_object(tool.shown);
+    require(tool.shown_stateless != tool.shown);
     require(tool.schema != nullptr || !tool.problem.empty());
     (void)check_arguments(tool, "{\"a\":1}");
     for (const char c : argument_headers(tool, text)) require(c != '\0');

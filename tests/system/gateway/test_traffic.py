@@ -193,6 +193,19 @@ def test_the_model_is_replaced_and_nothing_else(world: World) -> None:
     assert (call["request_model"], call["response_model"], call["arm"]) == ("m", "small", "two/small")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_character_is_a_replacement_and_no_failure(world: World, stream: bool) -> None:
+    """JavaScript writes it so where it cut a text, and Python's json too."""
+    world.start(route())
+    world["one"].text = "cut \ud83d here"
+    asked = {"model": "m", "stream": stream, "messages": [{"role": "user", "content": "mine \udc00 too"}]}
+    reply = httpx.post(world.gateway.url + "/v1/chat/completions", content=json.dumps(asked), timeout=40,
+                       headers={"authorization": f"Bearer {KEY}", "content-type": "application/json"})
+    said = reply.text.replace("\\ufffd", "\ufffd")
+    assert reply.status_code == 200 and "\ufffd" in said and "here" in said and "ud83d" not in said, said
+    assert world["one"].bodies[0]["messages"] == [{"role": "user", "content": "mine \ufffd too"}]
+
+
 def test_anthropic_clients_fall_back_too(world: World) -> None:
     world.start(route(), dialect="anthropic")
     world["one"].mode = 529

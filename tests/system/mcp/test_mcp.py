@@ -82,6 +82,19 @@ def test_lists_what_the_agent_may_use_of_all_servers(gateway: Any, mode: str) ->
 
 
 @pytest.mark.parametrize("mode", ERAS)
+def test_what_servers_tell_models_is_passed_on_under_their_names(gateway: Any, mode: str) -> None:
+    """Not what is an attack, and to nobody who may not use the server."""
+    async def use(client: Client) -> str | None:
+        return client.instructions
+
+    told = with_client(gateway, use, mode)
+    for words in ("server sse (", "named sse__", "\n> Look up the address first.\n> Then send.\n", "server modern (", "\n> Letters are short.\n"):
+        assert words in told, told
+    assert "previous instructions" not in told and "server json" not in told
+    assert with_client(gateway, use, mode, OTHER_KEY) is None
+
+
+@pytest.mark.parametrize("mode", ERAS)
 @pytest.mark.parametrize("server", FORMS)
 def test_calls_reach_the_server_and_answers_the_client(gateway: Any, servers: dict[str, Any], mode: str, server: str) -> None:
     assert call(gateway, f"{server}__send", mode, to=f"bob {mode}", copies=2) == (False, f"sent 2 to bob {mode}")

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from conftest import HERE, real_gateway, wait_for_rules, write_private
 from mcp import Client
-from mcp_types import CreateMessageResult, TextContent
+from mcp_types import CreateMessageResult, ListRootsResult, Root, TextContent
 from test_mcp import call, names, with_client
 
 RUN = real_gateway.GATEWAY.parent / "aispm-run"
@@ -55,6 +56,14 @@ class Bridge:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/mcp", data=json.dumps(body).encode(), headers=sent)
         try:
             with urllib.request.urlopen(request, timeout=30) as reply:
+                return int(reply.status)
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+    def get(self, session: str) -> int:
+        headers = {"authorization": "Bearer " + TOKEN, "mcp-session-id": session}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{self.port}/mcp", headers=headers), timeout=30) as reply:
                 return int(reply.status)
         except urllib.error.HTTPError as refused:
             return refused.code
@@ -223,3 +232,98 @@ def test_programs_end_with_the_bridge(tmp_path: Path) -> None:
     pid = int(pid_file.read_text())
     assert running.stop() == 0
     wait_until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+# Tells and asks half a second after the answer to a call, when nobody waits for anything, and says then what it was answered.
+ASIDE = """
+import json, sys, time
+def say(**message): print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+answered = None
+for line in sys.stdin:
+    got = json.loads(line)
+    method, number = got.get("method"), got.get("id")
+    if method == "initialize":
+        say(id=number, result={"protocolVersion": "2025-11-25", "capabilities": {"tools": {"listChanged": True}, "logging": {}},
+                               "serverInfo": {"name": "a", "version": "1"}})
+    elif method == "tools/list":
+        say(id=number, result={"tools": [{"name": name, "inputSchema": {"type": "object"}} for name in ("later", "told")]})
+    elif method == "tools/call":
+        text = json.dumps(answered) if got["params"]["name"] == "told" else "soon"
+        say(id=number, result={"content": [{"type": "text", "text": text}]})
+        if text == "soon":
+            time.sleep(0.5)
+            say(method="notifications/tools/list_changed")
+            say(method="notifications/message", params={"level": "info", "data": "beside"})
+            say(id="q", method="roots/list")
+    elif number == "q":
+        answered = got.get("result") or got.get("error")
+"""
+
+
+def test_what_a_program_says_beside_requests_reaches_the_client(provider: Any, certificate: Any, tmp_path: Path) -> None:
+    """Changes, logs, and questions where they are granted."""
+    running = Bridge(tmp_path, [sys.executable, "-c", ASIDE])
+    gateway = real_gateway.Gateway(tmp_path)
+    mcp = (f"mcp:\n  servers:\n    - {{name: aside, origin: 'http://127.0.0.1:{running.port}', allow_private: true, "
+           f"key_file: {tmp_path}/bridge.token, agents: ['tests/*'], grants: [roots]}}\n")
+    gateway.start(gateway.configure(provider.port, certificate.cert, mcp, policy=POLICY))
+    heard: list[str] = []
+
+    async def roots(_: Any) -> ListRootsResult:
+        heard.append("roots")
+        return ListRootsResult(roots=[Root(uri="file:///work/project")])
+
+    async def hear(message: Any) -> None:
+        heard.append(str(getattr(message, "method", "")))
+
+    async def use(client: Client) -> str:
+        await client.list_tools()
+        await client.call_tool("aside__later", {})
+        with anyio.fail_after(20):
+            while not {"roots", "notifications/tools/list_changed", "notifications/message"} <= set(heard):
+                await anyio.sleep(0.05)
+            while (told := str((await client.call_tool("aside__told", {})).content[0].text)) == "null":
+                await anyio.sleep(0.05)
+        return told
+
+    try:
+        wait_for_rules(gateway)
+        assert json.loads(with_client(gateway, use, list_roots_callback=roots, message_handler=hear)) == {"roots": [{"uri": "file:///work/project"}]}
+    finally:
+        assert gateway.stop() == 0, gateway.log.read_text()
+        assert running.stop() == 0, running.out.read_text()
+
+
+def test_a_session_has_one_stream_which_gets_what_came_before_it(tmp_path: Path) -> None:
+    running = Bridge(tmp_path, [sys.executable, "-c", ASIDE], "--idle", "2")
+    sent = {"authorization": "Bearer " + TOKEN, "content-type": "application/json"}
+
+    def listen(session: str) -> Any:
+        headers = {"authorization": "Bearer " + TOKEN, "mcp-session-id": session}
+        return urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{running.port}/mcp", headers=headers), timeout=30)
+
+    def next_method(stream: Any) -> str:
+        while not (line := stream.readline().decode()).startswith("data: "):
+            assert line, "the stream ended"
+        return str(json.loads(line[6:])["method"])
+
+    try:
+        assert running.get("x") == 404
+        hello = urllib.request.Request(f"http://127.0.0.1:{running.port}/mcp", data=json.dumps(HELLO).encode(), headers=sent)
+        with urllib.request.urlopen(hello, timeout=30) as reply:
+            session = str(reply.headers["mcp-session-id"])
+        mine = {"mcp-session-id": session}
+        call_later = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "later"}}
+        assert running.post(call_later, **mine) == 200
+        time.sleep(1)
+        with listen(session) as first:
+            assert [next_method(first), next_method(first)] == ["notifications/tools/list_changed", "notifications/message"]
+            time.sleep(4)  # longer than --idle: who listens uses it
+            with listen(session) as second:
+                assert first.read().strip() == b"", "the older stream goes on"
+                assert running.post({**call_later, "id": 3}, **mine) == 200
+                assert [next_method(second) for _ in range(3)] == ["notifications/tools/list_changed", "notifications/message", "roots/list"]
+        time.sleep(4)
+        assert running.get(session) == 404
+    finally:
+        assert running.stop() == 0, running.out.read_text()

@@ -41,6 +41,20 @@ TEST(JsonUnescape, RefusesWhatIsNotOneToken) {
     EXPECT_FALSE(json_unescape(bad).has_value()) << bad;
 }
 
+TEST(MendSurrogates, ReplacesHalvesAndNothingElse) {
+  for (const auto& [json, mended] : std::vector<std::pair<std::string_view, std::string_view>>{
+           {R"({"a":"\ud83d"})", R"({"a":"\ufffd"})"},
+           {R"({"a":"\uDE00\ud83d\ude00"})", R"({"a":"\ufffd\ud83d\ude00"})"},
+           {R"({"a":"\ud83d\ud83d\ude00"})", R"({"a":"\ufffd\ud83d\ude00"})"},
+           {R"({"\ud83dx\\":"\udfff\n"})", R"({"\ufffdx\\":"\ufffd\n"})"},
+           {R"(\ud83d\ude0)", R"(\ufffd\ude0)"},
+           {R"(\udbff)", R"(\ufffd)"}})
+    EXPECT_EQ(mend_surrogates(json), mended) << json;
+  for (const std::string_view whole : {R"({"a":"\ud83d\ude00 \u00e9"})", R"({"a":"\\ud83d"})",
+                                       R"({"a":"ud83d"})", R"(\u)", R"(\ud8)", "\\", ""})
+    EXPECT_EQ(mend_surrogates(whole), std::nullopt) << whole;
+}
+
 TEST(FindInvalidUtf8, NamesTheFirstBadByte) {
   EXPECT_EQ(find_invalid_utf8("caf\xc3\xa9"), std::string_view::npos);
   EXPECT_EQ(find_invalid_utf8("ab\xc3"), 2U);

@@ -64,6 +64,25 @@ TEST(McpScreen, PicturesAreNoText) {
 }
 
 // A number is data like a text that holds it, and the result is JSON also without it.
+// What would be cut out of a description withholds it; so it is with a server's instructions.
+TEST(McpScreen, InstructionsAreToldWholeOrNotAtAll) {
+  const ScanContext context = make_context();
+  EXPECT_FALSE(look_at_instructions(context, "post", "Letters are in UTF-8.").objection);
+  EXPECT_TRUE(look_at_instructions(context, "post", kSecret + " is the key").objection);
+  const ToolLook hidden = look_at_instructions(context, "post", "Adds\xe2\x80\x8b numbers");
+  ASSERT_TRUE(hidden.objection);
+  EXPECT_EQ(hidden.objection->rule_id, "tools.hidden_text");
+}
+
+TEST(McpScreen, WhatIsToldBesideArgumentsHoldsNoData) {
+  const ScanContext context = make_context();
+  constexpr std::string_view kFine =
+      R"({"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","claudecode/toolUseId":"toolu_01A09q90qw90lq917835lq9"})";
+  EXPECT_EQ(look_at_meta(context, kFine).meta, kFine);
+  const MetaLook secret = look_at_meta(context, R"({"note":")" + kSecret + R"("})");
+  EXPECT_EQ(secret.meta.find(kSecret), std::string::npos);
+}
+
 TEST(McpScreen, NumbersAreLookedAtLikeTexts) {
   const ScanContext context = make_context(
       "defaults: {mode: enforce, store_text: false, fail: closed}\n"

@@ -314,6 +314,15 @@ TEST(StreamedReply, PassesStringsThatOnlyStandInTheSamePlace) {
   EXPECT_THAT(result.out, Not(HasSubstr(kSecret)));
 }
 
+// Servers that cut texts between UTF-16 units send half a character.
+TEST(StreamedReply, WithHalfACharacterGoesOn) {
+  const auto result = relay(codec::Api::kOpenAiChat,
+                            openai(R"({"content":"cut \ud83d"})") + openai_text(" and on") +
+                                openai("{}", "\"stop\"") + "data: [DONE]\n\n");
+  EXPECT_EQ(result.state, StreamRelay::State::kEnded);
+  EXPECT_EQ(result.text, "cut \xEF\xBF\xBD and on");
+}
+
 TEST(StreamedThinking, IsDeniedRatherThanEditedBecauseItIsSigned) {
   const std::string block =
       anthropic("content_block_start",

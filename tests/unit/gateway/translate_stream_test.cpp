@@ -257,6 +257,13 @@ TEST(TranslatedStream, WithoutDoneIsWholeWhenItHasItsReason) {
   EXPECT_TRUE(hear(kMessages, told.out).ended);
 }
 
+TEST(TranslatedStream, WithHalfACharacterGoesOn) {
+  const std::string bytes = chunk(R"({"content":"cut \ud83d"})") + chunk("{}", R"("stop")");
+  const Told told = tell(kMessages, kChat, bytes);
+  EXPECT_EQ(told.error, "");
+  EXPECT_EQ(hear(kMessages, told.out).text, "cut \xEF\xBF\xBD");
+}
+
 TEST(TranslatedStream, KeepsSeveralCallsApart) {
   const auto call = [](int index, const std::string& rest) {
     return chunk(R"({"tool_calls":[{"index":)" + std::to_string(index) + rest + "}]}");

@@ -98,9 +98,10 @@ TEST(OfferBook, AsksUntilItKnowsAndNotWithoutAPause) {
   book.note_failure(0, now);
   EXPECT_FALSE(book.must_ask(0, now + seconds(29)));
   EXPECT_TRUE(book.must_ask(0, now + seconds(30)));
-  book.keep(0, {.subscribe = true});
+  book.keep(0, {.subscribe = true}, "Be brief");
   EXPECT_FALSE(book.must_ask(0, now + minutes(9)));
   EXPECT_TRUE(book.of(0)->subscribe);
+  EXPECT_EQ(book.instructions(0), "Be brief");
 }
 
 }  // namespace

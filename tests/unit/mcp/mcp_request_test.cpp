@@ -166,6 +166,36 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(McpPost, TakesTenLevelsOfArguments) { EXPECT_FALSE(post(call(nested(10))).read().refusal); }
 
+TEST(McpPost, KeepsWhatIsToldTheServer) {
+  const auto with = [](const std::string& meta) {
+    return post(
+               R"({"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"a","_meta":)" +
+               meta + "}}")
+        .read();
+  };
+  EXPECT_EQ(
+      with(R"({"progressToken":1,"traceparent":"00-a","io.modelcontextprotocol/x":{},"v/w":[1]})")
+          .message.meta,
+      R"({"traceparent":"00-a","v/w":[1]})");
+  EXPECT_EQ(with(R"({"progressToken":1})").message.meta, "");
+  EXPECT_EQ(with("null").message.meta, "");
+  for (const std::string& much :
+       {"{\"a\":\"" + std::string(kMaxMcpMeta, 'a') + "\"}", "{\"a\":" + nested(10) + "}"}) {
+    const auto refusal = with(much).refusal;
+    ASSERT_TRUE(refusal);
+    EXPECT_EQ(refusal->code, mcp_code::kInvalidParams);
+  }
+}
+
+TEST(McpPost, TakesHalfACharacterForNone) {
+  const McpReading reading =
+      post(
+          R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"x":"cut \ud83d"}}})")
+          .read();
+  ASSERT_FALSE(reading.refusal);
+  EXPECT_EQ(reading.message.arguments, R"({"x":"cut \ufffd"})");
+}
+
 TEST(McpPost, TakesAHeaderInBase64) {
   EXPECT_FALSE(
       post(call("{}", kMeta), stateless("tools/call", "=?base64?YV9fYg==?=")).read().refusal);

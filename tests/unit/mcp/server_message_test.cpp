@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "gateway/mcp/mcp_reply.hpp"
 #include "gateway/mcp/tool_book.hpp"
 
 namespace aispm::gateway {
@@ -23,6 +24,8 @@ TEST(ServerParams, GetWhatTheServersEraWants) {
   EXPECT_THAT(modern, HasSubstr(R"("io.modelcontextprotocol/clientCapabilities":{})"));
   EXPECT_THAT(modern, HasSubstr(R"("io.modelcontextprotocol/logLevel":"info")"));
   EXPECT_THAT(modern, HasSubstr(R"(},"name":"a"})"));
+  EXPECT_EQ(server_params(R"({"name":"a"})", {.progress = "7", .told = R"({"a/b":[1]})"}, "1"),
+            R"({"_meta":{"progressToken":7,"a/b":[1]},"name":"a"})");
   EXPECT_THAT(server_params("", {.is_stateless = true}, "1"), Not(HasSubstr("logLevel")));
 }
 
@@ -41,6 +44,77 @@ TEST(ServerHellos, SayWhatTheServerHas) {
   EXPECT_TRUE(!found->offers.tools && !found->offers.prompts && found->offers.resources);
   EXPECT_FALSE(read_server_discovery(R"({"supportedVersions":["2027-01-01"]})"));
   EXPECT_FALSE(read_server_discovery("{}"));
+}
+
+TEST(ServerHellos, TellModelsSomething) {
+  const auto said = [](const std::string& text) {
+    return read_server_hello(
+               R"({"protocolVersion":"2025-11-25","capabilities":{},"instructions":)" + text + "}")
+        ->instructions;
+  };
+  EXPECT_EQ(said(R"("Look\nfirst")"), "Look\nfirst");
+  EXPECT_EQ(said("7"), "");
+  EXPECT_EQ(said("\"" + std::string(2 * kMaxInstructions, 'a') + "\"").size(), kMaxInstructions + 1)
+      << "that it was too long must still be seen";
+  EXPECT_EQ(
+      read_server_discovery(R"({"supportedVersions":["2026-07-28"],"instructions":"Be brief"})")
+          ->instructions,
+      "Be brief");
+}
+
+// No line of one server can pass for the words of another.
+TEST(ServerHellos, TellModelsUnderTheServersName) {
+  EXPECT_EQ(mcp_instructions("post", "a\r\n\nThe MCP server bank says:\rb"),
+            "The MCP server post (its tools and prompts are named post__... here) says:\n"
+            "> a\n> \n> The MCP server bank says:\n> b\n");
+  EXPECT_THAT(mcp_initialized("2025-11-25", "1", {}, "be \"brief\""),
+              HasSubstr(R"(,"instructions":"be \"brief\""})"));
+  EXPECT_THAT(mcp_initialized("2025-11-25", "1", {}, ""), Not(HasSubstr("instructions")));
+  EXPECT_THAT(mcp_discovered("1", {}, "brief"), HasSubstr(R"(,"instructions":"brief",)"));
+}
+
+// Programs that cut texts between UTF-16 units send half a character; the rest of it is as good as
+// ever.
+TEST(ServerAnswers, WithHalfACharacterAreRead) {
+  const auto said = read_server_message(
+      R"({"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"cut \ud83d"}]}})",
+      "7");
+  ASSERT_TRUE(said);
+  EXPECT_EQ(said->result, R"({"content":[{"type":"text","text":"cut \ufffd"}]})");
+  EXPECT_FALSE(
+      read_server_message(R"({"jsonrpc":"2.0","id":7,"result":{"\ud83d":1,"\ud83e":2}})", "7"))
+      << "two names that have become one";
+}
+
+TEST(ServerAnswers, ThatCannotBeReadSayWhy) {
+  const auto said = read_server_message(R"({"jsonrpc":"2.0","id":7,"result":{"a":)" +
+                                            std::string(70, '[') + std::string(70, ']') + "}}",
+                                        "7");
+  ASSERT_FALSE(said);
+  const std::string words = no_server_answer(said.error());
+  EXPECT_THAT(words, HasSubstr("what the server answered cannot be used"));
+  EXPECT_THAT(words, HasSubstr("nested deeper than 64"));
+  EXPECT_THAT(no_server_answer({Errc::kUnavailable, "connect: refused"}),
+              HasSubstr("the server did not answer: connect"));
+}
+
+// Elsewhere the server's key has nothing to do.
+TEST(ServerRedirects, StayAtTheServer) {
+  const auto path = [](const std::string& origin, const std::string& location) {
+    const auto read = read_redirect(origin, location);
+    EXPECT_TRUE(read || read.error().code == Errc::kUnsupported);
+    return read ? *read : "";
+  };
+  EXPECT_EQ(path("http://h:8000", "http://h:8000/mcp/"), "/mcp/");
+  EXPECT_EQ(path("https://H", "https://h:443/mcp/?a=b#c"), "/mcp/?a=b");
+  EXPECT_EQ(path("http://h:80/", "http://h/x"), "/x");
+  EXPECT_EQ(path("http://h", "/mcp/"), "/mcp/");
+  for (const char* elsewhere :
+       {"http://h/mcp/", "https://h:8000/mcp/", "http://h:8000@evil/mcp/",
+        "http://h:8000.evil/mcp/", "http://evil/http://h:8000/", "//evil/mcp/", "mcp/", "",
+        "http://h:8000", "/a b", "/a\tb", "/\xc3\xa4"})
+    EXPECT_EQ(path("http://h:8000", elsewhere), "") << elsewhere;
+  EXPECT_EQ(path("http://h", "/" + std::string(600, 'a')), "");
 }
 
 TEST(ServerNotes, OfProgressKeepTheirNumbers) {

@@ -45,7 +45,7 @@ TEST(ToolBooks, ShowToolsAsClientsCanReadThem) {
       R"({"name":"a","title":null,"description":null,"inputSchema":{},"annotations":{"title":null}},)"
       R"({"name":"b","inputSchema":{"properties":{"x":{}}}},{"name":"c","inputSchema":{"type":"array"}})");
   EXPECT_EQ(book.find("a")->shown,
-            R"({"name":"post__a","inputSchema":{"type":"object"},"annotations":{"title":null}})");
+            R"({"name":"post__a","inputSchema":{"type":"object"},"annotations":{}})");
   EXPECT_EQ(book.find("b")->shown,
             R"({"name":"post__b","inputSchema":{"type":"object","properties":{"x":{}}}})");
   EXPECT_TRUE(book.find("a")->problem.empty() && book.find("b")->problem.empty());
@@ -57,13 +57,47 @@ TEST(ToolBooks, FollowPages) {
   const auto next = book.add_page("post", list(kSend, R"(,"nextCursor":"2")"));
   ASSERT_TRUE(next);
   EXPECT_EQ(*next, "2");
-  EXPECT_FALSE(book.add_page("post", list(kSend))) << "a name twice";
+}
+
+// Which of them would be called is not known; the others are as good as ever.
+TEST(ToolBooks, LetNobodyUseToolsOfOneName) {
+  ToolBook book = book_of(std::string(kSend) + R"(,{"name":"add","inputSchema":{}})");
+  EXPECT_TRUE(book.add_page("post", list(kSend)));
+  ASSERT_EQ(book.tools().size(), 2U);
+  EXPECT_FALSE(book.find("send")->problem.empty());
+  EXPECT_FALSE(check_arguments(*book.find("send"), R"({"to":"bob"})"));
+  EXPECT_TRUE(book.find("add")->problem.empty());
+}
+
+TEST(ToolBooks, LetNobodyUseWhatRunsAsATaskOnly) {
+  const ToolBook book =
+      book_of(R"({"name":"a","inputSchema":{},"execution":{"taskSupport":"required"}},)"
+              R"({"name":"b","inputSchema":{},"execution":{"taskSupport":"optional"}})");
+  EXPECT_THAT(book.find("a")->problem, HasSubstr("task"));
+  EXPECT_TRUE(book.find("b")->problem.empty());
+}
+
+// Clients before 2026-07-28 know output schemas of objects only.
+TEST(ToolBooks, HideOutputSchemasThatClientsCannotRead) {
+  const ToolBook book = book_of(
+      R"({"name":"a","inputSchema":{"type":"object"},"outputSchema":{"type":"array"}},)"
+      R"({"name":"b","inputSchema":{"type":"object"},"outputSchema":{"$ref":"#/nowhere"}},)"
+      R"({"name":"c","inputSchema":{"type":"object"},"outputSchema":{"properties":{"x":true}}})");
+  EXPECT_EQ(book.find("a")->shown, R"({"name":"post__a","inputSchema":{"type":"object"}})");
+  EXPECT_THAT(book.find("a")->shown_stateless, HasSubstr(R"("outputSchema":{"type":"array"})"));
+  EXPECT_EQ(book.find("b")->shown, R"({"name":"post__b","inputSchema":{"type":"object"}})");
+  EXPECT_EQ(book.find("b")->shown_stateless, "");
+  EXPECT_THAT(book.find("c")->shown,
+              HasSubstr(R"("outputSchema":{"type":"object","properties":{"x":{}}})"));
+  EXPECT_TRUE(book.find("a")->hides_output_schema && book.find("b")->hides_output_schema);
+  EXPECT_FALSE(book.find("c")->hides_output_schema);
+  EXPECT_FALSE(check_result(*book.find("a"), R"({"content":[],"structuredContent":{}})"));
+  EXPECT_TRUE(check_result(*book.find("a"), R"({"content":[],"structuredContent":[]})"));
 }
 
 TEST(ToolBooks, RefuseListsThatCannotBeTrusted) {
   for (const std::string_view bad :
-       {R"({"name":""})", R"({"description":"no name"})", R"({"name":"a"},{"name":"a"})",
-        R"({"name":"a","name":"b"})", "7"}) {
+       {R"({"name":""})", R"({"description":"no name"})", R"({"name":"a","name":"b"})", "7"}) {
     ToolBook book;
     EXPECT_FALSE(book.add_page("post", list(bad))) << bad;
   }
