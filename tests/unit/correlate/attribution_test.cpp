@@ -127,6 +127,17 @@ TEST(Attribution, NamesTheHostByDnsWhenTheRequestDoesNot) {
   EXPECT_EQ(recorder.requests().at(0).call.host, "llm.example");
 }
 
+TEST(Attribution, SaysHowTheNameOfAConnectionIsKnown) {
+  Recorder recorder;
+  SeenName asked;
+  asked.source = NameSource::kHttpHost;
+  asked.name = "llm.example";
+  asked.socket = Endpoints{kOwnEnd, kFarEnd, 77};
+  recorder.correlator.take(asked);
+  EXPECT_EQ(recorder.correlator.name_of(*asked.socket, BootTime{1}),
+            std::pair(std::string("llm.example"), std::string("http_host")));
+}
+
 struct BothEndsTest : ::testing::Test {
   BothEndsTest() : client(10, 1), server(30, 2) {
     client.socket = Endpoints{kClientEnd, kServerEnd, 1};
