@@ -199,6 +199,19 @@ TEST_F(BothEndsTest, WithoutSocketsTheSamePromptAtTheSameTimeIsOneCall) {
   EXPECT_THAT(recorder.calls(), SizeIs(1));
 }
 
+// The client was killed: its connection was reset before the server read the request.
+TEST_F(BothEndsTest, AServersSocketThatWasResetIsNoOtherConnection) {
+  server.socket->source.port = 0;
+  const std::string request = post("/v1/chat/completions", kAsk);
+  recorder.correlator.take(client.write(request));
+  recorder.correlator.take(client.close());
+  recorder.correlator.take(server.reply(request));
+  recorder.correlator.take(server.close());
+  settle();
+  ASSERT_THAT(recorder.calls(), SizeIs(1));
+  EXPECT_EQ(recorder.calls()[0].party.actor.id, client.key.process);
+}
+
 // Two clients that ask the same are two.
 TEST_F(BothEndsTest, TheSamePromptOnAnotherConnectionIsAnotherCall) {
   server.socket->destination = v4(192, 0, 2, 50, 40000);
