@@ -275,7 +275,8 @@ struct aispm_name_event {
 	__u32 offset; /* of the first of them in this direction's stream; 0 for datagrams */
 	__u8 what;
 	__u8 direction; /* AISPM_TLS_READ or _WRITE */
-	__u8 pad[6];
+	__u16 pad;
+	__u32 net_namespace; /* inode of the socket's; 0 = unknown */
 	/* `size` bytes follow */
 };
 AISPM_SAME_LAYOUT(struct aispm_name_event, 40 + 40 + 48 + 16);

@@ -2,6 +2,7 @@
 #include "sensor/kernel_guard.hpp"
 
 #include <netdb.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -73,8 +74,14 @@ const char* action_of(const EnforcedAct& act, const model::Order& order) {
   }
 }
 
+// Family and type of a socket that was asked for.
+const char* describe_socket(std::uint32_t detail) {
+  if ((detail >> 16) == AF_PACKET) return "packet socket";
+  return (detail & 0xffff) == SOCK_RAW ? "raw socket" : "ping socket";
+}
+
 std::string target_of(const EnforcedAct& act) {
-  if (act.act == AISPM_ACT_SOCKET) return (act.detail >> 16) == 17 ? "packet socket" : "raw socket";
+  if (act.act == AISPM_ACT_SOCKET) return describe_socket(act.detail);
   if (!act.name.empty()) return act.name;
   if (!act.destination) return "";
   const std::string host = act.destination->host_text();
@@ -212,9 +219,13 @@ void KernelGuard::stop() {
 }
 
 void KernelGuard::on_name(const SeenName& name) {
-  std::vector<Address> addresses = name.addresses;
-  if (name.socket) addresses.push_back(name.socket->destination);
-  if (!name.name.empty()) decider_.on_name(name.name, addresses, name.time);
+  using Word = Decider::NameWord;
+  // The other end of a question is a resolver: nothing that the name leads to.
+  if (name.source == NameSource::kDns)
+    return decider_.on_name(name.name, name.addresses, name.time,
+                            resolvers_.gave(name) ? Word::kHosts : Word::kAnybodys);
+  if (name.socket)
+    decider_.on_name(name.name, {name.socket->destination}, name.time, Word::kAnybodys);
 }
 
 std::vector<model::Detection> KernelGuard::scan(const model::LlmCall& call) {

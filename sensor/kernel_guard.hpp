@@ -15,6 +15,7 @@
 #include "sensor/decide/decider.hpp"
 #include "sensor/decide/guard.hpp"
 #include "sensor/enforce/enforcer.hpp"
+#include "sensor/enforce/host_resolvers.hpp"
 #include "sensor/enforce_config.hpp"
 
 namespace aispm::sensor {
@@ -109,6 +110,7 @@ class KernelGuard final : public Guard {
   Parts parts_;
   std::unique_ptr<Enforcer> enforcer_;
   Decider decider_;
+  HostResolvers resolvers_;
   std::vector<Effect> effects_;
   OnApplied on_applied_;
   std::shared_ptr<const detect::Engine> engine_;

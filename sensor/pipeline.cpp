@@ -247,6 +247,7 @@ void Pipeline::take_observation(Observation seen) {
         seen.call.prompt_text.clear();
         seen.call.reply_text.clear();
       }
+      cut_texts(seen.call);
       inventory_.observe().on_llm_call(process, seen.call, is_served_only(seen));
       return report(seen.time, process, seen.call,
                     bursts_.judge(process.id, seen.call.host, seen.time));

@@ -37,8 +37,8 @@ static __always_inline bool read_path(char *out, __u16 *used, struct task_struct
 			mount_point = (void *)mount + bpf_core_field_offset(struct mount, mnt);
 			continue;
 		}
-		if (parent == dentry)
-			return false; /* a file without a place, such as a memfd */
+		if (parent == dentry && i)
+			return false;
 		at = *used;
 		if (at >= AISPM_PATH_LEN)
 			break;
@@ -50,6 +50,8 @@ static __always_inline bool read_path(char *out, __u16 *used, struct task_struct
 		if (size <= 0 || size == AISPM_NAME_LEN)
 			break;
 		*used = at + size;
+		if (parent == dentry)
+			return false; /* a file without a place, such as a memfd: its name alone */
 		dentry = parent;
 	}
 	if (*used > AISPM_PATH_LEN)

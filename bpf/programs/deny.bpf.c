@@ -18,7 +18,10 @@
 #include "bpf/include/verdict.h"
 
 #define SIGKILL 9
+#define SOCK_DGRAM 2
 #define SOCK_RAW 3
+#define IPPROTO_ICMP 1
+#define IPPROTO_ICMPV6 58
 #define FIRST_PERSON_UID 1000 /* system accounts lie below */
 
 /* Every connect(2) of an IP socket, also by io_uring and TCP fast open, before a packet leaves. Since 4.17. */
@@ -59,25 +62,38 @@ static __always_inline void tell_socket(struct aispm_rule_mask *rules, struct ta
 	submit_record(event);
 }
 
-/* Raw IP sockets. Sockets of other families do not pass here. Since 4.10. */
+/* What sends to any address without passing a hook above: raw IP sockets, and those for pings, which need no privilege. */
+static __always_inline bool escapes_connect(const struct bpf_sock *ctx)
+{
+	return ctx->type == SOCK_RAW ||
+	       (ctx->type == SOCK_DGRAM && (ctx->protocol == IPPROTO_ICMP || ctx->protocol == IPPROTO_ICMPV6));
+}
+
+/* Who may not connect anywhere, or to a few places only, could with such a socket. Sockets of other families do not pass here.
+ * Since 4.10.
+ */
 SEC("cgroup/sock_create")
 int refuse_raw(struct bpf_sock *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct aispm_rule_sets *sets;
-	struct aispm_rule_mask rules;
+	struct aispm_rule_mask rules, forbid;
 	bool denied;
 
-	if (ctx->type != SOCK_RAW)
+	if (!escapes_connect(ctx))
 		return BPF_ALLOW;
 	sets = active_sets();
 	if (!sets || !find_subject(sets, task, &rules))
 		return BPF_ALLOW;
-	mask_and(&rules, &sets->acts[AISPM_ACT_SOCKET]);
+	forbid = sets->acts[AISPM_ACT_CONNECT];
+	mask_and(&forbid, &sets->any_address);
+	mask_and(&forbid, &sets->any_port);
+	mask_or(&forbid, &sets->acts[AISPM_ACT_SOCKET]);
+	mask_and(&rules, &forbid);
 	denied = decide(sets, &rules);
 	if (!mask_any(&rules))
 		return BPF_ALLOW;
-	tell_socket(&rules, task, denied ? AISPM_ENFORCED_DENIED : 0, ctx->family, SOCK_RAW);
+	tell_socket(&rules, task, denied ? AISPM_ENFORCED_DENIED : 0, ctx->family, ctx->type);
 	return denied ? BPF_DENY : BPF_ALLOW;
 }
 

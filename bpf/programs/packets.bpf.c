@@ -38,7 +38,20 @@ static __always_inline void fill_name(struct aispm_name_event *event, const stru
 	event->offset = offset;
 	event->what = what;
 	event->direction = packet->direction;
-	__builtin_memset(event->pad, 0, sizeof(event->pad));
+	event->pad = 0;
+}
+
+#define SOCK_COMMON_LEN 128
+
+/* The verifier allows no arithmetic on a socket's pointer here, so its first bytes are copied, to where the packet's come later. */
+static __always_inline __u32 net_namespace_of(struct __sk_buff *skb, __u64 *common)
+{
+	const __u32 at = bpf_core_field_offset(struct sock_common___net, skc_net);
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk || at > SOCK_COMMON_LEN - 8 || bpf_probe_read_kernel(common, SOCK_COMMON_LEN, sk))
+		return 0;
+	return BPF_CORE_READ((struct net___net *)common[at / 8], ns.inum);
 }
 
 /* Constant capacities, as in tls_state.h: a query for a name must not reserve what a hello may need. */
@@ -59,6 +72,7 @@ static __always_inline void send_name_of(struct __sk_buff *skb, const struct soc
 		return;
 	}
 	fill_name(event, state, packet, what, size, offset);
+	event->net_namespace = net_namespace_of(skb, (__u64 *)(event + 1));
 	bpf_ringbuf_submit(event, wakeup_flags(AISPM_RING_DATA));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sdk/cli/settings.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "sdk/core/common/file.hpp"
@@ -68,6 +69,11 @@ Result<Secret> choose_token(const Flags& flags, const Environment& environment, 
   return Secret();
 }
 
+// gRPC writes a header it cannot send to the log, token and all, and ends the program.
+bool is_sendable(const Secret& token) {
+  return std::ranges::all_of(token.expose(), [](char c) { return c > ' ' && c < 0x7f; });
+}
+
 std::string first_of(const std::string& flag, const std::string& variable,
                      const std::string& file) {
   return !flag.empty() ? flag : !variable.empty() ? variable : file;
@@ -118,6 +124,9 @@ Result<Settings> resolve_settings(const Flags& flags, const Environment& environ
   AISPM_TRY(settings.token, choose_token(flags, environment, file));
   if (settings.token.empty())
     return fail(missing("token", "--token-file", "AISPM_TOKEN", "token_file"));
+  if (!is_sendable(settings.token))
+    return fail(Errc::kInvalid,
+                "the token has more than one line, or spaces or characters that no token has");
   const std::string ca_file = first_of(flags.ca_file, ca, file.ca_file);
   if (ca_file.empty())
     return fail(

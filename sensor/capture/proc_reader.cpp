@@ -86,8 +86,8 @@ std::optional<Exec> read_process(std::uint32_t pid) {
     if (const auto path = parse_cgroup(*cgroup))
       process.actor.cgroup_id = inode_of(unified_cgroup() + *path);
   if (cmdline) {
-    process.argv_truncated = cmdline->size() > kMaxArgumentBytes;
     process.argv = parse_cmdline(std::string_view(*cmdline).substr(0, kMaxArgumentBytes));
+    process.argv_truncated = cut_arguments(process.argv) || cmdline->size() > kMaxArgumentBytes;
   } else {
     process.argv_unreadable = cmdline.error().code != Errc::kTooLarge;
     process.argv_truncated = cmdline.error().code == Errc::kTooLarge;

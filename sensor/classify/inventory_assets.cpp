@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sdk/core/common/crypto.hpp"
+#include "sdk/core/common/utf8.hpp"
 #include "sensor/classify/findings.hpp"
 #include "sensor/classify/inventory.hpp"
 
@@ -12,6 +13,28 @@ namespace {
 bool differs(const model::Asset& a, const model::Asset& b) {
   return a.name != b.name || a.provider != b.provider || a.version != b.version ||
          a.confidence != b.confidence || a.evidence != b.evidence || a.attributes != b.attributes;
+}
+
+// File names and configurations of strangers are in an asset; the collector refuses one with a name
+// of more than 256 bytes or with more than 64 KiB in all, so either could hide it.
+constexpr std::size_t kMaxNameBytes = 256;
+constexpr std::size_t kMaxDetailBytes = 1024;  // of one evidence's value, one attribute
+constexpr std::size_t kMaxExplanationBytes = 8192;
+
+void fit(std::string& text, std::size_t limit_bytes) {
+  constexpr std::string_view kMore = "…";
+  text = to_utf8(text);
+  if (text.size() <= limit_bytes) return;
+  cut_utf8(text, limit_bytes - kMore.size());
+  text += kMore;
+}
+
+void fit(model::Asset& asset) {
+  for (std::string* name : {&asset.name, &asset.provider, &asset.version})
+    fit(*name, kMaxNameBytes);
+  fit(asset.explanation, kMaxExplanationBytes);
+  for (auto& evidence : asset.evidence) fit(evidence.value, kMaxDetailBytes);
+  for (auto& [key, value] : asset.attributes) fit(value, kMaxDetailBytes);
 }
 
 }  // namespace
@@ -80,6 +103,7 @@ model::Asset Inventory::build(const AssetId& id, const Entry& entry) const {
   asset.confidence = confidence.value;
   asset.explanation = confidence.explanation;
   for (EvidenceItem& one : evidence) asset.evidence.push_back(std::move(one.item));
+  fit(asset);
   return asset;
 }
 

@@ -129,6 +129,10 @@ void AgentTalk::take_tools(const codec::ToolList& list, const Flow& flow, const 
   };
   if (!list.tools.empty() && is_listed(list.tools.front())) listed_.clear();
   for (const codec::ToolDefinition& tool : list.tools) {
+    if (tool.name.empty()) {  // cannot be called; the collector refuses a list that has one
+      context.counters.lose("rpc.tools_unnamed");
+      continue;
+    }
     if (listed_.size() >= codec::kMaxListedTools) {
       context.counters.lose("rpc.tools_cut");
       break;

@@ -46,8 +46,10 @@ bool BothEnds::was_seen_by_client(const Observation& seen) {
   const ClientCall* call =
       client_calls_.find({seen.call.api, seen.call.prompt_sha256, seen.call.request_bytes});
   if (call == nullptr || distance(call->time, seen.time) >= kSameCallNanoseconds) return false;
-  // Both connections are known, and they differ: two clients asked the same.
-  return !(seen.party.socket && call->has_socket);
+  // Both connections are known, and they differ: two clients asked the same. One that was reset has
+  // lost its port by the time its server reads what came before.
+  const bool has_socket = seen.party.socket && seen.party.socket->source.port != 0;
+  return !(has_socket && call->has_socket);
 }
 
 void BothEnds::release(BootTime now) {

@@ -72,8 +72,8 @@ class Correlator {
   // Whether observations carry texts; for streams that are seen first from now on.
   void keep_text(bool keeps) { options_.keep_text = keeps; }
 
-  // What the destination of a client's connection is called and how that is known ("sni", "dns");
-  // both empty when it is not.
+  // What the destination of a client's connection is called and how that is known
+  // (name_of(NameSource)); both empty when it is not.
   std::pair<std::string, std::string> name_of(const Endpoints& socket, BootTime now) {
     return attributor_.sockets().name_and_source_of(socket, now);
   }

@@ -47,6 +47,7 @@ SeenName make_name(const NameBytes& bytes, NameSource source) {
   name.actor = bytes.actor;
   name.source = source;
   name.socket = bytes.socket;
+  name.net_namespace = bytes.net_namespace;
   return name;
 }
 
@@ -180,12 +181,14 @@ void NameTracker::take_dns(const NameBytes& bytes, std::string_view message,
 void NameTracker::take_http(const NameBytes& bytes, const OnName& on_name) {
   std::string_view rest = bytes.bytes;
   while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::size_t end = rest.find('\n');
+    if (end == std::string_view::npos) return;  // cut: half a name is another's
     const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    rest.remove_prefix(end + 1);
     if (trim(line).empty()) return;  // the head's end
-    if (!is_host_line(line) || end == bytes.bytes.size()) continue;
+    if (!is_host_line(line)) continue;
     std::string_view host = trim(line.substr(5));
+    if (host.starts_with('[')) return;  // an IPv6 address
     if (const auto colon = host.rfind(':'); colon != std::string_view::npos)
       host = host.substr(0, colon);
     SeenName name = make_name(bytes, NameSource::kHttpHost);

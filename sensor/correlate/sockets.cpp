@@ -51,7 +51,8 @@ void Sockets::take(const SeenName& name) {
   std::vector<std::uint64_t>& cookies = by_name_[{name.actor.id, name.name}];
   if (cookies.size() >= kMaxSocketsOfName) cookies.erase(cookies.begin());
   cookies.push_back(cookie);
-  if (const auto dropped = named_.put(cookie, {name.actor.id, name.name, *name.socket}))
+  if (const auto dropped =
+          named_.put(cookie, {name.actor.id, name.name, *name.socket, name.source}))
     remove_from_name(dropped->second);
 }
 
@@ -119,7 +120,8 @@ std::string Sockets::name_of(const Endpoints& client_socket, BootTime now) {
 std::pair<std::string, std::string> Sockets::name_and_source_of(const Endpoints& client_socket,
                                                                 BootTime now) {
   if (client_socket.cookie != 0)
-    if (const NamedSocket* named = named_.find(client_socket.cookie)) return {named->name, "sni"};
+    if (const NamedSocket* named = named_.find(client_socket.cookie))
+      return {named->name, std::string(sensor::name_of(named->source))};
   const DnsName* found = dns_.find(without_port(client_socket.destination));
   if (found == nullptr || now > found->until) return {};
   return {found->name, "dns"};

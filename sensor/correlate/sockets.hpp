@@ -42,11 +42,11 @@ class Sockets {
   std::optional<Actor> listener_at(const Address& address);
   // Where the process listens.
   std::vector<Address> listened_by(const ProcessId& process) const;
-  // What the client's end of a connection asked for (SNI), else what a DNS answer calls its
+  // What the client's end of a connection asked for (SNI, Host), else what a DNS answer calls its
   // address; empty when unknown.
   std::string name_of(const Endpoints& client_socket, BootTime now);
 
-  // As name_of(), and how that is known: "sni" or "dns".
+  // As name_of(), and how that is known: name_of(NameSource).
   std::pair<std::string, std::string> name_and_source_of(const Endpoints& client_socket,
                                                          BootTime now);
 
@@ -67,6 +67,7 @@ class Sockets {
     ProcessId process;
     std::string name;
     Endpoints socket;
+    NameSource source = NameSource::kSni;
   };
   using ProcessName = std::pair<ProcessId, std::string>;
 

@@ -195,8 +195,8 @@ void Decider::on_exit(const model::ProcessId& id) {
   tables_.to_cut.erase(id);
 }
 
-void Decider::on_name(const std::string& name, const std::vector<Address>& addresses,
-                      BootTime now) {
+void Decider::on_name(const std::string& name, const std::vector<Address>& addresses, BootTime now,
+                      NameWord word) {
   const std::string normal = normal_domain(name);
   if (normal.empty()) return;
   for (const Address& address : addresses) {
@@ -207,10 +207,13 @@ void Decider::on_name(const std::string& name, const std::vector<Address>& addre
       resolved_.erase(resolved_.begin());
     auto& names = resolved_[prefix];
     std::erase_if(names, [now](const auto& one) {
-      return one.second.nanoseconds + kKeepNanoseconds < now.nanoseconds;
+      return one.second.last.nanoseconds + kKeepNanoseconds < now.nanoseconds;
     });
-    const bool is_news = !names.contains(normal);
-    names[normal] = now;
+    const auto [sighting, is_new] = names.try_emplace(normal);
+    Sighting& seen = sighting->second;
+    const bool is_news = is_new || (word == NameWord::kHosts && !seen.is_hosts_word);
+    seen.is_hosts_word = seen.is_hosts_word || word == NameWord::kHosts;
+    seen.last = now;
     const bool matters = std::ranges::any_of(rules_, [](const Rule& rule) {
       return !rule.names.empty() || !rule.globs.empty() || !rule.open_names.empty();
     });

@@ -80,8 +80,13 @@ class Decider {
   void hand_down();
   // Whether it was told of by on_process() and has not ended; the start may be rounded.
   bool is_running(const model::ProcessId& id) const;
-  // A name resolved to, or was used with, these addresses.
-  void on_name(const std::string& name, const std::vector<Address>& addresses, BootTime now);
+  // Whose word it is that a name leads to an address: a client's or any resolver's, or that of a
+  // resolver of this host.
+  enum class NameWord : std::uint8_t { kAnybodys, kHosts };
+  // A name resolved to, or was used with, these addresses. Anybody's word is enough to block; what
+  // a rule allows by its name is opened by the host's own resolvers alone.
+  void on_name(const std::string& name, const std::vector<Address>& addresses, BootTime now,
+               NameWord word);
 
   // A call of a model was seen in plaintext. The strongest order that forbids it.
   std::optional<Verdict> judge_call(const model::ProcessId& id, const model::LlmCall& call,
@@ -137,8 +142,12 @@ class Decider {
   void add_destinations(const Rule& rule, std::map<Prefix, RuleMask>& addresses,
                         std::map<std::string, RuleMask>& names);
   void add_subject(const Rule& rule, std::size_t bit);
+  struct Sighting {
+    BootTime last;
+    bool is_hosts_word = false;
+  };
   void add_resolved(std::size_t bit, const std::vector<std::string>& names,
-                    const std::vector<std::string>& globs,
+                    const std::vector<std::string>& globs, NameWord needed,
                     std::map<Prefix, RuleMask>& addresses) const;
   void note_to_end(const model::ProcessId& id, const Subject& subject);
 
@@ -151,7 +160,7 @@ class Decider {
   std::multimap<std::uint32_t, std::size_t> rules_by_pid_;
   std::vector<std::size_t> rules_for_all_;
   std::map<model::ProcessId, Known> known_;
-  std::map<Prefix, std::map<std::string, BootTime>> resolved_;
+  std::map<Prefix, std::map<std::string, Sighting>> resolved_;
   EnforceTables tables_;
   WallTime next_expiry_;
   bool has_changed_ = false;

@@ -140,16 +140,19 @@ void Decider::add_acts(const Rule& rule) {
 }
 
 void Decider::add_resolved(std::size_t bit, const std::vector<std::string>& names,
-                           const std::vector<std::string>& globs,
+                           const std::vector<std::string>& globs, NameWord needed,
                            std::map<Prefix, RuleMask>& addresses) const {
   const auto is_meant = [&](const std::string& name) {
     return std::ranges::any_of(names, [&](const auto& one) { return is_below(name, one); }) ||
            std::ranges::any_of(globs,
                                [&](const auto& one) { return policy::glob_matches(one, name); });
   };
+  const auto is_enough = [&](const auto& one) {
+    return needed == NameWord::kAnybodys || one.second.is_hosts_word;
+  };
   // An address that also serves other names is left to the hello, which says which one is meant.
   for (const auto& [address, known] : resolved_)
-    if (!known.empty() &&
+    if (std::ranges::any_of(known, is_enough) &&
         std::ranges::all_of(known, [&](const auto& one) { return is_meant(one.first); }))
       addresses[address].set(bit);
 }
@@ -163,14 +166,14 @@ void Decider::add_destinations(const Rule& rule, std::map<Prefix, RuleMask>& add
   for (const Prefix& prefix : rule.addresses) addresses[prefix].set(rule.main);
   for (const std::string& name : rule.names) names[name].set(rule.main);
   if (!rule.names.empty() || !rule.globs.empty())
-    add_resolved(rule.main, rule.names, rule.globs, addresses);
+    add_resolved(rule.main, rule.names, rule.globs, NameWord::kAnybodys, addresses);
   if (match.ports.empty()) set(sets.any_port, rule.main);
   for (const std::uint16_t port : match.ports) tables_.ports[port].set(rule.main);
   if (!rule.exception) return;
   set(sets.any_port, *rule.exception);
   for (const Prefix& prefix : rule.open) addresses[prefix].set(*rule.exception);
   for (const std::string& name : rule.open_names) names[name].set(*rule.exception);
-  add_resolved(*rule.exception, rule.open_names, {}, addresses);
+  add_resolved(*rule.exception, rule.open_names, {}, NameWord::kHosts, addresses);
 }
 
 void Decider::add_rule(const Rule& rule) {

@@ -73,7 +73,7 @@ Result<Record> decode_exec(Bytes bytes) {
   exec.exe =
       join_path({event.path, event.path_size}, (event.flags & AISPM_EXEC_PATH_TRUNCATED) != 0);
   exec.argv = split_strings(text_of(bytes.subspan(kFixed)));
-  exec.argv_truncated = (event.flags & AISPM_EXEC_ARGS_TRUNCATED) != 0;
+  exec.argv_truncated = cut_arguments(exec.argv) || (event.flags & AISPM_EXEC_ARGS_TRUNCATED) != 0;
   exec.argv_unreadable = (event.flags & AISPM_EXEC_ARGS_FAULT) != 0;
   return exec;
 }

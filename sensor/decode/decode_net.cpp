@@ -28,6 +28,7 @@ Result<Record> decode_name(Bytes bytes) {
   name.kind = kKinds[event.what - 1];
   AISPM_TRY(name.direction, decode_direction(event.direction));
   name.offset = event.offset;
+  name.net_namespace = event.net_namespace;
   name.bytes = text_of(bytes.subspan(sizeof(event)));
   return name;
 }

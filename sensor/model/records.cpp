@@ -26,6 +26,26 @@ std::string_view name_of(TlsLibrary library) {
   return "unknown";
 }
 
+std::string_view name_of(NameSource source) {
+  switch (source) {
+    case NameSource::kDns:
+      return "dns";
+    case NameSource::kSni:
+      return "sni";
+    case NameSource::kQuic:
+      return "quic";
+    case NameSource::kHttpHost:
+      return "http_host";
+  }
+  return "";
+}
+
+bool cut_arguments(std::vector<std::string>& arguments) {
+  if (arguments.size() <= kMaxArguments) return false;
+  arguments.resize(kMaxArguments);
+  return true;
+}
+
 std::string Address::host_text() const {
   static constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   const bool is_mapped = is_v6 && std::equal(kMapped.begin(), kMapped.end(), bytes.begin());

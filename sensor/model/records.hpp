@@ -48,6 +48,11 @@ struct Endpoints {
   bool operator==(const Endpoints&) const = default;
 };
 
+// Arguments of one process that are kept: an event with more is refused by the collector.
+inline constexpr std::size_t kMaxArguments = 1024;
+// Leaves at most so many. True when there were more.
+bool cut_arguments(std::vector<std::string>& arguments);
+
 struct Exec {
   BootTime time;
   Actor actor;
@@ -182,6 +187,7 @@ struct SocketBytes {
 };
 
 enum class NameSource : std::uint8_t { kDns, kSni, kQuic, kHttpHost };
+std::string_view name_of(NameSource source);  // "dns", "sni", "quic", "http_host"
 
 // A process named a host. kDns: `addresses` are the answer. Else `socket` is the connection that
 // carried the name.
@@ -192,9 +198,10 @@ struct SeenName {
   NameSource source = NameSource::kSni;
   Transport transport = Transport::kTcp;
   std::optional<Endpoints> socket;
-  std::vector<Address> addresses;  // ports are 0
-  std::uint32_t ttl_seconds = 0;   // kDns
-  std::string alpn;                // first protocol offered
+  std::vector<Address> addresses;   // ports are 0
+  std::uint32_t ttl_seconds = 0;    // kDns
+  std::uint32_t net_namespace = 0;  // inode of the socket's; 0 = unknown
+  std::string alpn;                 // first protocol offered
   bool encrypted_hello = false;
   bool is_doh = false;
 };
@@ -207,8 +214,9 @@ struct NameBytes {
   Endpoints socket;
   NameBytesKind kind = NameBytesKind::kTlsHello;
   Direction direction = Direction::kWrite;
-  std::uint32_t offset = 0;  // of bytes[0] in the stream; 0 for datagrams
-  std::string bytes;         // of one packet, at most 4 KiB
+  std::uint32_t offset = 0;         // of bytes[0] in the stream; 0 for datagrams
+  std::uint32_t net_namespace = 0;  // inode of the socket's; 0 = unknown
+  std::string bytes;                // of one packet, at most 4 KiB
 };
 
 // A program was started whose stdin and stdout lead to another process.

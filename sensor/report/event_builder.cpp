@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string>
 
+#include "sdk/core/common/utf8.hpp"
+
 namespace aispm::sensor {
 
 model::Event make_event(WallTime time, const model::Process& process) {
@@ -18,21 +20,12 @@ namespace {
 
 std::string name_of(Transport transport) { return transport == Transport::kUdp ? "udp" : "tcp"; }
 
-std::string name_of(NameSource source) {
-  switch (source) {
-    case NameSource::kDns:
-      return "dns";
-    case NameSource::kSni:
-      return "sni";
-    case NameSource::kQuic:
-      return "quic";
-    case NameSource::kHttpHost:
-      return "http_host";
-  }
-  return "";
-}
-
 }  // namespace
+
+void cut_texts(model::LlmCall& call) {
+  for (std::string* text : {&call.prompt_text, &call.reply_text})
+    if (cut_utf8(*text, kMaxReportedTextBytes)) call.partial = true;
+}
 
 model::ProcessExit to_body(const Exit& exit) { return {exit.exit_code, exit.signal}; }
 

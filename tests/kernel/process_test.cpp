@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -11,6 +12,8 @@
 #include <fstream>
 #include <thread>
 
+#include "sdk/core/common/file.hpp"
+#include "sdk/core/common/unique_fd.hpp"
 #include "tests/kernel/watch.hpp"
 
 namespace aispm::sensor::kernel_test {
@@ -76,6 +79,21 @@ TEST_F(ProcessTest, ExecNamesTheFileThatWasLoadedBehindLinks) {
   const std::uint32_t child = run_child([&] { exec({"link"}, link.c_str()); });
   EXPECT_EQ(exec_of(child).exe, std::filesystem::canonical(folder / "a" / "b" / "real"));
   std::filesystem::remove_all(folder);
+}
+
+// As /proc/PID/exe has it.
+TEST_F(ProcessTest, ExecFromMemoryHasItsName) {
+  const std::string name(200, 'n');
+  for (const std::string& given : {std::string("agent"), name}) {
+    const UniqueFd file(::memfd_create(given.c_str(), 0));
+    const auto program = read_file("/bin/true", 1U << 20);
+    ASSERT_TRUE(file && program);
+    ASSERT_EQ(::write(file.get(), program->data(), program->size()),
+              static_cast<ssize_t>(program->size()));
+    const std::string path = "/proc/self/fd/" + std::to_string(file.get());
+    const std::uint32_t child = run_child([&] { exec({"true"}, path.c_str()); });
+    EXPECT_EQ(exec_of(child).exe, given == name ? "..." : "/memfd:agent");
+  }
 }
 
 TEST_F(ProcessTest, ExecCutsLongArgumentsAndSaysSo) {

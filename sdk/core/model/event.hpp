@@ -104,7 +104,7 @@ struct SocketConnect {
   std::string protocol = "tcp";
   std::string outcome;      // "established", "failed", "pending"
   std::string name;         // what the destination was called before; empty when unknown
-  std::string name_source;  // "dns", "sni"
+  std::string name_source;  // "dns", "sni", "quic", "http_host"
 };
 struct LlmCall {
   std::string provider;

@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   known.agent_id = "alice/codex";
   (void)decider.on_process(agent, known);
   const auto problems = decider.set_orders(orders, kNow);
-  decider.on_name("api.openai.com", {}, BootTime{1});
+  decider.on_name("api.openai.com", {}, BootTime{1}, sensor::Decider::NameWord::kHosts);
   (void)decider.tables();
   for (const model::Order& order : orders) {
     const bool is_over = order.expires.nanoseconds != 0 && order.expires <= kNow;

@@ -171,6 +171,29 @@ TEST_F(EnforceTest, SEN_007_SEN_021_AnEgressListDeniesAllElseAndTellsIt) {
   }));
 }
 
+// They send to any address, without passing connect() or a hook for datagrams; pings need no
+// privilege.
+TEST_F(EnforceTest, SEN_021_AnEgressListDeniesSocketsThatNeedNoConnect) {
+  if (!enforcer_) GTEST_SKIP() << why_;
+  Child child([](char which) {
+    const UniqueFd fd(which == 'r' ? ::socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)
+                                   : ::socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP));
+    return fd ? 0 : errno;
+  });
+  ASSERT_EQ(child.ask('r'), 0);
+  const int ping = child.ask('p');  // EACCES where net.ipv4.ping_group_range permits it to nobody
+  Order order = about(child, OrderAction::kBlock);
+  order.match.ports = {80};
+  put(order);
+  EXPECT_EQ(child.ask('r'), 0) << "some ports only";
+  EXPECT_EQ(child.ask('p'), ping);
+  order.match.ports.clear();
+  order.egress = {"127.0.0.3"};
+  put(order);
+  EXPECT_EQ(child.ask('r'), EPERM);
+  EXPECT_EQ(child.ask('p'), EPERM);
+}
+
 TEST_F(EnforceTest, AnAllowanceLiftsABlockButNotAQuarantine) {
   if (!enforcer_) GTEST_SKIP() << why_;
   const Server server;

@@ -47,11 +47,12 @@ except OSError as error:
 
 
 class Sensor:
-    def __init__(self, folder: Path, rules: str) -> None:
+    def __init__(self, folder: Path, rules: str, *prefix: str) -> None:
+        """Starts the daemon, behind the words of another command if some are given."""
         config = folder / "sensord.yaml"
         config.write_text(f"state_folder: {folder}/state\nenforce:\n  mode: enforce\n  pins: \"\"\n  rules:\n{textwrap.indent(rules, '    ')}")
         self.events: list[dict[str, Any]] = []
-        self._process = subprocess.Popen([SENSORD, "--config", config, "--stdout"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._process = subprocess.Popen([*prefix, SENSORD, "--config", config, "--stdout"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         assert self._process.stderr is not None

@@ -146,6 +146,22 @@ TEST_F(InventoryTest, ListsConfiguredMcpServersAndSeesThemRunSEN015) {
   EXPECT_TRUE(only().gone);
 }
 
+// The collector refuses a name of more than 256 bytes, and an asset of more than 64 KiB.
+TEST_F(InventoryTest, NoNameAndNoListIsTooLongToBeTold) {
+  McpServerEntry server;
+  server.name = std::string(300, '\xff');
+  server.argv = {"python3", "/srv/db.py"};
+  server.credentials = {{std::string(100'000, 'T'), "0123456789abcdef"}};
+  inventory_.on_file(mcp_file("/home/a/" + std::string(4000, 'd') + "/mcp.json", {server}));
+  const model::Asset asset = only();
+  EXPECT_LE(asset.name.size(), 256U);
+  EXPECT_THAT(asset.name, testing::EndsWith("…"));
+  std::size_t bytes = asset.explanation.size();
+  for (const auto& one : asset.evidence) bytes += one.value.size();
+  for (const auto& [name, value] : asset.attributes) bytes += value.size();
+  EXPECT_LT(bytes, 16'000U);
+}
+
 TEST_F(InventoryTest, IsSureOfWhatItSawInPlaintext) {
   model::LlmCall call;
   call.api = "openai.chat";

@@ -132,6 +132,15 @@ TEST_F(SettingsTest, AnEmptyTokenFileIsAnError) {
   EXPECT_THAT(resolved(), HasSubstr("empty.token: holds no token"));
 }
 
+TEST_F(SettingsTest, WhatCannotBeATokenIsAnErrorThatDoesNotShowIt) {
+  flags_.config = write_file("cli.yaml", "file");
+  for (const char* content : {"one-token\nand-another\n", "one token\n", "t\xc3\xb6ken\n"}) {
+    flags_.token_file = write("odd.token", content);
+    EXPECT_THAT(resolved(), AllOf(HasSubstr("the token has more than one line"),
+                                  ::testing::Not(HasSubstr("oken\n"))));
+  }
+}
+
 TEST_F(SettingsTest, ACompleteCommandLineDoesNotNeedTheFile) {
   write("home/.config/aispm/cli.yaml", "broken: [");
   flags_.collector = "flag:1";

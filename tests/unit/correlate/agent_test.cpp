@@ -101,6 +101,20 @@ TEST(AgentTools, AreReportedAtFirstSightAndWhenTheyChange) {
   EXPECT_THAT(recorder.of(Kind::kTools)[3].tools->removed, ElementsAre("write"));
 }
 
+// The collector refuses a list that has one: a server could hide all of its tools so.
+TEST(AgentTools, WithoutANameAreLeftOutAndCounted) {
+  Recorder recorder;
+  Plaintext child = stdio_child();
+  recorder.correlator.take(child.reply(line(kInitialize) + line(kList)));
+  recorder.correlator.take(
+      child.write(line(kInitialized) +
+                  line(listed("reads", 1, R"(,{"name":"","inputSchema":{}},{"inputSchema":{}})"))));
+  ASSERT_THAT(recorder.of(Kind::kTools), SizeIs(1));
+  ASSERT_THAT(recorder.of(Kind::kTools)[0].tools->tools, SizeIs(1));
+  EXPECT_EQ(recorder.of(Kind::kTools)[0].tools->tools[0].name, "read");
+  EXPECT_EQ(recorder.count("rpc.tools_unnamed"), 2U);
+}
+
 TEST(AgentTools, OfSeveralPagesAreOneList) {
   Recorder recorder;
   Plaintext child = stdio_child();

@@ -127,6 +127,17 @@ TEST(Attribution, NamesTheHostByDnsWhenTheRequestDoesNot) {
   EXPECT_EQ(recorder.requests().at(0).call.host, "llm.example");
 }
 
+TEST(Attribution, SaysHowTheNameOfAConnectionIsKnown) {
+  Recorder recorder;
+  SeenName asked;
+  asked.source = NameSource::kHttpHost;
+  asked.name = "llm.example";
+  asked.socket = Endpoints{kOwnEnd, kFarEnd, 77};
+  recorder.correlator.take(asked);
+  EXPECT_EQ(recorder.correlator.name_of(*asked.socket, BootTime{1}),
+            std::pair(std::string("llm.example"), std::string("http_host")));
+}
+
 struct BothEndsTest : ::testing::Test {
   BothEndsTest() : client(10, 1), server(30, 2) {
     client.socket = Endpoints{kClientEnd, kServerEnd, 1};
@@ -186,6 +197,19 @@ TEST_F(BothEndsTest, WithoutSocketsTheSamePromptAtTheSameTimeIsOneCall) {
   recorder.correlator.take(client.reply(ok(kAnswer)));
   settle();
   EXPECT_THAT(recorder.calls(), SizeIs(1));
+}
+
+// The client was killed: its connection was reset before the server read the request.
+TEST_F(BothEndsTest, AServersSocketThatWasResetIsNoOtherConnection) {
+  server.socket->source.port = 0;
+  const std::string request = post("/v1/chat/completions", kAsk);
+  recorder.correlator.take(client.write(request));
+  recorder.correlator.take(client.close());
+  recorder.correlator.take(server.reply(request));
+  recorder.correlator.take(server.close());
+  settle();
+  ASSERT_THAT(recorder.calls(), SizeIs(1));
+  EXPECT_EQ(recorder.calls()[0].party.actor.id, client.key.process);
 }
 
 // Two clients that ask the same are two.

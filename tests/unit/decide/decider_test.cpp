@@ -155,16 +155,31 @@ TEST_F(DeciderTest, SEN_021_AnEgressListIsABlockWithAnException) {
   EXPECT_TRUE(tables.names.contains("gateway.example"));
 }
 
+// Whoever may claim a name for an address could open any.
+TEST_F(DeciderTest, SEN_021_ANameIsOpenedByTheHostsResolversAlone) {
+  Order block = order();
+  block.match.agent_id = "a";
+  block.egress = {"gateway.example"};
+  EXPECT_EQ(problem(block), "");
+  const Address claimed{{192, 0, 2, 9}, false, 0};
+  decider.on_name("gateway.example", {claimed}, {1}, Decider::NameWord::kAnybodys);
+  EXPECT_FALSE(decider.tables().addresses.contains(parse_prefix("192.0.2.9").value()));
+  decider.on_name("gateway.example", {claimed}, {2}, Decider::NameWord::kHosts);
+  ASSERT_TRUE(decider.tables().addresses.contains(parse_prefix("192.0.2.9").value()));
+  decider.on_name("gateway.example", {claimed}, {3}, Decider::NameWord::kAnybodys);
+  EXPECT_TRUE(decider.tables().addresses.contains(parse_prefix("192.0.2.9").value()));
+}
+
 TEST_F(DeciderTest, AnAddressIsBlockedOnlyWhileAllItsNamesAre) {
   Order block = order();
   block.match.provider = "openai";
   EXPECT_EQ(problem(block), "");
   const Address shared{{192, 0, 2, 9}, false, 0};
   const Prefix prefix = parse_prefix("192.0.2.9").value();
-  decider.on_name("api.openai.com", {shared}, {1});
+  decider.on_name("api.openai.com", {shared}, {1}, Decider::NameWord::kAnybodys);
   ASSERT_TRUE(decider.tables().addresses.contains(prefix));
   EXPECT_TRUE(decider.tables().addresses.at(prefix).has(bit(block)));
-  decider.on_name("shop.example", {shared}, {2});
+  decider.on_name("shop.example", {shared}, {2}, Decider::NameWord::kAnybodys);
   EXPECT_FALSE(decider.tables().addresses.contains(prefix)) << "the hello decides then";
   EXPECT_TRUE(decider.tables().names.contains("api.openai.com"));
   EXPECT_TRUE(decider.tables().names.contains("openai.azure.com"));

@@ -139,7 +139,21 @@ TEST_F(NameTrackerTest, HostLineIsAName) {
   EXPECT_EQ(names_[0].name, "models.lan");
   take(make(NameBytesKind::kHttp, "GET / HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n\r\n"));
   take(make(NameBytesKind::kHttp, "GET / HTTP/1.1\r\n\r\nHost: body.example\r\n"));
+  take(make(NameBytesKind::kHttp, "GET / HTTP/1.1\r\nHost: [fe80::abcd]:8000\r\n\r\n"));
   EXPECT_THAT(names_, SizeIs(1));
+}
+
+TEST_F(NameTrackerTest, HostLineThatIsCutNamesNobody) {
+  take(make(NameBytesKind::kHttp, "GET / HTTP/1.1\r\nAccept: */*\r\nHost: api.openai.co"));
+  EXPECT_THAT(names_, IsEmpty());
+}
+
+TEST_F(NameTrackerTest, ANameSaysInWhichNetworkItWasSeen) {
+  NameBytes asked = make(NameBytesKind::kDns, test::dns_question("api.deepseek.com"));
+  asked.net_namespace = 4026531833;
+  take(asked);
+  ASSERT_THAT(names_, SizeIs(1));
+  EXPECT_EQ(names_[0].net_namespace, 4026531833U);
 }
 
 TEST(NameNewsTest, SameNameOfAProcessIsToldOnceInTenMinutes) {

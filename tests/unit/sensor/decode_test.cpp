@@ -13,6 +13,7 @@ namespace {
 using namespace std::string_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::SizeIs;
 
 Result<Record> decode(const std::string& bytes) { return decode_record(records::as_span(bytes)); }
 
@@ -54,6 +55,16 @@ TEST(DecodeRecord, SaysWhatAnExecCouldNotCarry) {
 
 TEST(DecodeRecord, KeepsEmptyArguments) {
   EXPECT_THAT(decoded<Exec>(records::exec("a\0"s, "a\0\0b\0"s)).argv, ElementsAre("a", "", "b"));
+}
+
+// The collector refuses every event of a process with more.
+TEST(DecodeRecord, KeepsNoMoreArgumentsThanAnEventMayCarry) {
+  const Exec whole = decoded<Exec>(records::exec("a\0"s, std::string(kMaxArguments, '\0')));
+  EXPECT_THAT(whole.argv, SizeIs(kMaxArguments));
+  EXPECT_FALSE(whole.argv_truncated);
+  const Exec cut = decoded<Exec>(records::exec("a\0"s, std::string(kMaxArguments + 1, '\0')));
+  EXPECT_THAT(cut.argv, SizeIs(kMaxArguments));
+  EXPECT_TRUE(cut.argv_truncated);
 }
 
 TEST(DecodeRecord, ReadsAnExit) {

@@ -122,6 +122,26 @@ TEST_F(PipelineWithTextTest, KeepsTextsWhenAskedButNeverTheKey) {
   EXPECT_THAT(all_json(), Not(HasSubstr("sk-not-to-be-seen")));
 }
 
+// The collector refuses an event with more than 512 KiB of either.
+TEST_F(PipelineWithTextTest, CutsLongTextsAndSaysSo) {
+  start();
+  const std::string body = R"({"model":"gpt-4o","messages":[{"role":"user","content":")" +
+                           std::string(600'000, 'p') + "\"}]}";
+  const std::string request =
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: api.openai.com\r\nContent-Type: "
+      "application/json\r\nContent-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + body;
+  for (std::size_t at = 0; at < request.size(); at += AISPM_CHUNK_LEN)
+    take(records::tls(request.substr(at, AISPM_CHUNK_LEN), AISPM_TLS_WRITE, at));
+  take(records::tls(reply(), AISPM_TLS_READ, 0));
+  ASSERT_THAT(of<model::LlmCall>(), SizeIs(1));
+  const model::LlmCall call = of<model::LlmCall>()[0].second;
+  EXPECT_THAT(call.prompt_text, SizeIs(256U << 10));
+  EXPECT_TRUE(call.partial);
+  EXPECT_EQ(call.request_model, "gpt-4o");
+  EXPECT_EQ(call.request_bytes, body.size());
+}
+
 TEST_F(PipelineLlmTest, ReportsAnUnansweredCallBeforeTheExitOfItsProcess) {
   start();
   take(records::exit(0, 9));  // the control ring is read first
