@@ -253,23 +253,6 @@ TEST(OtherRequests, AreTakenApart) {
          "p"});
 }
 
-// What a limit must reckon with; and what stands for text that nobody here can read.
-TEST(OtherRequests, CountTheTextsThatAreAskedFor) {
-  const auto asked = [](const std::string& members) {
-    auto request = parse_request(Api::kOpenAiCompletions, R"({"model":"m",)" + members + "}");
-    EXPECT_TRUE(request.has_value()) << members;
-    return std::move(request).value();
-  };
-  EXPECT_EQ(asked(R"("prompt":"a")").choices, 1U);
-  EXPECT_EQ(asked(R"("prompt":["a","b","c"],"n":2)").choices, 6U);
-  EXPECT_EQ(asked(R"("prompt":["a","b"],"n":2,"best_of":5)").choices, 10U);
-  EXPECT_EQ(asked(R"("prompt":["a","b"],"n":18446744073709551615)").choices, 20'000U);
-  EXPECT_FALSE(asked(R"("prompt":["a"],"prompt_embeds":null)").has_tokens);
-  for (const char* const tokens :
-       {R"("prompt":[1,2])", R"("prompt":[[1],[2]])", R"("prompt":"","prompt_embeds":"AAAA")"})
-    EXPECT_TRUE(asked(tokens).has_tokens) << tokens;
-}
-
 TEST(OtherRequests, SetEveryTextOnItsSurface) {
   const auto surfaces = [](Api api, std::string_view body) {
     std::map<std::string, Surface> found;
