@@ -347,7 +347,6 @@ awaitable<Step> send_judged(ExchangeState& x, Client& client, std::string_view b
   x.response_bytes = body.size();
   x.work.pause();
   const auto sent = co_await client.send(x.reply_head, body);
-  x.work.go_on();
   if (!sent) x.client_left();
   co_return Step{};
 }

@@ -32,7 +32,8 @@ class WorkWatch {
   std::uint64_t take_microseconds() {
     pause();
     is_on_ = false;
-    return static_cast<std::uint64_t>(std::chrono::round<std::chrono::microseconds>(taken_).count());
+    return static_cast<std::uint64_t>(
+        std::chrono::round<std::chrono::microseconds>(taken_).count());
   }
 
   // It is waited in this scope.
