@@ -60,11 +60,13 @@ static __always_inline void send_name_of(struct __sk_buff *skb, const struct soc
 					 const __u32 capacity)
 {
 	struct aispm_name_event *event = bpf_ringbuf_reserve(&data_ring, sizeof(*event) + capacity, 0);
+	__u32 net_namespace;
 
 	if (!event) {
 		count_loss(AISPM_LOSS_RING_FULL_DATA, size);
 		return;
 	}
+	net_namespace = net_namespace_of(skb, (__u64 *)(event + 1));
 	size = between_one_and(size, capacity);
 	if (bpf_skb_load_bytes(skb, packet->payload_at, event + 1, size)) {
 		count_loss(AISPM_LOSS_READ_FAULT, size);
@@ -72,7 +74,7 @@ static __always_inline void send_name_of(struct __sk_buff *skb, const struct soc
 		return;
 	}
 	fill_name(event, state, packet, what, size, offset);
-	event->net_namespace = net_namespace_of(skb, (__u64 *)(event + 1));
+	event->net_namespace = net_namespace;
 	bpf_ringbuf_submit(event, wakeup_flags(AISPM_RING_DATA));
 }
 

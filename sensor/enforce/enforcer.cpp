@@ -230,7 +230,9 @@ Result<> Enforcer::attach_needed(const EnforceTables& tables) {
                            "refuse_sendmsg4", "refuse_sendmsg6"})
     AISPM_CHECK(attach_hook(name, has_rules));
   const bool has_sockets = has_rules && any_of(sets.acts[AISPM_ACT_SOCKET]);
-  AISPM_CHECK(attach_hook("refuse_raw", has_sockets));
+  // What sends without connecting gets round rules about connections, too.
+  const bool has_connections = has_rules && any_of(sets.acts[AISPM_ACT_CONNECT]);
+  AISPM_CHECK(attach_hook("refuse_raw", has_sockets || has_connections));
   AISPM_CHECK(attach_hook("kill_packet_socket", has_sockets && !lsm_));
   AISPM_CHECK(attach_hook("cut_egress",
                           has_rules && (sets.flags & (AISPM_SETS_NAMES | AISPM_SETS_CUTS)) != 0));

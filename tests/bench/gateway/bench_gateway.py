@@ -175,14 +175,15 @@ class Bench:
         one: dict[str, list[Round]] = {name: [] for name in self.ports}
         many: dict[str, list[Round]] = {name: [] for name in self.ports}
         costs: dict[str, list[float]] = {name: [] for name in self.ports}
-        spent: list[Spent] = []
+        spent: dict[int, list[Spent]] = {1: [], CONNECTIONS: []}
         for _ in range(ROUNDS):
             for name, port in list(self.ports.items()):
                 so_far = self.spent() if name == "gateway" else None
                 try:
                     one[name].append(wrk(port, self.folder, load, 1, self.headers(name)))
                     if so_far is not None:
-                        spent.append(self.spent().since(so_far))
+                        spent[1].append(self.spent().since(so_far))
+                    so_far = self.spent() if name == "gateway" else None
                     before = rig.cpu_seconds(self.pids[name])
                     many[name].append(wrk(port, self.folder, load, CONNECTIONS, self.headers(name)))
                 except NoAnswer as why:
@@ -192,15 +193,19 @@ class Bench:
                     del self.ports[name]
                     continue
                 costs[name].append((rig.cpu_seconds(self.pids[name]) - before) * 1e6 / (many[name][-1].rate * SECONDS))
+                if so_far is not None:
+                    spent[CONNECTIONS].append(self.spent().since(so_far))
         ratio = statistics.median(a.rate / b.rate for a, b in zip(many["gateway"], many["nginx"], strict=True))
         show(f"gateway.{load.name}.c{CONNECTIONS}.rps_ratio_to_nginx", round(ratio, 3), "x", load.rate_target,
              None if load.rate_target is None else ratio >= load.rate_target)
-        work = statistics.median(each.own_work * 1e6 / each.worked_on for each in spent)
-        show(f"gateway.{load.name}.c1.own_work_mean", round(work, 1), "us", load.own_target, None if load.own_target is None else work <= load.own_target)
-        tail, tail_target = statistics.median(each.own_p99_bound() for each in spent), None if load.own_target is None else OWN_P99_TARGET
-        show(f"gateway.{load.name}.c1.own_work_p99_at_most", round(tail, 1), "us", tail_target, None if tail_target is None else tail <= tail_target)
+        for connections, rounds in spent.items():
+            work, tail = (statistics.median(figures) for figures in zip(
+                *((each.own_work * 1e6 / each.worked_on, each.own_p99_bound()) for each in rounds), strict=True))
+            for figure, value, target in (("own_work_mean", work, load.own_target),
+                                          ("own_work_p99_at_most", tail, load.own_target and OWN_P99_TARGET)):
+                show(f"gateway.{load.name}.c{connections}.{figure}", round(value, 1), "us", target, target and value <= target)
         show(f"gateway.{load.name}.c1.exchange_less_upstream_mean",
-             round(statistics.median(each.less_upstream * 1e6 / each.exchanges for each in spent), 1), "us")
+             round(statistics.median(each.less_upstream * 1e6 / each.exchanges for each in spent[1]), 1), "us")
         for name in self.ports:
             if name == "direct":
                 continue

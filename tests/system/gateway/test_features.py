@@ -64,7 +64,7 @@ def upstream() -> Iterator[Canned]:
 @pytest.fixture(scope="module")
 def served(upstream: Canned, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     running = Gateway(tmp_path_factory.mktemp("features"))
-    config = running.configure(1, certificate.cert)
+    config = running.configure(1, certificate.cert, extra="responses: {history: allow, remote_mcp: allow}\n")  # tools with files and MCP
     text = config.read_text()
     entries = [f"  - {{name: {name}, dialect: {name}, origin: 'http://127.0.0.1:{upstream.port}', allow_private: true, "
                f"key_file: {running.folder}/provider.key}}\n" for name in ("openai", "anthropic", "gemini")]
