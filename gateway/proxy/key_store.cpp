@@ -63,6 +63,9 @@ void KeyStore::follow(const std::vector<report::AgentKey>& keys) {
 Result<std::shared_ptr<const KeyStore::Keys>> KeyStore::read_file(const std::string& path) {
   AISPM_TRY(const YamlMap root, YamlMap::load(path));
   auto next = std::make_shared<Keys>();
+  // A file that is being written is empty for a moment; read then, it would shut all agents out.
+  if (!root.has("keys"))
+    root.reject("keys", "is missing; `keys: []` says that no agent has a key here");
   for (const YamlMap& map : root.maps("keys")) {
     const auto hash = parse_sha256(map.required_text("sha256"));
     if (!hash) map.reject("sha256", "must be 64 lower-case hex digits: the SHA-256 of the key");

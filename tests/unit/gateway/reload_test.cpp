@@ -79,6 +79,10 @@ TEST_F(ReloadTest, ChangesNothingWhenOneOfThemIsWrong) {
     EXPECT_EQ(state(), before) << broken;
   }
   renew_all();
+  write("keys.yaml", "");
+  EXPECT_FALSE(services_->reload()) << "nobody's keys are gone because somebody writes the file";
+  EXPECT_EQ(state(), before);
+  renew_all();
   EXPECT_TRUE(services_->reload()) << "what failed holds nothing back";
 }
 
