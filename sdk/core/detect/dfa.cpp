@@ -333,6 +333,7 @@ std::optional<Dfa> Dfa::take_from(std::string_view& bytes) {
   bytes.remove_prefix(sizeof(class_of_) + sizeof(sizes));
   if (sizes.classes == 0 || sizes.classes > 256) return std::nullopt;
   if (sizes.states <= kStart || sizes.states > kMaxStates) return std::nullopt;
+  if (sizes.columns == 0 || sizes.targets == 0) return std::nullopt;
   dfa.class_count_ = sizes.classes;
   const bool is_whole =
       take_all(bytes, sizes.states, dfa.marks_) && take_all(bytes, sizes.states, dfa.rows_) &&
